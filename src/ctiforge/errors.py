@@ -1,0 +1,49 @@
+"""What can go wrong for a person, and the exit code that says so to them and to Kubernetes."""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """The contract of a stage program with whoever started it (see README, exit codes)."""
+
+    DONE = 0
+    CRASH = 1
+    USAGE = 2
+    DATA = 3
+    CANNOT_GO_ON = 4
+    GATE = 5
+    INTERRUPTED = 75
+
+
+class CtiforgeError(Exception):
+    """An error a person can mend: its text says what, where and what to do next, in one or two lines."""
+
+    exit_code = ExitCode.CRASH
+
+
+class UsageError(CtiforgeError):
+    """Wrong flags or configuration; never retried."""
+
+    exit_code = ExitCode.USAGE
+
+
+class DataError(CtiforgeError):
+    """Too little data, or none of it valid; never retried."""
+
+    exit_code = ExitCode.DATA
+
+
+class CannotGoOnError(CtiforgeError):
+    """This machine cannot finish the work: disk full, out of memory at micro-batch 1; never retried."""
+
+    exit_code = ExitCode.CANNOT_GO_ON
+
+
+class InterruptedRunError(CtiforgeError):
+    """SIGTERM came and the state is saved: the same command goes on from there; always retried."""
+
+    exit_code = ExitCode.INTERRUPTED
+
+
+class StoreError(CtiforgeError):
+    """The store refused or vanished: wrong credentials, missing bucket, no conditional writes."""

@@ -1,0 +1,47 @@
+"""What an extractor gives back for one article, whether it is a model or the regex floor."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ctiforge.observables import Observable
+
+
+@dataclass(frozen=True)
+class WindowAnswer:
+    """One window's raw answer, judged before any repair."""
+
+    start: int
+    """First character of the window in the article."""
+    end: int
+    """One past its last character."""
+    raw: str
+    """The text as generated, before any repair."""
+    json_parsed: bool
+    schema_valid: bool
+    stopped_by_length: bool
+    duplicates: int
+    """Items of this answer that repeat an earlier item of the same answer."""
+    prompt_tokens: int
+    answer_tokens: int
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """One article's observables after its windows are merged, in order of appearance."""
+
+    observables: tuple[Observable, ...]
+    windows: tuple[WindowAnswer, ...] = ()
+    seconds: float = 0.0
+    source_url: str | None = None
+    requested_types: tuple[str, ...] = field(default=())
+
+
+class Extractor(Protocol):
+    """Anything that finds observables in a text."""
+
+    name: str
+
+    def extract(self, text: str, types: tuple[str, ...] | None = None, *, source_url: str | None = None) -> Extraction:
+        """Find the observables of `types` (None: all it knows) in `text`."""
+        ...

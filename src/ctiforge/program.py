@@ -1,0 +1,49 @@
+"""How every program of ctiforge starts and ends: parse the flags, run, exit with the contract's code."""
+
+import errno
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import typer
+
+from ctiforge.errors import CtiforgeError, ExitCode
+
+
+def run_program(main: Callable[..., Any]) -> None:
+    """Run `main` as a command-line program (flags from its signature) and exit.
+
+    An error that a person can mend is printed in one or two lines, without a traceback, and ends
+    the program with its exit code; a full disk ends it with 4, Ctrl-C with 130. Anything else is
+    a crash: a traceback and exit code 1.
+    """
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app.command()(main)
+    exit_on_error(app)
+
+
+def exit_on_error(call: Callable[[], Any]) -> None:
+    """Call and exit; see `run_program` for what each error becomes."""
+    signal.signal(signal.SIGTERM, _raise_system_exit)
+    try:
+        call()
+    except CtiforgeError as error:
+        _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        _fail("stopped by Ctrl-C; nothing half-written is kept, the same command goes on from here", 130)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _fail(f"the disk is full ({error.filename or 'scratch'}): free some space and run the same command again", 4)
+
+
+def _raise_system_exit(signum: int, _frame: FrameType | None) -> None:
+    # 128 + signal number, unless a stage saves its state first and exits 75 itself
+    raise SystemExit(128 + signum)
+
+
+def _fail(message: str, code: int | ExitCode) -> None:
+    print(f"error: {message}", file=sys.stderr, flush=True)
+    raise SystemExit(int(code))
