@@ -1,0 +1,1 @@
+"""Objects, artifacts, runs: where results lie and how they are kept whole."""

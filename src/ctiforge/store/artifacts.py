@@ -1,0 +1,232 @@
+"""Artifacts: what a stage wrote, verified by its manifest, and the inputs that stages read.
+
+An artifact lies under `artifacts/<stage>/<fingerprint>/`: its files below a folder of the attempt
+that wrote them, and `manifest.json`, written last and only if there is none. No manifest, no
+artifact; a slower twin can never damage a finished one.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ctiforge.errors import StoreError, UsageError
+from ctiforge.store.fingerprint import content_hash
+from ctiforge.store.objects import FileEntry, ObjectStore, hash_file, open_store
+
+MANIFEST = "manifest.json"
+
+
+class InputEntry(BaseModel):
+    """An input as the manifest remembers it: where it was and the hash of its content."""
+
+    uri: str
+    content: str
+
+
+class Manifest(BaseModel):
+    """What an artifact is made of and how it came to be."""
+
+    model_config = ConfigDict(frozen=True)
+
+    format: int = 1
+    stage: str
+    version: int
+    fingerprint: str
+    attempt: str
+    """The folder, beside the manifest, that holds the files; "" where they lie beside it."""
+    files: dict[str, FileEntry]
+    parameters: dict[str, Any]
+    inputs: dict[str, InputEntry]
+    packages: dict[str, str]
+    python: str
+    git_commit: str | None = None
+    image: str | None = None
+    summary: dict[str, Any]
+    started_at: datetime
+    seconds: float
+
+    def key(self, name: str) -> str:
+        """The key of a file, relative to the manifest's folder."""
+        return f"{self.attempt}/{name}" if self.attempt else name
+
+
+@dataclass(frozen=True)
+class Input:
+    """An input that exists: a file, or a folder of files, with its content hash."""
+
+    uri: str
+    store: ObjectStore
+    files: dict[str, FileEntry]
+    content: str
+    is_file: bool
+    manifest: Manifest | None
+
+
+def artifact_key(stage: str, fingerprint: str) -> str:
+    """The folder of an artifact below the store's URI."""
+    return f"artifacts/{stage}/{fingerprint}"
+
+
+def read_manifest(store: ObjectStore, folder: str = "") -> Manifest | None:
+    """The manifest in this folder of the store, None where there is none; StoreError when it is damaged."""
+    key = f"{folder}/{MANIFEST}".lstrip("/")
+    try:
+        return Manifest.model_validate_json(store.read(key))
+    except FileNotFoundError:
+        return None
+    except ValidationError:
+        raise StoreError(f"{store.uri}/{key} is damaged; delete it and run the same command again") from None
+
+
+def publish(store: ObjectStore, out: Path, manifest: Manifest) -> Manifest:
+    """Upload the files of `out` as an artifact and write its manifest last; gives back the manifest that stands.
+
+    `manifest` comes with its attempt and without files. Where another attempt finished first,
+    that one stands and ours is removed.
+    """
+    folder = artifact_key(manifest.stage, manifest.fingerprint)
+    if standing := read_manifest(store, folder):
+        return standing
+    try:
+        local = sorted(_local_files(out).items())
+        files = {name: store.upload(path, f"{folder}/{manifest.key(name)}") for name, path in local}
+    except BaseException:
+        with suppress(StoreError):
+            _remove_attempts(store, folder, keep=None, only=manifest.attempt)
+        raise
+    ours = manifest.model_copy(update={"files": files})
+    # its answer is not asked: a reply lost on the way makes our own write look like another's
+    store.write_new(f"{folder}/{MANIFEST}", ours.model_dump_json(indent=1).encode())
+    winner = read_manifest(store, folder)
+    if winner is None:
+        raise StoreError(
+            f"{store.uri}/{folder}: the manifest vanished after it was written; run the same command again"
+        )
+    # when others won, this removes our files; when we did, what dead writers left
+    _remove_attempts(store, folder, keep=winner.attempt, only=None)
+    return winner
+
+
+def find_input(uri: str) -> Input:
+    """Find a file, a folder, an artifact, or a file of an artifact, on this machine or in S3, without fetching it.
+
+    Where a manifest names the files, their hashes are its own; elsewhere the content is read and
+    hashed. Raises UsageError when there is nothing, StoreError when a manifest is damaged.
+    """
+    uri = uri.removeprefix("file://").rstrip("/")
+    parent, _, name = uri.rpartition("/")
+    if not uri.startswith("s3://"):
+        path = Path(uri).expanduser().absolute()
+        parent, name = str(path.parent), path.name
+        if path.is_file():
+            entry = hash_file(path)
+            return Input(uri, open_store(parent), {name: entry}, entry.sha256, True, None)
+    found = _find_folder(uri) or (_find_file(uri, parent, name) if parent not in ("s3:/", "s3:") else None)
+    if not found:
+        raise UsageError(f"{uri}: there is no such file, folder or artifact; check the path")
+    return found
+
+
+def fetch_input(found: Input, into: Path) -> Path:
+    """The file or folder on this machine, its hashes verified; what lies in S3 is downloaded below `into`.
+
+    Raises StoreError, naming the file, when its content is not what the manifest says.
+    """
+    for name, entry in found.files.items():
+        key = found.manifest.key(name) if found.manifest else name
+        path = found.store.folder / key if found.store.folder else into / name
+        try:
+            if not found.store.folder:
+                found.store.download(key, path)
+            intact = hash_file(path) == entry
+        except FileNotFoundError:
+            intact = False
+        if not intact:
+            raise StoreError(_damage(found, name))
+    folder = found.store.folder / (found.manifest.attempt if found.manifest else "") if found.store.folder else into
+    return folder / next(iter(found.files)) if found.is_file else folder
+
+
+def fetch(uri: str, into: Path) -> Path:
+    """`find_input` and `fetch_input` in one."""
+    return fetch_input(find_input(uri), into)
+
+
+def copy_out(folder: Path, output: str, manifest: Manifest) -> None:
+    """Copy an artifact's files, flat, to a folder of this machine or S3, its manifest last."""
+    target = open_store(output)
+    flat = manifest.model_copy(update={"attempt": ""})
+    there = {info.key: info.size for info in target.list("")}
+    if read_manifest_if_valid(target) == flat and all(there.get(n) == e.size for n, e in flat.files.items()):
+        return
+    for name in manifest.files:
+        target.upload(folder / name, name)
+    target.write(MANIFEST, flat.model_dump_json(indent=1).encode())
+
+
+def read_manifest_if_valid(store: ObjectStore) -> Manifest | None:
+    """The manifest of a flat folder, None where there is none that can be read."""
+    try:
+        return read_manifest(store)
+    except StoreError:
+        return None
+
+
+def _find_folder(uri: str) -> Input | None:
+    if not uri.startswith("s3://") and not Path(uri).expanduser().is_dir():
+        return None
+    store = open_store(uri)
+    manifest = read_manifest(store)
+    if manifest:
+        return Input(uri, store, manifest.files, content_hash(manifest.files), False, manifest)
+    files = _hash_folder(store)
+    return Input(uri, store, files, content_hash(files), False, None) if files else None
+
+
+def _find_file(uri: str, parent: str, name: str) -> Input | None:
+    if not parent.startswith("s3://") and not Path(parent).is_dir():
+        return None
+    store = open_store(parent)
+    manifest = read_manifest(store)
+    if manifest and name in manifest.files:
+        entry = manifest.files[name]
+        return Input(uri, store, {name: entry}, entry.sha256, True, manifest)
+    if not store.exists(name):
+        return None
+    entry = _hash_object(store, name)
+    return Input(uri, store, {name: entry}, entry.sha256, True, None)
+
+
+def _hash_folder(store: ObjectStore) -> dict[str, FileEntry]:
+    if store.folder:
+        return {name: hash_file(path) for name, path in _local_files(store.folder).items()}
+    return {info.key: store.hash(info.key) for info in store.list("")}
+
+
+def _hash_object(store: ObjectStore, key: str) -> FileEntry:
+    return hash_file(store.folder / key) if store.folder else store.hash(key)
+
+
+def _local_files(folder: Path) -> dict[str, Path]:
+    return {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+
+
+def _remove_attempts(store: ObjectStore, folder: str, *, keep: str | None, only: str | None) -> None:
+    """Remove the files of every attempt but `keep`, or of the attempt `only`."""
+    for info in store.list(folder):
+        attempt, slash, _ = info.key.removeprefix(f"{folder}/").partition("/")
+        if slash and attempt != keep and only in (None, attempt):
+            store.delete(info.key)
+
+
+def _damage(found: Input, name: str) -> str:
+    if not found.manifest:
+        return f"{found.uri}: {name} changed while it was read; run the same command again"
+    what = f"{found.uri}: {name} is damaged (not the content that {MANIFEST} names)"
+    if found.manifest.attempt:
+        return f"{what}; delete that artifact's folder and run again to make it anew"
+    return f"{what}; if you changed it on purpose, delete {MANIFEST} there"

