@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,7 +50,7 @@ class S3Server:
             client.delete_object(Bucket=name, Key=entry["Key"])
         client.delete_bucket(Bucket=name)
 
-    def _client(self):
+    def _client(self) -> Any:
         import boto3
 
         return boto3.client(
@@ -91,6 +92,7 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     finally:
         process.kill()
         process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

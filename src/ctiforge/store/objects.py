@@ -143,7 +143,7 @@ class ObjectStore:
             return self._replace_in_folder(key, data, tag)
         try:
             with self._explained(key):
-                obstore.put(self._backend, key, data, mode={"e_tag": tag, "version": None}, use_multipart=False)
+                obstore.put(self._backend, key, data, mode={"e_tag": tag}, use_multipart=False)
         except (PreconditionError, FileNotFoundError):
             return False
         return True
@@ -289,7 +289,7 @@ def _open_s3(uri: str) -> Any:
     return S3Store(
         bucket,
         prefix=prefix or None,
-        config={"region": region, **({"endpoint": endpoint} if endpoint else {})},
+        config={"region": region, "disable_bulk_delete": True, **({"endpoint": endpoint} if endpoint else {})},
         credential_provider=credentials,
         client_options={"allow_http": True, "timeout": "300s"},
         retry_config={"max_retries": 5},

@@ -258,19 +258,22 @@ def _work_folder(stage: Stage, planned: str) -> Iterator[Path]:
     with (root / f"{name}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            folder = root / name
+            folder, passing = root / name, ["inputs", "out"]
         except BlockingIOError:
-            folder = root / f"{name}-{os.getpid()}"
-        for leftover in ("inputs", "out"):
-            shutil.rmtree(folder / leftover, ignore_errors=True)
+            folder, passing = root / f"{name}-{secrets.token_hex(4)}", ["inputs", "out", "scratch"]
+        _remove(folder, passing)
         try:
             yield folder
         except BaseException:
             # the scratch stays: the next try goes on from there
-            for part in ("inputs", "out"):
-                shutil.rmtree(folder / part, ignore_errors=True)
+            _remove(folder, passing)
             raise
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove(folder: Path, parts: list[str]) -> None:
+    for part in parts:
+        shutil.rmtree(folder / part, ignore_errors=True)
 
 
 def _scratch_root() -> Path:
