@@ -1,5 +1,6 @@
 """What an extractor gives back for one article, whether it is a model or the regex floor."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -37,11 +38,24 @@ class Extraction:
     requested_types: tuple[str, ...] = field(default=())
 
 
+@dataclass(frozen=True)
+class Source:
+    """One text to read; `types` None asks for all types that the extractor knows."""
+
+    text: str
+    types: tuple[str, ...] | None = None
+    source_url: str | None = None
+
+
 class Extractor(Protocol):
     """Anything that finds observables in a text."""
 
     name: str
 
-    def extract(self, text: str, types: tuple[str, ...] | None = None, *, source_url: str | None = None) -> Extraction:
+    def extract(self, text: str, types: Sequence[str] | None = None, *, source_url: str | None = None) -> Extraction:
         """Find the observables of `types` (None: all it knows) in `text`."""
+        ...
+
+    def extract_many(self, sources: Sequence[Source]) -> Iterator[Extraction]:
+        """The same for many texts, in order; faster than one after the other where windows share batches."""
         ...

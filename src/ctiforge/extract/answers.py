@@ -1,0 +1,81 @@
+"""Reads a window's raw answer: judged as it is, then as much of it saved as can be."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from ctiforge.observables import Observable
+
+_LIST_START = re.compile(r'"observables"\s*:\s*\[')
+
+
+@dataclass(frozen=True)
+class ParsedAnswer:
+    """What one answer holds; `json_parsed` and `schema_valid` are about the raw text, before any repair."""
+
+    observables: tuple[Observable, ...]
+    json_parsed: bool
+    schema_valid: bool
+    duplicates: int
+
+
+def parse_answer(raw: str, types: Sequence[str]) -> ParsedAnswer:
+    """Parse an answer that was asked for `types`; items of other types are not the model's to give and are left out.
+
+    An answer that is no JSON still yields the items that are complete, as after a stop by length.
+    """
+    try:
+        whole = json.loads(raw)
+    except (ValueError, RecursionError):
+        return _parsed(_complete_items(raw), types, json_parsed=False, schema_valid=False)
+    items = whole.get("observables") if isinstance(whole, dict) else None
+    if not isinstance(items, list):
+        return _parsed([], types, json_parsed=True, schema_valid=False)
+    valid = set(whole) == {"observables"} and all(_follows_schema(item, types) for item in items)
+    return _parsed(items, types, json_parsed=True, schema_valid=valid)
+
+
+def _parsed(items: Sequence[Any], types: Sequence[str], *, json_parsed: bool, schema_valid: bool) -> ParsedAnswer:
+    observables = [item for item in map(_observable, items) if item is not None and item.type in types]
+    distinct = tuple(dict.fromkeys(observables))
+    return ParsedAnswer(distinct, json_parsed, schema_valid, len(observables) - len(distinct))
+
+
+def _observable(item: Any) -> Observable | None:
+    try:
+        found = Observable.model_validate(item)
+    except ValidationError:
+        return None
+    return found if found.value.strip() else None
+
+
+def _follows_schema(item: Any, types: Sequence[str]) -> bool:
+    return (
+        isinstance(item, dict)
+        and set(item) <= {"type", "value", "platform"}
+        and _observable(item) is not None
+        and item["type"] in types
+    )
+
+
+def _complete_items(raw: str) -> list[Any]:
+    """The leading objects of the list that are whole."""
+    start = _LIST_START.search(raw)
+    if not start:
+        return []
+    decoder = json.JSONDecoder()
+    items: list[Any] = []
+    position = start.end()
+    while position < len(raw):
+        try:
+            item, position = decoder.raw_decode(raw, position)
+        except (ValueError, RecursionError):
+            break
+        items.append(item)
+        while position < len(raw) and raw[position] in ", \n\t":
+            position += 1
+    return items

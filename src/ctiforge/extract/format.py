@@ -1,0 +1,273 @@
+"""From harvested articles to training examples that fit the target model, with nothing cut off."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ctiforge.data.near_duplicates import near_pairs_between
+from ctiforge.data.records import ArticleRecord
+from ctiforge.errors import DataError, UsageError
+from ctiforge.extract.examples import (
+    ArticleExamples,
+    CountExample,
+    Example,
+    ExampleLengths,
+    LocatedArticle,
+    RenderPrompt,
+    WindowSizes,
+    article_examples,
+    locate_article,
+)
+from ctiforge.extract.prompts import Prompt, load_prompt
+from ctiforge.extract.rendering import FORMATS, Format, guide_row, render_answer, render_prompt
+from ctiforge.extract.splits import split_by_group
+from ctiforge.extract.token_report import TokenReport, token_report, truncation_report
+from ctiforge.progress import Progress
+from ctiforge.training.encoding import count_tokens, encode_example
+
+# Share of the room beside the prompt that the window gets; the rest is the answer's.
+_WINDOW_SHARE = 0.6
+# Special tokens and boundary merges that a count by pieces does not see.
+_SLACK_TOKENS = 8
+# A window shorter than this shows no sentence.
+_LEAST_WINDOW_TOKENS = 24
+
+
+@dataclass(frozen=True)
+class FormatOptions:
+    """What a person may choose about preparation; see `jobs/format_extract.py --help`."""
+
+    text_format: Format
+    prompt_version: str
+    max_length: int
+    window_tokens: int | None = None
+    empty_share: float = 0.3
+    validation_share: float = 0.1
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Examples of both parts, what was removed for leaking, and the report."""
+
+    train: list[Example]
+    validation: list[Example]
+    sizes: WindowSizes
+    types: tuple[str, ...]
+    leaked: list[dict[str, str]]
+    report: TokenReport
+    training_values: dict[str, list[str]]
+
+
+def prepare(
+    records: Sequence[ArticleRecord], test_articles: Sequence[ArticleRecord], options: FormatOptions, tokenizer: Any
+) -> Prepared:
+    """Split, check for leaks, locate, window, thin out empty windows, and count.
+
+    Raises DataError where nothing is left to train on, UsageError where `max_length` has no room
+    beside the prompt.
+    """
+    prompt = load_prompt(options.prompt_version)
+    render = partial(_render, options.text_format, prompt, tokenizer)
+    count_example = partial(_count_example, tokenizer)
+    usable = [record for record in records if record.labelled_types and record.content.strip()]
+    if not usable:
+        raise DataError("no article with a labelled type and a text: harvest more, or look at the harvest's report")
+    split = split_by_group(usable, options.validation_share, options.seed)
+    kept, leaked = remove_leaks(split.train, split.validation, test_articles)
+    if not kept:
+        raise DataError(f"no article is left to train on: all {len(split.train)} repeat a validation or test article")
+    located = [_located(part, tokenizer) for part in (kept, split.validation)]
+    types = tuple(sorted({name for record in usable for name in record.labelled_types}))
+    sizes = window_sizes(options, types, located[0], render, count_example)
+    cut = [[article_examples(article, sizes, render, count_example) for article in part] for part in located]
+    windows = [[example for article in part for example in article.examples] for part in cut]
+    train, validation = (thin_out_empty(part, options.empty_share, options.seed) for part in windows)
+    if not train:
+        raise DataError("no training window is left: every item is too long for --max-length, raise it")
+    report = token_report(
+        train,
+        validation,
+        all_windows=[*windows[0], *windows[1]],
+        counts=_counts([*located[0], *located[1]], [*cut[0], *cut[1]], sizes),
+        truncation=truncation_report(
+            [_whole(article, render, count_example) for article in located[0] if article.targets], options.max_length
+        ),
+    )
+    return Prepared(train, validation, sizes, types, leaked, report, _values(train))
+
+
+def window_sizes(
+    options: FormatOptions,
+    types: Sequence[str],
+    articles: Sequence[LocatedArticle],
+    render: RenderPrompt,
+    count_example: CountExample,
+) -> WindowSizes:
+    """Window and overlap in tokens: the overlap is as long as the longest training item."""
+    prompt_tokens = count_example(render(types, ""), "").prompt
+    room = options.max_length - prompt_tokens - _SLACK_TOKENS
+    window = options.window_tokens or int(room * _WINDOW_SHARE)
+    if window < _LEAST_WINDOW_TOKENS or window >= room:
+        raise UsageError(
+            f"--max-length {options.max_length} leaves {max(room, 0)} tokens beside the prompt's {prompt_tokens}"
+            f" ({options.prompt_version}): too few for a window of {max(window, _LEAST_WINDOW_TOKENS)} and its answer"
+        )
+    longest = max((article.longest_target_tokens for article in articles), default=0)
+    return WindowSizes(options.max_length, window, min(max(longest, 1), window * 3 // 4))
+
+
+def remove_leaks(
+    train: Sequence[ArticleRecord], validation: Sequence[ArticleRecord], test: Sequence[ArticleRecord]
+) -> tuple[list[ArticleRecord], list[dict[str, str]]]:
+    """Training articles without those that share URL, content hash or near-duplicate text with a held-out one.
+
+    The second value lists what was removed: article, reason, and the held-out article it repeats.
+    """
+    held_out = [*validation, *test]
+    by_url = {record.url: record.id for record in held_out if record.url}
+    by_hash = {record.content_hash: record.id for record in held_out}
+    near = near_pairs_between([record.content for record in train], [record.content for record in held_out])
+    kept, removed = [], []
+    for index, record in enumerate(train):
+        if record.url in by_url:
+            removed.append({"id": record.id, "reason": "same URL", "as": by_url[record.url]})
+        elif record.content_hash in by_hash:
+            removed.append({"id": record.id, "reason": "same content", "as": by_hash[record.content_hash]})
+        elif index in near:
+            removed.append({"id": record.id, "reason": "near duplicate", "as": held_out[near[index]].id})
+        else:
+            kept.append(record)
+    return kept, removed
+
+
+def thin_out_empty(examples: Sequence[Example], empty_share: float, seed: int) -> list[Example]:
+    """Keep every window with an item, and of the empty ones as many as make up `empty_share` of the result."""
+    empty = [example for example in examples if not example.observables]
+    full = len(examples) - len(empty)
+    allowed = round(full * empty_share / (1 - empty_share)) if full else len(empty)
+    ranked = sorted(empty, key=lambda example: _hash(f"{seed}:{example.article_id}:{example.start}"))
+    kept = {id(example) for example in ranked[:allowed]}
+    return [example for example in examples if example.observables or id(example) in kept]
+
+
+def write_prepared(
+    prepared: Prepared, options: FormatOptions, tokenizer: Any, model: str, formats: Sequence[Format], out: Path
+) -> dict[str, Any]:
+    """Write train.jsonl, validation.jsonl, format.json and one guide file per format; returns format.json's content."""
+    for name, examples in (("train", prepared.train), ("validation", prepared.validation)):
+        _write_lines(out / f"{name}.jsonl", [_row(example) for example in examples])
+    prompt = load_prompt(options.prompt_version)
+    for text_format in formats:
+        rows = [
+            guide_row(text_format, prompt, example.types, example.window, example.answer) for example in prepared.train
+        ]
+        (out / f"train_{text_format}.json").write_text(json.dumps(rows, ensure_ascii=False, indent=1), encoding="utf-8")
+    description = {
+        "format": options.text_format,
+        "formats": list(formats),
+        "model": model,
+        "tokenizer_hash": tokenizer_hash(tokenizer),
+        "prompt_version": options.prompt_version,
+        "types": list(prepared.types),
+        "sizes": asdict(prepared.sizes),
+        "empty_share": options.empty_share,
+        "leaked": prepared.leaked,
+        "report": prepared.report.as_json(),
+    }
+    (out / "format.json").write_text(json.dumps(description, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (out / "training_values.json").write_text(
+        json.dumps(prepared.training_values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+    return description
+
+
+def tokenizer_hash(tokenizer: Any) -> str:
+    """Names a tokenizer by what it does: its vocabulary and its chat template."""
+    content = json.dumps([sorted(tokenizer.get_vocab().items()), str(tokenizer.chat_template)])
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def formats_of(choice: str) -> tuple[Format, ...]:
+    """The formats a `--format` flag asks for; raises UsageError for an unknown one."""
+    if choice == "all":
+        return FORMATS
+    for known in FORMATS:
+        if choice == known:
+            return (known,)
+    raise UsageError(f"--format {choice!r} is unknown: choose {', '.join(FORMATS)} or all")
+
+
+def _render(text_format: Format, prompt: Prompt, tokenizer: Any, types: Sequence[str], window: str) -> str:
+    return render_prompt(text_format, prompt, types, window, tokenizer)
+
+
+def _count_example(tokenizer: Any, prompt: str, answer: str) -> ExampleLengths:
+    encoded = encode_example(tokenizer, prompt, answer)
+    answer_tokens = len(encoded.input_ids) - encoded.answer_start
+    return ExampleLengths(encoded.answer_start, answer_tokens, sum(label >= 0 for label in encoded.labels))
+
+
+def _located(records: Sequence[ArticleRecord], tokenizer: Any) -> list[LocatedArticle]:
+    located = []
+    with Progress("format_extract", len(records)) as progress:
+        for record in records:
+            located.append(locate_article(record, partial(count_tokens, tokenizer)))
+            progress.advance()
+    return located
+
+
+def _counts(articles: Sequence[LocatedArticle], cut: Sequence[ArticleExamples], sizes: WindowSizes) -> dict[str, int]:
+    kept = lost = too_long = 0
+    for article, examples in zip(articles, cut, strict=True):
+        answered = {(item.type, item.value) for example in examples.examples for item in example.observables}
+        unfit = {(item.type, item.value) for item in examples.too_long}
+        wanted = {(target.observable.type, target.observable.value) for target in article.targets}
+        kept += len(wanted & answered)
+        too_long += len(wanted & unfit)
+        lost += len(wanted - answered - unfit)
+    return {
+        "items": kept,
+        "answers_lost": lost,
+        "items_too_long": too_long,
+        "items_beyond_overlap": sum(article.targets_longer_than(sizes.overlap_tokens) for article in articles),
+        "machine_labels_dropped": sum(len(article.dropped) for article in articles),
+        "human_labels_unlocated": sum(len(article.unlocated_human) for article in articles),
+    }
+
+
+def _whole(article: LocatedArticle, render: RenderPrompt, count_example: CountExample) -> tuple[int, int]:
+    """Tokens of the article taken whole: (prompt, answer), as a right-truncating recipe would see it."""
+    prompt = render(article.record.labelled_types, article.record.content)
+    lengths = count_example(prompt, render_answer([target.observable for target in article.targets]))
+    return lengths.prompt, lengths.answer
+
+
+def _values(examples: Sequence[Example]) -> dict[str, list[str]]:
+    values: dict[str, set[str]] = {}
+    for example in examples:
+        for item in example.observables:
+            values.setdefault(item.type, set()).add(item.value)
+    return {name: sorted(found) for name, found in sorted(values.items())}
+
+
+def _row(example: Example) -> dict[str, Any]:
+    row = asdict(example)
+    row.pop("window")
+    row["observables"] = Counter(item.type for item in example.observables)
+    return row
+
+
+def _write_lines(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,83 @@
+"""Renders one window's prompt and answer as text, in each of the training formats."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol, get_args
+
+from ctiforge.errors import UsageError
+from ctiforge.extract.prompts import Prompt
+from ctiforge.observables import Observable
+
+Format = Literal["messages", "alpaca", "chatml", "simple"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+
+
+class ChatTokenizer(Protocol):
+    """What rendering needs of a Hugging Face tokenizer."""
+
+    chat_template: Any
+    bos_token: str | None
+
+    def apply_chat_template(self, conversation: Any, /, *, tokenize: bool, add_generation_prompt: bool) -> Any: ...
+
+
+def render_prompt(
+    text_format: Format, prompt: Prompt, types: Sequence[str], window: str, tokenizer: ChatTokenizer
+) -> str:
+    """The text that stands before the answer.
+
+    `messages` is what the model's own chat template renders; `chatml`, `alpaca` and `simple` are fixed
+    texts (ChatML of OpenAI, the template of Stanford Alpaca, instruction and text in plain).
+    Raises UsageError where `messages` is asked of a tokenizer without a chat template.
+    """
+    user = prompt.user(types, window)
+    if text_format == "messages":
+        return _render_messages(prompt.system, user, tokenizer)
+    if text_format == "chatml":
+        turns = [("system", prompt.system)] * bool(prompt.system) + [("user", user)]
+        return "".join(f"<|im_start|>{role}\n{text}<|im_end|>\n" for role, text in turns) + "<|im_start|>assistant\n"
+    if text_format == "alpaca":
+        instruction = f"{prompt.system}\n{prompt.user(types, '')}".strip()
+        return (
+            "Below is an instruction that describes a task, paired with an input that provides further context. "
+            "Write a response that appropriately completes the request.\n\n"
+            f"### Instruction:\n{instruction}\n\n### Input:\n{window}\n\n### Response:\n"
+        )
+    return f"{prompt.system}\n\n{user}\n\nAnswer:\n".lstrip()
+
+
+def render_answer(observables: Sequence[Observable]) -> str:
+    """The answer a model learns: compact JSON, one object, items in the order given."""
+    items = [item.model_dump(exclude_none=True) for item in observables]
+    return json.dumps({"observables": items}, ensure_ascii=False, separators=(",", ":"))
+
+
+def guide_row(text_format: Format, prompt: Prompt, types: Sequence[str], window: str, answer: str) -> dict[str, Any]:
+    """One example in the shape that other training tools expect of the format's name."""
+    if text_format == "alpaca":
+        instruction = f"{prompt.system}\n{prompt.user(types, '')}".strip()
+        return {"instruction": instruction, "input": window, "output": answer}
+    user = prompt.user(types, window)
+    if text_format == "simple":
+        return {"prompt": f"{prompt.system}\n\n{user}".strip(), "completion": answer}
+    turns = [{"role": "system", "content": prompt.system}] * bool(prompt.system)
+    return {"messages": [*turns, {"role": "user", "content": user}, {"role": "assistant", "content": answer}]}
+
+
+def _render_messages(system: str, user: str, tokenizer: ChatTokenizer) -> str:
+    if not tokenizer.chat_template:
+        raise UsageError("this tokenizer has no chat template: use --format chatml, alpaca or simple")
+    folded = [{"role": "user", "content": f"{system}\n\n{user}".strip()}]
+    if not system:
+        return _apply(tokenizer, folded)
+    with_system = [{"role": "system", "content": system}, {"role": "user", "content": user}]
+    try:
+        rendered = _apply(tokenizer, with_system)
+    except Exception:  # templates without a system role raise their own kinds of error
+        return _apply(tokenizer, folded)
+    # Other templates drop the role without a word.
+    return rendered if system in rendered else _apply(tokenizer, folded)
+
+
+def _apply(tokenizer: ChatTokenizer, conversation: list[dict[str, str]]) -> str:
+    return str(tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True))

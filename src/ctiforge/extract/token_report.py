@@ -1,0 +1,144 @@
+"""What preparation did to the answers, in tokens, beside what right-truncation would have done."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from statistics import median
+from typing import Any
+
+from ctiforge.extract.examples import Example
+
+
+@dataclass(frozen=True)
+class Truncation:
+    """Whole articles as (prompt, answer) token counts, cut on the right at `max_length`."""
+
+    articles_with_answer: int
+    answers_whole: int
+    answers_gone: int
+    answer_tokens_kept_share: float
+    loss_tokens_answer_share: float
+
+
+@dataclass(frozen=True)
+class TokenReport:
+    """Figures of one prepared data set; shares are between 0 and 1."""
+
+    examples: int
+    validation_examples: int
+    prompt_tokens_median: float
+    prompt_tokens_max: int
+    answer_tokens_median: float
+    answer_tokens_max: int
+    tokens_max: int
+    items: int
+    answers_lost: int
+    items_too_long: int
+    items_beyond_overlap: int
+    machine_labels_dropped: int
+    human_labels_unlocated: int
+    empty_share_training: float
+    empty_share_inference: float
+    answers_kept_share: float
+    loss_tokens_answer_share: float
+    loss_tokens_answer_share_if_all: float
+    right_truncation: Truncation
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def truncation_report(lengths: Sequence[tuple[int, int]], max_length: int) -> Truncation:
+    """What is left of whole articles, (prompt, answer) tokens each, cut at `max_length`, every token in the loss."""
+    kept = [max(0, min(answer, max_length - prompt)) for prompt, answer in lengths]
+    total = sum(answer for _, answer in lengths)
+    seen = sum(min(prompt + answer, max_length) for prompt, answer in lengths)
+    return Truncation(
+        articles_with_answer=len(lengths),
+        answers_whole=sum(part == answer for part, (_, answer) in zip(kept, lengths, strict=True)),
+        answers_gone=sum(part == 0 for part in kept),
+        answer_tokens_kept_share=_share(sum(kept), total),
+        loss_tokens_answer_share=_share(sum(kept), seen),
+    )
+
+
+def token_report(
+    train: Sequence[Example],
+    validation: Sequence[Example],
+    *,
+    all_windows: Sequence[Example],
+    counts: dict[str, int],
+    truncation: Truncation,
+) -> TokenReport:
+    """Figures over the examples kept; `all_windows` are those before empty ones were thinned out.
+
+    `counts` holds items, answers_lost, items_too_long, items_beyond_overlap, machine_labels_dropped and
+    human_labels_unlocated, which only the caller knows.
+    """
+    every = [*train, *validation]
+    prompts = [example.prompt_tokens for example in every]
+    answers = [example.answer_tokens for example in every]
+    return TokenReport(
+        examples=len(train),
+        validation_examples=len(validation),
+        prompt_tokens_median=median(prompts or [0]),
+        prompt_tokens_max=max(prompts, default=0),
+        answer_tokens_median=median(answers or [0]),
+        answer_tokens_max=max(answers, default=0),
+        tokens_max=max((example.tokens for example in every), default=0),
+        empty_share_training=_empty_share(train),
+        empty_share_inference=_empty_share(all_windows),
+        answers_kept_share=_share(counts["items"], counts["items"] + counts["answers_lost"] + counts["items_too_long"]),
+        loss_tokens_answer_share=_share(sum(answers), sum(example.loss_tokens for example in every)),
+        loss_tokens_answer_share_if_all=_share(sum(answers), sum(prompts) + sum(answers)),
+        right_truncation=truncation,
+        **counts,
+    )
+
+
+def report_rows(report: TokenReport, percent: Callable[[float], str] = "{:.1%}".format) -> list[tuple[str, str, str]]:
+    """Rows (figure, ours, right-truncation at the same length) for the table a person reads."""
+    cut = report.right_truncation
+    return [
+        ("examples for training / validation", f"{report.examples} / {report.validation_examples}", ""),
+        (
+            "prompt tokens, median / max",
+            f"{report.prompt_tokens_median:g} / {report.prompt_tokens_max}",
+            "",
+        ),
+        ("answer tokens, median / max", f"{report.answer_tokens_median:g} / {report.answer_tokens_max}", ""),
+        ("longest example", str(report.tokens_max), ""),
+        ("items located and kept", str(report.items), ""),
+        (
+            "answers lost",
+            str(report.answers_lost),
+            f"{cut.answers_gone} gone, {cut.articles_with_answer - cut.answers_gone - cut.answers_whole} cut"
+            f" of {cut.articles_with_answer}",
+        ),
+        (
+            "answers that survive (truncation: answer tokens)",
+            percent(report.answers_kept_share),
+            percent(cut.answer_tokens_kept_share),
+        ),
+        (
+            "share of loss tokens that are answer",
+            percent(report.loss_tokens_answer_share),
+            percent(cut.loss_tokens_answer_share),
+        ),
+        ("items too long for --max-length", str(report.items_too_long), ""),
+        ("items longer than the overlap", str(report.items_beyond_overlap), ""),
+        ("machine labels not in the text, dropped", str(report.machine_labels_dropped), ""),
+        ("human labels not in the text, kept", str(report.human_labels_unlocated), ""),
+        (
+            "empty windows, training / inference",
+            f"{percent(report.empty_share_training)} / {percent(report.empty_share_inference)}",
+            "",
+        ),
+    ]
+
+
+def _empty_share(examples: Sequence[Example]) -> float:
+    return _share(sum(not example.observables for example in examples), len(examples))
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole else 0.0

@@ -1,0 +1,161 @@
+"""Fine-tunes the Extract Agent on prepared examples and writes a model that says how to use it."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from ctiforge.errors import DataError, UsageError
+from ctiforge.extract.format import tokenizer_hash
+from ctiforge.extract.prepared import FILE_NAME, read_description, usage_of_data
+from ctiforge.training.batches import Rows
+from ctiforge.training.encoding import encode_example, load_tokenizer, pad_token_id
+from ctiforge.training.models import LoraOptions, compute_dtype, load_causal_lm, load_for_qlora, pick_device
+from ctiforge.training.records import plot_curve, write_log
+from ctiforge.training.trainer import TrainingOptions, TrainingResult, train
+
+GUIDE_DEFAULTS = {"batch_size": 4, "epochs": 3.0, "learning_rate": 2e-4, "max_length": 2048, "qlora": True}
+"""The guide's settings; `deviations` names what differs from them."""
+MINIMA = {True: (100, 500), False: (500, 1_000)}
+"""QLoRA or not: (fewest examples, recommended examples)."""
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """One fine-tuning run as asked for on the command line."""
+
+    model: str
+    """What is loaded: a folder or a hub name."""
+    base_name: str
+    """What it is called in the new model's name and metadata."""
+    text_format: str
+    max_length: int
+    qlora: bool
+    lora: LoraOptions
+    training: TrainingOptions
+    device: str = "auto"
+    force: bool = False
+
+
+def default_name(base_name: str, today: date) -> str:
+    """`extract-agent-{base}-{YYYYMMDD}`."""
+    base = re.sub(r"[^A-Za-z0-9.]+", "-", base_name.rstrip("/").split("/")[-1]).strip("-").lower()
+    return f"extract-agent-{base}-{today:%Y%m%d}"
+
+
+def train_extract_agent(request: TrainRequest, data: Path, out: Path, scratch: Path) -> dict[str, Any]:
+    """Train and write `model/`, `training_metadata.json`, `training_curve.png` and `log.jsonl` into `out`.
+
+    Returns the metadata. Raises UsageError for data cut for another format, model or length, and
+    DataError below the minimum of examples unless forced.
+    """
+    check_data(request, data)
+    tokenizer = load_tokenizer(request.model)
+    if read_description(data)["tokenizer_hash"] != tokenizer_hash(tokenizer):
+        raise UsageError(
+            f"the data was cut for another model's tokenizer than {request.model!r}: run format_extract --model for it"
+        )
+    train_rows, validation_rows = (load_rows(data / f"{part}.jsonl", tokenizer) for part in ("train", "validation"))
+    warnings = check_minimum(len(train_rows), request.qlora, request.force)
+    model, device = _load(request)
+    result = train(model, train_rows, validation_rows, pad_token_id(tokenizer), request.training, scratch)
+    _save_model(model, tokenizer, request, data, out / "model")
+    metadata = training_metadata(request, result, len(train_rows), len(validation_rows), warnings) | {
+        "device": str(device),
+        "trainable_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+    }
+    (out / "training_metadata.json").write_text(json.dumps(metadata, indent=1) + "\n", encoding="utf-8")
+    write_log(result.log, out / "log.jsonl")
+    plot_curve(result.log, f"{request.base_name}: {'QLoRA' if request.qlora else 'full'}", out / "training_curve.png")
+    return metadata
+
+
+def check_data(request: TrainRequest, data: Path) -> None:
+    """Refuse data of another format or length than it was cut for."""
+    description = read_description(data)
+    if request.text_format not in description["formats"] or request.text_format != description["format"]:
+        raise UsageError(
+            f"--format {request.text_format}, but {data} was prepared as {description['format']}: "
+            f"run format_extract --format {request.text_format}"
+        )
+    cut_for = description["sizes"]["max_length"]
+    if request.max_length != cut_for:
+        raise UsageError(
+            f"--max-length {request.max_length}, but {data} was cut for {cut_for}: prepare it again, or train with {cut_for}"
+        )
+
+
+def check_minimum(examples: int, qlora: bool, force: bool) -> list[str]:
+    """Warnings for too few examples; DataError below the minimum unless `force`."""
+    least, recommended = MINIMA[qlora]
+    method = "QLoRA" if qlora else "full fine-tuning"
+    if examples < least and not force:
+        raise DataError(f"{examples} training examples: {method} needs {least} (--force trains all the same)")
+    if examples < recommended:
+        return [f"{examples} training examples: {recommended} are recommended for {method}"]
+    return []
+
+
+def deviations(request: TrainRequest) -> dict[str, list[Any]]:
+    """Settings that differ from the guide's: name to [the guide's, ours]."""
+    ours = {
+        "batch_size": request.training.batch_size,
+        "epochs": request.training.epochs,
+        "learning_rate": request.training.learning_rate,
+        "max_length": request.max_length,
+        "qlora": request.qlora,
+    }
+    return {name: [usual, ours[name]] for name, usual in GUIDE_DEFAULTS.items() if ours[name] != usual}
+
+
+def training_metadata(
+    request: TrainRequest, result: TrainingResult, examples: int, validation: int, warnings: Sequence[str]
+) -> dict[str, Any]:
+    """What `training_metadata.json` holds."""
+    return {
+        "base_model": request.base_name,
+        "method": "qlora" if request.qlora else "full",
+        "options": asdict(request.training),
+        "lora": asdict(request.lora) if request.qlora else None,
+        "max_length": request.max_length,
+        "examples": examples,
+        "validation_examples": validation,
+        "steps": asdict(result.steps),
+        "steps_done": result.steps_done,
+        "best_step": result.best_step,
+        "best_validation_loss": result.best_validation_loss,
+        "stopped_early": result.stopped_early,
+        "validation_curve": [
+            {"step": line["step"], "loss": line["eval_loss"]} for line in result.log if "eval_loss" in line
+        ],
+        "seconds": round(result.seconds, 1),
+        "deviations_from_guide": deviations(request),
+        "warnings": list(warnings),
+    }
+
+
+def load_rows(path: Path, tokenizer: Any) -> Rows:
+    """The examples of a prepared file, encoded."""
+    with path.open(encoding="utf-8") as file:
+        rows = [json.loads(line) for line in file]
+    return Rows([encode_example(tokenizer, row["prompt"], row["answer"]) for row in rows])
+
+
+def _load(request: TrainRequest) -> tuple[Any, Any]:
+    device = pick_device(request.device)
+    if request.qlora:
+        return load_for_qlora(request.model, device, request.lora), device
+    model = load_causal_lm(request.model, device, compute_dtype(device))
+    model.config.use_cache = False
+    return model, device
+
+
+def _save_model(model: Any, tokenizer: Any, request: TrainRequest, data: Path, folder: Path) -> None:
+    model.config.use_cache = True
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    description = {"base_model": request.base_name, "usage": usage_of_data(data).as_json()}
+    (folder / FILE_NAME).write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")

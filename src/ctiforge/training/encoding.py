@@ -1,0 +1,101 @@
+"""Text to token ids, the same way for training and for generation."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ctiforge.errors import UsageError
+
+IGNORE = -100
+"""The label of a token that carries no loss (the convention of torch's cross_entropy)."""
+
+
+@dataclass(frozen=True)
+class EncodedExample:
+    """One training row: the ids of prompt and answer, joined, and where the answer begins."""
+
+    input_ids: list[int]
+    answer_start: int
+
+    @property
+    def labels(self) -> list[int]:
+        """The ids of the answer and its end token; `IGNORE` for the prompt."""
+        return [IGNORE] * self.answer_start + self.input_ids[self.answer_start :]
+
+
+def load_tokenizer(model: str) -> Any:
+    """The Hugging Face tokenizer of a model folder or hub name.
+
+    Raises UsageError, in one line, where there is none or it cannot be had offline.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(model, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise UsageError(cannot_load("tokenizer", model, error)) from error
+
+
+def cannot_load(part: str, model: str, error: Exception) -> str:
+    """One line for a model or tokenizer that cannot be loaded."""
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return f"cannot load the {part} of {model!r}: {reason[:200]} (name a model folder, or a hub model this machine can reach)"
+
+
+def encode_prompt(tokenizer: Any, text: str) -> list[int]:
+    """The ids of a rendered prompt, opened by the tokenizer's begin token where it has the habit of one."""
+    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+    bos = tokenizer.bos_token_id
+    opens_with_bos = bos is not None and list(tokenizer("")["input_ids"][:1]) == [bos]
+    if opens_with_bos and ids[:1] != [bos]:
+        return [bos, *ids]
+    return ids
+
+
+def encode_answer(tokenizer: Any, text: str) -> list[int]:
+    """The ids of an answer, closed by the end token that stops generation."""
+    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return [*ids, end_token_id(tokenizer)]
+
+
+def encode_example(tokenizer: Any, prompt: str, answer: str) -> EncodedExample:
+    """Prompt and answer tokenised apart and joined, so that training sees the ids generation will see."""
+    prompt_ids = encode_prompt(tokenizer, prompt)
+    return EncodedExample(prompt_ids + encode_answer(tokenizer, answer), len(prompt_ids))
+
+
+def end_token_id(tokenizer: Any) -> int:
+    """The token that ends an answer: what the chat template closes a turn with, else the end-of-sequence token.
+
+    Raises UsageError for a tokenizer that has neither.
+    """
+    closing = _turn_end(tokenizer)
+    if closing is not None:
+        return closing
+    if tokenizer.eos_token_id is None:
+        raise UsageError("this tokenizer has no end-of-sequence token, so no answer could ever end: set eos_token")
+    return int(tokenizer.eos_token_id)
+
+
+def pad_token_id(tokenizer: Any) -> int:
+    """A token to pad with; padding is masked by position, so any id serves where there is no pad token."""
+    return int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else end_token_id(tokenizer))
+
+
+def count_tokens(tokenizer: Any, texts: Sequence[str]) -> list[int]:
+    """Tokens of each text, without special tokens."""
+    if not texts:
+        return []
+    return [len(ids) for ids in tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
+
+
+def _turn_end(tokenizer: Any) -> int | None:
+    if not tokenizer.chat_template:
+        return None
+    marker = "ANSWER-MARKER"
+    turns = [{"role": "user", "content": "x"}, {"role": "assistant", "content": marker}]
+    rendered = tokenizer.apply_chat_template(turns, tokenize=False)
+    after = rendered.split(marker)[-1]
+    special = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
+    ids = tokenizer(after, add_special_tokens=False)["input_ids"]
+    return next((int(token) for token in ids if token in special), None)

@@ -1,0 +1,34 @@
+"""What a training run leaves behind for people: its curve as lines and as a picture."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def write_log(log: Sequence[dict[str, float]], path: Path) -> None:
+    """The trainer's log, one JSON object a line: training loss, validation loss, learning rate by step."""
+    path.write_text("".join(json.dumps(line) + "\n" for line in log), encoding="utf-8")
+
+
+def plot_curve(log: Sequence[dict[str, float]], title: str, path: Path) -> None:
+    """Training and validation loss over optimizer steps, as a PNG."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(8, 4.5), dpi=120)
+    for name, label, style in (("loss", "training loss", "-"), ("eval_loss", "validation loss", "o-")):
+        points = [(line["step"], line[name]) for line in log if name in line]
+        if points:
+            axes.plot(*zip(*points, strict=True), style, label=label, linewidth=1.4, markersize=3.5)
+    axes.set_xlabel("step (optimizer updates)")
+    axes.set_ylabel("loss per answer token (nats)")
+    axes.set_yscale("log")
+    axes.set_title(title)
+    axes.grid(alpha=0.3)
+    if axes.lines:
+        axes.legend()
+    figure.tight_layout()
+    figure.savefig(path)
+    pyplot.close(figure)

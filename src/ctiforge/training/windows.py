@@ -1,0 +1,123 @@
+"""Cuts a text into overlapping windows that never split what must stay whole.
+
+Everything here is in characters of the original text; lengths are counted in tokens of the target
+model by a function that is passed in, so that any tokenizer serves.
+"""
+
+import bisect
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+CountTokens = Callable[[Sequence[str]], Sequence[int]]
+"""Tokens of each text of a batch, without special tokens."""
+
+# A text is cut only between pieces: a word with the white space before it, or 48 characters of a longer one.
+_PIECE = re.compile(r"\s*\S{1,48}")
+# Of the pieces a window may end at, one that ends a line is taken when it lies in the last fifth.
+_LINE_END_SHARE = 0.2
+
+
+@dataclass(frozen=True, order=True)
+class Window:
+    """Characters `start` to `end` of a text."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """A text's smallest uncut parts: where each starts, and how many tokens lie before each."""
+
+    starts: list[int]
+    """First character of each piece, and the text's length last."""
+    tokens_before: list[int]
+    """Tokens before each piece, and the text's total last."""
+    ends_line: frozenset[int]
+    """Indices of pieces that begin with a line break."""
+
+    @property
+    def total_tokens(self) -> int:
+        return self.tokens_before[-1]
+
+    def tokens_between(self, start: int, end: int) -> int:
+        """Tokens of the pieces that characters `start` to `end` touch."""
+        first = bisect.bisect_right(self.starts, start) - 1
+        last = bisect.bisect_left(self.starts, end)
+        return self.tokens_before[min(last, len(self.starts) - 1)] - self.tokens_before[max(first, 0)]
+
+
+def split_pieces(text: str, count_tokens: CountTokens) -> Pieces:
+    """Split `text` at white space and count each piece's tokens once."""
+    matches = list(_PIECE.finditer(text))
+    counts = count_tokens([match.group() for match in matches])
+    starts = [match.start() for match in matches] + [len(text)]
+    if matches:
+        starts[0] = 0
+    line_ends = frozenset(i for i, match in enumerate(matches) if "\n" in match.group()[: -len(match.group().lstrip())])
+    return Pieces(starts, [0, *accumulate(counts)], line_ends)
+
+
+def cut_windows(
+    pieces: Pieces, *, window_tokens: int, overlap_tokens: int, keep_whole: Sequence[tuple[int, int]] = ()
+) -> list[Window]:
+    """Windows of at most `window_tokens`, each sharing `overlap_tokens` with the one before.
+
+    `keep_whole` are (start, end) character ranges; no window begins or ends inside one, unless it is
+    longer than a window. With none of them given (inference) whatever is no longer than the overlap
+    still lies whole in some window.
+    """
+    if pieces.total_tokens == 0:
+        return []
+    overlap_tokens = min(overlap_tokens, window_tokens * 3 // 4)
+    ranges = sorted(keep_whole)
+    windows: list[Window] = []
+    first = 0
+    while True:
+        last = _end_piece(pieces, first, window_tokens)
+        last = _out_of_ranges(pieces, last, ranges, lowest=first + 1)
+        windows.append(Window(pieces.starts[first], pieces.starts[last]))
+        if last == len(pieces.starts) - 1:
+            return windows
+        following = _piece_at_token(pieces, pieces.tokens_before[last] - overlap_tokens)
+        following = _out_of_ranges(pieces, following, ranges, lowest=first + 1)
+        first = max(following, first + 1)
+
+
+def window_around(pieces: Pieces, start: int, end: int, window_tokens: int) -> Window:
+    """The window of at most `window_tokens` with characters `start` to `end` about in its middle."""
+    first = max(bisect.bisect_right(pieces.starts, start) - 1, 0)
+    last = min(bisect.bisect_left(pieces.starts, end), len(pieces.starts) - 1)
+    spare = window_tokens - (pieces.tokens_before[last] - pieces.tokens_before[first])
+    first = min(first, _piece_at_token(pieces, pieces.tokens_before[first] - max(spare, 0) // 2))
+    last = max(last, _end_piece(pieces, first, window_tokens))
+    return Window(pieces.starts[first], pieces.starts[last])
+
+
+def _end_piece(pieces: Pieces, first: int, window_tokens: int) -> int:
+    """Index one past the last piece of the window that begins at piece `first`: at least one piece."""
+    limit = pieces.tokens_before[first] + window_tokens
+    last = bisect.bisect_right(pieces.tokens_before, limit) - 1
+    last = max(last, first + 1)
+    if last == len(pieces.starts) - 1:
+        return last
+    earliest = last - int((last - first) * _LINE_END_SHARE)
+    return next((i for i in range(last, earliest, -1) if i in pieces.ends_line), last)
+
+
+def _piece_at_token(pieces: Pieces, token: int) -> int:
+    """Index of the last piece that begins at or before `token`."""
+    return max(bisect.bisect_right(pieces.tokens_before, max(token, 0)) - 1, 0)
+
+
+def _out_of_ranges(pieces: Pieces, index: int, ranges: Sequence[tuple[int, int]], *, lowest: int) -> int:
+    """Move a cut left until it splits no range; where that is impossible it stays where it was."""
+    moved = index
+    position = pieces.starts[moved]
+    for start, end in reversed(ranges):
+        if start < position < end:
+            moved = bisect.bisect_right(pieces.starts, start) - 1
+            position = pieces.starts[moved]
+    return moved if moved >= lowest else index
