@@ -1,0 +1,161 @@
+"""Settings: flags, then the environment, then `ctiforge.toml`, then defaults; each knows where it came from."""
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
+
+from ctiforge.errors import UsageError
+
+FILE = "ctiforge.toml"
+MASK = "********"
+
+
+class Settings(BaseSettings):
+    """What a run needs to know: `CTIFORGE_<NAME>` in the environment, `name = …` in the file."""
+
+    model_config = SettingsConfigDict(env_prefix="CTIFORGE_", env_ignore_empty=True, extra="forbid", frozen=True)
+
+    store: str = ".ctiforge/store"
+    """Where artifacts and runs lie: a folder or `s3://bucket/prefix`."""
+    database_url: SecretStr | None = None
+    """PostgreSQL with the articles; None: the embedded demo database. `DATABASE_URL` names it as well."""
+    model: str = "demo"
+    """The base model: a Hugging Face name or a folder; `demo` is the small one in this package."""
+    test_set: str = "demo"
+    """The test set that models are evaluated on: `name` (its newest version) or `name@2`."""
+    max_length: int | None = Field(None, gt=0)
+    """Tokens of prompt, window and answer together; None: each program's own default."""
+    outputs: str = "outputs"
+    """The folder of this machine that evaluations are collected in."""
+    backend: Literal["local"] = "local"
+    """Where stages run."""
+    stages: dict[str, dict[str, str | int | float | bool]] = {}
+    """Further flags by stage: `epochs = 5` under `[stages.train_extract]` becomes `--epochs 5`."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what it is given: `load_settings` reads the sources, to remember which one decided."""
+        return (init_settings,)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Settings, and for each name (`stages.train_extract.epochs`) the source that decided it."""
+
+    settings: Settings
+    origins: dict[str, str]
+
+    def lines(self) -> Iterator[tuple[str, str, str]]:
+        """(name, value, origin) of every setting, secrets masked."""
+        for name in Settings.model_fields:
+            value = getattr(self.settings, name)
+            for key, each in (_flat(value, f"{name}.") if isinstance(value, dict) else {name: value}).items():
+                yield key, _shown(each), self.origins.get(key, "default")
+
+
+def load_settings(flags: Mapping[str, Any] | None = None) -> Loaded:
+    """Read the flags given (None: not given), the environment and the file in the working folder.
+
+    Raises UsageError naming the source and the key that is unknown or whose value is not valid.
+    """
+    given = {name: value for name, value in (flags or {}).items() if value is not None}
+    sources = {"flag": given, "environment": _read_environment(), FILE: _read_file()}
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for origin, found in sources.items():
+        for key, value in _flat(found).items():
+            if origins.setdefault(key, origin) == origin:
+                _put(values, key, value)
+    try:
+        return Loaded(Settings(**values), origins)
+    except ValidationError as error:
+        raise UsageError(_explain(error, origins)) from None
+
+
+def mask_url(url: str) -> str:
+    """The URL without its password and without the values of its query; what is no URL is masked whole."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return MASK
+    if not parts.netloc:
+        return MASK
+    place = parts.netloc
+    if parts.password is not None:
+        user = place.rpartition("@")[0].partition(":")[0]
+        place = f"{user}:{MASK}@{place.rpartition('@')[2]}"
+    query = "&".join(f"{pair.partition('=')[0]}={MASK}" for pair in parts.query.split("&") if pair)
+    return parts._replace(netloc=place, query=query).geturl()
+
+
+class _Environment(EnvSettingsSource):
+    """`CTIFORGE_<NAME>`, and `DATABASE_URL` as most tools call it."""
+
+    def __call__(self) -> dict[str, Any]:
+        found = super().__call__()
+        usual = os.environ.get("DATABASE_URL")
+        return {"database_url": usual, **found} if usual else found
+
+
+def _read_environment() -> dict[str, Any]:
+    try:
+        return _Environment(Settings)()
+    except SettingsError as error:
+        raise UsageError(f"environment: {error}; it must be JSON") from None
+
+
+def _read_file() -> dict[str, Any]:
+    try:
+        return TomlConfigSettingsSource(Settings, FILE)()
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise UsageError(f"{FILE} cannot be read: {error}") from None
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
+    return flat
+
+
+def _put(values: dict[str, Any], key: str, value: Any) -> None:
+    *path, name = key.split(".")
+    for part in path:
+        values = values.setdefault(part, {})
+    values[name] = value
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        return mask_url(value.get_secret_value())
+    return "-" if value is None else str(value)
+
+
+def _explain(error: ValidationError, origins: Mapping[str, str]) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    origin = next((where for name, where in origins.items() if f"{key}.".startswith(f"{name}.")), None)
+    origin = origin or next((where for name, where in origins.items() if name.startswith(f"{key}.")), "settings")
+    if first["type"] == "extra_forbidden":
+        return f"{origin}: there is no setting {key}; there are {', '.join(Settings.model_fields)}"
+    return f"{origin}: {key}: {first['msg']}"

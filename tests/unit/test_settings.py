@@ -1,0 +1,112 @@
+from pathlib import Path
+
+import pytest
+
+from ctiforge.errors import UsageError
+from ctiforge.settings import FILE, MASK, Settings, load_settings, mask_url
+
+
+@pytest.fixture(autouse=True)
+def _nothing_around(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("DATABASE_URL", *(f"CTIFORGE_{field.upper()}" for field in Settings.model_fields)):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_without_sources_everything_is_the_default() -> None:
+    loaded = load_settings()
+    assert loaded.settings == Settings()
+    assert {origin for _, _, origin in loaded.lines()} == {"default"}
+
+
+def test_flags_win_over_the_environment_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(FILE).write_text('store = "file"\nmodel = "file"\noutputs = "file"\n')
+    monkeypatch.setenv("CTIFORGE_STORE", "environment")
+    monkeypatch.setenv("CTIFORGE_MODEL", "environment")
+    loaded = load_settings({"store": "flag", "model": None})
+    settings = loaded.settings
+    assert (settings.store, settings.model, settings.outputs) == ("flag", "environment", "file")
+    origins = {name: origin for name, _, origin in loaded.lines()}
+    assert origins["store"] == "flag"
+    assert origins["model"] == "environment"
+    assert origins["outputs"] == FILE
+    assert origins["test_set"] == "default"
+
+
+def test_flags_of_stages_are_merged_key_by_key() -> None:
+    Path(FILE).write_text("[stages.train_extract]\nepochs = 5\nbatch_size = 2\nqlora = false\n")
+    loaded = load_settings({"stages": {"train_extract": {"epochs": "3"}}})
+    assert loaded.settings.stages == {"train_extract": {"epochs": "3", "batch_size": 2, "qlora": False}}
+    assert ("stages.train_extract.epochs", "3", "flag") in loaded.lines()
+    assert ("stages.train_extract.batch_size", "2", FILE) in loaded.lines()
+
+
+def test_the_database_has_two_names_and_ours_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://usual/db")
+    assert _database() == "postgresql://usual/db"
+    monkeypatch.setenv("CTIFORGE_DATABASE_URL", "postgresql://ours/db")
+    assert _database() == "postgresql://ours/db"
+
+
+def test_an_empty_variable_is_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "")
+    monkeypatch.setenv("CTIFORGE_STORE", "")
+    loaded = load_settings()
+    assert loaded.settings.database_url is None
+    assert loaded.settings.store == Settings().store
+
+
+def test_secrets_are_masked_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://team:s3cr3t@db.example:5432/cti?password=s3cr3t&sslmode=require")
+    loaded = load_settings()
+    shown = {name: value for name, value, _ in loaded.lines()}["database_url"]
+    assert shown == f"postgresql://team:{MASK}@db.example:5432/cti?password={MASK}&sslmode={MASK}"
+    assert "s3cr3t" not in repr(loaded) + str(list(loaded.lines()))
+
+
+@pytest.mark.parametrize(
+    ("url", "masked"),
+    [
+        ("postgresql://host/db", "postgresql://host/db"),
+        ("postgresql://me@host/db", "postgresql://me@host/db"),
+        ("postgresql://me:a@b:c@host/db", f"postgresql://me:{MASK}@host/db"),
+        ("host=db user=me password=s3cr3t", MASK),
+        ("postgresql://me:s3cr3t@[::1/db", MASK),
+        ("postgresql://me:@[::1]:5432/db", f"postgresql://me:{MASK}@[::1]:5432/db"),
+    ],
+)
+def test_a_password_inside_a_url_is_masked(url: str, masked: str) -> None:
+    assert mask_url(url) == masked
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("store = ", r"ctiforge\.toml cannot be read"),
+        ("sotre = 'x'", r"ctiforge\.toml: there is no setting sotre; there are store"),
+        ("max_length = 'many'", r"ctiforge\.toml: max_length: "),
+        ("max_length = 0", r"ctiforge\.toml: max_length: "),
+        ("stages = 3", r"ctiforge\.toml: stages: "),
+        ("[stages.train_extract]\nepochs = [1]", r"ctiforge\.toml: stages\.train_extract\.epochs"),
+    ],
+)
+def test_a_bad_file_names_the_key(text: str, message: str) -> None:
+    Path(FILE).write_text(text)
+    with pytest.raises(UsageError, match=message):
+        load_settings()
+
+
+def test_a_bad_variable_names_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CTIFORGE_BACKEND", "mainframe")
+    with pytest.raises(UsageError, match="environment: backend: "):
+        load_settings()
+    monkeypatch.setenv("CTIFORGE_BACKEND", "local")
+    monkeypatch.setenv("CTIFORGE_STAGES", "{")
+    with pytest.raises(UsageError, match=r"environment: .*stages"):
+        load_settings()
+
+
+def _database() -> str:
+    url = load_settings().settings.database_url
+    assert url
+    return url.get_secret_value()
