@@ -1,0 +1,211 @@
+"""Where an observable stands in an article: type-aware search that gives back characters of the original text.
+
+A place counts by how the value stands there:
+
+- *alone*: nothing beside it belongs to the same word, path, key, address or command;
+- *inside something longer*: a command followed by a further switch, redirection or pipe (`net user`
+  in `net user /domain`) or led in by another (`cmd /c …`), a key followed by a subkey, a host within
+  a URL. Such places are taken only where the value stands nowhere alone;
+- *not at all*: within a longer word or file name (`tasklist` in `tasklist.exe`, `mytasklist`), and a
+  one-word command within a longer command or path.
+
+A process's name may stand in a path and without its `.exe`; the two ends of a lineage may stand in
+either order, `NEAR_LINEAGE` characters apart, or up to `FAR_LINEAGE` where no nearer pair exists.
+"""
+
+import re
+from bisect import bisect_left
+from dataclasses import dataclass
+from enum import IntEnum
+
+from ctiforge.observables.values import fold, lineage_names, lower, normalise, process_stem, unwrapped
+
+NEAR_LINEAGE = 120
+"""Characters between parent and child that count as one statement."""
+FAR_LINEAGE = 400
+"""Characters between parent and child at most."""
+REGISTRY_APART = 200
+"""Characters between a registry key and its value's name at most."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """Characters `start` to `end` (exclusive) of the original text."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Occurrence:
+    """One place of an observable: one span; two for a lineage (parent, child) or a key and its value's name apart."""
+
+    spans: tuple[Span, ...]
+
+    @property
+    def start(self) -> int:
+        """The first character that any span covers."""
+        return min(span.start for span in self.spans)
+
+    @property
+    def end(self) -> int:
+        """One past the last character that any span covers."""
+        return max(span.end for span in self.spans)
+
+
+class Locator:
+    """Finds observables in one text, which is indexed once."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._folded = fold(text)
+        self._search = lower(self._folded.text)
+
+    def locate(self, type: str, value: str) -> list[Occurrence]:
+        """Every place of `value`, in order of appearance; [] where it cannot be located."""
+        if type == "process_lineage":
+            return self._locate_lineage(value)
+        spans = self._locate_value(type, value)
+        if spans or type != "registry":
+            return [Occurrence((span,)) for span in spans]
+        return self._locate_registry_apart(value)
+
+    def as_written(self, type: str, occurrence: Occurrence) -> str:
+        """The article's own spelling; two spans in their canonical join (`parent -> child`, `KEY\\value name`)."""
+        parts = [self.text[span.start : span.end] for span in occurrence.spans]
+        return ("\\" if type == "registry" else " -> ").join(parts)
+
+    def _locate_value(self, type: str, value: str) -> list[Span]:
+        key = normalise(type, value)
+        for needle in _needles(type, value):
+            places = [
+                (standing, span)
+                for span in self._find(needle)
+                if (standing := _standing(type, self.text, span))
+                and normalise(type, self.text[span.start : span.end]) == key
+            ]
+            if places:
+                best = max(standing for standing, _ in places)
+                return [span for standing, span in places if standing == best]
+        return []
+
+    def _locate_registry_apart(self, value: str) -> list[Occurrence]:
+        key, _, name = value.rstrip("\\").rpartition("\\")
+        if not key.rstrip("\\") or not name:
+            return []
+        names = self._locate_value("services", name)
+        pairs = [_nearest(span, names, REGISTRY_APART) for span in self._locate_value("registry", key)]
+        return [Occurrence(pair) for pair in pairs if pair]
+
+    def _locate_lineage(self, value: str) -> list[Occurrence]:
+        names = lineage_names(value)
+        if len(names) != 2:
+            return []
+        parents, children = (self._locate_process(name) for name in names)
+        for gap in (NEAR_LINEAGE, FAR_LINEAGE):
+            pairs = {pair for child in children if (pair := _nearest(child, parents, gap))}
+            if pairs:
+                found = [Occurrence((parent, child)) for child, parent in pairs]
+                return sorted(found, key=lambda occurrence: (occurrence.start, occurrence.end))
+        return []
+
+    def _locate_process(self, name: str) -> list[Span]:
+        stem = process_stem(name)
+        spans = []
+        for span in self._find(stem):
+            if self.text[span.end : span.end + 4].lower() == ".exe":
+                span = Span(span.start, span.end + 4)
+            if _standing("process_lineage", self.text, span):
+                spans.append(span)
+        return spans
+
+    def _find(self, needle: str) -> list[Span]:
+        spans = []
+        at = self._search.find(needle) if needle else -1
+        while at >= 0:
+            last = at + len(needle) - 1
+            spans.append(self._whole(Span(self._folded.starts[at], self._folded.ends[last])))
+            at = self._search.find(needle, last + 1)
+        return spans
+
+    def _whole(self, span: Span) -> Span:
+        # the fold drops the brackets of <url>: a span that took in the first takes in the second
+        opened = self.text.rfind("<", span.start, span.end)
+        if opened >= 0 and self.text[span.end : span.end + 1] == ">" and ">" not in self.text[opened : span.end]:
+            return Span(span.start, span.end + 1)
+        return span
+
+
+class _Standing(IntEnum):
+    NOT = 0
+    INSIDE = 1
+    ALONE = 2
+
+
+_MORE_COMMAND = re.compile(r"[ \t]+(?:[/-]+\w|[|<>&])|[ \t]*(?:\|(?!\|)|>>?|&)")
+_LED_IN = re.compile(r"(?:[/-][ck][ \t]+[\"']?|[|&>][ \t]*)$", re.IGNORECASE)
+_MORE_ADDRESS = re.compile(r"/\S|:\d|\?\w")
+_SENTENCE = re.compile(r"\.[A-Z][a-z]+\s")
+
+
+def _needles(type: str, value: str) -> list[str]:
+    """The folded strings to search for, the closest to `value` first."""
+    whole = lower(unwrapped(fold(value).text))
+    key = lower(normalise(type, value))
+    return [needle for needle in dict.fromkeys((whole, key)) if needle]
+
+
+def _standing(type: str, text: str, span: Span) -> _Standing:
+    before, after = text[max(0, span.start - 40) : span.start], text[span.end : span.end + 40]
+    if _joined(before[-1:], text[span.start]) or _joined(text[span.end - 1], after[:1]):
+        return _Standing.NOT
+    if _hyphened(before[::-1], text[span.start]) or _hyphened(after, text[span.end - 1]):
+        return _Standing.INSIDE if _SENTENCE.match(after) else _Standing.NOT
+    if type == "cmdline":
+        return _command_standing(before, after, one_word=not re.search(r"\s", text[span.start : span.end]))
+    if type == "registry":
+        return _Standing.INSIDE if re.match(r"\\+[^\s\\]", after) or before.endswith("\\") else _Standing.ALONE
+    if type == "services":
+        in_path = before.endswith(("\\", "/")) and not re.search(r"services\\+$", before, re.IGNORECASE)
+        return _Standing.INSIDE if in_path or after.startswith("\\") else _Standing.ALONE
+    if type in ("scheduled_tasks", "process_lineage"):
+        return _Standing.INSIDE if after.startswith("\\") else _Standing.ALONE
+    if type == "network_indicators":
+        longer = before.endswith(("/", "@")) or _MORE_ADDRESS.match(after)
+        return _Standing.INSIDE if longer else _Standing.ALONE
+    return _Standing.ALONE
+
+
+def _command_standing(before: str, after: str, one_word: bool) -> _Standing:
+    in_longer = _MORE_COMMAND.match(after) or _LED_IN.search(before) or before.endswith(("\\", "/"))
+    if not in_longer:
+        return _Standing.ALONE
+    return _Standing.NOT if one_word else _Standing.INSIDE
+
+
+def _joined(left: str, right: str) -> bool:
+    """Whether two neighbouring characters belong to one word."""
+    return _is_word(left) and _is_word(right)
+
+
+def _hyphened(outside: str, edge: str) -> bool:
+    """Whether a hyphen or dot joins the edge of a value to a word beside it (`my-tasklist`, `tasklist.exe`)."""
+    return _is_word(edge) and outside[:1] in ("-", ".") and _is_word(outside[1:2])
+
+
+def _is_word(char: str) -> bool:
+    return char == "_" or char.isalnum()
+
+
+def _nearest(span: Span, others: list[Span], gap: int) -> tuple[Span, Span] | None:
+    """`span` with the nearest of `others` (sorted) that it does not overlap, at most `gap` characters away."""
+    at = bisect_left(others, span.start, key=lambda other: other.start)
+    near = [other for other in others[max(0, at - 2) : at + 2] if other.end <= span.start or other.start >= span.end]
+    if not near:
+        return None
+    best = min(near, key=lambda other: _gap(span, other))
+    return (span, best) if _gap(span, best) <= gap else None
+
+
+def _gap(one: Span, other: Span) -> int:
+    return max(other.start - one.end, one.start - other.end)

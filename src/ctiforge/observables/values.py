@@ -1,0 +1,181 @@
+"""When two values are the same observable: the strict key, the normalised key, and the fold behind the latter."""
+
+import re
+from array import array
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+LINEAGE_ARROW = re.compile(r"\s*(?:-+>|=+>|→|⟶|⇒|➜|»)\s*")
+CASELESS_TYPES = frozenset({"registry", "services", "scheduled_tasks", "process_lineage", "network_indicators"})
+
+
+def strict(type: str, value: str) -> str:
+    """The key of the exact tier: only outer white space is trimmed."""
+    return value.strip()
+
+
+def normalise(type: str, value: str) -> str:
+    """The key of the normalised tier: equal for two spellings of one observable of `type`.
+
+    Folded away for every type: runs of white space (and any beside `> | & ; , = ( ) { } [ ]`),
+    zero-width characters, smart quotes and dashes, HTML entities, JSON and vendor escapes
+    (`\\\\`, `\\"`, `\\-`), defanging (`hxxp`, `[.]`, `[:]`), `<url>` brackets, registry hive aliases
+    and the drive colon (`HKCU:\\` = `HKEY_CURRENT_USER\\`), quotes around the whole value.
+    By type: case where Windows ignores it (in a command line save for base64 words and one-letter
+    options, and not at all where it names a Unix path); the path and `.exe` of process names; the
+    root backslash of a task; a trailing backslash of a key, a trailing slash of an address.
+    The key is for comparing only: it is not a command that runs.
+    """
+    if type == "process_lineage":
+        return " -> ".join(process_stem(name) for name in lineage_names(value))
+    key = unwrapped(fold(value).text)
+    if type in CASELESS_TYPES:
+        key = lower(key)
+    if type == "cmdline":
+        return _command_case(key)
+    if type == "registry":
+        return key.rstrip("\\ ")
+    if type == "scheduled_tasks":
+        return key.lstrip("\\")
+    if type == "network_indicators":
+        return key.rstrip("/")
+    return key
+
+
+def lineage_names(value: str) -> list[str]:
+    """The names of `parent -> child`, whichever arrow joins them; one name where there is no arrow."""
+    return [name for name in (part.strip() for part in LINEAGE_ARROW.split(value)) if name]
+
+
+def process_stem(name: str) -> str:
+    """A process's name without its folder, its `.exe` and its case: `C:\\\\Windows\\\\CMD.EXE` is `cmd`."""
+    folded = lower(unwrapped(fold(name).text))
+    return re.split(r"[\\/]", folded)[-1].removesuffix(".exe").strip()
+
+
+@dataclass(frozen=True)
+class Folded:
+    """A text with its spelling variants folded away, and where each character came from."""
+
+    text: str
+    starts: Sequence[int]
+    """For each folded character, its first character in the original text."""
+    ends: Sequence[int]
+    """For each folded character, one past its last character in the original text."""
+
+
+def fold(text: str) -> Folded:
+    """Fold the variants that every type shares (see `normalise`); case is kept."""
+    folded = Folded(text.translate(_LOOKALIKES), array("i", range(len(text))), array("i", range(1, len(text) + 1)))
+    for pattern, replacement in _RULES:
+        folded = _rewrite(folded, pattern, replacement)
+    return folded
+
+
+def lower(text: str) -> str:
+    """Lower case, character for character: the result is as long as `text`."""
+    return text.translate(_LONG_LOWER).lower().translate(_LONG_LOWER)
+
+
+def unwrapped(folded: str) -> str:
+    """Without outer white space and one pair of quotes or backticks around the whole."""
+    value = folded.strip()
+    if len(value) > 2 and value[0] == value[-1] and value[0] in "\"'`" and value[0] not in value[1:-1]:
+        return value[1:-1].strip()
+    return value
+
+
+# one character for one: positions do not move
+_LOOKALIKES = str.maketrans(
+    dict.fromkeys("“”„‟″＂", '"') | dict.fromkeys("‘’‚‛′＇", "'") | dict.fromkeys("‐‑‒–—−", "-")
+)
+_LONG_LOWER = str.maketrans({"İ": "i", "Σ": "σ", "ς": "σ"})
+_ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'", "nbsp": " ", "#39": "'", "#34": '"'}
+_DEFANGED = {"dot": ".", "at": "@"}
+_HIVES = (
+    ("hklm", r"HKEY_LOCAL_MACHINE|HKLM|REGISTRY\\MACHINE"),
+    ("hkcu", r"HKEY_CURRENT_USER|HKCU"),
+    ("hkcr", r"HKEY_CLASSES_ROOT|HKCR"),
+    ("hku", r"HKEY_USERS|HKU|REGISTRY\\USER"),
+    ("hkcc", r"HKEY_CURRENT_CONFIG|HKCC"),
+)
+_KEEP_GROUP = None
+
+
+def _entity(match: re.Match[str]) -> str:
+    return _ENTITIES[match[1].lower()]
+
+
+def _json_escape(match: re.Match[str]) -> str:
+    return chr(int(match[1], 16))
+
+
+def _refang(match: re.Match[str]) -> str:
+    return _DEFANGED.get(match[1].lower(), match[1])
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return match[1]
+
+
+_Replacement = str | Callable[[re.Match[str]], str] | None
+# applied in this order; None keeps the match's first group with its own positions; each is linear in the text
+_RULES: tuple[tuple[re.Pattern[str], _Replacement], ...] = (
+    (re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]+"), ""),
+    (re.compile(r"&(amp|lt|gt|quot|apos|nbsp|#39|#34);", re.IGNORECASE), _entity),
+    (re.compile(r"(?<!\\)\\++u00(22|26|27|3[cde])", re.IGNORECASE), _json_escape),
+    (re.compile(r"[\[({] ?(\.|:|://|/|@|dot|at) ?[\])}]", re.IGNORECASE), _refang),
+    (re.compile(r"\bhxxp", re.IGNORECASE), "http"),
+    (re.compile(r"<((?:https?|ftp)://[^\s<>]*)>", re.IGNORECASE), _KEEP_GROUP),
+    (re.compile(r"(?<!\\)\\++\s*+(?=\w)"), "\\"),
+    (re.compile(r"(?<!\\)\\++([^\w\s])"), _escaped),
+    (re.compile(r"(?<!\\)\\++(?=\s|$)"), ""),
+    *(
+        (re.compile(rf"(?:\bregistry::|\bcomputer\\|\\)?\b(?:{names})\b(?::(?=\\))?", re.IGNORECASE), hive)
+        for hive, names in _HIVES
+    ),
+    (re.compile(r"[^\S ]\s*| \s+"), " "),
+    (re.compile(r" (?=[>|&;,=(){}\[\]])|(?<=[>|&;,=(){}\[\]]) "), ""),
+)
+
+
+def _rewrite(source: Folded, pattern: re.Pattern[str], replacement: _Replacement) -> Folded:
+    parts: list[str] = []
+    starts, ends = array("i"), array("i")
+    at = 0
+
+    def copy(first: int, last: int) -> None:
+        parts.append(source.text[first:last])
+        starts.extend(source.starts[first:last])
+        ends.extend(source.ends[first:last])
+
+    for match in pattern.finditer(source.text):
+        first, last = match.span()
+        copy(at, first)
+        at = last
+        if replacement is _KEEP_GROUP:
+            copy(*match.span(1))
+            continue
+        new = replacement if isinstance(replacement, str) else replacement(match)
+        parts.append(new)
+        starts.extend([source.starts[first]] * len(new))
+        ends.extend([source.ends[last - 1]] * len(new))
+    if not at:
+        return source
+    copy(at, len(source.text))
+    return Folded("".join(parts), starts, ends)
+
+
+_UNIX = re.compile(r"(?:^|[\s\"'=|;&(])(?:~|\.{1,2})?/[\w.-]+/|^(?:sudo|chmod|chown|systemctl|launchctl|crontab|\./)")
+_CASE_CARRIED = re.compile(r"(?<![\w-])-[A-Za-z](?!\w)|(?<![\w+/=])(?=[\w+/]*\d)[A-Za-z0-9+/]{24,}={0,2}(?![\w+/=])")
+
+
+def _command_case(command: str) -> str:
+    """Lower case, save for what carries meaning in its case."""
+    if _UNIX.search(command):
+        return command
+    lowered = lower(command)
+    for match in _CASE_CARRIED.finditer(command):
+        first, last = match.span()
+        lowered = lowered[:first] + match[0] + lowered[last:]
+    return lowered

@@ -1,0 +1,165 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ctiforge.observables.locate import FAR_LINEAGE, NEAR_LINEAGE, REGISTRY_APART, Locator, Occurrence, Span
+from ctiforge.observables.values import normalise
+
+
+def written(text: str, type: str, value: str) -> list[str]:
+    locator = Locator(text)
+    return [locator.as_written(type, occurrence) for occurrence in locator.locate(type, value)]
+
+
+FOUND = [
+    ("cmdline", "They ran adfind.exe  -gcb -sc x, then left.", "adfind.exe -gcb -sc x", "adfind.exe  -gcb -sc x"),
+    ("cmdline", "ran “C:\\a b\\x.exe” /y.", '"C:\\a b\\x.exe" /y', "“C:\\a b\\x.exe” /y"),
+    (
+        "cmdline",
+        "curl -o a <hxxp://1.2.3[.]4/a> del a",
+        "curl -o a hxxp://1.2.3[.]4/a",
+        "curl -o a <hxxp://1.2.3[.]4/a>",
+    ),
+    ("cmdline", 'Line: ("\\/C \\"chcp 1 \\> NUL & netstat \\-afn\\"")', "chcp 1 > NUL & netstat -afn", None),
+    ("cmdline", "the command `whoami /all` shows", "whoami /all", "whoami /all"),
+    ("cmdline", "They ran tasklist.", "tasklist", "tasklist"),
+    ("registry", "under HKCU:\\\\Software\\\\X we", "HKEY_CURRENT_USER\\Software\\X", "HKCU:\\\\Software\\\\X"),
+    ("registry", "Key HKLM\\A\\ Tree\\ NAME exists", "HKLM\\A\\Tree\\NAME", "HKLM\\A\\ Tree\\ NAME"),
+    ("services", "service named 'WebrootCheck'.", "WebrootCheck", "WebrootCheck"),
+    ("services", "HKLM\\System\\Services\\Evil is", "Evil", "Evil"),
+    ("scheduled_tasks", "/tn \\Microsoft\\Job /f", "Microsoft\\Job", "Microsoft\\Job"),
+    ("scheduled_tasks", "/tn \\Microsoft\\Job /f", "\\Microsoft\\Job", "\\Microsoft\\Job"),
+    ("network_indicators", "beacons to evil[.]com.", "evil.com", "evil[.]com"),
+    (
+        "network_indicators",
+        "to hxxps://evil[.]com/x.php?a=1 and",
+        "https://evil.com/x.php?a=1",
+        "hxxps://evil[.]com/x.php?a=1",
+    ),
+    ("hunt_queries", "Hunt: Events\n| where A == 'x'\nEnd", "Events | where A == 'x'", "Events\n| where A == 'x'"),
+]
+
+
+@pytest.mark.parametrize(("type", "text", "value", "expected"), FOUND)
+def test_a_value_is_found_as_the_article_writes_it(type: str, text: str, value: str, expected: str | None) -> None:
+    found = written(text, type, value)
+
+    assert len(found) == 1
+    assert normalise(type, found[0]) == normalise(type, value)
+    assert expected is None or found == [expected]
+
+
+NOT_THERE = [
+    ("cmdline", "mytasklist and tasklist.exe and task-list", "tasklist"),
+    ("cmdline", "They ran tasklist /svc and dir & tasklist >> a.txt", "tasklist"),
+    ("cmdline", "C:\\Windows\\System32\\tasklist", "tasklist"),
+    ("cmdline", "net users", "net user"),
+    ("services", "UpdaterSvc2 and my-UpdaterSvc", "UpdaterSvc"),
+    ("process_lineage", "xcmd.exe -> notnet.exe", "cmd.exe -> net.exe"),
+    ("network_indicators", "notevil.com and evil.com.br and www.evil.com", "evil.com"),
+    ("registry", "HKLM\\Software\\Xylophone", "HKLM\\Software\\X"),
+    ("cmdline", "powershell -enc SQBFAFgAIAAoAE4AZQB3AC0ATwBiAGoA", "powershell -enc sqbfafgaiaaoae4azqb3ac0atwbiagoa"),
+    ("cmdline", "anything", ""),
+    ("process_lineage", "a.exe -> b.exe -> c.exe", "a.exe"),
+]
+
+
+@pytest.mark.parametrize(("type", "text", "value"), NOT_THERE)
+def test_a_name_inside_a_longer_one_is_no_occurrence(type: str, text: str, value: str) -> None:
+    assert written(text, type, value) == []
+
+
+def test_places_where_a_value_stands_alone_win_over_those_inside_something_longer() -> None:
+    text = "nltest /domain_trusts /all_trusts\nnltest /domain_trusts\n"
+
+    assert Locator(text).locate("cmdline", "nltest /domain_trusts") == [Occurrence((Span(34, 55),))]
+    assert written("nltest /domain_trusts /all_trusts", "cmdline", "nltest /domain_trusts") == ["nltest /domain_trusts"]
+    assert len(written("HKLM\\A and HKLM\\A\\B", "registry", "HKLM\\A")) == 1
+    assert len(written("evil.com and hxxp://evil.com/x", "network_indicators", "evil.com")) == 1
+
+
+def test_every_occurrence_in_order_of_appearance() -> None:
+    found = Locator("whoami /all; then whoami  /all, and WHOAMI /ALL").locate("cmdline", "whoami /all")
+
+    assert [occurrence.start for occurrence in found] == [0, 18, 36]
+
+
+def test_a_lineage_has_two_spans_in_either_order() -> None:
+    text = "PowerShell was invoked by the WinLogon process"
+    found = Locator(text).locate("process_lineage", "winlogon.exe -> powershell.exe")
+
+    assert found == [Occurrence((Span(30, 38), Span(0, 10)))]
+    assert (found[0].start, found[0].end) == (0, 38)
+    assert written(text, "process_lineage", "winlogon.exe -> powershell.exe") == ["WinLogon -> PowerShell"]
+
+
+def test_a_lineage_may_stand_in_paths_and_keeps_its_exe() -> None:
+    assert written("C:\\Windows\\explorer.exe started C:\\x\\a.exe", "process_lineage", "explorer.exe -> a.exe") == [
+        "explorer.exe -> a.exe"
+    ]
+
+
+def test_the_ends_of_a_lineage_lie_within_the_stated_distance() -> None:
+    def pair(gap: int) -> list[str]:
+        return written("a.exe" + " " * gap + "b.exe", "process_lineage", "a.exe -> b.exe")
+
+    assert pair(NEAR_LINEAGE) == pair(FAR_LINEAGE) == ["a.exe -> b.exe"]
+    assert pair(FAR_LINEAGE + 1) == []
+    assert len(written("a.exe b.exe" + " " * 200 + "b.exe", "process_lineage", "a.exe -> b.exe")) == 1
+
+
+def test_a_process_may_be_its_own_parent_only_where_it_stands_twice() -> None:
+    assert written("cmd.exe ran", "process_lineage", "cmd.exe -> cmd.exe") == []
+    assert written("cmd.exe ran cmd.exe", "process_lineage", "cmd.exe -> cmd.exe")[0] == "cmd.exe -> cmd.exe"
+
+
+def test_a_key_and_the_name_of_its_value_may_stand_apart() -> None:
+    text = "set the value fDenyTS under HKLM\\System\\Terminal Server to 0"
+    locator = Locator(text)
+    found = locator.locate("registry", "HKLM\\System\\Terminal Server\\fDenyTS")
+
+    assert [locator.as_written("registry", occurrence) for occurrence in found] == [
+        "HKLM\\System\\Terminal Server\\fDenyTS"
+    ]
+    assert len(found[0].spans) == 2
+    assert written("fDenyTS" + "." * (REGISTRY_APART + 1) + " HKLM\\A", "registry", "HKLM\\A\\fDenyTS") == []
+
+
+TOKENS = st.sampled_from(
+    r'net user /domain C:\Temp\a.exe "Domain Admins" HKLM\Software\X <hxxp://a[.]b/c> -enc “quoted” >> | evil[.]com'.split()
+    + r"\\srv\share {GUID} was run. a.exe (x) cmd".split()
+)
+GAPS = st.sampled_from([" ", "  ", "\n", "\t", "\u00a0"])
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(TOKENS, GAPS), min_size=1, max_size=14), st.data())
+def test_what_is_cut_from_a_text_at_its_spaces_is_found_there_again(
+    pieces: list[tuple[str, str]], data: st.DataObject
+) -> None:
+    text = "".join(token + gap for token, gap in pieces)
+    edges = [0]
+    for token, gap in pieces:
+        edges.append(edges[-1] + len(token) + len(gap))
+    first = data.draw(st.integers(0, len(pieces) - 1))
+    last = data.draw(st.integers(first, len(pieces) - 1))
+    cut = text[edges[first] : edges[last] + len(pieces[last][0])]
+    if normalise("hunt_queries", cut) == "":
+        return
+
+    found = Locator(text).locate("hunt_queries", cut)
+
+    assert found
+    for occurrence in found:
+        span = text[occurrence.start : occurrence.end]
+        assert normalise("hunt_queries", span) == normalise("hunt_queries", cut)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.text(max_size=120), st.sampled_from(["cmdline", "registry", "services", "process_lineage"]), st.text(max_size=20)
+)
+def test_spans_always_lie_within_the_text(text: str, type: str, value: str) -> None:
+    for occurrence in Locator(text + " " + value + " " + text).locate(type, value):
+        for span in occurrence.spans:
+            assert 0 <= span.start < span.end <= 2 * len(text) + len(value) + 2

@@ -1,0 +1,99 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ctiforge.observables.values import fold, lineage_names, lower, normalise, process_stem, strict
+
+SAME = [
+    ("cmdline", "adfind.exe  -gcb\n -sc trustdmp", "adfind.exe -gcb -sc trustdmp"),
+    ("cmdline", "reg save HKLM\\SYSTEM “C:\\temp\\sy.sa” /y", 'reg save HKLM\\SYSTEM "C:\\temp\\sy.sa" /y'),
+    ("cmdline", "NET.EXE User /Domain", "net.exe user /domain"),
+    ("cmdline", "curl -o a.txt <hxxp://10.0.0[.]1/a.txt>", "curl -o a.txt http://10.0.0.1/a.txt"),
+    ("cmdline", "chcp 65001 \\> NUL & netstat \\-afn \\-p TCP", "chcp 65001 > NUL & netstat -afn -p TCP"),
+    ("cmdline", "copy C\\:\\\\Windows\\\\x.exe", "copy C:\\Windows\\x.exe"),
+    ("cmdline", 'schtasks /create /tn \\"Job\\" /f', 'schtasks /create /tn "Job" /f'),
+    ("cmdline", "dir &gt;&gt; a.txt &amp; del b.txt", "dir >> a.txt & del b.txt"),
+    ("cmdline", "powershell –enc AAAA", "powershell -enc AAAA"),
+    ("cmdline", "`whoami /all`", "whoami /all"),
+    ("cmdline", "dir>>a.txt", "dir >> a.txt"),
+    ("cmdline", "who\u200bami /all", "whoami /all"),
+    ("cmdline", "echo a \\u003e b", "echo a > b"),
+    ("registry", "HKEY_LOCAL_MACHINE\\Software\\X", "HKLM\\SOFTWARE\\X\\"),
+    ("registry", "HKCU:\\Software\\X", "HKEY_CURRENT_USER\\software\\x"),
+    ("registry", "Registry::HKEY_USERS\\S-1-5", "HKU\\S-1-5"),
+    ("registry", "\\REGISTRY\\MACHINE\\System", "HKLM\\SYSTEM"),
+    ("registry", "HKLM\\A\\ Tree\\ TASK { GUID }", "HKLM\\A\\Tree\\TASK{GUID}"),
+    ("services", "WebrootCheck", "webrootcheck"),
+    ("scheduled_tasks", "\\Microsoft\\Windows\\Job", "microsoft\\windows\\job"),
+    ("process_lineage", "C:\\Windows\\WINLOGON.exe → PowerShell", "winlogon.exe -> powershell.exe"),
+    ("process_lineage", "a.exe => b.exe", "a.exe -> b.exe"),
+    ("network_indicators", "hXXps://Evil[.]com/", "https://evil.com"),
+    ("network_indicators", "evil[dot]com", "evil(.)com"),
+    ("hunt_queries", "DeviceEvents\n| where A == 1", "DeviceEvents | where A==1"),
+]
+
+
+@pytest.mark.parametrize(("type", "one", "other"), SAME)
+def test_two_spellings_of_one_value_share_a_key(type: str, one: str, other: str) -> None:
+    assert normalise(type, one) == normalise(type, other)
+
+
+DIFFERENT = [
+    ("cmdline", "net user", "net user /domain"),
+    ("cmdline", "curl -o a.txt http://x", "curl -O a.txt http://x"),
+    ("cmdline", "powershell -enc SQBFAFgAIAAoAE4AZQB3AC0ATwBiAGoA", "powershell -enc sqbfafgaiaaoae4azqb3ac0atwbiagoa"),
+    ("cmdline", "bash /tmp/Run/x.sh", "bash /tmp/run/x.sh"),
+    ("cmdline", "c^ur^l x", "curl x"),
+    ("registry", "HKLM\\Software\\X", "HKCU\\Software\\X"),
+    ("registry", "HKLM\\Software\\X", "HKLM\\Software\\XY"),
+    ("process_lineage", "a.exe -> b.exe", "b.exe -> a.exe"),
+    ("hunt_queries", "where Name has 'A'", "where Name has 'a'"),
+    ("services", "svc", "svc.exe"),
+]
+
+
+@pytest.mark.parametrize(("type", "one", "other"), DIFFERENT)
+def test_different_values_keep_different_keys(type: str, one: str, other: str) -> None:
+    assert normalise(type, one) != normalise(type, other)
+
+
+def test_the_strict_key_trims_outer_white_space_only() -> None:
+    assert strict("cmdline", "  net  user\n") == "net  user"
+    assert strict("registry", "HKLM\\A") != strict("registry", "hklm\\a")
+
+
+def test_an_unknown_type_is_folded_like_any_other() -> None:
+    assert normalise("event_ids", " 4688\u200b ") == "4688"
+
+
+def test_lineage_names_and_stems() -> None:
+    assert lineage_names("a.exe->b.exe") == ["a.exe", "b.exe"]
+    assert lineage_names("a.exe") == ["a.exe"]
+    assert process_stem('"C:\\Windows\\System32\\CMD.EXE"') == "cmd"
+    assert process_stem("/usr/bin/bash") == "bash"
+
+
+ANY_TEXT = st.text(st.characters(codec="utf-8"), max_size=80) | st.text(
+    "\\\"'<>[](){}.:hxtps &;,=| \n\u200baB1", max_size=60
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(ANY_TEXT)
+def test_every_folded_character_comes_from_a_stretch_of_the_original(text: str) -> None:
+    folded = fold(text)
+
+    assert len(folded.text) == len(folded.starts) == len(folded.ends)
+    assert all(0 <= start < end <= len(text) for start, end in zip(folded.starts, folded.ends, strict=True))
+    assert list(folded.starts) == sorted(folded.starts)
+    assert list(folded.ends) == sorted(folded.ends)
+
+
+@given(st.text(max_size=40))
+def test_lower_keeps_the_length(text: str) -> None:
+    assert len(lower(text)) == len(text)
+
+
+@pytest.mark.parametrize("piece", ["\\", "\\ ", " ", "<http://", "[", "&", "\n> "])
+def test_folding_is_linear_in_hostile_text(piece: str) -> None:
+    assert len(fold(piece * 50_000).text) <= len(piece) * 50_000
