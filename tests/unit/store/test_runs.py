@@ -1,0 +1,48 @@
+from pathlib import Path
+
+import pytest
+
+from ctiforge.errors import StoreError, UsageError
+from ctiforge.store.objects import ObjectStore, open_store
+from ctiforge.store.runs import RunRecord, StageRecord, load_run, new_run, run_ids, save_run
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ObjectStore:
+    return open_store(str(tmp_path))
+
+
+def test_a_run_comes_back_as_it_was_saved(store: ObjectStore) -> None:
+    run = new_run("extract", [StageRecord(name="harvest_extract", program="harvest_extract")])
+    save_run(store, run)
+    run.stages[0].state = "failed"
+    run.stages[0].exit_code = 3
+    save_run(store, run)
+    assert load_run(store, run.id) == run
+    assert load_run(store) == run
+
+
+def test_runs_are_listed_newest_first_whatever_their_line(store: ObjectStore) -> None:
+    ids = ["os-bert-20261101-000000-aa", "extract-20261102-000000-bb", "extract-20261031-000000-cc"]
+    for each in ids:
+        save_run(store, _run(each))
+    assert run_ids(store) == [ids[1], ids[0], ids[2]]
+    assert load_run(store, "extract-20261102").id == ids[1]
+
+
+def test_what_cannot_be_found_or_read_says_so(store: ObjectStore) -> None:
+    with pytest.raises(UsageError, match="no runs yet"):
+        load_run(store)
+    save_run(store, _run("extract-20261101-000000-aa"))
+    save_run(store, _run("extract-20261102-000000-bb"))
+    with pytest.raises(UsageError, match="there is no run nope"):
+        load_run(store, "nope")
+    with pytest.raises(UsageError, match="give more of it"):
+        load_run(store, "extract")
+    store.write("runs/extract-20261101-000000-aa/run.json", b"{")
+    with pytest.raises(StoreError, match="damaged"):
+        load_run(store, "extract-20261101")
+
+
+def _run(run_id: str) -> RunRecord:
+    return new_run("extract", []).model_copy(update={"id": run_id})
