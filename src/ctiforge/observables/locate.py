@@ -129,11 +129,14 @@ class Locator:
         return spans
 
     def _whole(self, span: Span) -> Span:
-        # the fold drops the brackets of <url>: a span that took in the first takes in the second
-        opened = self.text.rfind("<", span.start, span.end)
-        if opened >= 0 and self.text[span.end : span.end + 1] == ">" and ">" not in self.text[opened : span.end]:
-            return Span(span.start, span.end + 1)
-        return span
+        # the fold drops the brackets of <url>: a span that took in one takes in the other
+        start, end = span.start, span.end
+        opened, closed = self.text.rfind("<", start, end), self.text.find(">", start, end)
+        if opened >= 0 and self.text[end : end + 1] == ">" and ">" not in self.text[opened:end]:
+            end += 1
+        if closed >= 0 and self.text[max(0, start - 1) : start] == "<" and "<" not in self.text[start:closed]:
+            start -= 1
+        return Span(start, end)
 
 
 class _Standing(IntEnum):

@@ -23,7 +23,7 @@ def normalise(type: str, value: str) -> str:
     and the drive colon (`HKCU:\\` = `HKEY_CURRENT_USER\\`), quotes around the whole value.
     By type: case where Windows ignores it (in a command line save for base64 words and one-letter
     options, and not at all where it names a Unix path); the path and `.exe` of process names; the
-    root backslash of a task; a trailing backslash of a key, a trailing slash of an address.
+    root backslash of a task; outer backslashes of a key, a trailing slash of an address.
     The key is for comparing only: it is not a command that runs.
     """
     if type == "process_lineage":
@@ -34,7 +34,7 @@ def normalise(type: str, value: str) -> str:
     if type == "cmdline":
         return _command_case(key)
     if type == "registry":
-        return key.rstrip("\\ ")
+        return key.strip("\\ ")
     if type == "scheduled_tasks":
         return key.lstrip("\\")
     if type == "network_indicators":
@@ -92,13 +92,16 @@ _LOOKALIKES = str.maketrans(
 _LONG_LOWER = str.maketrans({"İ": "i", "Σ": "σ", "ς": "σ"})
 _ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'", "nbsp": " ", "#39": "'", "#34": '"'}
 _DEFANGED = {"dot": ".", "at": "@"}
-_HIVES = (
-    ("hklm", r"HKEY_LOCAL_MACHINE|HKLM|REGISTRY\\MACHINE"),
-    ("hkcu", r"HKEY_CURRENT_USER|HKCU"),
-    ("hkcr", r"HKEY_CLASSES_ROOT|HKCR"),
-    ("hku", r"HKEY_USERS|HKU|REGISTRY\\USER"),
-    ("hkcc", r"HKEY_CURRENT_CONFIG|HKCC"),
-)
+_HIVES = {
+    "hkey_local_machine": "hklm",
+    "registry\\machine": "hklm",
+    "hkey_current_user": "hkcu",
+    "hkey_classes_root": "hkcr",
+    "hkey_users": "hku",
+    "registry\\user": "hku",
+    "hkey_current_config": "hkcc",
+}
+_HIVE_NAMES = r"HK(?:LM|CU|CR|U|CC)|HKEY_[A-Z_]+|registry\\(?:machine|user)"
 _KEEP_GROUP = None
 
 
@@ -112,6 +115,11 @@ def _json_escape(match: re.Match[str]) -> str:
 
 def _refang(match: re.Match[str]) -> str:
     return _DEFANGED.get(match[1].lower(), match[1])
+
+
+def _hive(match: re.Match[str]) -> str:
+    name = match[1].lower()
+    return _HIVES.get(name, name)
 
 
 def _escaped(match: re.Match[str]) -> str:
@@ -130,10 +138,7 @@ _RULES: tuple[tuple[re.Pattern[str], _Replacement], ...] = (
     (re.compile(r"(?<!\\)\\++\s*+(?=\w)"), "\\"),
     (re.compile(r"(?<!\\)\\++([^\w\s])"), _escaped),
     (re.compile(r"(?<!\\)\\++(?=\s|$)"), ""),
-    *(
-        (re.compile(rf"(?:\bregistry::|\bcomputer\\|\\)?\b(?:{names})\b(?::(?=\\))?", re.IGNORECASE), hive)
-        for hive, names in _HIVES
-    ),
+    (re.compile(rf"\b(?:registry::|computer\\)?({_HIVE_NAMES})\b(?::(?=\\))?", re.IGNORECASE), _hive),
     (re.compile(r"[^\S ]\s*| \s+"), " "),
     (re.compile(r" (?=[>|&;,=(){}\[\]])|(?<=[>|&;,=(){}\[\]]) "), ""),
 )

@@ -126,8 +126,23 @@ def test_a_key_and_the_name_of_its_value_may_stand_apart() -> None:
 
 
 TOKENS = st.sampled_from(
-    r'net user /domain C:\Temp\a.exe "Domain Admins" HKLM\Software\X <hxxp://a[.]b/c> -enc “quoted” >> | evil[.]com'.split()
-    + r"\\srv\share {GUID} was run. a.exe (x) cmd".split()
+    [
+        *("net", "user", "/domain", "C:\\Temp\\a.exe", '"Domain', 'Admins"', "HKLM\\Software\\X", "<hxxp://a[.]b/c>"),
+        *(
+            "-enc",
+            "“quoted”",
+            ">>",
+            "|",
+            "evil[.]com",
+            "\\\\srv\\share",
+            "{GUID}",
+            "was",
+            "run.",
+            "a.exe",
+            "(x)",
+            "cmd",
+        ),
+    ]
 )
 GAPS = st.sampled_from([" ", "  ", "\n", "\t", "\u00a0"])
 
