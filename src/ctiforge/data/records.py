@@ -1,9 +1,11 @@
 """The record that a harvest writes and a test set holds: one article with its observables."""
 
+from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ctiforge.errors import DataError
 from ctiforge.observables import Observable
 
 Labeller = Literal["model", "human"]
@@ -32,3 +34,27 @@ class ArticleRecord(BaseModel):
     hunt_score: float | None = None
     group: str = ""
     tags: dict[str, str] = {}
+
+
+def read_records(path: Path) -> list[ArticleRecord]:
+    """The records of a JSON-lines file, or of the `records.jsonl` or `testset.jsonl` in a folder.
+
+    Raises DataError naming the line that is no record, or a folder that holds neither file.
+    """
+    if path.is_dir():
+        inside = [path / name for name in ("records.jsonl", "testset.jsonl") if (path / name).is_file()]
+        if not inside:
+            raise DataError(f"{path} holds no records.jsonl: give the output of harvest_extract")
+        path = inside[0]
+    records = []
+    with path.open(encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                records.append(ArticleRecord.model_validate_json(line))
+            except ValidationError as error:
+                problem = error.errors()[0]
+                where = ".".join(map(str, problem["loc"])) or "the line"
+                raise DataError(f"{path}, line {number}: {where}: {problem['msg']}") from error
+    return records

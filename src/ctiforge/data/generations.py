@@ -1,0 +1,190 @@
+"""Reads one stored `extraction_result`, of any of the application's five generations, into typed observables.
+
+G1 `behavioral_observables`; G2 `observables` and a `raw_response`; G3 adds `subresults` and an aggregated
+list; G4 has objects as items; G5 adds a platform to each. Failures make their type unlabelled.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ctiforge.data.item_values import canonical_platform, canonical_type, canonical_value
+from ctiforge.observables import TYPES, Observable
+
+# one prompt asked for all of these before there were sub-results; network indicators came later
+SINGLE_PROMPT_TYPES = tuple(t for t in TYPES if t != "network_indicators")
+_G5_KEYS = ("platform", "platform_confidence", "telemetry_category")
+_G4_KEYS = ("source_evidence", "extraction_justification", "confidence_score")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one execution found. `generation` is None where the result could not be read at all."""
+
+    generation: str | None
+    observables: tuple[Observable, ...] = ()
+    labelled_types: tuple[str, ...] = ()
+    failed_types: dict[str, str] = field(default_factory=dict)
+    """Type → why it is unlabelled."""
+    set_aside: Counter[str] = field(default_factory=Counter)
+    """Reason → how many items (or whole results) could not be read."""
+
+
+def read_result(result: Any) -> Outcome:
+    """Read any JSON value; never raises. What cannot be read is counted in `set_aside`."""
+    if not isinstance(result, dict):
+        return Outcome(None, set_aside=Counter({f"extraction_result is {_json_kind(result)}": 1}))
+    if isinstance(result.get("subresults"), dict):
+        return _read_sub_results(result, result["subresults"])
+    if "observables" in result:
+        return _read_single_prompt(result, result["observables"], "G2")
+    for key in ("behavioral_observables", "observable_list"):
+        if result.get(key) or (key in result and "behavioral_observables" not in result):
+            return _read_single_prompt(result, result[key], "G1")
+    if "behavioral_observables" in result:
+        return _read_single_prompt(result, result["behavioral_observables"], "G1")
+    why = "extraction_result is empty" if not result else "extraction_result has no observables"
+    return Outcome(None, set_aside=Counter({why: 1}))
+
+
+def parse_result(text: str | None) -> Outcome:
+    """Read the JSON text of a result; None, invalid or too deeply nested JSON is counted, not raised."""
+    if text is None:
+        return Outcome(None, set_aside=Counter({"extraction_result is null": 1}))
+    try:
+        return read_result(json.loads(text))
+    except ValueError:
+        reason = "extraction_result is not JSON"
+    except RecursionError:
+        reason = "extraction_result is nested too deeply"
+    return Outcome(None, set_aside=Counter({reason: 1}))
+
+
+def _read_single_prompt(result: Mapping[str, Any], items: Any, generation: str) -> Outcome:
+    """G1 and G2: one prompt asked for every type, so it failed or succeeded for all of them."""
+    set_aside: Counter[str] = Counter()
+    found = dict.fromkeys(_observables(_typed_items(items, set_aside), set_aside))
+    failure = _failure(result)
+    if not failure and not found and _is_prose(result.get("raw_response")):
+        failure = "parse failure"
+    if not failure and not isinstance(items, (list, dict)):
+        failure = "observables are no list"
+    if not failure and not found and set_aside:
+        failure = "no readable item"
+    if failure:
+        return Outcome(generation, failed_types=dict.fromkeys(SINGLE_PROMPT_TYPES, failure), set_aside=set_aside)
+    labelled = dict.fromkeys((*SINGLE_PROMPT_TYPES, *(o.type for o in found)))
+    return Outcome(generation, tuple(found), tuple(labelled), set_aside=set_aside)
+
+
+def _read_sub_results(result: Mapping[str, Any], sub_results: Mapping[str, Any]) -> Outcome:
+    """G3 to G5: each type has its own sub-result; the aggregated list adds platforms and what only it holds."""
+    set_aside: Counter[str] = Counter()
+    items = list(_typed_items(result.get("observables") or [], set_aside))
+    failed: dict[str, str] = {}
+    labelled: dict[str, None] = {}
+    for name, sub_result in sub_results.items():
+        type_ = canonical_type(name)
+        failure = _sub_result_failure(sub_result)
+        if failure:
+            failed[type_] = failure
+            continue
+        labelled[type_] = None
+        entries = sub_result.get("items")
+        items.extend((type_, item) for item in (entries if isinstance(entries, list) else ()))
+    merged: dict[tuple[str, str], Observable] = {}
+    for observable in _observables(iter(items), set_aside):
+        key = (observable.type, observable.value)
+        if observable.type not in failed and (key not in merged or merged[key].platform is None):
+            merged[key] = observable
+    found = tuple(merged.values())
+    labelled.update(dict.fromkeys(o.type for o in found))
+    labelled_types = tuple(t for t in labelled if t not in failed)
+    return Outcome(_sub_result_generation(result, items), found, labelled_types, failed, set_aside)
+
+
+def _sub_result_failure(sub_result: Any) -> str | None:
+    if not isinstance(sub_result, dict):
+        return f"sub-result is {_json_kind(sub_result)}"
+    failure = _failure(sub_result)
+    if failure:
+        return failure
+    if not isinstance(sub_result.get("items", []), list):
+        return "sub-result items are no list"
+    if "items" not in sub_result and sub_result.get("count"):
+        return "sub-result without items"
+    return None
+
+
+def _failure(result: Mapping[str, Any]) -> str | None:
+    for name in ("context_length_exceeded", "infra_failed", "error"):
+        if result.get(name):
+            return name.replace("_", " ")
+    return None
+
+
+def _is_prose(raw_response: Any) -> bool:
+    """Whether the model's raw answer is there and is no JSON: an empty list is then a parse failure."""
+    if not isinstance(raw_response, str) or not raw_response.strip():
+        return False
+    text = raw_response.strip().removeprefix("```json").removeprefix("```").removesuffix("```").strip()
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return True
+    return False
+
+
+def _typed_items(items: Any, set_aside: Counter[str]) -> Iterator[tuple[Any, Any]]:
+    """(type, item) of a list of items, or of a dict from type to items."""
+    if isinstance(items, dict):
+        for type_, entries in items.items():
+            for entry in entries if isinstance(entries, list) else [entries]:
+                yield type_, entry
+        return
+    if not isinstance(items, list):
+        if items is not None:
+            set_aside[f"observables are {_json_kind(items)}"] += 1
+        return
+    for item in items:
+        if not isinstance(item, dict):
+            set_aside[f"item is {_json_kind(item)}"] += 1
+            continue
+        yield item.get("type"), item
+
+
+def _observables(items: Iterator[tuple[Any, Any]], set_aside: Counter[str]) -> Iterator[Observable]:
+    for type_name, item in items:
+        if not isinstance(type_name, str) or not type_name.strip():
+            set_aside["item without a type"] += 1
+            continue
+        type_ = canonical_type(type_name)
+        value = canonical_value(type_, item)
+        if value is None:
+            set_aside["item without a readable value"] += 1
+            continue
+        yield Observable.model_construct(type=type_, value=value, platform=canonical_platform(item))
+
+
+def _sub_result_generation(result: Mapping[str, Any], items: list[tuple[Any, Any]]) -> str:
+    keys = set(result)
+    objects = False
+    for _, item in items[:50]:
+        if isinstance(item, dict):
+            keys.update(k for k in item if isinstance(k, str))
+            inner = item.get("value")
+            objects = objects or isinstance(inner, dict) or "value" not in item
+    if any(key in keys for key in _G5_KEYS):
+        return "G5"
+    summary = result.get("summary")
+    platforms = summary.get("platforms_detected") if isinstance(summary, dict) else None
+    if isinstance(platforms, list) and platforms and all(isinstance(p, str) and p == p.lower() for p in platforms):
+        return "G5"
+    return "G4" if objects or any(key in keys for key in _G4_KEYS) else "G3"
+
+
+def _json_kind(value: Any) -> str:
+    kinds = {type(None): "null", bool: "a boolean", str: "a string", list: "a list", dict: "an object"}
+    return kinds.get(type(value), "a number")
