@@ -143,7 +143,8 @@ class _Writer:
         self._now += timedelta(minutes=1)
         self._counts.articles += 1
         self._cursor.execute(
-            "INSERT INTO articles (source_id, canonical_url, title, published_at, content, article_metadata, word_count) "
+            "INSERT INTO articles "
+            "(source_id, canonical_url, title, published_at, content, article_metadata, word_count) "
             "VALUES (1, %s, %s, %s, %s, %s, %s) RETURNING id",
             (url, title, self._now, content, json.dumps(metadata), len((content or "").split())),
         )
@@ -156,7 +157,8 @@ class _Writer:
         self._counts.executions += 1
         self._cursor.execute(
             "INSERT INTO agentic_workflow_executions "
-            "(article_id, status, current_step, extraction_result, error_message, started_at, completed_at, created_at) "
+            "(article_id, status, current_step, extraction_result, error_message, started_at, completed_at, "
+            "created_at) "
             "VALUES (%s, %s, 'extract_agent', %s, %s, %s, %s, %s)",
             (
                 article,
