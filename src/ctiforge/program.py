@@ -5,11 +5,19 @@ import signal
 import sys
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from ctiforge.errors import CtiforgeError, ExitCode
+
+StoreFlag = Annotated[str | None, typer.Option(help="Where artifacts lie: a folder or s3://bucket/prefix.")]
+ExpectFlag = Annotated[
+    str | None, typer.Option(help="The fingerprint that the caller expects; another one exits with 2.")
+]
+PlanFlag = Annotated[
+    bool, typer.Option("--plan", help="Print the fingerprint and whether it is cached, and do nothing.")
+]
 
 
 def run_program(main: Callable[..., Any]) -> None:

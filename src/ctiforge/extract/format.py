@@ -2,15 +2,16 @@
 
 import hashlib
 import json
+import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ctiforge.data.near_duplicates import near_pairs_between
-from ctiforge.data.records import ArticleRecord
+from ctiforge.data.records import ArticleRecord, read_records
 from ctiforge.errors import DataError, UsageError
 from ctiforge.extract.examples import (
     ArticleExamples,
@@ -28,7 +29,7 @@ from ctiforge.extract.rendering import FORMATS, Format, guide_row, render_answer
 from ctiforge.extract.splits import split_by_group
 from ctiforge.extract.token_report import TokenReport, token_report, truncation_report
 from ctiforge.progress import Progress
-from ctiforge.training.encoding import count_tokens, encode_example
+from ctiforge.training.encoding import count_tokens, encode_example, load_tokenizer, tokenizer_hash
 
 # Share of the room beside the prompt that the window gets; the rest is the answer's.
 _WINDOW_SHARE = 0.6
@@ -62,6 +63,19 @@ class Prepared:
     leaked: list[dict[str, str]]
     report: TokenReport
     training_values: dict[str, list[str]]
+
+
+def format_records(
+    inputs: Mapping[str, Path], out: Path, model: str, options: FormatOptions, formats: Sequence[Format]
+) -> dict[str, Any]:
+    """The stage: `inputs["records"]` (and test sets under `test_set…`) to files in `out`; returns its summary."""
+    tokenizer = load_tokenizer(model)
+    records = read_records(inputs["records"])
+    held_out = [
+        article for name, path in inputs.items() if name.startswith("test_set") for article in read_records(path)
+    ]
+    prepared = prepare(records, held_out, options, tokenizer)
+    return write_prepared(prepared, options, tokenizer, model, formats, out)
 
 
 def prepare(
@@ -187,10 +201,11 @@ def write_prepared(
     return description
 
 
-def tokenizer_hash(tokenizer: Any) -> str:
-    """Names a tokenizer by what it does: its vocabulary and its chat template."""
-    content = json.dumps([sorted(tokenizer.get_vocab().items()), str(tokenizer.chat_template)])
-    return hashlib.sha256(content.encode()).hexdigest()
+def write_guide_files(output: Path, formats: Sequence[Format]) -> None:
+    """Copy the guide files of the folder `X` beside it, as `X_<format>.json` for an output `X.json`."""
+    folder = output.with_suffix("")
+    for text_format in formats:
+        shutil.copyfile(folder / f"train_{text_format}.json", output.with_name(f"{output.stem}_{text_format}.json"))
 
 
 def formats_of(choice: str) -> tuple[Format, ...]:

@@ -1,6 +1,6 @@
 """What preparation did to the answers, in tokens, beside what right-truncation would have done."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
@@ -95,45 +95,37 @@ def token_report(
     )
 
 
-def report_rows(report: TokenReport, percent: Callable[[float], str] = "{:.1%}".format) -> list[tuple[str, str, str]]:
-    """Rows (figure, ours, right-truncation at the same length) for the table a person reads."""
-    cut = report.right_truncation
+def report_rows(report: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Rows (figure, ours, right-truncation at the same length) of a report as `as_json` gives it."""
+    cut = report["right_truncation"]
+    partly = cut["articles_with_answer"] - cut["answers_gone"] - cut["answers_whole"]
+    lost_there = f"{cut['answers_gone']} gone, {partly} cut of {cut['articles_with_answer']} articles"
     return [
-        ("examples for training / validation", f"{report.examples} / {report.validation_examples}", ""),
+        ("examples for training / validation", f"{report['examples']} / {report['validation_examples']}", ""),
+        ("prompt tokens, median / max", f"{report['prompt_tokens_median']:g} / {report['prompt_tokens_max']}", ""),
+        ("answer tokens, median / max", f"{report['answer_tokens_median']:g} / {report['answer_tokens_max']}", ""),
+        ("longest example, tokens", str(report["tokens_max"]), ""),
+        ("items kept", str(report["items"]), ""),
+        ("answers lost", str(report["answers_lost"]), lost_there),
         (
-            "prompt tokens, median / max",
-            f"{report.prompt_tokens_median:g} / {report.prompt_tokens_max}",
-            "",
-        ),
-        ("answer tokens, median / max", f"{report.answer_tokens_median:g} / {report.answer_tokens_max}", ""),
-        ("longest example", str(report.tokens_max), ""),
-        ("items located and kept", str(report.items), ""),
-        (
-            "answers lost",
-            str(report.answers_lost),
-            f"{cut.answers_gone} gone, {cut.articles_with_answer - cut.answers_gone - cut.answers_whole} cut"
-            f" of {cut.articles_with_answer}",
-        ),
-        (
-            "answers that survive (truncation: answer tokens)",
-            percent(report.answers_kept_share),
-            percent(cut.answer_tokens_kept_share),
+            "share of items / answer tokens kept",
+            *_percents(report["answers_kept_share"], cut["answer_tokens_kept_share"]),
         ),
         (
             "share of loss tokens that are answer",
-            percent(report.loss_tokens_answer_share),
-            percent(cut.loss_tokens_answer_share),
+            *_percents(report["loss_tokens_answer_share"], cut["loss_tokens_answer_share"]),
         ),
-        ("items too long for --max-length", str(report.items_too_long), ""),
-        ("items longer than the overlap", str(report.items_beyond_overlap), ""),
-        ("machine labels not in the text, dropped", str(report.machine_labels_dropped), ""),
-        ("human labels not in the text, kept", str(report.human_labels_unlocated), ""),
-        (
-            "empty windows, training / inference",
-            f"{percent(report.empty_share_training)} / {percent(report.empty_share_inference)}",
-            "",
-        ),
+        ("items too long for --max-length", str(report["items_too_long"]), ""),
+        ("items longer than the overlap", str(report["items_beyond_overlap"]), ""),
+        ("machine labels not in the text, dropped", str(report["machine_labels_dropped"]), ""),
+        ("human labels not in the text, kept", str(report["human_labels_unlocated"]), ""),
+        ("empty windows, training", f"{report['empty_share_training']:.1%}", ""),
+        ("empty windows, inference", f"{report['empty_share_inference']:.1%}", ""),
     ]
+
+
+def _percents(ours: float, theirs: float) -> tuple[str, str]:
+    return f"{ours:.1%}", f"{theirs:.2%}"
 
 
 def _empty_share(examples: Sequence[Example]) -> float:

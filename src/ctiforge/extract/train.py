@@ -1,21 +1,19 @@
 """Fine-tunes the Extract Agent on prepared examples and writes a model that says how to use it."""
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 from ctiforge.errors import DataError, UsageError
-from ctiforge.extract.format import tokenizer_hash
 from ctiforge.extract.prepared import FILE_NAME, read_description, usage_of_data
 from ctiforge.training.batches import Rows
-from ctiforge.training.encoding import encode_example, load_tokenizer, pad_token_id
-from ctiforge.training.models import LoraOptions, compute_dtype, load_causal_lm, load_for_qlora, pick_device
+from ctiforge.training.encoding import encode_example, load_tokenizer, pad_token_id, tokenizer_hash
+from ctiforge.training.models import compute_dtype, load_causal_lm, load_for_qlora, name_base, pick_device
+from ctiforge.training.options import LoraOptions, TrainingOptions
 from ctiforge.training.records import plot_curve, write_log
-from ctiforge.training.trainer import TrainingOptions, TrainingResult, train
+from ctiforge.training.trainer import TrainingResult, train
 
 GUIDE_DEFAULTS = {"batch_size": 4, "epochs": 3.0, "learning_rate": 2e-4, "max_length": 2048, "qlora": True}
 """The guide's settings; `deviations` names what differs from them."""
@@ -28,9 +26,9 @@ class TrainRequest:
     """One fine-tuning run as asked for on the command line."""
 
     model: str
-    """What is loaded: a folder or a hub name."""
-    base_name: str
-    """What it is called in the new model's name and metadata."""
+    """A folder, a hub name, or `demo`."""
+    name: str
+    """What the new model is called."""
     text_format: str
     max_length: int
     qlora: bool
@@ -38,12 +36,6 @@ class TrainRequest:
     training: TrainingOptions
     device: str = "auto"
     force: bool = False
-
-
-def default_name(base_name: str, today: date) -> str:
-    """`extract-agent-{base}-{YYYYMMDD}`."""
-    base = re.sub(r"[^A-Za-z0-9.]+", "-", base_name.rstrip("/").split("/")[-1]).strip("-").lower()
-    return f"extract-agent-{base}-{today:%Y%m%d}"
 
 
 def train_extract_agent(request: TrainRequest, data: Path, out: Path, scratch: Path) -> dict[str, Any]:
@@ -69,7 +61,7 @@ def train_extract_agent(request: TrainRequest, data: Path, out: Path, scratch: P
     }
     (out / "training_metadata.json").write_text(json.dumps(metadata, indent=1) + "\n", encoding="utf-8")
     write_log(result.log, out / "log.jsonl")
-    plot_curve(result.log, f"{request.base_name}: {'QLoRA' if request.qlora else 'full'}", out / "training_curve.png")
+    plot_curve(result.log, f"{request.name}: {'QLoRA' if request.qlora else 'full'}", out / "training_curve.png")
     return metadata
 
 
@@ -84,7 +76,8 @@ def check_data(request: TrainRequest, data: Path) -> None:
     cut_for = description["sizes"]["max_length"]
     if request.max_length != cut_for:
         raise UsageError(
-            f"--max-length {request.max_length}, but {data} was cut for {cut_for}: prepare it again, or train with {cut_for}"
+            f"--max-length {request.max_length}, but {data} was cut for {cut_for}: "
+            f"prepare it again, or train with --max-length {cut_for}"
         )
 
 
@@ -116,7 +109,8 @@ def training_metadata(
 ) -> dict[str, Any]:
     """What `training_metadata.json` holds."""
     return {
-        "base_model": request.base_name,
+        "name": request.name,
+        "base_model": request.model,
         "method": "qlora" if request.qlora else "full",
         "options": asdict(request.training),
         "lora": asdict(request.lora) if request.qlora else None,
@@ -156,6 +150,8 @@ def _load(request: TrainRequest) -> tuple[Any, Any]:
 def _save_model(model: Any, tokenizer: Any, request: TrainRequest, data: Path, folder: Path) -> None:
     model.config.use_cache = True
     model.save_pretrained(folder)
+    if request.qlora:
+        name_base(folder, request.model)
     tokenizer.save_pretrained(folder)
-    description = {"base_model": request.base_name, "usage": usage_of_data(data).as_json()}
+    description = {"name": request.name, "base_model": request.model, "usage": usage_of_data(data).as_json()}
     (folder / FILE_NAME).write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")

@@ -1,11 +1,17 @@
 """Text to token ids, the same way for training and for generation."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from ctiforge.errors import UsageError
 
+DEMO_MODEL = "demo"
+"""The name of the small base model that this package ships."""
 IGNORE = -100
 """The label of a token that carries no loss (the convention of torch's cross_entropy)."""
 
@@ -23,6 +29,21 @@ class EncodedExample:
         return [IGNORE] * self.answer_start + self.input_ids[self.answer_start :]
 
 
+def resolve_model(name: str) -> str:
+    """What transformers can load: the folder of the base model in this package for `demo`, else the name itself."""
+    if name != DEMO_MODEL:
+        return name
+    return str(resources.files("ctiforge") / "demo" / "base")
+
+
+def model_input(name: str) -> tuple[dict[str, str], dict[str, str]]:
+    """How a model enters a stage's fingerprint: a folder as an input, by its content; a hub name as a parameter."""
+    path = resolve_model(name)
+    if Path(path).is_dir():
+        return {"model": path}, {"model_name": name if name == DEMO_MODEL else Path(path).name}
+    return {}, {"model_name": name}
+
+
 def load_tokenizer(model: str) -> Any:
     """The Hugging Face tokenizer of a model folder or hub name.
 
@@ -31,15 +52,15 @@ def load_tokenizer(model: str) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(model, trust_remote_code=False)
-    except (OSError, ValueError) as error:
+        return AutoTokenizer.from_pretrained(resolve_model(model), trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
         raise UsageError(cannot_load("tokenizer", model, error)) from error
 
 
 def cannot_load(part: str, model: str, error: Exception) -> str:
     """One line for a model or tokenizer that cannot be loaded."""
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return f"cannot load the {part} of {model!r}: {reason[:200]} (name a model folder, or a hub model this machine can reach)"
+    return f"cannot load the {part} of {model!r}: {reason[:200]} (name a folder, or a hub model this machine can reach)"
 
 
 def encode_prompt(tokenizer: Any, text: str) -> list[int]:
@@ -87,6 +108,12 @@ def count_tokens(tokenizer: Any, texts: Sequence[str]) -> list[int]:
     if not texts:
         return []
     return [len(ids) for ids in tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
+
+
+def tokenizer_hash(tokenizer: Any) -> str:
+    """Names a tokenizer by what it does: its vocabulary and its chat template."""
+    content = json.dumps([sorted(tokenizer.get_vocab().items()), str(tokenizer.chat_template)])
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def _turn_end(tokenizer: Any) -> int | None:

@@ -1,22 +1,14 @@
 """Loads causal language models: plain, quantised for QLoRA, or as they were saved."""
 
-from dataclasses import dataclass
+import json
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ctiforge.errors import UsageError
-from ctiforge.training.encoding import cannot_load
-
-
-@dataclass(frozen=True)
-class LoraOptions:
-    """Low-rank adaptation (Hu et al. 2021) of all linear layers."""
-
-    r: int = 16
-    alpha: int = 32
-    dropout: float = 0.05
+from ctiforge.training.encoding import cannot_load, resolve_model
+from ctiforge.training.options import LoraOptions
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -42,8 +34,10 @@ def load_causal_lm(model: str, device: torch.device, dtype: torch.dtype) -> Any:
     if (Path(model) / "adapter_config.json").is_file():
         return _load_adapter(Path(model), device, dtype)
     try:
-        loaded = AutoModelForCausalLM.from_pretrained(model, dtype=dtype, trust_remote_code=False, use_safetensors=True)
-    except (OSError, ValueError) as error:
+        loaded = AutoModelForCausalLM.from_pretrained(
+            resolve_model(model), dtype=dtype, trust_remote_code=False, use_safetensors=True
+        )
+    except (OSError, ValueError, KeyError) as error:
         raise UsageError(cannot_load("model", model, error)) from error
     return loaded.to(device)
 
@@ -61,14 +55,14 @@ def load_for_qlora(model: str, device: torch.device, lora: LoraOptions) -> Any:
     )
     try:
         loaded = AutoModelForCausalLM.from_pretrained(
-            model,
+            resolve_model(model),
             quantization_config=quantization,
             dtype=compute_dtype(device),
             device_map={"": device},
             trust_remote_code=False,
             use_safetensors=True,
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise UsageError(cannot_load("model", model, error)) from error
     keep_training_gradients_right(loaded)
     prepared = prepare_model_for_kbit_training(loaded, use_gradient_checkpointing=device.type == "cuda")
@@ -91,9 +85,14 @@ def keep_training_gradients_right(model: Any) -> None:
             module.support_avx512bf16_for_cpu = False
 
 
-def _load_adapter(folder: Path, device: torch.device, dtype: torch.dtype) -> Any:
-    import json
+def name_base(adapter: Path, base_name: str) -> None:
+    """Let a saved adapter name its base as people do, not by where it lay on this machine."""
+    file = adapter / "adapter_config.json"
+    config = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps(config | {"base_model_name_or_path": base_name}, indent=2) + "\n", encoding="utf-8")
 
+
+def _load_adapter(folder: Path, device: torch.device, dtype: torch.dtype) -> Any:
     from peft import PeftModel
 
     base = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))["base_model_name_or_path"]

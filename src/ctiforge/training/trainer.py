@@ -22,25 +22,7 @@ from ctiforge.progress import Progress
 from ctiforge.training.batches import AnswerCollator, LengthBucketSampler, Rows
 from ctiforge.training.checkpoints import newest_complete
 from ctiforge.training.models import compute_dtype
-
-
-@dataclass(frozen=True)
-class TrainingOptions:
-    """How long and how fast a model learns; the names are those of the flags."""
-
-    batch_size: int = 4
-    gradient_accumulation_steps: int = 4
-    epochs: float = 3.0
-    max_steps: int | None = None
-    learning_rate: float = 2e-4
-    warmup_ratio: float = 0.03
-    weight_decay: float = 0.0
-    adam_beta2: float = 0.999
-    save_steps: int = 100
-    eval_steps: int = 100
-    early_stopping_patience: int = 3
-    seed: int = 0
-    report_to: str = "none"
+from ctiforge.training.options import TrainingOptions
 
 
 @dataclass(frozen=True)
@@ -69,7 +51,7 @@ class TrainingResult:
 
 def derive_steps(examples: int, options: TrainingOptions) -> Steps:
     """Steps from the data, so that 40 examples and 40,000 both evaluate and save: `min(flag, one epoch)`."""
-    per_epoch = max(1, math.ceil(examples / (options.batch_size * options.gradient_accumulation_steps)))
+    per_epoch = max(1, math.ceil(examples / options.effective_batch))
     total = options.max_steps or max(1, math.ceil(per_epoch * options.epochs))
     evaluate_every = max(1, min(options.eval_steps, per_epoch, total))
     wanted = max(1, min(options.save_steps, per_epoch, total))
@@ -101,7 +83,7 @@ def train(
         callbacks=callbacks,
     )
     with interruption:
-        checkpoint = newest_complete(scratch)
+        checkpoint = newest_complete(scratch) if options.resume else None
         output = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     state = trainer.state
     if interruption.came:

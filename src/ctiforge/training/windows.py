@@ -15,8 +15,9 @@ CountTokens = Callable[[Sequence[str]], Sequence[int]]
 
 # A text is cut only between pieces: a word with the white space before it, or 48 characters of a longer one.
 _PIECE = re.compile(r"\s*\S{1,48}")
-# Of the pieces a window may end at, one that ends a line is taken when it lies in the last fifth.
-_LINE_END_SHARE = 0.2
+# A window opens and closes between sentences where that moves its border by no more than this share of it.
+_SNAP_SHARE = 0.15
+_SENTENCE_END = ".!?:"
 
 
 @dataclass(frozen=True, order=True)
@@ -35,8 +36,8 @@ class Pieces:
     """First character of each piece, and the text's length last."""
     tokens_before: list[int]
     """Tokens before each piece, and the text's total last."""
-    ends_line: frozenset[int]
-    """Indices of pieces that begin with a line break."""
+    sentence_starts: tuple[int, ...]
+    """Indices of pieces that begin a line or a sentence, in order."""
 
     @property
     def total_tokens(self) -> int:
@@ -56,8 +57,9 @@ def split_pieces(text: str, count_tokens: CountTokens) -> Pieces:
     starts = [match.start() for match in matches] + [len(text)]
     if matches:
         starts[0] = 0
-    line_ends = frozenset(i for i, match in enumerate(matches) if "\n" in match.group()[: -len(match.group().lstrip())])
-    return Pieces(starts, [0, *accumulate(counts)], line_ends)
+    words = [match.group() for match in matches]
+    sentence_starts = tuple(i for i, word in enumerate(words) if i > 0 and _begins_sentence(words[i - 1], word))
+    return Pieces(starts, [0, *accumulate(counts)], sentence_starts)
 
 
 def cut_windows(
@@ -81,7 +83,7 @@ def cut_windows(
         windows.append(Window(pieces.starts[first], pieces.starts[last]))
         if last == len(pieces.starts) - 1:
             return windows
-        following = _piece_at_token(pieces, pieces.tokens_before[last] - overlap_tokens)
+        following = _start_piece(pieces, last, overlap_tokens, window_tokens)
         following = _out_of_ranges(pieces, following, ranges, lowest=first + 1)
         first = max(following, first + 1)
 
@@ -103,8 +105,27 @@ def _end_piece(pieces: Pieces, first: int, window_tokens: int) -> int:
     last = max(last, first + 1)
     if last == len(pieces.starts) - 1:
         return last
-    earliest = last - int((last - first) * _LINE_END_SHARE)
-    return next((i for i in range(last, earliest, -1) if i in pieces.ends_line), last)
+    earliest = pieces.tokens_before[last] - int(window_tokens * _SNAP_SHARE)
+    return _snap(pieces, last, earliest)
+
+
+def _start_piece(pieces: Pieces, last: int, overlap_tokens: int, window_tokens: int) -> int:
+    """Index of the piece that opens the window after the one that ends before piece `last`."""
+    first = _piece_at_token(pieces, pieces.tokens_before[last] - overlap_tokens)
+    return _snap(pieces, first, pieces.tokens_before[first] - int(window_tokens * _SNAP_SHARE))
+
+
+def _snap(pieces: Pieces, index: int, earliest_token: int) -> int:
+    """The last start of a sentence at or before piece `index`, or `index` where that lies before `earliest_token`."""
+    place = bisect.bisect_right(pieces.sentence_starts, index) - 1
+    if place < 0:
+        return index
+    snapped = pieces.sentence_starts[place]
+    return snapped if pieces.tokens_before[snapped] >= earliest_token else index
+
+
+def _begins_sentence(before: str, word: str) -> bool:
+    return "\n" in word[: -len(word.lstrip())] or (before[-1] in _SENTENCE_END and word[0].isspace())
 
 
 def _piece_at_token(pieces: Pieces, token: int) -> int:

@@ -1,0 +1,57 @@
+"""Extracts the observables of one text with a trained model."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ctiforge.program import run_program
+
+
+def main(
+    file: Annotated[str | None, typer.Argument(help="A text file, or - for standard input.")] = None,
+    article_id: Annotated[str | None, typer.Option(help="An article of the database (DATABASE_URL) instead.")] = None,
+    model: Annotated[str, typer.Option(help="A trained model: folder, artifact, or hub name.")] = "demo",
+    types: Annotated[list[str] | None, typer.Option(help="Types to ask for; default: those it was trained for.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Windows that are generated together.")] = 32,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+) -> None:
+    """Print the observables of a text as JSON, in the shape that the application stores."""
+    from ctiforge.extract.agent import ExtractAgent
+    from ctiforge.extract.merging import application_result
+    from ctiforge.store.artifacts import local_model
+
+    text, url = read_text(file, article_id)
+    with local_model(model) as path:
+        agent = ExtractAgent.load(path, device=device, batch_size=batch_size, name=model)
+    extraction = agent.extract(text, types, source_url=url)
+    broken = [window for window in extraction.windows if window.error or not window.json_parsed]
+    if broken:
+        print(f"{len(broken)} of {len(extraction.windows)} windows gave no valid JSON", file=sys.stderr)
+    print(json.dumps(application_result(extraction.observables, url), ensure_ascii=False, indent=1))
+
+
+def read_text(file: str | None, article_id: str | None) -> tuple[str, str | None]:
+    """The text and, for an article of the database, its URL."""
+    from ctiforge.errors import UsageError
+
+    if (file is None) == (article_id is None):
+        raise UsageError("give a file (or - for standard input), or --article-id N")
+    if article_id is not None:
+        from ctiforge.data.database import read_article
+
+        article = read_article(os.environ.get("DATABASE_URL"), article_id)
+        return article.content, article.url
+    if file == "-":
+        return sys.stdin.read(), None
+    try:
+        return Path(str(file)).read_text(encoding="utf-8", errors="replace"), None
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {error.strerror}") from error
+
+
+if __name__ == "__main__":
+    run_program(main)

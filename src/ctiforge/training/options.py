@@ -1,0 +1,47 @@
+"""What a person may choose about a training run; no heavy imports, so that planning is quick."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+# They change how a run is watched or cut into pieces of memory, not what comes out.
+_WITHOUT_EFFECT = ("report_to", "resume", "batch_size", "gradient_accumulation_steps")
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How long and how fast a model learns; the names are those of the flags."""
+
+    batch_size: int = 4
+    gradient_accumulation_steps: int = 4
+    epochs: float = 3.0
+    max_steps: int | None = None
+    learning_rate: float = 2e-4
+    warmup_ratio: float = 0.03
+    weight_decay: float = 0.0
+    adam_beta2: float = 0.999
+    save_steps: int = 100
+    eval_steps: int = 100
+    early_stopping_patience: int = 3
+    seed: int = 0
+    report_to: str = "none"
+    resume: bool = True
+
+    @property
+    def effective_batch(self) -> int:
+        """Examples of one optimizer step."""
+        return self.batch_size * self.gradient_accumulation_steps
+
+
+@dataclass(frozen=True)
+class LoraOptions:
+    """Low-rank adaptation (Hu et al. 2021) of all linear layers."""
+
+    r: int = 16
+    alpha: int = 32
+    dropout: float = 0.05
+
+
+def result_params(training: TrainingOptions, lora: LoraOptions | None) -> dict[str, Any]:
+    """The options that change the result, for the fingerprint; the effective batch stands for its two factors."""
+    params = {name: value for name, value in asdict(training).items() if name not in _WITHOUT_EFFECT}
+    return params | {"effective_batch": training.effective_batch, "lora": asdict(lora) if lora else None}
