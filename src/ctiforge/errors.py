@@ -18,7 +18,7 @@ class ExitCode(IntEnum):
 class CtiforgeError(Exception):
     """An error a person can mend: its text says what, where and what to do next, in one or two lines."""
 
-    exit_code = ExitCode.CRASH
+    exit_code: int = ExitCode.CRASH
 
 
 class UsageError(CtiforgeError):

@@ -1,0 +1,59 @@
+"""The one table that names the stages of each line: program, arguments, inputs.
+
+An argument's `{place}` is filled with a setting, or with the artifact of an earlier stage; an
+argument whose setting has no value is left out.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class LineStage:
+    """One stage of a line."""
+
+    name: str
+    """Unique in its line; what people see."""
+    program: str
+    """`jobs/<program>.py`."""
+    arguments: tuple[str, ...] = ()
+    reads_database: bool = False
+    is_report: bool = False
+    """Reads artifacts and prints; keeps none, so it always runs."""
+    collect: str | None = None
+    """The file of its artifact that is copied to the outputs folder for people."""
+
+
+EXTRACT = (
+    LineStage("harvest_extract", "harvest_extract", ("--from-database",), reads_database=True),
+    LineStage(
+        "format_extract",
+        "format_extract",
+        ("--input={harvest_extract}", "--model={model}", "--max-length={max_length}", "--format=messages"),
+    ),
+    LineStage(
+        "train_extract",
+        "train_extract",
+        ("--data={format_extract}", "--model={model}", "--max-length={max_length}", "--format=messages"),
+    ),
+    LineStage(
+        "eval_base",
+        "eval_extract",
+        ("--model={model}", "--test-data=testset:{test_set}"),
+        collect="evaluation.json",
+    ),
+    LineStage(
+        "eval_regex",
+        "eval_extract",
+        ("--model=regex", "--test-data=testset:{test_set}"),
+        collect="evaluation.json",
+    ),
+    LineStage(
+        "eval_tuned",
+        "eval_extract",
+        ("--model={train_extract}", "--test-data=testset:{test_set}"),
+        collect="evaluation.json",
+    ),
+    LineStage("compare_extract", "compare_extract", ("{eval_base}", "{eval_regex}", "{eval_tuned}"), is_report=True),
+)
+
+LINES = {"extract": EXTRACT}

@@ -1,0 +1,115 @@
+"""What a run has to do: which stages are cached, which run, which wait for an earlier one. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from string import Formatter
+from typing import Any, Literal
+
+from ctiforge.errors import UsageError
+from ctiforge.launcher.lines import LineStage
+
+Line = Sequence[LineStage]
+Flags = Mapping[str, Mapping[str, str | int | float | bool]]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a program answers to `--plan`; a stage keyed by its output has no fingerprint before it ran."""
+
+    fingerprint: str | None = None
+    cached: bool = False
+    problem: str | None = None
+    """Why the program could not say; None when it could."""
+    exit_code: int = 0
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One stage of a plan."""
+
+    stage: LineStage
+    state: Literal["cached", "runs", "waits", "unknown"]
+    fingerprint: str | None = None
+    after: str | None = None
+    """The stage whose artifact has to be there first."""
+    problem: str | None = None
+
+
+def inputs_of(stage: LineStage, line: Line) -> list[str]:
+    """The names of the stages whose artifacts the stage takes."""
+    names = {each.name for each in line}
+    return [place for argument in stage.arguments for place in _places(argument) if place in names]
+
+
+def missing_input(stage: LineStage, line: Line, artifacts: Mapping[str, str]) -> str | None:
+    """The first stage whose artifact is needed and not there yet."""
+    return next((name for name in inputs_of(stage, line) if name not in artifacts), None)
+
+
+def arguments_of(
+    stage: LineStage, values: Mapping[str, Any], artifacts: Mapping[str, str], flags: Flags
+) -> tuple[str, ...]:
+    """The program's arguments: the table's, then the settings' own flags for this program and this stage.
+
+    `values` are settings by name, `artifacts` the URI of each stage's artifact.
+    """
+    places = {**values, **artifacts}
+    filled = [
+        argument.format(**places)
+        for argument in stage.arguments
+        if all(places[place] is not None for place in _places(argument))
+    ]
+    own = {**flags.get(stage.program, {}), **flags.get(stage.name, {})}
+    return (*filled, *(_flag(name, value) for name, value in own.items()))
+
+
+def check_flags(flags: Flags, line: Line) -> None:
+    """Raise UsageError naming the stage that the line does not have."""
+    known = {name for stage in line for name in (stage.name, stage.program)}
+    for name in flags:
+        if name not in known:
+            raise UsageError(f"stages.{name}: this line has no such stage; it has {', '.join(sorted(known))}")
+
+
+def make_plan(line: Line, artifacts: Mapping[str, str], answers: Mapping[str, Answer]) -> list[Planned]:
+    """The plan: `answers` of the stages that could be asked, `artifacts` of those that are cached."""
+    return [_planned(stage, line, artifacts, answers.get(stage.name)) for stage in line]
+
+
+def describe(plan: Sequence[Planned]) -> list[str]:
+    """The plan for people, one line a stage."""
+    width = max(len(each.stage.name) for each in plan)
+    return [f"  {each.stage.name:<{width}}  {_words(each)}" for each in plan]
+
+
+def _planned(stage: LineStage, line: Line, artifacts: Mapping[str, str], answer: Answer | None) -> Planned:
+    after = missing_input(stage, line, artifacts)
+    if after:
+        return Planned(stage, "waits", after=after)
+    if answer is None:
+        return Planned(stage, "runs")
+    if answer.problem:
+        return Planned(stage, "unknown", problem=answer.problem)
+    return Planned(stage, "cached" if answer.cached else "runs", answer.fingerprint)
+
+
+def _words(planned: Planned) -> str:
+    short = (planned.fingerprint or "")[:12]
+    if planned.state == "cached":
+        return f"cached {short}"
+    if planned.state == "waits":
+        return f"after {planned.after}"
+    if planned.state == "unknown":
+        return f"cannot be planned yet: {planned.problem}"
+    return f"runs {short}".rstrip()
+
+
+def _places(argument: str) -> list[str]:
+    return [place for _, place, _, _ in Formatter().parse(argument) if place]
+
+
+def _flag(name: str, value: str | int | float | bool) -> str:
+    flag = name.replace("_", "-")
+    if isinstance(value, bool):
+        return f"--{flag}" if value else f"--no-{flag}"
+    return f"--{flag}={value}"

@@ -1,0 +1,57 @@
+"""Runs in words: the list of them, and one with its stages."""
+
+from datetime import datetime
+
+from ctiforge.store.fingerprint import SHORT
+from ctiforge.store.objects import ObjectStore
+from ctiforge.store.runs import RunRecord, StageRecord, load_run, run_ids
+
+SHOWN = 20
+
+
+def describe_runs(store: ObjectStore) -> str:
+    """The newest runs, one line each."""
+    ids = run_ids(store)
+    if not ids:
+        return f"{store.uri}: there are no runs yet"
+    lines = [_run_line(load_run(store, run_id)) for run_id in ids[:SHOWN]]
+    if len(ids) > SHOWN:
+        lines.append(f"and {len(ids) - SHOWN} older ones")
+    return "\n".join(lines)
+
+
+def describe_run(run: RunRecord) -> str:
+    """One run, a line for each stage, and what a failed one said last."""
+    width = max((len(stage.name) for stage in run.stages), default=0)
+    lines = [_run_line(run)]
+    for stage in run.stages:
+        lines.append(f"  {stage.name:<{width}}  {_stage_words(stage)}")
+        lines += [f"    | {line}" for line in stage.last_lines]
+    return "\n".join(lines)
+
+
+def _run_line(run: RunRecord) -> str:
+    done = sum(stage.state in ("done", "cached") for stage in run.stages)
+    words = [run.id, run.state, f"{done}/{len(run.stages)} stages", f"{run.started_at:%Y-%m-%d %H:%M}"]
+    if run.ended_at:
+        words.append(_took(run.started_at, run.ended_at))
+    if run.exit_code:
+        words.append(f"exit code {run.exit_code}")
+    return "  ".join(words)
+
+
+def _stage_words(stage: StageRecord) -> str:
+    words: list[str] = [stage.state]
+    if stage.fingerprint:
+        words.append(stage.fingerprint[:SHORT])
+    if stage.started_at and stage.ended_at:
+        words.append(_took(stage.started_at, stage.ended_at))
+    if stage.exit_code:
+        words.append(f"exit code {stage.exit_code}")
+    if stage.artifact:
+        words.append(stage.artifact)
+    return "  ".join(words)
+
+
+def _took(start: datetime, end: datetime) -> str:
+    return f"{(end - start).total_seconds():.0f} s"

@@ -1,0 +1,241 @@
+"""Drive a line's plan on a backend, from the first stage to the comparison, and keep a record of it."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ctiforge.errors import CtiforgeError, DataError, ExitCode, InterruptedRunError
+from ctiforge.launcher.backend import Backend, Command, Event, Outcome, Progressed, Said
+from ctiforge.launcher.lines import LINES, LineStage
+from ctiforge.launcher.local import ask_plans
+from ctiforge.launcher.plan import Answer, Line, arguments_of, check_flags, describe, make_plan, missing_input
+from ctiforge.launcher.view import LiveView
+from ctiforge.settings import Settings
+from ctiforge.store.artifacts import artifact_key, fetch
+from ctiforge.store.fingerprint import SHORT
+from ctiforge.store.objects import ObjectStore, open_store
+from ctiforge.store.runs import RunRecord, StageRecord, new_run, save_run
+
+DEMO = "demo"
+DEMO_DATABASE = "demo_database"
+MEANINGS = {
+    int(ExitCode.USAGE): "usage or configuration error",
+    int(ExitCode.DATA): "data error",
+    int(ExitCode.CANNOT_GO_ON): "cannot go on on this machine",
+    int(ExitCode.GATE): "the gate was not passed",
+    int(ExitCode.INTERRUPTED): "interrupted, its state is saved",
+    137: "killed, perhaps out of memory",
+}
+
+
+class StageFailedError(CtiforgeError):
+    """A stage ended badly; the run ends with its exit code."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def run_line(name: str, settings: Settings, backend: Backend, *, dry_run: bool = False) -> None:
+    """Run the line: plan it, skip what is cached, run the rest, collect what is for people.
+
+    With `dry_run` it stops after the plan. Raises StageFailedError when a stage fails,
+    InterruptedRunError after SIGTERM, KeyboardInterrupt after Ctrl-C; what is finished by then
+    stays, so that the same call goes on from there.
+    """
+    line = LINES[name]
+    check_flags(settings.stages, line)
+    store = open_store(settings.store)
+    run = _Run(name, line, settings, store, backend, LiveView([stage.name for stage in line]), settings.test_set)
+    if dry_run:
+        run.say_plan()
+        return
+    try:
+        with _database(run):
+            run.say_plan()
+            run.go()
+    except SystemExit:
+        raise InterruptedRunError("stopped; the same command goes on from here") from None
+
+
+@dataclass
+class _Run:
+    """One run under way."""
+
+    name: str
+    line: Line
+    settings: Settings
+    store: ObjectStore
+    backend: Backend
+    view: LiveView
+    test_set: str
+    database: dict[str, str] = field(default_factory=dict)
+    """What a stage that reads the database finds in its environment."""
+    artifacts: dict[str, str] = field(default_factory=dict)
+    answers: dict[str, Answer] = field(default_factory=dict)
+
+    def say_plan(self) -> None:
+        """Ask every stage whose inputs are known, and those that this makes known; print the plan."""
+        while batch := [stage for stage in self.line if self._can_be_asked(stage)]:
+            self._ask(batch)
+        plan = make_plan(self.line, self.artifacts, self.answers)
+        self.view.say("\n".join([f"run {self.name}, store {self.store.uri}", *describe(plan)]))
+
+    def go(self) -> None:
+        """Do every stage in order and keep the record."""
+        for stage in self.line:
+            self._fail_on_problem(stage)
+        record = new_run(self.name, [StageRecord(name=stage.name, program=stage.program) for stage in self.line])
+        report: list[str] = []
+        save_run(self.store, record)
+        try:
+            with self.view:
+                for stage, entry in zip(self.line, record.stages, strict=True):
+                    report += self._do(stage, entry, record)
+            record.state, record.exit_code = "done", 0
+        except StageFailedError as error:
+            record.state = "interrupted" if error.exit_code == ExitCode.INTERRUPTED else "failed"
+            record.exit_code = error.exit_code
+            raise
+        except BaseException:
+            record.state = "interrupted"
+            raise
+        finally:
+            record.ended_at = datetime.now(UTC)
+            save_run(self.store, record)
+        self.view.say("\n".join(report))
+        self.view.say(f"run {record.id} is done; its evaluations lie in {self._evaluations}")
+
+    @property
+    def _evaluations(self) -> Path:
+        return Path(self.settings.outputs) / "evaluations"
+
+    def _can_be_asked(self, stage: LineStage) -> bool:
+        asked = stage.is_report or stage.name in self.answers
+        return not asked and missing_input(stage, self.line, self.artifacts) is None
+
+    def _ask(self, stages: list[LineStage]) -> None:
+        answers = ask_plans({stage.name: self._command(stage) for stage in stages})
+        self.answers.update(answers)
+        for stage in stages:
+            answer = answers[stage.name]
+            if answer.cached and answer.fingerprint:
+                self.artifacts[stage.name] = f"{self.store.uri}/{artifact_key(stage.program, answer.fingerprint)}"
+
+    def _fail_on_problem(self, stage: LineStage) -> None:
+        answer = self.answers.get(stage.name)
+        if answer and answer.problem:
+            raise StageFailedError(f"{stage.name}: {answer.problem}", answer.exit_code)
+
+    def _do(self, stage: LineStage, entry: StageRecord, record: RunRecord) -> list[str]:
+        """Do one stage, or find it done; gives back the lines of a report."""
+        if self._can_be_asked(stage):
+            self._ask([stage])
+        self._fail_on_problem(stage)
+        answer = self.answers.get(stage.name, Answer())
+        entry.fingerprint = answer.fingerprint
+        if answer.cached:
+            entry.state, entry.artifact = "cached", self.artifacts[stage.name]
+            lines: list[str] = []
+        else:
+            lines = self._start(stage, entry, record)
+        self.view.ended(stage.name, entry.state, (entry.fingerprint or "")[:SHORT])
+        self._collect(stage, entry)
+        return lines
+
+    def _start(self, stage: LineStage, entry: StageRecord, record: RunRecord) -> list[str]:
+        entry.state, entry.started_at = "running", datetime.now(UTC)
+        entry.attempts += 1
+        save_run(self.store, record)
+        self.view.started(stage.name)
+        expect = ("--expect", entry.fingerprint) if entry.fingerprint else ()
+        try:
+            outcome = self.backend.run(self._command(stage, expect), lambda event: self._show(stage, event))
+        except BaseException:
+            entry.state = "interrupted"
+            self.view.ended(stage.name, entry.state)
+            raise
+        finally:
+            entry.ended_at = datetime.now(UTC)
+        self._note_outcome(stage, entry, outcome, f"runs/{record.id}/{stage.name}.log")
+        return list(outcome.lines) if stage.is_report else []
+
+    def _note_outcome(self, stage: LineStage, entry: StageRecord, outcome: Outcome, log: str) -> None:
+        self.store.write(log, "\n".join(outcome.lines).encode())
+        entry.exit_code = outcome.exit_code
+        if outcome.exit_code != 0:
+            entry.state = "interrupted" if outcome.exit_code == ExitCode.INTERRUPTED else "failed"
+            entry.last_lines = outcome.last_lines
+            self.view.ended(stage.name, entry.state, f"with exit code {outcome.exit_code}")
+            raise _failure(stage.name, outcome, f"the whole log is {self.store.uri}/{log}; ")
+        entry.state = "done"
+        if stage.is_report:
+            return
+        if not outcome.made:
+            raise StageFailedError(f"{stage.name} named no artifact; what it said is {self.store.uri}/{log}", 1)
+        entry.fingerprint, entry.artifact = outcome.made.fingerprint, outcome.made.uri
+        self.artifacts[stage.name] = outcome.made.uri
+
+    def _show(self, stage: LineStage, event: Event) -> None:
+        if isinstance(event, Progressed):
+            self.view.progressed(stage.name, event)
+        elif isinstance(event, Said) and not stage.is_report:
+            self.view.say(event.line)
+
+    def _command(self, stage: LineStage, extra: tuple[str, ...] = ()) -> Command:
+        values = {**self.settings.model_dump(), "test_set": self.test_set}
+        own = arguments_of(stage, values, self.artifacts, self.settings.stages)
+        store = () if stage.is_report else ("--store", self.store.uri)
+        environment = {"COLUMNS": str(self.view.width), **(self.database if stage.reads_database else {})}
+        return Command(stage.program, (*own, *store, *extra), environment)
+
+    def _collect(self, stage: LineStage, entry: StageRecord) -> None:
+        if not (stage.collect and entry.artifact and entry.fingerprint):
+            return
+        suffix = Path(stage.collect).suffix
+        self._evaluations.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory() as into:
+            found = fetch(f"{entry.artifact}/{stage.collect}", Path(into))
+            shutil.copyfile(found, self._evaluations / f"{stage.name}-{entry.fingerprint[:SHORT]}{suffix}")
+
+
+@contextmanager
+def _database(run: _Run) -> Iterator[None]:
+    """Name the team's database to the run; without one, the demo database, up for as long as the run takes."""
+    url = run.settings.database_url
+    if url:
+        run.database = {"DATABASE_URL": url.get_secret_value()}
+        yield
+        return
+    run.view.say("no DATABASE_URL: using the demo database (templates: they prove the machinery, not a model's skill)")
+    try:
+        outcome = run.backend.run(Command(DEMO_DATABASE, ("up", "--store", run.store.uri)), lambda _event: None)
+        if outcome.exit_code != 0:
+            raise _failure(DEMO_DATABASE, outcome, "")
+        answer = _demo_answer(outcome)
+        run.database = {"DATABASE_URL": answer["database_url"]}
+        if run.test_set == DEMO:
+            run.test_set = answer["test_set"]
+        yield
+    finally:
+        run.backend.run(Command(DEMO_DATABASE, ("down",)), lambda _event: None)
+
+
+def _demo_answer(outcome: Outcome) -> dict[str, str]:
+    for line in reversed(outcome.lines):
+        if line.startswith("{"):
+            answer: dict[str, str] = json.loads(line)
+            return answer
+    raise DataError("the demo database did not say where it is")
+
+
+def _failure(name: str, outcome: Outcome, log: str) -> StageFailedError:
+    meaning = MEANINGS.get(outcome.exit_code, "a crash")
+    lines = [f"{name} ended with exit code {outcome.exit_code} ({meaning}); its last lines:"]
+    lines += [f"  {line}" for line in outcome.last_lines]
+    return StageFailedError("\n".join([*lines, f"{log}the same command goes on from here"]), outcome.exit_code)

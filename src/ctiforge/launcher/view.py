@@ -1,0 +1,109 @@
+"""The live view of a run: a bar for each stage on a terminal, plain lines elsewhere."""
+
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
+
+from ctiforge.launcher.backend import Progressed
+
+PLAIN_EVERY_S = 15.0
+MARKS = {"done": "[green]✓", "cached": "[green]=", "failed": "[red]✗", "interrupted": "[yellow]■"}
+
+
+class LiveView:
+    """Shows the stages of one run; use as a context manager. What is said goes above the bars."""
+
+    def __init__(
+        self, stages: Sequence[str], console: Console | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._console = console or Console()
+        self._clock = clock
+        self._last_plain = float("-inf")
+        self._bars = _bars(self._console) if self._console.is_terminal else None
+        self._tasks: dict[str, TaskID] = {}
+        if self._bars:
+            self._tasks = {name: self._add(self._bars, name) for name in stages}
+
+    def __enter__(self) -> Self:
+        if self._bars:
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bars:
+            self._bars.stop()
+
+    @property
+    def width(self) -> int:
+        """Columns of the terminal."""
+        return self._console.width
+
+    def say(self, line: str) -> None:
+        """A line for people."""
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def started(self, stage: str) -> None:
+        """The stage runs from now on."""
+        self._last_plain = self._clock()
+        if self._bars:
+            self._bars.start_task(self._tasks[stage])
+            self._bars.update(self._tasks[stage], mark="[cyan]▶", total=None, state="")
+        else:
+            self.say(f"{stage}: started")
+
+    def progressed(self, stage: str, event: Progressed) -> None:
+        """The stage is this far."""
+        if self._bars:
+            self._bars.update(self._tasks[stage], completed=event.done, total=event.total, state=_figures(event))
+        elif self._clock() - self._last_plain >= PLAIN_EVERY_S:
+            self._last_plain = self._clock()
+            self.say(f"{stage}: {_count(event)} {_figures(event)}".rstrip())
+
+    def ended(self, stage: str, state: str, detail: str = "") -> None:
+        """The stage is done, cached, failed or interrupted."""
+        words = f"{state} {detail}".rstrip()
+        if not self._bars:
+            self.say(f"{stage}: {words}")
+            return
+        full = 1.0 if state in ("done", "cached") else 0.0
+        self._bars.update(self._tasks[stage], mark=MARKS.get(state, ""), total=1.0, completed=full, state=escape(words))
+
+    @staticmethod
+    def _add(bars: Progress, name: str) -> TaskID:
+        return bars.add_task(escape(name), start=False, total=1.0, mark="[dim]·", state="")
+
+
+def _bars(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.fields[mark]}"),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[state]}"),
+        SpinnerColumn("line", finished_text=""),
+        console=console,
+    )
+
+
+def _count(event: Progressed) -> str:
+    return f"{event.done}/{event.total}" if event.total else str(event.done)
+
+
+def _figures(event: Progressed) -> str:
+    eta = f"eta {_duration(event.eta_s)}" if event.eta_s is not None else ""
+    metrics = (f"{name} {value:.4g}" for name, value in event.metrics.items())
+    return " ".join(part for part in (eta, *metrics) if part)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minutes:02}:{rest:02}"
+    return f"{minutes}:{rest:02}"

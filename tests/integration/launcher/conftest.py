@@ -1,0 +1,152 @@
+"""Small programs that stand in for `jobs/`: they keep the contract of stages, and do next to nothing."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+STAGE = """
+import json, os, sys, time
+from pathlib import Path
+from typing import Annotated
+import typer
+from ctiforge.program import run_program
+from ctiforge.progress import Progress
+from ctiforge.store.stages import Stage, StageFlags, run_stage
+from ctiforge.errors import DataError, InterruptedRunError
+
+NAME = Path(__file__).stem
+STAGE = Stage(NAME, 1, keyed_by_output=NAME == "harvest_extract")
+CONTROL = Path(os.environ["CONTROL"])
+
+def work(dirs):
+    control = json.loads(CONTROL.read_text()).get(NAME, {})
+    with (CONTROL.parent / "worked.txt").open("a") as file:
+        print(NAME, file=file)
+    print(f"{NAME} works")
+    print("warning: of " + NAME, file=sys.stderr)
+    print("noise of " + NAME, file=sys.stderr)
+    if control.get("fails"):
+        print("the last words", file=sys.stderr)
+        raise DataError("too few examples")
+    if control.get("waits"):
+        (dirs.scratch / "checkpoint").write_text("step 3")
+        print('{"event":"progress","stage":"x","done":3,"total":9,"eta_s":6.0,"metrics":{"loss":0.5}}',
+              file=sys.stderr, flush=True)
+        try:
+            print(f"{NAME} waits")
+            time.sleep(60)
+        except SystemExit:
+            raise InterruptedRunError("state saved") from None
+    came_back = (dirs.scratch / "checkpoint").exists()
+    seen = {name: sorted(p.name for p in path.iterdir()) if path.is_dir() else path.name
+            for name, path in dirs.inputs.items()}
+    database = os.environ.get("DATABASE_URL") if NAME == "harvest_extract" else None
+    result = {"name": NAME, "seen": seen, "database": database, "argv": sys.argv[1:], "came_back": came_back}
+    kept = {"rows": control.get("rows", 1)} if NAME == "harvest_extract" else result
+    (dirs.out / ("evaluation.json" if NAME == "eval_extract" else "result.json")).write_text(json.dumps(kept))
+    (CONTROL.parent / f"{NAME}.result.json").write_text(json.dumps(result))
+    return {}
+
+def main(
+    store: str = "", expect: str = None, plan: bool = False, model: str = None, input: str = None, data: str = None,
+    test_data: str = None, max_length: int = 64, format: str = "", from_database: bool = False, epochs: int = 1,
+) -> None:
+    if test_data == "testset:missing":
+        from ctiforge.errors import UsageError
+        raise UsageError("there is no test set missing")
+    given = {"input": input, "data": data, "model": model if model and "artifacts" in model else None}
+    inputs = {name: uri for name, uri in given.items() if uri}
+    params = {"model": None if "model" in inputs else model, "max_length": max_length, "test": test_data,
+              "epochs": epochs}
+    run_stage(STAGE, params=params, inputs=inputs, output=None, flags=StageFlags(store, expect, plan), work=work)
+
+if __name__ == "__main__":
+    run_program(main)
+"""
+COMPARE = """
+import json, sys
+from ctiforge.store.artifacts import fetch
+from pathlib import Path
+print("a table of", len(sys.argv[1:]))
+for uri in sys.argv[1:]:
+    print(json.loads(fetch(uri + "/evaluation.json", Path("unused")).read_text())["argv"][0])
+"""
+DEMO_DATABASE = """
+import json, os, sys
+from pathlib import Path
+log = Path(os.environ["CONTROL"]).parent / "database.txt"
+with log.open("a") as file:
+    print(sys.argv[1], file=file)
+if sys.argv[1] == "up":
+    print("starting", file=sys.stderr)
+    print(json.dumps({"database_url": "postgresql://demo:s3cr3t@localhost/demo", "test_set": "demo@1"}))
+"""
+
+
+@dataclass
+class World:
+    """A working folder with the stand-ins, and what can be seen of them afterwards."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    def control(self, **programs: dict[str, object]) -> None:
+        """Tell programs how to behave from now on."""
+        (self.folder / "control.json").write_text(json.dumps(programs))
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        """Start `ctiforge` with these arguments."""
+        return subprocess.Popen(
+            [sys.executable, "-c", "from ctiforge.cli import main; main()", *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def ctiforge(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run `ctiforge` with these arguments to its end."""
+        process = self.start(*arguments)
+        output, errors = process.communicate(timeout=120)
+        return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
+
+    def worked(self) -> list[str]:
+        """The programs that have worked since the last look, in order."""
+        path = self.folder / "worked.txt"
+        names = path.read_text().split() if path.exists() else []
+        path.unlink(missing_ok=True)
+        return names
+
+    def result(self, program: str) -> dict[str, object]:
+        """What the program saw when it worked last."""
+        found: dict[str, object] = json.loads((self.folder / f"{program}.result.json").read_text())
+        return found
+
+    def database(self) -> list[str]:
+        """What the demo database was told."""
+        path = self.folder / "database.txt"
+        return path.read_text().split() if path.exists() else []
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """A fresh working folder with an empty store."""
+    jobs = tmp_path / "programs"
+    jobs.mkdir()
+    for name in ("harvest_extract", "format_extract", "train_extract", "eval_extract"):
+        (jobs / f"{name}.py").write_text(STAGE)
+    (jobs / "compare_extract.py").write_text(COMPARE)
+    (jobs / "demo_database.py").write_text(DEMO_DATABASE)
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("CTIFORGE_", "DATABASE_URL"))}
+    world = World(
+        tmp_path, {**clean, "CTIFORGE_JOBS": str(jobs), "CONTROL": str(tmp_path / "control.json"), "COLUMNS": "200"}
+    )
+    world.control()
+    return world

@@ -1,0 +1,171 @@
+"""`ctiforge run extract` with stand-ins for the programs: order, caching, failures, interruptions."""
+
+import json
+import signal
+import subprocess
+
+import pytest
+
+LINE = ["harvest_extract", "format_extract", "train_extract", "eval_extract", "eval_extract", "eval_extract"]
+
+
+def test_a_run_does_every_stage_and_a_second_one_only_what_changed(world) -> None:
+    first = world.ctiforge("run", "extract")
+    assert first.returncode == 0, first.stderr
+    assert world.worked() == LINE
+    assert "format_extract   after harvest_extract" in first.stdout
+    assert "a table of 3" in first.stdout
+    assert "train_extract works" in first.stdout
+    assert "warning: of train_extract" in first.stdout
+    assert "noise" not in first.stdout
+    assert len(list((world.folder / "outputs/evaluations").glob("eval_*.json"))) == 3
+
+    second = world.ctiforge("run", "extract")
+    assert second.returncode == 0, second.stderr
+    assert world.worked() == ["harvest_extract"]
+    assert second.stdout.count(": cached ") == 5
+    assert "a table of 3" in second.stdout
+
+    world.control(harvest_extract={"rows": 2})
+    third = world.ctiforge("run", "extract")
+    assert third.returncode == 0, third.stderr
+    assert world.worked() == ["harvest_extract", "format_extract", "train_extract", "eval_extract"]
+    assert world.database() == ["up", "down"] * 3
+
+
+def test_each_stage_gets_the_artifact_of_the_one_before(world) -> None:
+    assert world.ctiforge("run", "extract", "--model", "some/model", "--max-length", "99").returncode == 0
+    harvest, train = world.result("harvest_extract"), world.result("train_extract")
+    assert harvest["database"] == "postgresql://demo:s3cr3t@localhost/demo"
+    assert world.result("format_extract")["seen"] == {"input": ["result.json"]}
+    assert "--model=some/model" in train["argv"]
+    assert "--max-length=99" in train["argv"]
+    tuned = world.result("eval_extract")
+    assert tuned["seen"] == {"model": ["result.json"]}
+    assert "--test-data=testset:demo@1" in tuned["argv"]
+    everything = "".join(path.read_text() for path in (world.folder / ".ctiforge").rglob("*") if path.is_file())
+    assert "s3cr3t" not in everything
+
+
+def test_the_teams_own_database_goes_to_harvest_through_the_environment(world) -> None:
+    world.environment["DATABASE_URL"] = "postgresql://team:s3cr3t@db/cti"
+    run = world.ctiforge("run", "extract")
+    assert run.returncode == 0
+    assert world.result("harvest_extract")["database"] == "postgresql://team:s3cr3t@db/cti"
+    assert world.database() == []
+    assert "s3cr3t" not in run.stdout + run.stderr
+
+
+def test_a_stages_own_flags_come_from_the_file_and_the_command(world) -> None:
+    (world.folder / "ctiforge.toml").write_text("[stages.train_extract]\nepochs = 5\n[stages.eval_base]\nepochs = 2\n")
+    assert world.ctiforge("run", "extract", "--set", "train_extract.epochs=7").returncode == 0
+    assert "--epochs=7" in world.result("train_extract")["argv"]
+    assert "--epochs=2" not in world.result("eval_extract")["argv"]
+    wrong = world.ctiforge("run", "extract", "--set", "trian_extract.epochs=7")
+    assert wrong.returncode == 2
+    assert "stages.trian_extract: this line has no such stage" in wrong.stderr
+
+
+def test_a_failing_stage_ends_the_run_with_its_code_and_its_last_lines(world) -> None:
+    world.control(train_extract={"fails": True})
+    run = world.ctiforge("run", "extract")
+    assert run.returncode == 3
+    assert "train_extract ended with exit code 3 (data error)" in run.stderr
+    assert "the last words" in run.stderr
+    assert "too few examples" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert world.worked() == ["harvest_extract", "format_extract", "train_extract"]
+    assert world.database() == ["up", "down"]
+
+    status = world.ctiforge("status")
+    assert "train_extract    failed" in status.stdout
+    assert "the last words" in status.stdout
+    assert "exit code 3" in world.ctiforge("runs").stdout
+
+    world.control()
+    assert world.ctiforge("run", "extract").returncode == 0
+    assert world.worked() == ["harvest_extract", "train_extract", *["eval_extract"] * 3]
+    assert "done  7/7 stages" in world.ctiforge("status").stdout
+
+
+def test_what_cannot_work_is_told_before_anything_runs(world) -> None:
+    run = world.ctiforge("run", "extract", "--test-set", "missing")
+    assert run.returncode == 2
+    assert "eval_base: there is no test set missing" in run.stderr
+    assert world.worked() == []
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
+def test_a_stop_in_the_middle_saves_and_the_same_command_goes_on(world, sent: int, code: int) -> None:
+    world.control(train_extract={"waits": True})
+    process = world.start("run", "extract")
+    _read_until(process, "train_extract waits")
+    process.send_signal(sent)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == code, errors
+    assert "Traceback" not in errors
+    assert world.database() == ["up", "down"]
+    assert not list((world.folder / ".ctiforge/store/artifacts").glob("train_extract*"))
+    assert "interrupted" in world.ctiforge("status").stdout
+    world.worked()
+
+    world.control()
+    assert world.ctiforge("run", "extract").returncode == 0
+    assert world.worked() == ["harvest_extract", "train_extract", *["eval_extract"] * 3]
+    assert world.result("train_extract")["came_back"] is True
+
+
+def test_a_dry_run_stops_after_the_plan(world) -> None:
+    run = world.ctiforge("run", "extract", "--dry-run")
+    assert run.returncode == 0
+    assert "harvest_extract  runs" in run.stdout
+    assert "eval_tuned       after train_extract" in run.stdout
+    assert world.worked() == []
+    assert world.database() == []
+
+
+def test_an_unknown_line_is_a_usage_error(world) -> None:
+    run = world.ctiforge("run", "bread")
+    assert run.returncode == 2
+    assert "there is no line bread; there is extract" in run.stderr
+
+
+def test_other_verbs_become_their_programs(world) -> None:
+    (world.folder / "programs" / "testset.py").write_text("import sys; print(sys.argv[1:]); sys.exit(3)")
+    run = world.ctiforge("testset", "create", "--help", "-n", "5", "file")
+    assert run.returncode == 3
+    assert run.stdout == "['create', '--help', '-n', '5', 'file']\n"
+    missing = world.ctiforge("extract", "-")
+    assert missing.returncode == 2
+    assert "there is no program" in missing.stderr
+
+
+def test_doctor_and_config_say_what_they_found(world) -> None:
+    world.environment["DATABASE_URL"] = "postgresql://team:s3cr3t@db/cti"
+    config = world.ctiforge("config")
+    assert "postgresql://team:********@db/cti  (environment)" in config.stdout
+    assert ".ctiforge/store  (default)" in config.stdout
+    doctor = world.ctiforge("doctor", "--store", "elsewhere")
+    assert doctor.returncode == 0
+    assert doctor.stdout.count("ok: ") == 5
+
+
+def test_a_line_runs_on_s3_as_well(world, s3_server, s3_bucket: str) -> None:
+    world.environment |= s3_server.environment()
+    store = f"{s3_bucket}/team"
+    first = world.ctiforge("run", "extract", "--store", store)
+    assert first.returncode == 0, first.stderr
+    assert world.worked() == LINE
+    assert world.ctiforge("run", "extract", "--store", store).returncode == 0
+    assert world.worked() == ["harvest_extract"]
+    evaluations = list((world.folder / "outputs/evaluations").glob("eval_*.json"))
+    assert {json.loads(path.read_text())["name"] for path in evaluations} == {"eval_extract"}
+    assert world.ctiforge("runs", "--store", store).stdout.count("done") == 2
+
+
+def _read_until(process: "subprocess.Popen[str]", text: str) -> None:
+    assert process.stdout
+    for line in process.stdout:
+        if text in line:
+            return
+    raise AssertionError(f"it never said {text!r}: {process.communicate()}")
