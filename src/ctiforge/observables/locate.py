@@ -27,6 +27,9 @@ FAR_LINEAGE = 400
 REGISTRY_APART = 200
 """Characters between a registry key and its value's name at most."""
 
+PIECE = 5
+"""Characters of the pieces by which a value is compared with a text that does not hold it whole."""
+
 
 @dataclass(frozen=True)
 class Span:
@@ -74,6 +77,18 @@ class Locator:
         """The article's own spelling; two spans in their canonical join (`parent -> child`, `KEY\\value name`)."""
         parts = [self.text[span.start : span.end] for span in occurrence.spans]
         return ("\\" if type == "registry" else " -> ").join(parts)
+
+    def share_standing(self, type: str, value: str) -> float:
+        """Share of a value's pieces that stand in the text: a measure of how near to it something is written.
+
+        The pieces are its runs of `PIECE` characters, folded and in lower case; of a lineage its names.
+        """
+        if type == "process_lineage":
+            names = lineage_names(value)
+            return sum(bool(self._locate_process(name)) for name in names) / len(names) if names else 0.0
+        key = lower(normalise(type, value))
+        pieces = {key[at : at + PIECE] for at in range(max(1, len(key) - PIECE + 1))} - {""}
+        return sum(piece in self._search for piece in pieces) / len(pieces) if pieces else 0.0
 
     def _locate_value(self, type: str, value: str) -> list[Span]:
         key = normalise(type, value)

@@ -1,0 +1,180 @@
+"""The score of one article: what was found, missed and wrong, type by labelled type."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from ctiforge.evaluation.matching import Match, match
+from ctiforge.observables import Observable
+from ctiforge.observables.locate import Locator
+from ctiforge.observables.values import normalise
+
+Outcome = Literal["found", "missed", "wrong"]
+Grounding = Literal["located", "altered", "invented"]
+
+ALTERED_FROM = 0.5
+"""Share of a value's five-character pieces that stand in the article, from which on it counts as altered."""
+
+
+class Answers(BaseModel):
+    """What the windows of one article cost and how sound their raw answers were, before any repair."""
+
+    model_config = ConfigDict(frozen=True)
+
+    windows: int = 0
+    json_parsed: int = 0
+    schema_valid: int = 0
+    stopped_by_length: int = 0
+    duplicates: int = 0
+    failed: int = 0
+    prompt_tokens: int = 0
+    answer_tokens: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class ArticleCase:
+    """One article of a test set with what an extractor gave for it."""
+
+    id: str
+    text: str
+    expected: Sequence[Observable]
+    predicted: Sequence[Observable]
+    labelled_types: Sequence[str]
+    answers: Answers = field(default_factory=Answers)
+    tags: dict[str, str] = field(default_factory=dict)
+    title: str = ""
+    url: str | None = None
+    error: str | None = None
+    """Why the extractor gave nothing, where it failed on this article."""
+
+
+class ScoredItem(BaseModel):
+    """One item of an article; values as the annotator and as the extractor wrote them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: str
+    outcome: Outcome
+    expected: str | None = None
+    predicted: str | None = None
+    exact: bool = False
+    grounding: Grounding | None = None
+    """Of a predicted value: does it stand in the article."""
+    unseen: bool | None = None
+    """Whether training never showed this value; None where the training data is unknown."""
+    obfuscated: bool = False
+    platform_expected: str | None = None
+    platform_predicted: str | None = None
+
+
+class TypeCounts(BaseModel):
+    """Items of one labelled type in one article, each normalised key once."""
+
+    model_config = ConfigDict(frozen=True)
+
+    expected: int
+    predicted: int
+    found: int
+    missed: int
+    wrong: int
+
+
+class ArticleScore(BaseModel):
+    """One article's counts and items; types that nobody labelled are not in it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    title: str = ""
+    url: str | None = None
+    tags: dict[str, str] = {}
+    counts: dict[str, TypeCounts]
+    items: tuple[ScoredItem, ...]
+    expected_observables: int
+    predicted_observables: int
+    """Items as delivered, before equal values are counted once."""
+    answers: Answers
+    error: str | None = None
+
+
+def score_article(case: ArticleCase, trained_on: frozenset[tuple[str, str]] | None = None) -> ArticleScore:
+    """Score one article on its labelled types alone.
+
+    `trained_on` holds (type, normalised key) of every value seen in training; None where unknown.
+    """
+    labelled = tuple(dict.fromkeys(case.labelled_types))
+    expected = [item for item in case.expected if item.type in labelled]
+    predicted = [item for item in case.predicted if item.type in labelled]
+    locator = Locator(case.text)
+    items = tuple(_scored(each, locator, trained_on) for each in match(expected, predicted))
+    return ArticleScore(
+        id=case.id,
+        title=case.title,
+        url=case.url,
+        tags=case.tags,
+        counts={type: _count([item for item in items if item.type == type]) for type in labelled},
+        items=items,
+        expected_observables=len(expected),
+        predicted_observables=len(predicted),
+        answers=case.answers,
+        error=case.error,
+    )
+
+
+def training_keys(observables: Sequence[Observable]) -> frozenset[tuple[str, str]]:
+    """The (type, normalised key) of each value, as `score_article` wants to know them."""
+    return frozenset((item.type, normalise(item.type, item.value)) for item in observables)
+
+
+def ground(locator: Locator, type: str, value: str) -> Grounding:
+    """Whether a value stands in the article; if not, whether it was altered from something that does.
+
+    A value that cannot be located is altered where at least `ALTERED_FROM` of its five-character pieces
+    (white space, case and spelling variants folded) stand in the article, of a lineage where at least one
+    of the two names does; anything else is invented.
+    """
+    if locator.locate(type, value):
+        return "located"
+    return "altered" if locator.share_standing(type, value) >= ALTERED_FROM else "invented"
+
+
+_OBFUSCATION = re.compile(
+    r"\w\^\w|\w`\w|[\"']\s*\+\s*[\"']|\$\{?\w+\}?\[\d+\]"  # c^md, i`ex, 'po'+'wer', $env[4]
+    r"|%\w+:~-?\d+|![\w]+!|\[char\]|-f\s*['\"]|FromBase64String"  # %x:~3,1%, !x!, [char]105
+    r"|-(?:e|ec|en|enc|enco\w*)\s+['\"]?[A-Za-z0-9+/]{16,}"
+    r"|hxxp|fxp:|\[\.\]|\[:\]|\(\.\)|\[dot\]|\(dot\)",
+    re.IGNORECASE,
+)
+
+
+def is_obfuscated(value: str) -> bool:
+    """Whether a value hides what it says: split or escaped words, substrings of variables, Base64, defanging."""
+    return _OBFUSCATION.search(value) is not None
+
+
+def _scored(each: Match, locator: Locator, trained_on: frozenset[tuple[str, str]] | None) -> ScoredItem:
+    expected, predicted = each.expected, each.predicted
+    written = expected or predicted
+    assert written is not None
+    outcome: Outcome = "missed" if not predicted else "wrong" if not expected else "found"
+    return ScoredItem(
+        type=each.type,
+        outcome=outcome,
+        expected=expected.value if expected else None,
+        predicted=predicted.value if predicted else None,
+        exact=each.exact,
+        grounding=ground(locator, predicted.type, predicted.value) if predicted else None,
+        unseen=None if trained_on is None else (each.type, each.key) not in trained_on,
+        obfuscated=is_obfuscated(written.value),
+        platform_expected=expected.platform if expected else None,
+        platform_predicted=predicted.platform if predicted else None,
+    )
+
+
+def _count(items: Sequence[ScoredItem]) -> TypeCounts:
+    found, missed, wrong = (sum(item.outcome == outcome for item in items) for outcome in ("found", "missed", "wrong"))
+    return TypeCounts(expected=found + missed, predicted=found + wrong, found=found, missed=missed, wrong=wrong)

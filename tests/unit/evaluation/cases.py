@@ -1,0 +1,52 @@
+"""Articles whose scores can be worked out by hand."""
+
+from ctiforge.evaluation.articles import Answers, ArticleCase, ArticleScore, score_article
+from ctiforge.evaluation.report import Evaluation, ModelInfo, TestSetInfo, build_evaluation
+from ctiforge.observables import Observable
+
+
+def item(type: str, value: str, platform: str | None = None) -> Observable:
+    return Observable(type=type, value=value, platform=platform)
+
+
+def case(
+    id: str,
+    expected: list[Observable],
+    predicted: list[Observable],
+    labelled: tuple[str, ...] = ("cmdline", "services"),
+    text: str | None = None,
+    answers: Answers | None = None,
+    tags: dict[str, str] | None = None,
+    error: str | None = None,
+) -> ArticleCase:
+    return ArticleCase(
+        id=id,
+        text=text if text is not None else "\n".join(each.value for each in expected),
+        expected=expected,
+        predicted=predicted,
+        labelled_types=labelled,
+        answers=answers or Answers(),
+        tags=tags or {},
+        error=error,
+    )
+
+
+def evaluation(
+    articles: list[ArticleScore], name: str = "model", content_hash: str = "abc", known: bool = False
+) -> Evaluation:
+    return build_evaluation(
+        articles,
+        model=ModelInfo(name=name, version="1"),
+        test_set=TestSetInfo(name="set", version="1", content_hash=content_hash, articles=len(articles)),
+        fingerprint=f"fp-{name}",
+        training_values_known=known,
+    )
+
+
+def with_hits(hits: list[int], expected: int = 4) -> list[ArticleScore]:
+    """One article per entry: `expected` commands, of which so many are found, and nothing wrong."""
+    scores = []
+    for number, found in enumerate(hits):
+        wanted = [item("cmdline", f"run-{number} /arg{index} x") for index in range(expected)]
+        scores.append(score_article(case(f"a{number}", wanted, wanted[:found], ("cmdline",))))
+    return scores
