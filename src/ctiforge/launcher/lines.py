@@ -57,3 +57,6 @@ EXTRACT = (
 )
 
 LINES = {"extract": EXTRACT}
+
+DEMO_FLAGS: dict[str, dict[str, str | int | float | bool]] = {}
+"""Flags by stage while the model is the small one of this package; settings of `stages` go before them."""

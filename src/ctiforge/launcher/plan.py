@@ -63,6 +63,11 @@ def arguments_of(
     return (*filled, *(_flag(name, value) for name, value in own.items()))
 
 
+def merge_flags(defaults: Flags, own: Flags) -> Flags:
+    """Both, `own` first where both name a stage's flag."""
+    return {name: {**defaults.get(name, {}), **own.get(name, {})} for name in {**defaults, **own}}
+
+
 def check_flags(flags: Flags, line: Line) -> None:
     """Raise UsageError naming the stage that the line does not have."""
     known = {name for stage in line for name in (stage.name, stage.program)}

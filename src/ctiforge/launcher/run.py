@@ -11,9 +11,18 @@ from pathlib import Path
 
 from ctiforge.errors import CtiforgeError, DataError, ExitCode, InterruptedRunError
 from ctiforge.launcher.backend import Backend, Command, Event, Outcome, Progressed, Said
-from ctiforge.launcher.lines import LINES, LineStage
+from ctiforge.launcher.lines import DEMO_FLAGS, LINES, LineStage
 from ctiforge.launcher.local import ask_plans
-from ctiforge.launcher.plan import Answer, Line, arguments_of, check_flags, describe, make_plan, missing_input
+from ctiforge.launcher.plan import (
+    Answer,
+    Line,
+    arguments_of,
+    check_flags,
+    describe,
+    make_plan,
+    merge_flags,
+    missing_input,
+)
 from ctiforge.launcher.view import LiveView
 from ctiforge.settings import Settings
 from ctiforge.store.artifacts import artifact_key, fetch
@@ -189,7 +198,8 @@ class _Run:
 
     def _command(self, stage: LineStage, extra: tuple[str, ...] = ()) -> Command:
         values = {**self.settings.model_dump(), "test_set": self.test_set}
-        own = arguments_of(stage, values, self.artifacts, self.settings.stages)
+        defaults = DEMO_FLAGS if self.settings.model == DEMO else {}
+        own = arguments_of(stage, values, self.artifacts, merge_flags(defaults, self.settings.stages))
         store = () if stage.is_report else ("--store", self.store.uri)
         environment = {"COLUMNS": str(self.view.width), **(self.database if stage.reads_database else {})}
         return Command(stage.program, (*own, *store, *extra), environment)

@@ -7,7 +7,7 @@ from typing import Self
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from ctiforge.launcher.backend import Progressed
 
@@ -47,7 +47,7 @@ class LiveView:
 
     def say(self, line: str) -> None:
         """A line for people."""
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
     def started(self, stage: str) -> None:
         """The stage runs from now on."""
@@ -86,7 +86,6 @@ def _bars(console: Console) -> Progress:
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.fields[state]}"),
-        SpinnerColumn("line", finished_text=""),
         console=console,
     )
 

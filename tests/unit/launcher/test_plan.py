@@ -1,0 +1,90 @@
+import pytest
+
+from ctiforge.errors import UsageError
+from ctiforge.launcher.lines import EXTRACT, LINES, LineStage
+from ctiforge.launcher.plan import (
+    Answer,
+    arguments_of,
+    check_flags,
+    describe,
+    inputs_of,
+    make_plan,
+    merge_flags,
+    missing_input,
+)
+
+HARVEST = LineStage("harvest", "harvest_extract", ("--from-database",))
+TRAIN = LineStage("train", "train_extract", ("--data={harvest}", "--model={model}", "--max-length={max_length}"))
+REPORT = LineStage("report", "compare_extract", ("{train}", "{harvest}"), is_report=True)
+LINE = (HARVEST, TRAIN, REPORT)
+VALUES = {"model": "some/model", "max_length": None}
+
+
+def test_a_stage_takes_the_artifacts_that_its_arguments_name() -> None:
+    assert inputs_of(HARVEST, LINE) == []
+    assert inputs_of(TRAIN, LINE) == ["harvest"]
+    assert inputs_of(REPORT, LINE) == ["train", "harvest"]
+    assert missing_input(REPORT, LINE, {"train": "uri"}) == "harvest"
+    assert missing_input(REPORT, LINE, {"train": "uri", "harvest": "uri"}) is None
+
+
+def test_arguments_are_filled_and_those_without_a_value_left_out() -> None:
+    assert arguments_of(TRAIN, VALUES, {"harvest": "s3://b/a"}, {}) == ("--data=s3://b/a", "--model=some/model")
+    assert arguments_of(TRAIN, {**VALUES, "max_length": 99}, {"harvest": "x"}, {})[-1] == "--max-length=99"
+
+
+def test_own_flags_follow_the_tables_and_the_stages_win_over_the_programs() -> None:
+    flags = {
+        "train_extract": {"batch_size": 4, "epochs": 1, "qlora": False, "resume": True},
+        "train": {"epochs": 5},
+        "harvest": {"since": "2026-01-01"},
+    }
+    assert arguments_of(TRAIN, VALUES, {"harvest": "x"}, flags)[2:] == (
+        "--batch-size=4",
+        "--epochs=5",
+        "--no-qlora",
+        "--resume",
+    )
+
+
+def test_flags_of_unknown_stages_are_refused() -> None:
+    check_flags({"train": {}, "train_extract": {}}, LINE)
+    with pytest.raises(UsageError, match=r"stages\.trian: .*compare_extract, harvest"):
+        check_flags({"trian": {"epochs": 5}}, LINE)
+
+
+def test_a_persons_flags_win_over_defaults() -> None:
+    merged = merge_flags({"train": {"epochs": 1, "seed": 1}, "a": {"x": 1}}, {"train": {"epochs": 5}, "b": {"y": 2}})
+    assert merged == {"train": {"epochs": 5, "seed": 1}, "a": {"x": 1}, "b": {"y": 2}}
+
+
+def test_the_plan_says_what_runs_what_is_cached_and_what_waits() -> None:
+    fresh = make_plan(LINE, {}, {"harvest": Answer()})
+    assert [each.state for each in fresh] == ["runs", "waits", "waits"]
+    assert [each.after for each in fresh] == [None, "harvest", "train"]
+    done = make_plan(
+        LINE, {"harvest": "u", "train": "v"}, {"harvest": Answer("a" * 64, True), "train": Answer("b" * 64)}
+    )
+    assert [each.state for each in done] == ["cached", "runs", "runs"]
+    assert describe(done) == [f"  harvest  cached {'a' * 12}", f"  train    runs {'b' * 12}", "  report   runs"]
+
+
+def test_a_stage_that_cannot_say_is_shown_with_its_reason() -> None:
+    plan = make_plan(LINE, {}, {"harvest": Answer(problem="no database", exit_code=2)})
+    assert plan[0].state == "unknown"
+    assert describe(plan)[0] == "  harvest  cannot be planned yet: no database"
+
+
+@pytest.mark.parametrize("line", LINES.values())
+def test_every_line_is_in_order_and_its_names_are_unique(line: tuple[LineStage, ...]) -> None:
+    names = [stage.name for stage in line]
+    assert len(set(names)) == len(names)
+    for place, stage in enumerate(line):
+        assert set(inputs_of(stage, line)) <= set(names[:place])
+
+
+def test_the_extract_line_evaluates_base_floor_and_tuned_model_on_one_test_set() -> None:
+    evaluations = [stage for stage in EXTRACT if stage.program == "eval_extract"]
+    assert len(evaluations) == 3
+    assert len({stage.arguments[1] for stage in evaluations}) == 1
+    assert inputs_of(EXTRACT[-1], EXTRACT) == [stage.name for stage in evaluations]

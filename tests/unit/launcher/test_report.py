@@ -1,0 +1,47 @@
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from ctiforge.launcher.report import describe_run, describe_runs
+from ctiforge.store.objects import open_store
+from ctiforge.store.runs import RunRecord, StageRecord, save_run
+
+START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+
+
+def _run(**changes: object) -> RunRecord:
+    stages = [
+        StageRecord(name="harvest", program="harvest", state="cached", fingerprint="ab" * 32, artifact="s3://b/x"),
+        StageRecord(
+            name="train",
+            program="train",
+            state="failed",
+            exit_code=3,
+            last_lines=["error: too few"],
+            started_at=START,
+            ended_at=START + timedelta(seconds=61),
+        ),
+        StageRecord(name="eval", program="eval"),
+    ]
+    run = RunRecord(id="extract-20261122-100000-aa", line="extract", state="failed", started_at=START, stages=stages)
+    return run.model_copy(update=changes)
+
+
+def test_a_run_is_told_stage_by_stage() -> None:
+    run = _run(ended_at=START + timedelta(seconds=90), exit_code=3)
+    assert describe_run(run).splitlines() == [
+        "extract-20261122-100000-aa  failed  1/3 stages  2026-11-22 10:00  90 s  exit code 3",
+        "  harvest  cached  abababababab  s3://b/x",
+        "  train    failed  61 s  exit code 3",
+        "    | error: too few",
+        "  eval     waiting",
+    ]
+
+
+def test_runs_are_listed_newest_first_and_not_too_many(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    assert "no runs yet" in describe_runs(store)
+    for second in range(25):
+        save_run(store, _run(id=f"extract-20261122-1000{second:02}-aa"))
+    lines = describe_runs(store).splitlines()
+    assert lines[0].startswith("extract-20261122-100024-aa")
+    assert lines[-1] == "and 5 older ones"
