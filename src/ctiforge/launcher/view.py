@@ -53,8 +53,9 @@ class LiveView:
         """The stage runs from now on."""
         self._last_plain = self._clock()
         if self._bars:
-            self._bars.start_task(self._tasks[stage])
-            self._bars.update(self._tasks[stage], mark="[cyan]▶", total=None, state="")
+            # no total: the bar pulses until the stage says how much there is (`update` cannot take a total away)
+            self._bars.tasks[self._tasks[stage]].total = None
+            self._bars.update(self._tasks[stage], mark="[cyan]▶")
         else:
             self.say(f"{stage}: started")
 
@@ -77,7 +78,7 @@ class LiveView:
 
     @staticmethod
     def _add(bars: Progress, name: str) -> TaskID:
-        return bars.add_task(escape(name), start=False, total=1.0, mark="[dim]·", state="")
+        return bars.add_task(escape(name), total=1.0, mark="[dim]·", state="")
 
 
 def _bars(console: Console) -> Progress:
