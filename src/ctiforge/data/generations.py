@@ -6,7 +6,7 @@ list; G4 has objects as items; G5 adds a platform to each. Failures make their t
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from ctiforge.observables import TYPES, Observable
 
 # one prompt asked for all of these before there were sub-results; network indicators came later
 SINGLE_PROMPT_TYPES = tuple(t for t in TYPES if t != "network_indicators")
+_ITEM_KEYS = ("observables", "behavioral_observables", "observable_list")
 _G5_KEYS = ("platform", "platform_confidence", "telemetry_category")
 _G4_KEYS = ("source_evidence", "extraction_justification", "confidence_score")
 
@@ -38,13 +39,10 @@ def read_result(result: Any) -> Outcome:
         return Outcome(None, set_aside=Counter({f"extraction_result is {_json_kind(result)}": 1}))
     if isinstance(result.get("subresults"), dict):
         return _read_sub_results(result, result["subresults"])
-    if "observables" in result:
-        return _read_single_prompt(result, result["observables"], "G2")
-    for key in ("behavioral_observables", "observable_list"):
-        if result.get(key) or (key in result and "behavioral_observables" not in result):
-            return _read_single_prompt(result, result[key], "G1")
-    if "behavioral_observables" in result:
-        return _read_single_prompt(result, result["behavioral_observables"], "G1")
+    present = [key for key in _ITEM_KEYS if key in result]
+    # the first that holds something; else the first that is there
+    for key in (*(key for key in present if result[key]), *present):
+        return _read_single_prompt(result, result[key], "G2" if key == "observables" else "G1")
     why = "extraction_result is empty" if not result else "extraction_result has no observables"
     return Outcome(None, set_aside=Counter({why: 1}))
 
@@ -65,7 +63,7 @@ def parse_result(text: str | None) -> Outcome:
 def _read_single_prompt(result: Mapping[str, Any], items: Any, generation: str) -> Outcome:
     """G1 and G2: one prompt asked for every type, so it failed or succeeded for all of them."""
     set_aside: Counter[str] = Counter()
-    found = dict.fromkeys(_observables(_typed_items(items, set_aside), set_aside))
+    found = _observables(_typed_items(items, set_aside), set_aside)
     failure = _failure(result)
     if not failure and not found and _is_prose(result.get("raw_response")):
         failure = "parse failure"
@@ -76,7 +74,7 @@ def _read_single_prompt(result: Mapping[str, Any], items: Any, generation: str) 
     if failure:
         return Outcome(generation, failed_types=dict.fromkeys(SINGLE_PROMPT_TYPES, failure), set_aside=set_aside)
     labelled = dict.fromkeys((*SINGLE_PROMPT_TYPES, *(o.type for o in found)))
-    return Outcome(generation, tuple(found), tuple(labelled), set_aside=set_aside)
+    return Outcome(generation, found, tuple(labelled), set_aside=set_aside)
 
 
 def _read_sub_results(result: Mapping[str, Any], sub_results: Mapping[str, Any]) -> Outcome:
@@ -94,12 +92,7 @@ def _read_sub_results(result: Mapping[str, Any], sub_results: Mapping[str, Any])
         labelled[type_] = None
         entries = sub_result.get("items")
         items.extend((type_, item) for item in (entries if isinstance(entries, list) else ()))
-    merged: dict[tuple[str, str], Observable] = {}
-    for observable in _observables(iter(items), set_aside):
-        key = (observable.type, observable.value)
-        if observable.type not in failed and (key not in merged or merged[key].platform is None):
-            merged[key] = observable
-    found = tuple(merged.values())
+    found = tuple(o for o in _observables(items, set_aside) if o.type not in failed)
     labelled.update(dict.fromkeys(o.type for o in found))
     labelled_types = tuple(t for t in labelled if t not in failed)
     return Outcome(_sub_result_generation(result, items), found, labelled_types, failed, set_aside)
@@ -155,7 +148,9 @@ def _typed_items(items: Any, set_aside: Counter[str]) -> Iterator[tuple[Any, Any
         yield item.get("type"), item
 
 
-def _observables(items: Iterator[tuple[Any, Any]], set_aside: Counter[str]) -> Iterator[Observable]:
+def _observables(items: Iterable[tuple[Any, Any]], set_aside: Counter[str]) -> tuple[Observable, ...]:
+    """Each (type, value) once, in order, with the first platform that any of its items names."""
+    platforms: dict[tuple[str, str], str | None] = {}
     for type_name, item in items:
         if not isinstance(type_name, str) or not type_name.strip():
             set_aside["item without a type"] += 1
@@ -165,7 +160,10 @@ def _observables(items: Iterator[tuple[Any, Any]], set_aside: Counter[str]) -> I
         if value is None:
             set_aside["item without a readable value"] += 1
             continue
-        yield Observable.model_construct(type=type_, value=value, platform=canonical_platform(item))
+        key = (type_, value)
+        if platforms.get(key) is None:
+            platforms[key] = canonical_platform(item)
+    return tuple(Observable.model_construct(type=t, value=v, platform=p) for (t, v), p in platforms.items())
 
 
 def _sub_result_generation(result: Mapping[str, Any], items: list[tuple[Any, Any]]) -> str:

@@ -45,6 +45,8 @@ _PLATFORMS = {
 
 def canonical_type(name: str) -> str:
     """The type that `name` is an alias of; an unknown one as it is, trimmed."""
+    if name in _TYPE_ALIASES:
+        return name
     key = name.strip().lower().replace(" ", "_").replace("-", "_")
     if key in _TYPE_ALIASES:
         return key
@@ -53,20 +55,20 @@ def canonical_type(name: str) -> str:
 
 def canonical_value(type_: str, item: Any) -> str | None:
     """The canonical value of an item of `type_` (DESIGN: canonical values), or None when it holds none."""
-    if not isinstance(item, Mapping):
+    if not isinstance(item, dict):
         return _tidy(type_, _text(item))
     inner = item.get("value")
-    if isinstance(inner, Mapping):
+    if isinstance(inner, dict):
         return _from_object(type_, inner) or _from_object(type_, item)
     return _from_object(type_, item) or _from_original(type_, item)
 
 
 def canonical_platform(item: Any) -> str | None:
     """Windows, Linux or MacOS where the item (or the object inside it) names one, in any case."""
-    if not isinstance(item, Mapping):
+    if not isinstance(item, dict):
         return None
     for holder in (item, item.get("value"), item.get("original_data")):
-        name = holder.get("platform") if isinstance(holder, Mapping) else None
+        name = holder.get("platform") if isinstance(holder, dict) else None
         if isinstance(name, str) and name.strip().lower() in _PLATFORMS:
             return _PLATFORMS[name.strip().lower()]
     return None
@@ -87,7 +89,7 @@ def _from_object(type_: str, item: Mapping[str, Any]) -> str | None:
 
 def _from_original(type_: str, item: Mapping[str, Any]) -> str | None:
     original = item.get("original_data")
-    return _from_object(type_, original) if isinstance(original, Mapping) else _tidy(type_, _text(original))
+    return _from_object(type_, original) if isinstance(original, dict) else _tidy(type_, _text(original))
 
 
 def _registry(item: Mapping[str, Any]) -> str | None:
@@ -124,5 +126,7 @@ def _text(value: Any) -> str | None:
         return str(value) if isinstance(value, int) or math.isfinite(value) else None
     if not isinstance(value, str):
         return None
-    # lone surrogates cannot be written as UTF-8
-    return value.encode("utf-8", "replace").decode().strip().replace("\x00", "") or None
+    if not value.isascii():
+        # lone surrogates cannot be written as UTF-8
+        value = value.encode("utf-8", "replace").decode()
+    return value.replace("\x00", "").strip() or None

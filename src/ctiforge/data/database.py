@@ -1,0 +1,171 @@
+"""Reads the team's PostgreSQL: server-side cursors in one read-only transaction, memory independent of its size."""
+
+import math
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from ctiforge.data.articles import Article, Execution
+from ctiforge.data.generations import parse_result
+from ctiforge.errors import CtiforgeError, UsageError
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+# one batch of rows is about this many characters, whatever the length of an article
+_BATCH_CHARACTERS = 1_000_000
+_MOST_ROWS = 500
+
+_ARTICLES = """
+SELECT a.id, a.canonical_url, a.title, a.content, a.article_metadata->>'threat_hunting_score'
+FROM articles a WHERE EXISTS (
+    SELECT FROM agentic_workflow_executions e
+    WHERE e.article_id = a.id
+      AND (%(statuses)s::text[] IS NULL OR e.status = ANY(%(statuses)s))
+      AND (%(since)s::timestamp IS NULL OR coalesce(e.completed_at, e.started_at, e.created_at) >= %(since)s::timestamp)
+)
+ORDER BY a.id
+"""
+_EXECUTIONS = """
+SELECT e.article_id, e.status, coalesce(e.completed_at, e.started_at, e.created_at)::text, e.extraction_result::text
+FROM agentic_workflow_executions e
+WHERE (%(statuses)s::text[] IS NULL OR e.status = ANY(%(statuses)s))
+  AND (%(since)s::timestamp IS NULL OR coalesce(e.completed_at, e.started_at, e.created_at) >= %(since)s::timestamp)
+ORDER BY e.article_id, e.id
+"""
+_BY_ID = """
+SELECT a.id, a.canonical_url, a.title, a.content, a.article_metadata->>'threat_hunting_score'
+FROM articles a WHERE a.id = ANY(%s)
+"""
+
+
+class DatabaseError(CtiforgeError):
+    """The database refused, vanished or lacks the team's tables; may be tried again."""
+
+
+class Database:
+    """One read-only transaction: everything read is of one moment."""
+
+    def __init__(self, connection: "Connection") -> None:
+        self._connection = connection
+
+    def articles(self, statuses: Sequence[str] = (), since: str | None = None) -> Iterator[Article]:
+        """Every article with an execution that passes the filter, by id, with those executions.
+
+        `statuses` empty: any; `since`: ISO date or time that the execution ended at or after.
+        Raises DatabaseError when the connection is lost.
+        """
+        parameters = {"statuses": list(statuses) or None, "since": since}
+        articles = self._stream("articles", _ARTICLES, parameters)
+        executions = self._stream("executions", _EXECUTIONS, parameters)
+        groups = groupby(executions, key=lambda row: int(row[0]))
+        group_id, rows = next(groups, (None, iter(())))
+        for row in articles:
+            article = _article(row)
+            while group_id is not None and group_id < row[0]:
+                group_id, rows = next(groups, (None, iter(())))
+            if group_id == row[0]:
+                article.executions = [Execution(r[1], r[2] or "", parse_result(r[3])) for r in rows]
+            yield article
+
+    def articles_by_id(self, ids: Sequence[int]) -> dict[int, Article]:
+        """The articles of these ids, without executions; those that do not exist are missing."""
+        with _explained(), self._connection.cursor() as cursor:
+            cursor.execute(_BY_ID, (list(ids),))
+            return {int(row[0]): _article(row) for row in cursor.fetchall()}
+
+    def _stream(self, name: str, query: str, parameters: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
+        """Rows of a server-side cursor, fetched in batches sized by the length of what came last."""
+        with _explained():
+            cursor = self._connection.cursor(name)
+            cursor.execute(query, parameters)
+        size = 20
+        while True:
+            with _explained():
+                rows = cursor.fetchmany(size)
+            if not rows:
+                return
+            characters = sum(len(value) for row in rows for value in row if isinstance(value, str))
+            size = max(1, min(_MOST_ROWS, 2 * size, _BATCH_CHARACTERS * len(rows) // (characters + 1)))
+            yield from rows
+
+
+@contextmanager
+def open_database(url: str) -> Iterator[Database]:
+    """Connect for reading only and close at the end.
+
+    Raises UsageError for a URL that cannot be read, DatabaseError in one line without the
+    password when the server cannot be reached or refuses.
+    """
+    import psycopg2
+
+    try:
+        connection = psycopg2.connect(url, connect_timeout=15, application_name="ctiforge")
+    except psycopg2.OperationalError as error:
+        raise DatabaseError(f"cannot connect to the database: {_one_line(error, url)}; check DATABASE_URL") from None
+    except psycopg2.Error as error:
+        raise UsageError(f"DATABASE_URL is no database URL: {_one_line(error, url)}") from None
+    try:
+        with _explained():
+            # one snapshot for both cursors; the connection may be one that a pooler shares
+            connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
+            connection.set_client_encoding("UTF8")
+        yield Database(connection)
+    finally:
+        connection.close()
+
+
+def database_url() -> str:
+    """The URL in the environment (DATABASE_URL); UsageError where there is none."""
+    url = os.environ.get("DATABASE_URL", "").strip()
+    if not url:
+        raise UsageError(
+            "set DATABASE_URL to postgresql://user:password@host/database, or read files with --json-files"
+        )
+    # the spelling of SQLAlchemy, which the application uses
+    return url.replace("postgresql+psycopg2://", "postgresql://").replace("postgresql+asyncpg://", "postgresql://")
+
+
+def _article(row: tuple[Any, ...]) -> Article:
+    return Article(str(row[0]), row[1], row[2] or "", row[3], _score(row[4]))
+
+
+def _score(text: str | None) -> float | None:
+    try:
+        score = float(text or "")
+    except ValueError:
+        return None
+    return score if math.isfinite(score) else None
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turns what psycopg2 raises into one line that a person can act on."""
+    import psycopg2
+
+    try:
+        yield
+    except psycopg2.errors.DiskFull as error:
+        raise DatabaseError(f"the database server's disk is full: {_one_line(error)}") from None
+    except (psycopg2.errors.UndefinedTable, psycopg2.errors.UndefinedColumn) as error:
+        raise UsageError(f"this database does not hold the application's tables: {_one_line(error)}") from None
+    except psycopg2.errors.InsufficientPrivilege as error:
+        raise UsageError(f"the database user may not read: {_one_line(error)}; grant SELECT") from None
+    except psycopg2.errors.InvalidDatetimeFormat as error:
+        raise UsageError(f"--since is no date or time: {_one_line(error)}") from None
+    except psycopg2.Error as error:
+        raise DatabaseError(f"the database stopped answering: {_one_line(error)}; run the same command again") from None
+
+
+def _one_line(error: Exception, url: str = "") -> str:
+    from psycopg2.extensions import parse_dsn
+
+    text = " ".join(str(error).split()) or type(error).__name__
+    try:
+        password = parse_dsn(url).get("password")
+    except Exception:
+        # not even the driver can read it: show nothing that it quotes
+        return text.split('"')[0].strip()
+    return text.replace(password, "***") if password else text

@@ -1,0 +1,261 @@
+"""Finds articles that say the same: by URL, by content, and nearly (MinHash over text windows, LSH).
+
+The shingles of a text are its windows of 24 characters, white space and case left out, at places
+that the text itself chooses (one in sixteen): a copy with another layout, header or ending keeps
+nearly all of them. Two texts are near duplicates when the Jaccard similarity of their shingles,
+estimated from 128 MinHash values (rensa), is at least 0.8. Texts below some 50 characters have too
+few places: they are only compared exactly.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Any, Self
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Signatures = NDArray[np.uint32]
+    Keys = NDArray[np.uint64]
+
+THRESHOLD = 0.8
+PERMUTATIONS = 128
+BANDS = 16
+_BATCH = 256
+_SEED = 1
+_EMPTY = 0xFFFFFFFF
+_WINDOW = 24
+_LOWER = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", b"abcdefghijklmnopqrstuvwxyz")
+_WHITE_SPACE = b" \t\r\n\v\f"
+_TRACKING = ("utm_", "fbclid", "gclid", "mc_cid", "mc_eid")
+
+
+def fold(content: str) -> bytes:
+    """The text as UTF-8 without white space, ASCII letters in lower case; lone surrogates become `?`."""
+    return content.encode("utf-8", "replace").translate(_LOWER, _WHITE_SPACE)
+
+
+def content_hash(folded: bytes) -> str:
+    """SHA-256 (hex) of a folded text: the same for copies that differ in layout and case only."""
+    return hashlib.sha256(folded).hexdigest()
+
+
+@lru_cache(maxsize=256)
+def canonical_url(url: str) -> str:
+    """The URL without what names no other page: scheme, `www.`, port, fragment, tracking, last slash, host case."""
+    try:
+        parts = urlsplit(url.strip())
+        host = (parts.hostname or "").removeprefix("www.")
+    except ValueError:
+        return url.strip()
+    if not host:
+        return url.strip()
+    query = parts.query and urlencode([p for p in parse_qsl(parts.query, True) if not p[0].startswith(_TRACKING)])
+    return f"{host}{parts.path.rstrip('/')}" + (f"?{query}" if query else "")
+
+
+def near_pairs_between(texts: Sequence[str], others: Sequence[str]) -> dict[int, int]:
+    """Index in `texts` → index in `others` of its first exact or near duplicate there."""
+    import numpy as np
+
+    pairs: dict[int, int] = {}
+    ours, theirs = _signatures(texts), _signatures(others)
+    our_keys, their_keys = _band_keys(ours), _band_keys(theirs)
+    for band in range(BANDS):
+        by_key: dict[int, list[int]] = {}
+        for other, key in enumerate(their_keys[:, band].tolist()):
+            by_key.setdefault(key, []).append(other)
+        shared = np.isin(our_keys[:, band], their_keys[:, band]) & (our_keys[:, band] != 0)
+        for index in np.flatnonzero(shared).tolist():
+            for other in by_key[int(our_keys[index, band])]:
+                if other < pairs.get(index, len(others)) and _are_similar(ours[index], theirs[other]):
+                    pairs[index] = other
+    by_hash = {content_hash(fold(text)): other for other, text in reversed(list(enumerate(others)))}
+    for index, text in enumerate(texts):
+        other_or_none = by_hash.get(content_hash(fold(text)))
+        if other_or_none is not None:
+            pairs[index] = min(other_or_none, pairs.get(index, other_or_none))
+    return pairs
+
+
+class DuplicateIndex:
+    """Groups any number of rows; signatures and keys lie in files of `folder`, so memory stays small.
+
+    Add the rows in order, then ask for `groups()` once. Use as a context manager.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._signatures: IO[bytes] = (folder / "signatures").open("w+b")
+        self._columns: list[IO[bytes]] = [(folder / f"keys-{n}").open("w+b") for n in range(BANDS + 2)]
+        self._pending: list[Any] = []
+        self._pending_keys: list[tuple[int, int]] = []
+        self.rows = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for file in (self._signatures, *self._columns):
+            file.close()
+
+    def add(self, folded: bytes, hash: str, url: str | None) -> int:
+        """Add a folded text, its hash and its URL; returns the row's number, counted from 0."""
+        url_hash = hashlib.sha256(canonical_url(url).encode("utf-8", "replace")).hexdigest() if url else "0"
+        self._pending.append(_shingles(folded))
+        self._pending_keys.append((int(hash[:16], 16), int(url_hash[:16], 16)))
+        if len(self._pending) >= _BATCH:
+            self._flush()
+        self.rows += 1
+        return self.rows - 1
+
+    def groups(self) -> "NDArray[np.int32]":
+        """Group of each row: the number of the first row in it."""
+        import numpy as np
+
+        self._flush()
+        parents = np.arange(self.rows, dtype=np.int32)
+        for number, column in enumerate(self._columns):
+            column.flush()
+            keys = np.fromfile(self._folder / f"keys-{number}", dtype=np.uint64)
+            for bucket in _buckets(keys):
+                if number >= BANDS:
+                    for row in bucket[1:]:
+                        _join(parents, bucket[0], row)
+                else:
+                    self._join_similar(parents, bucket)
+        for row in range(self.rows):
+            # a leader has the smaller number: it points at its own group already
+            parents[row] = parents[parents[row]]
+        return parents
+
+    def _join_similar(self, parents: "NDArray[np.int32]", bucket: list[int]) -> None:
+        """Join the rows of one bucket that are similar: each is compared with those unlike one another so far."""
+        unlike: list[tuple[int, Signatures]] = []
+        for row in bucket:
+            signature = self._signature(row)
+            for other, other_signature in unlike:
+                if _root(parents, other) == _root(parents, row):
+                    break
+                if _are_similar(signature, other_signature):
+                    _join(parents, other, row)
+                    break
+            else:
+                unlike.append((row, signature))
+
+    def _signature(self, row: int) -> "Signatures":
+        import numpy as np
+
+        self._signatures.seek(row * PERMUTATIONS * 4)
+        return np.frombuffer(self._signatures.read(PERMUTATIONS * 4), dtype=np.uint32)
+
+    def _flush(self) -> None:
+        import numpy as np
+
+        if not self._pending:
+            return
+        signatures = _min_hash(self._pending)
+        signatures.tofile(self._signatures)
+        keys = np.hstack([_band_keys(signatures), np.array(self._pending_keys, dtype=np.uint64)])
+        for number, column in enumerate(self._columns):
+            keys[:, number].tofile(column)
+        self._pending.clear()
+        self._pending_keys.clear()
+
+
+def _shingles(folded: bytes) -> "Keys":
+    """Hashes of the windows that start where a hash of three characters is small: about one place in sixteen."""
+    import numpy as np
+
+    places = len(folded) - _WINDOW
+    if places <= 0:
+        return np.empty(0, dtype=np.uint64)
+    text = np.frombuffer(folded, dtype=np.uint8)
+    chosen = text[:places] * np.uint8(167)
+    chosen += text[1 : places + 1] * np.uint8(59)
+    chosen += text[2 : places + 2] * np.uint8(13)
+    starts = np.flatnonzero(chosen < 16)
+    # eight characters from each place on, read as one number
+    eights = np.ndarray((len(folded) - 7,), dtype=np.uint64, buffer=folded, strides=(1,))
+    hashes = eights[starts] * np.uint64(0x9E3779B97F4A7C15)
+    hashes ^= hashes >> np.uint64(29)
+    hashes += eights[starts + 8]
+    hashes *= np.uint64(0xC2B2AE3D27D4EB4F)
+    hashes ^= hashes >> np.uint64(32)
+    hashes += eights[starts + 16]
+    hashes *= np.uint64(0x9E3779B97F4A7C15)
+    hashes ^= hashes >> np.uint64(31)
+    return hashes
+
+
+def _signatures(texts: Sequence[str]) -> "Signatures":
+    import numpy as np
+
+    batches = [
+        _min_hash([_shingles(fold(text)) for text in texts[start : start + _BATCH]])
+        for start in range(0, len(texts), _BATCH)
+    ]
+    return np.concatenate(batches) if batches else np.empty((0, PERMUTATIONS), dtype=np.uint32)
+
+
+def _min_hash(shingles: Sequence["Keys"]) -> "Signatures":
+    """MinHash values, one row of `PERMUTATIONS` per set of shingles."""
+    import numpy as np
+    from rensa import RMinHash
+
+    offsets = np.zeros(len(shingles) + 1, dtype=np.uint64)
+    np.cumsum([len(s) for s in shingles], out=offsets[1:])
+    matrix = RMinHash.digest_matrix_from_flat_token_hashes(np.concatenate(shingles), offsets, PERMUTATIONS, _SEED)
+    return np.array(matrix.to_rows(), dtype=np.uint32)
+
+
+def _band_keys(signatures: "Signatures") -> "Keys":
+    """One key per row and band: rows that share a key agree in that band's eight values; 0 is no key."""
+    import numpy as np
+
+    pairs = np.ascontiguousarray(signatures).view(np.uint64).reshape(len(signatures), BANDS, -1)
+    keys = np.zeros(pairs.shape[:2], dtype=np.uint64)
+    for position in range(pairs.shape[2]):
+        keys ^= pairs[:, :, position]
+        keys *= np.uint64(0x9E3779B97F4A7C15)
+        keys ^= keys >> np.uint64(31)
+    # a text without shingles is near to nothing
+    keys[(signatures == _EMPTY).all(axis=1)] = 0
+    return keys
+
+
+def _are_similar(one: "Signatures", other: "Signatures") -> bool:
+    return int((one == other).sum()) >= THRESHOLD * PERMUTATIONS
+
+
+def _buckets(keys: "Keys") -> Iterator[list[int]]:
+    """Rows that share a key, in order, where there are at least two; key 0 is none."""
+    import numpy as np
+
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    edges = np.flatnonzero(np.diff(ordered)) + 1
+    starts = np.concatenate([[0], edges])
+    ends = np.concatenate([edges, [len(keys)]])
+    for index in np.flatnonzero(ends - starts > 1):
+        if ordered[starts[index]] != 0:
+            yield order[starts[index] : ends[index]].tolist()
+
+
+def _root(parents: "NDArray[np.int32]", row: int) -> int:
+    while parents[row] != row:
+        parents[row] = parents[parents[row]]
+        row = int(parents[row])
+    return row
+
+
+def _join(parents: "NDArray[np.int32]", one: int, other: int) -> None:
+    """Join two groups; the smaller row number leads."""
+    first, second = sorted((_root(parents, one), _root(parents, other)))
+    parents[second] = first

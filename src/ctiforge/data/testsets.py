@@ -1,0 +1,230 @@
+"""Test sets: human-checked articles, kept as immutable, numbered versions in the store.
+
+`testsets/<name>/<version>/testset.jsonl` holds the records; `testset.json` beside it is written
+last, with a conditional write: a version without it does not exist.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ctiforge.data.near_duplicates import content_hash, fold
+from ctiforge.data.records import ArticleRecord
+from ctiforge.errors import DataError, UsageError
+from ctiforge.observables import Observable
+from ctiforge.store.objects import ObjectStore, open_store
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """One version of a test set; `sha256` is that of its `testset.jsonl`."""
+
+    __test__ = False
+
+    name: str
+    version: int
+    annotator: str
+    articles: int
+    labelled_types: dict[str, int]
+    """Type → articles in which it is labelled."""
+    sha256: str
+
+    @property
+    def reference(self) -> str:
+        """`name@version`."""
+        return f"{self.name}@{self.version}"
+
+    @property
+    def key(self) -> str:
+        """Where the records lie in the store."""
+        return _data_key(self.name, self.version)
+
+
+def import_testset(
+    store: ObjectStore, name: str, articles: Iterable[ArticleRecord], annotator: str | None = None
+) -> TestSet:
+    """Keep human-checked articles as the next version of `name`; the same content again gives its old version.
+
+    `annotator` fills in where an article names none. Raises UsageError for a bad name, DataError
+    where a label is a model's, an annotator is missing, an id occurs twice or nothing is labelled.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"{name!r} is no name for a test set: use lower-case letters, digits, '.', '_' and '-'")
+    records = sorted((_checked(record, annotator) for record in articles), key=lambda r: (r.id, r.content_hash))
+    _check_all(name, records)
+    data = b"".join(record.model_dump_json().encode() + b"\n" for record in records)
+    sha256 = hashlib.sha256(data).hexdigest()
+    known = _versions(store, name)
+    for each in known:
+        if each.sha256 == sha256:
+            return each
+    version = max((each.version for each in known), default=0) + 1
+    # whoever writes the records first owns the number, also where it died before it described them
+    while not store.write_new(_data_key(name, version), data) and store.read(_data_key(name, version)) != data:
+        version += 1
+    test_set = TestSet(
+        name=name,
+        version=version,
+        annotator=", ".join(sorted({record.annotator or "" for record in records})),
+        articles=len(records),
+        labelled_types=_count_types(records),
+        sha256=sha256,
+    )
+    store.write_new(f"{_folder(name)}/{version}/testset.json", json.dumps(asdict(test_set), indent=1).encode())
+    return test_set
+
+
+def load_testset(store: ObjectStore, reference: str) -> tuple[TestSet, list[ArticleRecord]]:
+    """The test set `name` (its newest version) or `name@2`, and its articles.
+
+    Raises UsageError, naming those that exist, where there is none; DataError where it is damaged.
+    """
+    test_set = find_testset(store, reference)
+    data = store.read(test_set.key)
+    if hashlib.sha256(data).hexdigest() != test_set.sha256:
+        raise DataError(f"test set {test_set.reference} in {store.uri} is damaged: import it again under a new name")
+    return test_set, [ArticleRecord.model_validate_json(line) for line in data.splitlines() if line]
+
+
+def find_testset(store: ObjectStore, reference: str) -> TestSet:
+    """The description of `name` (newest version) or `name@2`; UsageError where there is none."""
+    name, _, version = reference.partition("@")
+    versions = [each for each in _versions(store, name) if not version or str(each.version) == version]
+    if not versions:
+        known = ", ".join(each.reference for each in list_testsets(store)) or "none"
+        raise UsageError(
+            f"no test set {reference} in {store.uri} (there are: {known}): import it with ctiforge testset"
+        )
+    return versions[-1]
+
+
+def list_testsets(store: ObjectStore) -> list[TestSet]:
+    """Every version of every test set, by name and version."""
+    found = [_read_meta(store, each.key) for each in store.list("testsets/") if each.key.endswith("/testset.json")]
+    return sorted(found, key=lambda each: (each.name, each.version))
+
+
+def test_set_inputs(store: str | None, references: Sequence[str] | None) -> dict[str, str]:
+    """Inputs of a stage: `test_set:<name@version>` → URI of its records.
+
+    The test sets named, or the newest version of every one in the store. Without a store there is none.
+    """
+    if not store:
+        if references:
+            raise UsageError("--test-set needs --store: test sets lie in the store")
+        return {}
+    opened = open_store(store)
+    newest = {each.name: each for each in list_testsets(opened)} if not references else {}
+    chosen = [find_testset(opened, reference) for reference in references] if references else list(newest.values())
+    return {f"test_set:{each.reference}": f"{opened.uri}/{each.key}" for each in chosen}
+
+
+def read_labelled_articles(path: Path) -> Iterator[ArticleRecord]:
+    """Articles of a JSONL file: records, or lines that hold `truth` (type → values) in the place of observables.
+
+    A line is taken for a person's work unless it says otherwise (`labelled_by`). Raises UsageError
+    for no file, DataError naming the line that is none.
+    """
+    if not path.is_file():
+        raise UsageError(f"{path}: there is no such file; give the reviewed JSONL")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 (byte {error.start}): save it as UTF-8") from None
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            yield _read_line(line, f"{path}, line {number}")
+
+
+def _read_line(line: str, where: str) -> ArticleRecord:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        raise DataError(f"{where}: not JSON; mend the line and import again") from None
+    if not isinstance(row, dict) or not isinstance(row.get("content"), str) or not row["content"].strip():
+        raise DataError(f"{where}: an article is an object with id and content")
+    fields: dict[str, Any] = {key: row[key] for key in ArticleRecord.model_fields if key in row}
+    if "truth" in row:
+        fields["observables"] = _observables_of(row["truth"], where)
+    elif isinstance(row.get("observables"), list):
+        # what the review file shows beside an item (its evidence) is for the reader
+        fields["observables"] = [_without_evidence(item) for item in row["observables"]]
+    fields["content_hash"] = content_hash(fold(row["content"]))
+    fields["labelled_by"] = row.get("labelled_by", "human")
+    try:
+        return ArticleRecord.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise DataError(f"{where}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def _observables_of(truth: Any, where: str) -> list[Observable]:
+    if not isinstance(truth, dict) or not all(isinstance(values, list) for values in truth.values()):
+        raise DataError(f"{where}: truth is an object from type to a list of values")
+    pairs = [(type_, value) for type_, values in truth.items() for value in values]
+    if not all(isinstance(value, str) for _, value in pairs):
+        raise DataError(f"{where}: a value in truth is a text")
+    return [Observable(type=type_, value=value) for type_, value in pairs]
+
+
+def _without_evidence(item: Any) -> Any:
+    return {key: item[key] for key in Observable.model_fields if key in item} if isinstance(item, dict) else item
+
+
+def _checked(record: ArticleRecord, annotator: str | None) -> ArticleRecord:
+    if record.labelled_by != "human":
+        raise DataError(f"article {record.id} is labelled by a model: only what a person checked is truth")
+    name = (record.annotator or "").strip() or (annotator or "").strip()
+    if not name:
+        raise DataError(f"article {record.id} names no annotator: fill it in, or give --annotator NAME")
+    stray = sorted({o.type for o in record.observables} - set(record.labelled_types))
+    if stray:
+        raise DataError(
+            f"article {record.id} has observables of {', '.join(stray)}, which labelled_types does not name"
+        )
+    return record.model_copy(update={"annotator": name, "content_hash": content_hash(fold(record.content))})
+
+
+def _check_all(name: str, records: Sequence[ArticleRecord]) -> None:
+    if not any(record.labelled_types for record in records):
+        raise DataError(f"test set {name}: no article has labelled_types, so there is nothing to score against")
+    seen: set[str] = set()
+    for record in records:
+        if record.id in seen:
+            raise DataError(f"test set {name}: the id {record.id} occurs twice")
+        seen.add(record.id)
+
+
+def _versions(store: ObjectStore, name: str) -> list[TestSet]:
+    if not _NAME.fullmatch(name):
+        return []
+    keys = [each.key for each in store.list(f"{_folder(name)}/") if each.key.endswith("/testset.json")]
+    return sorted((_read_meta(store, key) for key in keys), key=lambda each: each.version)
+
+
+def _read_meta(store: ObjectStore, key: str) -> TestSet:
+    try:
+        return TestSet(**json.loads(store.read(key)))
+    except (ValueError, TypeError):
+        raise DataError(f"{store.uri}/{key} is damaged: no description of a test set") from None
+
+
+def _count_types(records: Sequence[ArticleRecord]) -> dict[str, int]:
+    types = sorted({type_ for record in records for type_ in record.labelled_types})
+    return {type_: sum(type_ in record.labelled_types for record in records) for type_ in types}
+
+
+def _folder(name: str) -> str:
+    return f"testsets/{name}"
+
+
+def _data_key(name: str, version: int) -> str:
+    return f"{_folder(name)}/{version}/testset.jsonl"
