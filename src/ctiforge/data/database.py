@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from ctiforge.data.articles import Article, Execution
 from ctiforge.data.generations import parse_result
-from ctiforge.errors import CtiforgeError, UsageError
+from ctiforge.data.near_duplicates import content_hash, fold
+from ctiforge.data.records import ArticleRecord
+from ctiforge.errors import CtiforgeError, DataError, UsageError
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -101,6 +104,8 @@ def open_database(url: str) -> Iterator[Database]:
     """
     import psycopg2
 
+    # the application's own URL names SQLAlchemy's driver
+    url = re.sub(r"^postgres(ql)?\+\w+://", "postgresql://", url)
     try:
         connection = psycopg2.connect(url, connect_timeout=15, application_name="ctiforge")
     except psycopg2.OperationalError as error:
@@ -117,6 +122,30 @@ def open_database(url: str) -> Iterator[Database]:
         connection.close()
 
 
+def read_article(url: str | None, article_id: str) -> ArticleRecord:
+    """One article of the database at `url`, without labels.
+
+    Raises UsageError without a URL, for an id that is no number or not there; DataError where the
+    article holds no text; DatabaseError as `open_database`.
+    """
+    if not url:
+        raise UsageError(
+            "--article-id reads the database: set DATABASE_URL to postgresql://user:password@host/database"
+        )
+    if not (article_id.isascii() and article_id.isdigit()):
+        raise UsageError(f"--article-id {article_id}: ids of the database are whole numbers")
+    with open_database(url) as database:
+        article = database.articles_by_id([int(article_id)]).get(int(article_id))
+    if article is None:
+        raise UsageError(f"--article-id {article_id}: the database holds no such article")
+    if not article.content or not article.content.strip():
+        raise DataError(f"article {article_id} has no content in the database")
+    hash_ = content_hash(fold(article.content))
+    return ArticleRecord(
+        id=article.id, url=article.url, title=article.title, content=article.content, content_hash=hash_
+    )
+
+
 def database_url() -> str:
     """The URL in the environment (DATABASE_URL); UsageError where there is none."""
     url = os.environ.get("DATABASE_URL", "").strip()
@@ -124,8 +153,7 @@ def database_url() -> str:
         raise UsageError(
             "set DATABASE_URL to postgresql://user:password@host/database, or read files with --json-files"
         )
-    # the spelling of SQLAlchemy, which the application uses
-    return url.replace("postgresql+psycopg2://", "postgresql://").replace("postgresql+asyncpg://", "postgresql://")
+    return url
 
 
 def _article(row: tuple[Any, ...]) -> Article:

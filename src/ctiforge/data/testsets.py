@@ -36,6 +36,8 @@ class TestSet:
     labelled_types: dict[str, int]
     """Type → articles in which it is labelled."""
     sha256: str
+    note: str = ""
+    """Where it comes from, in the words of whoever imported it."""
 
     @property
     def reference(self) -> str:
@@ -49,9 +51,9 @@ class TestSet:
 
 
 def import_testset(
-    store: ObjectStore, name: str, articles: Iterable[ArticleRecord], annotator: str | None = None
+    store: ObjectStore, name: str, articles: Iterable[ArticleRecord], annotator: str | None = None, note: str = ""
 ) -> TestSet:
-    """Keep human-checked articles as the next version of `name`; the same content again gives its old version.
+    """Keep human-checked articles as the next version of `name`; the same again gives its old version.
 
     `annotator` fills in where an article names none. Raises UsageError for a bad name, DataError
     where a label is a model's, an annotator is missing, an id occurs twice or nothing is labelled.
@@ -64,7 +66,7 @@ def import_testset(
     sha256 = hashlib.sha256(data).hexdigest()
     known = _versions(store, name)
     for each in known:
-        if each.sha256 == sha256:
+        if each.sha256 == sha256 and each.note == note:
             return each
     version = max((each.version for each in known), default=0) + 1
     # whoever writes the records first owns the number, also where it died before it described them
@@ -77,6 +79,7 @@ def import_testset(
         articles=len(records),
         labelled_types=_count_types(records),
         sha256=sha256,
+        note=note,
     )
     store.write_new(f"{_folder(name)}/{version}/testset.json", json.dumps(asdict(test_set), indent=1).encode())
     return test_set
@@ -87,23 +90,29 @@ def load_testset(store: ObjectStore, reference: str) -> tuple[TestSet, list[Arti
 
     Raises UsageError, naming those that exist, where there is none; DataError where it is damaged.
     """
-    test_set = find_testset(store, reference)
+    test_set = get_testset(store, reference)
     data = store.read(test_set.key)
     if hashlib.sha256(data).hexdigest() != test_set.sha256:
         raise DataError(f"test set {test_set.reference} in {store.uri} is damaged: import it again under a new name")
     return test_set, [ArticleRecord.model_validate_json(line) for line in data.splitlines() if line]
 
 
-def find_testset(store: ObjectStore, reference: str) -> TestSet:
-    """The description of `name` (newest version) or `name@2`; UsageError where there is none."""
+def find_testset(store: ObjectStore, reference: str, note: str | None = None) -> TestSet | None:
+    """The description of `name` (newest version, with that note where one is given) or `name@2`; None for none."""
     name, _, version = reference.partition("@")
-    versions = [each for each in _versions(store, name) if not version or str(each.version) == version]
-    if not versions:
+    found = [each for each in _versions(store, name) if not version or str(each.version) == version]
+    return next((each for each in reversed(found) if note is None or each.note == note), None)
+
+
+def get_testset(store: ObjectStore, reference: str) -> TestSet:
+    """As `find_testset`, but raises UsageError, naming those that exist, where there is none."""
+    test_set = find_testset(store, reference)
+    if test_set is None:
         known = ", ".join(each.reference for each in list_testsets(store)) or "none"
         raise UsageError(
             f"no test set {reference} in {store.uri} (there are: {known}): import it with ctiforge testset"
         )
-    return versions[-1]
+    return test_set
 
 
 def list_testsets(store: ObjectStore) -> list[TestSet]:
@@ -123,7 +132,7 @@ def test_set_inputs(store: str | None, references: Sequence[str] | None) -> dict
         return {}
     opened = open_store(store)
     newest = {each.name: each for each in list_testsets(opened)} if not references else {}
-    chosen = [find_testset(opened, reference) for reference in references] if references else list(newest.values())
+    chosen = [get_testset(opened, reference) for reference in references] if references else list(newest.values())
     return {f"test_set:{each.reference}": f"{opened.uri}/{each.key}" for each in chosen}
 
 

@@ -5,8 +5,9 @@ what was read alone, not on the order it came in nor on the clock.
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from ctiforge.data.articles import Article, Execution
 from ctiforge.data.near_duplicates import canonical_url, content_hash, fold
@@ -32,6 +33,10 @@ class HarvestOptions:
     """Statuses of the executions to read; none named: any."""
     seed: int = 0
     """Chooses the negatives."""
+
+    def as_params(self) -> dict[str, Any]:
+        """JSON-able, for a manifest."""
+        return asdict(self)
 
 
 def harvest(

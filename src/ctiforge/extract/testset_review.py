@@ -1,0 +1,115 @@
+"""A review file: a stratified sample of the harvest that a person corrects into a test set."""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from ctiforge.data.records import ArticleRecord, read_records
+from ctiforge.errors import DataError, UsageError
+from ctiforge.extract.harvest import HarvestOptions
+from ctiforge.extract.harvest_sources import Sources, harvest_sources
+from ctiforge.observables.locate import Locator
+
+_CONTEXT = 80
+_LENGTHS = (2_000, 8_000, 32_000)
+
+
+def write_review(records: Path | None, output: Path, size: int, seed: int) -> int:
+    """Write a sample of `records` (None: a harvest of the database) as review file; returns its articles.
+
+    Raises UsageError where `output` exists, so that nobody's corrections are overwritten, and
+    DataError where there is nothing to sample.
+    """
+    if output.exists():
+        raise UsageError(f"{output} exists: give another --output, so that no corrections are lost")
+    with TemporaryDirectory() as folder:
+        if records is None:
+            sources, options = Sources(from_database=True), HarvestOptions(negative_ratio=0.5, seed=seed)
+            harvest_sources(sources, options, [], {}, Path(folder), Path(folder), force=True)
+            records = Path(folder)
+        sample = draw_sample(read_records(records), size, seed)
+    if not sample:
+        raise DataError("nothing to review: no article with a labelled type was harvested")
+    lines = "".join(review_line(record) for record in sample)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(lines, encoding="utf-8")
+    return len(sample)
+
+
+def draw_sample(records: Iterable[ArticleRecord], size: int, seed: int) -> list[ArticleRecord]:
+    """`size` articles, drawn in turn from every stratum of length, rarest type and platform; sorted by id.
+
+    The same records and seed give the same sample, whatever their order.
+    """
+    by_stratum: dict[tuple[str, ...], list[tuple[str, ArticleRecord]]] = defaultdict(list)
+    drawn_groups: set[str] = set()
+    all_records = list(records)
+    rarity = _articles_by_type(all_records)
+    for record in all_records:
+        lot = hashlib.sha256(f"{seed}:{record.content_hash}".encode()).hexdigest()
+        by_stratum[_stratum(record, rarity)].append((lot, record))
+    queues = [sorted(queue, key=lambda pair: pair[0], reverse=True) for _, queue in sorted(by_stratum.items())]
+    sample: list[ArticleRecord] = []
+    while len(sample) < size and any(queues):
+        for queue in queues:
+            if queue and len(sample) < size:
+                record = queue.pop()[1]
+                if record.group not in drawn_groups or not record.group:
+                    drawn_groups.add(record.group)
+                    sample.append(record)
+    return sorted(sample, key=lambda record: record.id)
+
+
+def review_line(record: ArticleRecord) -> str:
+    """One article for a person to correct, as a line of JSON: each item with its evidence, the annotator left empty."""
+    located = Locator(record.content)
+    row: dict[str, Any] = {
+        "id": record.id,
+        "annotator": "",
+        "labelled_types": record.labelled_types,
+        "observables": [
+            o.model_dump() | {"evidence": _evidence(located, record.content, o.type, o.value)}
+            for o in record.observables
+        ],
+        "url": record.url,
+        "title": record.title,
+        "tags": record.tags | {"length": _length(record)},
+        "content": record.content,
+    }
+    return json.dumps(row, ensure_ascii=False) + "\n"
+
+
+def _evidence(located: Locator, content: str, type_: str, value: str) -> str:
+    """The item where it first stands, with the text around it; says so where it cannot be found."""
+    occurrences = located.locate(type_, value)
+    if not occurrences:
+        return "NOT FOUND in the article"
+    spans = occurrences[0].spans
+    start, end = min(span.start for span in spans), max(span.end for span in spans)
+    around = content[max(0, start - _CONTEXT) : min(end, start + 2_000) + _CONTEXT]
+    return " ".join(around.split())
+
+
+def _stratum(record: ArticleRecord, rarity: dict[str, int]) -> tuple[str, ...]:
+    types = {o.type for o in record.observables}
+    rarest = min(types, key=lambda type_: (rarity[type_], type_), default="none")
+    platforms = sorted({o.platform for o in record.observables if o.platform})
+    platform = platforms[0] if len(platforms) == 1 else "multiple" if platforms else "unknown"
+    return (_length(record), rarest, platform)
+
+
+def _length(record: ArticleRecord) -> str:
+    characters = len(record.content)
+    return next((f"<{most}" for most in _LENGTHS if characters < most), f">={_LENGTHS[-1]}")
+
+
+def _articles_by_type(records: Sequence[ArticleRecord]) -> dict[str, int]:
+    counts: dict[str, int] = defaultdict(int)
+    for record in records:
+        for type_ in {o.type for o in record.observables}:
+            counts[type_] += 1
+    return counts
