@@ -1,10 +1,11 @@
-"""A real S3 server (SeaweedFS, from a wheel) for the tests that need one."""
+"""A real S3 server (SeaweedFS) and a real PostgreSQL, both from wheels, for the tests that need one."""
 
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -13,7 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
+
+from ctiforge.demo.database import create_tables
+from ctiforge.demo.postgres import start_postgres, stop_postgres
 
 START_WITHIN_S = 60
 
@@ -159,3 +164,35 @@ def _status(url: str) -> int:
         return error.code
     except OSError:
         return 0
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """URL of a running PostgreSQL, stopped and removed at the end of the session."""
+    # pytest's own folders are closed to the user the server runs as
+    folder = Path(tempfile.mkdtemp(prefix="ctiforge-postgres-"))
+    folder.chmod(0o755)
+    try:
+        yield start_postgres(folder)
+    finally:
+        stop_postgres(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def database_url(postgres_server: str) -> Iterator[str]:
+    """URL of a database of the test's own, with the application's tables, empty."""
+    server = psycopg2.connect(postgres_server)
+    server.autocommit = True
+    url = postgres_server.rpartition("/")[0] + "/of_a_test"
+    with server.cursor() as cursor:
+        cursor.execute("CREATE DATABASE of_a_test")
+    try:
+        connection = psycopg2.connect(url)
+        create_tables(connection)
+        connection.close()
+        yield url
+    finally:
+        with server.cursor() as cursor:
+            cursor.execute("DROP DATABASE of_a_test WITH (FORCE)")
+        server.close()

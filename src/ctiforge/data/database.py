@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import groupby
+from itertools import count, groupby
 from typing import TYPE_CHECKING, Any
 
 from ctiforge.data.articles import Article, Execution
@@ -53,6 +53,7 @@ class Database:
 
     def __init__(self, connection: "Connection") -> None:
         self._connection = connection
+        self._numbers = count()
 
     def articles(self, statuses: Sequence[str] = (), since: str | None = None) -> Iterator[Article]:
         """Every article with an execution that passes the filter, by id, with those executions.
@@ -82,9 +83,9 @@ class Database:
     def _stream(self, name: str, query: str, parameters: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
         """Rows of a server-side cursor, fetched in batches sized by the length of what came last."""
         with _explained():
-            cursor = self._connection.cursor(name)
+            cursor = self._connection.cursor(f"{name}_{next(self._numbers)}")
             cursor.execute(query, parameters)
-        size = 20
+        size = 1
         while True:
             with _explained():
                 rows = cursor.fetchmany(size)

@@ -134,7 +134,10 @@ def _typed_items(items: Any, set_aside: Counter[str]) -> Iterator[tuple[Any, Any
     """(type, item) of a list of items, or of a dict from type to items."""
     if isinstance(items, dict):
         for type_, entries in items.items():
-            for entry in entries if isinstance(entries, list) else [entries]:
+            if not isinstance(entries, list):
+                set_aside[f"observables of one type are {_json_kind(entries)}"] += 1
+                continue
+            for entry in entries:
                 yield type_, entry
         return
     if not isinstance(items, list):

@@ -219,7 +219,7 @@ def _band_keys(signatures: "Signatures") -> "Keys":
     """One key per row and band: rows that share a key agree in that band's eight values; 0 is no key."""
     import numpy as np
 
-    pairs = np.ascontiguousarray(signatures).view(np.uint64).reshape(len(signatures), BANDS, -1)
+    pairs = np.ascontiguousarray(signatures).view(np.uint64).reshape(len(signatures), BANDS, PERMUTATIONS // BANDS // 2)
     keys = np.zeros(pairs.shape[:2], dtype=np.uint64)
     for position in range(pairs.shape[2]):
         keys ^= pairs[:, :, position]

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from pydantic_core import to_json
 
@@ -85,7 +85,7 @@ class HarvestScratch:
     def __init__(self, folder: Path, seed: int) -> None:
         self._folder = folder / f"harvest-{os.getpid()}"
         self._folder.mkdir(parents=True)
-        self._lines = (self._folder / "lines").open("w+b")
+        self._lines = _open_lines(self._folder / "lines")
         self._index = DuplicateIndex(self._folder)
         self._database = sqlite3.connect(self._folder / "rows.sqlite")
         self._database.executescript(_SCHEMA)
@@ -192,6 +192,10 @@ class HarvestScratch:
     def _lot(self, hash_: str) -> int:
         """A number drawn for an article: the same for the same seed, whatever the order of reading."""
         return int.from_bytes(hashlib.blake2b(f"{self._seed}:{hash_}".encode(), digest_size=7).digest())
+
+
+def _open_lines(path: Path) -> IO[bytes]:
+    return path.open("w+b")
 
 
 def _counts(record: ArticleRecord) -> str:

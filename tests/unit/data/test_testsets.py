@@ -1,0 +1,144 @@
+import json
+
+import pytest
+
+from ctiforge.data.records import ArticleRecord
+from ctiforge.data.testsets import (
+    find_testset,
+    import_testset,
+    list_testsets,
+    load_testset,
+    read_labelled_articles,
+)
+from ctiforge.data.testsets import (
+    test_set_inputs as stage_inputs,
+)
+from ctiforge.errors import DataError, UsageError
+from ctiforge.observables import Observable
+from ctiforge.store.objects import open_store
+
+
+def make_article(id: str = "1", content: str = "They ran whoami.", **fields) -> ArticleRecord:
+    fields = {
+        "observables": (Observable(type="cmdline", value="whoami"),),
+        "labelled_types": ("cmdline", "registry"),
+        "labelled_by": "human",
+        "annotator": "ann",
+    } | fields
+    return ArticleRecord(id=id, content=content, content_hash="", **fields)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return open_store(str(tmp_path / "store"))
+
+
+def test_versions_are_numbered_and_immutable(store) -> None:
+    first = import_testset(store, "real", [make_article("2"), make_article("1")])
+    again = import_testset(store, "real", [make_article("1"), make_article("2")])
+    second = import_testset(store, "real", [make_article("1")])
+
+    assert (first.version, again, second.version) == (1, first, 2)
+    assert first.labelled_types == {"cmdline": 2, "registry": 2}
+    assert [r.id for r in load_testset(store, "real@1")[1]] == ["1", "2"]
+    assert load_testset(store, "real")[0] == second
+    assert list_testsets(store) == [first, second]
+
+
+def test_a_note_makes_a_version_of_its_own(store) -> None:
+    first = import_testset(store, "demo", [make_article()], note="corpus 1")
+
+    assert find_testset(store, "demo", note="corpus 1") == first
+    assert find_testset(store, "demo", note="corpus 2") is None
+    assert import_testset(store, "demo", [make_article()], note="corpus 2").version == 2
+
+
+def test_a_version_whose_writer_died_is_not_overwritten(store) -> None:
+    store.write("testsets/real/1/testset.jsonl", b"half")
+
+    assert import_testset(store, "real", [make_article()]).version == 2
+    assert store.read("testsets/real/1/testset.jsonl") == b"half"
+
+
+@pytest.mark.parametrize(
+    ("articles", "words"),
+    [
+        ([make_article(labelled_by="model")], "labelled by a model"),
+        ([make_article(annotator=None)], "names no annotator"),
+        ([make_article(annotator="  ")], "names no annotator"),
+        ([make_article(labelled_types=(), observables=())], "no article has labelled_types"),
+        ([], "no article has labelled_types"),
+        ([make_article(), make_article()], "occurs twice"),
+        ([make_article(labelled_types=("registry",))], "which labelled_types does not name"),
+    ],
+)
+def test_what_no_person_checked_is_refused(store, articles, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        import_testset(store, "real", articles)
+    assert list_testsets(store) == []
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "../x", "UPPER", "a@2"])
+def test_bad_names_are_refused(store, name: str) -> None:
+    with pytest.raises(UsageError, match="no name for a test set"):
+        import_testset(store, name, [make_article()])
+
+
+def test_a_damaged_or_missing_test_set_is_said_so(store) -> None:
+    test_set = import_testset(store, "real", [make_article()])
+    store.write(test_set.key, b"{}")
+
+    with pytest.raises(DataError, match="damaged"):
+        load_testset(store, "real")
+    with pytest.raises(UsageError, match="there are: real@1"):
+        load_testset(store, "real@7")
+
+
+def test_stage_inputs_name_the_newest_of_each(store) -> None:
+    import_testset(store, "a", [make_article()])
+    import_testset(store, "a", [make_article("9")])
+    import_testset(store, "b", [make_article()])
+
+    assert sorted(stage_inputs(store.uri, None)) == ["test_set:a@2", "test_set:b@1"]
+    assert list(stage_inputs(store.uri, ["a@1"])) == ["test_set:a@1"]
+    assert stage_inputs(None, None) == {}
+    with pytest.raises(UsageError, match="needs --store"):
+        stage_inputs(None, ["a"])
+
+
+def test_files_with_truth_are_read(tmp_path, store) -> None:
+    row = {"id": "1", "content": "They ran whoami.", "labelled_types": ["cmdline"], "truth": {"cmdline": ["whoami"]}}
+    (tmp_path / "a.jsonl").write_text("\ufeff" + json.dumps(row) + "\n\n", encoding="utf-8")
+
+    test_set = import_testset(store, "real", read_labelled_articles(tmp_path / "a.jsonl"), "ann")
+
+    assert test_set.annotator == "ann"
+    assert load_testset(store, "real")[1][0].observables == (Observable(type="cmdline", value="whoami"),)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("{", "line 1: not JSON"),
+        ("[]", "an article is an object"),
+        ('{"id": "1"}', "an article is an object"),
+        ('{"content": "x"}', "id: Field required"),
+        ('{"id": "1", "content": "x", "truth": []}', "truth is an object"),
+        ('{"id": "1", "content": "x", "truth": {"cmdline": [7]}}', "a value in truth is a text"),
+        ('{"id": "1", "content": "x", "observables": ["whoami"]}', "observables.0"),
+    ],
+)
+def test_lines_that_are_no_article_are_named(tmp_path, line: str, words: str) -> None:
+    (tmp_path / "a.jsonl").write_text(line)
+
+    with pytest.raises(DataError, match=words):
+        list(read_labelled_articles(tmp_path / "a.jsonl"))
+
+
+def test_no_file_and_no_text_are_said_so(tmp_path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(b"\xff\xfa")
+
+    with pytest.raises(UsageError, match="no such file"):
+        list(read_labelled_articles(tmp_path / "missing.jsonl"))
+    with pytest.raises(DataError, match="not UTF-8"):
+        list(read_labelled_articles(tmp_path / "a.jsonl"))
