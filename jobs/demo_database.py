@@ -1,0 +1,40 @@
+"""The embedded defaults: a PostgreSQL on this machine with the demo corpus, and its test set in the store."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from ctiforge.program import exit_on_error
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+FolderFlag = Annotated[str, typer.Option(help="Where the server keeps its data.")]
+DEFAULT_FOLDER = ".ctiforge/postgres"
+
+
+@app.command()
+def up(
+    store: Annotated[str, typer.Option(help="The store that the demo test set is registered in.")] = ".ctiforge/store",
+    folder: FolderFlag = DEFAULT_FOLDER,
+) -> None:
+    """Start the server, fill it where it is empty, and print {"database_url", "test_set"} as one JSON line."""
+    from pathlib import Path
+
+    from ctiforge.demo.setup import start_demo
+
+    demo = start_demo(Path(folder), store)
+    print(json.dumps({"database_url": demo.database_url, "test_set": demo.test_set}), flush=True)
+
+
+@app.command()
+def down(folder: FolderFlag = DEFAULT_FOLDER) -> None:
+    """Stop the server; its data stay."""
+    from pathlib import Path
+
+    from ctiforge.demo.postgres import stop_postgres
+
+    stop_postgres(Path(folder))
+
+
+if __name__ == "__main__":
+    exit_on_error(app)

@@ -1,0 +1,135 @@
+"""Real training of the demo's base model: what comes out, what is refused, and that stopping costs nothing."""
+
+import json
+import os
+import signal
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from ctiforge.demo.articles import DemoSizes, make_corpus
+from ctiforge.errors import DataError, InterruptedRunError, UsageError
+from ctiforge.extract.agent import ExtractAgent
+from ctiforge.extract.format import FormatOptions, prepare, write_prepared
+from ctiforge.extract.train import TrainRequest, train_extract_agent
+from ctiforge.training import trainer as trainer_module
+from ctiforge.training.encoding import load_tokenizer
+from ctiforge.training.options import LoraOptions, TrainingOptions
+
+OPTIONS = TrainingOptions(
+    batch_size=8, gradient_accumulation_steps=1, max_steps=12, learning_rate=2e-3, adam_beta2=0.95, eval_steps=4, save_steps=4
+)  # fmt: skip
+REQUEST = TrainRequest("demo", "test-model", "messages", 304, False, LoraOptions(), OPTIONS, device="cpu", force=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("prepared")
+    tokenizer = load_tokenizer("demo")
+    corpus = make_corpus(1, DemoSizes(training=40, training_long=0, test_seen=2, test_unseen=0, test_long=0))
+    options = FormatOptions("messages", "short-v1", 304, 128)
+    write_prepared(prepare(corpus.training, corpus.test, options, tokenizer), options, tokenizer, "demo", ("messages",), folder)
+    return folder
+
+
+def train(request, data, folder):
+    (folder / "out").mkdir(parents=True)
+    (folder / "scratch").mkdir(exist_ok=True)
+    return train_extract_agent(request, data, folder / "out", folder / "scratch")
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    return folder / "out", train(REQUEST, data, folder)
+
+
+def test_the_validation_loss_falls_and_is_kept_as_numbers_and_picture(trained):
+    out, metadata = trained
+    curve = [point["loss"] for point in metadata["validation_curve"]]
+    assert len(curve) == 3
+    assert curve[-1] < curve[0]
+    assert metadata["best_validation_loss"] == pytest.approx(min(curve))
+    assert json.loads((out / "training_metadata.json").read_text()) == metadata
+    assert (out / "training_curve.png").read_bytes().startswith(b"\x89PNG")
+    steps = [json.loads(line)["step"] for line in (out / "log.jsonl").read_text().splitlines()]
+    assert steps[-1] == 12
+
+
+def test_deviations_from_the_guide_and_too_little_data_are_named(trained):
+    _, metadata = trained
+    assert metadata["deviations_from_guide"]["learning_rate"] == [2e-4, 2e-3]
+    assert metadata["deviations_from_guide"]["qlora"] == [True, False]
+    assert "recommended" in metadata["warnings"][0]
+
+
+def test_the_saved_model_says_how_to_ask_it_and_extracts(trained):
+    out, _ = trained
+    agent = ExtractAgent.load(str(out / "model"), device="cpu")
+    assert (agent.usage.prompt_version, agent.usage.sizes.max_length) == ("short-v1", 304)
+    extraction = agent.extract("The operators then ran `whoami /all` to stage the next payload. " * 20)
+    assert len(extraction.windows) > 1
+    assert all(window.end > window.start for window in extraction.windows)
+    assert {path.suffix for path in (out / "model").iterdir()} <= {".json", ".jinja", ".safetensors"}
+
+
+def test_an_interrupted_and_resumed_run_ends_with_the_same_weights(trained, data, tmp_path, monkeypatch):
+    stopped_at = []
+
+    def stop_at_six(self, args, state, control, **_):
+        if state.global_step == 6 and not stopped_at:
+            stopped_at.append(6)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(trainer_module._ProgressLines, "on_step_begin", stop_at_six, raising=False)
+    with pytest.raises(InterruptedRunError, match="at step 7 of 12") as caught:
+        train(REQUEST, data, tmp_path)
+    assert caught.value.exit_code == 75
+    assert not (tmp_path / "out" / "model").exists()
+    (tmp_path / "out").rmdir()
+    train(REQUEST, data, tmp_path)
+    once, twice = (load_file(folder / "model" / "model.safetensors") for folder in (trained[0], tmp_path / "out"))
+    assert all(torch.equal(once[name], twice[name]) for name in once)
+
+
+def test_qlora_saves_an_adapter_that_names_its_base_as_people_do(data, tmp_path):
+    request = replace(REQUEST, qlora=True, training=replace(OPTIONS, max_steps=4))
+    metadata = train(request, data, tmp_path)
+    model = tmp_path / "out" / "model"
+    assert metadata["method"] == "qlora"
+    assert json.loads((model / "adapter_config.json").read_text())["base_model_name_or_path"] == "demo"
+    assert ExtractAgent.load(str(model), device="cpu").extract("Nothing here.").windows
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"max_length": 512}, "was cut for 304"), ({"text_format": "alpaca"}, "was prepared as messages")],
+)
+def test_data_of_another_shape_is_refused(data, tmp_path, change, message):
+    with pytest.raises(UsageError, match=message):
+        train(replace(REQUEST, **change), data, tmp_path)
+
+
+def test_data_of_another_tokenizer_is_refused(data, tmp_path):
+    description = json.loads((data / "format.json").read_text()) | {"tokenizer_hash": "other"}
+    for name in ("train.jsonl", "validation.jsonl"):
+        (tmp_path / name).write_text((data / name).read_text())
+    (tmp_path / "format.json").write_text(json.dumps(description))
+    with pytest.raises(UsageError, match="another model's tokenizer"):
+        train(REQUEST, tmp_path, tmp_path)
+
+
+def test_too_few_examples_are_refused_unless_forced(data, tmp_path):
+    lines = (data / "train.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "train.jsonl").write_text("".join(lines[:20]))
+    for name in ("validation.jsonl", "format.json"):
+        (tmp_path / name).write_text((data / name).read_text())
+    with pytest.raises(DataError, match="20 training examples: full fine-tuning needs 500"):
+        train(replace(REQUEST, force=False), tmp_path, tmp_path)

@@ -1,0 +1,54 @@
+import bitsandbytes
+import pytest
+import torch
+
+from ctiforge.errors import UsageError
+from ctiforge.training.models import keep_training_gradients_right, load_causal_lm, load_for_qlora, pick_device
+from ctiforge.training.options import LoraOptions
+
+CPU = torch.device("cpu")
+
+
+def gradient(layer, inputs):
+    inputs = inputs.clone().requires_grad_(True)
+    layer(inputs).square().sum().backward()
+    return inputs.grad
+
+
+def test_gradients_through_4_bit_weights_are_right_after_an_evaluation():
+    torch.manual_seed(0)
+    layer = bitsandbytes.nn.Linear4bit(256, 256, bias=False, quant_type="nf4", compute_dtype=torch.float32)
+    layer.load_state_dict({"weight": torch.randn(256, 256)})
+    layer = layer.to(CPU)
+    keep_training_gradients_right(torch.nn.Sequential(layer))
+    inputs = torch.randn(8, 256)
+    with torch.no_grad():
+        layer.eval()(inputs)
+    weights = bitsandbytes.functional.dequantize_4bit(layer.weight.data, layer.weight.quant_state).float()
+    reference = torch.nn.Linear(256, 256, bias=False)
+    reference.weight.data = weights.reshape(256, 256)
+    expected = gradient(reference, inputs)
+    error = (gradient(layer.train(), inputs) - expected).norm() / expected.norm()
+    assert error < 0.02
+
+
+def test_qlora_trains_low_rank_matrices_on_all_linear_layers_alone():
+    model = load_for_qlora("demo", CPU, LoraOptions(r=4, alpha=8))
+    trainable = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+    assert trainable
+    assert all("lora_" in name for name in trainable)
+    quantised = [module for module in model.modules() if isinstance(module, bitsandbytes.nn.Linear4bit)]
+    assert quantised
+    assert all(module.support_avx512bf16_for_cpu is False for module in quantised)
+
+
+def test_a_model_that_cannot_be_loaded_offline_is_told_in_one_line(monkeypatch):
+    with pytest.raises(UsageError, match="no-such-team/no-such-model") as caught:
+        load_causal_lm("no-such-team/no-such-model", CPU, torch.float32)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_gpu_that_is_not_there_is_said():
+    with pytest.raises(UsageError, match="no usable GPU"):
+        pick_device("cuda")

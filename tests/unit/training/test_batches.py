@@ -1,0 +1,48 @@
+import torch
+
+from ctiforge.training.batches import AnswerCollator, LengthBucketSampler, Rows
+from ctiforge.training.encoding import IGNORE, EncodedExample
+
+
+def test_logits_are_asked_for_only_where_a_row_has_loss():
+    batch = AnswerCollator(pad_token_id=0)([EncodedExample([5, 6, 7, 8], 2), EncodedExample([5, 6, 9], 2)])
+    assert batch["input_ids"].tolist() == [[5, 6, 7, 8], [5, 6, 9, 0]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 1, 1], [1, 1, 1, 0]]
+    assert batch["logits_to_keep"].tolist() == [1, 2]
+    assert batch["shift_labels"].tolist() == [[7, 8], [9, IGNORE]]
+
+
+def test_a_pad_token_equal_to_the_end_token_keeps_the_end_token_in_the_loss():
+    batch = AnswerCollator(pad_token_id=8)([EncodedExample([5, 7, 8], 1), EncodedExample([5, 7, 7, 8], 1)])
+    assert batch["shift_labels"].tolist() == [[7, 8, IGNORE], [7, 7, 8]]
+
+
+def test_every_row_comes_once_and_neighbours_are_alike_in_length():
+    lengths = [(i * 37) % 100 + 1 for i in range(512)]
+    order = list(LengthBucketSampler(lengths, 4, seed=1))
+    assert sorted(order) == list(range(512))
+    spread = [max(lengths[i] for i in order[k : k + 4]) - min(lengths[i] for i in order[k : k + 4]) for k in range(0, 512, 4)]
+    assert max(spread) <= 8
+
+
+def test_the_order_depends_on_seed_and_epoch_alone():
+    sampler = LengthBucketSampler([3, 1, 2, 9, 5, 4], 2, seed=1)
+    first = list(sampler)
+    assert list(sampler) == first
+    sampler.set_epoch(1)
+    assert list(sampler) != first
+    sampler.set_epoch(0)
+    assert list(sampler) == first
+
+
+def test_a_short_batch_comes_last():
+    lengths = list(range(1, 12))
+    order = list(LengthBucketSampler(lengths, 4, seed=3))
+    assert len(order) == 11
+    assert sorted(order) == list(range(11))
+
+
+def test_rows_know_their_lengths():
+    rows = Rows([EncodedExample([1, 2, 3], 1), EncodedExample([1], 0)])
+    assert rows.lengths == [3, 1]
+    assert isinstance(AnswerCollator(0)(rows.rows)["input_ids"], torch.Tensor)
