@@ -88,7 +88,7 @@ def read_all(url: str) -> list[Any]:
         status: Mapped[str]
         extraction_result: Mapped[dict[str, Any]] = mapped_column(JSONB)
 
-    session = Session(create_engine(url))
+    session = Session(create_engine(url.replace("postgresql://", "postgresql+psycopg2://")))
     query = select(ArticleTable, ExecutionTable).join(ExecutionTable, ExecutionTable.article_id == ArticleTable.id)
     return list(session.execute(query.order_by(ArticleTable.id)).all())
 

@@ -78,7 +78,8 @@ def test_insertion_order_changes_no_byte(database_url, tmp_path) -> None:
     with connection, connection.cursor() as cursor:
         # the same rows, physically in another order
         cursor.execute(
-            "CREATE TEMP TABLE a AS SELECT * FROM articles; CREATE TEMP TABLE e AS SELECT * FROM agentic_workflow_executions;"
+            "CREATE TEMP TABLE a AS SELECT * FROM articles;"
+            "CREATE TEMP TABLE e AS SELECT * FROM agentic_workflow_executions;"
             "TRUNCATE articles, agentic_workflow_executions;"
             "INSERT INTO articles SELECT * FROM a ORDER BY md5(id::text);"
             "INSERT INTO agentic_workflow_executions SELECT * FROM e ORDER BY md5(id::text)"
@@ -102,9 +103,7 @@ def test_the_fingerprint_is_that_of_the_output(demo_url, tmp_path) -> None:
 def test_files_get_their_contents_from_the_database(demo_url, tmp_path) -> None:
     result = {"observables": [{"type": "registry", "value": "HKLM\\A"}], "raw_response": "{}"}
     newest = result | {"completed_at": "2030"}
-    (tmp_path / "lmstudio_extract_x.json").write_text(
-        json.dumps({"1": [result | {"completed_at": "2030"}], "99999": [result]})
-    )
+    (tmp_path / "lmstudio_extract_x.json").write_text(json.dumps({"1": [newest], "99999": [result]}))
     (tmp_path / "cut.json").write_text('{"1":')
     flags = ("--from-database", "--auto-find-json", "--json-files", "cut.json", "--output", "out", "--force")
 
