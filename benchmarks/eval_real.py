@@ -1,0 +1,69 @@
+"""Scores the rule floor and trained models on the 30 real articles, where this machine has them (make eval-real)."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ctiforge.program import run_program
+
+ROOT = Path(__file__).parents[1]
+ARTICLES = ROOT.parent / "shared" / "data" / "articles.jsonl"
+
+
+def main(
+    models: Annotated[
+        list[str] | None, typer.Argument(help="Model folders; default: what the last training in --store left, if any.")
+    ] = None,
+    store: Annotated[str, typer.Option(help="Where the trained model is looked for.")] = ".ctiforge/store",
+    output: Annotated[str, typer.Option(help="A folder for one evaluation per model and their comparison.")] = (
+        "outputs/eval-real"
+    ),
+    batch_size: Annotated[int, typer.Option(min=1, help="Windows that are generated together.")] = 32,
+) -> None:
+    """Print the tables of each model on the real articles, and how each compares with the rule floor."""
+    if not ARTICLES.is_file():
+        print(f"the real articles are not on this machine ({ARTICLES}): nothing to score")
+        return
+    from rich.console import Console
+
+    from ctiforge.data.testsets import read_labelled_articles
+    from ctiforge.evaluation.comparison import compare
+    from ctiforge.evaluation.comparison_tables import markdown, print_comparison
+    from ctiforge.evaluation.report import ModelInfo
+    from ctiforge.evaluation.tables import print_evaluation
+    from ctiforge.extract import evaluate
+
+    console = Console(width=140)
+    records = list(read_labelled_articles(ARTICLES))
+    evaluations = []
+    for model in ["regex", *(models or last_trained(store))]:
+        folder = None if model == "regex" else Path(model)
+        extractor = evaluate.load_extractor(model, folder, batch_size=batch_size)
+        evaluation = evaluate.evaluate_extractor(
+            extractor,
+            records,
+            model=ModelInfo(name=extractor.name, version=str(folder or "rules")),
+            test_set=evaluate.describe_test_set(ARTICLES, "real-articles@30"),
+        )
+        print_evaluation(evaluation, console)
+        file = Path(output) / f"{Path(model).name}.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(evaluation.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        evaluations.append(evaluation)
+    if len(evaluations) < 2:
+        print(f"no trained model in {store}: only the rule floor was scored (make train-extract makes one)")
+        return
+    comparison = compare(evaluations)
+    print_comparison(comparison, console)
+    (Path(output) / "comparison.md").write_text(markdown(comparison), encoding="utf-8")
+
+
+def last_trained(store: str) -> list[str]:
+    """The folder of the newest model that a training left in a store on this machine."""
+    found = Path(store).glob("artifacts/train_extract/*/*/model")
+    return [str(path) for path in sorted(found, key=lambda path: path.stat().st_mtime)[-1:]]
+
+
+if __name__ == "__main__":
+    run_program(main)

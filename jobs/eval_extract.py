@@ -1,0 +1,164 @@
+"""Scores one model on a test set, or shows one article with what was found, missed and wrong."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ctiforge.program import ExpectFlag, PlanFlag, StoreFlag, run_program
+
+
+def main(
+    model: Annotated[str, typer.Option(help="A model's folder, artifact or hub name; demo; or regex, the rule floor.")],
+    test_data: Annotated[
+        str | None, typer.Option(help="A JSONL of labelled articles, or testset:NAME[@VERSION] of the store.")
+    ] = None,
+    output: Annotated[str | None, typer.Option(help="A folder for evaluation.json, or a file X.json.")] = None,
+    article_id: Annotated[
+        str | None, typer.Option(help="Only show this article, of --test-data or else of the database (DATABASE_URL).")
+    ] = None,
+    training_data: Annotated[
+        str | None, typer.Option(help="Records that the model was trained on: values not among them get a row.")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Windows that are generated together.")] = 32,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    store: StoreFlag = None,
+    expect: ExpectFlag = None,
+    plan: PlanFlag = False,
+) -> None:
+    """Score a model on the labelled types of a test set; a type that nobody labelled is never scored."""
+    from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
+
+    if article_id is not None:
+        show_article(model, test_data, article_id, store, device, batch_size)
+        return
+    uri, reference = find_test_data(test_data, store)
+    model_inputs, params = find_model(model)
+    inputs = {"test_data": uri, **model_inputs} | ({"training_data": training_data} if training_data else {})
+
+    def work(dirs: StageDirs) -> dict[str, Any]:
+        from ctiforge.data.testsets import read_labelled_articles
+        from ctiforge.evaluation.report import ModelInfo
+        from ctiforge.extract import evaluate
+
+        records = list(read_labelled_articles(dirs.inputs["test_data"]))
+        extractor = evaluate.load_extractor(model, dirs.inputs.get("model"), device=device, batch_size=batch_size)
+        evaluation = evaluate.evaluate_extractor(
+            extractor,
+            records,
+            model=ModelInfo(name=extractor.name, version=model_version(model, model_inputs)),
+            test_set=evaluate.describe_test_set(dirs.inputs["test_data"], reference),
+            trained_on=evaluate.values_seen_in_training(dirs.inputs["training_data"]) if training_data else None,
+        )
+        (dirs.out / "evaluation.json").write_text(evaluation.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        return {name: figure.value for name, figure in evaluation.metrics.items()}
+
+    packages = ("numpy",) if model == "regex" else ("numpy", "torch", "transformers", "peft")
+    result = run_stage(
+        Stage("eval_extract", 1, packages=packages),
+        params=params,
+        inputs=inputs,
+        output=output.removesuffix(".json") if output else (None if store else default_output(model)),
+        flags=StageFlags(store=store, expect=expect, plan=plan),
+        work=work,
+    )
+    if result.uri and not plan:
+        print_result(result.uri, output)
+
+
+def find_test_data(test_data: str | None, store: str | None) -> tuple[str, str | None]:
+    """The URI of the labelled articles, and name@version where they are a test set of the store."""
+    from ctiforge.errors import UsageError
+
+    if not test_data:
+        raise UsageError("give --test-data FILE, or testset:NAME of the store (ctiforge testset list)")
+    if not test_data.startswith("testset:"):
+        return test_data, None
+    from ctiforge.data.testsets import test_set_inputs
+
+    found = test_set_inputs(store, [test_data.removeprefix("testset:")])
+    name, uri = next(iter(found.items()))
+    return uri, name.removeprefix("test_set:")
+
+
+def find_model(model: str) -> tuple[dict[str, str], dict[str, str]]:
+    """How the model enters the fingerprint: by content where it lies in a folder or the store, else by name."""
+    from ctiforge.training.encoding import model_input
+
+    if model == "regex":
+        return {}, {"model_name": model}
+    if model.startswith("s3://") or (Path(model).is_dir() and model != "demo"):
+        return {"model": model}, {}
+    return model_input(model)
+
+
+def model_version(model: str, inputs: dict[str, str]) -> str:
+    """The hash of the model's files; this program's version for the rule floor, the name of a hub model."""
+    import ctiforge
+    from ctiforge.store.artifacts import find_input
+
+    if model == "regex":
+        return ctiforge.__version__
+    return find_input(inputs["model"]).content[:12] if inputs else model
+
+
+def show_article(
+    model: str, test_data: str | None, article_id: str, store: str | None, device: str, batch_size: int
+) -> None:
+    """Print one article's items: found, missed and wrong side by side; unlabelled ones as what was extracted."""
+    from rich.console import Console
+
+    from ctiforge.data.testsets import read_labelled_articles
+    from ctiforge.errors import UsageError
+    from ctiforge.evaluation.tables import article_view
+    from ctiforge.extract import evaluate
+    from ctiforge.extract.merging import application_result
+    from ctiforge.store.artifacts import fetch
+
+    scratch = Path(os.environ.get("CTIFORGE_SCRATCH", ".ctiforge/scratch")) / "show"
+    inputs, _ = find_model(model)
+    folder = fetch(inputs["model"], scratch / "model") if inputs else None
+    extractor = evaluate.load_extractor(model, folder, device=device, batch_size=batch_size)
+    if not test_data:
+        from ctiforge.data.database import read_article
+
+        article = read_article(os.environ.get("DATABASE_URL"), article_id)
+        found = extractor.extract(article.content, source_url=article.url)
+        print("nobody has labelled this article (give --test-data for one that is); what the model extracts:")
+        print(json.dumps(application_result(found.observables, article.url), ensure_ascii=False, indent=1))
+        return
+    uri, _ = find_test_data(test_data, store)
+    records = [r for r in read_labelled_articles(fetch(uri, scratch / "test_data")) if r.id == article_id]
+    if not records:
+        raise UsageError(f"no article {article_id} in {test_data}")
+    Console().print(article_view(evaluate.score_record(extractor, records[0])))
+
+
+def default_output(model: str) -> str:
+    """Where the evaluation of a model goes when nothing says so."""
+    return f"outputs/evaluations/{Path(model.rstrip('/')).name}"
+
+
+def print_result(uri: str, output: str | None) -> None:
+    """Print the tables of the evaluation, and leave it at X.json where that was asked for."""
+    from tempfile import TemporaryDirectory
+
+    from rich.console import Console
+
+    from ctiforge.evaluation.report import read_evaluation
+    from ctiforge.evaluation.tables import print_evaluation
+    from ctiforge.store.artifacts import fetch
+
+    with TemporaryDirectory() as folder:
+        text = fetch(f"{uri}/evaluation.json", Path(folder)).read_text(encoding="utf-8")
+    if output and output.endswith(".json") and not output.startswith("s3://"):
+        Path(output).write_text(text, encoding="utf-8")
+    console = Console()
+    print_evaluation(read_evaluation(text, uri), console if console.is_terminal else Console(width=140))
+    print(f"-> {uri}/evaluation.json")
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,155 @@
+"""Runs an extractor over a test set and scores it; one bad article is counted and never stops the others."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ctiforge.data.records import ArticleRecord, read_records
+from ctiforge.errors import CannotGoOnError, DataError
+from ctiforge.evaluation.articles import Answers, ArticleCase, ArticleScore, score_article, training_keys
+from ctiforge.evaluation.report import Evaluation, ModelInfo, TestSetInfo, build_evaluation
+from ctiforge.extract.extraction import Extraction, Extractor, Source
+from ctiforge.extract.prepared import FILE_NAME as MODEL_FILE
+from ctiforge.extract.regex_floor import NAME as REGEX
+from ctiforge.extract.regex_floor import RegexFloor
+from ctiforge.progress import Progress
+from ctiforge.training.encoding import DEMO_MODEL
+
+LONG_ARTICLE = 32_000
+"""Characters from which on an article without a tag for its length counts as long: about 8,000 tokens."""
+_ARTICLES_TOGETHER = 32
+
+
+def evaluate_extractor(
+    extractor: Extractor,
+    records: Sequence[ArticleRecord],
+    *,
+    model: ModelInfo,
+    test_set: TestSetInfo,
+    trained_on: frozenset[tuple[str, str]] | None = None,
+) -> Evaluation:
+    """Extract the labelled types of every article and score them; articles without any are left out.
+
+    Raises DataError where nothing is labelled, CannotGoOnError where the extractor failed on every article.
+    """
+    labelled = [record for record in records if record.labelled_types]
+    if not labelled:
+        raise DataError(f"no type is labelled in any article of {test_set.name}: there is nothing to score against")
+    scores = list(_scores(extractor, labelled, trained_on))
+    if all(score.error for score in scores):
+        raise CannotGoOnError(f"{model.name} failed on every article; the first time with: {scores[0].error}")
+    return build_evaluation(
+        scores,
+        model=model,
+        test_set=test_set.model_copy(update={"articles": len(labelled), "unlabelled": len(records) - len(labelled)}),
+        fingerprint=_fingerprint(model, test_set, trained_on),
+        training_values_known=trained_on is not None,
+    )
+
+
+def score_record(
+    extractor: Extractor, record: ArticleRecord, trained_on: frozenset[tuple[str, str]] | None = None
+) -> ArticleScore:
+    """One article, extracted and scored."""
+    return next(_scores(extractor, [record], trained_on))
+
+
+def values_seen_in_training(path: Path) -> frozenset[tuple[str, str]]:
+    """The values of the records that a model was trained on: a file or folder of `harvest_extract`."""
+    return training_keys([item for record in read_records(path) for item in record.observables])
+
+
+def describe_test_set(path: Path, reference: str | None = None) -> TestSetInfo:
+    """What a JSONL of labelled articles is called: `name@version` of the store, else its file and hash."""
+    content_hash = hashlib.sha256(path.read_bytes()).hexdigest()
+    name, _, version = (reference or f"{path.stem}@{content_hash[:12]}").rpartition("@")
+    return TestSetInfo(name=name, version=version, content_hash=content_hash, articles=0)
+
+
+def load_extractor(model: str, folder: Path | None, *, device: str = "auto", batch_size: int = 32) -> Extractor:
+    """The rule floor for `regex`, else the model of a folder (or of a hub name), under the name it was trained with."""
+    if model == REGEX:
+        return RegexFloor()
+    from ctiforge.extract.agent import ExtractAgent
+
+    if folder is None:
+        return ExtractAgent.load(model, device=device, batch_size=batch_size, name=model)
+    inside = folder / "model" if (folder / "model").is_dir() else folder
+    name = model if model == DEMO_MODEL else _trained_name(inside) or Path(model.rstrip("/")).name
+    return ExtractAgent.load(str(inside), device=device, batch_size=batch_size, name=name)
+
+
+def _scores(
+    extractor: Extractor, records: Sequence[ArticleRecord], trained_on: frozenset[tuple[str, str]] | None
+) -> Iterator[ArticleScore]:
+    with Progress("eval_extract", len(records)) as progress:
+        found = wanted = given = 0
+        for start in range(0, len(records), _ARTICLES_TOGETHER):
+            batch = records[start : start + _ARTICLES_TOGETHER]
+            for record, (extraction, error) in zip(batch, _extract(extractor, batch), strict=True):
+                score = score_article(_case(record, extraction, error), trained_on)
+                found += sum(counts.found for counts in score.counts.values())
+                wanted += sum(counts.expected for counts in score.counts.values())
+                given += sum(counts.predicted for counts in score.counts.values())
+                progress.advance(metrics={"f1": 2 * found / max(1, wanted + given)})
+                yield score
+
+
+def _extract(extractor: Extractor, records: Sequence[ArticleRecord]) -> list[tuple[Extraction | None, str | None]]:
+    """Each article's extraction, or why there is none; together where that works, else one by one."""
+    sources = [Source(record.content, record.labelled_types, record.url) for record in records]
+    try:
+        together = list(extractor.extract_many(sources))
+    except Exception as error:  # whatever one article breaks, the others are still to be scored
+        if len(sources) == 1:
+            return [(None, _reason(error))]
+        return [result for record in records for result in _extract(extractor, [record])]
+    return [(extraction, None) for extraction in together]
+
+
+def _trained_name(folder: Path) -> str | None:
+    described = folder / MODEL_FILE
+    return json.loads(described.read_text(encoding="utf-8")).get("name") if described.is_file() else None
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0][:200]}" if text else type(error).__name__
+
+
+def _case(record: ArticleRecord, extraction: Extraction | None, error: str | None) -> ArticleCase:
+    length = "long" if len(record.content) >= LONG_ARTICLE else "normal"
+    return ArticleCase(
+        id=record.id,
+        text=record.content,
+        expected=record.observables,
+        predicted=extraction.observables if extraction else (),
+        labelled_types=record.labelled_types,
+        answers=_answers(extraction) if extraction else Answers(),
+        tags={"length": length, **record.tags},
+        title=record.title,
+        url=record.url,
+        error=error,
+    )
+
+
+def _answers(extraction: Extraction) -> Answers:
+    windows = extraction.windows
+    return Answers(
+        windows=len(windows),
+        json_parsed=sum(window.json_parsed for window in windows),
+        schema_valid=sum(window.schema_valid for window in windows),
+        stopped_by_length=sum(window.stopped_by_length for window in windows),
+        duplicates=sum(window.duplicates for window in windows),
+        failed=sum(window.error is not None for window in windows),
+        prompt_tokens=sum(window.prompt_tokens for window in windows),
+        answer_tokens=sum(window.answer_tokens for window in windows),
+        seconds=extraction.seconds,
+    )
+
+
+def _fingerprint(model: ModelInfo, test_set: TestSetInfo, trained_on: frozenset[tuple[str, str]] | None) -> str:
+    """The same for the same weights, articles and training values, whatever they are called."""
+    parts = [model.version, test_set.content_hash, sorted(trained_on) if trained_on is not None else None]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -1,0 +1,131 @@
+"""eval_extract and compare_extract as a person or the launcher runs them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ctiforge.data.records import ArticleRecord
+from ctiforge.data.testsets import import_testset
+from ctiforge.observables import Observable
+from ctiforge.store.objects import open_store
+
+ROOT = Path(__file__).parents[3]
+
+
+def run(program: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "jobs" / f"{program}.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=120)
+
+
+def articles(count: int = 12) -> list[ArticleRecord]:
+    return [
+        ArticleRecord(
+            id=f"a{number}",
+            title=f"Report {number}",
+            content=f"On host {number} the actor ran whoami /all and then hid command-{number}.",
+            content_hash=str(number),
+            observables=(
+                Observable(type="cmdline", value="whoami /all"),
+                Observable(type="cmdline", value=f"command-{number}"),
+            ),
+            labelled_types=("cmdline",),
+            labelled_by="human",
+            annotator="tester",
+        )
+        for number in range(count)
+    ]
+
+
+@pytest.fixture
+def test_file(tmp_path: Path) -> Path:
+    file = tmp_path / "articles.jsonl"
+    file.write_text("".join(article.model_dump_json() + "\n" for article in articles()), encoding="utf-8")
+    return file
+
+
+def test_evaluate_a_file_and_compare(tmp_path: Path, test_file: Path) -> None:
+    done = run("eval_extract", "--model=regex", f"--test-data={test_file}", "--output=out/floor.json", cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert "12 articles scored" in done.stdout
+    body = json.loads((tmp_path / "out" / "floor.json").read_text())
+    assert body == json.loads((tmp_path / "out" / "floor" / "evaluation.json").read_text())
+    assert (body["model"]["name"], body["test_set"]["name"]) == ("regex", "articles")
+    assert body["metrics"]["recall"]["value"] == 0.5
+
+    compared = run("compare_extract", "out/floor.json", "out/floor", "--output=cmp", cwd=tmp_path)
+    assert compared.returncode == 0, compared.stderr
+    assert "F1, length: normal" in compared.stdout
+    assert "equal" in (tmp_path / "cmp" / "comparison.md").read_text()
+    assert json.loads((tmp_path / "cmp" / "comparison.json").read_text())["baseline"]["name"] == "regex"
+
+
+def test_evaluate_a_test_set_of_the_store_once(tmp_path: Path) -> None:
+    import_testset(open_store(str(tmp_path / "store")), "demo", articles(), "tester")
+    line = ("--model=regex", "--test-data=testset:demo", f"--store={tmp_path / 'store'}")
+
+    planned = run("eval_extract", *line, "--plan", cwd=tmp_path)
+    first, second = run("eval_extract", *line, cwd=tmp_path), run("eval_extract", *line, cwd=tmp_path)
+
+    assert json.loads(planned.stdout)["cached"] is False
+    assert "regex (0.1.0) on demo 1" in first.stdout
+    assert second.stdout.startswith("cached: eval_extract")
+    assert "regex (0.1.0) on demo 1" in second.stdout
+
+
+def test_one_article_is_shown_for_reading(tmp_path: Path, test_file: Path) -> None:
+    shown = run("eval_extract", "--model=regex", f"--test-data={test_file}", "--article-id=a3", cwd=tmp_path)
+    missing = run("eval_extract", "--model=regex", f"--test-data={test_file}", "--article-id=zz", cwd=tmp_path)
+
+    assert "cmdline: 1 found, 1 missed, 0 wrong" in shown.stdout
+    assert (missing.returncode, missing.stderr.count("\n")) == (2, 1)
+
+
+def bad_line(kind: str, tmp_path: Path, test_file: Path) -> tuple[str, ...]:
+    unlabelled = tmp_path / "unlabelled.jsonl"
+    unlabelled.write_text(articles(1)[0].model_copy(update={"labelled_types": (), "observables": ()}).model_dump_json())
+    return {
+        "no test data": ("--model=regex",),
+        "no such file": ("--model=regex", "--test-data=missing.jsonl"),
+        "no such test set": ("--model=regex", "--test-data=testset:no", f"--store={tmp_path / 'store'}"),
+        "no labels": ("--model=regex", f"--test-data={unlabelled}"),
+        "not json": ("--model=regex", f"--test-data={Path(__file__)}"),
+    }[kind]
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [("no test data", 2), ("no such file", 2), ("no such test set", 2), ("no labels", 3), ("not json", 3)],
+)
+def test_bad_input_ends_with_one_line_and_its_code(kind: str, code: int, tmp_path: Path, test_file: Path) -> None:
+    done = run("eval_extract", *bad_line(kind, tmp_path, test_file), cwd=tmp_path)
+
+    assert done.returncode == code, done.stderr
+    assert [line for line in done.stderr.splitlines() if line.startswith("error: ")] == done.stderr.splitlines()[-1:]
+    assert "Traceback" not in done.stderr
+
+
+def test_comparisons_of_different_test_sets_are_refused(tmp_path: Path, test_file: Path) -> None:
+    other = tmp_path / "other.jsonl"
+    other.write_text("".join(article.model_dump_json() + "\n" for article in articles(3)))
+    for file, name in ((test_file, "a"), (other, "b")):
+        run("eval_extract", "--model=regex", f"--test-data={file}", f"--output={name}.json", cwd=tmp_path)
+
+    refused = run("compare_extract", "a.json", "b.json", cwd=tmp_path)
+    broken = run("compare_extract", "a.json", str(other), cwd=tmp_path)
+    alone = run("compare_extract", "a.json", cwd=tmp_path)
+
+    assert (refused.returncode, "evaluate both on one test set" in refused.stderr) == (2, True)
+    assert (broken.returncode, "is no evaluation" in broken.stderr) == (3, True)
+    assert alone.returncode == 2
+
+
+def test_the_real_articles_are_scored_where_they_are(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "benchmarks" / "eval_real.py"), f"--store={tmp_path}", f"--output={tmp_path}"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300)
+
+    assert done.returncode == 0, done.stderr
+    assert "26 articles scored" in done.stdout or "not on this machine" in done.stdout

@@ -1,0 +1,163 @@
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from ctiforge.data.records import ArticleRecord
+from ctiforge.errors import CannotGoOnError, DataError
+from ctiforge.evaluation.report import Evaluation, ModelInfo, TestSetInfo
+from ctiforge.extract.evaluate import (
+    LONG_ARTICLE,
+    describe_test_set,
+    evaluate_extractor,
+    load_extractor,
+    score_record,
+    values_seen_in_training,
+)
+from ctiforge.extract.extraction import Extraction, Source, WindowAnswer
+from ctiforge.extract.regex_floor import RegexFloor
+from ctiforge.observables import Observable
+
+
+def record(id: str, content: str, values: Sequence[str], labelled: tuple[str, ...] = ("cmdline",)) -> ArticleRecord:
+    return ArticleRecord(
+        id=id,
+        content=content,
+        content_hash=id,
+        observables=tuple(Observable(type="cmdline", value=value) for value in values),
+        labelled_types=labelled,
+        labelled_by="human",
+        annotator="a",
+    )
+
+
+class Brittle:
+    """Finds every line as a command, and breaks on articles that say so."""
+
+    name = "brittle"
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, ...] | None] = []
+
+    def extract(self, text: str, types: Sequence[str] | None = None, *, source_url: str | None = None) -> Extraction:
+        self.asked.append(tuple(types) if types else None)
+        if "break me" in text:
+            raise ValueError("cannot read this\nsecond line")
+        items = tuple(Observable(type="cmdline", value=line) for line in text.splitlines())
+        window = WindowAnswer(0, len(text), "{}", True, False, False, 1, 100, 10)
+        broken = WindowAnswer(0, len(text), "", False, False, True, 0, 100, 0, error="too long")
+        return Extraction(items, (window, broken), seconds=0.5)
+
+    def extract_many(self, sources: Sequence[Source]) -> Iterator[Extraction]:
+        for source in sources:
+            yield self.extract(source.text, source.types)
+
+
+def evaluated(records: list[ArticleRecord], extractor: Brittle | None = None) -> Evaluation:
+    return evaluate_extractor(
+        extractor or Brittle(),
+        records,
+        model=ModelInfo(name="m", version="1"),
+        test_set=TestSetInfo(name="s", version="1", content_hash="h", articles=0),
+    )
+
+
+def test_an_article_that_breaks_the_extractor_is_counted_and_the_others_are_scored() -> None:
+    records = [
+        record("1", "net user", ["net user"]),
+        record("2", "break me", ["x y"]),
+        record("3", "dir /s", ["dir /s"]),
+    ]
+    evaluation = evaluated(records)
+
+    assert evaluation.failed == {"ValueError: cannot read this": 1}
+    assert [article.counts["cmdline"].found for article in evaluation.articles] == [1, 0, 1]
+    assert evaluation.articles[1].counts["cmdline"].missed == 1
+    assert evaluation.metrics["failed_articles"].value == pytest.approx(1 / 3)
+    assert evaluation.metrics["recall"].value == pytest.approx(2 / 3)
+
+
+def test_an_extractor_that_breaks_on_every_article_ends_the_evaluation() -> None:
+    with pytest.raises(CannotGoOnError, match="failed on every article"):
+        evaluated([record("1", "break me", ["x"])])
+
+
+def test_only_labelled_types_are_asked_for_and_unlabelled_articles_are_left_out() -> None:
+    extractor = Brittle()
+    evaluation = evaluated([record("1", "net user", ["net user"]), record("2", "dir /s", [], labelled=())], extractor)
+
+    assert extractor.asked == [("cmdline",)]
+    assert (evaluation.test_set.articles, evaluation.test_set.unlabelled) == (1, 1)
+
+
+def test_a_test_file_without_labels_is_refused() -> None:
+    with pytest.raises(DataError, match="no type is labelled"):
+        evaluated([record("1", "net user", [], labelled=())])
+    with pytest.raises(DataError, match="no type is labelled"):
+        evaluated([])
+
+
+def test_windows_are_tallied() -> None:
+    answers = evaluated([record("1", "net user", ["net user"])]).articles[0].answers
+
+    assert answers.model_dump() == {
+        "windows": 2,
+        "json_parsed": 1,
+        "schema_valid": 0,
+        "stopped_by_length": 1,
+        "duplicates": 1,
+        "failed": 1,
+        "prompt_tokens": 200,
+        "answer_tokens": 10,
+        "seconds": 0.5,
+    }
+
+
+def test_articles_are_tagged_by_length_unless_they_are_tagged_already() -> None:
+    long = record("1", "net user\n" + "x" * LONG_ARTICLE, ["net user"])
+    tagged = record("2", "net user", ["net user"]).model_copy(update={"tags": {"length": "long", "style": "seen"}})
+
+    assert score_record(Brittle(), long).tags == {"length": "long"}
+    assert score_record(Brittle(), tagged).tags == {"length": "long", "style": "seen"}
+    assert score_record(Brittle(), record("3", "net user", [])).tags == {"length": "normal"}
+
+
+def test_values_of_training_records_are_seen(tmp_path: Path) -> None:
+    file = tmp_path / "records.jsonl"
+    file.write_text(record("1", "x", ["NET  user"]).model_dump_json() + "\n")
+
+    assert values_seen_in_training(tmp_path) == {("cmdline", "net user")}
+    scored = score_record(
+        Brittle(), record("2", "net user\ndir /s", ["net user", "dir /s"]), values_seen_in_training(file)
+    )
+    assert [item.unseen for item in scored.items] == [False, True]
+
+
+def test_a_test_set_is_named_by_its_reference_or_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "mine.jsonl"
+    file.write_text("{}\n")
+    by_file, by_reference = describe_test_set(file), describe_test_set(file, "demo@3")
+
+    assert (by_reference.name, by_reference.version) == ("demo", "3")
+    assert by_file.name == "mine"
+    assert by_file.version == by_file.content_hash[:12]
+    assert by_file.content_hash == by_reference.content_hash
+
+
+def test_the_fingerprint_names_model_articles_and_training_values() -> None:
+    records = [record("1", "net user", ["net user"])]
+
+    def fingerprint(version: str, content_hash: str, name: str = "m") -> str:
+        return evaluate_extractor(
+            Brittle(),
+            records,
+            model=ModelInfo(name=name, version=version),
+            test_set=TestSetInfo(name="s", version="1", content_hash=content_hash, articles=0),
+        ).fingerprint
+
+    assert fingerprint("1", "h") == fingerprint("1", "h", name="other")
+    assert len({fingerprint("1", "h"), fingerprint("2", "h"), fingerprint("1", "i")}) == 3
+
+
+def test_regex_is_the_rule_floor() -> None:
+    assert isinstance(load_extractor("regex", None), RegexFloor)
