@@ -22,7 +22,7 @@ def ours(url: str, out: Path) -> tuple[int, int]:
 def baseline(url: str, out: Path, near_duplicates: bool) -> tuple[int, int]:
     """The same with the ORM and everything in memory; returns (rows read, articles kept)."""
     from ctiforge.data.generations import read_result
-    from ctiforge.data.near_duplicates import canonical_url, content_hash, fold
+    from ctiforge.data.identity import canonical_url, content_hash, fold
     from ctiforge.data.records import ArticleRecord
 
     rows = read_all(url)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ctiforge.data.articles import Article, Execution
 from ctiforge.data.generations import parse_result
-from ctiforge.data.near_duplicates import content_hash, fold
+from ctiforge.data.identity import content_hash, fold
 from ctiforge.data.records import ArticleRecord
 from ctiforge.errors import CtiforgeError, DataError, UsageError
 

@@ -9,18 +9,18 @@ few places: they are only compared exactly.
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Self
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from typing import IO, Any, Self
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import NDArray
+from rensa import RMinHash
 
-    Signatures = NDArray[np.uint32]
-    Keys = NDArray[np.uint64]
+from ctiforge.data.identity import canonical_url, content_hash, fold
+
+Signatures = NDArray[np.uint32]
+Keys = NDArray[np.uint64]
 
 THRESHOLD = 0.8
 PERMUTATIONS = 128
@@ -29,39 +29,12 @@ _BATCH = 256
 _SEED = 1
 _EMPTY = 0xFFFFFFFF
 _WINDOW = 24
-_LOWER = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", b"abcdefghijklmnopqrstuvwxyz")
-_WHITE_SPACE = b" \t\r\n\v\f"
-_TRACKING = ("utm_", "fbclid", "gclid", "mc_cid", "mc_eid")
-
-
-def fold(content: str) -> bytes:
-    """The text as UTF-8 without white space, ASCII letters in lower case; lone surrogates become `?`."""
-    return content.encode("utf-8", "replace").translate(_LOWER, _WHITE_SPACE)
-
-
-def content_hash(folded: bytes) -> str:
-    """SHA-256 (hex) of a folded text: the same for copies that differ in layout and case only."""
-    return hashlib.sha256(folded).hexdigest()
-
-
-@lru_cache(maxsize=256)
-def canonical_url(url: str) -> str:
-    """The URL without what names no other page: scheme, `www.`, port, fragment, tracking, last slash, host case."""
-    try:
-        parts = urlsplit(url.strip())
-        host = (parts.hostname or "").removeprefix("www.")
-    except ValueError:
-        return url.strip()
-    if not host:
-        return url.strip()
-    query = parts.query and urlencode([p for p in parse_qsl(parts.query, True) if not p[0].startswith(_TRACKING)])
-    return f"{host}{parts.path.rstrip('/')}" + (f"?{query}" if query else "")
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+_HALF = np.uint64(32)
 
 
 def near_pairs_between(texts: Sequence[str], others: Sequence[str]) -> dict[int, int]:
     """Index in `texts` → index in `others` of its first exact or near duplicate there."""
-    import numpy as np
-
     pairs: dict[int, int] = {}
     ours, theirs = _signatures(texts), _signatures(others)
     our_keys, their_keys = _band_keys(ours), _band_keys(theirs)
@@ -115,10 +88,8 @@ class DuplicateIndex:
         self.rows += 1
         return self.rows - 1
 
-    def groups(self) -> "NDArray[np.int32]":
+    def groups(self) -> NDArray[np.int32]:
         """Group of each row: the number of the first row in it."""
-        import numpy as np
-
         self._flush()
         parents = np.arange(self.rows, dtype=np.int32)
         for number, column in enumerate(self._columns):
@@ -135,7 +106,7 @@ class DuplicateIndex:
             parents[row] = parents[parents[row]]
         return parents
 
-    def _join_similar(self, parents: "NDArray[np.int32]", bucket: list[int]) -> None:
+    def _join_similar(self, parents: NDArray[np.int32], bucket: list[int]) -> None:
         """Join the rows of one bucket that are similar: each is compared with those unlike one another so far."""
         unlike: list[tuple[int, Signatures]] = []
         for row in bucket:
@@ -149,15 +120,11 @@ class DuplicateIndex:
             else:
                 unlike.append((row, signature))
 
-    def _signature(self, row: int) -> "Signatures":
-        import numpy as np
-
+    def _signature(self, row: int) -> Signatures:
         self._signatures.seek(row * PERMUTATIONS * 4)
         return np.frombuffer(self._signatures.read(PERMUTATIONS * 4), dtype=np.uint32)
 
     def _flush(self) -> None:
-        import numpy as np
-
         if not self._pending:
             return
         signatures = _min_hash(self._pending)
@@ -169,10 +136,8 @@ class DuplicateIndex:
         self._pending_keys.clear()
 
 
-def _shingles(folded: bytes) -> "Keys":
+def _shingles(folded: bytes) -> Keys:
     """Hashes of the windows that start where a hash of three characters is small: about one place in sixteen."""
-    import numpy as np
-
     places = len(folded) - _WINDOW
     if places <= 0:
         return np.empty(0, dtype=np.uint64)
@@ -183,20 +148,16 @@ def _shingles(folded: bytes) -> "Keys":
     starts = np.flatnonzero(chosen < 16)
     # eight characters from each place on, read as one number
     eights = np.ndarray((len(folded) - 7,), dtype=np.uint64, buffer=folded, strides=(1,))
-    hashes = eights[starts] * np.uint64(0x9E3779B97F4A7C15)
-    hashes ^= hashes >> np.uint64(29)
-    hashes += eights[starts + 8]
-    hashes *= np.uint64(0xC2B2AE3D27D4EB4F)
-    hashes ^= hashes >> np.uint64(32)
+    hashes = eights[starts] * _MIX
+    hashes ^= eights[starts + 8]
+    hashes *= _MIX
+    hashes ^= hashes >> _HALF
     hashes += eights[starts + 16]
-    hashes *= np.uint64(0x9E3779B97F4A7C15)
-    hashes ^= hashes >> np.uint64(31)
+    hashes *= _MIX
     return hashes
 
 
-def _signatures(texts: Sequence[str]) -> "Signatures":
-    import numpy as np
-
+def _signatures(texts: Sequence[str]) -> Signatures:
     batches = [
         _min_hash([_shingles(fold(text)) for text in texts[start : start + _BATCH]])
         for start in range(0, len(texts), _BATCH)
@@ -204,10 +165,9 @@ def _signatures(texts: Sequence[str]) -> "Signatures":
     return np.concatenate(batches) if batches else np.empty((0, PERMUTATIONS), dtype=np.uint32)
 
 
-def _min_hash(shingles: Sequence["Keys"]) -> "Signatures":
+def _min_hash(shingles: Sequence[Keys]) -> Signatures:
     """MinHash values, one row of `PERMUTATIONS` per set of shingles."""
     import numpy as np
-    from rensa import RMinHash
 
     offsets = np.zeros(len(shingles) + 1, dtype=np.uint64)
     np.cumsum([len(s) for s in shingles], out=offsets[1:])
@@ -215,29 +175,25 @@ def _min_hash(shingles: Sequence["Keys"]) -> "Signatures":
     return np.array(matrix.to_rows(), dtype=np.uint32)
 
 
-def _band_keys(signatures: "Signatures") -> "Keys":
+def _band_keys(signatures: Signatures) -> Keys:
     """One key per row and band: rows that share a key agree in that band's eight values; 0 is no key."""
-    import numpy as np
-
     pairs = np.ascontiguousarray(signatures).view(np.uint64).reshape(len(signatures), BANDS, PERMUTATIONS // BANDS // 2)
     keys = np.zeros(pairs.shape[:2], dtype=np.uint64)
     for position in range(pairs.shape[2]):
         keys ^= pairs[:, :, position]
-        keys *= np.uint64(0x9E3779B97F4A7C15)
-        keys ^= keys >> np.uint64(31)
+        keys *= _MIX
+        keys ^= keys >> _HALF
     # a text without shingles is near to nothing
     keys[(signatures == _EMPTY).all(axis=1)] = 0
     return keys
 
 
-def _are_similar(one: "Signatures", other: "Signatures") -> bool:
+def _are_similar(one: Signatures, other: Signatures) -> bool:
     return int((one == other).sum()) >= THRESHOLD * PERMUTATIONS
 
 
-def _buckets(keys: "Keys") -> Iterator[list[int]]:
+def _buckets(keys: Keys) -> Iterator[list[int]]:
     """Rows that share a key, in order, where there are at least two; key 0 is none."""
-    import numpy as np
-
     order = np.argsort(keys, kind="stable")
     ordered = keys[order]
     edges = np.flatnonzero(np.diff(ordered)) + 1
@@ -248,14 +204,14 @@ def _buckets(keys: "Keys") -> Iterator[list[int]]:
             yield order[starts[index] : ends[index]].tolist()
 
 
-def _root(parents: "NDArray[np.int32]", row: int) -> int:
+def _root(parents: NDArray[np.int32], row: int) -> int:
     while parents[row] != row:
         parents[row] = parents[parents[row]]
         row = int(parents[row])
     return row
 
 
-def _join(parents: "NDArray[np.int32]", one: int, other: int) -> None:
+def _join(parents: NDArray[np.int32], one: int, other: int) -> None:
     """Join two groups; the smaller row number leads."""
     first, second = sorted((_root(parents, one), _root(parents, other)))
     parents[second] = first

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ctiforge.data.near_duplicates import content_hash, fold
+from ctiforge.data.identity import content_hash, fold
 from ctiforge.data.records import ArticleRecord
 from ctiforge.errors import DataError, UsageError
 from ctiforge.observables import Observable

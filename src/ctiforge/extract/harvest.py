@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ctiforge.data.articles import Article, Execution
-from ctiforge.data.near_duplicates import canonical_url, content_hash, fold
+from ctiforge.data.identity import canonical_url, content_hash, fold
 from ctiforge.data.records import ArticleRecord
 from ctiforge.errors import DataError
 from ctiforge.extract.harvest_report import HarvestReport, KeptCounts
@@ -99,13 +99,15 @@ def _gather(
     if not executions:
         return "no execution of the chosen status"
     best = max(executions, key=lambda execution: execution.rank)
-    report.items_set_aside.update(best.outcome.set_aside)
+    if best.outcome.set_aside:
+        report.items_set_aside.update(best.outcome.set_aside)
     content = article.content
     if not content or not content.strip():
         return "no content"
     if best.outcome.generation is None:
         return next(iter(best.outcome.set_aside), "extraction_result cannot be read")
-    report.unlabelled.update(f"{type_}: {reason}" for type_, reason in best.outcome.failed_types.items())
+    for type_, why in best.outcome.failed_types.items():
+        report.unlabelled[f"{type_}: {why}"] += 1
     labelled = _labelled_types(best)
     if not labelled:
         return "no type labelled: every extraction failed"

@@ -69,7 +69,8 @@ class KeptCounts:
             report.labelled_articles[type_] += 1
             report.positive_articles[type_] += found > 0
             report.observables_by_type[type_] += found
-        report.platforms.update(kept.counts["platforms"])
+        for platform, found in kept.counts["platforms"].items():
+            report.platforms[platform] += found
 
 
 def print_report(report: HarvestReport, console: "Console") -> None:

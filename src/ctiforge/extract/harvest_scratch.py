@@ -200,10 +200,13 @@ def _open_lines(path: Path) -> IO[bytes]:
 
 def _counts(record: ArticleRecord) -> str:
     """What the report counts of an article, as JSON: observables per labelled type, and per platform."""
-    types = Counter(dict.fromkeys(record.labelled_types, 0))
-    types.update(observable.type for observable in record.observables)
-    platforms = Counter(observable.platform or "unknown" for observable in record.observables)
-    return json.dumps({"types": types, "platforms": platforms})
+    types = dict.fromkeys(record.labelled_types, 0)
+    platforms: dict[str, int] = {}
+    for observable in record.observables:
+        types[observable.type] = types.get(observable.type, 0) + 1
+        platform = observable.platform or "unknown"
+        platforms[platform] = platforms.get(platform, 0) + 1
+    return to_json({"types": types, "platforms": platforms}).decode()
 
 
 @contextmanager

@@ -3,7 +3,8 @@ import random
 import numpy as np
 import pytest
 
-from ctiforge.data.near_duplicates import DuplicateIndex, canonical_url, content_hash, fold, near_pairs_between
+from ctiforge.data.identity import canonical_url, content_hash, fold
+from ctiforge.data.near_duplicates import DuplicateIndex, near_pairs_between
 
 
 def make_text(seed: int, words: int = 400) -> str:
