@@ -92,7 +92,7 @@ bench-help: install ## How long every --help takes
 	$(BIN)/python benchmarks/bench_help.py $(ARGS)
 
 demo-base: install ## Make the demo's base model anew (hours; it is shipped ready)
-	$(BIN)/python -m ctiforge.demo.pretrain $(ARGS)
+	$(BIN)/python -m ctiforge.demo.making.pretrain $(ARGS)
 
 clean: ## Remove the environment, the embedded database and the embedded store
 	-$(BIN)/python jobs/demo_database.py down

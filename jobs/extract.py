@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -15,18 +16,23 @@ def main(
     file: Annotated[str | None, typer.Argument(help="A text file, or - for standard input.")] = None,
     article_id: Annotated[str | None, typer.Option(help="An article of the database (DATABASE_URL) instead.")] = None,
     model: Annotated[str, typer.Option(help="A trained model: folder, artifact, or hub name.")] = "demo",
-    types: Annotated[list[str] | None, typer.Option(help="Types to ask for; default: those it was trained for.")] = None,
+    types: Annotated[
+        list[str] | None, typer.Option(help="Types to ask for; default: those it was trained for.")
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Windows that are generated together.")] = 32,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
     """Print the observables of a text as JSON, in the shape that the application stores."""
-    from ctiforge.extract.agent import ExtractAgent
+    from ctiforge.extract.evaluate import load_extractor
     from ctiforge.extract.merging import application_result
-    from ctiforge.store.artifacts import local_model
+    from ctiforge.store.artifacts import fetch
+    from ctiforge.training.encoding import model_input
 
     text, url = read_text(file, article_id)
-    with local_model(model) as path:
-        agent = ExtractAgent.load(path, device=device, batch_size=batch_size, name=model)
+    with TemporaryDirectory() as scratch:
+        inputs, _ = model_input(model)
+        folder = fetch(inputs["model"], Path(scratch)) if inputs else None
+        agent = load_extractor(model, folder, device=device, batch_size=batch_size)
     extraction = agent.extract(text, types, source_url=url)
     broken = [window for window in extraction.windows if window.error or not window.json_parsed]
     if broken:

@@ -37,10 +37,10 @@ def resolve_model(name: str) -> str:
 
 
 def model_input(name: str) -> tuple[dict[str, str], dict[str, str]]:
-    """How a model enters a stage's fingerprint: a folder as an input, by its content; a hub name as a parameter."""
+    """How a model enters a stage's fingerprint: a folder or artifact as an input, by content; a hub name as a parameter."""
     path = resolve_model(name)
-    if Path(path).is_dir():
-        return {"model": path}, {"model_name": name if name == DEMO_MODEL else Path(path).name}
+    if path.startswith("s3://") or Path(path).is_dir():
+        return {"model": path}, {}
     return {}, {"model_name": name}
 
 

@@ -19,8 +19,14 @@ from ctiforge.training.encoding import load_tokenizer
 from ctiforge.training.options import LoraOptions, TrainingOptions
 
 OPTIONS = TrainingOptions(
-    batch_size=8, gradient_accumulation_steps=1, max_steps=12, learning_rate=2e-3, adam_beta2=0.95, eval_steps=4, save_steps=4
-)  # fmt: skip
+    batch_size=8,
+    gradient_accumulation_steps=1,
+    max_steps=12,
+    learning_rate=2e-3,
+    adam_beta2=0.95,
+    eval_steps=4,
+    save_steps=4,
+)
 REQUEST = TrainRequest("demo", "test-model", "messages", 304, False, LoraOptions(), OPTIONS, device="cpu", force=True)
 
 
@@ -35,7 +41,9 @@ def data(tmp_path_factory):
     tokenizer = load_tokenizer("demo")
     corpus = make_corpus(1, DemoSizes(training=40, training_long=0, test_seen=2, test_unseen=0, test_long=0))
     options = FormatOptions("messages", "short-v1", 304, 128)
-    write_prepared(prepare(corpus.training, corpus.test, options, tokenizer), options, tokenizer, "demo", ("messages",), folder)
+    write_prepared(
+        prepare(corpus.training, corpus.test, options, tokenizer), options, tokenizer, "demo", ("messages",), folder
+    )
     return folder
 
 

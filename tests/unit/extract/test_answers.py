@@ -36,7 +36,9 @@ def test_items_of_types_that_were_not_asked_for_are_left_out():
 
 
 def test_an_answer_cut_by_length_keeps_its_whole_items_and_counts_as_unparsed():
-    parsed = parse_answer('{"observables":[{"type":"cmdline","value":"a"},{"type":"services","value":"b"},{"type":"cm', TYPES)
+    parsed = parse_answer(
+        '{"observables":[{"type":"cmdline","value":"a"},{"type":"services","value":"b"},{"type":"cm', TYPES
+    )
     assert not parsed.json_parsed
     assert [item.value for item in parsed.observables] == ["a", "b"]
 

@@ -35,7 +35,9 @@ def test_a_window_answers_exactly_what_occurs_in_it(article, prepare):
     assert values(result.examples[0]) == ["whoami /all"]
     assert values(result.examples[-1]) == ["net group Admins /domain"]
     for example in result.examples:
-        assert values(example) == [value for value in ("whoami /all", "net group Admins /domain") if value in example.window]
+        assert values(example) == [
+            value for value in ("whoami /all", "net group Admins /domain") if value in example.window
+        ]
 
 
 def test_every_example_fits_and_no_answer_is_lost(article, prepare):

@@ -10,7 +10,9 @@ def cmd(value):
 
 
 def test_the_same_value_of_two_windows_is_one_item():
-    merged = merge_windows(TEXT, [(Window(0, 36), [cmd("cmd /c start evil.exe -a")]), (Window(5, 52), [cmd("cmd /c start  evil.exe -a")])])
+    merged = merge_windows(
+        TEXT, [(Window(0, 36), [cmd("cmd /c start evil.exe -a")]), (Window(5, 52), [cmd("cmd /c start  evil.exe -a")])]
+    )
     assert [item.value for item in merged] == ["cmd /c start evil.exe -a"]
 
 
@@ -33,7 +35,10 @@ def test_a_fragment_without_a_longer_neighbour_stays():
 
 
 def test_the_application_gets_items_summary_and_count():
-    items = [Observable(type="services", value="Evil", platform="Windows"), Observable(type="cmdline", value="id", platform="Linux")]
+    items = [
+        Observable(type="services", value="Evil", platform="Windows"),
+        Observable(type="cmdline", value="id", platform="Linux"),
+    ]
     assert application_result(items, "https://example.invalid") == {
         "observables": [
             {"type": "services", "value": "Evil", "platform": "Windows"},

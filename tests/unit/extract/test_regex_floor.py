@@ -26,6 +26,12 @@ FOUND = [
     ("scheduled_tasks", "created a scheduled task named DotNetUpdate to", ["DotNetUpdate"]),
     ("process_lineage", "EarthTime.exe spawned cmd.exe with no arguments", ["EarthTime.exe -> cmd.exe"]),
     ("process_lineage", "cmd.exe was spawned by w3wp.exe", ["w3wp.exe -> cmd.exe"]),
+    ("services", "Service installed: CoreAgent; registers `x.service` and the service C:\\a\\b.exe", [
+        "CoreAgent", "C:\\a\\b.exe"]),
+    ("scheduled_tasks", "Task name: \\Microsoft\\Windows\\Sync and the task UpdateCheck", [
+        "\\Microsoft\\Windows\\Sync", "UpdateCheck"]),
+    ("process_lineage", "Parent: a.exe, child: b.exe. The log shows c.exe as the parent of d.exe", [
+        "a.exe -> b.exe", "c.exe -> d.exe"]),
     ("process_lineage", "a.exe → b.exe → c.exe", ["a.exe -> b.exe", "b.exe -> c.exe"]),
     ("hunt_queries", "Hunt:\nDeviceProcessEvents\n| where FileName == 'a'\n\nEnd", [
         "DeviceProcessEvents\n| where FileName == 'a'"]),

@@ -9,12 +9,17 @@ from ctiforge.observables import Observable
 from ctiforge.training.encoding import count_tokens
 
 FULL = load_prompt("full-v1")
-WITH_SYSTEM = "{% for m in messages %}[{{ m['role'] }}]{{ m['content'] }}{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}"
+WITH_SYSTEM = (
+    "{% for m in messages %}[{{ m['role'] }}]{{ m['content'] }}{% endfor %}"
+    "{% if add_generation_prompt %}[assistant]{% endif %}"
+)
 DROPS_SYSTEM = "{% for m in messages if m['role'] != 'system' %}[{{ m['role'] }}]{{ m['content'] }}{% endfor %}"
 
 
 def test_the_short_prompt_costs_about_80_tokens_of_the_demo_tokenizer(tokenizer):
-    text = load_prompt("short-v1").user(("cmdline", "registry", "services", "scheduled_tasks", "process_lineage", "hunt_queries"), "")
+    text = load_prompt("short-v1").user(
+        ("cmdline", "registry", "services", "scheduled_tasks", "process_lineage", "hunt_queries"), ""
+    )
     assert count_tokens(tokenizer, [text])[0] <= 80
 
 
@@ -62,8 +67,13 @@ def test_the_fixed_formats_end_where_the_answer_begins(tokenizer, text_format, e
 
 
 def test_an_answer_is_compact_json_without_empty_fields():
-    answer = render_answer([Observable(type="cmdline", value='net group "x"', platform="Windows"), Observable(type="services", value="é")])
-    assert answer == '{"observables":[{"type":"cmdline","value":"net group \\"x\\"","platform":"Windows"},{"type":"services","value":"é"}]}'
+    answer = render_answer(
+        [Observable(type="cmdline", value='net group "x"', platform="Windows"), Observable(type="services", value="é")]
+    )
+    assert (
+        answer == '{"observables":[{"type":"cmdline","value":"net group \\"x\\"","platform":"Windows"},'
+        '{"type":"services","value":"é"}]}'
+    )
 
 
 def test_guide_rows_have_the_shape_of_their_format():

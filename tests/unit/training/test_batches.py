@@ -21,7 +21,9 @@ def test_every_row_comes_once_and_neighbours_are_alike_in_length():
     lengths = [(i * 37) % 100 + 1 for i in range(512)]
     order = list(LengthBucketSampler(lengths, 4, seed=1))
     assert sorted(order) == list(range(512))
-    spread = [max(lengths[i] for i in order[k : k + 4]) - min(lengths[i] for i in order[k : k + 4]) for k in range(0, 512, 4)]
+    spread = [
+        max(lengths[i] for i in order[k : k + 4]) - min(lengths[i] for i in order[k : k + 4]) for k in range(0, 512, 4)
+    ]
     assert max(spread) <= 8
 
 

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -74,7 +76,7 @@ def test_windows_cover_the_text_within_the_budget(text, window_tokens, overlap_t
         return
     assert windows[0].start == 0
     assert windows[-1].end == len(text)
-    for before, after in zip(windows, windows[1:], strict=False):
+    for before, after in pairwise(windows):
         assert before.start < after.start <= before.end
     assert all(pieces.tokens_between(w.start, w.end) <= window_tokens for w in windows)
 

@@ -1,0 +1,229 @@
+"""Random rows to learn copying from: nothing in them is a word of the demo's articles.
+
+A row's text is random tokens in which spans are announced by cue tokens, a few per type; the answer
+is the announced spans, as the JSON that the Extract Agent gives. Half of the spans share a part with
+another span of the row, so that copying must follow the place and not the content alone.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ctiforge.demo.making.tokenizer import ASSISTANT, BEGIN, END, PAD, USER
+
+TYPES = ("cmdline", "registry", "services", "scheduled_tasks", "process_lineage", "hunt_queries")
+_PLATFORMS = ("", "Windows", "Windows", "Linux")
+_CUES_PER_TYPE = 4
+_LINEAGE = TYPES.index("process_lineage")
+# Shares of rows with 0, 1, 2 … announced spans.
+_ITEMS = (0.08, 0.30, 0.25, 0.17, 0.12, 0.08)
+# How much more than another token of the answer these weigh: there the text must be searched.
+_TYPE_WEIGHT, _FIRST_WEIGHT, _ANY_WEIGHT = 6.0, 4.0, 3.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """Token ids, and the weight of each as a target (0: no loss)."""
+
+    ids: list[int]
+    weights: list[float]
+
+
+class RowMaker:
+    """Makes rows for one tokenizer, always the same for one seed."""
+
+    def __init__(self, tokenizer: Any, seed: int) -> None:
+        self.rng = random.Random(seed)
+        self.tokenizer = tokenizer
+        vocabulary: dict[str, int] = tokenizer.get_vocab()
+        printable = {t: i for t, i in vocabulary.items() if i > 4 and all("!" <= c <= "~" for c in t)}
+        words = sorted(i for t, i in printable.items() if t.isalnum() and not t.isdigit())
+        cues = random.Random("cues").sample(words, len(TYPES) * _CUES_PER_TYPE)
+        self.cues = [cues[k :: len(TYPES)] for k in range(len(TYPES))]
+        self.words = sorted(set(words) - set(cues))
+        self.any = sorted(set(printable.values()) - set(cues))
+        self.digits = sorted(i for t, i in printable.items() if t.isdigit())
+        self.punctuation = sorted(i for t, i in printable.items() if len(t) == 1 and not t.isalnum())
+        self.space, self.line = vocabulary["Ġ"], vocabulary["Ċ"]
+        self.quote, self.backslash, self.stop = vocabulary['"'], vocabulary["\\"], vocabulary["."]
+        self.begin, self.end, self.pad = vocabulary[BEGIN], vocabulary[END], vocabulary[PAD]
+        self.user, self.assistant = vocabulary[USER], vocabulary[ASSISTANT]
+        self.between = [[*self._word(), self.space, *self._word()] for _ in range(24)]
+        comma = vocabulary[","]
+        self.borders = [
+            ([self.line], [self.line]),
+            ([self.quote], [self.quote]),
+            ([vocabulary["`"]], [vocabulary["`"]]),
+            ([vocabulary["'"]], [vocabulary["'"]]),
+            ([vocabulary["("]], [vocabulary[")"]]),
+            ([self.space], [self.stop, self.space]),
+            ([vocabulary[":"], self.space], [comma, self.space]),
+            ([self.line, self.line], [self.line, self.line]),
+        ]
+        encode = self._encode
+        self.json_type = [encode(f'{{"type":"{name}","value":"') for name in TYPES]
+        self.json_platform = {p: encode(f'","platform":"{p}"}}') if p else encode('"}') for p in set(_PLATFORMS)}
+        self.json_head, self.json_tail, self.json_comma = encode('{"observables":['), encode("]}"), encode(",")
+        self.type_mark, self.value_mark, self.arrow = encode('"type":"'), encode('"value":"'), encode(" -> ")
+        self.names, self.name_comma = [encode(name) for name in TYPES], encode(", ")
+        self.short_prompt = encode("Types: "), [self.line]
+        self.long_prompt = (
+            encode("Return as JSON the observables in the text.\nTypes: "),
+            encode("\nCopy each value.\n\n"),
+        )
+
+    def repeats(self, length: int) -> Row:
+        """A row of segments, each repeated once or twice; only the repeats are targets."""
+        ids, weights = [self.begin], [0.0]
+        while len(ids) < length:
+            segment = [*self._value(30), self.space] if self._chance(0.3) else self._some(self.any, self._int(6, 30))
+            times = self._int(2, 4)
+            ids += segment * times
+            weights += [0.0] * len(segment) + [1.0] * (len(segment) * (times - 1))
+        return Row(ids[:length], weights[:length])
+
+    def extraction(self, length: int, longest_value: int) -> Row:
+        """A row of at most `length` tokens: prompt, text, answer."""
+        text_length = int((length - 34) * self.rng.uniform(0.35, 0.75))
+        while True:
+            prompt, answer = self._extraction(text_length, length, longest_value)
+            if len(prompt) + len(answer) <= length:
+                return Row(prompt + answer, [0.0] * len(prompt) + self._weights(answer))
+            text_length = max(8, text_length - 6)
+
+    def _extraction(self, text_length: int, length: int, longest_value: int) -> tuple[list[int], list[int]]:
+        everything = list(range(len(TYPES)))
+        asked = sorted(self.rng.sample(everything, self._int(1, 6))) if self._chance(0.25) else everything
+        segments = self._segments(text_length, longest_value, asked)
+        self.rng.shuffle(segments)
+        spare = max(0, text_length - sum(len(segment) for segment, _ in segments))
+        shares = [self.rng.expovariate(1) for _ in range(len(segments) + 1)]
+        gaps = [int(spare * share / sum(shares)) for share in shares]
+        text: list[int] = []
+        answers = []
+        for (segment, answer), gap in zip(segments, gaps, strict=False):
+            text += self._filler(gap) + segment
+            if answer:
+                answers.append(answer)
+        text += self._filler(gaps[-1])
+        head, tail = self.long_prompt if length >= 224 and self._chance(0.5) else self.short_prompt
+        names = self._joined([self.names[each] for each in asked], self.name_comma)
+        prompt = [self.begin, self.user, *head, *names, *tail, *text, self.end, self.assistant]
+        return prompt, [*self.json_head, *self._joined(answers, self.json_comma), *self.json_tail, self.end]
+
+    def _segments(self, text_length: int, longest: int, asked: Sequence[int]) -> list[tuple[list[int], list[int]]]:
+        """Announced spans with their JSON, and spans that nothing announces (no JSON)."""
+        pool: list[list[int]] = []
+        count = min(self.rng.choices(range(len(_ITEMS)), weights=_ITEMS)[0], max(1, text_length // 24))
+        segments = []
+        for _ in range(count):
+            kind, cue = self._int(0, len(TYPES)), self._int(0, _CUES_PER_TYPE)
+            value = self._related_value(pool, longest)
+            segment, written = self._announce(kind, cue) + self._bordered(value), self._escaped(value)
+            if kind == _LINEAGE:
+                child = self._related_value(pool, longest)
+                segment += self.rng.choice(self.between) + self._bordered(child)
+                written = written + self.arrow + self._escaped(child)
+            answer = self.json_type[kind] + written + self.json_platform[_PLATFORMS[cue]]
+            segments.append((segment, answer if kind in asked else []))
+        for _ in range(self._int(0, 3)):
+            near_miss = [self.rng.choice(self.cues[self._int(0, len(TYPES))]), self.stop, self.space]
+            lead = (near_miss if self._chance(0.2) else []) + self._filler(4)
+            segments.append((lead + self._bordered(self._related_value(pool, longest)), []))
+        return segments
+
+    def _weights(self, answer: Sequence[int]) -> list[float]:
+        weights = [1.0] * len(answer)
+        weights[len(self.json_head)] = _ANY_WEIGHT
+        for place in range(len(self.value_mark), len(answer)):
+            if answer[place - len(self.type_mark) : place] == self.type_mark:
+                weights[place] = _TYPE_WEIGHT
+            elif answer[place - len(self.value_mark) : place] == self.value_mark:
+                weights[place] = _FIRST_WEIGHT
+        return weights
+
+    def _announce(self, kind: int, cue: int) -> list[int]:
+        before = [token for _ in range(self._int(0, 3)) for token in [*self._word(), self.space]]
+        after = [token for _ in range(self._int(0, 2)) for token in [self.space, *self._word()]]
+        return [*before, self.cues[kind][cue], *after]
+
+    def _bordered(self, value: list[int]) -> list[int]:
+        opening, closing = self.rng.choice(self.borders)
+        return opening + value + closing
+
+    def _related_value(self, pool: list[list[int]], longest: int) -> list[int]:
+        """A new value, half of the time with the beginning or the end of an earlier one."""
+        value = self._value(longest)
+        if pool and self._chance(0.5):
+            other = self.rng.choice(pool)
+            if self._chance(0.6):
+                value = other[: self._int(1, len(other) + 1)] + value
+            else:
+                value = value[: len(value) // 2] + other[self._int(0, len(other)) :]
+            value = self._stripped(value[:longest])
+        pool.append(value)
+        return value
+
+    def _value(self, longest: int) -> list[int]:
+        length = min(longest, 3 + int(self.rng.expovariate(1 / 9)))
+        if self._chance(0.2):
+            return self._some(self._some(self.any, self._int(4, 16)), length)
+        separators = self._some(self.punctuation, 3)
+        if self._chance(0.4):
+            separators[0] = self.backslash
+        value: list[int] = []
+        while len(value) < length:
+            value += self._word() if self._chance(0.8) else self._some(self.any, self._int(1, 4))
+            value += self.rng.choices([self.space, *separators, self.quote], weights=(35, 35, 15, 10, 5))
+        return self._stripped(value[:length])
+
+    def _filler(self, length: int) -> list[int]:
+        text: list[int] = []
+        while len(text) < length:
+            text += self._word()
+            draw = self.rng.random()
+            if draw < 0.72:
+                text.append(self.space)
+            elif draw < 0.80:
+                text += [self.rng.choice(self.punctuation), self.space]
+            elif draw < 0.85:
+                text.append(self.line)
+            elif draw < 0.90:
+                text += [*self._some(self.digits, self._int(1, 5)), self.space]
+            else:
+                text.append(self.rng.choice(self.punctuation))
+        return text
+
+    def _escaped(self, value: Sequence[int]) -> list[int]:
+        return [
+            out
+            for token in value
+            for out in ([self.backslash] if token in (self.quote, self.backslash) else []) + [token]
+        ]
+
+    def _stripped(self, value: list[int]) -> list[int]:
+        while value and value[-1] == self.space:
+            value = value[:-1]
+        while value and value[0] == self.space:
+            value = value[1:]
+        return value or [self.rng.choice(self.words)]
+
+    def _word(self) -> list[int]:
+        return self._some(self.words, self.rng.choices((1, 2, 3), weights=(45, 40, 15))[0])
+
+    def _joined(self, parts: Sequence[list[int]], comma: list[int]) -> list[int]:
+        return [token for index, part in enumerate(parts) for token in (comma if index else []) + part]
+
+    def _some(self, tokens: Sequence[int], count: int) -> list[int]:
+        return self.rng.choices(tokens, k=count)
+
+    def _int(self, least: int, below: int) -> int:
+        return self.rng.randrange(least, below)
+
+    def _chance(self, share: float) -> bool:
+        return self.rng.random() < share
+
+    def _encode(self, text: str) -> list[int]:
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
