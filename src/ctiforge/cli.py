@@ -1,6 +1,7 @@
 """The command `ctiforge`: plan and run a line, look at runs, and start the programs of `jobs/`."""
 
 import os
+import signal
 import sys
 from typing import Annotated, Any
 
@@ -57,6 +58,9 @@ def run(
         raise UsageError(f"there is no line {line}; there is {', '.join(LINES)}")
     flags = {"store": store, "model": model, "test_set": test_set, "max_length": max_length, "outputs": outputs}
     loaded = load_settings({**flags, "stages": _stage_flags(set_ or [])})
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+        # a terminal that is closed stops the run as SIGTERM does; nohup is left alone
+        signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
     run_line(line, loaded.settings, LocalBackend(), dry_run=dry_run)
 
 

@@ -17,6 +17,7 @@ class LineStage:
     """`jobs/<program>.py`."""
     arguments: tuple[str, ...] = ()
     reads_database: bool = False
+    """Gets DATABASE_URL, and always runs: what it will find there, nobody knows before."""
     is_report: bool = False
     """Reads artifacts and prints; keeps none, so it always runs."""
     collect: str | None = None
@@ -25,10 +26,16 @@ class LineStage:
 
 EXTRACT = (
     LineStage("harvest_extract", "harvest_extract", ("--from-database",), reads_database=True),
+    # of the harvest only the records count: another report about the same records trains nothing anew
     LineStage(
         "format_extract",
         "format_extract",
-        ("--input={harvest_extract}", "--model={model}", "--max-length={max_length}", "--format=messages"),
+        (
+            "--input={harvest_extract}/records.jsonl",
+            "--model={model}",
+            "--max-length={max_length}",
+            "--format=messages",
+        ),
     ),
     LineStage(
         "train_extract",
@@ -50,10 +57,19 @@ EXTRACT = (
     LineStage(
         "eval_tuned",
         "eval_extract",
-        ("--model={train_extract}", "--test-data=testset:{test_set}"),
+        (
+            "--model={train_extract}",
+            "--test-data=testset:{test_set}",
+            "--training-data={harvest_extract}/records.jsonl",
+        ),
         collect="evaluation.json",
     ),
-    LineStage("compare_extract", "compare_extract", ("{eval_base}", "{eval_regex}", "{eval_tuned}"), is_report=True),
+    LineStage(
+        "compare_extract",
+        "compare_extract",
+        ("{eval_base}", "{eval_regex}", "{eval_tuned}", "--output={outputs}/comparison"),
+        is_report=True,
+    ),
 )
 
 LINES = {"extract": EXTRACT}

@@ -125,8 +125,12 @@ class _Run:
         return Path(self.settings.outputs) / "evaluations"
 
     def _can_be_asked(self, stage: LineStage) -> bool:
-        asked = stage.is_report or stage.name in self.answers
-        return not asked and missing_input(stage, self.line, self.artifacts) is None
+        always_runs = stage.is_report or stage.reads_database
+        return (
+            not always_runs
+            and stage.name not in self.answers
+            and missing_input(stage, self.line, self.artifacts) is None
+        )
 
     def _ask(self, stages: list[LineStage]) -> None:
         answers = ask_plans({stage.name: self._command(stage) for stage in stages})

@@ -48,13 +48,17 @@ def work(dirs):
     database = os.environ.get("DATABASE_URL") if NAME == "harvest_extract" else None
     result = {"name": NAME, "seen": seen, "database": database, "argv": sys.argv[1:], "came_back": came_back}
     kept = {"rows": control.get("rows", 1)} if NAME == "harvest_extract" else result
-    (dirs.out / ("evaluation.json" if NAME == "eval_extract" else "result.json")).write_text(json.dumps(kept))
+    files = {"eval_extract": "evaluation.json", "harvest_extract": "records.jsonl"}
+    (dirs.out / files.get(NAME, "result.json")).write_text(json.dumps(kept))
+    if NAME == "harvest_extract":
+        (dirs.out / "report.json").write_text(json.dumps({"read": control.get("read", 10)}))
     (CONTROL.parent / f"{NAME}.result.json").write_text(json.dumps(result))
     return {}
 
 def main(
     store: str = "", expect: str = None, plan: bool = False, model: str = None, input: str = None, data: str = None,
-    test_data: str = None, max_length: int = 64, format: str = "", from_database: bool = False, epochs: int = 1,
+    test_data: str = None, training_data: str = None,
+    max_length: int = 64, format: str = "", from_database: bool = False, epochs: int = 1,
 ) -> None:
     if test_data == "testset:missing":
         from ctiforge.errors import UsageError
@@ -72,8 +76,9 @@ COMPARE = """
 import json, sys
 from ctiforge.store.artifacts import fetch
 from pathlib import Path
-print("a table of", len(sys.argv[1:]))
-for uri in sys.argv[1:]:
+uris = [argument for argument in sys.argv[1:] if not argument.startswith("--")]
+print("a table of", len(uris))
+for uri in uris:
     print(json.loads(fetch(uri + "/evaluation.json", Path("unused")).read_text())["argv"][0])
 """
 DEMO_DATABASE = """
@@ -114,7 +119,7 @@ class World:
     def ctiforge(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run `ctiforge` with these arguments to its end."""
         process = self.start(*arguments)
-        output, errors = process.communicate(timeout=120)
+        output, errors = process.communicate(timeout=300)
         return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
 
     def worked(self) -> list[str]:

@@ -20,6 +20,8 @@ def test_a_run_does_every_stage_and_a_second_one_only_what_changed(world) -> Non
     assert "noise" not in first.stdout
     assert len(list((world.folder / "outputs/evaluations").glob("eval_*.json"))) == 3
 
+    # another report about the same records
+    world.control(harvest_extract={"rows": 1, "read": 11})
     second = world.ctiforge("run", "extract")
     assert second.returncode == 0, second.stderr
     assert world.worked() == ["harvest_extract"]
@@ -37,7 +39,7 @@ def test_each_stage_gets_the_artifact_of_the_one_before(world) -> None:
     assert world.ctiforge("run", "extract", "--model", "some/model", "--max-length", "99").returncode == 0
     harvest, train = world.result("harvest_extract"), world.result("train_extract")
     assert harvest["database"] == "postgresql://demo:s3cr3t@localhost/demo"
-    assert world.result("format_extract")["seen"] == {"input": ["result.json"]}
+    assert world.result("format_extract")["seen"] == {"input": "records.jsonl"}
     assert "--model=some/model" in train["argv"]
     assert "--max-length=99" in train["argv"]
     tuned = world.result("eval_extract")
@@ -95,24 +97,18 @@ def test_what_cannot_work_is_told_before_anything_runs(world) -> None:
     assert world.worked() == []
 
 
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
-def test_a_stop_in_the_middle_saves_and_the_same_command_goes_on(world, sent: int, code: int) -> None:
-    world.control(train_extract={"waits": True})
-    process = world.start("run", "extract")
-    _read_until(process, "train_extract waits")
-    process.send_signal(sent)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == code, errors
-    assert "Traceback" not in errors
-    assert world.database() == ["up", "down"]
-    assert not list((world.folder / ".ctiforge/store/artifacts").glob("train_extract*"))
-    assert "interrupted" in world.ctiforge("status").stdout
+def test_ctrl_c_in_the_middle_saves_and_the_same_command_goes_on(world) -> None:
+    _stop_in_the_middle(world, signal.SIGINT, 130)
     world.worked()
-
     world.control()
     assert world.ctiforge("run", "extract").returncode == 0
     assert world.worked() == ["harvest_extract", "train_extract", *["eval_extract"] * 3]
     assert world.result("train_extract")["came_back"] is True
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP])
+def test_a_run_that_is_told_to_end_stops_its_stage_and_ends_with_75(world, sent: signal.Signals) -> None:
+    _stop_in_the_middle(world, sent, 75)
 
 
 def test_a_dry_run_stops_after_the_plan(world) -> None:
@@ -153,14 +149,27 @@ def test_doctor_and_config_say_what_they_found(world) -> None:
 def test_a_line_runs_on_s3_as_well(world, s3_server, s3_bucket: str) -> None:
     world.environment |= s3_server.environment()
     store = f"{s3_bucket}/team"
-    first = world.ctiforge("run", "extract", "--store", store)
+    first = world.ctiforge("run", "extract", "--store", store, "--test-set", "demo@1")
     assert first.returncode == 0, first.stderr
     assert world.worked() == LINE
-    assert world.ctiforge("run", "extract", "--store", store).returncode == 0
-    assert world.worked() == ["harvest_extract"]
+    plan = world.ctiforge("run", "extract", "--store", store, "--test-set", "demo@1", "--dry-run").stdout
+    assert "eval_base        cached" in plan
     evaluations = list((world.folder / "outputs/evaluations").glob("eval_*.json"))
     assert {json.loads(path.read_text())["name"] for path in evaluations} == {"eval_extract"}
-    assert world.ctiforge("runs", "--store", store).stdout.count("done") == 2
+    assert "done  7/7 stages" in world.ctiforge("runs", "--store", store).stdout
+
+
+def _stop_in_the_middle(world, sent: signal.Signals, code: int) -> None:
+    world.control(train_extract={"waits": True})
+    process = world.start("run", "extract")
+    _read_until(process, "train_extract waits")
+    process.send_signal(sent)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == code, errors
+    assert "Traceback" not in errors
+    assert world.database() == ["up", "down"]
+    assert not list((world.folder / ".ctiforge/store/artifacts").glob("train_extract*"))
+    assert "interrupted" in world.ctiforge("status").stdout
 
 
 def _read_until(process: "subprocess.Popen[str]", text: str) -> None:
