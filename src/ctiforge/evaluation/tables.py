@@ -86,15 +86,15 @@ def article_view(article: ArticleScore) -> RenderableType:
     return Group(*parts)
 
 
-def _side_by_side(title: str, items: list[ScoredItem]) -> Table:
+def _side_by_side(title: str, items: list[ScoredItem]) -> RenderableType:
+    if not items:
+        return Text(f"{title.partition(':')[0]}: none here, and none claimed", style="dim")
     table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, expand=True)
     columns = [[_item_text(item) for item in items if item.outcome == outcome] for outcome in _OUTCOMES]
     for outcome in _OUTCOMES:
         table.add_column(outcome, ratio=1, overflow="fold")
     for number in range(max(map(len, columns), default=0)):
         table.add_row(*(column[number] if number < len(column) else Text() for column in columns))
-    if not items:
-        table.add_row(Text("none here, and none claimed", style="dim"))
     return table
 
 

@@ -158,23 +158,26 @@ _KEY = re.compile(
     r"(?:\\{1,2}[\w{}().$%@&+<>-]+(?: [\w.()-]+){0,3}(?=\\))*\\{1,2}[\w{}.$%@<>-]+(?: (?:NT|Settings|Components)\b)?"
 )
 _QUOTED = r"[\"'“‘`]([^\"'”’`\n]{2,80})[\"'”’`]"
-_NAME_WORD = r"([A-Za-z][\w.$-]{2,60})"
+_NAME_WORD = r"(\\?[A-Za-z][\w.$\\-]{2,80})"
+# a word that is a name by its look: two capitals, a unit of systemd, or a path
+_LOOKS_NAMED = r"((?-i:[A-Z][a-z0-9]+[A-Z]\w+)|[\w@-]+\.service\b|\\(?:\w+\\)*\w+|[A-Z]:\\[\w.\\-]+\.exe)"
 _NAMED = r"(?: is| was)?(?: named| called|,? with the name| name:?)\s+"
 _SERVICES = (
     re.compile(
         r"\bsc(?:\.exe)?\s+(?:\\\\\S+\s+)?(?:create|config|start|stop|delete)\s+\"?([\w.$-]{2,60})\"?", re.IGNORECASE
     ),
     re.compile(r"New-Service\s+(?:-Name\s+)?[\"']?([\w.$-]{2,60})", re.IGNORECASE),
-    re.compile(rf"\bservices?{_NAMED}(?:{_QUOTED}|{_NAME_WORD})"),
+    re.compile(rf"\bservices?{_NAMED}(?:{_QUOTED}|{_NAME_WORD})", re.IGNORECASE),
+    re.compile(rf"\bservice(?: installed)?[:,]?\s+(?:{_QUOTED}|{_LOOKS_NAMED})", re.IGNORECASE),
+    re.compile(rf"\b(?:install|register)s?\s+{_LOOKS_NAMED}\s+as an? (?:\w+ )?service\b", re.IGNORECASE),
     re.compile(rf"{_QUOTED}\s+(?:Windows |system )?service\b"),
-    re.compile(rf"\b(?:Windows|malicious|new|system|a) service,?\s+{_QUOTED}"),
     re.compile(r"\bsystemctl\s+(?:enable|start|stop|disable)\s+(?:--now\s+)?([\w@.-]{2,60})"),
 )
 _TASKS = (
     re.compile(r"/tn\s+(?:\\?[\"'“]([^\"'”\n]{2,120}?)\\?[\"'”]|([^\s\"]{2,120}))", re.IGNORECASE),
     re.compile(r"-TaskName\s+(?:[\"']([^\"'\n]{2,120})[\"']|([^\s\"']{2,120}))", re.IGNORECASE),
     re.compile(rf"\btasks?{_NAMED}(?:{_QUOTED}|{_NAME_WORD})", re.IGNORECASE),
-    re.compile(rf"\b(?:scheduled|new|malicious|a) task,?\s+{_QUOTED}", re.IGNORECASE),
+    re.compile(rf"\btask[:,]?\s+(?:{_QUOTED}|{_LOOKS_NAMED})", re.IGNORECASE),
     re.compile(rf"{_QUOTED}\s+(?:scheduled )?task\b", re.IGNORECASE),
 )
 
@@ -204,16 +207,21 @@ _FILLER = r"also|then|subsequently|went|on|to|a|an|the|new|another|child|process
 _CHILD = rf"(?:\s+(?:{_FILLER})){{0,6}}"
 _DOWN = re.compile(rf"{_EXE}(?:\s+process)?{_CHILD}\s+{_VERBS}{_CHILD}\s+{_EXE}", re.IGNORECASE)
 _UP = re.compile(
-    rf"{_EXE}(?:\s+process)?(?:\s+(?:was|is|being|be|as|a|child|process|then))*\s+(?:{_VERBS}\s+by|child\s+(?:process\s+)?of|of)"
-    rf"(?:\s+(?:the|a|an|parent|process))*\s+{_EXE}",
+    rf"{_EXE}(?:\s+process)?(?:\s+(?:was|is|has|been|being|be|as|a|child|process|then))*\s+"
+    rf"(?:{_VERBS}\s+by|child\s+(?:process\s+)?of|of)(?:\s+(?:the|its|a|an|parent|process))*\s+{_EXE}",
     re.IGNORECASE,
 )
-_ARROWS = re.compile(r"(?<![\w.-])[\w.-]{1,60}\.exe(?:\s*(?:→|-+>|=+>|⟶)\s*[\w.-]{1,60}\.exe)+", re.IGNORECASE)
+_PARENT_OF = re.compile(rf"{_EXE}\s+(?:as|is|was)\s+(?:the |a )?parent(?: process)? of\s+{_EXE}", re.IGNORECASE)
+_PARENT_CHILD = re.compile(
+    rf"\bparent(?: process)?:?\s+{_EXE},?(?: and)?\s+child(?: process)?:?\s+{_EXE}", re.IGNORECASE
+)
+_ARROWS = re.compile(r"(?<![\w.-])[\w.-]{1,60}\.exe(?:\s*(?:→|-*>|=+>|⟶)\s*[\w.-]{1,60}\.exe)+", re.IGNORECASE)
 
 
 def _lineages(text: str) -> _Found:
-    for match in _DOWN.finditer(text):
-        yield match.start(), f"{match[1]} -> {match[2]}"
+    for pattern in (_DOWN, _PARENT_OF, _PARENT_CHILD):
+        for match in pattern.finditer(text):
+            yield match.start(), f"{match[1]} -> {match[2]}"
     for match in _UP.finditer(text):
         yield match.start(), f"{match[2]} -> {match[1]}"
     for match in _ARROWS.finditer(text):
