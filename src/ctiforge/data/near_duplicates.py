@@ -31,6 +31,7 @@ _EMPTY = 0xFFFFFFFF
 _WINDOW = 24
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _HALF = np.uint64(32)
+_SPREAD = np.uint8(167)
 
 
 def near_pairs_between(texts: Sequence[str], others: Sequence[str]) -> dict[int, int]:
@@ -142,9 +143,9 @@ def _shingles(folded: bytes) -> Keys:
     if places <= 0:
         return np.empty(0, dtype=np.uint64)
     text = np.frombuffer(folded, dtype=np.uint8)
-    chosen = text[:places] * np.uint8(167)
-    chosen += text[1 : places + 1] * np.uint8(59)
-    chosen += text[2 : places + 2] * np.uint8(13)
+    spread = text * _SPREAD
+    chosen = spread[:places] ^ text[1 : places + 1]
+    chosen += spread[2 : places + 2]
     starts = np.flatnonzero(chosen < 16)
     # eight characters from each place on, read as one number
     eights = np.ndarray((len(folded) - 7,), dtype=np.uint64, buffer=folded, strides=(1,))

@@ -14,7 +14,7 @@ from ctiforge.data.identity import canonical_url, content_hash, fold
 from ctiforge.data.records import ArticleRecord
 from ctiforge.errors import DataError
 from ctiforge.extract.harvest_report import HarvestReport, KeptCounts
-from ctiforge.extract.harvest_scratch import HarvestScratch
+from ctiforge.extract.harvest_scratch import Candidate, HarvestScratch
 from ctiforge.progress import Progress
 
 MINIMUM = 100
@@ -66,7 +66,7 @@ def harvest(
                 report.excluded[excluded] += 1
         report.excluded.update(rows.decide(options.negative_ratio))
         counts = KeptCounts(report)
-        with (out / "records.jsonl").open("wb") as file:
+        with (out / "records.jsonl").open("wb", buffering=1 << 20) as file:
             for kept in rows.kept():
                 file.write(kept.line)
                 counts.add(kept)
@@ -119,7 +119,7 @@ def _gather(
     if reason:
         rows.add_held_out(folded, hash_, article.url, reason)
         return reason
-    rows.add(_record(article, content, best, labelled, hash_), folded, best.rank)
+    rows.add(Candidate(article, content, hash_, best, labelled), folded)
     return None
 
 
@@ -129,20 +129,3 @@ def _labelled_types(execution: Execution) -> tuple[str, ...]:
         return execution.outcome.labelled_types
     found = {observable.type for observable in execution.outcome.observables}
     return tuple(type_ for type_ in execution.outcome.labelled_types if type_ in found)
-
-
-def _record(
-    article: Article, content: str, execution: Execution, labelled: tuple[str, ...], hash_: str
-) -> ArticleRecord:
-    return ArticleRecord.model_construct(
-        id=article.id,
-        url=article.url,
-        title=article.title,
-        content=content,
-        content_hash=hash_,
-        observables=execution.outcome.observables,
-        labelled_types=labelled,
-        labelled_by="model",
-        generation=execution.outcome.generation,
-        hunt_score=article.hunt_score,
-    )

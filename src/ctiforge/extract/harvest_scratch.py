@@ -18,10 +18,11 @@ from typing import IO, Any, Self
 
 from pydantic_core import to_json
 
+from ctiforge.data.articles import Article, Execution
 from ctiforge.data.near_duplicates import DuplicateIndex
-from ctiforge.data.records import ArticleRecord
 
 _BATCH = 1000
+_BUFFER = 1 << 20
 _SCHEMA = """
 PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA temp_store = FILE; PRAGMA cache_size = -4000;
 CREATE TABLE rows (
@@ -67,6 +68,17 @@ ORDER BY number IS NULL, number, id, hash
 """
 
 
+@dataclass(slots=True)
+class Candidate:
+    """An article that may become a record: its text, and the execution that labels it."""
+
+    article: Article
+    content: str
+    content_hash: str
+    execution: Execution
+    labelled_types: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class KeptRow:
     """One line of the output and what the report counts of it."""
@@ -108,41 +120,46 @@ class HarvestScratch:
                 path.unlink()
             self._folder.rmdir()
 
-    def add(self, record: ArticleRecord, folded: bytes, rank: tuple[bool, int, str]) -> None:
-        """Keep a candidate; `rank` is its execution's, `folded` its content without layout."""
+    def add(self, candidate: Candidate, folded: bytes) -> None:
+        """Keep a candidate; `folded` is its content without layout."""
+        article, outcome, hash_ = candidate.article, candidate.execution.outcome, candidate.content_hash
+        # an ArticleRecord without `id` and `group`, which are settled at the end
+        observables = [{"type": o.type, "value": o.value, "platform": o.platform} for o in outcome.observables]
         body = to_json(
             {
-                "url": record.url,
-                "title": record.title,
-                "content": record.content,
-                "content_hash": record.content_hash,
-                "observables": [{"type": o.type, "value": o.value, "platform": o.platform} for o in record.observables],
-                "labelled_types": record.labelled_types,
-                "labelled_by": record.labelled_by,
-                "annotator": record.annotator,
-                "generation": record.generation,
-                "hunt_score": record.hunt_score,
-                "tags": record.tags,
+                "url": article.url,
+                "title": article.title,
+                "content": candidate.content,
+                "content_hash": hash_,
+                "observables": [
+                    {"type": o.type, "value": o.value, "platform": o.platform} for o in outcome.observables
+                ],
+                "labelled_types": candidate.labelled_types,
+                "labelled_by": "model",
+                "annotator": None,
+                "generation": outcome.generation,
+                "hunt_score": article.hunt_score,
+                "tags": {},
             }
         )
         with _disk_full_as_os_error():
             self._lines.write(body)
             self._add_row(
                 folded,
-                record.url,
+                article.url,
                 (
-                    record.id,
-                    int(record.id) if record.id.isascii() and record.id.isdigit() and len(record.id) < 19 else None,
+                    article.id,
+                    _number(article.id),
                     self._position,
                     len(body),
-                    record.content_hash,
+                    hash_,
                     None,
-                    *rank,
-                    len(record.observables),
-                    self._lot(record.content_hash),
-                    record.generation,
-                    len(record.content),
-                    _counts(record),
+                    *candidate.execution.rank,
+                    len(observables),
+                    self._lot(hash_),
+                    outcome.generation,
+                    len(candidate.content),
+                    _counts(candidate),
                 ),
             )
         self._position += len(body)
@@ -173,8 +190,7 @@ class HarvestScratch:
         for start, length, id_, smallest, found, generation, characters, counts in self._database.execute(_KEPT_ROWS):
             times = times + 1 if id_ == last_id else 1
             last_id = id_
-            self._lines.seek(start)
-            body = self._lines.read(length)
+            body = os.pread(self._lines.fileno(), length, start)
             head = to_json({"id": id_ if times == 1 else f"{id_}~{times}"})
             line = head[:-1] + b"," + body[1:-1] + b',"group":"' + smallest[:16].encode() + b'"}\n'
             yield KeptRow(line, generation, characters, found, json.loads(counts))
@@ -195,14 +211,19 @@ class HarvestScratch:
 
 
 def _open_lines(path: Path) -> IO[bytes]:
-    return path.open("w+b")
+    return path.open("w+b", buffering=_BUFFER)
 
 
-def _counts(record: ArticleRecord) -> str:
+def _number(id_: str) -> int | None:
+    """The id as a number, to sort by, where it is one that SQLite can hold."""
+    return int(id_) if id_.isascii() and id_.isdigit() and len(id_) < 19 else None
+
+
+def _counts(candidate: Candidate) -> str:
     """What the report counts of an article, as JSON: observables per labelled type, and per platform."""
-    types = dict.fromkeys(record.labelled_types, 0)
+    types = dict.fromkeys(candidate.labelled_types, 0)
     platforms: dict[str, int] = {}
-    for observable in record.observables:
+    for observable in candidate.execution.outcome.observables:
         types[observable.type] = types.get(observable.type, 0) + 1
         platform = observable.platform or "unknown"
         platforms[platform] = platforms.get(platform, 0) + 1
