@@ -16,7 +16,7 @@ ANNOTATOR = "demo generator"
 NOTE = "Synthetic articles made of templates: figures on them prove the machinery, not a real model's skill."
 
 _KIND_WEIGHTS = (32, 15, 14, 13, 15, 11)
-_LONG_WORDS = 2_600
+_LONG_WORDS = 3_000
 _SHARE_WITHOUT_ITEMS = 0.15
 
 

@@ -52,9 +52,12 @@ def load_tokenizer(model: str) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(resolve_model(model), trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(resolve_model(model), trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         raise UsageError(cannot_load("tokenizer", model, error)) from error
+    # Whole articles are counted, never run through the model: no warning about their length.
+    tokenizer.deprecation_warnings["sequence-length-is-longer-than-the-specified-maximum"] = True
+    return tokenizer
 
 
 def cannot_load(part: str, model: str, error: Exception) -> str:
