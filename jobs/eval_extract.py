@@ -22,6 +22,9 @@ def main(
     training_data: Annotated[
         str | None, typer.Option(help="Records that the model was trained on: values not among them get a row.")
     ] = None,
+    prepared: Annotated[
+        str | None, typer.Option(help="Output of format_extract: a model not trained here is asked as that was cut.")
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Windows that are generated together.")] = 32,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     store: StoreFlag = None,
@@ -36,7 +39,8 @@ def main(
         return
     uri, reference = find_test_data(test_data, store)
     model_inputs, params = find_model(model)
-    inputs = {"test_data": uri, **model_inputs} | ({"training_data": training_data} if training_data else {})
+    optional = {"training_data": training_data, "prepared": prepared}
+    inputs = {"test_data": uri, **model_inputs} | {name: each for name, each in optional.items() if each}
 
     def work(dirs: StageDirs) -> dict[str, Any]:
         from ctiforge.data.testsets import read_labelled_articles
@@ -44,7 +48,13 @@ def main(
         from ctiforge.extract import evaluate
 
         records = list(read_labelled_articles(dirs.inputs["test_data"]))
-        extractor = evaluate.load_extractor(model, dirs.inputs.get("model"), device=device, batch_size=batch_size)
+        extractor = evaluate.load_extractor(
+            model,
+            dirs.inputs.get("model"),
+            prepared=dirs.inputs.get("prepared"),
+            device=device,
+            batch_size=batch_size,
+        )
         evaluation = evaluate.evaluate_extractor(
             extractor,
             records,
@@ -108,8 +118,11 @@ def show_article(
     model: str, test_data: str | None, article_id: str, store: str | None, device: str, batch_size: int
 ) -> None:
     """Print one article's items: found, missed and wrong side by side; unlabelled ones as what was extracted."""
+    from tempfile import TemporaryDirectory
+
     from rich.console import Console
 
+    from ctiforge.data.database import read_article
     from ctiforge.data.testsets import read_labelled_articles
     from ctiforge.errors import UsageError
     from ctiforge.evaluation.tables import article_view
@@ -117,23 +130,23 @@ def show_article(
     from ctiforge.extract.merging import application_result
     from ctiforge.store.artifacts import fetch
 
-    scratch = Path(os.environ.get("CTIFORGE_SCRATCH", ".ctiforge/scratch")) / "show"
-    inputs, _ = find_model(model)
-    folder = fetch(inputs["model"], scratch / "model") if inputs else None
-    extractor = evaluate.load_extractor(model, folder, device=device, batch_size=batch_size)
-    if not test_data:
-        from ctiforge.data.database import read_article
-
-        article = read_article(os.environ.get("DATABASE_URL"), article_id)
-        found = extractor.extract(article.content, source_url=article.url)
-        print("nobody has labelled this article (give --test-data for one that is); what the model extracts:")
-        print(json.dumps(application_result(found.observables, article.url), ensure_ascii=False, indent=1))
+    with TemporaryDirectory() as scratch:
+        if test_data:
+            file = fetch(find_test_data(test_data, store)[0], Path(scratch) / "test_data")
+            article = next((each for each in read_labelled_articles(file) if each.id == article_id), None)
+            if article is None:
+                raise UsageError(f"no article {article_id} in {test_data}")
+        else:
+            article = read_article(os.environ.get("DATABASE_URL"), article_id)
+        inputs, _ = find_model(model)
+        folder = fetch(inputs["model"], Path(scratch) / "model") if inputs else None
+        extractor = evaluate.load_extractor(model, folder, device=device, batch_size=batch_size)
+    if article.labelled_types:
+        Console().print(article_view(evaluate.score_record(extractor, article)))
         return
-    uri, _ = find_test_data(test_data, store)
-    records = [r for r in read_labelled_articles(fetch(uri, scratch / "test_data")) if r.id == article_id]
-    if not records:
-        raise UsageError(f"no article {article_id} in {test_data}")
-    Console().print(article_view(evaluate.score_record(extractor, records[0])))
+    found = extractor.extract(article.content, source_url=article.url)
+    print("nobody has labelled this article (--test-data names one that is); what the model extracts:")
+    print(json.dumps(application_result(found.observables, article.url), ensure_ascii=False, indent=1))
 
 
 def default_output(model: str) -> str:

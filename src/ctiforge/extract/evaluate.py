@@ -11,6 +11,7 @@ from ctiforge.evaluation.articles import Answers, ArticleCase, ArticleScore, sco
 from ctiforge.evaluation.report import Evaluation, ModelInfo, TestSetInfo, build_evaluation
 from ctiforge.extract.extraction import Extraction, Extractor, Source
 from ctiforge.extract.prepared import FILE_NAME as MODEL_FILE
+from ctiforge.extract.prepared import usage_of_data
 from ctiforge.extract.regex_floor import NAME as REGEX
 from ctiforge.extract.regex_floor import RegexFloor
 from ctiforge.progress import Progress
@@ -67,17 +68,28 @@ def describe_test_set(path: Path, reference: str | None = None) -> TestSetInfo:
     return TestSetInfo(name=name, version=version, content_hash=content_hash, articles=0)
 
 
-def load_extractor(model: str, folder: Path | None, *, device: str = "auto", batch_size: int = 32) -> Extractor:
-    """The rule floor for `regex`, else the model of a folder (or of a hub name), under the name it was trained with."""
+def load_extractor(
+    model: str,
+    folder: Path | None,
+    *,
+    prepared: Path | None = None,
+    device: str = "auto",
+    batch_size: int = 32,
+) -> Extractor:
+    """The rule floor for `regex`, else the model of a folder (or of a hub name), under the name it was trained with.
+
+    A model that was not trained here is asked as the data of `prepared` (an artifact of format_extract) was cut.
+    """
     if model == REGEX:
         return RegexFloor()
     from ctiforge.extract.agent import ExtractAgent
 
+    usage = usage_of_data(prepared) if prepared else None
     if folder is None:
-        return ExtractAgent.load(model, device=device, batch_size=batch_size, name=model)
+        return ExtractAgent.load(model, usage=usage, device=device, batch_size=batch_size, name=model)
     inside = folder / "model" if (folder / "model").is_dir() else folder
     name = model if model == DEMO_MODEL else _trained_name(inside) or Path(model.rstrip("/")).name
-    return ExtractAgent.load(str(inside), device=device, batch_size=batch_size, name=name)
+    return ExtractAgent.load(str(inside), usage=usage, device=device, batch_size=batch_size, name=name)
 
 
 def _scores(

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from ctiforge.extract.evaluate import (
     values_seen_in_training,
 )
 from ctiforge.extract.extraction import Extraction, Source, WindowAnswer
+from ctiforge.extract.prepared import Usage
 from ctiforge.extract.regex_floor import RegexFloor
 from ctiforge.observables import Observable
 
@@ -161,3 +163,47 @@ def test_the_fingerprint_names_model_articles_and_training_values() -> None:
 
 def test_regex_is_the_rule_floor() -> None:
     assert isinstance(load_extractor("regex", None), RegexFloor)
+
+
+@pytest.fixture
+def loaded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, object]]]:
+    """What ExtractAgent.load is called with, in place of loading a model."""
+    calls: list[tuple[str, dict[str, object]]] = []
+    from ctiforge.extract.agent import ExtractAgent
+
+    monkeypatch.setattr(ExtractAgent, "load", lambda model, **options: calls.append((model, options)))
+    return calls
+
+
+def test_a_trained_model_is_loaded_from_its_artifact_under_its_own_name(
+    tmp_path: Path, loaded: list[tuple[str, dict[str, object]]]
+) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "ctiforge.json").write_text('{"name": "extract-agent-x-20260101"}')
+    load_extractor("s3://b/artifacts/train_extract/abc", tmp_path, batch_size=4)
+    load_extractor("mistralai/Mistral-7B-Instruct-v0.2", None)
+    load_extractor("models/mine/", tmp_path / "model" / "..")
+    (tmp_path / "model" / "ctiforge.json").unlink()
+    load_extractor("models/mine/", tmp_path)
+
+    assert [(model, options["name"]) for model, options in loaded] == [
+        (str(tmp_path / "model"), "extract-agent-x-20260101"),
+        ("mistralai/Mistral-7B-Instruct-v0.2", "mistralai/Mistral-7B-Instruct-v0.2"),
+        (str(tmp_path / "model" / ".." / "model"), "extract-agent-x-20260101"),
+        (str(tmp_path / "model"), "mine"),
+    ]
+    assert loaded[0][1]["batch_size"] == 4
+
+
+def test_an_untrained_model_is_asked_as_the_prepared_data_was_cut(
+    tmp_path: Path, loaded: list[tuple[str, dict[str, object]]]
+) -> None:
+    sizes = {"max_length": 256, "window_tokens": 90, "overlap_tokens": 40}
+    description = {"format": "messages", "prompt_version": "short-v1", "types": ["cmdline"], "sizes": sizes}
+    (tmp_path / "format.json").write_text(json.dumps(description))
+    load_extractor("demo", tmp_path, prepared=tmp_path)
+
+    usage = loaded[0][1]["usage"]
+    assert isinstance(usage, Usage)
+    assert (usage.prompt_version, usage.sizes.window_tokens) == ("short-v1", 90)
+    assert loaded[0][1]["name"] == "demo"
