@@ -137,12 +137,12 @@ def _become(program: str, arguments: list[str]) -> None:
     os.execv(sys.executable, [sys.executable, str(program_path(program)), *arguments])
 
 
-def _stage_flags(texts: list[str]) -> dict[str, dict[str, str]]:
-    flags: dict[str, dict[str, str]] = {}
+def _stage_flags(texts: list[str]) -> dict[str, dict[str, str | bool]]:
+    flags: dict[str, dict[str, str | bool]] = {}
     for text in texts:
         place, equals, value = text.partition("=")
         stage, dot, name = place.partition(".")
         if not (equals and dot and stage and name):
             raise UsageError(f"--set {text}: write it as stage.flag=value, like train_extract.epochs=5")
-        flags.setdefault(stage, {})[name.replace("-", "_")] = value
+        flags.setdefault(stage, {})[name.replace("-", "_")] = {"true": True, "false": False}.get(value, value)
     return flags

@@ -25,10 +25,13 @@ def test_help_lists_the_verbs_and_imports_nothing_heavy() -> None:
 
 
 def test_flags_of_stages_are_read() -> None:
-    flags = _stage_flags(["train_extract.epochs=3", "train_extract.learning-rate=2e-4", "eval_extract.note=a=b.c"])
+    flags = _stage_flags(
+        ["train_extract.epochs=3", "train_extract.learning-rate=2e-4", "eval_extract.note=a=b.c", "x.y=false"]
+    )
     assert flags == {
         "train_extract": {"epochs": "3", "learning_rate": "2e-4"},
         "eval_extract": {"note": "a=b.c"},
+        "x": {"y": False},
     }
 
 

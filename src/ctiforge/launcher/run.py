@@ -205,7 +205,8 @@ class _Run:
         defaults = DEMO_FLAGS if self.settings.model == DEMO else {}
         own = arguments_of(stage, values, self.artifacts, merge_flags(defaults, self.settings.stages))
         store = () if stage.is_report else ("--store", self.store.uri)
-        environment = {"COLUMNS": str(self.view.width), **(self.database if stage.reads_database else {})}
+        columns = {"COLUMNS": str(self.view.width)} if self.view.width else {}
+        environment = columns | (self.database if stage.reads_database else {})
         return Command(stage.program, (*own, *store, *extra), environment)
 
     def _collect(self, stage: LineStage, entry: StageRecord) -> None:

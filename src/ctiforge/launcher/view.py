@@ -41,9 +41,9 @@ class LiveView:
             self._bars.stop()
 
     @property
-    def width(self) -> int:
-        """Columns of the terminal."""
-        return self._console.width
+    def width(self) -> int | None:
+        """Columns of the terminal; None where there is none."""
+        return self._console.width if self._console.is_terminal else None
 
     def say(self, line: str) -> None:
         """A line for people."""
