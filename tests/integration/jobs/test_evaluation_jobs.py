@@ -9,6 +9,9 @@ import pytest
 
 from ctiforge.data.records import ArticleRecord
 from ctiforge.data.testsets import import_testset
+from ctiforge.evaluation.report import ModelInfo, TestSetInfo
+from ctiforge.extract.evaluate import evaluate_extractor
+from ctiforge.extract.regex_floor import RegexFloor
 from ctiforge.observables import Observable
 from ctiforge.store.objects import open_store
 
@@ -108,14 +111,20 @@ def test_bad_input_ends_with_one_line_and_its_code(kind: str, code: int, tmp_pat
     assert "Traceback" not in done.stderr
 
 
+def write_evaluation(file: Path, count: int) -> None:
+    info = TestSetInfo(name=file.stem, version="1", content_hash=file.stem, articles=0)
+    made = evaluate_extractor(
+        RegexFloor(), articles(count), model=ModelInfo(name=file.stem, version="1"), test_set=info
+    )
+    file.write_text(made.model_dump_json(), encoding="utf-8")
+
+
 def test_comparisons_of_different_test_sets_are_refused(tmp_path: Path, test_file: Path) -> None:
-    other = tmp_path / "other.jsonl"
-    other.write_text("".join(article.model_dump_json() + "\n" for article in articles(3)))
-    for file, name in ((test_file, "a"), (other, "b")):
-        run("eval_extract", "--model=regex", f"--test-data={file}", f"--output={name}.json", cwd=tmp_path)
+    for name, count in (("a", 12), ("b", 3)):
+        write_evaluation(tmp_path / f"{name}.json", count)
 
     refused = run("compare_extract", "a.json", "b.json", cwd=tmp_path)
-    broken = run("compare_extract", "a.json", str(other), cwd=tmp_path)
+    broken = run("compare_extract", "a.json", str(test_file), cwd=tmp_path)
     alone = run("compare_extract", "a.json", cwd=tmp_path)
 
     assert (refused.returncode, "evaluate both on one test set" in refused.stderr) == (2, True)
@@ -123,6 +132,7 @@ def test_comparisons_of_different_test_sets_are_refused(tmp_path: Path, test_fil
     assert alone.returncode == 2
 
 
+@pytest.mark.real_data
 def test_the_real_articles_are_scored_where_they_are(tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "benchmarks" / "eval_real.py"), f"--store={tmp_path}", f"--output={tmp_path}"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300)
