@@ -176,8 +176,8 @@ def train_arm(
     points = [Point(0.0, held_out_loss(model, held_out))]
     steps_per_epoch = -(-len(arm.rows) // batch_size)
     every = max(1, steps_per_epoch // 8)
-    spent, step = 0.0, 0
-    for rows in _batches(arm, batch_size, seed):
+    spent = 0.0
+    for step, rows in enumerate(_batches(arm, batch_size, seed)):
         if epochs is not None and step >= epochs * steps_per_epoch:
             break
         if cpu_limit is not None and spent >= cpu_limit:
@@ -188,8 +188,7 @@ def train_arm(
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         spent += time.process_time() - began
-        step += 1
-        if step % every == 0:
+        if (step + 1) % every == 0:
             points.append(Point(spent, held_out_loss(model, held_out)))
     return points
 
@@ -237,11 +236,12 @@ def print_results(arms: Sequence[Arm], curves: dict[str, list[list[Point]]], bat
                 f"{rate:.1f}",
             )
         )
+    to_loss = f"CPU to loss {median(targets):.3f}"
     columns = (
         "recipe",
         "answers that survive",
         "lowest held-out loss",
-        f"CPU to loss {median(targets):.3f}",
+        to_loss,
         "answer tokens / CPU-s",
     )
     print_table("medians", columns, rows)

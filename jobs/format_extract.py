@@ -37,7 +37,6 @@ def main(
 ) -> None:
     """Cut harvested articles into training examples that fit the model, with nothing cut off."""
     from ctiforge.data.testsets import test_set_inputs
-
     from ctiforge.extract.format import FormatOptions, format_records, formats_of, write_guide_files
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
     from ctiforge.training.encoding import model_input

@@ -13,7 +13,7 @@ from ctiforge.extract.extraction import Extraction, Source, WindowAnswer
 from ctiforge.extract.merging import merge_windows
 from ctiforge.extract.prepared import Usage, usage_of_model
 from ctiforge.extract.prompts import load_prompt
-from ctiforge.extract.rendering import render_prompt
+from ctiforge.extract.rendering import Format, render_prompt
 from ctiforge.observables import TYPES, Observable
 from ctiforge.training.encoding import count_tokens, encode_prompt, end_token_id, load_tokenizer, pad_token_id
 from ctiforge.training.models import compute_dtype, load_causal_lm, pick_device
@@ -189,5 +189,5 @@ def _window_answer(answer: _Answer, parsed: ParsedAnswer) -> WindowAnswer:
 
 
 def _plain_usage(tokenizer: Any) -> Usage:
-    text_format = "messages" if tokenizer.chat_template else "simple"
-    return Usage(text_format, "full-v1", _PLAIN_TYPES, _PLAIN_SIZES)  # type: ignore[arg-type]
+    text_format: Format = "messages" if tokenizer.chat_template else "simple"
+    return Usage(text_format, "full-v1", _PLAIN_TYPES, _PLAIN_SIZES)

@@ -37,7 +37,7 @@ def resolve_model(name: str) -> str:
 
 
 def model_input(name: str) -> tuple[dict[str, str], dict[str, str]]:
-    """How a model enters a stage's fingerprint: a folder or artifact as an input, by content; a hub name as a parameter."""
+    """How a model enters a fingerprint: a folder or artifact as an input, by content; a hub name as a parameter."""
     path = resolve_model(name)
     if path.startswith("s3://") or Path(path).is_dir():
         return {"model": path}, {}

@@ -14,7 +14,7 @@ from ctiforge.extract.format import (
 )
 
 OPTIONS = FormatOptions("messages", "short-v1", 256, validation_share=0.2)
-WORDS = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda sigma".split()
+WORDS = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "sigma")
 
 
 def different_text(number):

@@ -139,7 +139,7 @@ def _step(
     logits, wanted, weight = model.lm_head(hidden[kept]), targets[kept], weights[kept]
     losses = torch.nn.functional.cross_entropy(logits, wanted, reduction="none")
     loss = (losses * weight).sum() / weight.sum()
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     heaviest = weight == weight.max()
     right = (logits.argmax(-1) == wanted)[heaviest].float().mean()
     return loss.item(), right.item()
