@@ -72,7 +72,9 @@ class LocalBackend:
                 on_event(event)
             exit_code = process.wait()
         except BaseException:
-            _stop(process)
+            _send(process, signal.SIGTERM)
+            on_event(Said(f"stopping {command.program}, which may save its state first; Ctrl-C again kills it"))
+            _wait_or_kill(process)
             raise
         # a program ended by signal 9 has ended with 137 for everyone else, and here as well
         return Outcome(exit_code if exit_code >= 0 else 128 - exit_code, tuple(lines), made)
@@ -125,13 +127,15 @@ def _read_in_background(process: "subprocess.Popen[str]", events: "SimpleQueue[t
         thread.start()
 
 
-def _stop(process: "subprocess.Popen[str]") -> None:
-    """Ask the program's group to end (SIGTERM: it may save its state), and wait; asked again, kill it."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
+def _wait_or_kill(process: "subprocess.Popen[str]") -> None:
     try:
         process.wait()
     except (KeyboardInterrupt, SystemExit):
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        _send(process, signal.SIGKILL)
         process.wait()
+
+
+def _send(process: "subprocess.Popen[str]", number: signal.Signals) -> None:
+    """Send the signal to the program and to what it started."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ctiforge.errors import CtiforgeError, DataError, ExitCode, InterruptedRunError
+from ctiforge.errors import CtiforgeError, DataError, ExitCode, InterruptedRunError, UsageError
 from ctiforge.launcher.backend import Backend, Command, Event, Outcome, Progressed, Said
 from ctiforge.launcher.lines import DEMO_FLAGS, LINES, LineStage
 from ctiforge.launcher.local import ask_plans
@@ -30,6 +30,7 @@ from ctiforge.store.fingerprint import SHORT
 from ctiforge.store.objects import ObjectStore, open_store
 from ctiforge.store.runs import RunRecord, StageRecord, new_run, save_run
 
+GOES_ON = "stopped; nothing half-written is kept, the same command goes on from here"
 DEMO = "demo"
 DEMO_DATABASE = "demo_database"
 MEANINGS = {
@@ -68,8 +69,11 @@ def run_line(name: str, settings: Settings, backend: Backend, *, dry_run: bool =
         with _database(run):
             run.say_plan()
             run.go()
+    except KeyboardInterrupt:
+        run.view.say(GOES_ON)
+        raise
     except SystemExit:
-        raise InterruptedRunError("stopped; the same command goes on from here") from None
+        raise InterruptedRunError(GOES_ON) from None
 
 
 @dataclass
@@ -97,6 +101,7 @@ class _Run:
 
     def go(self) -> None:
         """Do every stage in order and keep the record."""
+        self._check_test_set()
         for stage in self.line:
             self._fail_on_problem(stage)
         record = new_run(self.name, [StageRecord(name=stage.name, program=stage.program) for stage in self.line])
@@ -139,6 +144,14 @@ class _Run:
             answer = answers[stage.name]
             if answer.cached and answer.fingerprint:
                 self.artifacts[stage.name] = f"{self.store.uri}/{artifact_key(stage.program, answer.fingerprint)}"
+
+    def _check_test_set(self) -> None:
+        # its evaluation comes last: without this a wrong name would cost a whole training first
+        if not self.store.list(f"testsets/{self.test_set.replace('@', '/')}"):
+            raise UsageError(
+                f"there is no test set {self.test_set} in {self.store.uri}; "
+                "see `ctiforge testset list`, or make one with `ctiforge testset create` and `import`"
+            )
 
     def _fail_on_problem(self, stage: LineStage) -> None:
         answer = self.answers.get(stage.name)
