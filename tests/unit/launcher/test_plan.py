@@ -86,5 +86,5 @@ def test_every_line_is_in_order_and_its_names_are_unique(line: tuple[LineStage, 
 def test_the_extract_line_evaluates_base_floor_and_tuned_model_on_one_test_set() -> None:
     evaluations = [stage for stage in EXTRACT if stage.program == "eval_extract"]
     assert len(evaluations) == 3
-    assert len({stage.arguments[1] for stage in evaluations}) == 1
-    assert inputs_of(EXTRACT[-1], EXTRACT) == [stage.name for stage in evaluations]
+    assert all("--test-data=testset:{test_set}" in stage.arguments for stage in evaluations)
+    assert set(inputs_of(EXTRACT[-1], EXTRACT)) == {stage.name for stage in evaluations}
