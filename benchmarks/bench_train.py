@@ -248,9 +248,7 @@ def print_results(arms: Sequence[Arm], curves: dict[str, list[list[Point]]], bat
     pairs = [(b, o) for b, o in zip(reached[padded.name], reached[ours.name], strict=True) if b and o]
     if pairs:
         ratios = sorted(b / o for b, o in pairs)
-        print(
-            f"(b) / ours, CPU-seconds to the same loss: median {median(ratios):.1f}x, from {ratios[0]:.1f} to {ratios[-1]:.1f}"
-        )
+        print(f"(b) / ours, CPU-seconds to the same loss: {median(ratios):.1f}x ({ratios[0]:.1f} to {ratios[-1]:.1f})")
 
 
 def _batches(arm: Arm, batch_size: int, seed: int) -> Iterator[list[Any]]:

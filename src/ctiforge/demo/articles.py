@@ -28,7 +28,7 @@ class DemoSizes:
     training_long: int = 6
     test_seen: int = 80
     test_unseen: int = 40
-    test_long: int = 8
+    test_long: int = 12
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class _Writer:
     def article(self, style: Style, seen: str, *, long: bool) -> ArticleRecord:
         """One article in a style; a long one has 8,000 tokens and more, its items at the end."""
         self.number += 1
-        items = self._items()
+        items = self._items(at_least=1 if long else 0)
         sentences = self._sentences(style, items)
         actor = self.names.camel()
         opening = [self._fill(self.rng.choice(style.openings), actor)]
@@ -88,8 +88,8 @@ class _Writer:
             tags={"style": seen, "report": style.name, "length": "long" if long else "normal"},
         )
 
-    def _items(self) -> list[DemoItem]:
-        if self.rng.random() < _SHARE_WITHOUT_ITEMS:
+    def _items(self, at_least: int) -> list[DemoItem]:
+        if not at_least and self.rng.random() < _SHARE_WITHOUT_ITEMS:
             return []
         count = self.rng.choice((1, 2, 3, 4, 5, 6, 7))
         kinds = self.rng.choices(KINDS, weights=_KIND_WEIGHTS, k=count)

@@ -45,13 +45,22 @@ EXTRACT = (
     LineStage(
         "eval_base",
         "eval_extract",
-        ("--model={model}", "--test-data=testset:{test_set}"),
+        (
+            "--model={model}",
+            "--test-data=testset:{test_set}",
+            "--prepared={format_extract}",
+            "--training-data={harvest_extract}/records.jsonl",
+        ),
         collect="evaluation.json",
     ),
     LineStage(
         "eval_regex",
         "eval_extract",
-        ("--model=regex", "--test-data=testset:{test_set}"),
+        (
+            "--model=regex",
+            "--test-data=testset:{test_set}",
+            "--training-data={harvest_extract}/records.jsonl",
+        ),
         collect="evaluation.json",
     ),
     LineStage(
@@ -67,12 +76,26 @@ EXTRACT = (
     LineStage(
         "compare_extract",
         "compare_extract",
-        ("{eval_base}", "{eval_regex}", "{eval_tuned}", "--output={outputs}/comparison"),
+        ("{eval_regex}", "{eval_base}", "{eval_tuned}", "--output={outputs}/comparison"),
         is_report=True,
     ),
 )
 
 LINES = {"extract": EXTRACT}
 
-DEMO_FLAGS: dict[str, dict[str, str | int | float | bool]] = {}
+DEMO_MAX_LENGTH = 304
+"""What `max_length` is while the model is the small one of this package and nobody set it."""
+DEMO_FLAGS: dict[str, dict[str, str | int | float | bool]] = {
+    "format_extract": {"prompt": "short-v1", "window_tokens": 128},
+    "train_extract": {
+        "qlora": False,
+        "batch_size": 16,
+        "gradient_accumulation_steps": 1,
+        "learning_rate": 2e-3,
+        "adam_beta2": 0.95,
+        "eval_steps": 400,
+        "save_steps": 400,
+    },
+    "eval_extract": {"batch_size": 64},
+}
 """Flags by stage while the model is the small one of this package; settings of `stages` go before them."""

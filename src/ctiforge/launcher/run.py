@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ctiforge.errors import CtiforgeError, DataError, ExitCode, InterruptedRunError, UsageError
 from ctiforge.launcher.backend import Backend, Command, Event, Outcome, Progressed, Said
-from ctiforge.launcher.lines import DEMO_FLAGS, LINES, LineStage
+from ctiforge.launcher.lines import DEMO_FLAGS, DEMO_MAX_LENGTH, LINES, LineStage
 from ctiforge.launcher.local import ask_plans
 from ctiforge.launcher.plan import (
     Answer,
@@ -214,8 +214,10 @@ class _Run:
             self.view.say(event.line)
 
     def _command(self, stage: LineStage, extra: tuple[str, ...] = ()) -> Command:
-        values = {**self.settings.model_dump(), "test_set": self.test_set}
-        defaults = DEMO_FLAGS if self.settings.model == DEMO else {}
+        is_demo = self.settings.model == DEMO
+        max_length = self.settings.max_length or (DEMO_MAX_LENGTH if is_demo else None)
+        values = {**self.settings.model_dump(), "test_set": self.test_set, "max_length": max_length}
+        defaults = DEMO_FLAGS if is_demo else {}
         own = arguments_of(stage, values, self.artifacts, merge_flags(defaults, self.settings.stages))
         store = () if stage.is_report else ("--store", self.store.uri)
         columns = {"COLUMNS": str(self.view.width)} if self.view.width else {}

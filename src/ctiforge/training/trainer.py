@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from transformers import (
     EarlyStoppingCallback,
+    PrinterCallback,
     Trainer,
     TrainerCallback,
     TrainerControl,
@@ -82,6 +83,8 @@ def train(
         data_collator=AnswerCollator(pad_token_id),
         callbacks=callbacks,
     )
+    # The progress lines say the same.
+    trainer.remove_callback(PrinterCallback)
     with interruption:
         checkpoint = newest_complete(scratch) if options.resume else None
         output = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)

@@ -1,0 +1,61 @@
+"""Windowing on the 30 real articles, which lie beside the repository on some machines only."""
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
+
+from ctiforge.data.testsets import read_labelled_articles
+from ctiforge.extract.examples import ExampleLengths, WindowSizes, article_examples, locate_article
+from ctiforge.extract.prompts import load_prompt
+from ctiforge.training.encoding import load_tokenizer
+
+ARTICLES = Path(__file__).parents[4] / "shared" / "data" / "articles.jsonl"
+MAX_LENGTH = 2048
+pytestmark = [
+    pytest.mark.real_data,
+    pytest.mark.skipif(not ARTICLES.is_file(), reason=f"the real articles are not on this machine ({ARTICLES})"),
+]
+
+
+def demo_tokens():
+    tokenizer = load_tokenizer("demo")
+    return lambda text: tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
+def mistral_tokens():
+    tokenizer = MistralTokenizer.v1().instruct_tokenizer.tokenizer
+    return lambda text: tokenizer.encode(text, bos=False, eos=False)
+
+
+@pytest.mark.parametrize("tokens_of", [demo_tokens, mistral_tokens])
+def test_windowing_keeps_every_labelled_item(tokens_of):
+    tokens = tokens_of()
+    prompt = load_prompt("full-v1")
+    articles = [
+        locate_article(record, partial(count_each, tokens)) for record in read_labelled_articles(ARTICLES) if record.observables
+    ]
+    longest = max(article.longest_target_tokens for article in articles)
+    sizes = WindowSizes(MAX_LENGTH, window_tokens=900, overlap_tokens=min(longest, 675))
+    for article in articles:
+        result = article_examples(article, sizes, partial(rendered, prompt), partial(lengths, tokens))
+        kept = {(item.type, item.value) for example in result.examples for item in example.observables}
+        wanted = {(target.observable.type, target.observable.value) for target in article.targets}
+        assert wanted <= kept | {(item.type, item.value) for item in result.too_long}
+        assert result.too_long == []
+        assert article.unlocated_human == ()
+        assert all(example.tokens <= MAX_LENGTH for example in result.examples)
+
+
+def count_each(tokens, texts):
+    return [len(tokens(text)) for text in texts]
+
+
+def rendered(prompt, types, window):
+    return f"[INST] {prompt.system}\n\n{prompt.user(types, window)} [/INST]"
+
+
+def lengths(tokens, prompt, answer):
+    answer_tokens = len(tokens(answer)) + 1
+    return ExampleLengths(len(tokens(prompt)) + 1, answer_tokens, answer_tokens)
