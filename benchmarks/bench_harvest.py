@@ -1,9 +1,9 @@
 """Rows a second and peak memory of a harvest, beside one that SQLAlchemy's `.all()` feeds.
 
 Both read the same rows (one completed execution an article, 10 kB of content, all texts distinct
-but one near duplicate in a hundred) and write the same kind of records, byte for byte comparable
-in number: results read by the same parser, exact and near duplicates merged with MinHash (128
-values, similarity 0.8), records sorted, one JSON line each.
+but one near duplicate in a hundred) and write the same kind of records, equally many: results read
+by the same parser, exact and near duplicates merged with MinHash (128 values, similarity 0.8),
+records sorted, one JSON line each.
 
 - ours: `ctiforge.extract.harvest`: server-side cursors, candidates on disk, shingles in numpy.
 - baseline, as it is usually written: the ORM's objects from `.all()`, a list of pydantic records,

@@ -112,7 +112,7 @@ def build_arms(model: str, max_length: int) -> tuple[Arm, Arm, Arm, list[Any], l
     whole = [
         encode_example(
             tokenizer,
-            render(a.record.labelled_types, a.record.content),
+            render(a.record.labelled_types, a.record.content, True),
             render_answer([target.observable for target in a.targets]),
         )
         for a in train

@@ -10,8 +10,8 @@ from ctiforge.observables import Observable
 from ctiforge.observables.locate import Locator, Occurrence
 from ctiforge.training.windows import CountTokens, Pieces, Window, cut_windows, split_pieces, window_around
 
-RenderPrompt = Callable[[Sequence[str], str], str]
-"""(requested types, window's text) to the text that stands before the answer."""
+RenderPrompt = Callable[[Sequence[str], str, bool], str]
+"""(requested types, window's text, whether platforms are asked for) to the text that stands before the answer."""
 
 
 class ExampleLengths(NamedTuple):
@@ -83,6 +83,7 @@ class Example:
     start: int
     end: int
     types: tuple[str, ...]
+    asks_platform: bool
     window: str
     prompt: str
     answer: str
@@ -240,7 +241,10 @@ class _Builder:
 
     def _build(self, window: Window, types: Sequence[str], observables: Sequence[Observable]) -> Example:
         text = self.article.record.content[window.start : window.end]
-        prompt = self.render_prompt(types, text)
+        asks_platform = self._knows_platforms(observables)
+        if not asks_platform:
+            observables = [item.model_copy(update={"platform": None}) for item in observables]
+        prompt = self.render_prompt(types, text, asks_platform)
         answer = render_answer(observables)
         lengths = self.count_example(prompt, answer)
         return Example(
@@ -248,6 +252,7 @@ class _Builder:
             window.start,
             window.end,
             tuple(types),
+            asks_platform,
             text,
             prompt,
             answer,
@@ -256,6 +261,13 @@ class _Builder:
             lengths.answer,
             lengths.loss,
         )
+
+    def _knows_platforms(self, observables: Sequence[Observable]) -> bool:
+        """Platforms are asked for only where they are labelled: on every item, or somewhere in the article."""
+        if observables:
+            return all(item.platform for item in observables)
+        everywhere = self.article.record.observables
+        return not everywhere or any(item.platform for item in everywhere)
 
     def _halves(self, window: Window, tokens: int) -> list[Window]:
         spans = [(s.start, s.end) for t in self.article.targets for o in t.occurrences for s in o.spans]

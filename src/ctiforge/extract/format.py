@@ -124,7 +124,7 @@ def window_sizes(
     count_example: CountExample,
 ) -> WindowSizes:
     """Window and overlap in tokens: the overlap is as long as the longest training item."""
-    prompt_tokens = count_example(render(types, ""), "").prompt
+    prompt_tokens = count_example(render(types, "", True), "").prompt
     room = options.max_length - prompt_tokens - _SLACK_TOKENS
     window = options.window_tokens or int(room * _WINDOW_SHARE)
     if window < _LEAST_WINDOW_TOKENS or window >= room:
@@ -179,7 +179,15 @@ def write_prepared(
     prompt = load_prompt(options.prompt_version)
     for text_format in formats:
         rows = [
-            guide_row(text_format, prompt, example.types, example.window, example.answer) for example in prepared.train
+            guide_row(
+                text_format,
+                prompt,
+                example.types,
+                example.window,
+                example.answer,
+                platform=example.asks_platform,
+            )
+            for example in prepared.train
         ]
         (out / f"train_{text_format}.json").write_text(json.dumps(rows, ensure_ascii=False, indent=1), encoding="utf-8")
     description = {
@@ -218,8 +226,10 @@ def formats_of(choice: str) -> tuple[Format, ...]:
     raise UsageError(f"--format {choice!r} is unknown: choose {', '.join(FORMATS)} or all")
 
 
-def _render(text_format: Format, prompt: Prompt, tokenizer: Any, types: Sequence[str], window: str) -> str:
-    return render_prompt(text_format, prompt, types, window, tokenizer)
+def _render(
+    text_format: Format, prompt: Prompt, tokenizer: Any, types: Sequence[str], window: str, platform: bool
+) -> str:
+    return render_prompt(text_format, prompt, types, window, tokenizer, platform=platform)
 
 
 def _count_example(tokenizer: Any, prompt: str, answer: str) -> ExampleLengths:
@@ -258,7 +268,7 @@ def _counts(articles: Sequence[LocatedArticle], cut: Sequence[ArticleExamples], 
 
 def _whole(article: LocatedArticle, render: RenderPrompt, count_example: CountExample) -> tuple[int, int]:
     """Tokens of the article taken whole: (prompt, answer), as a right-truncating recipe would see it."""
-    prompt = render(article.record.labelled_types, article.record.content)
+    prompt = render(article.record.labelled_types, article.record.content, True)
     lengths = count_example(prompt, render_answer([target.observable for target in article.targets]))
     return lengths.prompt, lengths.answer
 

@@ -22,7 +22,13 @@ class ChatTokenizer(Protocol):
 
 
 def render_prompt(
-    text_format: Format, prompt: Prompt, types: Sequence[str], window: str, tokenizer: ChatTokenizer
+    text_format: Format,
+    prompt: Prompt,
+    types: Sequence[str],
+    window: str,
+    tokenizer: ChatTokenizer,
+    *,
+    platform: bool = True,
 ) -> str:
     """The text that stands before the answer.
 
@@ -30,14 +36,14 @@ def render_prompt(
     texts (ChatML of OpenAI, the template of Stanford Alpaca, instruction and text in plain).
     Raises UsageError where `messages` is asked of a tokenizer without a chat template.
     """
-    user = prompt.user(types, window)
+    user = prompt.user(types, window, platform=platform)
     if text_format == "messages":
         return _render_messages(prompt.system, user, tokenizer)
     if text_format == "chatml":
         turns = [("system", prompt.system)] * bool(prompt.system) + [("user", user)]
         return "".join(f"<|im_start|>{role}\n{text}<|im_end|>\n" for role, text in turns) + "<|im_start|>assistant\n"
     if text_format == "alpaca":
-        instruction = f"{prompt.system}\n{prompt.user(types, '')}".strip()
+        instruction = _instruction(prompt, types, platform)
         return (
             "Below is an instruction that describes a task, paired with an input that provides further context. "
             "Write a response that appropriately completes the request.\n\n"
@@ -52,16 +58,21 @@ def render_answer(observables: Sequence[Observable]) -> str:
     return json.dumps({"observables": items}, ensure_ascii=False, separators=(",", ":"))
 
 
-def guide_row(text_format: Format, prompt: Prompt, types: Sequence[str], window: str, answer: str) -> dict[str, Any]:
+def guide_row(
+    text_format: Format, prompt: Prompt, types: Sequence[str], window: str, answer: str, *, platform: bool = True
+) -> dict[str, Any]:
     """One example in the shape that other training tools expect of the format's name."""
     if text_format == "alpaca":
-        instruction = f"{prompt.system}\n{prompt.user(types, '')}".strip()
-        return {"instruction": instruction, "input": window, "output": answer}
-    user = prompt.user(types, window)
+        return {"instruction": _instruction(prompt, types, platform), "input": window, "output": answer}
+    user = prompt.user(types, window, platform=platform)
     if text_format == "simple":
         return {"prompt": f"{prompt.system}\n\n{user}".strip(), "completion": answer}
     turns = [{"role": "system", "content": prompt.system}] * bool(prompt.system)
     return {"messages": [*turns, {"role": "user", "content": user}, {"role": "assistant", "content": answer}]}
+
+
+def _instruction(prompt: Prompt, types: Sequence[str], platform: bool) -> str:
+    return f"{prompt.system}\n{prompt.user(types, '', platform=platform)}".strip()
 
 
 def _render_messages(system: str, user: str, tokenizer: ChatTokenizer) -> str:

@@ -34,7 +34,9 @@ def test_windowing_keeps_every_labelled_item(tokens_of):
     tokens = tokens_of()
     prompt = load_prompt("full-v1")
     articles = [
-        locate_article(record, partial(count_each, tokens)) for record in read_labelled_articles(ARTICLES) if record.observables
+        locate_article(record, partial(count_each, tokens))
+        for record in read_labelled_articles(ARTICLES)
+        if record.observables
     ]
     longest = max(article.longest_target_tokens for article in articles)
     sizes = WindowSizes(MAX_LENGTH, window_tokens=900, overlap_tokens=min(longest, 675))
@@ -52,8 +54,8 @@ def count_each(tokens, texts):
     return [len(tokens(text)) for text in texts]
 
 
-def rendered(prompt, types, window):
-    return f"[INST] {prompt.system}\n\n{prompt.user(types, window)} [/INST]"
+def rendered(prompt, types, window, platform):
+    return f"[INST] {prompt.system}\n\n{prompt.user(types, window, platform=platform)} [/INST]"
 
 
 def lengths(tokens, prompt, answer):

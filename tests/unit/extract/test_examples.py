@@ -20,7 +20,9 @@ def prepare(tokenizer):
     def make(record, max_length=300, window_tokens=120, overlap_tokens=40):
         located = locate_article(record, partial(count_tokens, tokenizer))
         sizes = WindowSizes(max_length, window_tokens, overlap_tokens)
-        return located, article_examples(located, sizes, lambda types, text: f"{','.join(types)}\n{text}", lengths)
+        return located, article_examples(
+            located, sizes, lambda types, text, platform: f"{','.join(types)}\n{text}", lengths
+        )
 
     return make
 
@@ -95,3 +97,15 @@ def test_the_longest_item_is_measured_from_its_first_to_its_last_character(artic
     located, _ = prepare(article("It ran `whoami /all` here.", cmdline=["whoami /all"]))
     least = count_tokens(tokenizer, ["whoami /all"])[0]
     assert least <= located.longest_target_tokens <= least + 6
+
+
+def test_platforms_are_asked_for_only_where_every_item_of_the_window_has_one(article, prepare):
+    record = article(
+        "It ran `whoami /all` here, and the service `Evil` there.", cmdline=["whoami /all"], services=["Evil"]
+    )
+    known = [item.model_copy(update={"platform": "Windows"}) for item in record.observables]
+    _, some = prepare(record.model_copy(update={"observables": (known[0], record.observables[1])}))
+    _, every = prepare(record.model_copy(update={"observables": tuple(known)}))
+    assert (some.examples[0].asks_platform, every.examples[0].asks_platform) == (False, True)
+    assert "platform" not in some.examples[0].answer
+    assert every.examples[0].answer.count('"platform":"Windows"') == 2

@@ -16,13 +16,14 @@ class Prompt:
     version: str
     system: str
     user_template: str
+    platform_request: str
     definitions: dict[str, str]
 
-    def user(self, types: Sequence[str], text: str) -> str:
-        """The user's turn that asks for `types` in `text`."""
+    def user(self, types: Sequence[str], text: str, *, platform: bool = True) -> str:
+        """The user's turn that asks for `types` in `text`, each with its platform or without."""
         # Not str.format on the article: its braces are its own.
         head, tail = self.user_template.split("{text}")
-        return head.format(types=self._types(types)) + text + tail
+        return head.format(types=self._types(types), platform=self.platform_request if platform else "") + text + tail
 
     def _types(self, types: Sequence[str]) -> str:
         if not self.definitions:
@@ -39,4 +40,4 @@ def load_prompt(version: str) -> Prompt:
         known = sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
         raise UsageError(f"prompt version {version!r} does not exist: choose one of {', '.join(known)}")
     raw = tomllib.loads(file.read_text(encoding="utf-8"))
-    return Prompt(version, raw["system"], raw["user"], raw["types"])
+    return Prompt(version, raw["system"], raw["user"], raw["platform"], raw["types"])
