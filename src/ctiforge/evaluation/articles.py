@@ -28,6 +28,8 @@ class Answers(BaseModel):
     json_parsed: int = 0
     schema_valid: int = 0
     stopped_by_length: int = 0
+    halved: int = 0
+    """Windows whose answer had no room and that were asked again in halves; the halves are what counts above."""
     duplicates: int = 0
     failed: int = 0
     prompt_tokens: int = 0

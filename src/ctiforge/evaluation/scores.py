@@ -137,6 +137,7 @@ METRICS = (
     Metric("json_validity", "JSON validity, raw", "higher", per("json_parsed", "windows"), "windows"),
     Metric("schema_validity", "schema validity, raw", "higher", per("schema_valid", "windows"), "windows"),
     Metric("stopped_by_length", "stopped by length", "lower", per("stopped_by_length", "windows"), "windows"),
+    Metric("halved", "windows asked again in halves", "lower", per("halved", "windows"), "windows"),
     Metric("failed_windows", "windows that failed", "lower", per("failed", "windows"), "windows"),
     Metric("duplicates", "repeated items per window", "lower", per("duplicates", "windows"), "windows", "number"),
     Metric("grounded", "predicted values in the article", "higher", per("located", "all.predicted"), "all.predicted"),

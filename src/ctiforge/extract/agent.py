@@ -1,6 +1,7 @@
 """The Extract Agent at work: windows of an article through the model, answers merged."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +26,8 @@ _PLAIN_TYPES = tuple(name for name in TYPES if name != "network_indicators")
 # Articles whose windows are generated together; more fill batches better and take more memory.
 _ARTICLES_TOGETHER = 32
 _LEAST_ANSWER_TOKENS = 16
+# How often a window whose answer has no room is halved.
+_HALVINGS = 3
 
 
 @dataclass(frozen=True)
@@ -51,12 +54,15 @@ class _Answer:
 class ExtractAgent:
     """A causal language model with the tokenizer, prompt and window sizes it was trained with."""
 
-    def __init__(self, model: Any, tokenizer: Any, usage: Usage, name: str, batch_size: int = 32) -> None:
+    def __init__(
+        self, model: Any, tokenizer: Any, usage: Usage, name: str, batch_size: int = 32, *, halves: bool = True
+    ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.usage = usage
         self.name = name
         self.batch_size = batch_size
+        self.halves = halves
         self._prompt = load_prompt(usage.prompt_version)
         self._end = end_token_id(tokenizer)
 
@@ -78,8 +84,10 @@ class ExtractAgent:
         target = pick_device(device)
         tokenizer = load_tokenizer(model)
         loaded = load_causal_lm(model, target, compute_dtype(target)).eval()
-        known = usage_of_model(Path(model)) or usage or _plain_usage(tokenizer)
-        return cls(loaded, tokenizer, known, name or model, batch_size)
+        trained_here = usage_of_model(Path(model))
+        known = trained_here or usage or _plain_usage(tokenizer)
+        # A model that was not trained here has not learnt to end: its answers would only be asked for again.
+        return cls(loaded, tokenizer, known, name or model, batch_size, halves=trained_here is not None)
 
     def extract(self, text: str, types: Sequence[str] | None = None, *, source_url: str | None = None) -> Extraction:
         """Find the observables of `types` (default: those the model was trained for) in one text."""
@@ -93,14 +101,15 @@ class ExtractAgent:
     def _extract_together(self, sources: Sequence[Source]) -> list[Extraction]:
         started = time.monotonic()
         jobs = [job for index, source in enumerate(sources) for job in self._jobs(index, source)]
+        halved: Counter[int] = Counter()
         answers: list[list[_Answer]] = [[] for _ in sources]
-        for answer in self._generate(jobs):
+        for answer in sorted(self._answers(sources, jobs, halved), key=lambda each: each.job.window):
             answers[answer.job.article].append(answer)
         seconds = time.monotonic() - started
-        total_windows = max(len(jobs), 1)
+        total_windows = max(sum(map(len, answers)), 1)
         return [
-            self._extraction(source, found, seconds * len(found) / total_windows)
-            for source, found in zip(sources, answers, strict=True)
+            self._extraction(source, found, seconds * len(found) / total_windows, halved[index])
+            for index, (source, found) in enumerate(zip(sources, answers, strict=True))
         ]
 
     def _jobs(self, index: int, source: Source) -> list[_Job]:
@@ -109,6 +118,35 @@ class ExtractAgent:
         pieces = split_pieces(source.text, partial(count_tokens, self.tokenizer))
         windows = cut_windows(pieces, window_tokens=sizes.window_tokens, overlap_tokens=sizes.overlap_tokens)
         return [_Job(index, window, types, self._prompt_ids(source.text, window, types)) for window in windows]
+
+    def _answers(
+        self, sources: Sequence[Source], jobs: Sequence[_Job], halved: Counter[int], rounds: int = _HALVINGS
+    ) -> list[_Answer]:
+        """An answer for every window, or for the parts of one whose answer had no room; `halved` counts by article."""
+        settled: list[_Answer] = []
+        again: list[_Job] = []
+        for answer in self._generate(jobs):
+            halves = self._half_jobs(sources, answer) if answer.stopped_by_length and rounds else []
+            again += halves
+            halved[answer.job.article] += bool(halves)
+            if not halves:
+                settled.append(answer)
+        return settled + (self._answers(sources, again, halved, rounds - 1) if again else [])
+
+    def _half_jobs(self, sources: Sequence[Source], answer: _Answer) -> list[_Job]:
+        """Two overlapping halves of a window whose answer had no room, as training halves such a window."""
+        job, source = answer.job, sources[answer.job.article]
+        pieces = split_pieces(source.text[job.window.start : job.window.end], partial(count_tokens, self.tokenizer))
+        if not self.halves or pieces.total_tokens < _LEAST_ANSWER_TOKENS:
+            return []
+        overlap = min(self.usage.sizes.overlap_tokens, pieces.total_tokens // 2)
+        halves = cut_windows(pieces, window_tokens=(pieces.total_tokens + overlap) // 2 + 1, overlap_tokens=overlap)
+        moved = [Window(job.window.start + half.start, job.window.start + half.end) for half in halves]
+        return [
+            _Job(job.article, half, job.types, self._prompt_ids(source.text, half, job.types))
+            for half in moved
+            if half != job.window
+        ]
 
     def _prompt_ids(self, text: str, window: Window, types: Sequence[str]) -> list[int]:
         shown = text[window.start : window.end]
@@ -159,7 +197,7 @@ class ExtractAgent:
         raw = self.tokenizer.decode(written, skip_special_tokens=False, clean_up_tokenization_spaces=False)
         return _Answer(job, raw, len(written), stopped_by_length=not ended)
 
-    def _extraction(self, source: Source, answers: Sequence[_Answer], seconds: float) -> Extraction:
+    def _extraction(self, source: Source, answers: Sequence[_Answer], seconds: float, halved: int) -> Extraction:
         parsed = [parse_answer(answer.raw, answer.job.types) for answer in answers]
         found: list[tuple[Window, Sequence[Observable]]] = [
             (answer.job.window, each.observables) for answer, each in zip(answers, parsed, strict=True)
@@ -170,6 +208,7 @@ class ExtractAgent:
             seconds=seconds,
             source_url=source.source_url,
             requested_types=tuple(source.types or self.usage.types),
+            halved=halved,
         )
 
 

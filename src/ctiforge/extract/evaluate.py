@@ -153,6 +153,7 @@ def _answers(extraction: Extraction) -> Answers:
         json_parsed=sum(window.json_parsed for window in windows),
         schema_valid=sum(window.schema_valid for window in windows),
         stopped_by_length=sum(window.stopped_by_length for window in windows),
+        halved=extraction.halved,
         duplicates=sum(window.duplicates for window in windows),
         failed=sum(window.error is not None for window in windows),
         prompt_tokens=sum(window.prompt_tokens for window in windows),

@@ -36,6 +36,8 @@ class Extraction:
     seconds: float = 0.0
     source_url: str | None = None
     requested_types: tuple[str, ...] = field(default=())
+    halved: int = 0
+    """Windows whose answer had no room: asked again in halves, which are among `windows` in their place."""
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,7 @@ DEMO_FLAGS: dict[str, dict[str, str | int | float | bool]] = {
     "format_extract": {"prompt": "short-v1", "window_tokens": 128},
     "train_extract": {
         "qlora": False,
+        "epochs": 4,
         "batch_size": 16,
         "gradient_accumulation_steps": 1,
         "learning_rate": 2e-3,

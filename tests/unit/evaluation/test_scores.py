@@ -28,7 +28,7 @@ def articles() -> list[ArticleScore]:
             item("services", "Svc", "Linux"),
         ],
         text=text,
-        answers=Answers(windows=4, json_parsed=3, schema_valid=2, stopped_by_length=1, duplicates=2, failed=1,
+        answers=Answers(windows=4, json_parsed=3, schema_valid=2, stopped_by_length=1, halved=2, duplicates=2, failed=1,
                         prompt_tokens=400, answer_tokens=40, seconds=3.0),
     )  # fmt: skip
     second = case(
@@ -63,6 +63,7 @@ EXPECTED = {
     "json_validity": 4 / 5,
     "schema_validity": 3 / 5,
     "stopped_by_length": 1 / 5,
+    "halved": 2 / 5,
     "failed_windows": 1 / 5,
     "duplicates": 2 / 5,
     # predicted: net user, whoami, Svc, net view stand in the text, InventedSvc and xx do not

@@ -107,6 +107,7 @@ def test_windows_are_tallied() -> None:
         "json_parsed": 1,
         "schema_valid": 0,
         "stopped_by_length": 1,
+        "halved": 0,
         "duplicates": 1,
         "failed": 1,
         "prompt_tokens": 200,
