@@ -29,6 +29,9 @@ from ctiforge.program import run_program
 DATA = Path(__file__).parents[2] / "shared" / "data" / "articles.jsonl"
 
 
+Collate = Callable[[Sequence[Any]], dict[str, Any]]
+
+
 @dataclass(frozen=True)
 class Point:
     """One evaluation: CPU-seconds of training so far, and the held-out loss."""
@@ -43,7 +46,7 @@ class Arm:
 
     name: str
     rows: Sequence[Any]
-    collate: Callable[[Sequence[Any]], dict[str, Any]]
+    collate: Collate
     value_tokens: int
     answers: str
 
@@ -85,30 +88,23 @@ def main(
 
 def build_arms(model: str, max_length: int) -> tuple[Arm, Arm, Arm, list[Any], list[tuple[str, str]]]:
     """The three recipes' rows from the same articles, the held-out rows, and the pinned facts."""
-    from ctiforge.data.testsets import read_labelled_articles
-    from ctiforge.extract.examples import article_examples, locate_article
-    from ctiforge.extract.format import FormatOptions, _count_example, _render, thin_out_empty, window_sizes
+    from ctiforge.extract.examples import article_examples
+    from ctiforge.extract.format import FormatOptions, example_tools, thin_out_empty, window_sizes
     from ctiforge.extract.prompts import load_prompt
     from ctiforge.extract.rendering import render_answer
-    from ctiforge.training.encoding import count_tokens, encode_example, load_tokenizer, tokenizer_hash
+    from ctiforge.training.encoding import encode_example, load_tokenizer, tokenizer_hash
 
     tokenizer = load_tokenizer(model)
     options = FormatOptions("messages", "short-v1", max_length)
     prompt = load_prompt(options.prompt_version)
-    render, count = partial(_render, "messages", prompt, tokenizer), partial(_count_example, tokenizer)
-    articles = [
-        locate_article(record, partial(count_tokens, tokenizer))
-        for record in sorted(read_labelled_articles(DATA), key=lambda record: record.id)
-        if record.observables
-    ]
-    train, test = [a for i, a in enumerate(articles) if i % 4], articles[::4]
-    types = sorted({name for article in articles for name in article.record.labelled_types})
+    render, count = example_tools(options, tokenizer)
+    train, test = _articles(tokenizer)
+    types = sorted({name for article in [*train, *test] for name in article.record.labelled_types})
     sizes = window_sizes(options, types, train, render, count)
     windows, held_out = (
         thin_out_empty([e for a in part for e in article_examples(a, sizes, render, count).examples], 0.3, 0)
         for part in (train, test)
     )
-    encoded = [encode_example(tokenizer, e.prompt, e.answer) for e in windows]
     whole = [
         encode_example(
             tokenizer,
@@ -117,12 +113,9 @@ def build_arms(model: str, max_length: int) -> tuple[Arm, Arm, Arm, list[Any], l
         )
         for a in train
     ]
-    items = {(e.article_id, item.type, item.value) for e in windows for item in e.observables}
-    wanted = {(a.record.id, t.observable.type, t.observable.value) for a in train for t in a.targets}
-    tokens = partial(_value_tokens, tokenizer)
-    intact = [a for a, row in zip(train, whole, strict=True) if len(row.input_ids) <= max_length]
-    intact_items = {(a.record.id, t.observable.type, t.observable.value) for a in intact for t in a.targets}
-    collators = _collators(tokenizer, max_length)
+    wanted = _items(train)
+    kept = {(e.article_id, item.type, item.value) for e in windows for item in e.observables}
+    intact = _items([a for a, row in zip(train, whole, strict=True) if len(row.input_ids) <= max_length])
     facts = [
         ("articles with answers, training / held out", f"{len(train)} / {len(test)}"),
         ("windows, training / held out", f"{len(windows)} / {len(held_out)}"),
@@ -133,21 +126,18 @@ def build_arms(model: str, max_length: int) -> tuple[Arm, Arm, Arm, list[Any], l
         ("set of windows", hashlib.sha256("".join(e.prompt for e in windows).encode()).hexdigest()[:12]),
         ("model", model),
     ]
+    encoded = [encode_example(tokenizer, e.prompt, e.answer) for e in windows]
+    answer, everything = _collators(tokenizer, max_length)
+    survive, tokens = f"{len(kept & wanted)} of {len(wanted)}", _value_tokens(tokenizer, kept)
     return (
-        Arm("ours", encoded, collators["answer"], tokens(items), f"{len(items)} of {len(wanted)}"),
-        Arm(
-            "(b) same windows, padded, loss on all",
-            encoded,
-            collators["all"],
-            tokens(items),
-            f"{len(items)} of {len(wanted)}",
-        ),
+        Arm("ours", encoded, answer, tokens, survive),
+        Arm("(b) same windows, padded, loss on all", encoded, everything, tokens, survive),
         Arm(
             "(a) right-truncated articles",
             whole,
-            collators["all"],
-            tokens(intact_items),
-            f"{len(intact_items)} of {len(wanted)}",
+            everything,
+            _value_tokens(tokenizer, intact),
+            f"{len(intact)} of {len(wanted)}",
         ),
         [encode_example(tokenizer, e.prompt, e.answer) for e in held_out],
         facts,
@@ -266,7 +256,23 @@ def _batches(arm: Arm, batch_size: int, seed: int) -> Iterator[list[Any]]:
         epoch += 1
 
 
-def _collators(tokenizer: Any, max_length: int) -> dict[str, Callable[[Sequence[Any]], dict[str, Any]]]:
+def _articles(tokenizer: Any) -> tuple[list[Any], list[Any]]:
+    """The real articles with answers, located: for training, and every fourth held out."""
+    from ctiforge.data.testsets import read_labelled_articles
+    from ctiforge.extract.examples import locate_article
+    from ctiforge.training.encoding import count_tokens
+
+    records = sorted(read_labelled_articles(DATA), key=lambda record: record.id)
+    articles = [locate_article(r, partial(count_tokens, tokenizer)) for r in records if r.observables]
+    return [a for i, a in enumerate(articles) if i % 4], articles[::4]
+
+
+def _items(articles: Sequence[Any]) -> set[tuple[str, str, str]]:
+    return {(a.record.id, t.observable.type, t.observable.value) for a in articles for t in a.targets}
+
+
+def _collators(tokenizer: Any, max_length: int) -> tuple[Collate, Collate]:
+    """Ours, and the one that pads to `max_length` with loss on every token."""
     import torch
 
     from ctiforge.training.batches import AnswerCollator
@@ -283,7 +289,7 @@ def _collators(tokenizer: Any, max_length: int) -> dict[str, Callable[[Sequence[
             mask[index, : len(kept)] = 1
         return {"input_ids": ids, "attention_mask": mask, "labels": ids.masked_fill(mask == 0, IGNORE)}
 
-    return {"answer": AnswerCollator(pad), "all": all_tokens}
+    return AnswerCollator(pad), all_tokens
 
 
 def _value_tokens(tokenizer: Any, items: set[tuple[str, str, str]]) -> int:

@@ -86,9 +86,7 @@ def prepare(
     Raises DataError where nothing is left to train on, UsageError where `max_length` has no room
     beside the prompt.
     """
-    prompt = load_prompt(options.prompt_version)
-    render = partial(_render, options.text_format, prompt, tokenizer)
-    count_example = partial(_count_example, tokenizer)
+    render, count_example = example_tools(options, tokenizer)
     usable = [record for record in records if record.labelled_types and record.content.strip()]
     if not usable:
         raise DataError("no article with a labelled type and a text: harvest more, or look at the harvest's report")
@@ -114,6 +112,12 @@ def prepare(
         ),
     )
     return Prepared(train, validation, sizes, types, leaked, report, _values(train))
+
+
+def example_tools(options: FormatOptions, tokenizer: Any) -> tuple[RenderPrompt, CountExample]:
+    """How a window becomes a prompt, and how long prompt and answer are, in this format for this tokenizer."""
+    prompt = load_prompt(options.prompt_version)
+    return partial(_render, options.text_format, prompt, tokenizer), partial(_count_example, tokenizer)
 
 
 def window_sizes(

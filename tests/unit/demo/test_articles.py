@@ -1,7 +1,8 @@
 import pytest
 
 from ctiforge.demo.articles import DemoSizes, make_corpus
-from ctiforge.demo.styles import HELD_OUT, SEEN
+from ctiforge.demo.held_out_styles import HELD_OUT
+from ctiforge.demo.seen_styles import SEEN
 from ctiforge.observables.locate import Locator
 from ctiforge.training.encoding import count_tokens, load_tokenizer
 

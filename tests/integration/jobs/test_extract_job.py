@@ -1,0 +1,46 @@
+"""`jobs/extract.py`: a text in, the application's JSON out."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = Path(__file__).parents[3] / "jobs" / "extract.py"
+TEXT = "The actor ran `net group Admins /domain` and wrote HKCU\\Software\\Evil\\Run."
+
+
+def extract(*arguments, stdin=""):
+    command = [sys.executable, str(PROGRAM), *arguments]
+    return subprocess.run(command, input=stdin, capture_output=True, text=True)
+
+
+def test_standard_input_gives_what_the_application_stores():
+    done = extract("-", "--model=regex", stdin=TEXT)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert {item["type"] for item in result["observables"]} == {"cmdline", "registry"}
+    assert result["summary"] == {"count": 2, "source_url": None, "platforms_detected": ["Windows"]}
+    assert result["discrete_huntables_count"] == 2
+
+
+def test_a_file_and_one_type(tmp_path):
+    (tmp_path / "article.txt").write_bytes(TEXT.encode() + b"\xff")
+    done = extract(str(tmp_path / "article.txt"), "--model=regex", "--types=registry")
+    assert [item["type"] for item in json.loads(done.stdout)["observables"]] == ["registry"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "give a file"),
+        (("no-such-file.txt", "--model=regex"), "cannot read no-such-file.txt"),
+        (("-", "--model=no-such-team/no-such-model"), "no-such-team/no-such-model"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line_with_exit_code_2(arguments, message):
+    done = extract(*arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
