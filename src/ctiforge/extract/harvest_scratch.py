@@ -131,9 +131,7 @@ class HarvestScratch:
                 "title": article.title,
                 "content": candidate.content,
                 "content_hash": hash_,
-                "observables": [
-                    {"type": o.type, "value": o.value, "platform": o.platform} for o in outcome.observables
-                ],
+                "observables": observables,
                 "labelled_types": candidate.labelled_types,
                 "labelled_by": "model",
                 "annotator": None,
