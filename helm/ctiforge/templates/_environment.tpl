@@ -1,0 +1,86 @@
+{{/* Environment of every pod. Takes a dict: root, image (its reference), hub (does it load models?). */}}
+{{- define "ctiforge.environment" -}}
+{{- $values := .root.Values -}}
+- {name: CTIFORGE_STORE, value: {{ include "ctiforge.store" .root | quote }}}
+- {name: CTIFORGE_IMAGE, value: {{ .image | quote }}}
+{{- with $values.store.endpoint }}
+- {name: AWS_ENDPOINT_URL, value: {{ . | quote }}}
+{{- end }}
+# boto3 reads the second, other clients the first
+- {name: AWS_REGION, value: {{ $values.store.region | quote }}}
+- {name: AWS_DEFAULT_REGION, value: {{ $values.store.region | quote }}}
+- {name: HOME, value: /scratch/home}
+- {name: TMPDIR, value: /scratch/tmp}
+- {name: CTIFORGE_SCRATCH, value: /scratch/work}
+- {name: HF_HOME, value: {{ include "ctiforge.hfHome" . }}}
+- {name: TRITON_CACHE_DIR, value: /scratch/triton}
+- {name: TORCHINDUCTOR_CACHE_DIR, value: /scratch/inductor}
+- {name: MPLCONFIGDIR, value: /scratch/matplotlib}
+{{- if .hub }}
+{{- with include "ctiforge.hubEnvironment" $values.hub | trim }}
+{{ . }}
+{{- end }}
+{{- end }}
+{{- if $values.caBundle.configMap }}
+{{- range list "SSL_CERT_FILE" "REQUESTS_CA_BUNDLE" "AWS_CA_BUNDLE" "CURL_CA_BUNDLE" }}
+- {name: {{ . }}, value: /etc/ctiforge/ca/ca.crt}
+{{- end }}
+{{- end }}
+{{- if include "ctiforge.hasProxy" $values }}
+{{ include "ctiforge.proxyEnvironment" $values.proxy | trim }}
+{{- end }}
+{{- end -}}
+
+{{/* A secret's key as a variable. Takes a list: variable, secret, key. */}}
+{{- define "ctiforge.secretVariable" -}}
+- name: {{ index . 0 }}
+  valueFrom: {secretKeyRef: {name: {{ index . 1 | quote }}, key: {{ index . 2 | quote }}}}
+{{- end -}}
+
+{{/* Which settings a run in the cluster has, and whose it is. Takes the root. */}}
+{{- define "ctiforge.launcherEnvironment" -}}
+- {name: CTIFORGE_BACKEND, value: kubernetes}
+- {name: CTIFORGE_RELEASE, value: {{ .Release.Name | quote }}}
+- {name: CTIFORGE_NAMESPACE, valueFrom: {fieldRef: {fieldPath: metadata.namespace}}}
+- {name: CTIFORGE_OUTPUTS, value: /scratch/outputs}
+- {name: CTIFORGE_MODEL, value: {{ .Values.settings.model | quote }}}
+- {name: CTIFORGE_TEST_SET, value: {{ .Values.settings.testSet | quote }}}
+{{- with .Values.settings.maxLength }}
+- {name: CTIFORGE_MAX_LENGTH, value: {{ . | int | quote }}}
+{{- end }}
+- {name: CTIFORGE_STAGES, value: {{ .Values.settings.stages | toJson | quote }}}
+{{- with .Values.webhook.existingSecret }}
+{{ include "ctiforge.secretVariable" (list "CTIFORGE_WEBHOOK_URL" . $.Values.webhook.key) }}
+{{- end }}
+{{- end -}}
+
+{{- define "ctiforge.hfHome" -}}
+{{ if and .hub .root.Values.modelCache.enabled }}/model-cache{{ else }}/scratch{{ end }}/huggingface
+{{- end -}}
+
+{{- define "ctiforge.hubEnvironment" -}}
+{{- if .offline }}
+- {name: HF_HUB_OFFLINE, value: "1"}
+{{- end }}
+{{- with .endpoint }}
+- {name: HF_ENDPOINT, value: {{ . | quote }}}
+{{- end }}
+{{- with .existingSecret }}
+{{ include "ctiforge.secretVariable" (list "HF_TOKEN" . $.key) }}
+{{- end }}
+{{- end -}}
+
+{{/* "true" where there is a proxy, else nothing. Takes the values. */}}
+{{- define "ctiforge.hasProxy" -}}
+{{- if or .proxy.http .proxy.https -}} true {{- end -}}
+{{- end -}}
+
+{{- define "ctiforge.proxyEnvironment" -}}
+{{- $without := printf "%s,$(KUBERNETES_SERVICE_HOST)" .noProxy | trimPrefix "," -}}
+{{- range $name, $value := dict "HTTP_PROXY" .http "HTTPS_PROXY" .https "NO_PROXY" $without }}
+{{- if $value }}
+- {name: {{ $name }}, value: {{ $value | quote }}}
+- {name: {{ $name | lower }}, value: {{ $value | quote }}}
+{{- end }}
+{{- end }}
+{{- end -}}
