@@ -1,33 +1,15 @@
-{{/* Environment of every pod. Takes a dict: root, image (its reference), hub (does it load models?). */}}
+{{/* A container's environment, names in `extraEnv` once. Takes what ctiforge.podSpec takes and image (its reference). */}}
 {{- define "ctiforge.environment" -}}
-{{- $values := .root.Values -}}
-- {name: CTIFORGE_STORE, value: {{ include "ctiforge.store" .root | quote }}}
-- {name: CTIFORGE_IMAGE, value: {{ .image | quote }}}
-{{- with $values.store.endpoint }}
-- {name: AWS_ENDPOINT_URL, value: {{ . | quote }}}
-{{- end }}
-# boto3 reads the second, other clients the first
-- {name: AWS_REGION, value: {{ $values.store.region | quote }}}
-- {name: AWS_DEFAULT_REGION, value: {{ $values.store.region | quote }}}
-- {name: HOME, value: /scratch/home}
-- {name: TMPDIR, value: /scratch/tmp}
-- {name: CTIFORGE_SCRATCH, value: /scratch/work}
-- {name: HF_HOME, value: {{ include "ctiforge.hfHome" . }}}
-- {name: TRITON_CACHE_DIR, value: /scratch/triton}
-- {name: TORCHINDUCTOR_CACHE_DIR, value: /scratch/inductor}
-- {name: MPLCONFIGDIR, value: /scratch/matplotlib}
-{{- if .hub }}
-{{- with include "ctiforge.hubEnvironment" $values.hub | trim }}
-{{ . }}
+{{- $extra := .settings.extraEnv -}}
+{{- $names := list -}}
+{{- range $extra }}{{ $names = append $names .name }}{{ end -}}
+{{- range concat (include "ctiforge.commonEnvironment" . | fromYamlArray) (fromYamlArray .environment) }}
+{{- if not (has .name $names) }}
+- {{ toJson . }}
 {{- end }}
 {{- end }}
-{{- if $values.caBundle.configMap }}
-{{- range list "SSL_CERT_FILE" "REQUESTS_CA_BUNDLE" "AWS_CA_BUNDLE" "CURL_CA_BUNDLE" }}
-- {name: {{ . }}, value: /etc/ctiforge/ca/ca.crt}
-{{- end }}
-{{- end }}
-{{- if include "ctiforge.hasProxy" $values }}
-{{ include "ctiforge.proxyEnvironment" $values.proxy | trim }}
+{{- range $extra }}
+- {{ toJson . }}
 {{- end }}
 {{- end -}}
 
@@ -51,6 +33,36 @@
 - {name: CTIFORGE_STAGES, value: {{ .Values.settings.stages | toJson | quote }}}
 {{- with .Values.webhook.existingSecret }}
 {{ include "ctiforge.secretVariable" (list "CTIFORGE_WEBHOOK_URL" . $.Values.webhook.key) }}
+{{- end }}
+{{- end -}}
+
+{{- define "ctiforge.commonEnvironment" -}}
+{{- $values := .root.Values -}}
+- {name: CTIFORGE_STORE, value: {{ include "ctiforge.store" .root | quote }}}
+- {name: CTIFORGE_IMAGE, value: {{ .image | quote }}}
+{{- with $values.store.endpoint }}
+- {name: AWS_ENDPOINT_URL, value: {{ . | quote }}}
+{{- end }}
+# boto3 reads the second, other clients the first
+- {name: AWS_REGION, value: {{ $values.store.region | quote }}}
+- {name: AWS_DEFAULT_REGION, value: {{ $values.store.region | quote }}}
+- {name: HOME, value: /scratch/home}
+- {name: TMPDIR, value: /scratch/tmp}
+- {name: CTIFORGE_SCRATCH, value: /scratch/work}
+- {name: HF_HOME, value: {{ include "ctiforge.hfHome" . }}}
+- {name: TRITON_CACHE_DIR, value: /scratch/triton}
+- {name: TORCHINDUCTOR_CACHE_DIR, value: /scratch/inductor}
+- {name: MPLCONFIGDIR, value: /scratch/matplotlib}
+{{- if .hub }}
+{{ include "ctiforge.hubEnvironment" $values.hub }}
+{{- end }}
+{{- if $values.caBundle.configMap }}
+{{- range list "SSL_CERT_FILE" "REQUESTS_CA_BUNDLE" "AWS_CA_BUNDLE" "CURL_CA_BUNDLE" }}
+- {name: {{ . }}, value: /etc/ctiforge/ca/ca.crt}
+{{- end }}
+{{- end }}
+{{- if include "ctiforge.hasProxy" $values }}
+{{ include "ctiforge.proxyEnvironment" $values.proxy }}
 {{- end }}
 {{- end -}}
 

@@ -43,13 +43,7 @@ containers:
       - secretRef: {name: {{ . | quote }}}
     {{- end }}
     env:
-      {{- include "ctiforge.environment" (dict "root" .root "image" $image "hub" .hub) | nindent 6 }}
-      {{- with .environment }}
-      {{- . | nindent 6 }}
-      {{- end }}
-      {{- range $settings.extraEnv }}
-      - {{ toJson . }}
-      {{- end }}
+      {{- include "ctiforge.environment" (merge (dict "image" $image) .) | trim | nindent 6 }}
     volumeMounts:
       - {name: scratch, mountPath: /scratch}
       - {name: scratch, mountPath: /tmp, subPath: tmp}

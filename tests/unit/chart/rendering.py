@@ -1,0 +1,85 @@
+"""The chart as Helm renders it, with values of `values/`."""
+
+import json
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+CHART = Path(__file__).parents[3] / "helm/ctiforge"
+VALUES = Path(__file__).parent / "values"
+MATRIX = sorted(path.stem for path in VALUES.glob("*.yaml"))
+RELEASE = "demo"
+NAMESPACE = "intel"
+PROGRAMS = ("harvest_extract", "format_extract", "train_extract", "eval_extract", "compare_extract")
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A pod of the chart: a CronJob's or a bare one."""
+
+    name: str
+    labels: dict[str, str]
+    spec: Document
+
+    @property
+    def container(self) -> Document:
+        return self.spec["containers"][0]
+
+    @property
+    def env(self) -> dict[str, Any]:
+        """Value by name; a reference stays a dict."""
+        return {each["name"]: each.get("value", each.get("valueFrom")) for each in self.container["env"]}
+
+
+class Chart:
+    """The chart as one Helm renders it."""
+
+    def __init__(self, helm: str) -> None:
+        self.helm = helm
+        self._render = cache(self._template)
+
+    def render(self, name: str) -> list[Document]:
+        """The documents made of `values/<name>.yaml`."""
+        return self._render(name)
+
+    def objects(self, name: str, kind: str) -> dict[str, Document]:
+        """Those of one kind, by their name without the release's."""
+        return {
+            document["metadata"]["name"].removeprefix(f"{RELEASE}-"): document
+            for document in self.render(name)
+            if document["kind"] == kind
+        }
+
+    def pods(self, name: str) -> dict[str, Pod]:
+        """Every pod by the name of what makes it."""
+        templates = {
+            key: document["spec"]["jobTemplate"]["spec"]["template"]
+            for key, document in self.objects(name, "CronJob").items()
+        }
+        return {
+            key: Pod(key, template["metadata"]["labels"], template["spec"])
+            for key, template in {**templates, **self.objects(name, "Pod")}.items()
+        }
+
+    def refuse(self, values: Document, release: str = RELEASE) -> str:
+        """What Helm says of the minimal values with these over them; it must refuse them."""
+        result = self.try_template("minimal", "-f", "-", release=release, stdin=json.dumps(values))
+        assert result.returncode != 0, f"not refused: {values}"
+        return result.stderr
+
+    def try_template(
+        self, name: str, *flags: str, release: str = RELEASE, stdin: str | None = None
+    ) -> "subprocess.CompletedProcess[str]":
+        command = [self.helm, "template", release, str(CHART), "-n", NAMESPACE, "-f", str(VALUES / f"{name}.yaml")]
+        return subprocess.run([*command, *flags], input=stdin, capture_output=True, text=True, check=False)
+
+    def _template(self, name: str) -> list[Document]:
+        result = self.try_template(name)
+        assert result.returncode == 0, result.stderr
+        return [document for document in yaml.safe_load_all(result.stdout) if document]

@@ -1,0 +1,159 @@
+"""What the values may be, and what is said where they are something else."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.unit.chart.rendering import CHART, PROGRAMS, Chart
+
+SCRIPT = CHART.parent / "values_table.py"
+
+
+def nested(path: str, value: Any) -> dict[str, Any]:
+    for key in reversed(path.split(".")):
+        value = {key: value}
+    return value
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("store.uri", "/data"),
+        ("store.uri", "s3://"),
+        ("store.region", 5),
+        ("store.endpoint", "s3.example:9000"),
+        ("store.existingSecret", "My Secret"),
+        ("hub.offline", "yes"),
+        ("images.cpu.digest", "latest"),
+        ("images.train.pullPolicy", "Sometimes"),
+        ("defaults.resources.limits.memory", "16 GB"),
+        ("defaults.scratchSize", 20),
+        ("stages.train_extract.retries", "3"),
+        ("stages.train_extract.retries", -1),
+        ("stages.train_extract.gpu.count", 0.5),
+        ("stages.train_extract.tolerations", {"key": "gpu"}),
+        ("stages.eval_extract.nodeSelector", {"gpu": True}),
+        ("launcher.pod.extraEnv", [{"value": "no name"}]),
+        ("launcher.nodeLostTimeout", "5m"),
+        ("settings.maxLength", "2048"),
+        ("settings.stages.train_extract", {"epochs": [1, 2]}),
+        ("retrain.extract.enabled", "true"),
+        ("retrain.extract.timeZone", "Local"),
+        ("retrain.extract.startingDeadlineSeconds", 5),
+        ("networkPolicy.store.ports", [70000]),
+        ("rbac.users", "ann"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_its_key(any_chart: Chart, path: str, value: Any) -> None:
+    assert path in dotted(any_chart.refuse(nested(path, value)))
+
+
+@pytest.mark.parametrize(
+    ("path", "key"),
+    [
+        ("", "stor"),
+        ("store", "bucket"),
+        ("hub", "token"),
+        ("images", "gpu"),
+        ("defaults", "replicas"),
+        ("defaults.gpu", "counts"),
+        ("defaults.resources", "limit"),
+        ("stages", "train_os_bert"),
+        ("stages.train_extract", "gpus"),
+        ("launcher", "timeout"),
+        ("retrain", "nightly"),
+        ("retrain.extract", "cron"),
+        ("networkPolicy", "s3"),
+        ("networkPolicy.store", "cidrs"),
+        ("kueue", "queue"),
+    ],
+)
+def test_an_unknown_key_is_refused_by_its_name(any_chart: Chart, path: str, key: str) -> None:
+    said = dotted(any_chart.refuse(nested(f"{path}.{key}".lstrip("."), {})))
+    assert key in said.replace("'", "").split()
+    assert path in said
+
+
+def test_every_object_of_the_schema_refuses_unknown_keys() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+
+    def objects(node: Any) -> list[dict[str, Any]]:
+        if isinstance(node, list):
+            return [each for item in node for each in objects(item)]
+        if not isinstance(node, dict):
+            return []
+        own = [node] if "properties" in node and node.get("type") == "object" else []
+        return own + [each for item in node.values() for each in objects(item)]
+
+    found = objects(schema)
+    assert len(found) > 20
+    assert all(each["additionalProperties"] is False for each in found)
+
+
+@pytest.mark.parametrize(
+    "cron",
+    ["0 3 * *", "0 3 * * * *", "61 * * * *", "0 24 * * *", "0 3 0 * *", "0 3 * 13 *", "0 3 * * 7", "0 3 * * MO",
+     "*/0 * * * *", "0 3 * * 1-", "daily", "@every", "TZ=UTC 0 3 * * *", ""],
+)  # fmt: skip
+def test_a_bad_cron_string_is_refused(any_chart: Chart, cron: str) -> None:
+    assert "retrain.extract.schedule" in dotted(any_chart.refuse(nested("retrain.extract.schedule", cron)))
+
+
+@pytest.mark.parametrize(
+    "cron",
+    ["0 3 * * *", "*/15 0-6,22 1,15 */2 MON-FRI", "59 23 31 12 6", "5/10 ? * jan sun", "00 03 * * *", "@daily"],
+)
+def test_a_good_cron_string_is_taken(any_chart: Chart, cron: str) -> None:
+    result = any_chart.try_template("retrain", "-f", "-", stdin=json.dumps(nested("retrain.extract.schedule", cron)))
+    assert result.returncode == 0, result.stderr
+    assert f'schedule: "{cron}"' in result.stdout
+
+
+def test_no_store_is_refused_in_words(any_chart: Chart) -> None:
+    assert "store.uri is required" in any_chart.refuse({"store": {"uri": ""}})
+
+
+def test_more_than_one_gpu_is_refused_in_words(any_chart: Chart) -> None:
+    said = any_chart.refuse(nested("stages.eval_extract.gpu.count", 2))
+    assert "stages.eval_extract.gpu.count is 2: one process uses one GPU" in said
+
+
+def test_notes_say_what_to_run_next(chart: Chart) -> None:
+    notes = notes_of(chart, "minimal")
+    assert "helm test demo -n intel" in notes
+    assert "CTIFORGE_BACKEND=kubernetes CTIFORGE_NAMESPACE=intel CTIFORGE_RELEASE=demo" in notes
+    assert "retrain.extract.enabled=true" in notes
+    assert "database.existingSecret is not set" in notes
+    notes = notes_of(chart, "full")
+    assert "--from=cronjob/demo-retrain-extract" in notes
+    assert "database.existingSecret" not in notes
+
+
+def test_the_table_of_values_is_current() -> None:
+    result = subprocess.run([sys.executable, str(SCRIPT), "--check"], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+
+
+def test_the_schema_knows_the_values_and_the_programs() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+    assert set(schema["properties"]) - {"global"} == set(values)
+    assert set(schema["properties"]["stages"]["properties"]) == set(values["stages"]) == set(PROGRAMS)
+    assert set(schema["definitions"]["pod"]["properties"]) == set(values["defaults"])
+
+
+def dotted(said: str) -> str:
+    """Helm 4 says `/store/uri` where Helm 3 says `store.uri`."""
+    return said.replace("/", ".")
+
+
+def notes_of(chart: Chart, name: str) -> str:
+    command = ["install", "demo", str(CHART), "-n", "intel", "--dry-run=client", "-f"]
+    path = CHART.parents[1] / f"tests/unit/chart/values/{name}.yaml"
+    result = subprocess.run([chart.helm, *command, str(path)], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    return result.stdout.partition("NOTES:")[2]
