@@ -1,0 +1,1 @@
+"""The Kubernetes backend: Jobs made from the chart's templates, watched, diagnosed and retried."""

@@ -1,0 +1,107 @@
+"""Reading the API's objects: conditions, times, the stage's container, and which chart value set what. Pure."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from ctiforge.launcher.kubernetes.client import Object
+from ctiforge.launcher.kubernetes.manifests import CONTAINER
+
+PROGRAM = "ctiforge.io/stage"
+LONGEST = 600
+VALUES_OF_VARIABLES = {
+    "DATABASE_URL": "database",
+    "HF_TOKEN": "hub",
+    "CTIFORGE_WEBHOOK_URL": "webhook",
+}
+
+
+def condition(owner: Object, name: str) -> Object:
+    """The condition of a Job or pod; empty when there is none."""
+    found = owner.get("status", {}).get("conditions") or []
+    return next((each for each in found if each["type"] == name), {})
+
+
+def holds(owner: Object, name: str) -> bool:
+    """Whether the condition is true."""
+    return bool(condition(owner, name).get("status") == "True")
+
+
+def moment(text: str | None) -> datetime | None:
+    """A time as the API writes it."""
+    return datetime.fromisoformat(text) if text else None
+
+
+def container(pod: Object) -> Object:
+    """The specification of the container that runs the program."""
+    return _stage(pod["spec"].get("containers") or [])
+
+
+def state(pod: Object) -> Object:
+    """What that container is: {waiting: …}, {running: …} or {terminated: …}; empty before a node has it."""
+    found: Object = _stage(pod.get("status", {}).get("containerStatuses") or []).get("state", {})
+    return found
+
+
+def values_key(pod: Object) -> str:
+    """Where the chart's values set this pod: `stages.train_extract` or `launcher.pod`."""
+    program = pod["metadata"].get("labels", {}).get(PROGRAM)
+    return f"stages.{program.replace('-', '_')}" if program else "launcher.pod"
+
+
+def value_of_reference(pod: Object, kind: str, name: str) -> str:
+    """The chart value that names this secret or config map (`kind` as in "secret", "configmap")."""
+    field = {"secret": ("secretRef", "secretKeyRef"), "configmap": ("configMapRef", "configMapKeyRef")}[kind]
+    stage = container(pod)
+    if any(each.get(field[0], {}).get("name") == name for each in stage.get("envFrom") or []):
+        return "store.existingSecret"
+    for variable in stage.get("env") or []:
+        if variable.get("valueFrom", {}).get(field[1], {}).get("name") == name:
+            owner = VALUES_OF_VARIABLES.get(variable["name"])
+            return f"{owner}.existingSecret" if owner else f"{values_key(pod)}.extraEnv"
+    if name == volume(pod, "ca-bundle").get("configMap", {}).get("name"):
+        return "caBundle.configMap"
+    return f"{values_key(pod)}.extraVolumes"
+
+
+def volume(pod: Object, name: str) -> Object:
+    """The pod's volume of that name; empty when there is none."""
+    return next((each for each in pod["spec"].get("volumes") or [] if each["name"] == name), {})
+
+
+def about(name: str, events: Iterable[Object]) -> list[Object]:
+    """The events about the object of that name, oldest first."""
+    return sorted((each for each in events if each["involvedObject"].get("name") == name), key=last_time)
+
+
+def first_time(event: Object) -> datetime | None:
+    """When it was first seen."""
+    return moment(event.get("firstTimestamp") or event.get("eventTime") or event["metadata"].get("creationTimestamp"))
+
+
+def last_time(event: Object) -> str:
+    """When it was last seen, to sort by."""
+    series = (event.get("series") or {}).get("lastObservedTime")
+    found = event.get("lastTimestamp") or series or event.get("eventTime")
+    # some have fractions of a second, some have not
+    return str(found or event["metadata"].get("creationTimestamp", ""))[:19]
+
+
+def creation_time(owner: Object) -> str:
+    """When the Job or pod was made, to sort by."""
+    return str(owner["metadata"].get("creationTimestamp", ""))
+
+
+def shortened(text: str) -> str:
+    """The text without its end where it is long."""
+    text = text.strip()
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 2].rstrip()} …"
+
+
+def kubectl(owner: Object, verb: str, kind: str) -> str:
+    """The command a person looks at this object with."""
+    metadata = owner["metadata"]
+    return f"kubectl -n {metadata.get('namespace', 'default')} {verb} {kind} {metadata['name']}"
+
+
+def _stage(containers: Sequence[Object]) -> Object:
+    return next((each for each in containers if each["name"] == CONTAINER), {})

@@ -1,0 +1,336 @@
+"""Why a Job has no pod, or its pod no running program: the scheduler's, the registry's and the kubelet's words. Pure.
+
+The texts are those of Kubernetes 1.31 to 1.37 and containerd; 1.34 no longer names the taints.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from ctiforge.launcher.kubernetes.categories import Category, Diagnosis
+from ctiforge.launcher.kubernetes.client import Object
+from ctiforge.launcher.kubernetes.reading import (
+    about,
+    condition,
+    container,
+    creation_time,
+    first_time,
+    kubectl,
+    last_time,
+    moment,
+    shortened,
+    state,
+    value_of_reference,
+    values_key,
+    volume,
+)
+
+SLOW_START = timedelta(minutes=2)
+SLOW_PULL = timedelta(minutes=10)
+"""A training image has some gigabytes."""
+
+
+def diagnose_creation(job: Object, events: Sequence[Object]) -> Diagnosis | None:
+    """Why the Job controller gets no pod; None while nothing was refused."""
+    refused = [each for each in about(job["metadata"]["name"], events) if each["reason"] == "FailedCreate"]
+    if not refused:
+        return None
+    said = refused[-1]["message"]
+    category, words, remedy = _refusal(said, job)
+    summary = f"job {job['metadata']['name']}: {words}"
+    return Diagnosis(category, summary, shortened(said), remedy, first_time(refused[-1]))
+
+
+def diagnose_waiting(pod: Object, events: Sequence[Object], now: datetime) -> Diagnosis | None:
+    """Why the pod's program has not started; None while that is only a matter of time."""
+    scheduled = condition(pod, "PodScheduled")
+    own = about(pod["metadata"]["name"], events)
+    if scheduled.get("reason") == "Unschedulable":
+        return _unschedulable(pod, scheduled, own)
+    waiting = state(pod).get("waiting") or {}
+    reason, said = waiting.get("reason", ""), waiting.get("message", "")
+    if reason in IMAGE_REASONS:
+        return _image(pod, reason, said, own)
+    if reason in ("CreateContainerConfigError", "CreateContainerError", "RunContainerError"):
+        return _configuration(pod, said, _since(pod, own, "Failed"))
+    mount = [each for each in own if each["reason"] in ("FailedMount", "FailedAttachVolume")]
+    if mount and not _is_past(mount[-1], own):
+        return _mount(pod, mount[-1])
+    return _slow(pod, own, now)
+
+
+def missing_reference(pod: Object, said: str, since: datetime | None) -> Diagnosis | None:
+    """The secret or config map, or key of one, that the kubelet's words say is not there."""
+    if absent := re.search(r'(secret|configmap) "([^"]+)" not found', said):
+        return _missing(pod, absent[1], absent[2], None, said, since)
+    if key := re.search(r"couldn't find key (\S+) in (Secret|ConfigMap) [^/\s]+/(\S+)", said):
+        return _missing(pod, key[2].lower(), key[3], key[1], said, since)
+    mounted = re.search(r'for volume "([^"]+)" ?: .*references non-existent (secret|config) key: (\S+)', said)
+    if mounted is None:
+        return None
+    source = volume(pod, mounted[1])
+    kind = "secret" if mounted[2] == "secret" else "configmap"
+    name = source.get("secret", {}).get("secretName") or source.get("configMap", {}).get("name") or mounted[1]
+    return _missing(pod, kind, name, mounted[3], said, since)
+
+
+def _refusal(said: str, job: Object) -> tuple[Category, str, str]:
+    """Category, words and remedy of the API's refusal to create a pod."""
+    key = values_key(job["spec"]["template"])
+    look = f"kubectl -n {job['metadata'].get('namespace', 'default')}"
+    if quota := re.search(r"exceeded quota: ([^,]+), requested: (.*?), used: .*, limited: (.*)", said):
+        return (
+            Category.QUOTA_EXCEEDED,
+            f"quota {quota[1]} leaves no room for {quota[2]} (limit {quota[3]})",
+            f"wait until others have ended, ask for less in {key}.resources, or raise the quota: "
+            f"{look} describe resourcequota {quota[1]}",
+        )
+    refused = Category.ADMISSION_REFUSED
+    if "violates PodSecurity" in said:
+        return (
+            refused,
+            "the namespace's pod security refuses the pod",
+            f"take out what it names from the values podSecurity, {key}.extraVolumes and {key}.runtimeClassName; "
+            "the chart alone satisfies `restricted`",
+        )
+    if webhook := re.search(r'admission webhook "([^"]+)" denied the request', said):
+        return refused, f"the admission webhook {webhook[1]} refuses the pod", f"give {key} what it asks for"
+    if policy := re.search(r"ValidatingAdmissionPolicy '([^']+)'", said):
+        return refused, f"the admission policy {policy[1]} refuses the pod", f"give {key} what it asks for"
+    if priority := re.search(r"no PriorityClass with name (\S+)", said):
+        return refused, f"there is no priority class {priority[1]}", f"create it, or set {key}.priorityClassName"
+    if runtime := re.search(r'RuntimeClass "([^"]+)" not found', said):
+        return refused, f"there is no runtime class {runtime[1]}", f"create it, or set {key}.runtimeClassName"
+    if account := re.search(r'serviceaccount "([^"]+)" not found', said):
+        return refused, f"there is no service account {account[1]}", "install the chart again: helm upgrade --install"
+    if "is forbidden" in said or "is invalid" in said:
+        return refused, "the cluster refuses the pod", f"give {key} what it asks for, in {key}.resources for one"
+    return (
+        Category.POD_NOT_CREATED,
+        "the cluster could not create a pod",
+        f"it is tried again; if it stays so: {kubectl(job, 'describe', 'job')}",
+    )
+
+
+TAINTS = "untolerated taint"
+BLOCKS = (
+    (r"Insufficient (?!cpu|memory|ephemeral-storage|pods)\S+", Category.NO_GPU),
+    ("Insufficient memory", Category.NO_MEMORY),
+    ("Insufficient cpu", Category.NO_CPU),
+    ("Insufficient ephemeral-storage", Category.NO_STORAGE),
+    ("didn't match Pod's node affinity/selector|didn't satisfy", Category.NO_MATCHING_NODE),
+    ("PersistentVolume|persistentvolumeclaim|volume node affinity|persistent volumes to bind", Category.VOLUME_UNBOUND),
+    (TAINTS, Category.TAINTED),
+)
+"""What the scheduler says of some nodes, what the pod can be given against first: every cluster has some taint."""
+
+
+def _unschedulable(pod: Object, scheduled: Object, events: Sequence[Object]) -> Diagnosis:
+    said = scheduled.get("message", "")
+    nodes, _, preemption = said.partition("preemption:")
+    category = next((found for words, found in BLOCKS if re.search(words, nodes)), Category.UNSCHEDULABLE)
+    words, remedy = _placing(category, pod, nodes)
+    # preemption helps nowhere: no node would do even if it were empty
+    never = "not helpful" in preemption and "No preemption victims" not in preemption
+    if never and category in ASKED_FOR:
+        words, remedy = words.replace("has free", "has"), re.sub("^wait for [^,]+, ", "", remedy)
+    if TAINTS in nodes and category is not Category.TAINTED:
+        remedy += f"; nodes with a taint need {values_key(pod)}.tolerations"
+    scale_up = [each for each in events if each["reason"] == "TriggeredScaleUp"]
+    if scale_up:
+        remedy = f"wait: the autoscaler is adding a node; otherwise {remedy}"
+    return Diagnosis(
+        category,
+        f"pod {pod['metadata']['name']}: {words}",
+        shortened("; ".join([said, *(each["message"] for each in scale_up[-1:])])),
+        remedy,
+        moment(scheduled.get("lastTransitionTime")),
+    )
+
+
+ASKED_FOR = {
+    Category.NO_MEMORY: "memory",
+    Category.NO_CPU: "cpu",
+    Category.NO_STORAGE: "ephemeral-storage",
+    Category.NO_GPU: None,
+}
+
+
+def _placing(category: Category, pod: Object, said: str) -> tuple[str, str]:
+    key = values_key(pod)
+    if category is Category.NO_GPU:
+        found = re.search(BLOCKS[0][0], said)
+        gpu = found[0].removeprefix("Insufficient ").rstrip(".,") if found else "GPU"
+        return (
+            f"no node has free {_requested(pod, gpu)} {gpu}",
+            f"wait for one, add a GPU node, name the cluster's GPUs in {key}.gpu.resourceName "
+            f"or set {key}.gpu.count to 0; what there is: kubectl describe nodes",
+        )
+    if resource := ASKED_FOR.get(category):
+        return (
+            f"no node has free {_requested(pod, resource)} of {resource}",
+            f"wait for room, add a larger node, or ask for less in {key}.resources.requests.{resource}",
+        )
+    if category is Category.NO_MATCHING_NODE:
+        return (
+            "no node has the labels that the pod asks for",
+            f"mend {key}.nodeSelector or {key}.affinity; what nodes have: kubectl get nodes --show-labels",
+        )
+    if category is Category.VOLUME_UNBOUND:
+        return _unbound(pod, said)
+    if category is Category.TAINTED:
+        return (
+            "every node has a taint that the pod does not tolerate",
+            f"set {key}.tolerations; which taints: kubectl describe nodes | grep Taints",
+        )
+    return "no node takes the pod", f"{kubectl(pod, 'describe', 'pod')}; kubectl describe nodes"
+
+
+def _requested(pod: Object, resource: str) -> str:
+    resources = container(pod).get("resources", {})
+    asked = resources.get("requests", {}).get(resource) or resources.get("limits", {}).get(resource)
+    return str(asked or "enough")
+
+
+def _unbound(pod: Object, said: str) -> tuple[str, str]:
+    claims = {
+        each["persistentVolumeClaim"]["claimName"]: each["name"]
+        for each in pod["spec"].get("volumes") or []
+        if "persistentVolumeClaim" in each
+    }
+    absent = re.search(r'persistentvolumeclaim "([^"]+)" not found', said)
+    names = [absent[1]] if absent else list(claims)
+    value = "modelCache" if "model-cache" in [claims.get(name) for name in names] else f"{values_key(pod)}.extraVolumes"
+    look = f"kubectl -n {pod['metadata'].get('namespace', 'default')} describe pvc {' '.join(names)}".rstrip()
+    if absent:
+        mend = "modelCache.existingClaim" if value == "modelCache" else value
+        return f"there is no volume claim {names[0]}", f"create it, or name another in {mend}"
+    mend = "modelCache.storageClassName (ReadWriteMany)" if value == "modelCache" else value
+    return f"the volume of claim {', '.join(names) or '?'} is not bound here", f"{look}; set {mend}"
+
+
+IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
+NO_ANSWER = "dial tcp|timeout|connection refused|TLS|x509|429|toomanyrequests|server misbehaving|50[0234] "
+NOT_PERMITTED = "401 Unauthorized|403 Forbidden|denied|authorization failed|authentication required|no basic auth"
+NOT_FOUND = "not found|NotFound|manifest unknown|no match for platform|no such host"
+
+
+def _image(pod: Object, reason: str, said: str, events: Sequence[Object]) -> Diagnosis:
+    image = container(pod).get("image", "?")
+    where = f"pod {pod['metadata']['name']}: image {image}"
+    pulls = [each["message"] for each in events if each["reason"] == "Failed" and "pull image" in each["message"]]
+    # the state's own words are cut short where Kubernetes backs off
+    words = f"{said} {pulls[-1] if pulls else ''}"
+    since = _since(pod, events, "Failed")
+    key = f"{values_key(pod)}.image"
+    if reason == "InvalidImageName":
+        remedy = f"write it as repository:tag: mend images.*.repository, images.*.tag or {key}"
+        return Diagnosis(Category.IMAGE_NAME_INVALID, f"{where} is no valid name", shortened(said), remedy, since)
+    if reason == "ErrImageNeverPull":
+        return Diagnosis(
+            Category.IMAGE_NOT_FOUND,
+            f"{where} is not on the node, and may not be pulled",
+            shortened(said),
+            f"load it onto the nodes (kind load docker-image {image}), or set pullPolicy of images.* or {key}",
+            since,
+        )
+    detail = shortened(pulls[-1] if pulls and len(pulls[-1]) > len(said) else said)
+    if re.search(NOT_FOUND, words) and not re.search(r"denied|server misbehaving", words):
+        remedy = f"push it or load it onto the nodes, or name another in images.* or {key}"
+        return Diagnosis(Category.IMAGE_NOT_FOUND, f"{where} is not to be found", detail, remedy, since)
+    if re.search(NOT_PERMITTED, words):
+        unread = [each["message"] for each in events if each["reason"] == "FailedToRetrieveImagePullSecret"]
+        secret = " (the one named is not there)" if unread else ""
+        return Diagnosis(
+            Category.IMAGE_NOT_PERMITTED,
+            f"{where} is not to be had with these credentials",
+            detail,
+            f"name a pull secret in {values_key(pod)}.imagePullSecrets or defaults.imagePullSecrets{secret}; "
+            "a repository that does not exist answers the same",
+            since,
+        )
+    why = "its registry does not answer" if re.search(NO_ANSWER, words) else "it cannot be pulled"
+    return Diagnosis(
+        Category.IMAGE_NOT_PULLED,
+        f"{where}: {why}",
+        detail,
+        f"it is tried again; if it stays so: {kubectl(pod, 'describe', 'pod')}, or load it onto the nodes",
+        since,
+    )
+
+
+def _configuration(pod: Object, said: str, since: datetime | None) -> Diagnosis | None:
+    if found := missing_reference(pod, said, since):
+        return found
+    if "timed out waiting for the condition" in said or "not registered" in said:
+        # the kubelet has not read the secret yet, and tries again
+        return None
+    key = values_key(pod)
+    mend = (
+        "set podSecurity.runAsUser to a user of the image that is not root"
+        if "runAsNonRoot" in said
+        else f"{kubectl(pod, 'describe', 'pod')}; extra volumes and mounts are set in {key}"
+    )
+    name = pod["metadata"]["name"]
+    return Diagnosis(Category.CANNOT_START, f"pod {name}: its container cannot be made", shortened(said), mend, since)
+
+
+def _missing(pod: Object, kind: str, name: str, key: str | None, said: str, since: datetime | None) -> Diagnosis:
+    category = Category.SECRET_MISSING if kind == "secret" else Category.CONFIG_MAP_MISSING
+    title = "secret" if kind == "secret" else "config map"
+    value = value_of_reference(pod, kind, name)
+    what = f"{title} {name} has no key {key}" if key else f"there is no {title} {name}"
+    generic = "secret generic" if kind == "secret" else "configmap"
+    namespace = pod["metadata"].get("namespace", "default")
+    create = f"kubectl -n {namespace} create {generic} {name} --from-file=KEY=FILE"
+    own_key = f", or set {value.rpartition('.')[0]}.key" if value.endswith((".existingSecret", ".configMap")) else ""
+    remedy = f"add the key{own_key}" if key else f"create it ({create}) or name another in {value}"
+    summary = f"pod {pod['metadata']['name']}: {what} (chart value {value})"
+    return Diagnosis(category, summary, shortened(said), remedy, since)
+
+
+def _mount(pod: Object, event: Object) -> Diagnosis | None:
+    said, since = event["message"], first_time(event)
+    if found := missing_reference(pod, said, since):
+        return found
+    if "not registered" in said or "cache: timed out" in said:
+        return None
+    return Diagnosis(
+        Category.VOLUME_NOT_MOUNTED,
+        f"pod {pod['metadata']['name']}: a volume cannot be mounted",
+        shortened(said),
+        f"it is tried again; if it stays so: {kubectl(pod, 'describe', 'pod')}",
+        since,
+    )
+
+
+def _is_past(mount: Object, events: Sequence[Object]) -> bool:
+    """Whether the kubelet got further after this failure: volumes are mounted before the image is pulled."""
+    further = [each for each in events if each["reason"] in ("Pulling", "Pulled", "Created")]
+    return any(last_time(each) > last_time(mount) for each in further)
+
+
+def _slow(pod: Object, events: Sequence[Object], now: datetime) -> Diagnosis | None:
+    scheduled = condition(pod, "PodScheduled")
+    since = moment(scheduled.get("lastTransitionTime") or creation_time(pod))
+    last = events[-1] if events else None
+    is_pulling = bool(last and last["reason"] == "Pulling")
+    if since is None or now - since < (SLOW_PULL if is_pulling else SLOW_START):
+        return None
+    if scheduled.get("status") != "True":
+        what = "no scheduler has looked at it"
+    else:
+        what = "its image is still being pulled" if is_pulling else "its node has not started it"
+    return Diagnosis(
+        Category.SLOW_START,
+        f"pod {pod['metadata']['name']}: {what}",
+        shortened(last["message"]) if last else "",
+        f"wait, or see {kubectl(pod, 'describe', 'pod')}",
+        since,
+    )
+
+
+def _since(pod: Object, events: Sequence[Object], reason: str) -> datetime | None:
+    """The first event of this reason; where it has not come yet, when the pod got its node."""
+    event = next((first_time(each) for each in events if each["reason"] == reason), None)
+    return event or moment(condition(pod, "PodScheduled").get("lastTransitionTime"))
