@@ -181,7 +181,7 @@ def _evicted(pod: Object, code: int | None) -> Diagnosis:
         summary = f"pod {name}: volume {volume[1]} is full (limit {volume[2]})"
         remedy = f"set {value} above {volume[2]}, then start the same command again"
         return Diagnosis(Category.SCRATCH_FULL, summary, shortened(said), remedy, since, code)
-    if re.search("ephemeral storage (usage exceeds|limit)", said):
+    if re.search("local storage usage exceeds|local ephemeral storage limit", said):
         limit = container(pod).get("resources", {}).get("limits", {}).get("ephemeral-storage", "?")
         summary = f"pod {name}: it wrote more than its ephemeral-storage limit of {limit}"
         remedy = f"set {key}.resources.limits.ephemeral-storage above {limit}, or leave it away"

@@ -1,0 +1,255 @@
+"""One row per reason why a Job has no pod, or its pod no running program: the cluster's words, then ours."""
+
+import pytest
+
+from ctiforge.launcher.kubernetes.diagnosis import Category, diagnose
+from tests.unit.launcher.kubernetes.cases import (
+    IMAGE,
+    JOB,
+    POD,
+    Object,
+    after,
+    ended,
+    event,
+    expect,
+    job,
+    pod,
+    unscheduled,
+    waiting,
+)
+
+TAINT = "1 node(s) had untolerated taint(s)"
+OLD_TAINT = "1 node(s) had untolerated taint {nvidia.com/gpu: present}"
+CONTROL_PLANE = "1 node(s) had untolerated taint {node-role.kubernetes.io/control-plane: }"
+UNBOUND = "pod has unbound immediate PersistentVolumeClaims"
+NO_CLAIM = 'persistentvolumeclaim "ctiforge-model-cache" not found'
+OTHER_ZONE = "3 node(s) didn't match PersistentVolume's node affinity"
+NOT_LABELLED = "2 node(s) didn't match Pod's node affinity/selector"
+
+
+@pytest.mark.parametrize(
+    ("reasons", "category", "told", "remedy"),
+    [
+        (f"{TAINT}, 2 Insufficient nvidia.com/gpu", Category.NO_GPU, "free 1 nvidia.com/gpu", "gpu.resourceName"),
+        (f"2 Insufficient nvidia.com/gpu, {OLD_TAINT}", Category.NO_GPU, "gpu: present}", "train_extract.tolerations"),
+        ("3 Insufficient cpu, 3 Insufficient memory", Category.NO_MEMORY, "free 24Gi of memory", "requests.memory"),
+        ("3 Insufficient cpu", Category.NO_CPU, "free 4 of cpu", "stages.train_extract.resources.requests.cpu"),
+        ("3 Insufficient ephemeral-storage", Category.NO_STORAGE, "free 50Gi", "requests.ephemeral-storage"),
+        ("3 node(s) had untolerated taint(s)", Category.TAINTED, "every node has a taint", "train_extract.tolerations"),
+        (CONTROL_PLANE, Category.TAINTED, "control-plane", "stages.train_extract.tolerations"),
+        (f"{TAINT}, {NOT_LABELLED}", Category.NO_MATCHING_NODE, "no node has the labels", "train_extract.nodeSelector"),
+        (UNBOUND, Category.VOLUME_UNBOUND, "ctiforge-model-cache is not bound", "modelCache.storageClassName"),
+        (NO_CLAIM, Category.VOLUME_UNBOUND, "no volume claim ctiforge-model-cache", "modelCache.existingClaim"),
+        (OTHER_ZONE, Category.VOLUME_UNBOUND, "is not bound here", "kubectl -n ml describe pvc ctiforge-model-cache"),
+        ("3 node(s) were unschedulable", Category.UNSCHEDULABLE, "no node takes the pod", "kubectl describe nodes"),
+        ("3 Too many pods", Category.UNSCHEDULABLE, "Too many pods", f"kubectl -n ml describe pod {POD}"),
+    ],
+)
+def test_no_node_for_the_pod(reasons: str, category: Category, told: str, remedy: str) -> None:
+    said = (
+        f"0/3 nodes are available: {reasons}. no new claims to deallocate, preemption: 0/3 nodes are available: "
+        "1 Preemption is not helpful for scheduling, 2 No preemption victims found for incoming pod."
+    )
+    found = expect(diagnose(job(), [unscheduled(said)], [], after(1)), category, told, remedy)
+    assert found.category.retry == "kubernetes does"
+    assert found.since == after(1)
+
+
+def test_a_request_that_fits_no_node_even_empty_is_told_from_one_that_has_to_wait() -> None:
+    said = (
+        "0/3 nodes are available: 3 Insufficient nvidia.com/gpu. no new claims to deallocate, preemption: "
+        "0/3 nodes are available: 3 Preemption is not helpful for scheduling."
+    )
+    found = expect(
+        diagnose(job(), [unscheduled(said)], [], after(1)), Category.NO_GPU, "no node has 1 nvidia.com/gpu", "add a GPU"
+    )
+    assert "wait" not in found.remedy
+    growing = event("TriggeredScaleUp", "pod triggered scale-up: [{gpu-pool 0->1 (max: 3)}]")
+    expect(
+        diagnose(job(), [unscheduled(said)], [growing], after(1)),
+        Category.NO_GPU,
+        "gpu-pool 0->1",
+        "wait: the autoscaler is adding a node",
+    )
+
+
+FORBIDDEN = f'pods "{POD}" is forbidden:'
+OVER_QUOTA = f"{FORBIDDEN} exceeded quota: compute, requested: limits.memory=32Gi, used: limits.memory=8Gi, limited: "
+WEBHOOK_DOWN = (
+    'Internal error occurred: failed calling webhook "v.corp.example": failed to call webhook: '
+    'Post "https://policy.corp.svc:443/validate?timeout=10s": dial tcp 10.96.0.9:443: connect: connection refused'
+)
+NO_ACCOUNT = 'error looking up service account ml/ctiforge-stage: serviceaccount "ctiforge-stage" not found'
+KYVERNO = 'admission webhook "validate.kyverno.svc-fail" denied the request: label team is required'
+POLICY = "ValidatingAdmissionPolicy 'images' with binding 'images' denied request: only registry.corp"
+PRIVILEGED = 'violates PodSecurity "restricted:latest": restricted volume types (volume "data" uses "hostPath")'
+NO_RUNTIME = 'pod rejected: RuntimeClass "nvidia" not found'
+TOO_LARGE = "maximum memory usage per Container is 16Gi, but limit is 32Gi"
+REFUSED = Category.ADMISSION_REFUSED
+
+
+@pytest.mark.parametrize(
+    ("said", "category", "told", "remedy"),
+    [
+        (f"{OVER_QUOTA}limits.memory=32Gi", Category.QUOTA_EXCEEDED, "no room for limits.memory", "quota compute"),
+        (f"{FORBIDDEN} {PRIVILEGED}", REFUSED, "hostPath", "stages.train_extract.extraVolumes"),
+        (KYVERNO, REFUSED, "webhook validate.kyverno.svc-fail refuses", "stages.train_extract"),
+        (f"{FORBIDDEN} {POLICY}", REFUSED, "policy images refuses", "stages.train_extract"),
+        (f"{FORBIDDEN} no PriorityClass with name high was found", REFUSED, "priority class high", "priorityClassName"),
+        (f"{FORBIDDEN} {NO_RUNTIME}", REFUSED, "no runtime class nvidia", "stages.train_extract.runtimeClassName"),
+        (f"{FORBIDDEN} {NO_ACCOUNT}", REFUSED, "no service account ctiforge-stage", "helm upgrade"),
+        (f"{FORBIDDEN} {TOO_LARGE}", REFUSED, "maximum memory usage", "stages.train_extract.resources"),
+        (WEBHOOK_DOWN, Category.POD_NOT_CREATED, "failed calling webhook", f"kubectl -n ml describe job {JOB}"),
+    ],
+)
+def test_no_pod(said: str, category: Category, told: str, remedy: str) -> None:
+    refused = event("FailedCreate", f"Error creating: {said}", JOB, since=2)
+    found = expect(diagnose(job(), [], [refused], after(3)), category, told, remedy)
+    assert found.since == after(2)
+    assert found.category.is_fatal == (category is REFUSED)
+
+
+def test_a_refusal_counts_only_while_there_is_no_newer_pod() -> None:
+    before = event("FailedCreate", f"Error creating: {WEBHOOK_DOWN}", JOB, since=2)
+    later = event("FailedCreate", f"Error creating: {OVER_QUOTA}limits.memory=32Gi", JOB, since=60)
+    assert diagnose(job(), [pod("Pending", created=3)], [before], after(4)) is None
+    expect(diagnose(job(failed=1), [ended(1)], [before], after(61)), Category.CRASHED, "crashed", "")
+    expect(diagnose(job(failed=1), [ended(1)], [before, later], after(61)), Category.QUOTA_EXCEEDED, "compute", "quota")
+
+
+PULL = f'failed to pull and unpack image "{IMAGE}": failed to resolve reference "{IMAGE}": '
+HEAD = 'failed to do request: Head "https://registry.example/v2/ctiforge-train/manifests/0.1.0": '
+NO_HOST = f"{HEAD}dial tcp: lookup registry.example on 10.96.0.10:53: no such host"
+MISBEHAVING = f"{HEAD}dial tcp: lookup registry.example on 172.18.0.1:53: server misbehaving"
+DENIED = (
+    "pull access denied, repository does not exist or may require authorization: "
+    "server message: insufficient_scope: authorization failed"
+)
+STATUS = "unexpected status from HEAD request to https://registry.example/v2/ctiforge-train/manifests/0.1.0: "
+NOT_THERE, NOT_PERMITTED, NOT_PULLED = (
+    Category.IMAGE_NOT_FOUND,
+    Category.IMAGE_NOT_PERMITTED,
+    Category.IMAGE_NOT_PULLED,
+)
+
+
+@pytest.mark.parametrize("backs_off", [False, True])
+@pytest.mark.parametrize(
+    ("said", "category", "told", "remedy"),
+    [
+        (f"{PULL}{IMAGE}: not found", NOT_THERE, f"image {IMAGE} is not to be found", "stages.train_extract.image"),
+        (f"{PULL}no match for platform in manifest sha256:ab: not found", NOT_THERE, "no match for platform", "image"),
+        (f"{PULL}{NO_HOST}", NOT_THERE, "no such host", "load it onto the nodes, or name another in images.*"),
+        (f"{PULL}{DENIED}", NOT_PERMITTED, "with these credentials", "stages.train_extract.imagePullSecrets"),
+        (f"{PULL}{STATUS}401 Unauthorized", NOT_PERMITTED, "401 Unauthorized", "imagePullSecrets"),
+        (f"{PULL}{STATUS}403 Forbidden", NOT_PERMITTED, "403 Forbidden", "imagePullSecrets"),
+        (f"{PULL}{STATUS}429 Too Many Requests", NOT_PULLED, "its registry does not answer", "it is tried again"),
+        (f"{PULL}{HEAD}dial tcp 10.0.0.7:443: i/o timeout", NOT_PULLED, "does not answer", f"describe pod {POD}"),
+        (f"{PULL}{MISBEHAVING}", NOT_PULLED, "its registry does not answer", "it is tried again"),
+        (f"{PULL}unexpected EOF", NOT_PULLED, "cannot be pulled", "it is tried again"),
+    ],
+)
+def test_no_image(said: str, category: Category, told: str, remedy: str, backs_off: bool) -> None:
+    failed = event("Failed", f'Failed to pull image "{IMAGE}": {said}', since=4)
+    hidden = waiting("ImagePullBackOff", f'Back-off pulling image "{IMAGE}"')
+    found = diagnose(job(), [hidden if backs_off else waiting("ErrImagePull", said)], [failed], after(5))
+    assert expect(found, category, told, remedy).since == after(4)
+    assert category.retry == ("kubernetes does" if category is NOT_PULLED else "never")
+
+
+def test_no_image_by_its_name_or_policy_or_a_pull_secret_that_is_not_there() -> None:
+    invalid = waiting("InvalidImageName", 'couldn\'t parse image name "A b": invalid reference format')
+    expect(
+        diagnose(job(), [invalid], [], after(5)),
+        Category.IMAGE_NAME_INVALID,
+        "invalid reference",
+        "images.*.repository",
+    )
+    never = waiting("ErrImageNeverPull", f'Container image "{IMAGE}" is not present with pull policy of Never')
+    expect(diagnose(job(), [never], [], after(5)), NOT_THERE, "may not be pulled", f"kind load docker-image {IMAGE}")
+    unread = event("FailedToRetrieveImagePullSecret", "Unable to retrieve some image pull secrets (regcred); …")
+    refused = waiting("ErrImagePull", f"{PULL}{STATUS}401 Unauthorized")
+    expect(diagnose(job(), [refused], [unread], after(5)), NOT_PERMITTED, "401", "(the one named is not there)")
+
+
+SECRET, CONFIG_MAP, CANNOT_START = Category.SECRET_MISSING, Category.CONFIG_MAP_MISSING, Category.CANNOT_START
+AS_ROOT = f'container has runAsNonRoot and image will run as root (pod: "{POD}_ml(1)", container: stage)'
+
+
+@pytest.mark.parametrize(
+    ("said", "category", "told", "remedy"),
+    [
+        ('secret "team-db" not found', SECRET, "there is no secret team-db", "database.existingSecret"),
+        ('secret "s3-keys" not found', SECRET, "there is no secret s3-keys", "store.existingSecret"),
+        ("couldn't find key DATABASE_URL in Secret ml/team-db", SECRET, "has no key DATABASE_URL", "database.key"),
+        ('configmap "extra" not found', CONFIG_MAP, "no config map extra", "stages.train_extract.extraEnv"),
+        ("couldn't find key flag in ConfigMap ml/extra", CONFIG_MAP, "extra has no key flag", "add the key"),
+        (AS_ROOT, CANNOT_START, "runAsNonRoot", "podSecurity.runAsUser"),
+        ('failed to prepare subPath for volumeMount "own"', CANNOT_START, "subPath", "stages.train_extract"),
+    ],
+)
+def test_no_container(said: str, category: Category, told: str, remedy: str) -> None:
+    failed = event("Failed", f"Error: {said}", since=3)
+    found = diagnose(job(), [waiting("CreateContainerConfigError", said)], [failed], after(5))
+    assert expect(found, category, told, remedy).since == after(3)
+    assert category.retry == "never"
+
+
+@pytest.mark.parametrize(
+    ("volume", "said", "category", "told", "remedy"),
+    [
+        ("ca-bundle", 'configmap "corp-ca" not found', CONFIG_MAP, "no config map corp-ca", "caBundle.configMap"),
+        (
+            "ca-bundle",
+            "configmap references non-existent config key: ca.crt",
+            CONFIG_MAP,
+            "no key ca.crt",
+            "caBundle.key",
+        ),
+        ("own", 'secret "own-files" not found', SECRET, "no secret own-files", "stages.train_extract.extraVolumes"),
+        ("own", "references non-existent secret key: a", SECRET, "own-files has no key a", "add the key"),
+        ("pvc-1", "rpc error: disk is in use", Category.VOLUME_NOT_MOUNTED, "disk is in use", f"describe pod {POD}"),
+    ],
+)
+def test_no_volume(volume: str, said: str, category: Category, told: str, remedy: str) -> None:
+    failed = event("FailedMount", f'MountVolume.SetUp failed for volume "{volume}" : {said}', since=3)
+    found = diagnose(job(), [waiting("ContainerCreating")], [failed], after(5))
+    assert expect(found, category, told, remedy).since == after(3)
+
+
+def pulling(since: float) -> Object:
+    return event("Pulling", f'Pulling image "{IMAGE}"', since=since)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "its_pod", "events"),
+    [
+        (1, None, []),
+        (60, None, []),
+        (1, pod("Pending"), []),
+        (5, waiting("ContainerCreating"), []),
+        (119, waiting("ContainerCreating"), [event("Scheduled", "Successfully assigned")]),
+        (500, waiting("ContainerCreating"), [pulling(2)]),
+        (
+            9,
+            waiting("CreateContainerConfigError", "failed to sync secret cache: timed out waiting for the condition"),
+            [],
+        ),
+        (9, waiting("ContainerCreating"), [event("FailedMount", 'object "ml"/"corp-ca" not registered')]),
+        (9, waiting("ContainerCreating"), [event("FailedMount", 'configmap "corp-ca" not found', since=2), pulling(4)]),
+    ],
+)
+def test_waiting_is_no_fault(seconds: float, its_pod: Object | None, events: list[Object]) -> None:
+    assert diagnose(job(), [its_pod] if its_pod else [], events, after(seconds)) is None
+
+
+def test_waiting_for_long_is_told_with_what_is_under_way() -> None:
+    creating = waiting("ContainerCreating")
+    sandbox = event("FailedCreatePodSandBox", 'plugin type="calico" failed (add): no IP address left', since=9)
+    slow = Category.SLOW_START
+    expect(diagnose(job(), [creating], [sandbox], after(200)), slow, "no IP address left", f"describe pod {POD}")
+    expect(diagnose(job(), [creating], [pulling(2)], after(700)), slow, "image is still being pulled", "wait")
+    unseen = pod("Pending")
+    unseen["status"]["conditions"] = []
+    expect(diagnose(job(), [unseen], [], after(200)), slow, "no scheduler has looked at it", "wait")
+    assert not slow.is_fatal
