@@ -1,0 +1,188 @@
+"""Checks of a cluster before a run: API, rights, chart, and by one short Job each what only the cluster can tell."""
+
+import secrets
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from queue import Empty
+from typing import Literal
+
+from ctiforge.launcher.kubernetes.client import Cluster, ClusterError, Object, explain
+from ctiforge.launcher.kubernetes.diagnosis import Diagnosis, diagnose
+from ctiforge.launcher.kubernetes.manifests import CONTAINER, RUN, dashed, runner_job, template_name
+from ctiforge.launcher.kubernetes.watching import Changed, WatchFailed, Watching
+
+CHART_VERSION = "ctiforge.io/chart-version"
+RIGHTS = {
+    "cronjobs.batch": ("get",),
+    "jobs.batch": ("create", "get", "list", "watch", "delete"),
+    "pods": ("get", "list", "watch"),
+    "pods/log": ("get",),
+    "events": ("get", "list", "watch"),
+}
+"""What the launcher does in the namespace: the verbs by resource, as in the chart's role."""
+TICK_S = 1.0
+PATIENCE_S = 900
+"""A large image is pulled in that time."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the answer."""
+
+    level: Literal["ok", "warning", "problem"]
+    text: str
+    remedy: str = ""
+
+
+def check_cluster(cluster: Cluster, release: str, template: str, package_version: str) -> Iterator[Finding]:
+    """API, rights and chart of a release, one finding each; `template` is one of its programs.
+
+    Raises ClusterError where nobody answers.
+    """
+    yield Finding("ok", f"API answers ({cluster.check()}), namespace {cluster.namespace}")
+    denied = {
+        resource: [verb for verb in verbs if not _may(cluster, resource, verb)] for resource, verbs in RIGHTS.items()
+    }
+    yield from permission_findings(cluster.namespace, release, denied)
+    try:
+        cron_job = cluster.cron_job(template_name(release, template))
+    except ClusterError as error:
+        yield Finding("problem", str(error))
+        return
+    yield chart_finding(release, cron_job["metadata"].get("annotations", {}), package_version)
+
+
+def check_stages(
+    cluster: Cluster, release: str, programs: Sequence[str], patience_s: float = PATIENCE_S
+) -> Iterator[Finding]:
+    """Start each program with `--help` from its template, one after another, and delete its Job again.
+
+    One after another: where there is one GPU, two would wait for each other.
+    """
+    for program in programs:
+        try:
+            template = cluster.cron_job(template_name(release, program))
+            yield stage_finding(program, _try_out(cluster, template, program, patience_s))
+        except ClusterError as error:
+            yield Finding("problem", f"{program}: {error}")
+
+
+def permission_findings(namespace: str, release: str, denied: Mapping[str, Collection[str]]) -> Iterator[Finding]:
+    """A finding per resource with verbs that are denied, or one that there are none."""
+    lacking = {resource: verbs for resource, verbs in denied.items() if verbs}
+    if not lacking:
+        yield Finding("ok", f"all rights that a launcher needs in namespace {namespace}")
+    for resource, verbs in lacking.items():
+        yield Finding(
+            "problem",
+            f"you may not {', '.join(verbs)} {resource} in namespace {namespace}",
+            f"ask for the role {release}-launcher: an administrator names you in the chart's rbac.users or rbac.groups",
+        )
+
+
+def chart_finding(release: str, annotations: Mapping[str, str], package_version: str) -> Finding:
+    """The chart's version beside this package's."""
+    version = annotations.get(CHART_VERSION)
+    if version is None:
+        return Finding("problem", f"{release} is no release of ctiforge's chart", "name the release with --release")
+    if version != package_version:
+        return Finding(
+            "warning",
+            f"chart {version} of release {release}, and this is ctiforge {package_version}",
+            "run `helm upgrade` with the chart of this version, or install the package of the chart's",
+        )
+    return Finding("ok", f"chart {version}, release {release}")
+
+
+def trial_job(cron_job: Object, name: str) -> Object:
+    """A Job of the template that only says what flags its program has: never retried, gone by itself."""
+    job = runner_job(cron_job, name, ["--help"], {})
+    job["spec"] |= {"backoffLimit": 0, "ttlSecondsAfterFinished": 600}
+    return job
+
+
+def stage_finding(program: str, ended: Diagnosis | float | None) -> Finding:
+    """What became of a program's trial: done after so many seconds, diagnosed, or None: neither in time."""
+    if isinstance(ended, float):
+        return Finding("ok", f"{program}: placed, image there, secrets there, started and done in {ended:.0f} s")
+    if ended is None:
+        return Finding("problem", f"{program}: neither started nor refused in time", "look at kubectl get events")
+    said = f"; the cluster says: {ended.detail}" if ended.detail else ""
+    return Finding("problem", f"{program}: {ended.summary}{said}", ended.remedy)
+
+
+def _may(cluster: Cluster, resource: str, verb: str) -> bool:
+    """Whether the cluster says that we may; it lets everybody ask."""
+    from kubernetes import client
+    from urllib3.exceptions import HTTPError
+
+    name, _, group = resource.partition(".")
+    name, _, subresource = name.partition("/")
+    attributes = client.V1ResourceAttributes(
+        namespace=cluster.namespace, group=group, resource=name, subresource=subresource or None, verb=verb
+    )
+    question = client.V1SelfSubjectAccessReview(
+        spec=client.V1SelfSubjectAccessReviewSpec(resource_attributes=attributes)
+    )
+    what = "ask what you may do"
+    try:
+        answer = client.AuthorizationV1Api(cluster.api).create_self_subject_access_review(question)
+    except client.ApiException as error:
+        raise ClusterError(explain(what, cluster.namespace, error.status, error.body), error.status) from None
+    except (HTTPError, OSError) as error:
+        raise ClusterError(f"cannot {what}: the cluster does not answer ({type(error).__name__})") from None
+    return bool(answer.status and answer.status.allowed)
+
+
+def _try_out(cluster: Cluster, template: Object, program: str, patience_s: float) -> Diagnosis | float | None:
+    name = f"doctor-{dashed(program)}-{secrets.token_hex(3)}"
+    cluster.create_job(trial_job(template, name))
+    try:
+        return _follow(cluster, name, patience_s)
+    finally:
+        cluster.delete_job(name)
+
+
+def _follow(cluster: Cluster, name: str, patience_s: float) -> Diagnosis | float | None:
+    """Watch the Job until it is done (its seconds), diagnosed, or patience is at its end."""
+    begun = datetime.now(UTC)
+    selector = f"{RUN}={name}"
+    known: dict[str, dict[str, Object]] = {"jobs": {}, "pods": {}, "events": {}}
+    with Watching(cluster, {"jobs": selector, "pods": selector, "events": None}) as watching:
+        while (waited := (datetime.now(UTC) - begun).total_seconds()) < patience_s:
+            try:
+                change = watching.changes.get(timeout=TICK_S)
+            except Empty:
+                change = None
+            if isinstance(change, WatchFailed):
+                raise change.error
+            if isinstance(change, Changed):
+                _keep(known, change, name)
+            pods = list(known["pods"].values())
+            if any(pod["status"].get("phase") == "Succeeded" for pod in pods):
+                return waited
+            if job := known["jobs"].get(name):
+                found = diagnose(job, pods, list(known["events"].values()), datetime.now(UTC))
+                if found:
+                    return _with_last_lines(cluster, job, pods, found)
+    return None
+
+
+def _keep(known: dict[str, dict[str, Object]], change: Changed, name: str) -> None:
+    if change.value is None:
+        known[change.kind].pop(change.name, None)
+    elif change.kind != "events" or change.value["involvedObject"].get("name", "").startswith(name):
+        known[change.kind][change.name] = change.value
+
+
+def _with_last_lines(cluster: Cluster, job: Object, pods: Sequence[Object], found: Diagnosis) -> Diagnosis:
+    """The diagnosis once more with what the program said, where it said something."""
+    if found.exit_code is None:
+        return found
+    newest = max(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))["metadata"]["name"]
+    try:
+        lines = [line.partition(" ")[2] for line in cluster.log(newest, CONTAINER, follow=False)]
+    except ClusterError:
+        return found
+    return diagnose(job, pods, [], datetime.now(UTC), lines) or found

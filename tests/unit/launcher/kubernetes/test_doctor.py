@@ -1,0 +1,100 @@
+import re
+from pathlib import Path
+from typing import Any
+
+from ctiforge.launcher.kubernetes.diagnosis import Category, Diagnosis
+from ctiforge.launcher.kubernetes.doctor import (
+    RIGHTS,
+    Finding,
+    chart_finding,
+    permission_findings,
+    stage_finding,
+    trial_job,
+)
+
+ROLE = Path(__file__).parents[4] / "helm/ctiforge/templates/rbac.yaml"
+TEMPLATE: dict[str, Any] = {
+    "metadata": {"name": "ctiforge-train-extract", "annotations": {"ctiforge.io/chart-version": "0.1.0"}},
+    "spec": {
+        "suspend": True,
+        "jobTemplate": {
+            "metadata": {"labels": {"ctiforge.io/stage": "train-extract"}},
+            "spec": {
+                "backoffLimit": 3,
+                "ttlSecondsAfterFinished": 604800,
+                "template": {
+                    "metadata": {"labels": {"ctiforge.io/stage": "train-extract"}},
+                    "spec": {
+                        "containers": [
+                            {
+                                "name": "stage",
+                                "image": "ctiforge-train:0.1.0",
+                                "args": ["train_extract"],
+                                "resources": {"limits": {"nvidia.com/gpu": 1}},
+                            }
+                        ]
+                    },
+                },
+            },
+        },
+    },
+}
+
+
+def test_a_trial_asks_for_all_that_the_stage_does_and_runs_nothing() -> None:
+    job = trial_job(TEMPLATE, "doctor-train-extract-0a1b2c")
+    container = job["spec"]["template"]["spec"]["containers"][0]
+    own = TEMPLATE["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]
+    assert container == {**own, "args": ["train_extract", "--help"], "env": []}
+    assert job["kind"] == "Job"
+    assert job["metadata"]["name"] == "doctor-train-extract-0a1b2c"
+    assert "ownerReferences" not in job["metadata"]
+    labels = {"ctiforge.io/stage": "train-extract", "ctiforge.io/run": "doctor-train-extract-0a1b2c"}
+    assert labels.items() <= job["metadata"]["labels"].items()
+    assert labels.items() <= job["spec"]["template"]["metadata"]["labels"].items()
+    assert job["spec"]["backoffLimit"] == 0
+    assert job["spec"]["ttlSecondsAfterFinished"] == 600
+    assert TEMPLATE["spec"]["jobTemplate"]["spec"]["backoffLimit"] == 3
+
+
+def test_rights_that_lack_are_named_with_who_gives_them() -> None:
+    assert list(permission_findings("ml", "ctiforge", {name: [] for name in RIGHTS})) == [
+        Finding("ok", "all rights that a launcher needs in namespace ml")
+    ]
+    denied = {"cronjobs.batch": [], "jobs.batch": ["create", "delete"], "pods/log": ["get"]}
+    jobs, logs = permission_findings("ml", "forge", denied)
+    assert jobs.level == "problem"
+    assert jobs.text == "you may not create, delete jobs.batch in namespace ml"
+    assert "forge-launcher" in jobs.remedy
+    assert "rbac.users" in jobs.remedy
+    assert "get pods/log" in logs.text
+
+
+def test_the_charts_version_is_compared_with_the_packages() -> None:
+    annotations = TEMPLATE["metadata"]["annotations"]
+    assert chart_finding("ctiforge", annotations, "0.1.0").level == "ok"
+    other = chart_finding("ctiforge", annotations, "0.2.0")
+    assert (other.level, "helm upgrade" in other.remedy) == ("warning", True)
+    assert "0.1.0" in other.text
+    assert "0.2.0" in other.text
+    assert chart_finding("web", {}, "0.1.0").level == "problem"
+
+
+def test_what_became_of_a_trial() -> None:
+    assert stage_finding("train_extract", 2.4).level == "ok"
+    secret = Diagnosis(Category.SECRET_MISSING, "pod p: there is no secret db", 'secret "db" not found', "create it")
+    found = stage_finding("harvest_extract", secret)
+    assert found == Finding(
+        "problem",
+        'harvest_extract: pod p: there is no secret db; the cluster says: secret "db" not found',
+        "create it",
+    )
+    assert stage_finding("train_extract", None).level == "problem"
+
+
+def test_the_rights_asked_for_are_those_of_the_charts_role() -> None:
+    rules = re.findall(r"\{apiGroups: \[(.*?)\], resources: \[(.*?)\], verbs: \[(.*?)\]\}", ROLE.read_text())
+    granted = {
+        resource + (f".{group}" if group != '""' else ""): tuple(verbs.split(", ")) for group, resource, verbs in rules
+    }
+    assert granted == RIGHTS
