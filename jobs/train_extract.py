@@ -31,7 +31,9 @@ def main(
     qlora: Annotated[bool, typer.Option("--qlora/--no-qlora", help="4-bit base with LoRA, or all weights.")] = True,
     lora_r: Annotated[int, typer.Option(min=1)] = 16,
     lora_alpha: Annotated[int, typer.Option(min=1)] = 32,
-    save_steps: Annotated[int, typer.Option(min=1, help="At least once an epoch.")] = 100,
+    save_steps: Annotated[
+        int, typer.Option(min=1, help="A crash costs at most so many steps, and at most an epoch.")
+    ] = 100,
     eval_steps: Annotated[int, typer.Option(min=1, help="At least once an epoch.")] = 100,
     early_stopping_patience: Annotated[int, typer.Option(min=1, help="Evaluations without a better loss.")] = 3,
     resume: Annotated[
@@ -62,7 +64,7 @@ def main(
         from ctiforge.extract.train import TrainRequest, train_extract_agent
 
         request = TrainRequest(model, run_name, format, max_length, qlora, lora, training, device, force)
-        return train_extract_agent(request, dirs.inputs["data"], dirs.out, dirs.scratch)
+        return train_extract_agent(request, dirs.inputs["data"], dirs.out, dirs.scratch, dirs.checkpoints)
 
     result = run_stage(
         Stage(

@@ -1,6 +1,7 @@
 """How every program of ctiforge starts and ends: parse the flags, run, exit with the contract's code."""
 
 import errno
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -19,13 +20,15 @@ PlanFlag = Annotated[
     bool, typer.Option("--plan", help="Print the fingerprint and whether it is cached, and do nothing.")
 ]
 
+_GOES_ON = "nothing half-written is kept, the same command goes on from here"
+
 
 def run_program(main: Callable[..., Any]) -> None:
     """Run `main` as a command-line program (flags from its signature) and exit.
 
     An error that a person can mend is printed in one or two lines, without a traceback, and ends
-    the program with its exit code; a full disk ends it with 4, Ctrl-C with 130. Anything else is
-    a crash: a traceback and exit code 1.
+    the program with its exit code; a full disk ends it with 4, Ctrl-C with 130, SIGTERM with 75.
+    Anything else is a crash: a traceback and exit code 1.
     """
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command()(main)
@@ -34,22 +37,24 @@ def run_program(main: Callable[..., Any]) -> None:
 
 def exit_on_error(call: Callable[[], Any]) -> None:
     """Call and exit; see `run_program` for what each error becomes."""
-    signal.signal(signal.SIGTERM, _raise_system_exit)
+    signal.signal(signal.SIGTERM, _end_interrupted)
     try:
         call()
     except CtiforgeError as error:
         _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
-        _fail("stopped by Ctrl-C; nothing half-written is kept, the same command goes on from here", 130)
+        _fail(f"stopped by Ctrl-C; {_GOES_ON}", 130)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
         _fail(f"the disk is full ({error.filename or 'scratch'}): free some space and run the same command again", 4)
 
 
-def _raise_system_exit(signum: int, _frame: FrameType | None) -> None:
-    # 128 + signal number, unless a stage saves its state first and exits 75 itself
-    raise SystemExit(128 + signum)
+def _end_interrupted(_signum: int, _frame: FrameType | None) -> None:
+    # written past the stream's buffer, which the signal may have come in the middle of
+    os.write(2, f"error: stopped by SIGTERM; {_GOES_ON}\n".encode())
+    # no Exception: libraries catch those, and a signal comes anywhere
+    raise SystemExit(int(ExitCode.INTERRUPTED))
 
 
 def _fail(message: str, code: int | ExitCode) -> None:

@@ -6,8 +6,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ctiforge.errors import DataError, UsageError
 from ctiforge.extract.prepared import FILE_NAME, read_description, usage_of_data
+from ctiforge.store.checkpoints import Checkpoints
 from ctiforge.training.batches import Rows
 from ctiforge.training.encoding import encode_example, load_tokenizer, pad_token_id, tokenizer_hash
 from ctiforge.training.models import compute_dtype, load_causal_lm, load_for_qlora, name_base, pick_device
@@ -38,7 +41,9 @@ class TrainRequest:
     force: bool = False
 
 
-def train_extract_agent(request: TrainRequest, data: Path, out: Path, scratch: Path) -> dict[str, Any]:
+def train_extract_agent(
+    request: TrainRequest, data: Path, out: Path, scratch: Path, checkpoints: Checkpoints
+) -> dict[str, Any]:
     """Train and write `model/`, `training_metadata.json`, `training_curve.png` and `log.jsonl` into `out`.
 
     Returns the metadata. Raises UsageError for data cut for another format, model or length, and
@@ -53,7 +58,7 @@ def train_extract_agent(request: TrainRequest, data: Path, out: Path, scratch: P
     train_rows, validation_rows = (load_rows(data / f"{part}.jsonl", tokenizer) for part in ("train", "validation"))
     warnings = check_minimum(len(train_rows), request.qlora, request.force)
     model, device = _load(request)
-    result = train(model, train_rows, validation_rows, pad_token_id(tokenizer), request.training, scratch)
+    result = train(model, train_rows, validation_rows, pad_token_id(tokenizer), request.training, checkpoints, scratch)
     _save_model(model, tokenizer, request, data, out / "model")
     metadata = training_metadata(request, result, len(train_rows), len(validation_rows), warnings) | {
         "device": str(device),
@@ -122,6 +127,9 @@ def training_metadata(
         "best_step": result.best_step,
         "best_validation_loss": result.best_validation_loss,
         "stopped_early": result.stopped_early,
+        "resumed_from_step": result.resumed_from,
+        "micro_batches": [asdict(each) for each in result.micro_batches],
+        "checkpoints_blocked_s": result.checkpoints_blocked_s,
         "validation_curve": [
             {"step": line["step"], "loss": line["eval_loss"]} for line in result.log if "eval_loss" in line
         ],
@@ -140,6 +148,8 @@ def load_rows(path: Path, tokenizer: Any) -> Rows:
 
 def _load(request: TrainRequest) -> tuple[Any, Any]:
     device = pick_device(request.device)
+    # the adapter's first weights are drawn at random
+    torch.manual_seed(request.training.seed)
     if request.qlora:
         return load_for_qlora(request.model, device, request.lora), device
     model = load_causal_lm(request.model, device, compute_dtype(device))

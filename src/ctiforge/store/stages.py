@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import ctiforge
-from ctiforge.errors import StoreError, UsageError
+from ctiforge.errors import InterruptedRunError, StoreError, UsageError
 from ctiforge.store import fingerprint as fp
 from ctiforge.store.artifacts import (
     Input,
@@ -33,6 +33,7 @@ from ctiforge.store.artifacts import (
     read_manifest,
     read_manifest_if_valid,
 )
+from ctiforge.store.checkpoints import Checkpoints
 from ctiforge.store.objects import hash_file, open_store
 
 SCRATCH_VARIABLE = "CTIFORGE_SCRATCH"
@@ -71,7 +72,9 @@ class StageDirs:
     out: Path
     """An empty folder: what lies here afterwards is the result."""
     scratch: Path
-    """Survives an interruption, is removed after success: for checkpoints."""
+    """For files of the work itself; survives an interruption, is removed after success."""
+    checkpoints: Checkpoints
+    """Where the work's state outlives this process: in the store, without one in the scratch."""
 
 
 @dataclass(frozen=True)
@@ -115,9 +118,9 @@ def run_stage(
         _tell(stage, done)
         return done
 
-    with _work_folder(stage, planned) as folder:
+    with _work_folder(stage, planned) as folder, _checkpoints(stage, planned, folder, flags) as checkpoints:
         started_at, started = datetime.now(UTC), time.monotonic()
-        dirs = StageDirs(_fetch_all(found, folder / "inputs"), folder / "out", folder / "scratch")
+        dirs = StageDirs(_fetch_all(found, folder / "inputs"), folder / "out", folder / "scratch", checkpoints)
         for each in (dirs.out, dirs.scratch):
             each.mkdir(parents=True, exist_ok=True)
         summary = work(dirs)
@@ -269,6 +272,23 @@ def _work_folder(stage: Stage, planned: str) -> Iterator[Path]:
             _remove(folder, passing)
             raise
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _checkpoints(stage: Stage, planned: str, folder: Path, flags: StageFlags) -> Iterator[Checkpoints]:
+    """The checkpoints of this work: an attempt that is told to end is noted there, a finished one needs none."""
+    store = open_store(flags.store or str(folder / "scratch"))
+    checkpoints = Checkpoints(store, f"checkpoints/{stage.name}/{planned}")
+    try:
+        yield checkpoints
+    except (InterruptedRunError, SystemExit, KeyboardInterrupt):
+        with suppress(StoreError):
+            checkpoints.note_interrupted()
+        raise
+    try:
+        checkpoints.remove()
+    except StoreError as error:
+        print(f"warning: {checkpoints.folder} is no longer needed, but stays: {error}", file=sys.stderr, flush=True)
 
 
 def _remove(folder: Path, parts: list[str]) -> None:

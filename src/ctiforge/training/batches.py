@@ -50,8 +50,9 @@ class LengthBucketSampler(torch.utils.data.Sampler[int]):
     """Every row once an epoch, neighbours alike in length, batches in random order.
 
     Rows are shuffled, cut into buckets of some batches, sorted by length within each; then the
-    batches are shuffled. The order depends on `seed` and the epoch alone, so a resumed run sees
-    the rows an uninterrupted one would.
+    batches are shuffled. `batch_size` is the effective batch, of one optimizer step: the order
+    depends on it, `seed` and the epoch alone, so a resumed run sees the rows an uninterrupted one
+    would, however its steps are cut into micro-batches (which are then alike in length as well).
     """
 
     def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:

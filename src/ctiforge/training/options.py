@@ -1,10 +1,10 @@
 """What a person may choose about a training run; no heavy imports, so that planning is quick."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-# They change how a run is watched or cut into pieces of memory, not what comes out.
-_WITHOUT_EFFECT = ("report_to", "resume", "batch_size", "gradient_accumulation_steps")
+# They change how a run is watched, saved or cut into pieces of memory, not what comes out.
+_WITHOUT_EFFECT = ("report_to", "resume", "save_steps", "batch_size", "gradient_accumulation_steps")
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,12 @@ class TrainingOptions:
     def effective_batch(self) -> int:
         """Examples of one optimizer step."""
         return self.batch_size * self.gradient_accumulation_steps
+
+    def with_smaller_micro_batch(self) -> "TrainingOptions":
+        """At most half of the micro-batch, and the same effective batch; the micro-batch must be above 1."""
+        effective = self.effective_batch
+        size = next(size for size in range(self.batch_size // 2, 0, -1) if effective % size == 0)
+        return replace(self, batch_size=size, gradient_accumulation_steps=effective // size)
 
 
 @dataclass(frozen=True)

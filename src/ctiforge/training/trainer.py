@@ -1,40 +1,35 @@
 """One fine-tuning run: steps derived from the data, loss on answers, saved and stoppable at any step."""
 
-import math
-import signal
+import gc
+import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
-from transformers import (
-    EarlyStoppingCallback,
-    PrinterCallback,
-    Trainer,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
-)
+from transformers import PrinterCallback, Trainer, TrainingArguments
 
-from ctiforge.errors import InterruptedRunError
-from ctiforge.progress import Progress
+from ctiforge.errors import CannotGoOnError, InterruptedRunError
+from ctiforge.store.checkpoints import Checkpoints
 from ctiforge.training.batches import AnswerCollator, LengthBucketSampler, Rows
-from ctiforge.training.checkpoints import newest_complete
+from ctiforge.training.callbacks import Interruption, ProgressLines, Stops, Updating
+from ctiforge.training.checkpoints import CheckpointWriter
+from ctiforge.training.memory import check_disk, tensor_bytes
 from ctiforge.training.models import compute_dtype
 from ctiforge.training.options import TrainingOptions
+from ctiforge.training.steps import Steps, derive_steps
+
+_MEND = "set a smaller --max-length (and prepare the data for it), train with --qlora, or use a larger GPU"
 
 
 @dataclass(frozen=True)
-class Steps:
-    """Steps of one run, in optimizer updates."""
+class MicroBatch:
+    """Examples in memory at once, how many of those make a step, and from which step on."""
 
-    per_epoch: int
-    total: int
-    warmup: int
-    save_every: int
-    evaluate_every: int
+    batch_size: int
+    gradient_accumulation_steps: int
+    from_step: int
 
 
 @dataclass(frozen=True)
@@ -47,53 +42,54 @@ class TrainingResult:
     best_step: int
     best_validation_loss: float | None
     stopped_early: bool
+    resumed_from: int
+    """The step of the checkpoint that this attempt went on from; 0: from the beginning."""
+    micro_batches: list[MicroBatch]
+    """The first, and each smaller one that a lack of memory forced."""
+    checkpoints_blocked_s: float
     seconds: float
 
 
-def derive_steps(examples: int, options: TrainingOptions) -> Steps:
-    """Steps from the data, so that 40 examples and 40,000 both evaluate and save: `min(flag, one epoch)`."""
-    per_epoch = max(1, math.ceil(examples / options.effective_batch))
-    total = options.max_steps or max(1, math.ceil(per_epoch * options.epochs))
-    evaluate_every = max(1, min(options.eval_steps, per_epoch, total))
-    wanted = max(1, min(options.save_steps, per_epoch, total))
-    # The best weights can only be restored where a checkpoint was saved with its evaluation.
-    save_every = max(evaluate_every, wanted // evaluate_every * evaluate_every)
-    return Steps(per_epoch, total, round(total * options.warmup_ratio), save_every, evaluate_every)
-
-
 def train(
-    model: Any, train_rows: Rows, validation_rows: Rows, pad_token_id: int, options: TrainingOptions, scratch: Path
+    model: Any,
+    train_rows: Rows,
+    validation_rows: Rows,
+    pad_token_id: int,
+    options: TrainingOptions,
+    checkpoints: Checkpoints,
+    scratch: Path,
 ) -> TrainingResult:
     """Train `model` in place; it ends with the weights of the lowest validation loss.
 
-    Checkpoints go to `scratch`; a complete one found there is gone on from. SIGTERM or Ctrl-C ends the
-    step, saves and raises InterruptedRunError.
+    Goes on from the newest whole checkpoint. SIGTERM or Ctrl-C ends the step, saves and raises
+    InterruptedRunError. Out of GPU memory, it goes on with half the micro-batch and the same
+    effective batch. Raises CannotGoOnError where that is not possible, the disk is too small, or
+    attempts keep ending before a newer checkpoint.
     """
     steps = derive_steps(len(train_rows), options)
-    device = next(model.parameters()).device
-    interruption = _Interruption()
-    callbacks: list[TrainerCallback] = [interruption, _ProgressLines(steps.total)]
-    if len(validation_rows):
-        callbacks.append(EarlyStoppingCallback(options.early_stopping_patience))
-    trainer = _BucketTrainer(
-        model=model,
-        args=_arguments(options, steps, scratch, device, evaluates=len(validation_rows) > 0),
-        train_dataset=train_rows,
-        eval_dataset=validation_rows,
-        data_collator=AnswerCollator(pad_token_id),
-        callbacks=callbacks,
-    )
-    # The progress lines say the same.
-    trainer.remove_callback(PrinterCallback)
-    with interruption:
-        checkpoint = newest_complete(scratch) if options.resume else None
-        output = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    state = trainer.state
-    if interruption.came:
-        raise InterruptedRunError(
-            f"interrupted at step {state.global_step} of {steps.total}; its state is saved: "
-            "the same command goes on from there"
-        )
+    check_disk(scratch, checkpoints.store.folder, tensor_bytes(trainable(model).values()))
+    started = time.monotonic()
+    writer = CheckpointWriter(checkpoints, scratch)
+    checkpoint = writer.begin(f"micro-batch {options.batch_size}", resume=options.resume)
+    resumed_from = writer.newest
+    with writer, Interruption() as interruption:
+        used = [MicroBatch(options.batch_size, options.gradient_accumulation_steps, resumed_from)]
+        while True:
+            trainer = _trainer(model, train_rows, validation_rows, pad_token_id, options, steps, writer, interruption)
+            if _ran_to_its_end(trainer, checkpoint):
+                break
+            at = trainer.state.global_step
+            options = _with_less_memory(options, at)
+            used.append(MicroBatch(options.batch_size, options.gradient_accumulation_steps, at))
+            checkpoint = _state_kept(trainer, checkpoint)
+            del trainer
+            _free_gpu_memory()
+        writer.wait()
+        state = trainer.state
+        if interruption.came:
+            raise _interrupted(state.global_step, steps, writer)
+        if writer.best.exists():
+            model.load_state_dict(torch.load(writer.best, map_location="cpu", weights_only=True), strict=False)
     return TrainingResult(
         log=state.log_history,
         steps=steps,
@@ -101,64 +97,158 @@ def train(
         best_step=state.best_global_step or state.global_step,
         best_validation_loss=state.best_metric,
         stopped_early=state.global_step < steps.total,
-        seconds=float(output.metrics["train_runtime"]),
+        resumed_from=resumed_from,
+        micro_batches=used,
+        checkpoints_blocked_s=round(writer.blocked_s, 3),
+        seconds=time.monotonic() - started,
     )
 
 
-class _BucketTrainer(Trainer):
-    """The trainer with batches of like lengths; its own `group_by_length` learns far worse."""
+def trainable(model: Any) -> dict[str, torch.Tensor]:
+    """The parameters that training changes, by name; tied ones once."""
+    return {name: parameter.detach() for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+class AnswerTrainer(Trainer):
+    """The trainer with batches of like lengths, and with checkpoints that are written beside its loop.
+
+    Its own `group_by_length` learns far worse. A checkpoint is what `Trainer.train` resumes from,
+    with the trainable parameters alone for weights.
+    """
+
+    def __init__(self, writer: CheckpointWriter, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.writer = writer
 
     def _get_train_sampler(self, train_dataset: Any = None) -> LengthBucketSampler:
         rows = train_dataset if train_dataset is not None else self.train_dataset
-        return LengthBucketSampler(rows.lengths, self.args.train_batch_size, self.args.seed)
+        effective = self.args.train_batch_size * self.args.gradient_accumulation_steps
+        return LengthBucketSampler(rows.lengths, effective, self.args.seed)
+
+    def evaluate(self, *arguments: Any, **named: Any) -> dict[str, float]:
+        """Evaluate, in smaller batches where memory is short."""
+        while True:
+            size = self.args.per_device_eval_batch_size
+            try:
+                return dict(super().evaluate(*arguments, **named))
+            except torch.OutOfMemoryError:
+                if size == 1:
+                    raise CannotGoOnError(
+                        f"out of GPU memory in an evaluation with one example at once: {_MEND}"
+                    ) from None
+            # outside the except clause, where the error no longer holds on to what was computed
+            self.args.per_device_eval_batch_size = size // 2
+            _free_gpu_memory()
+            _warn(f"out of GPU memory in an evaluation with {size} examples at once: again with {size // 2}")
+
+    def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
+        better = bool(super()._determine_best_metric(metrics, trial))
+        if better:
+            self.writer.keep_best(trainable(self.model))
+        return better
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        self.store_flos()
+        step = self.state.global_step
+        folder = self.writer.new_folder(step)
+        self._save_scaler(str(folder))
+        self._save_rng_state(str(folder))
+        torch.save(self.lr_scheduler.state_dict(), folder / "scheduler.pt")
+        self.state.save_to_json(str(folder / "trainer_state.json"))
+        large = {"pytorch_model.bin": trainable(self.model), "optimizer.pt": self.optimizer.state_dict()}
+        self.writer.save(step, folder, large)
 
 
-class _ProgressLines(TrainerCallback):
-    """Steps, loss and validation loss as progress lines."""
+def _trainer(
+    model: Any,
+    train_rows: Rows,
+    validation_rows: Rows,
+    pad_token_id: int,
+    options: TrainingOptions,
+    steps: Steps,
+    writer: CheckpointWriter,
+    interruption: Interruption,
+) -> AnswerTrainer:
+    device = next(model.parameters()).device
+    trainer = AnswerTrainer(
+        writer,
+        model=model,
+        args=_arguments(options, steps, writer.scratch, device, evaluates=len(validation_rows) > 0),
+        train_dataset=train_rows,
+        eval_dataset=validation_rows,
+        data_collator=AnswerCollator(pad_token_id),
+        callbacks=[
+            interruption,
+            ProgressLines(steps.total),
+            Stops(writer, steps, options.early_stopping_patience),
+        ],
+    )
+    # The progress lines say the same.
+    trainer.remove_callback(PrinterCallback)
+    return trainer
 
-    def __init__(self, total: int) -> None:
-        self.progress = Progress("train_extract", total)
 
-    def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        self.progress.__enter__()
-
-    def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        self.progress.update(state.global_step)
-
-    def on_log(
-        self, args: Any, state: TrainerState, control: TrainerControl, logs: dict[str, float] | None = None, **_: Any
-    ) -> None:
-        shown = {"loss": "loss", "eval_loss": "validation_loss"}
-        metrics = {shown[name]: float(value) for name, value in (logs or {}).items() if name in shown}
-        self.progress.update(state.global_step, metrics)
-
-    def on_train_end(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        self.progress.__exit__(None, None, None)
+def _ran_to_its_end(trainer: AnswerTrainer, checkpoint: Path | None) -> bool:
+    """Train; False when the GPU's memory did not suffice."""
+    updating = Updating()
+    trainer.add_callback(updating)
+    try:
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except torch.OutOfMemoryError as error:
+        if updating.now:
+            raise CannotGoOnError(
+                f"the GPU has no memory for the optimizer's step ({_first_line(error)}), whatever the batch: "
+                "train with --qlora, or on a larger GPU"
+            ) from None
+        return False
+    return True
 
 
-class _Interruption(TrainerCallback):
-    """On SIGTERM or SIGINT: finish the step, save, stop. A second signal ends the program at once."""
+def _with_less_memory(options: TrainingOptions, step: int) -> TrainingOptions:
+    if options.batch_size == 1:
+        raise CannotGoOnError(f"out of GPU memory at step {step + 1} with one example at once: {_MEND}")
+    smaller = options.with_smaller_micro_batch()
+    _warn(
+        f"out of GPU memory at step {step + 1} with --batch-size {options.batch_size}: going on with "
+        f"--batch-size {smaller.batch_size} --gradient-accumulation-steps {smaller.gradient_accumulation_steps}"
+    )
+    return smaller
 
-    def __init__(self) -> None:
-        self.came = False
-        self._before: dict[int, Any] = {}
 
-    def __enter__(self) -> None:
-        self._before = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}
+def _state_kept(trainer: AnswerTrainer, checkpoint: Path | None) -> Path | None:
+    """The checkpoint of the last step that was finished; a step that was not has changed no weights."""
+    writer = trainer.writer
+    writer.wait()
+    if trainer.state.global_step == writer.newest:
+        # nothing new: at the very beginning there is no checkpoint, and the weights are the initial ones
+        return writer.fetch_newest()
+    trainer._save_checkpoint(trainer.model, None)
+    writer.wait()
+    if writer.failure:
+        raise writer.failure
+    return writer.fetch_newest()
 
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
 
-    def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> TrainerControl:
-        if self.came:
-            control.should_save = True
-            control.should_training_stop = True
-        return control
+def _interrupted(step: int, steps: Steps, writer: CheckpointWriter) -> Exception:
+    if writer.failure:
+        return writer.failure
+    return InterruptedRunError(
+        f"interrupted at step {step} of {steps.total}; its state is saved: the same command goes on from there"
+    )
 
-    def _note(self, number: int, _frame: FrameType | None) -> None:
-        self.came = True
-        signal.signal(number, self._before[number])
+
+def _free_gpu_memory() -> None:
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0][:200]
+
+
+def _warn(text: str) -> None:
+    print(f"warning: {text}", file=sys.stderr, flush=True)
 
 
 def _arguments(
@@ -180,8 +270,6 @@ def _arguments(
         eval_steps=steps.evaluate_every,
         save_strategy="steps",
         save_steps=steps.save_every,
-        save_total_limit=2,
-        load_best_model_at_end=evaluates,
         metric_for_best_model="eval_loss" if evaluates else None,
         greater_is_better=False if evaluates else None,
         logging_steps=max(1, min(10, steps.evaluate_every)),

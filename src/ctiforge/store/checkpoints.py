@@ -1,0 +1,264 @@
+"""Saved states of work that may be interrupted: written by one attempt at a time, read only when whole.
+
+Below `checkpoints/<stage>/<fingerprint>/` of a store:
+
+    attempts/<n>.json           what attempt n accepted when it began; takes the number, with a conditional write
+    attempts/<n>.interrupted    it was told to end
+    <n>/<step>/<file>           a checkpoint of attempt n
+    <n>/<step>/manifest.json    its files' sizes and hashes, written last: no manifest, no checkpoint
+
+An attempt reads the checkpoints of the one before and those which that one had accepted, nothing
+else: what an attempt writes after another has taken over is never read.
+"""
+
+import secrets
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ctiforge.errors import CannotGoOnError, StoreError
+from ctiforge.store.objects import FileEntry, ObjectStore, hash_file
+
+KEEP = 2
+FRUITLESS_ATTEMPTS = 3
+MANIFEST = "manifest.json"
+
+
+class Attempt(BaseModel):
+    """What an attempt says of itself when it begins."""
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int
+    token: str
+    """Tells its own write from another's."""
+    accepts: tuple[str, ...]
+    """The checkpoints, `<attempt>/<step>`, newest first, that it may go on from."""
+    step: int
+    """Of the checkpoint it goes on from; 0: from the beginning."""
+    settings: str
+    """How it uses the machine: an attempt that uses it otherwise may fare better."""
+    gave_up: bool = False
+
+
+class StoredFile(BaseModel):
+    """A file of a checkpoint: its key below the checkpoints' folder, size in bytes and SHA-256."""
+
+    model_config = ConfigDict(frozen=True)
+
+    key: str
+    size: int
+    sha256: str
+
+
+class Checkpoint(BaseModel):
+    """The manifest of a whole checkpoint."""
+
+    model_config = ConfigDict(frozen=True)
+
+    attempt: int
+    step: int
+    files: dict[str, StoredFile]
+
+    @property
+    def id(self) -> str:
+        """`<attempt>/<step>`."""
+        return f"{self.attempt}/{self.step}"
+
+
+class Checkpoints:
+    """The checkpoints of one piece of work; `begin` comes first. Every method raises StoreError from the store."""
+
+    def __init__(self, store: ObjectStore, folder: str) -> None:
+        self.store = store
+        self.folder = folder
+        self._attempt: Attempt | None = None
+        self._saved: list[Checkpoint] = []
+        self._uploaded: dict[tuple[int, int, int], StoredFile] = {}
+
+    def begin(self, into: Path, settings: str = "", *, resume: bool = True) -> int:
+        """Fetch the newest whole checkpoint to the folder `into`, take an attempt number, and give back its step.
+
+        0, and `into` is empty, where there is none. A damaged checkpoint is passed over for the
+        one before, and told. Raises CannotGoOnError when the last attempts with these settings
+        ended, without being told to, before any newer checkpoint.
+        """
+        while True:
+            keys = self._keys()
+            attempts = self._attempts(keys)
+            accepted = self._fetch_newest(self._accepted(attempts, keys) if resume else [], into)
+            step = accepted[0].step if accepted else 0
+            ours = Attempt(
+                number=attempts[-1].number + 1 if attempts else 1,
+                token=secrets.token_hex(8),
+                accepts=tuple(each.id for each in accepted),
+                step=step,
+                settings=settings,
+                gave_up=resume and fruitless(attempts, _interrupted(keys), settings, step) >= FRUITLESS_ATTEMPTS,
+            )
+            if self._take(ours):
+                break
+        self._attempt, self._saved = ours, accepted
+        if ours.gave_up:
+            raise CannotGoOnError(
+                f"{FRUITLESS_ATTEMPTS} attempts ended before a newer checkpoint than step {step}: mend what ended them "
+                "(see their logs), save more often (--save-steps), or begin anew (--no-resume)"
+            )
+        return step
+
+    def fetch_newest(self, into: Path) -> int:
+        """Fetch the newest whole checkpoint of this attempt, or that it began with; see `begin`."""
+        self._saved = self._fetch_newest(self._saved, into)
+        return self._saved[0].step if self._saved else 0
+
+    def save(self, step: int, files: Mapping[str, Path]) -> bool:
+        """Upload a checkpoint, its manifest last, and remove all but the newest two.
+
+        A file that has not changed since an earlier checkpoint is not uploaded again. False, and
+        nothing is written, once another attempt has taken over.
+        """
+        ours = self._begun()
+        if max(_numbers(self._keys("attempts")), default=0) != ours.number:
+            return False
+        stored = {name: self._upload(path, f"{ours.number}/{step}/{name}") for name, path in files.items()}
+        checkpoint = Checkpoint(attempt=ours.number, step=step, files=stored)
+        self.store.write(self._key(f"{checkpoint.id}/{MANIFEST}"), checkpoint.model_dump_json(indent=1).encode())
+        self._saved = [checkpoint, *(each for each in self._saved if each.id != checkpoint.id)][:KEEP]
+        self._prune()
+        return True
+
+    def note_interrupted(self) -> None:
+        """Note that this attempt, where it has begun, was told to end: that is no failure of the work."""
+        if self._attempt:
+            self.store.write(self._key(f"attempts/{self._attempt.number}.interrupted"), b"")
+
+    def remove(self) -> None:
+        """Remove everything, where an attempt has begun: the work is done."""
+        if not self._attempt:
+            return
+        for key in sorted(self._keys(), key=_readable_last):
+            self.store.delete(self._key(key))
+
+    def _keys(self, below: str = "") -> list[str]:
+        """The keys of all objects, relative to the checkpoints' folder."""
+        found = self.store.list(self._key(below).rstrip("/"))
+        return [info.key.removeprefix(f"{self.folder}/") for info in found]
+
+    def _attempts(self, keys: Sequence[str]) -> list[Attempt]:
+        found = []
+        for number in sorted(_numbers(keys)):
+            key = self._key(f"attempts/{number}.json")
+            try:
+                found.append(Attempt.model_validate_json(self.store.read(key)))
+            except ValidationError:
+                raise StoreError(f"{self.store.uri}/{key} is damaged; delete {self.folder} to begin anew") from None
+        return found
+
+    def _accepted(self, attempts: Sequence[Attempt], keys: Sequence[str]) -> list[Checkpoint]:
+        """What may be gone on from, newest first: the last attempt's checkpoints, then those that it accepted."""
+        if not attempts:
+            return []
+        last = attempts[-1]
+        steps = sorted((int(key.split("/")[1]) for key in keys if _is_manifest(key, last.number)), reverse=True)
+        ids = [*(f"{last.number}/{step}" for step in steps), *last.accepts]
+        return [found for each in ids if (found := self._manifest(each))]
+
+    def _manifest(self, checkpoint: str) -> Checkpoint | None:
+        with suppress(FileNotFoundError, ValidationError):
+            return Checkpoint.model_validate_json(self.store.read(self._key(f"{checkpoint}/{MANIFEST}")))
+        return None
+
+    def _fetch_newest(self, checkpoints: Sequence[Checkpoint], into: Path) -> list[Checkpoint]:
+        """Fetch the first that is undamaged; gives back that one and those after it."""
+        for index, checkpoint in enumerate(checkpoints):
+            shutil.rmtree(into, ignore_errors=True)
+            if damaged := self._fetch(checkpoint, into):
+                _warn(f"checkpoint {checkpoint.id} is damaged ({damaged}) and passed over")
+                continue
+            return list(checkpoints[index:])
+        shutil.rmtree(into, ignore_errors=True)
+        return []
+
+    def _fetch(self, checkpoint: Checkpoint, into: Path) -> str | None:
+        """Download and verify; gives back the name of the first file that is not what the manifest says."""
+        for name, stored in checkpoint.files.items():
+            path = into / name
+            try:
+                self.store.download(self._key(stored.key), path)
+            except FileNotFoundError:
+                return name
+            if hash_file(path) != FileEntry(stored.size, stored.sha256):
+                return name
+        return None
+
+    def _take(self, ours: Attempt) -> bool:
+        key = self._key(f"attempts/{ours.number}.json")
+        if self.store.write_new(key, ours.model_dump_json(indent=1).encode()):
+            return True
+        # a reply lost on the way makes our own write look like another's
+        return Attempt.model_validate_json(self.store.read(key)).token == ours.token
+
+    def _upload(self, path: Path, key: str) -> StoredFile:
+        status = path.stat()
+        same = (status.st_ino, status.st_size, status.st_mtime_ns)
+        if same not in self._uploaded:
+            entry = self.store.upload(path, self._key(key))
+            self._uploaded[same] = StoredFile(key=key, size=entry.size, sha256=entry.sha256)
+        return self._uploaded[same]
+
+    def _prune(self) -> None:
+        """Remove what neither the kept checkpoints nor a later attempt can need."""
+        ours = self._begun().number
+        kept = {f"{each.id}/{MANIFEST}" for each in self._saved}
+        kept |= {file.key for each in self._saved for file in each.files.values()}
+        self._uploaded = {same: file for same, file in self._uploaded.items() if file.key in kept}
+        for key in sorted(self._keys(), key=_readable_last):
+            owner = key.partition("/")[0]
+            if owner.isdigit() and int(owner) <= ours and key not in kept:
+                self.store.delete(self._key(key))
+
+    def _begun(self) -> Attempt:
+        assert self._attempt, "begin comes first"
+        return self._attempt
+
+    def _key(self, key: str) -> str:
+        return f"{self.folder}/{key}"
+
+
+def fruitless(attempts: Sequence[Attempt], interrupted: set[int], settings: str, step: int) -> int:
+    """How many of the last attempts, with these settings, ended by themselves before a checkpoint newer than `step`."""
+    count = 0
+    for each in reversed(attempts):
+        if each.gave_up or each.settings != settings or each.step < step:
+            break
+        count += each.number not in interrupted
+    return count
+
+
+def _numbers(keys: Sequence[str]) -> Iterator[int]:
+    """The numbers of `attempts/<n>.json`."""
+    for key in keys:
+        if key.startswith("attempts/") and key.endswith(".json"):
+            yield int(key.removeprefix("attempts/").removesuffix(".json"))
+
+
+def _interrupted(keys: Sequence[str]) -> set[int]:
+    suffix = ".interrupted"
+    return {int(key.removeprefix("attempts/").removesuffix(suffix)) for key in keys if key.endswith(suffix)}
+
+
+def _is_manifest(key: str, attempt: int) -> bool:
+    return key.startswith(f"{attempt}/") and key.endswith(f"/{MANIFEST}")
+
+
+def _readable_last(key: str) -> tuple[bool, bool, str]:
+    """Sorts for removal: first the manifests, so that a checkpoint half removed is none; last the attempts."""
+    return (key.startswith("attempts/"), not key.endswith(f"/{MANIFEST}"), key)
+
+
+def _warn(text: str) -> None:
+    print(f"warning: {text}", file=sys.stderr, flush=True)

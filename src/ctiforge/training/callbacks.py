@@ -1,0 +1,100 @@
+"""What watches a training run from its side: progress lines, stops, signals."""
+
+import signal
+from types import FrameType
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState
+
+from ctiforge.progress import Progress
+from ctiforge.training.checkpoints import CheckpointWriter
+from ctiforge.training.steps import Steps
+
+
+class ProgressLines(TrainerCallback):
+    """Steps, loss and validation loss as progress lines."""
+
+    def __init__(self, total: int) -> None:
+        self.progress = Progress("train_extract", total)
+
+    def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.progress.__enter__()
+
+    def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.progress.update(state.global_step)
+
+    def on_log(
+        self, args: Any, state: TrainerState, control: TrainerControl, logs: dict[str, float] | None = None, **_: Any
+    ) -> None:
+        shown = {"loss": "loss", "eval_loss": "validation_loss"}
+        metrics = {shown[name]: float(value) for name, value in (logs or {}).items() if name in shown}
+        self.progress.update(state.global_step, metrics)
+
+    def on_train_end(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.progress.__exit__(None, None, None)
+
+
+class Stops(TrainerCallback):
+    """Ends training when the validation loss has not fallen for some evaluations, and bounds what a crash can cost."""
+
+    def __init__(self, writer: CheckpointWriter, steps: Steps, patience: int) -> None:
+        self.writer = writer
+        self.steps = steps
+        self.patience = patience
+
+    def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        # what the checkpoint remembers may come from other flags
+        state.save_steps = self.steps.save_every
+        self._stop_without_progress(state, control)
+
+    def on_step_begin(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if state.global_step + 1 - self.writer.newest > self.steps.at_risk:
+            self.writer.wait()
+
+    def on_evaluate(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._stop_without_progress(state, control)
+
+    def _stop_without_progress(self, state: TrainerState, control: TrainerControl) -> None:
+        """Read from the log, which every checkpoint holds, so that a resumed run stops where another would."""
+        losses = [line["eval_loss"] for line in state.log_history if "eval_loss" in line]
+        if losses and len(losses) - 1 - losses.index(min(losses)) >= self.patience:
+            control.should_training_stop = True
+
+
+class Updating(TrainerCallback):
+    """Knows whether the optimizer is at work: then the weights are neither the old ones nor the new."""
+
+    def __init__(self) -> None:
+        self.now = False
+
+    def on_pre_optimizer_step(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.now = True
+
+    def on_optimizer_step(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.now = False
+
+
+class Interruption(TrainerCallback):
+    """On SIGTERM or SIGINT: finish the step, save, stop. A second signal ends the program at once."""
+
+    def __init__(self) -> None:
+        self.came = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> "Interruption":
+        self._before = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> TrainerControl:
+        if self.came:
+            control.should_save = True
+            control.should_training_stop = True
+        return control
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self.came = True
+        signal.signal(number, self._before[number])
