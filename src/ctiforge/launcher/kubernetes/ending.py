@@ -5,6 +5,7 @@ The texts are those of the kubelet's eviction manager, the Job controller and ru
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from signal import SIGKILL, SIGTERM, Signals
 
@@ -21,6 +22,7 @@ from ctiforge.launcher.kubernetes.reading import (
     state,
     values_key,
 )
+from ctiforge.launcher.kubernetes.waiting import NO_ROOM_TO_START, no_room_to_start
 
 LATE = timedelta(minutes=1)
 """So long after the time by which a pod should have gone, it hangs."""
@@ -39,7 +41,7 @@ def diagnose_running(pod: Object, now: datetime) -> Diagnosis | None:
         return Diagnosis(
             Category.NODE_LOST,
             f"pod {name}: its node {node} does not answer",
-            shortened(pod["status"].get("message") or condition(pod, "DisruptionTarget").get("message", "")),
+            shortened(pod["status"].get("message") or condition(pod, "DisruptionTarget").get("message") or NOT_READY),
             "wait until it is back or the next attempt starts elsewhere (chart value launcher.nodeLostTimeout); "
             f"if the node is off for good: kubectl delete node {node}",
             lost_since,
@@ -65,7 +67,7 @@ def diagnose_ended(pod: Object, last_lines: Sequence[str] = ()) -> Diagnosis | N
         return _evicted(pod, code)
     if code in CONTRACT and code != ExitCode.INTERRUPTED:
         return _contract(pod, code, terminated, last_lines)
-    if _is_out_of_memory(terminated):
+    if terminated.get("reason") == "OOMKilled":
         return _out_of_memory(pod, terminated)
     if disruption := _disruption(pod, code):
         return disruption
@@ -112,6 +114,9 @@ CONTRACT: dict[int, tuple[Category, str, str]] = {
         "nothing: the next pod goes on from there",
     ),
 }
+
+
+NOT_READY = "condition Ready is False, though the containers are ready"
 
 
 def _lost_since(pod: Object, is_late: bool) -> datetime | None:
@@ -195,11 +200,6 @@ def _evicted(pod: Object, code: int | None) -> Diagnosis:
     return Diagnosis(Category.EVICTED, summary, shortened(said), remedy, since, code)
 
 
-def _is_out_of_memory(terminated: Object) -> bool:
-    """The kernel's kill, of the program or (StartError) of runc before it became the program."""
-    return terminated.get("reason") == "OOMKilled" or "init was OOM-killed" in terminated.get("message", "")
-
-
 def _out_of_memory(pod: Object, terminated: Object) -> Diagnosis:
     limit = container(pod).get("resources", {}).get("limits", {}).get("memory")
     value = f"{values_key(pod)}.resources.limits.memory"
@@ -250,6 +250,8 @@ def _crashed(pod: Object, terminated: Object, last_lines: Sequence[str]) -> Diag
     code, said = terminated["exitCode"], terminated.get("message", "")
     name = pod["metadata"]["name"]
     since = moment(terminated.get("finishedAt"))
+    if NO_ROOM_TO_START in said:
+        return replace(no_room_to_start(pod, said, since), exit_code=code)
     if re.search("executable file not found|permission denied|no such file or directory", said):
         remedy = f"name an image of ctiforge in images.* or {values_key(pod)}.image: {container(pod).get('image', '?')}"
         summary = f"pod {name}: its image has no such program, or may not run it"

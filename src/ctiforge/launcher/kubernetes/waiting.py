@@ -28,6 +28,8 @@ from ctiforge.launcher.kubernetes.reading import (
 SLOW_START = timedelta(minutes=2)
 SLOW_PULL = timedelta(minutes=10)
 """A training image has some gigabytes."""
+NO_ROOM_TO_START = "init was OOM-killed"
+"""Runc's words where the memory limit is too small for itself, of the sandbox or of the container."""
 
 
 def diagnose_creation(job: Object, events: Sequence[Object]) -> Diagnosis | None:
@@ -56,22 +58,18 @@ def diagnose_waiting(pod: Object, events: Sequence[Object], now: datetime) -> Di
     mount = [each for each in own if each["reason"] in ("FailedMount", "FailedAttachVolume")]
     if mount and not _is_past(mount[-1], own):
         return _mount(pod, mount[-1])
+    sandbox = [each for each in own if NO_ROOM_TO_START in each["message"]]
+    if sandbox:
+        return no_room_to_start(pod, sandbox[-1]["message"], first_time(sandbox[-1]))
     return _slow(pod, own, now)
 
 
-def missing_reference(pod: Object, said: str, since: datetime | None) -> Diagnosis | None:
-    """The secret or config map, or key of one, that the kubelet's words say is not there."""
-    if absent := re.search(r'(secret|configmap) "([^"]+)" not found', said):
-        return _missing(pod, absent[1], absent[2], None, said, since)
-    if key := re.search(r"couldn't find key (\S+) in (Secret|ConfigMap) [^/\s]+/(\S+)", said):
-        return _missing(pod, key[2].lower(), key[3], key[1], said, since)
-    mounted = re.search(r'for volume "([^"]+)" ?: .*references non-existent (secret|config) key: (\S+)', said)
-    if mounted is None:
-        return None
-    source = volume(pod, mounted[1])
-    kind = "secret" if mounted[2] == "secret" else "configmap"
-    name = source.get("secret", {}).get("secretName") or source.get("configMap", {}).get("name") or mounted[1]
-    return _missing(pod, kind, name, mounted[3], said, since)
+def no_room_to_start(pod: Object, said: str, since: datetime | None) -> Diagnosis:
+    """The memory limit is so small that no program gets to run."""
+    limit = container(pod).get("resources", {}).get("limits", {}).get("memory", "?")
+    summary = f"pod {pod['metadata']['name']}: its memory limit of {limit} is too small to start a program"
+    remedy = f"set {values_key(pod)}.resources.limits.memory above {limit}"
+    return Diagnosis(Category.CANNOT_START, summary, shortened(said), remedy, since)
 
 
 def _refusal(said: str, job: Object) -> tuple[Category, str, str]:
@@ -260,7 +258,7 @@ def _image(pod: Object, reason: str, said: str, events: Sequence[Object]) -> Dia
 
 
 def _configuration(pod: Object, said: str, since: datetime | None) -> Diagnosis | None:
-    if found := missing_reference(pod, said, since):
+    if found := _missing_reference(pod, said, since):
         return found
     if "timed out waiting for the condition" in said or "not registered" in said:
         # the kubelet has not read the secret yet, and tries again
@@ -273,6 +271,21 @@ def _configuration(pod: Object, said: str, since: datetime | None) -> Diagnosis 
     )
     name = pod["metadata"]["name"]
     return Diagnosis(Category.CANNOT_START, f"pod {name}: its container cannot be made", shortened(said), mend, since)
+
+
+def _missing_reference(pod: Object, said: str, since: datetime | None) -> Diagnosis | None:
+    """The secret or config map, or key of one, that the kubelet's words say is not there."""
+    if absent := re.search(r'(secret|configmap) "([^"]+)" not found', said):
+        return _missing(pod, absent[1], absent[2], None, said, since)
+    if key := re.search(r"couldn't find key (\S+) in (Secret|ConfigMap) [^/\s]+/(\S+)", said):
+        return _missing(pod, key[2].lower(), key[3], key[1], said, since)
+    mounted = re.search(r'for volume "([^"]+)" ?: .*references non-existent (secret|config) key: (\S+)', said)
+    if mounted is None:
+        return None
+    source = volume(pod, mounted[1])
+    kind = "secret" if mounted[2] == "secret" else "configmap"
+    name = source.get("secret", {}).get("secretName") or source.get("configMap", {}).get("name") or mounted[1]
+    return _missing(pod, kind, name, mounted[3], said, since)
 
 
 def _missing(pod: Object, kind: str, name: str, key: str | None, said: str, since: datetime | None) -> Diagnosis:
@@ -291,7 +304,7 @@ def _missing(pod: Object, kind: str, name: str, key: str | None, said: str, sinc
 
 def _mount(pod: Object, event: Object) -> Diagnosis | None:
     said, since = event["message"], first_time(event)
-    if found := missing_reference(pod, said, since):
+    if found := _missing_reference(pod, said, since):
         return found
     if "not registered" in said or "cache: timed out" in said:
         return None

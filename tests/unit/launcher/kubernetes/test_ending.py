@@ -29,7 +29,7 @@ MEMORY = "stages.train_extract.resources.limits.memory above 32Gi"
         (255, "Error", "", Category.CRASHED, "the program crashed (exit code 255)", "ctiforge logs"),
         (137, "OOMKilled", "", Category.OOM_KILLED, "more memory than its limit of 32Gi", MEMORY),
         (1, "OOMKilled", "", Category.OOM_KILLED, "more memory than its limit of 32Gi", MEMORY),
-        (128, "StartError", NO_MEMORY_AT_ALL, Category.OOM_KILLED, "its limit of 32Gi", MEMORY),
+        (128, "StartError", NO_MEMORY_AT_ALL, Category.CANNOT_START, "32Gi is too small to start", MEMORY),
         (137, "Error", "", Category.KILLED, "killed by SIGKILL (exit code 137)", "terminationGracePeriodSeconds"),
         (143, "Error", "", Category.KILLED, "killed by SIGTERM (exit code 143)", "terminationGracePeriodSeconds"),
         (128, "StartError", NO_PROGRAM, Category.CANNOT_START, "has no such program", "name an image of ctiforge"),

@@ -73,7 +73,7 @@ def test_a_request_that_fits_no_node_even_empty_is_told_from_one_that_has_to_wai
     )
 
 
-FORBIDDEN = f'pods "{POD}" is forbidden:'
+FORBIDDEN = f'pods "{JOB}-" is forbidden:'
 OVER_QUOTA = f"{FORBIDDEN} exceeded quota: compute, requested: limits.memory=32Gi, used: limits.memory=8Gi, limited: "
 WEBHOOK_DOWN = (
     'Internal error occurred: failed calling webhook "v.corp.example": failed to call webhook: '
@@ -253,3 +253,18 @@ def test_waiting_for_long_is_told_with_what_is_under_way() -> None:
     unseen["status"]["conditions"] = []
     expect(diagnose(job(), [unseen], [], after(200)), slow, "no scheduler has looked at it", "wait")
     assert not slow.is_fatal
+
+
+def test_a_memory_limit_that_leaves_no_room_to_start() -> None:
+    said = (
+        "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to create containerd task: failed to "
+        "create shim task: OCI runtime create failed: runc create failed: unable to start container process: "
+        "container init was OOM-killed (memory limit too low?): unknown"
+    )
+    sandbox = event("FailedCreatePodSandBox", said, since=2)
+    expect(
+        diagnose(job(), [waiting("ContainerCreating")], [sandbox], after(5)),
+        Category.CANNOT_START,
+        "memory limit of 32Gi is too small",
+        "stages.train_extract.resources.limits.memory above 32Gi",
+    )
