@@ -45,20 +45,20 @@ class Stops(TrainerCallback):
     def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         # what the checkpoint remembers may come from other flags
         state.save_steps = self.steps.save_every
-        self._stop_without_progress(state, control)
 
     def on_step_begin(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if state.global_step + 1 - self.writer.newest > self.steps.at_risk:
             self.writer.wait()
 
     def on_evaluate(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        self._stop_without_progress(state, control)
-
-    def _stop_without_progress(self, state: TrainerState, control: TrainerControl) -> None:
-        """Read from the log, which every checkpoint holds, so that a resumed run stops where another would."""
-        losses = [line["eval_loss"] for line in state.log_history if "eval_loss" in line]
-        if losses and len(losses) - 1 - losses.index(min(losses)) >= self.patience:
+        if stopped_improving(state, self.patience):
             control.should_training_stop = True
+
+
+def stopped_improving(state: TrainerState, patience: int) -> bool:
+    """Whether so many evaluations brought no lower loss; from the log, which a resumed run finds in its checkpoint."""
+    losses = [line["eval_loss"] for line in state.log_history if "eval_loss" in line]
+    return bool(losses) and len(losses) - 1 - losses.index(min(losses)) >= patience
 
 
 class Updating(TrainerCallback):

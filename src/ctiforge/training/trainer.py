@@ -8,18 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PrinterCallback, Trainer, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerState, TrainingArguments
 
 from ctiforge.errors import CannotGoOnError, InterruptedRunError
 from ctiforge.store.checkpoints import Checkpoints
 from ctiforge.training.batches import AnswerCollator, LengthBucketSampler, Rows
-from ctiforge.training.callbacks import Interruption, ProgressLines, Stops, Updating
+from ctiforge.training.callbacks import Interruption, ProgressLines, Stops, Updating, stopped_improving
 from ctiforge.training.checkpoints import CheckpointWriter
 from ctiforge.training.memory import check_disk, tensor_bytes
 from ctiforge.training.models import compute_dtype
 from ctiforge.training.options import TrainingOptions
 from ctiforge.training.steps import Steps, derive_steps
 
+# The names that the trainer resumes from.
+STATE = "trainer_state.json"
+WEIGHTS = "pytorch_model.bin"
 _MEND = "set a smaller --max-length (and prepare the data for it), train with --qlora, or use a larger GPU"
 
 
@@ -47,6 +50,7 @@ class TrainingResult:
     micro_batches: list[MicroBatch]
     """The first, and each smaller one that a lack of memory forced."""
     checkpoints_blocked_s: float
+    """Seconds that training waited for checkpoints."""
     seconds: float
 
 
@@ -72,24 +76,25 @@ def train(
     writer = CheckpointWriter(checkpoints, scratch)
     checkpoint = writer.begin(f"micro-batch {options.batch_size}", resume=options.resume)
     resumed_from = writer.newest
+    used = [MicroBatch(options.batch_size, options.gradient_accumulation_steps, resumed_from)]
+    state = _state_of_finished(checkpoint, steps, options)
     with writer, Interruption() as interruption:
-        used = [MicroBatch(options.batch_size, options.gradient_accumulation_steps, resumed_from)]
-        while True:
+        while not state:
             trainer = _trainer(model, train_rows, validation_rows, pad_token_id, options, steps, writer, interruption)
             if _ran_to_its_end(trainer, checkpoint):
+                state = trainer.state
                 break
             at = trainer.state.global_step
             options = _with_less_memory(options, at)
             used.append(MicroBatch(options.batch_size, options.gradient_accumulation_steps, at))
-            checkpoint = _state_kept(trainer, checkpoint)
+            checkpoint = _state_kept(trainer)
             del trainer
             _free_gpu_memory()
+        blocked = writer.blocked_s
         writer.wait()
-        state = trainer.state
         if interruption.came:
             raise _interrupted(state.global_step, steps, writer)
-        if writer.best.exists():
-            model.load_state_dict(torch.load(writer.best, map_location="cpu", weights_only=True), strict=False)
+    _load_result(model, writer.best, checkpoint if state.global_step == resumed_from else None)
     return TrainingResult(
         log=state.log_history,
         steps=steps,
@@ -99,7 +104,7 @@ def train(
         stopped_early=state.global_step < steps.total,
         resumed_from=resumed_from,
         micro_batches=used,
-        checkpoints_blocked_s=round(writer.blocked_s, 3),
+        checkpoints_blocked_s=round(blocked, 3),
         seconds=time.monotonic() - started,
     )
 
@@ -154,8 +159,8 @@ class AnswerTrainer(Trainer):
         self._save_scaler(str(folder))
         self._save_rng_state(str(folder))
         torch.save(self.lr_scheduler.state_dict(), folder / "scheduler.pt")
-        self.state.save_to_json(str(folder / "trainer_state.json"))
-        large = {"pytorch_model.bin": trainable(self.model), "optimizer.pt": self.optimizer.state_dict()}
+        self.state.save_to_json(str(folder / STATE))
+        large = {WEIGHTS: trainable(self.model), "optimizer.pt": self.optimizer.state_dict()}
         self.writer.save(step, folder, large)
 
 
@@ -188,6 +193,22 @@ def _trainer(
     return trainer
 
 
+def _state_of_finished(checkpoint: Path | None, steps: Steps, options: TrainingOptions) -> TrainerState | None:
+    """The state in a checkpoint that has nothing left to train: the trainer itself would add a step."""
+    if not checkpoint:
+        return None
+    state = TrainerState.load_from_json(str(checkpoint / STATE))
+    finished = state.global_step >= steps.total or stopped_improving(state, options.early_stopping_patience)
+    return state if finished else None
+
+
+def _load_result(model: Any, best: Path, checkpoint: Path | None) -> None:
+    """The best weights; those of the checkpoint where nothing was evaluated, nor trained since."""
+    file = best if best.exists() else checkpoint and checkpoint / WEIGHTS
+    if file:
+        model.load_state_dict(torch.load(file, map_location="cpu", weights_only=True), strict=False)
+
+
 def _ran_to_its_end(trainer: AnswerTrainer, checkpoint: Path | None) -> bool:
     """Train; False when the GPU's memory did not suffice."""
     updating = Updating()
@@ -215,7 +236,7 @@ def _with_less_memory(options: TrainingOptions, step: int) -> TrainingOptions:
     return smaller
 
 
-def _state_kept(trainer: AnswerTrainer, checkpoint: Path | None) -> Path | None:
+def _state_kept(trainer: AnswerTrainer) -> Path | None:
     """The checkpoint of the last step that was finished; a step that was not has changed no weights."""
     writer = trainer.writer
     writer.wait()

@@ -1,20 +1,18 @@
-"""Real training of the demo's base model: what comes out, what is refused, and that stopping costs nothing."""
+"""Real training of the demo's base model: what comes out, and what is refused."""
 
 import json
-import os
-import signal
 from dataclasses import replace
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from ctiforge.demo.articles import DemoSizes, make_corpus
-from ctiforge.errors import DataError, InterruptedRunError, UsageError
+from ctiforge.errors import DataError, UsageError
 from ctiforge.extract.agent import ExtractAgent
 from ctiforge.extract.format import FormatOptions, prepare, write_prepared
 from ctiforge.extract.train import TrainRequest, train_extract_agent
-from ctiforge.training import trainer as trainer_module
+from ctiforge.store.checkpoints import Checkpoints
+from ctiforge.store.objects import open_store
 from ctiforge.training.encoding import load_tokenizer
 from ctiforge.training.options import LoraOptions, TrainingOptions
 
@@ -50,7 +48,8 @@ def data(tmp_path_factory):
 def train(request, data, folder):
     (folder / "out").mkdir(parents=True)
     (folder / "scratch").mkdir(exist_ok=True)
-    return train_extract_agent(request, data, folder / "out", folder / "scratch")
+    checkpoints = Checkpoints(open_store(str(folder / "store")), "checkpoints/train_extract/test")
+    return train_extract_agent(request, data, folder / "out", folder / "scratch", checkpoints)
 
 
 @pytest.fixture(scope="module")
@@ -86,25 +85,6 @@ def test_the_saved_model_says_how_to_ask_it_and_extracts(trained):
     assert len(extraction.windows) > 1
     assert all(window.end > window.start for window in extraction.windows)
     assert {path.suffix for path in (out / "model").iterdir()} <= {".json", ".jinja", ".safetensors"}
-
-
-def test_an_interrupted_and_resumed_run_ends_with_the_same_weights(trained, data, tmp_path, monkeypatch):
-    stopped_at = []
-
-    def stop_at_six(self, args, state, control, **_):
-        if state.global_step == 6 and not stopped_at:
-            stopped_at.append(6)
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    monkeypatch.setattr(trainer_module._ProgressLines, "on_step_begin", stop_at_six, raising=False)
-    with pytest.raises(InterruptedRunError, match="at step 7 of 12") as caught:
-        train(REQUEST, data, tmp_path)
-    assert caught.value.exit_code == 75
-    assert not (tmp_path / "out" / "model").exists()
-    (tmp_path / "out").rmdir()
-    train(REQUEST, data, tmp_path)
-    once, twice = (load_file(folder / "model" / "model.safetensors") for folder in (trained[0], tmp_path / "out"))
-    assert all(torch.equal(once[name], twice[name]) for name in once)
 
 
 def test_qlora_saves_an_adapter_that_names_its_base_as_people_do(data, tmp_path):

@@ -37,6 +37,17 @@ def test_the_order_depends_on_seed_and_epoch_alone():
     assert list(sampler) == first
 
 
+def test_rows_of_a_step_do_not_depend_on_how_it_is_cut_into_micro_batches():
+    """And each micro-batch holds rows alike in length: little padding, whatever its size."""
+    lengths = [(i * 37) % 400 + 1 for i in range(1_024)]
+    order = list(LengthBucketSampler(lengths, 16, seed=1))
+
+    def padded(size):
+        return sum(size * max(lengths[i] for i in order[k : k + size]) for k in range(0, len(order), size))
+
+    assert padded(4) <= padded(8) <= padded(16) <= 1.1 * sum(lengths)
+
+
 def test_a_short_batch_comes_last():
     lengths = list(range(1, 12))
     order = list(LengthBucketSampler(lengths, 4, seed=3))

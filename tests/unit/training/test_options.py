@@ -1,7 +1,7 @@
 import pytest
 
 from ctiforge.training.options import LoraOptions, TrainingOptions, result_params
-from ctiforge.training.trainer import derive_steps
+from ctiforge.training.steps import derive_steps
 
 
 @pytest.mark.parametrize(("examples", "per_epoch", "total"), [(40, 3, 9), (40_000, 2_500, 7_500), (1, 1, 3)])
@@ -9,8 +9,14 @@ def test_steps_follow_the_data(examples, per_epoch, total):
     steps = derive_steps(examples, TrainingOptions())
     assert (steps.per_epoch, steps.total) == (per_epoch, total)
     assert 1 <= steps.evaluate_every <= per_epoch
-    assert steps.save_every % steps.evaluate_every == 0
-    assert steps.save_every <= max(per_epoch, steps.evaluate_every)
+    assert 1 <= steps.save_every <= steps.at_risk <= per_epoch
+
+
+def test_saving_does_not_depend_on_evaluating():
+    steps = derive_steps(40_000, TrainingOptions(save_steps=100, eval_steps=400))
+    assert (steps.evaluate_every, steps.at_risk) == (400, 100)
+    # begun early enough to arrive before the hundredth step
+    assert steps.save_every == 90
 
 
 def test_max_steps_overrules_epochs():
@@ -19,7 +25,17 @@ def test_max_steps_overrules_epochs():
 
 def test_the_effective_batch_stands_for_its_factors_in_the_fingerprint():
     one = result_params(TrainingOptions(batch_size=4, gradient_accumulation_steps=4), None)
-    other = result_params(TrainingOptions(batch_size=8, gradient_accumulation_steps=2, report_to="mlflow"), None)
+    other = result_params(
+        TrainingOptions(batch_size=8, gradient_accumulation_steps=2, report_to="mlflow", save_steps=7), None
+    )
     assert one == other
     assert one != result_params(TrainingOptions(seed=1), None)
     assert one != result_params(TrainingOptions(), LoraOptions())
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [((16, 1), (8, 2)), ((4, 4), (2, 8)), ((6, 1), (3, 2)), ((3, 2), (1, 6)), ((5, 3), (1, 15))]
+)
+def test_a_smaller_micro_batch_keeps_the_effective_batch(before, after):
+    smaller = TrainingOptions(*before).with_smaller_micro_batch()
+    assert (smaller.batch_size, smaller.gradient_accumulation_steps) == after

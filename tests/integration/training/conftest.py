@@ -1,0 +1,118 @@
+"""A small training run, quick enough to be done many times: the demo's base model on random tokens."""
+
+import os
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ctiforge.store.checkpoints import Checkpoints
+from ctiforge.store.objects import open_store
+from ctiforge.training.batches import Rows
+from ctiforge.training.callbacks import ProgressLines
+from ctiforge.training.encoding import EncodedExample
+from ctiforge.training.models import load_causal_lm, load_for_qlora
+from ctiforge.training.options import LoraOptions, TrainingOptions
+from ctiforge.training.trainer import TrainingResult, train
+
+FOLDER = "checkpoints/train_extract/test"
+OPTIONS = TrainingOptions(
+    batch_size=8,
+    gradient_accumulation_steps=1,
+    max_steps=14,
+    learning_rate=2e-3,
+    eval_steps=3,
+    save_steps=4,
+    early_stopping_patience=2,
+)
+
+
+@dataclass
+class Run:
+    """What a run did and where it ended."""
+
+    result: TrainingResult
+    weights: dict[str, torch.Tensor]
+    batches: list[list[tuple[int, ...]]]
+    """The rows of each micro-batch that it trained on."""
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def store_folder(tmp_path: Path) -> str:
+    return str(tmp_path / "store")
+
+
+def run(
+    store_uri: str,
+    scratch: Path,
+    options: TrainingOptions = OPTIONS,
+    *,
+    qlora: bool = False,
+    before_forward: Callable[[bool, int], None] = lambda training, size: None,
+) -> Run:
+    """Train as another machine would: from the store, in a scratch folder of its own.
+
+    `before_forward(training, examples)` is called with every micro-batch.
+    """
+    scratch.mkdir()
+    torch.manual_seed(options.seed)
+    device = torch.device("cpu")
+    model = load_for_qlora("demo", device, LoraOptions()) if qlora else load_causal_lm("demo", device, torch.float32)
+    batches: list[list[tuple[int, ...]]] = []
+
+    def watch(module: Any, arguments: Any, named: dict[str, Any]) -> None:
+        before_forward(module.training, len(named["input_ids"]))
+        if module.training:
+            batches.append([tuple(row[row != 0].tolist()) for row in named["input_ids"]])
+
+    model.register_forward_pre_hook(watch, with_kwargs=True)
+    rows = _rows(76)
+    checkpoints = Checkpoints(open_store(store_uri), FOLDER)
+    result = train(model, Rows(rows[:60]), Rows(rows[60:]), 0, options, checkpoints, scratch)
+    weights = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
+    return Run(result, weights, batches)
+
+
+def same_weights(one: Run, other: Run) -> bool:
+    """Bit by bit."""
+    return one.weights.keys() == other.weights.keys() and all(
+        torch.equal(one.weights[name], other.weights[name]) for name in one.weights
+    )
+
+
+@pytest.fixture
+def signal_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int], None]:
+    """Sends this process a signal, once, in the middle of a step."""
+
+    def arrange(number: int, step: int) -> None:
+        left = [step]
+
+        def send(self: Any, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if state.global_step + 1 in left:
+                left.remove(state.global_step + 1)
+                os.kill(os.getpid(), number)
+
+        monkeypatch.setattr(ProgressLines, "on_step_begin", send, raising=False)
+
+    return arrange
+
+
+def _rows(count: int) -> list[EncodedExample]:
+    numbers = random.Random(0)
+    rows = []
+    for _ in range(count):
+        length = numbers.randint(8, 40)
+        rows.append(EncodedExample([numbers.randint(5, 200) for _ in range(length)], length // 2))
+    return rows

@@ -1,0 +1,72 @@
+"""A GPU that is too small for the micro-batch: a real model whose forward pass says so above some size."""
+
+from dataclasses import replace
+from itertools import chain
+
+import pytest
+import torch
+
+from ctiforge.errors import CannotGoOnError
+from ctiforge.training.trainer import AnswerTrainer
+from tests.integration.training.conftest import OPTIONS, run
+
+
+def too_large(above, *, from_batch=0, in_training=True):
+    """Raises what torch raises, for more examples than `above`, from the given micro-batch on."""
+    seen = []
+
+    def check(training, size):
+        seen.append(size)
+        if training == in_training and size > above and len(seen) > from_batch:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    return check
+
+
+@pytest.mark.parametrize("from_batch", [0, 8])
+def test_training_goes_on_with_half_the_micro_batch(store_folder, tmp_path, capsys, from_batch):
+    whole = run(str(tmp_path / "other"), tmp_path / "whole")
+    halved = run(store_folder, tmp_path / "first", before_forward=too_large(3, from_batch=from_batch))
+    sizes = [(each.batch_size, each.gradient_accumulation_steps) for each in halved.result.micro_batches]
+    assert sizes == [(8, 1), (4, 2), (2, 4)]
+    assert halved.result.steps_done == whole.result.steps_done
+    # the rows of every step are those that it had
+    done = halved.result.micro_batches[-1].from_step
+    assert (done > 0) == (from_batch > 0)
+    assert list(chain(*halved.batches[done:])) == list(chain(*whole.batches[done:]))
+    for name, weights in halved.weights.items():
+        torch.testing.assert_close(weights, whole.weights[name], atol=5e-3, rtol=5e-2)
+    told = capsys.readouterr().err
+    assert "with --batch-size 8: going on with --batch-size 4 --gradient-accumulation-steps 2" in told
+
+
+def test_an_evaluation_is_done_again_in_smaller_batches(store_folder, tmp_path, capsys):
+    result = run(store_folder, tmp_path / "first", before_forward=too_large(4, in_training=False)).result
+    assert [each.batch_size for each in result.micro_batches] == [8]
+    assert len([line for line in result.log if "eval_loss" in line]) == 5
+    assert "in an evaluation with 8 examples at once: again with 4" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("in_training", [True, False])
+def test_one_example_that_is_too_large_is_the_end(store_folder, tmp_path, in_training):
+    with pytest.raises(CannotGoOnError, match=r"one example at once: set a smaller --max-length .* --qlora") as caught:
+        run(store_folder, tmp_path / "first", before_forward=too_large(0, in_training=in_training))
+    assert caught.value.exit_code == 4
+
+
+def test_a_lack_of_memory_in_the_optimizer_is_the_end(store_folder, tmp_path, monkeypatch):
+    """Some weights may have changed by then and others not."""
+
+    def step(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    create = AnswerTrainer.create_optimizer
+
+    def with_failing_step(self, *arguments):
+        optimizer = create(self, *arguments)
+        optimizer.step = step
+        return optimizer
+
+    monkeypatch.setattr(AnswerTrainer, "create_optimizer", with_failing_step)
+    with pytest.raises(CannotGoOnError, match="no memory for the optimizer's step"):
+        run(store_folder, tmp_path / "first", replace(OPTIONS, max_steps=2))
