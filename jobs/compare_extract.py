@@ -27,18 +27,19 @@ def main(
 
     def work(dirs: StageDirs) -> dict[str, Any]:
         from ctiforge.evaluation.comparison import compare
-        from ctiforge.evaluation.comparison_tables import markdown
+        from ctiforge.evaluation.comparison_tables import markdown, plain_text
 
         comparison = compare([read(dirs.inputs[name], uri) for name, uri in inputs.items()])
         (dirs.out / "comparison.json").write_text(comparison.model_dump_json(indent=1) + "\n", encoding="utf-8")
         (dirs.out / "comparison.md").write_text(markdown(comparison), encoding="utf-8")
+        (dirs.out / "comparison.txt").write_text(plain_text(comparison), encoding="utf-8")
         return {
             contender.model.name: {change.label: change.verdict for change in contender.changes}
             for contender in comparison.contenders
         }
 
     result = run_stage(
-        Stage("compare_extract", 1, packages=("numpy",)),
+        Stage("compare_extract", 2, packages=("numpy",)),
         params={},
         inputs=inputs,
         output=output or (None if store else "outputs/comparison"),

@@ -27,6 +27,22 @@ def up(
 
 
 @app.command()
+def load(
+    store: Annotated[str, typer.Option(help="The store that the demo test set is registered in.")] = ".ctiforge/store",
+) -> None:
+    """Load the demo corpus into the database that DATABASE_URL names; one with other articles is refused."""
+    import os
+
+    from ctiforge.demo.setup import load_demo_into
+    from ctiforge.errors import UsageError
+
+    url = os.environ.get("DATABASE_URL")
+    if not url:
+        raise UsageError("say which database: set DATABASE_URL")
+    print(json.dumps({"test_set": load_demo_into(url, store).test_set}), flush=True)
+
+
+@app.command()
 def down(folder: FolderFlag = DEFAULT_FOLDER) -> None:
     """Stop the server; its data stay."""
     from pathlib import Path

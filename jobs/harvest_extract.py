@@ -33,6 +33,7 @@ def main(
     ] = None,
     seed: Annotated[int, typer.Option(help="Chooses the true negatives.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Go on with fewer articles than the minimum.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only see whether the database can be read.")] = False,
     store: StoreFlag = None,
     expect: ExpectFlag = None,
     plan: PlanFlag = False,
@@ -47,6 +48,9 @@ def main(
     from ctiforge.extract.harvest_sources import Sources, harvest_sources, read_urls
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
 
+    if check:
+        check_database()
+        return
     options = HarvestOptions(min_observables, negative_ratio, tuple(status_filter or ()), seed)
     sources = Sources(from_database, tuple(json_files or ()), auto_find_json, since)
     urls = [] if plan else read_urls(exclude_urls)
@@ -62,6 +66,20 @@ def main(
         flags=StageFlags(store=store, expect=expect, plan=plan),
         work=work,
     )
+
+
+def check_database() -> None:
+    """Say how much there is to harvest."""
+    import os
+
+    from ctiforge.data.database import open_database
+    from ctiforge.errors import UsageError
+
+    url = os.environ.get("DATABASE_URL")
+    if not url:
+        raise UsageError("no DATABASE_URL: in a cluster, the chart's value database.existingSecret names its secret")
+    with open_database(url) as database:
+        print(f"the database can be read: {database.count_executions()} executions of articles")
 
 
 if __name__ == "__main__":

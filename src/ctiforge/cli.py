@@ -1,14 +1,19 @@
 """The command `ctiforge`: plan and run a line, look at runs, and start the programs of `jobs/`."""
 
+import json
 import os
 import signal
 import sys
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ctiforge.errors import UsageError
 from ctiforge.program import exit_on_error
+
+if TYPE_CHECKING:
+    from ctiforge.settings import Loaded
+    from ctiforge.store.objects import ObjectStore
 
 app = typer.Typer(
     name="ctiforge",
@@ -23,6 +28,12 @@ PASSED_ON: dict[str, Any] = {
     "context_settings": {"allow_extra_args": True, "ignore_unknown_options": True},
 }
 StoreFlag = Annotated[str | None, typer.Option("--store", help="Folder or s3://bucket/prefix of artifacts and runs.")]
+BackendFlag = Annotated[
+    str | None, typer.Option("--backend", help="Where stages run: local or kubernetes.", metavar="local|kubernetes")
+]
+ReleaseFlag = Annotated[str | None, typer.Option("--release", help="The Helm release of the chart.")]
+NamespaceFlag = Annotated[str | None, typer.Option("--namespace", help="The release's namespace.")]
+RunArgument = Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run's id, or its beginning.")]
 SetFlag = Annotated[
     list[str] | None,
     typer.Option("--set", help="A further flag of a stage: train_extract.epochs=5. May be repeated.", metavar="FLAG"),
@@ -43,11 +54,17 @@ def run(
     max_length: Annotated[int | None, typer.Option(help="Tokens of prompt, window and answer together.")] = None,
     outputs: Annotated[str | None, typer.Option(help="Folder that evaluations are collected in.")] = None,
     set_: SetFlag = None,
+    backend: BackendFlag = None,
+    release: ReleaseFlag = None,
+    namespace: NamespaceFlag = None,
+    run_id: Annotated[str | None, typer.Option(help="Name the run; one that is there is gone on with.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop after the plan.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Hand the run to a Job of the cluster and return.")] = False,
 ) -> None:
     """Run a line's stages in order, skipping what is done; the same command goes on after a stop.
 
-    The database is named by DATABASE_URL; without one, a demo database is used.
+    The database is named by DATABASE_URL; without one, a demo database is used. In a cluster it is
+    the one that the chart names.
     """
     from ctiforge.launcher.lines import LINES
     from ctiforge.launcher.local import LocalBackend
@@ -57,35 +74,95 @@ def run(
     if line not in LINES:
         raise UsageError(f"there is no line {line}; there is {', '.join(LINES)}")
     flags = {"store": store, "model": model, "test_set": test_set, "max_length": max_length, "outputs": outputs}
-    loaded = load_settings({**flags, "stages": _stage_flags(set_ or [])})
+    place = {"backend": backend, "release": release, "namespace": namespace, "run_id": run_id}
+    loaded = load_settings({**flags, **place, "stages": _stage_flags(set_ or [])})
     if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
         # a terminal that is closed stops the run as SIGTERM does; nohup is left alone
         signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
-    run_line(line, loaded.settings, LocalBackend(), dry_run=dry_run)
+    if detach:
+        _detach(line, loaded)
+        return
+    if loaded.settings.backend == "local":
+        run_line(line, loaded.settings, LocalBackend(), dry_run=dry_run)
+        return
+    from ctiforge.launcher.kubernetes.backend import KubernetesBackend
+    from ctiforge.launcher.kubernetes.release import find_release
+    from ctiforge.store.objects import open_store
+
+    found = find_release(loaded)
+    in_cluster = KubernetesBackend(found.cluster, found.name, open_store(found.settings.store))
+    run_line(line, found.settings, in_cluster, dry_run=dry_run)
 
 
 @app.command()
-def runs(store: StoreFlag = None) -> None:
+def runs(store: StoreFlag = None, backend: BackendFlag = None) -> None:
     """List the runs of the store, newest first."""
     from ctiforge.launcher.report import describe_runs
-    from ctiforge.settings import load_settings
-    from ctiforge.store.objects import open_store
 
-    typer.echo(describe_runs(open_store(load_settings({"store": store}).settings.store)))
+    typer.echo(describe_runs(_store(store, backend)))
 
 
 @app.command()
-def status(
-    run_id: Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run's id, or its beginning.")] = None,
-    store: StoreFlag = None,
-) -> None:
+def status(run_id: RunArgument = None, store: StoreFlag = None, backend: BackendFlag = None) -> None:
     """Show a run's stages, where their artifacts lie, and why one failed; the newest run by default."""
     from ctiforge.launcher.report import describe_run
-    from ctiforge.settings import load_settings
-    from ctiforge.store.objects import open_store
     from ctiforge.store.runs import load_run
 
-    typer.echo(describe_run(load_run(open_store(load_settings({"store": store}).settings.store), run_id)))
+    typer.echo(describe_run(load_run(_store(store, backend), run_id)))
+
+
+@app.command()
+def logs(
+    run_id: RunArgument = None,
+    stage: Annotated[str | None, typer.Option(help="Only this stage's.")] = None,
+    store: StoreFlag = None,
+    backend: BackendFlag = None,
+) -> None:
+    """Print what a run's programs said: of pods that are there, and the saved tails of those that are gone."""
+    from ctiforge.launcher.logs import print_logs
+    from ctiforge.settings import load_settings
+
+    loaded = load_settings({"store": store, "backend": backend})
+    print_logs(loaded, run_id, stage, typer.echo)
+
+
+@app.command()
+def cancel(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's id.")], backend: BackendFlag = None
+) -> None:
+    """Stop a run in the cluster: no Job and no pod of it is left, its artifacts stay."""
+    from ctiforge.launcher.kubernetes.release import find_release
+    from ctiforge.launcher.kubernetes.runs import cancel as cancel_run
+    from ctiforge.settings import load_settings
+    from ctiforge.store.objects import open_store
+    from ctiforge.store.runs import note_cancelled
+
+    loaded = load_settings({"backend": backend})
+    if loaded.settings.backend == "local":
+        raise UsageError(
+            "a run on this machine is stopped by Ctrl-C in its terminal; for one in a cluster --backend kubernetes"
+        )
+    found = find_release(loaded)
+    jobs = cancel_run(found.cluster, run_id)
+    note_cancelled(open_store(found.settings.store), run_id)
+    typer.echo(f"{run_id}: {jobs} Jobs deleted, no pod is left; artifacts stay")
+
+
+@app.command()
+def collect(run_id: RunArgument = None, store: StoreFlag = None, backend: BackendFlag = None) -> None:
+    """Copy a run's evaluations and comparison into the outputs folder."""
+    from ctiforge.launcher.lines import LINES
+    from ctiforge.launcher.run import collect as collect_stage
+    from ctiforge.launcher.run import evaluations_folder
+    from ctiforge.settings import load_settings
+    from ctiforge.store.runs import load_run
+
+    record = load_run(_store(store, backend), run_id)
+    folder = evaluations_folder(load_settings().settings)
+    for stage, entry in zip(LINES[record.line], record.stages, strict=True):
+        path = collect_stage(stage, entry, folder)
+        if path:
+            typer.echo(path)
 
 
 @app.command()
@@ -100,16 +177,19 @@ def config() -> None:
 
 
 @app.command()
-def doctor(store: StoreFlag = None) -> None:
-    """Check that the store reads, writes, and keeps its conditional writes."""
+def doctor(store: StoreFlag = None, backend: BackendFlag = None) -> None:
+    """Check the store and, in a cluster, API, rights, chart, and each stage's image, secrets and place to run."""
     from ctiforge.settings import load_settings
     from ctiforge.store.check import check_store
-    from ctiforge.store.objects import open_store
 
-    opened = open_store(load_settings({"store": store}).settings.store)
+    loaded = load_settings({"store": store, "backend": backend})
+    is_well = loaded.settings.backend == "local" or _cluster_is_well(loaded)
+    opened = _store(store, backend)
     typer.echo(f"store {opened.uri}")
     for passed in check_store(opened):
         typer.echo(f"  ok: {passed}")
+    if not is_well:
+        raise UsageError("the cluster is not ready for a run: see the problems above")
 
 
 @app.command(**PASSED_ON)
@@ -128,6 +208,60 @@ def testset(context: typer.Context) -> None:
 def extract(context: typer.Context) -> None:
     """Extract observables from an article: FILE, - or --article-id N."""
     _become("extract", context.args)
+
+
+def _store(store: str | None, backend: str | None) -> "ObjectStore":
+    """The store of the settings or, in a cluster, of the chart's release."""
+    from ctiforge.settings import load_settings
+    from ctiforge.store.objects import open_store
+
+    loaded = load_settings({"store": store, "backend": backend})
+    if loaded.settings.backend == "local" or loaded.origins.get("store", "default") != "default":
+        return open_store(loaded.settings.store)
+    from ctiforge.launcher.kubernetes.release import find_release
+
+    return open_store(find_release(loaded).settings.store)
+
+
+def _cluster_is_well(loaded: "Loaded") -> bool:
+    """Say every finding about the cluster; False when one is a problem."""
+    from itertools import chain
+
+    from ctiforge import __version__
+    from ctiforge.launcher.kubernetes.client import connect
+    from ctiforge.launcher.kubernetes.doctor import check_cluster, check_stages
+    from ctiforge.launcher.lines import LINES
+
+    settings = loaded.settings
+    cluster = connect(settings.context, settings.namespace)
+    programs = list(dict.fromkeys(stage.program for line in LINES.values() for stage in line))
+    first = check_cluster(cluster, settings.release, programs[0], __version__)
+    is_well = True
+    typer.echo(f"cluster, release {settings.release}")
+    for finding in chain(first, check_stages(cluster, settings.release, programs)):
+        typer.echo(f"  {finding.level}: {finding.text}" + (f"; {finding.remedy}" if finding.remedy else ""))
+        is_well = is_well and finding.level != "problem"
+    return is_well
+
+
+def _detach(line: str, loaded: "Loaded") -> None:
+    from ctiforge.launcher.kubernetes.client import connect
+    from ctiforge.launcher.kubernetes.runs import submit
+    from ctiforge.store.runs import new_run_id
+
+    settings = loaded.settings
+    cluster = connect(settings.context, settings.namespace)
+    run_id = settings.run_id or new_run_id(line)
+    # what was set here goes along; where the runner is, and its store, the chart knows
+    own = ("model", "test_set", "max_length", "stages")
+    given = {name for name in own if any(key == name or key.startswith(f"{name}.") for key in loaded.origins)}
+    environment = {
+        f"CTIFORGE_{name.upper()}": json.dumps(value) if name == "stages" else str(value)
+        for name, value in settings.model_dump().items()
+        if name in given
+    }
+    submit(cluster, settings.release, run_id, ["run", line], environment)
+    typer.echo(f"run {run_id} goes on in the cluster; `ctiforge status {run_id}`, `ctiforge logs {run_id}`")
 
 
 def _become(program: str, arguments: list[str]) -> None:

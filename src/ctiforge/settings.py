@@ -40,8 +40,18 @@ class Settings(BaseSettings):
     """Tokens of prompt, window and answer together; None: each program's own default."""
     outputs: str = "outputs"
     """The folder of this machine that evaluations are collected in."""
-    backend: Literal["local"] = "local"
-    """Where stages run."""
+    backend: Literal["local", "kubernetes"] = "local"
+    """Where stages run: on this machine, or as Jobs of the chart's release."""
+    release: str = "ctiforge"
+    """The Helm release whose job templates are used."""
+    namespace: str | None = None
+    """The namespace of the release; None: the kubeconfig context's."""
+    context: str | None = None
+    """The kubeconfig's context; None: its current one."""
+    run_id: str | None = Field(None, pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
+    """Name of the run: one that is there already is gone on with; None: a new one."""
+    webhook_url: SecretStr | None = None
+    """Is sent a JSON message when a run fails."""
     stages: dict[str, dict[str, str | int | float | bool]] = {}
     """Further flags by stage: `epochs = 5` under `[stages.train_extract]` becomes `--epochs 5`."""
 

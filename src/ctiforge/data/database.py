@@ -74,6 +74,12 @@ class Database:
                 article.executions = [Execution(r[1], r[2] or "", parse_result(r[3])) for r in rows]
             yield article
 
+    def count_executions(self) -> int:
+        """How many executions of articles there are; DatabaseError where the tables are missing or closed to us."""
+        with _explained(), self._connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM articles a JOIN agentic_workflow_executions e ON e.article_id = a.id")
+            return int((cursor.fetchone() or (0,))[0])
+
     def articles_by_id(self, ids: Sequence[int]) -> dict[int, Article]:
         """The articles of these ids, without executions; those that do not exist are missing."""
         with _explained(), self._connection.cursor() as cursor:

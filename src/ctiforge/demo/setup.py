@@ -1,17 +1,25 @@
 """Brings the demo up: server, corpus, test set; what is there already is left as it is."""
 
 import hashlib
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ctiforge.data.testsets import find_testset, import_testset
 from ctiforge.demo.articles import ANNOTATOR, DemoCorpus, make_corpus
 from ctiforge.demo.database import load_demo
 from ctiforge.demo.postgres import start_postgres
+from ctiforge.errors import UsageError
 from ctiforge.store.objects import open_store
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
 
 TEST_SET = "demo"
 SEED = 0
+MARK = "ctiforge demo "
+"""Begins the comment on the demo's table of articles: tables without it are somebody's own."""
 
 
 @dataclass(frozen=True)
@@ -23,23 +31,27 @@ class Demo:
 
 
 def start_demo(folder: Path, store_uri: str) -> Demo:
-    """Start the server in `folder`, load the corpus where it is not loaded, register the test set in the store.
+    """Start the server in `folder` and bring the demo into it; see `load_demo_into`."""
+    return load_demo_into(start_postgres(folder), store_uri)
 
-    The corpus is the same for one version of this package; another version's is replaced.
+
+def load_demo_into(database_url: str, store_uri: str) -> Demo:
+    """Load the corpus into the database where it is not loaded, and register its test set in the store.
+
+    The corpus is the same for one version of this package; another version's is replaced. Raises
+    UsageError for a database whose tables hold something else.
     """
-    url = start_postgres(folder)
     corpus: DemoCorpus | None = None
-    version, marker = corpus_version(), folder / "corpus"
-    if not marker.is_file() or marker.read_text() != version:
+    version = corpus_version()
+    if _loaded_version(database_url) != version:
         corpus = make_corpus(SEED)
-        _load(url, corpus)
-        marker.write_text(version)
+        _load(database_url, corpus, version)
     store = open_store(store_uri)
     test_set = find_testset(store, TEST_SET, note=version)
     if test_set is None:
         articles = (corpus or make_corpus(SEED)).test
         test_set = import_testset(store, TEST_SET, articles, ANNOTATOR, note=version)
-    return Demo(url, f"{TEST_SET}@{test_set.version}")
+    return Demo(database_url, f"{TEST_SET}@{test_set.version}")
 
 
 def corpus_version() -> str:
@@ -48,11 +60,29 @@ def corpus_version() -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(here.glob("*.py")))).hexdigest()
 
 
-def _load(url: str, corpus: DemoCorpus) -> None:
+def _loaded_version(database_url: str) -> str | None:
+    """The version of the corpus that the tables hold; None where there are no tables."""
+    with closing(_connect(database_url)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('articles') IS NOT NULL, obj_description(to_regclass('articles'))")
+        there, comment = cursor.fetchone() or (False, None)
+        if not there:
+            return None
+        if not (comment or "").startswith(MARK):
+            raise UsageError("this database holds articles that are not the demo's: name another in DATABASE_URL")
+        return str(comment).removeprefix(MARK)
+
+
+def _load(database_url: str, corpus: DemoCorpus, version: str) -> None:
+    with closing(_connect(database_url)) as connection:
+        load_demo(connection, [*corpus.training, *corpus.test], SEED)
+        with connection, connection.cursor() as cursor:
+            cursor.execute("COMMENT ON TABLE articles IS %s", (MARK + version,))
+
+
+def _connect(database_url: str) -> "Connection":
     import psycopg2
 
-    connection = psycopg2.connect(url)
     try:
-        load_demo(connection, [*corpus.training, *corpus.test], SEED)
-    finally:
-        connection.close()
+        return psycopg2.connect(database_url)
+    except psycopg2.OperationalError as error:
+        raise UsageError(f"the database does not answer: {str(error).splitlines()[0]}; check DATABASE_URL") from None

@@ -1,5 +1,7 @@
 """A comparison as a table to read on a terminal and as Markdown."""
 
+from io import StringIO
+
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -29,6 +31,13 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
             table.add_row(*cells)
         console.print(table)
     console.print(Text(footnote(comparison)))
+
+
+def plain_text(comparison: Comparison) -> str:
+    """The tables as a terminal of 140 columns without colours shows them."""
+    with StringIO() as file:
+        print_comparison(comparison, Console(file=file, width=140, color_system=None))
+        return file.getvalue()
 
 
 def markdown(comparison: Comparison) -> str:

@@ -5,7 +5,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from ctiforge.store.runs import Cause
+
 LAST_LINES = 20
+
+
+@dataclass(frozen=True)
+class Task:
+    """Which piece of which run a command is."""
+
+    run: str
+    stage: str
+    fingerprint: str | None = None
+    """What it is expected to make; None where nobody knows before it ran."""
+    batch: tuple[int, int | None] | None = None
+    """The program's own micro-batch and accumulation, where memory may be saved by a smaller one."""
 
 
 @dataclass(frozen=True)
@@ -15,6 +29,7 @@ class Command:
     program: str
     arguments: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    task: Task | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +69,11 @@ class Outcome:
     lines: tuple[str, ...]
     """What it said, its last lines at least, progress left out."""
     made: Made | None = None
+    attempts: int = 1
+    cause: Cause | None = None
+    """Why it ended badly, where the backend knows more than the exit code."""
+    queued_s: float | None = None
+    """Seconds before the program started."""
 
     @property
     def last_lines(self) -> list[str]:
@@ -64,10 +84,16 @@ class Outcome:
 class Backend(Protocol):
     """Where programs run."""
 
+    goes_on: str
+    """What to tell a person who stopped the run."""
+    brings_demo: bool
+    """Whether the demo database can be started there; elsewhere the place names its own database."""
+
     def run(self, command: Command, on_event: Callable[[Event], None]) -> Outcome:
         """Run the program to its end.
 
-        Ctrl-C and SIGTERM are passed on as SIGTERM; when the program has ended, they are raised.
+        Ctrl-C and SIGTERM are raised: here after the program, told to end, has ended; in a cluster
+        at once, since there the program goes on.
         """
         ...
 

@@ -18,10 +18,12 @@ class LineStage:
     arguments: tuple[str, ...] = ()
     reads_database: bool = False
     """Gets DATABASE_URL, and always runs: what it will find there, nobody knows before."""
-    is_report: bool = False
-    """Reads artifacts and prints; keeps none, so it always runs."""
     collect: str | None = None
     """The file of its artifact that is copied to the outputs folder for people."""
+    report: str | None = None
+    """The text of its artifact that is printed when the run is done."""
+    batch: tuple[int, int | None] | None = None
+    """The program's own --batch-size and --gradient-accumulation-steps, where a smaller one saves memory."""
 
 
 EXTRACT = (
@@ -41,6 +43,7 @@ EXTRACT = (
         "train_extract",
         "train_extract",
         ("--data={format_extract}", "--model={model}", "--max-length={max_length}", "--format=messages"),
+        batch=(4, 4),
     ),
     LineStage(
         "eval_base",
@@ -52,6 +55,7 @@ EXTRACT = (
             "--training-data={harvest_extract}/records.jsonl",
         ),
         collect="evaluation.json",
+        batch=(32, None),
     ),
     LineStage(
         "eval_regex",
@@ -62,6 +66,7 @@ EXTRACT = (
             "--training-data={harvest_extract}/records.jsonl",
         ),
         collect="evaluation.json",
+        batch=(32, None),
     ),
     LineStage(
         "eval_tuned",
@@ -72,12 +77,14 @@ EXTRACT = (
             "--training-data={harvest_extract}/records.jsonl",
         ),
         collect="evaluation.json",
+        batch=(32, None),
     ),
     LineStage(
         "compare_extract",
         "compare_extract",
-        ("{eval_regex}", "{eval_base}", "{eval_tuned}", "--output={outputs}/comparison"),
-        is_report=True,
+        ("{eval_regex}", "{eval_base}", "{eval_tuned}"),
+        collect="comparison.md",
+        report="comparison.txt",
     ),
 )
 

@@ -6,11 +6,11 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import IO
 
@@ -18,10 +18,12 @@ import ctiforge
 from ctiforge.errors import UsageError
 from ctiforge.launcher.backend import Command, Event, Made, Outcome, Said, read_event
 from ctiforge.launcher.plan import Answer
+from ctiforge.launcher.signals import HeldSignals
 
 JOBS_VARIABLE = "CTIFORGE_JOBS"
 KEEP_LINES = 2_000
 PLANS_AT_ONCE = 4
+LOOK_FOR_SIGNALS_S = 0.2
 
 
 def program_path(program: str) -> Path:
@@ -42,6 +44,9 @@ def ask_plans(commands: dict[str, Command]) -> dict[str, Answer]:
 class LocalBackend:
     """Runs programs on this machine."""
 
+    goes_on = "stopped; nothing half-written is kept, the same command goes on from here"
+    brings_demo = True
+
     def run(self, command: Command, on_event: Callable[[Event], None]) -> Outcome:
         """Run the program to its end; see `Backend.run`. A second Ctrl-C kills it."""
         process = subprocess.Popen(
@@ -59,8 +64,7 @@ class LocalBackend:
         lines: deque[str] = deque(maxlen=KEEP_LINES)
         made: Made | None = None
         try:
-            while (item := events.get()) is not None:
-                is_output, line = item
+            for is_output, line in _until_none(events):
                 event = read_event(line)
                 if isinstance(event, Made):
                     made = event
@@ -125,6 +129,20 @@ def _read_in_background(process: "subprocess.Popen[str]", events: "SimpleQueue[t
 
     for thread in (*readers, Thread(target=wait, daemon=True)):
         thread.start()
+
+
+def _until_none(events: "SimpleQueue[tuple[bool, str] | None]") -> Iterator[tuple[bool, str]]:
+    """What the queue gives up to None; raises what a signal means in between."""
+    with HeldSignals() as signals:
+        while True:
+            signals.check()
+            try:
+                item = events.get(timeout=LOOK_FOR_SIGNALS_S)
+            except Empty:
+                continue
+            if item is None:
+                return
+            yield item
 
 
 def _wait_or_kill(process: "subprocess.Popen[str]") -> None:

@@ -92,7 +92,7 @@ def _planned(stage: LineStage, line: Line, artifacts: Mapping[str, str], answer:
     if after:
         return Planned(stage, "waits", after=after)
     if answer is None:
-        return Planned(stage, "runs")
+        return Planned(stage, "cached" if stage.name in artifacts else "runs")
     if answer.problem:
         return Planned(stage, "unknown", problem=answer.problem)
     return Planned(stage, "cached" if answer.cached else "runs", answer.fingerprint)

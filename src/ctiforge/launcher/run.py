@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ctiforge.errors import CtiforgeError, DataError, ExitCode, InterruptedRunError, UsageError
-from ctiforge.launcher.backend import Backend, Command, Event, Outcome, Progressed, Said
+from ctiforge.launcher.backend import Backend, Command, Event, Outcome, Progressed, Said, Task
 from ctiforge.launcher.lines import DEMO_FLAGS, DEMO_MAX_LENGTH, LINES, LineStage
 from ctiforge.launcher.local import ask_plans
 from ctiforge.launcher.plan import (
@@ -24,13 +24,13 @@ from ctiforge.launcher.plan import (
     missing_input,
 )
 from ctiforge.launcher.view import LiveView
+from ctiforge.launcher.webhook import send
 from ctiforge.settings import Settings
 from ctiforge.store.artifacts import artifact_key, fetch
 from ctiforge.store.fingerprint import SHORT
 from ctiforge.store.objects import ObjectStore, open_store
-from ctiforge.store.runs import RunRecord, StageRecord, new_run, save_run
+from ctiforge.store.runs import RunRecord, StageRecord, load_run, new_run, save_run
 
-GOES_ON = "stopped; nothing half-written is kept, the same command goes on from here"
 DEMO = "demo"
 DEMO_DATABASE = "demo_database"
 MEANINGS = {
@@ -54,14 +54,16 @@ class StageFailedError(CtiforgeError):
 def run_line(name: str, settings: Settings, backend: Backend, *, dry_run: bool = False) -> None:
     """Run the line: plan it, skip what is cached, run the rest, collect what is for people.
 
-    With `dry_run` it stops after the plan. Raises StageFailedError when a stage fails,
+    With `dry_run` it stops after the plan. A run of `settings.run_id` that is there already is gone
+    on with: what it harvested stays. Raises StageFailedError when a stage fails,
     InterruptedRunError after SIGTERM, KeyboardInterrupt after Ctrl-C; what is finished by then
     stays, so that the same call goes on from there.
     """
     line = LINES[name]
     check_flags(settings.stages, line)
     store = open_store(settings.store)
-    run = _Run(name, line, settings, store, backend, LiveView([stage.name for stage in line]), settings.test_set)
+    record = _open_record(name, line, store, settings.run_id)
+    run = _Run(settings, line, record, store, backend, LiveView([stage.name for stage in line]), settings.test_set)
     if dry_run:
         run.say_plan()
         return
@@ -70,19 +72,19 @@ def run_line(name: str, settings: Settings, backend: Backend, *, dry_run: bool =
             run.say_plan()
             run.go()
     except KeyboardInterrupt:
-        run.view.say(GOES_ON)
+        run.view.say(backend.goes_on)
         raise
     except SystemExit:
-        raise InterruptedRunError(GOES_ON) from None
+        raise InterruptedRunError(backend.goes_on) from None
 
 
 @dataclass
 class _Run:
     """One run under way."""
 
-    name: str
-    line: Line
     settings: Settings
+    line: Line
+    record: RunRecord
     store: ObjectStore
     backend: Backend
     view: LiveView
@@ -91,30 +93,34 @@ class _Run:
     """What a stage that reads the database finds in its environment."""
     artifacts: dict[str, str] = field(default_factory=dict)
     answers: dict[str, Answer] = field(default_factory=dict)
+    reports: list[str] = field(default_factory=list)
 
     def say_plan(self) -> None:
         """Ask every stage whose inputs are known, and those that this makes known; print the plan."""
+        for stage, entry in zip(self.line, self.record.stages, strict=True):
+            if stage.reads_database and entry.state == "done" and entry.artifact:
+                self.artifacts[stage.name] = entry.artifact
         while batch := [stage for stage in self.line if self._can_be_asked(stage)]:
             self._ask(batch)
         plan = make_plan(self.line, self.artifacts, self.answers)
-        self.view.say("\n".join([f"run {self.name}, store {self.store.uri}", *describe(plan)]))
+        self.view.say("\n".join([f"run {self.record.id}, store {self.store.uri}", *describe(plan)]))
 
     def go(self) -> None:
         """Do every stage in order and keep the record."""
         self._check_test_set()
         for stage in self.line:
             self._fail_on_problem(stage)
-        record = new_run(self.name, [StageRecord(name=stage.name, program=stage.program) for stage in self.line])
-        report: list[str] = []
+        record = self.record
+        record.state, record.exit_code, record.ended_at = "running", None, None
         save_run(self.store, record)
         try:
             with self.view:
                 for stage, entry in zip(self.line, record.stages, strict=True):
-                    report += self._do(stage, entry, record)
+                    self._do(stage, entry)
             record.state, record.exit_code = "done", 0
-        except StageFailedError as error:
+        except CtiforgeError as error:
             record.state = "interrupted" if error.exit_code == ExitCode.INTERRUPTED else "failed"
-            record.exit_code = error.exit_code
+            record.exit_code = int(error.exit_code)
             raise
         except BaseException:
             record.state = "interrupted"
@@ -122,17 +128,19 @@ class _Run:
         finally:
             record.ended_at = datetime.now(UTC)
             save_run(self.store, record)
-        self.view.say("\n".join(report))
-        self.view.say(f"run {record.id} is done; its evaluations lie in {self._evaluations}")
+            self._tell_webhook()
+        self.view.say("\n".join(self.reports))
+        self.view.say(f"run {record.id} is done; its evaluations lie in {evaluations_folder(self.settings)}")
 
-    @property
-    def _evaluations(self) -> Path:
-        return Path(self.settings.outputs) / "evaluations"
+    def _tell_webhook(self) -> None:
+        url = self.settings.webhook_url
+        if url and self.record.state == "failed":
+            problem = send(url.get_secret_value(), self.record)
+            self.view.say(f"warning: {problem}" if problem else "told the webhook")
 
     def _can_be_asked(self, stage: LineStage) -> bool:
-        always_runs = stage.is_report or stage.reads_database
         return (
-            not always_runs
+            not stage.reads_database
             and stage.name not in self.answers
             and missing_input(stage, self.line, self.artifacts) is None
         )
@@ -158,85 +166,110 @@ class _Run:
         if answer and answer.problem:
             raise StageFailedError(f"{stage.name}: {answer.problem}", answer.exit_code)
 
-    def _do(self, stage: LineStage, entry: StageRecord, record: RunRecord) -> list[str]:
-        """Do one stage, or find it done; gives back the lines of a report."""
+    def _do(self, stage: LineStage, entry: StageRecord) -> None:
+        """Do one stage, or find it done."""
         if self._can_be_asked(stage):
             self._ask([stage])
         self._fail_on_problem(stage)
         answer = self.answers.get(stage.name, Answer())
-        entry.fingerprint = answer.fingerprint
-        if answer.cached:
-            entry.state, entry.artifact = "cached", self.artifacts[stage.name]
-            lines: list[str] = []
+        if stage.reads_database and stage.name in self.artifacts:
+            pass  # harvested earlier in this very run
+        elif answer.cached:
+            entry.state, entry.fingerprint, entry.artifact = "cached", answer.fingerprint, self.artifacts[stage.name]
         else:
-            lines = self._start(stage, entry, record)
+            entry.fingerprint = answer.fingerprint
+            self._start(stage, entry)
         self.view.ended(stage.name, entry.state, (entry.fingerprint or "")[:SHORT])
         self._collect(stage, entry)
-        return lines
 
-    def _start(self, stage: LineStage, entry: StageRecord, record: RunRecord) -> list[str]:
-        entry.state, entry.started_at = "running", datetime.now(UTC)
-        entry.attempts += 1
-        save_run(self.store, record)
+    def _start(self, stage: LineStage, entry: StageRecord) -> None:
+        entry.state, entry.started_at, entry.cause = "running", datetime.now(UTC), None
+        save_run(self.store, self.record)
         self.view.started(stage.name)
         expect = ("--expect", entry.fingerprint) if entry.fingerprint else ()
+        task = Task(self.record.id, stage.name, entry.fingerprint, stage.batch)
         try:
-            outcome = self.backend.run(self._command(stage, expect), lambda event: self._show(stage, event))
+            outcome = self.backend.run(self._command(stage, expect, task), lambda event: self._show(stage, event))
         except BaseException:
             entry.state = "interrupted"
             self.view.ended(stage.name, entry.state)
             raise
         finally:
             entry.ended_at = datetime.now(UTC)
-        self._note_outcome(stage, entry, outcome, f"runs/{record.id}/{stage.name}.log")
-        return list(outcome.lines) if stage.is_report else []
+        self._note_outcome(stage, entry, outcome, f"runs/{self.record.id}/{stage.name}.log")
 
     def _note_outcome(self, stage: LineStage, entry: StageRecord, outcome: Outcome, log: str) -> None:
         self.store.write(log, "\n".join(outcome.lines).encode())
-        entry.exit_code = outcome.exit_code
+        entry.exit_code, entry.queued_s = outcome.exit_code, outcome.queued_s
+        entry.attempts += outcome.attempts
         if outcome.exit_code != 0:
             entry.state = "interrupted" if outcome.exit_code == ExitCode.INTERRUPTED else "failed"
-            entry.last_lines = outcome.last_lines
+            entry.last_lines, entry.cause = outcome.last_lines, outcome.cause
             self.view.ended(stage.name, entry.state, f"with exit code {outcome.exit_code}")
             raise _failure(stage.name, outcome, f"the whole log is {self.store.uri}/{log}; ")
         entry.state = "done"
-        if stage.is_report:
-            return
         if not outcome.made:
             raise StageFailedError(f"{stage.name} named no artifact; what it said is {self.store.uri}/{log}", 1)
         entry.fingerprint, entry.artifact = outcome.made.fingerprint, outcome.made.uri
         self.artifacts[stage.name] = outcome.made.uri
+        save_run(self.store, self.record)
 
     def _show(self, stage: LineStage, event: Event) -> None:
         if isinstance(event, Progressed):
             self.view.progressed(stage.name, event)
-        elif isinstance(event, Said) and not stage.is_report:
+        elif isinstance(event, Said) and not stage.report:
             self.view.say(event.line)
 
-    def _command(self, stage: LineStage, extra: tuple[str, ...] = ()) -> Command:
+    def _command(self, stage: LineStage, extra: tuple[str, ...] = (), task: Task | None = None) -> Command:
         is_demo = self.settings.model == DEMO
         max_length = self.settings.max_length or (DEMO_MAX_LENGTH if is_demo else None)
         values = {**self.settings.model_dump(), "test_set": self.test_set, "max_length": max_length}
         defaults = DEMO_FLAGS if is_demo else {}
         own = arguments_of(stage, values, self.artifacts, merge_flags(defaults, self.settings.stages))
-        store = () if stage.is_report else ("--store", self.store.uri)
         columns = {"COLUMNS": str(self.view.width)} if self.view.width else {}
         environment = columns | (self.database if stage.reads_database else {})
-        return Command(stage.program, (*own, *store, *extra), environment)
+        return Command(stage.program, (*own, "--store", self.store.uri, *extra), environment, task)
 
     def _collect(self, stage: LineStage, entry: StageRecord) -> None:
-        if not (stage.collect and entry.artifact and entry.fingerprint):
-            return
-        suffix = Path(stage.collect).suffix
-        self._evaluations.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory() as into:
-            found = fetch(f"{entry.artifact}/{stage.collect}", Path(into))
-            shutil.copyfile(found, self._evaluations / f"{stage.name}-{entry.fingerprint[:SHORT]}{suffix}")
+        collect(stage, entry, evaluations_folder(self.settings))
+        if stage.report and entry.artifact:
+            with tempfile.TemporaryDirectory() as into:
+                self.reports.append(fetch(f"{entry.artifact}/{stage.report}", Path(into)).read_text(encoding="utf-8"))
+
+
+def evaluations_folder(settings: Settings) -> Path:
+    """Where people find what was collected."""
+    return Path(settings.outputs) / "evaluations"
+
+
+def collect(stage: LineStage, entry: StageRecord, folder: Path) -> Path | None:
+    """Copy what people want of the stage's artifact into the folder; None where there is nothing."""
+    if not (stage.collect and entry.artifact and entry.fingerprint):
+        return None
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{stage.name}-{entry.fingerprint[:SHORT]}{Path(stage.collect).suffix}"
+    with tempfile.TemporaryDirectory() as into:
+        shutil.copyfile(fetch(f"{entry.artifact}/{stage.collect}", Path(into)), target)
+    return target
+
+
+def _open_record(name: str, line: Line, store: ObjectStore, run_id: str | None) -> RunRecord:
+    """The record of this run, where there is one already, else a new one."""
+    stages = [StageRecord(name=stage.name, program=stage.program) for stage in line]
+    if run_id and store.exists(f"runs/{run_id}/run.json"):
+        record = load_run(store, run_id)
+        if [each.name for each in record.stages] != [each.name for each in stages]:
+            raise UsageError(f"{run_id} was run with other stages than this version has; start a new run")
+        return record
+    return new_run(name, stages, run_id)
 
 
 @contextmanager
 def _database(run: _Run) -> Iterator[None]:
     """Name the team's database to the run; without one, the demo database, up for as long as the run takes."""
+    if not run.backend.brings_demo:
+        yield
+        return
     url = run.settings.database_url
     if url:
         run.database = {"DATABASE_URL": url.get_secret_value()}
@@ -266,6 +299,7 @@ def _demo_answer(outcome: Outcome) -> dict[str, str]:
 
 def _failure(name: str, outcome: Outcome, log: str) -> StageFailedError:
     meaning = MEANINGS.get(outcome.exit_code, "a crash")
-    lines = [f"{name} ended with exit code {outcome.exit_code} ({meaning}); its last lines:"]
-    lines += [f"  {line}" for line in outcome.last_lines]
+    lines = [f"{name} ended with exit code {outcome.exit_code} ({meaning})"]
+    lines += outcome.cause.lines() if outcome.cause else []
+    lines += ["its last lines:", *(f"  {line}" for line in outcome.last_lines)] if outcome.last_lines else []
     return StageFailedError("\n".join([*lines, f"{log}the same command goes on from here"]), outcome.exit_code)

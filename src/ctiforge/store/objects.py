@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,10 +25,11 @@ LOCK = ".lock"
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """One object: its key below the store's URI and its size in bytes."""
+    """One object: its key below the store's URI, its size in bytes, and when it was last written."""
 
     key: str
     size: int
+    modified: datetime
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,9 @@ class ObjectStore:
 
         with self._explained(prefix):
             found = [entry for page in obstore.list(self._backend, prefix or None) for entry in page]
-        infos = (ObjectInfo(entry["path"], entry["size"]) for entry in found if entry["path"] != LOCK)
+        infos = (
+            ObjectInfo(entry["path"], entry["size"], entry["last_modified"]) for entry in found if entry["path"] != LOCK
+        )
         return sorted(infos, key=lambda info: info.key)
 
     def write(self, key: str, data: bytes) -> None:
@@ -278,7 +282,7 @@ def _open_s3(uri: str) -> Any:
     if not bucket:
         raise UsageError(f"{uri} names no bucket: give s3://bucket/prefix")
     session = botocore.session.Session()
-    region = session.get_config_variable("region") or "us-east-1"
+    region = os.environ.get("AWS_REGION") or session.get_config_variable("region") or "us-east-1"
     endpoint = _endpoint(session)
     try:
         credentials = Boto3CredentialProvider(session)

@@ -4,12 +4,31 @@ import secrets
 from datetime import UTC, datetime
 from typing import Literal
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ctiforge.errors import StoreError, UsageError
 from ctiforge.store.objects import ObjectStore
 
-State = Literal["waiting", "running", "done", "cached", "failed", "interrupted"]
+State = Literal["waiting", "running", "done", "cached", "failed", "interrupted", "cancelled"]
+
+
+class Cause(BaseModel):
+    """Why a stage ended badly, or did not start, as the cluster tells it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    category: str
+    summary: str
+    detail: str
+    remedy: str
+    since: datetime | None = None
+    """The cluster's own time of the sign."""
+    told_at: datetime | None = None
+    """When the launcher knew."""
+
+    def lines(self) -> list[str]:
+        """For people."""
+        return [self.summary, *([f"the cluster says: {self.detail}"] if self.detail else []), f"to do: {self.remedy}"]
 
 
 class StageRecord(BaseModel):
@@ -24,6 +43,9 @@ class StageRecord(BaseModel):
     attempts: int = 0
     exit_code: int | None = None
     last_lines: list[str] = []
+    cause: Cause | None = None
+    queued_s: float | None = None
+    """Seconds that it waited for a place to run."""
     started_at: datetime | None = None
     ended_at: datetime | None = None
 
@@ -40,10 +62,14 @@ class RunRecord(BaseModel):
     stages: list[StageRecord]
 
 
-def new_run(line: str, stages: list[StageRecord]) -> RunRecord:
-    """A run that starts now; ids sort by time."""
-    now = datetime.now(UTC)
-    return RunRecord(id=f"{line}-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}", line=line, started_at=now, stages=stages)
+def new_run_id(line: str) -> str:
+    """The id of a run that starts now; ids sort by time, and are names that Kubernetes allows."""
+    return f"{line}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def new_run(line: str, stages: list[StageRecord], run_id: str | None = None) -> RunRecord:
+    """A run that starts now."""
+    return RunRecord(id=run_id or new_run_id(line), line=line, started_at=datetime.now(UTC), stages=stages)
 
 
 def save_run(store: ObjectStore, run: RunRecord) -> None:
@@ -65,10 +91,22 @@ def load_run(store: ObjectStore, run_id: str | None = None) -> RunRecord:
         raise StoreError(f"{store.uri}/{_key(matching[0])} is damaged; delete it") from None
 
 
+def note_cancelled(store: ObjectStore, run_id: str) -> None:
+    """Write into the run's record, where there is one, that it was cancelled."""
+    if not store.exists(_key(run_id)):
+        return
+    run = load_run(store, run_id)
+    run.state, run.ended_at = "cancelled", datetime.now(UTC)
+    for stage in run.stages:
+        if stage.state in ("running", "interrupted"):
+            stage.state = "cancelled"
+    save_run(store, run)
+
+
 def run_ids(store: ObjectStore) -> list[str]:
-    """The ids of all runs, newest first."""
-    ids = [info.key.split("/")[1] for info in store.list("runs") if info.key.endswith("/run.json")]
-    return sorted(ids, key=lambda each: each.split("-")[-3:], reverse=True)
+    """The ids of all runs, the one that changed last first."""
+    found = [info for info in store.list("runs") if info.key.endswith("/run.json")]
+    return [info.key.split("/")[1] for info in sorted(found, key=lambda info: info.modified, reverse=True)]
 
 
 def _key(run_id: str) -> str:

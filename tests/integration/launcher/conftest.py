@@ -73,13 +73,22 @@ if __name__ == "__main__":
     run_program(main)
 """
 COMPARE = """
-import json, sys
-from ctiforge.store.artifacts import fetch
-from pathlib import Path
-uris = [argument for argument in sys.argv[1:] if not argument.startswith("--")]
-print("a table of", len(uris))
-for uri in uris:
-    print(json.loads(fetch(uri + "/evaluation.json", Path("unused")).read_text())["argv"][0])
+import json
+from ctiforge.program import run_program
+from ctiforge.store.stages import Stage, StageFlags, run_stage
+
+def main(evaluations: list[str], store: str = "", expect: str = None, plan: bool = False) -> None:
+    def work(dirs):
+        names = [json.loads((path / "evaluation.json").read_text())["argv"][0] for path in dirs.inputs.values()]
+        for suffix in ("txt", "md"):
+            (dirs.out / f"comparison.{suffix}").write_text("\\n".join([f"a table of {len(names)}", *names]))
+        return {}
+    inputs = {f"evaluation_{number}": uri for number, uri in enumerate(evaluations)}
+    run_stage(Stage("compare_extract", 1), params={}, inputs=inputs, output=None,
+              flags=StageFlags(store, expect, plan), work=work)
+
+if __name__ == "__main__":
+    run_program(main)
 """
 DEMO_DATABASE = """
 import json, os, sys

@@ -18,14 +18,16 @@ def test_a_run_does_every_stage_and_a_second_one_only_what_changed(world) -> Non
     assert "train_extract works" in first.stdout
     assert "warning: of train_extract" in first.stdout
     assert "noise" not in first.stdout
-    assert len(list((world.folder / "outputs/evaluations").glob("eval_*.json"))) == 3
+    evaluations = world.folder / "outputs/evaluations"
+    assert len(list(evaluations.glob("eval_*.json"))) == 3
+    assert len(list(evaluations.glob("compare_extract-*.md"))) == 1
 
     # another report about the same records
     world.control(harvest_extract={"rows": 1, "read": 11})
     second = world.ctiforge("run", "extract")
     assert second.returncode == 0, second.stderr
     assert world.worked() == ["harvest_extract"]
-    assert second.stdout.count(": cached ") == 5
+    assert second.stdout.count(": cached ") == 6
     assert "a table of 3" in second.stdout
 
     world.control(harvest_extract={"rows": 2})

@@ -15,7 +15,7 @@ from ctiforge.launcher.plan import (
 
 HARVEST = LineStage("harvest", "harvest_extract", ("--from-database",))
 TRAIN = LineStage("train", "train_extract", ("--data={harvest}", "--model={model}", "--max-length={max_length}"))
-REPORT = LineStage("report", "compare_extract", ("{train}", "{harvest}"), is_report=True)
+REPORT = LineStage("report", "compare_extract", ("{train}", "{harvest}"))
 LINE = (HARVEST, TRAIN, REPORT)
 VALUES = {"model": "some/model", "max_length": None}
 

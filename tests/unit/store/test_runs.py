@@ -22,12 +22,11 @@ def test_a_run_comes_back_as_it_was_saved(store: ObjectStore) -> None:
     assert load_run(store) == run
 
 
-def test_runs_are_listed_newest_first_whatever_their_line(store: ObjectStore) -> None:
-    ids = ["os-bert-20261101-000000-aa", "extract-20261102-000000-bb", "extract-20261031-000000-cc"]
-    for each in ids:
+def test_runs_are_listed_newest_first_whatever_their_name(store: ObjectStore) -> None:
+    for each in ("os-bert-20261101-000000-aa", "team-retrain-extract-29837", "extract-20261031-000000-cc"):
         save_run(store, _run(each))
-    assert run_ids(store) == [ids[1], ids[0], ids[2]]
-    assert load_run(store, "extract-20261102").id == ids[1]
+    assert run_ids(store) == ["extract-20261031-000000-cc", "team-retrain-extract-29837", "os-bert-20261101-000000-aa"]
+    assert load_run(store, "team-re").id == "team-retrain-extract-29837"
 
 
 def test_what_cannot_be_found_or_read_says_so(store: ObjectStore) -> None:

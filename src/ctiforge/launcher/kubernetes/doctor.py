@@ -21,6 +21,8 @@ RIGHTS = {
     "events": ("get", "list", "watch"),
 }
 """What the launcher does in the namespace: the verbs by resource, as in the chart's role."""
+TRIALS = {"harvest_extract": ("--check",)}
+"""What a program is asked in its trial, where there is something better than its flags: its database."""
 TICK_S = 1.0
 PATIENCE_S = 900
 """A large image is pulled in that time."""
@@ -56,9 +58,9 @@ def check_cluster(cluster: Cluster, release: str, template: str, package_version
 def check_stages(
     cluster: Cluster, release: str, programs: Sequence[str], patience_s: float = PATIENCE_S
 ) -> Iterator[Finding]:
-    """Start each program with `--help` from its template, one after another, and delete its Job again.
+    """Try each program from its template, one after another, and delete its Job again.
 
-    One after another: where there is one GPU, two would wait for each other.
+    It says its flags, or whether its database can be read. One after another: where there is one GPU, two would wait for each other.
     """
     for program in programs:
         try:
@@ -95,9 +97,9 @@ def chart_finding(release: str, annotations: Mapping[str, str], package_version:
     return Finding("ok", f"chart {version}, release {release}")
 
 
-def trial_job(cron_job: Object, name: str) -> Object:
-    """A Job of the template that only says what flags its program has: never retried, gone by itself."""
-    job = runner_job(cron_job, name, ["--help"], {})
+def trial_job(cron_job: Object, name: str, arguments: Sequence[str] = ("--help",)) -> Object:
+    """A Job of the template that says its program's flags, or does as it is asked: never retried, gone by itself."""
+    job = runner_job(cron_job, name, arguments, {})
     job["spec"] |= {"backoffLimit": 0, "ttlSecondsAfterFinished": 600}
     return job
 
@@ -137,7 +139,7 @@ def _may(cluster: Cluster, resource: str, verb: str) -> bool:
 
 def _try_out(cluster: Cluster, template: Object, program: str, patience_s: float) -> Diagnosis | float | None:
     name = f"doctor-{dashed(program)}-{secrets.token_hex(3)}"
-    cluster.create_job(trial_job(template, name))
+    cluster.create_job(trial_job(template, name, TRIALS.get(program, ("--help",))))
     try:
         return _follow(cluster, name, patience_s)
     finally:

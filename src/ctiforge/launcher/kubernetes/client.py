@@ -1,0 +1,251 @@
+"""What the launcher asks of the Kubernetes API: plain objects (the API's own JSON), errors in one line."""
+
+import copy
+import json
+import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from ctiforge.errors import CtiforgeError, ExitCode, UsageError
+
+Object = dict[str, Any]
+Kind = Literal["jobs", "pods", "events"]
+
+RUN = "ctiforge.io/run"
+KEY = "ctiforge.io/key"
+CONNECT_S = 5
+READ_S = 30
+WATCH_S = 300
+FOLLOW_S = 600
+"""A program may be silent; after this the connection is made anew, in case it is dead."""
+TRIES = 12
+"""Of one request, with waits of up to 5 s between them: an API server that restarts is back within a minute."""
+
+
+class ClusterError(CtiforgeError):
+    """The cluster refused, or nothing answered; its text says what to do."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.exit_code = ExitCode.CRASH if status is None or status >= 500 else ExitCode.USAGE
+
+
+def connect(context: str | None = None, namespace: str | None = None) -> "Cluster":
+    """The cluster of the kubeconfig's context, or the one this pod runs in.
+
+    Raises UsageError without a usable kubeconfig, ClusterError when nothing answers there.
+    """
+    from kubernetes import client, config
+
+    configuration = client.Configuration()
+    if _in_pod():
+        config.load_incluster_config(client_configuration=configuration)
+        namespace = namespace or Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace").read_text().strip()
+    else:
+        try:
+            config.load_kube_config(context=context, client_configuration=configuration)
+            active = config.list_kube_config_contexts()[1] if not context else _context(config, context)
+        except (config.ConfigException, OSError, TypeError) as error:
+            raise UsageError(
+                f"no usable kubeconfig: {str(error).splitlines()[0]}; set KUBECONFIG, or log in to the cluster"
+            ) from None
+        namespace = namespace or active["context"].get("namespace") or "default"
+    cluster = Cluster(configuration, namespace)
+    cluster.check()
+    return cluster
+
+
+class Cluster:
+    """One namespace of a cluster. Every method raises ClusterError where it is refused or nobody answers."""
+
+    def __init__(self, configuration: Any, namespace: str) -> None:
+        import urllib3
+        from kubernetes import client
+
+        self.namespace = namespace
+        configuration.retries = urllib3.Retry(
+            total=TRIES,
+            backoff_factor=0.3,
+            backoff_max=5,
+            status_forcelist=(429, 502, 503, 504),
+            allowed_methods=None,
+            raise_on_status=False,
+        )
+        self.api = client.ApiClient(configuration)
+        self._batch = client.BatchV1Api(self.api)
+        self._core = client.CoreV1Api(self.api)
+        self._impatient = configuration
+
+    def check(self) -> str:
+        """Ask for the cluster's version, once and impatiently; gives it back."""
+        from kubernetes import client
+
+        once = copy.copy(self._impatient)
+        once.retries = False
+        version = self._call(lambda **k: client.VersionApi(client.ApiClient(once)).get_code(**k), "reach the API")
+        return str(version["gitVersion"])
+
+    def cron_job(self, name: str) -> Object:
+        """A stage's job template."""
+        return self._call(
+            lambda **k: self._batch.read_namespaced_cron_job(name, self.namespace, **k), f"get cronjob {name}"
+        )
+
+    def create_job(self, job: Object) -> bool:
+        """Create the Job; False when there is one of that name."""
+        name = job["metadata"]["name"]
+        try:
+            self._call(lambda **k: self._batch.create_namespaced_job(self.namespace, job, **k), f"create job {name}")
+        except ClusterError as error:
+            if error.status == 409:
+                return False
+            raise
+        return True
+
+    def job(self, name: str) -> Object | None:
+        """The Job, None when there is none."""
+        try:
+            return self._call(lambda **k: self._batch.read_namespaced_job(name, self.namespace, **k), f"get job {name}")
+        except ClusterError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def pod(self, name: str) -> Object | None:
+        """The pod, None when there is none."""
+        try:
+            return self._call(lambda **k: self._core.read_namespaced_pod(name, self.namespace, **k), f"get pod {name}")
+        except ClusterError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def delete_job(self, name: str) -> None:
+        """Delete the Job and, in the background, its pods; one that is not there is no error."""
+        try:
+            self._call(
+                # without it the API orphans the pods, which would run on
+                lambda **k: self._batch.delete_namespaced_job(
+                    name, self.namespace, propagation_policy="Background", **k
+                ),
+                f"delete job {name}",
+            )
+        except ClusterError as error:
+            if error.status != 404:
+                raise
+
+    def list(self, kind: Kind, selector: str | None = None) -> tuple[list[Object], str]:
+        """All objects of the kind with these labels, and the resourceVersion to watch from."""
+        found = self._call(lambda **k: self._lister(kind)(self.namespace, label_selector=selector, **k), f"list {kind}")
+        return found["items"], found["metadata"]["resourceVersion"]
+
+    def watch(self, kind: Kind, selector: str | None, version: str) -> Iterator[Object]:
+        """Watch events {type, object} from `version` on, until the server ends the watch."""
+        from kubernetes.watch.watch import iter_resp_lines
+
+        answer = self._open(
+            lambda **k: self._lister(kind)(
+                self.namespace,
+                label_selector=selector,
+                watch=True,
+                resource_version=version,
+                allow_watch_bookmarks=True,
+                timeout_seconds=WATCH_S,
+                **k,
+            ),
+            f"watch {kind}",
+            read_s=WATCH_S + READ_S,
+        )
+        try:
+            for line in iter_resp_lines(answer):
+                yield json.loads(line)
+        finally:
+            answer.close()
+
+    def log(self, pod: str, container: str, *, follow: bool, since: str | None = None) -> Iterator[str]:
+        """Lines of a pod's log with the time of each in front, from the time `since` on."""
+        from kubernetes.watch.watch import iter_resp_lines
+
+        seconds = _seconds_since(since) if since else None
+        answer = self._open(
+            lambda **k: self._core.read_namespaced_pod_log(
+                pod,
+                self.namespace,
+                container=container,
+                follow=follow,
+                timestamps=True,
+                **({"since_seconds": seconds} if seconds else {}),
+                **k,
+            ),
+            f"read the log of pod {pod}",
+            read_s=FOLLOW_S if follow else READ_S,
+        )
+        try:
+            yield from iter_resp_lines(answer)
+        finally:
+            answer.close()
+
+    def _lister(self, kind: Kind) -> Callable[..., Any]:
+        listers: dict[Kind, Callable[..., Any]] = {
+            "jobs": self._batch.list_namespaced_job,
+            "pods": self._core.list_namespaced_pod,
+            "events": self._core.list_namespaced_event,
+        }
+        return listers[kind]
+
+    def _call(self, call: Callable[..., Any], what: str) -> Object:
+        answer = self._open(call, what, read_s=READ_S, preload=True)
+        found: Object = json.loads(answer.data)
+        return found
+
+    def _open(self, call: Callable[..., Any], what: str, read_s: float, preload: bool = False) -> Any:
+        from kubernetes.client import ApiException
+        from urllib3.exceptions import HTTPError
+
+        try:
+            answer = call(_preload_content=False, _request_timeout=(CONNECT_S, read_s))
+            if preload:
+                answer.read(cache_content=True)
+        except ApiException as error:
+            raise ClusterError(explain(what, self.namespace, error.status, error.body), error.status) from None
+        except (HTTPError, OSError) as error:
+            raise ClusterError(
+                f"cannot {what}: nothing answers at {self.api.configuration.host} ({type(error).__name__}); "
+                "is the cluster up, and KUBECONFIG the right one?"
+            ) from None
+        return answer
+
+
+MENDS = {
+    401: "the credentials are refused or have expired: log in to the cluster again",
+    403: "ask for the launcher's role (the chart's values rbac.users and rbac.groups), or name another --namespace",
+    404: "is the chart installed in this namespace? `helm list`; name another with --namespace or --release",
+}
+
+
+def explain(what: str, namespace: str, status: int | None, body: Any) -> str:
+    """One line for a person: what was refused, in the API's words, and what to do."""
+    try:
+        said = json.loads(body)["message"]
+    except (ValueError, KeyError, TypeError):
+        said = str(body or f"status {status}")[:200]
+    mend = f"; {MENDS[status]}" if status in MENDS else ""
+    return f"cannot {what} in namespace {namespace}: {said}{mend}"
+
+
+def _context(config: Any, name: str) -> Any:
+    found = [each for each in config.list_kube_config_contexts()[0] if each["name"] == name]
+    return found[0]
+
+
+def _in_pod() -> bool:
+    return "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ
+
+
+def _seconds_since(time: str) -> int:
+    # the API cuts to whole seconds: lines that come twice are dropped by their time
+    then = datetime.fromisoformat(time[:19]).replace(tzinfo=UTC)
+    return max(1, int((datetime.now(UTC) - then).total_seconds()) + 2)

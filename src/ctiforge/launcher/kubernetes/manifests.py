@@ -1,0 +1,124 @@
+"""Jobs from the chart's templates, and what their labels say. Pure."""
+
+import copy
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from ctiforge.launcher.backend import Command, Task
+from ctiforge.launcher.kubernetes.client import Object
+from ctiforge.store.fingerprint import SHORT
+
+RUN = "ctiforge.io/run"
+KEY = "ctiforge.io/key"
+ATTEMPT = "ctiforge.io/attempt"
+STAGE = "ctiforge.io/line-stage"
+FINGERPRINT = "ctiforge.io/fingerprint"
+CONTAINER = "stage"
+
+
+def template_name(release: str, program: str) -> str:
+    """The suspended CronJob that is the program's job template."""
+    return f"{release}-{dashed(program)}"
+
+
+def work_key(program: str, task: Task) -> str:
+    """What names a piece of work in the cluster: its fingerprint, or where that is not known before, its run."""
+    known = task.fingerprint or hashlib.sha256(f"{task.run}/{task.stage}".encode()).hexdigest()
+    return f"{dashed(program)}-{known[:SHORT]}"
+
+
+def job_name(key: str, attempt: int) -> str:
+    """The Job of that attempt."""
+    return f"{key}-{attempt}"
+
+
+def selector(key: str) -> str:
+    """Chooses the Jobs and pods of a piece of work."""
+    return f"{KEY}={key}"
+
+
+def attempt_of(job: Object) -> int:
+    """Which attempt a Job is."""
+    return int(job["metadata"]["labels"][ATTEMPT])
+
+
+def stage_job(
+    cron_job: Object, command: Command, task: Task, attempt: int, environment: Mapping[str, str] | None = None
+) -> Object:
+    """The Job of an attempt: the template's, with the command's arguments, labels for the run, and no owner.
+
+    Without an owner, neither the CronJob's history limits nor `helm uninstall` delete running work.
+    """
+    key = work_key(command.program, task)
+    labels = {RUN: task.run, KEY: key, ATTEMPT: str(attempt), STAGE: dashed(task.stage)}
+    job = _from_template(cron_job, job_name(key, attempt), labels)
+    if task.fingerprint:
+        job["metadata"]["annotations"] = {**job["metadata"]["annotations"], FINGERPRINT: task.fingerprint}
+    container = stage_container(job)
+    container["args"] = [*container.get("args", [command.program]), *command.arguments]
+    own = {"CTIFORGE_RUN": task.run, "CTIFORGE_STAGE": task.stage, "CTIFORGE_ATTEMPT": str(attempt)}
+    _set_environment(container, {**command.environment, **own, **(environment or {})})
+    return job
+
+
+def runner_job(cron_job: Object, name: str, arguments: Sequence[str], environment: Mapping[str, str]) -> Object:
+    """The Job that runs the launcher in the cluster; its name is the run's id."""
+    job = _from_template(cron_job, name, {RUN: name})
+    container = stage_container(job)
+    container["args"] = [*container.get("args", ["ctiforge"]), *arguments]
+    _set_environment(container, environment)
+    return job
+
+
+def stage_container(job: Object) -> Object:
+    """The container that runs the program."""
+    containers = job["spec"]["template"]["spec"]["containers"]
+    found: Object = next((each for each in containers if each["name"] == CONTAINER), containers[0])
+    return found
+
+
+def halved_batch(arguments: Sequence[str], usual: tuple[int, int | None]) -> tuple[str, ...] | None:
+    """The arguments with half the micro-batch and, where there is accumulation, as much more of it.
+
+    `usual` are the program's own micro-batch and accumulation. None where the micro-batch is 1.
+    """
+    batch = int(_value(arguments, "--batch-size") or usual[0])
+    accumulation = usual[1] and int(_value(arguments, "--gradient-accumulation-steps") or usual[1])
+    if batch == 1:
+        return None
+    half = next(size for size in range(batch // 2, 0, -1) if batch % size == 0)
+    names = ("--batch-size", "--gradient-accumulation-steps")
+    rest = [each for each in arguments if each.partition("=")[0] not in names]
+    more = (f"--gradient-accumulation-steps={accumulation * (batch // half)}",) if accumulation else ()
+    return (*rest, f"--batch-size={half}", *more)
+
+
+def dashed(name: str) -> str:
+    """A program's or stage's name as Kubernetes allows it."""
+    return name.replace("_", "-")
+
+
+def _from_template(cron_job: Object, name: str, labels: Mapping[str, str]) -> Object:
+    template = copy.deepcopy(cron_job["spec"]["jobTemplate"])
+    metadata = template.get("metadata", {})
+    pod = template["spec"]["template"].setdefault("metadata", {})
+    pod["labels"] = {**pod.get("labels", {}), **labels}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": name,
+            "labels": {**metadata.get("labels", {}), **labels},
+            "annotations": dict(metadata.get("annotations", {})),
+        },
+        "spec": template["spec"],
+    }
+
+
+def _set_environment(container: Object, values: Mapping[str, str]) -> None:
+    kept = [each for each in container.get("env", []) if each["name"] not in values]
+    container["env"] = [*kept, *({"name": name, "value": value} for name, value in values.items())]
+
+
+def _value(arguments: Sequence[str], flag: str) -> str | None:
+    return next((each.partition("=")[2] for each in reversed(arguments) if each.startswith(f"{flag}=")), None)

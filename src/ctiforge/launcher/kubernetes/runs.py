@@ -1,0 +1,90 @@
+"""A run in the cluster from outside: hand it over, read its pods' logs, cancel it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from queue import Empty
+
+from ctiforge.errors import CannotGoOnError, UsageError
+from ctiforge.launcher.kubernetes.client import Cluster, ClusterError, Object
+from ctiforge.launcher.kubernetes.manifests import CONTAINER, KEY, RUN, STAGE, dashed, runner_job
+from ctiforge.launcher.kubernetes.watching import Changed, WatchFailed, Watching
+
+RUNNER = "launcher"
+GONE_WITHIN_S = 900
+"""Longer than any grace period of the chart."""
+
+
+def submit(
+    cluster: Cluster, release: str, run_id: str, arguments: Sequence[str], environment: Mapping[str, str]
+) -> None:
+    """Create the Job that runs the launcher in the cluster; its name is the run's id."""
+    template = cluster.cron_job(f"{release}-{RUNNER}")
+    if not cluster.create_job(runner_job(template, run_id, arguments, environment)):
+        raise UsageError(f"there is a Job {run_id} already: see `ctiforge status {run_id}`, or name another run")
+
+
+def live_logs(cluster: Cluster, run_id: str, stage: str | None = None) -> Iterator[tuple[str, Iterator[str]]]:
+    """(pod, its lines so far) of every pod of the run whose program has started, oldest first."""
+    pods, _ = cluster.list("pods", _selector(run_id, stage))
+    for pod in sorted(pods, key=lambda each: str(each["metadata"]["creationTimestamp"])):
+        name = pod["metadata"]["name"]
+        if _has_log(pod):
+            yield name, _lines(cluster, name)
+
+
+def cancel(cluster: Cluster, run_id: str) -> int:
+    """Delete the run's Jobs and wait until no pod of it is left; gives back how many Jobs there were.
+
+    Its launcher goes first, so that it starts no other. Raises CannotGoOnError when pods stay.
+    """
+    selector = f"{RUN}={run_id}"
+    runners = _delete(cluster, f"{selector},!{KEY}")
+    _wait_until_gone(cluster, f"{selector},!{KEY}")
+    stages = _delete(cluster, selector)
+    _wait_until_gone(cluster, selector)
+    return runners + stages
+
+
+def _delete(cluster: Cluster, selector: str) -> int:
+    jobs, _ = cluster.list("jobs", selector)
+    for job in jobs:
+        cluster.delete_job(job["metadata"]["name"])
+    return len(jobs)
+
+
+def _wait_until_gone(cluster: Cluster, selector: str) -> None:
+    pods, _ = cluster.list("pods", selector)
+    left = {pod["metadata"]["name"] for pod in pods}
+    if not left:
+        return
+    with Watching(cluster, {"pods": selector}) as watching:
+        while left:
+            try:
+                change = watching.changes.get(timeout=GONE_WITHIN_S)
+            except Empty:
+                raise CannotGoOnError(
+                    f"still there after {GONE_WITHIN_S} s: {', '.join(sorted(left))}; "
+                    "if their node is lost: kubectl delete pod --force"
+                ) from None
+            if isinstance(change, WatchFailed):
+                raise change.error
+            if isinstance(change, Changed) and change.value is None:
+                left.discard(change.name)
+            # what vanished before the watch began is told by nobody
+            left &= {pod["metadata"]["name"] for pod in cluster.list("pods", selector)[0]}
+
+
+def _selector(run_id: str, stage: str | None) -> str:
+    return f"{RUN}={run_id},{STAGE}={dashed(stage)}" if stage else f"{RUN}={run_id}"
+
+
+def _has_log(pod: Object) -> bool:
+    statuses = pod["status"].get("containerStatuses") or []
+    return any(each["name"] == CONTAINER and "waiting" not in each["state"] for each in statuses)
+
+
+def _lines(cluster: Cluster, pod: str) -> Iterator[str]:
+    try:
+        for line in cluster.log(pod, CONTAINER, follow=False):
+            yield line.partition(" ")[2]
+    except ClusterError as error:
+        yield f"(no more of it: {error})"
