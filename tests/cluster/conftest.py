@@ -1,0 +1,201 @@
+"""A namespace per test on the development cluster (`make kind-up`), with the chart and a store of its own."""
+
+import base64
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+
+from ctiforge.launcher.backend import Command, Event, Outcome, Said, Task
+from ctiforge.launcher.kubernetes.backend import KubernetesBackend
+from ctiforge.launcher.kubernetes.client import Cluster, connect
+from ctiforge.store.objects import ObjectStore, open_store
+
+ROOT = Path(__file__).parents[2]
+HOME = ROOT / ".ctiforge" / "kind"
+CONTROL_PLANE, WORKER = "ctiforge-control-plane", "ctiforge-worker"
+SERVICES = "ctiforge"
+RELEASE = "t"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def laptop() -> Iterator[None]:
+    """The environment that `make kind-up` left for this machine."""
+    if not (HOME / "laptop.env").exists() or not shutil.which("kubectl"):
+        pytest.skip("no development cluster: make kind-up")
+    patch = pytest.MonkeyPatch()
+    patch.setenv("KUBECONFIG", str(HOME / "kubeconfig"))
+    for line in (HOME / "laptop.env").read_text().splitlines():
+        for pair in line.removeprefix("export ").split():
+            name, _, value = pair.partition("=")
+            patch.setenv(name, value)
+    yield
+    patch.undo()
+
+
+def kubectl(*arguments: str, namespace: str = SERVICES, check: bool = True, given: str | None = None) -> str:
+    """Run kubectl in the namespace; gives back what it said."""
+    command = ["kubectl", "--namespace", namespace, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, input=given, timeout=300)
+    assert not check or done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
+    return done.stdout
+
+
+@dataclass
+class Place:
+    """A release of the chart in a namespace of its own."""
+
+    namespace: str
+    store: ObjectStore
+    cluster: Cluster
+    said: list[str] = field(default_factory=list)
+
+    def install(self, *values: str) -> None:
+        """Install the chart, or change its values: `stages.harvest_extract.gpu.count=1`."""
+        flags = [part for value in values for part in ("--set-json", _json(value))]
+        command = ["helm", "upgrade", "--install", RELEASE, str(ROOT / "helm/ctiforge"), "-n", self.namespace]
+        command += ["-f", str(ROOT / "k8s/values.yaml"), "--set", f"store.uri={self.store.uri}", *flags]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+    def backend(self) -> KubernetesBackend:
+        """The launcher's backend on this release."""
+        return KubernetesBackend(self.cluster, RELEASE, self.store)
+
+    def harvest(self, *arguments: str, run: str = "run") -> Outcome:
+        """Harvest the demo corpus in a Job of its own."""
+        return self.run("harvest_extract", "--from-database", *arguments, run=run)
+
+    def run(self, program: str, *arguments: str, run: str = "run", **task: Any) -> Outcome:
+        """Run a program on the store of this place and follow it to its end."""
+        command = Command(program, (*arguments, "--store", self.store.uri), task=Task(run, program, **task))
+        return self.backend().run(command, self._hear)
+
+    @contextmanager
+    def following(self, program: str, *arguments: str, run: str = "run", **task: Any) -> Iterator["Following"]:
+        """The same in a thread, so that a test can do something to it meanwhile."""
+        following = Following()
+
+        def follow() -> None:
+            try:
+                following.outcome = self.run(program, *arguments, run=run, **task)
+            except Exception as error:
+                following.error = error
+
+        following.thread = threading.Thread(target=follow, daemon=True)
+        following.thread.start()
+        yield following
+        following.wait()
+
+    def ctiforge(self, *arguments: str, **popen: Any) -> "subprocess.Popen[str]":
+        """Start the command `ctiforge` on this release."""
+        return subprocess.Popen(
+            [sys.executable, "-c", "from ctiforge.cli import main; main()", *arguments],
+            env={**os.environ, **self.settings()},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            **popen,
+        )
+
+    def settings(self) -> dict[str, str]:
+        """What `ctiforge` needs in its environment to find this release."""
+        return {"CTIFORGE_BACKEND": "kubernetes", "CTIFORGE_RELEASE": RELEASE, "CTIFORGE_NAMESPACE": self.namespace}
+
+    def jobs(self) -> list[str]:
+        """Names of the Jobs that are there."""
+        return sorted(job["metadata"]["name"] for job in self.cluster.list("jobs")[0])
+
+    def pods(self, selector: str | None = None) -> list[dict[str, Any]]:
+        """Pods of the namespace."""
+        return self.cluster.list("pods", selector)[0]
+
+    def wait_until_running(self, program: str = "harvest_extract") -> dict[str, Any]:
+        """Wait until a pod of the program runs; gives it back."""
+        selector = f"ctiforge.io/stage={program.replace('_', '-')}"
+        kubectl("wait", "pod", "-l", selector, "--for=create", "--timeout=60s", namespace=self.namespace)
+        kubectl("wait", "pod", "-l", selector, "--for=condition=Ready", "--timeout=120s", namespace=self.namespace)
+        return self.pods(selector)[0]
+
+    def evict(self, pod: str) -> None:
+        """Evict the pod as `kubectl drain` does."""
+        body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": self.namespace}}
+        path = f"/api/v1/namespaces/{self.namespace}/pods/{pod}/eviction"
+        kubectl("create", "--raw", path, "-f", "-", namespace=self.namespace, given=json.dumps(body))
+
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, Said):
+            self.said.append(event.line)
+
+
+@dataclass
+class Following:
+    """A program that is being followed in a thread."""
+
+    outcome: Outcome | None = None
+    error: Exception | None = None
+    thread: threading.Thread | None = None
+
+    def wait(self, seconds: float = 300) -> Outcome:
+        """Its outcome."""
+        assert self.thread
+        self.thread.join(seconds)
+        assert not self.thread.is_alive(), f"not done within {seconds} s"
+        if self.error:
+            raise self.error
+        assert self.outcome
+        return self.outcome
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    """A namespace with secrets, the chart's default release and an empty store; removed after the test."""
+    name = f"test-{secrets.token_hex(4)}"
+    kubectl("create", "namespace", name)
+    kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+    for secret in ("ctiforge-store", "ctiforge-database"):
+        found = json.loads(kubectl("get", "secret", secret, "-o", "json"))
+        found["metadata"] = {"name": secret}
+        kubectl("apply", "-f", "-", namespace=name, given=json.dumps(found))
+    place = Place(name, open_store(f"s3://ctiforge/tests/{name}"), connect(namespace=name))
+    place.install()
+    yield place
+    kubectl("delete", "namespace", name, "--wait=false")
+    for info in place.store.list(""):
+        place.store.delete(info.key)
+
+
+@contextmanager
+def articles_locked() -> Iterator[None]:
+    """Nobody can read the articles meanwhile: a harvest that has begun waits in the middle."""
+    with psycopg2.connect(os.environ["DATABASE_URL"]) as connection, connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE articles IN ACCESS EXCLUSIVE MODE")
+        yield
+        connection.rollback()
+
+
+def secret_values() -> list[str]:
+    """What must stand in no log and no manifest."""
+    found = json.loads(kubectl("get", "secret", "ctiforge-store", "ctiforge-database", "-o", "json"))
+    values = [base64.b64decode(v).decode() for item in found["items"] for v in item["data"].values()]
+    return [value for value in values if value != "ctiforge"]
+
+
+def _json(value: str) -> str:
+    name, _, text = value.partition("=")
+    try:
+        json.loads(text)
+    except ValueError:
+        text = json.dumps(text)
+    return f"{name}={text}"
