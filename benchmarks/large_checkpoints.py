@@ -25,7 +25,7 @@ from ctiforge.training.encoding import EncodedExample
 from ctiforge.training.options import TrainingOptions
 from ctiforge.training.trainer import AnswerTrainer, train
 
-STEPS, SAVE_STEPS = 48, 12
+STEPS, SAVE_STEPS = 90, 40
 
 
 def main(mode: str, parameters: int) -> None:

@@ -28,5 +28,5 @@ def derive_steps(examples: int, options: TrainingOptions) -> Steps:
     total = options.max_steps or max(1, math.ceil(per_epoch * options.epochs))
     evaluate_every = max(1, min(options.eval_steps, per_epoch, total))
     at_risk = max(1, min(options.save_steps, per_epoch, total))
-    save_every = max(1, at_risk - max(1, at_risk // 10))
+    save_every = max(1, at_risk - max(1, at_risk // 4))
     return Steps(per_epoch, total, round(total * options.warmup_ratio), save_every, evaluate_every, at_risk)
