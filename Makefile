@@ -130,6 +130,12 @@ bench-harvest: install ## Rows per second and memory against a SQLAlchemy harves
 bench-train: install ## CPU-seconds to the same held-out loss against two other recipes
 	$(BIN)/python benchmarks/bench_train.py $(ARGS)
 
+bench-preempt: install ## What kills and evictions cost: steps done again, weights, seconds
+	$(BIN)/python benchmarks/bench_preempt.py $(ARGS)
+
+bench-cluster: install ## What the launcher adds to a Job (after kind-up)
+	$(BIN)/python benchmarks/bench_cluster.py $(ARGS)
+
 bench-help: install ## How long every --help takes
 	$(BIN)/python benchmarks/bench_help.py $(ARGS)
 
@@ -141,4 +147,4 @@ clean: ## Remove the environment, the embedded database and the embedded store
 	rm -rf $(VENV) .ctiforge outputs
 
 .PHONY: help install train-extract harvest format train eval compare testset extract config doctor test format-code \
-	images services-image kind-up kind-down test-cluster chart-values stages-lock eval-real bench-harvest bench-train bench-help demo-base clean
+	images services-image kind-up kind-down test-cluster chart-values stages-lock eval-real bench-harvest bench-train bench-preempt bench-cluster bench-help demo-base clean

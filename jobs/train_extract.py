@@ -69,7 +69,7 @@ def main(
     result = run_stage(
         Stage(
             "train_extract",
-            1,
+            2,
             packages=("torch", "transformers", "peft", "accelerate", *(["bitsandbytes"] if qlora else [])),
         ),
         params=result_params(training, lora if qlora else None)

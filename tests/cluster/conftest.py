@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,9 @@ from typing import Any
 import psycopg2
 import pytest
 
-from ctiforge.launcher.backend import Command, Event, Outcome, Said, Task
+from ctiforge.data.testsets import import_testset
+from ctiforge.demo.articles import ANNOTATOR, make_corpus
+from ctiforge.launcher.backend import Command, Event, Outcome, Progressed, Said, Task
 from ctiforge.launcher.kubernetes.backend import KubernetesBackend
 from ctiforge.launcher.kubernetes.client import Cluster, connect
 from ctiforge.store.objects import ObjectStore, open_store
@@ -60,6 +62,9 @@ class Place:
     store: ObjectStore
     cluster: Cluster
     said: list[str] = field(default_factory=list)
+    reached: int = 0
+    """How many units the program that is followed has done."""
+    progressed: threading.Condition = field(default_factory=threading.Condition)
 
     def install(self, *values: str) -> None:
         """Install the chart, or change its values: `stages.harvest_extract.gpu.count=1`."""
@@ -98,20 +103,20 @@ class Place:
         yield following
         following.wait()
 
-    def ctiforge(self, *arguments: str, **popen: Any) -> "subprocess.Popen[str]":
+    def ctiforge(self, *arguments: str, environment: Mapping[str, str] | None = None) -> "subprocess.Popen[str]":
         """Start the command `ctiforge` on this release."""
         return subprocess.Popen(
-            [sys.executable, "-c", "from ctiforge.cli import main; main()", *arguments],
-            env={**os.environ, **self.settings()},
+            [sys.executable, "-m", "ctiforge", *arguments],
+            env={**os.environ, **self.settings(), **(environment or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            **popen,
         )
 
     def settings(self) -> dict[str, str]:
         """What `ctiforge` needs in its environment to find this release."""
-        return {"CTIFORGE_BACKEND": "kubernetes", "CTIFORGE_RELEASE": RELEASE, "CTIFORGE_NAMESPACE": self.namespace}
+        place = {"CTIFORGE_RELEASE": RELEASE, "CTIFORGE_NAMESPACE": self.namespace}
+        return {**place, "CTIFORGE_BACKEND": "kubernetes", "CTIFORGE_OUTPUTS": f".ctiforge/outputs/{self.namespace}"}
 
     def jobs(self) -> list[str]:
         """Names of the Jobs that are there."""
@@ -134,9 +139,23 @@ class Place:
         path = f"/api/v1/namespaces/{self.namespace}/pods/{pod}/eviction"
         kubectl("create", "--raw", path, "-f", "-", namespace=self.namespace, given=json.dumps(body))
 
+    def wait_until_done(self, units: int, seconds: float = 180) -> None:
+        """Wait until the program that is followed has told that it did so many units."""
+        with self.progressed:
+            assert self.progressed.wait_for(lambda: self.reached >= units, seconds), f"stands at {self.reached}"
+
+    def add_small_test_set(self) -> None:
+        """Register a test set `demo` of a few short articles."""
+        short = [article for article in make_corpus(0).test if len(article.content) < 3_000][:6]
+        import_testset(self.store, "demo", short, ANNOTATOR, note="short")
+
     def _hear(self, event: Event) -> None:
         if isinstance(event, Said):
             self.said.append(event.line)
+        if isinstance(event, Progressed):
+            with self.progressed:
+                self.reached = event.done
+                self.progressed.notify_all()
 
 
 @dataclass
@@ -158,9 +177,9 @@ class Following:
         return self.outcome
 
 
-@pytest.fixture
-def place(request: pytest.FixtureRequest) -> Iterator[Place]:
-    """A namespace with secrets, the chart's default release and an empty store; removed after the test."""
+@contextmanager
+def new_place() -> Iterator[Place]:
+    """A namespace with secrets, the chart's default release and an empty store; removed at the end."""
     name = f"test-{secrets.token_hex(4)}"
     kubectl("create", "namespace", name)
     kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
@@ -174,6 +193,13 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     kubectl("delete", "namespace", name, "--wait=false")
     for info in place.store.list(""):
         place.store.delete(info.key)
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    """A place of the test's own."""
+    with new_place() as place:
+        yield place
 
 
 @contextmanager

@@ -49,6 +49,8 @@
 - {name: HOME, value: /scratch/home}
 - {name: TMPDIR, value: /scratch/tmp}
 - {name: CTIFORGE_SCRATCH, value: /scratch/work}
+# how much of it there is, which statfs does not know
+- {name: CTIFORGE_SCRATCH_LIMIT, value: {{ .settings.scratchSize | quote }}}
 - {name: HF_HOME, value: {{ include "ctiforge.hfHome" . }}}
 - {name: TRITON_CACHE_DIR, value: /scratch/triton}
 - {name: TORCHINDUCTOR_CACHE_DIR, value: /scratch/inductor}

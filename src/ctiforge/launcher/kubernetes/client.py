@@ -2,6 +2,7 @@
 
 import copy
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -20,8 +21,8 @@ READ_S = 30
 WATCH_S = 300
 FOLLOW_S = 600
 """A program may be silent; after this the connection is made anew, in case it is dead."""
-TRIES = 12
-"""Of one request, with waits of up to 5 s between them: an API server that restarts is back within a minute."""
+TRIES = 30
+"""Of one request, with waits of up to 5 s between them: an API server that restarts is back within two minutes."""
 
 
 class ClusterError(CtiforgeError):
@@ -66,6 +67,8 @@ class Cluster:
         from kubernetes import client
 
         self.namespace = namespace
+        # its retries are told by nobody: what fails in the end is
+        logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
         configuration.retries = urllib3.Retry(
             total=TRIES,
             backoff_factor=0.3,

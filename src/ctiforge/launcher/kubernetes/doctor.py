@@ -60,7 +60,8 @@ def check_stages(
 ) -> Iterator[Finding]:
     """Try each program from its template, one after another, and delete its Job again.
 
-    It says its flags, or whether its database can be read. One after another: where there is one GPU, two would wait for each other.
+    It says its flags, or whether its database can be read. One after another: where
+    there is one GPU, two would wait for each other.
     """
     for program in programs:
         try:

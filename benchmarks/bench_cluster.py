@@ -1,0 +1,161 @@
+"""What the launcher adds to a Job: an empty stage beside bare kubectl, and the pause between two stages.
+
+On the development cluster (`make kind-up`), where nothing else runs.
+
+- An empty stage: a program that prints its flags, from the Job's creation to its outcome and log in
+  the launcher, beside `kubectl create job` and `kubectl wait` with the same image and words. In pairs,
+  in turn; each kubectl command is a process of its own, as a script has them.
+- The pause: from the moment a watch tells that a stage's program has ended to the moment it tells of
+  the next stage's pod, over runs of the whole line with a few steps of training.
+"""
+
+import os
+import secrets
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ctiforge.program import run_program
+
+if TYPE_CHECKING:
+    from ctiforge.launcher.kubernetes.client import Cluster
+    from ctiforge.launcher.kubernetes.watching import Watching
+
+HOME = Path(__file__).parents[1] / ".ctiforge" / "kind"
+PROGRAM = "harvest_extract"
+
+
+def main(
+    pairs: Annotated[int, typer.Option(help="Empty stages of each kind.")] = 10,
+    pauses: Annotated[int, typer.Option(help="Pauses between stages to measure; 0: none.")] = 20,
+) -> None:
+    """Measure the launcher on the development cluster."""
+    from ctiforge.launcher.kubernetes.client import connect
+
+    _use_development_cluster()
+    cluster = connect(namespace="ctiforge")
+    ours, bare = [], []
+    for _ in range(pairs):
+        ours.append(_timed_stage(cluster))
+        bare.append(_timed_kubectl())
+    ratio = statistics.median(ours) / statistics.median(bare)
+    print(f"empty stage, median of {pairs}: ours {statistics.median(ours):.2f} s, "
+          f"kubectl create + wait {statistics.median(bare):.2f} s, ours is {ratio:.2f} x")  # fmt: skip
+    found: list[float] = []
+    store = f"s3://ctiforge/bench-{secrets.token_hex(3)}"
+    _add_test_set(store)
+    for seed in range(pauses):
+        if len(found) >= pauses:
+            break
+        found += _pauses_of_a_run(cluster, store, seed)
+    if found:
+        print(f"end of a stage to the next pod, median of {len(found)}: {statistics.median(found):.2f} s "
+              f"(largest {max(found):.2f} s)")  # fmt: skip
+
+
+def _timed_stage(cluster: "Cluster") -> float:
+    from ctiforge.launcher.backend import Command, Task
+    from ctiforge.launcher.kubernetes.backend import KubernetesBackend
+    from ctiforge.store.objects import open_store
+
+    backend = KubernetesBackend(cluster, "ctiforge", open_store("s3://ctiforge/dev"))
+    command = Command(PROGRAM, ("--help",), task=Task(f"bench-{secrets.token_hex(4)}", PROGRAM))
+    started = time.monotonic()
+    outcome = backend.run(command, lambda _event: None)
+    seconds = time.monotonic() - started
+    assert any("Usage" in line for line in outcome.lines), outcome
+    return seconds
+
+
+def _timed_kubectl() -> float:
+    name = f"bench-{secrets.token_hex(4)}"
+    # the same template as ours gets: the same pod, started by hand
+    manifest = _kubectl("create", "job", name, f"--from=cronjob/ctiforge-{PROGRAM.replace('_', '-')}",
+                        "--dry-run=client", "-o", "json")  # fmt: skip
+    manifest = manifest.replace(f'"{PROGRAM}"\n', f'"{PROGRAM}", "--help"\n', 1)
+    started = time.monotonic()
+    _kubectl("create", "-f", "-", given=manifest)
+    _kubectl("wait", f"job/{name}", "--for=condition=Complete", "--timeout=60s")
+    seconds = time.monotonic() - started
+    _kubectl("delete", "job", name)
+    return seconds
+
+
+def _pauses_of_a_run(cluster: "Cluster", store: str, seed: int) -> list[float]:
+    """Seconds between each stage's end and the next pod of one run of the line."""
+    from ctiforge.launcher.kubernetes.manifests import RUN
+    from ctiforge.launcher.kubernetes.watching import Changed, Watching
+
+    run = f"bench-{secrets.token_hex(4)}"
+    steps = [f"train_extract.seed={seed}", "train_extract.max_steps=10"]
+    command = [sys.executable, "-m", "ctiforge", "run", "extract", "--store", store, "--run-id", run,
+               "--backend", "kubernetes", *(part for each in steps for part in ("--set", each))]  # fmt: skip
+    with Watching(cluster, {"pods": f"{RUN}={run}"}) as watching:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        seen: set[str] = set()
+        ended: dict[str, float] = {}
+        last_end: float | None = None
+        pauses: list[float] = []
+        for change in _until_exit(watching, process):
+            if not (isinstance(change, Changed) and change.value):
+                continue
+            if change.name not in seen:
+                seen.add(change.name)
+                if last_end is not None:
+                    pauses.append(time.monotonic() - last_end)
+            if change.name not in ended and _has_ended(change.value):
+                last_end = ended[change.name] = time.monotonic()
+    output, _ = process.communicate()
+    assert process.returncode == 0, output[-2000:]
+    return pauses
+
+
+def _until_exit(watching: "Watching", process: "subprocess.Popen[str]") -> Iterator[object]:
+    from queue import Empty
+
+    while process.poll() is None:
+        try:
+            yield watching.changes.get(timeout=0.5)
+        except Empty:
+            continue
+
+
+def _has_ended(pod: dict[str, Any]) -> bool:
+    statuses = pod["status"].get("containerStatuses") or []
+    return any("terminated" in each["state"] for each in statuses)
+
+
+def _add_test_set(store: str) -> None:
+    from ctiforge.data.testsets import import_testset
+    from ctiforge.demo.articles import ANNOTATOR, make_corpus
+    from ctiforge.store.objects import open_store
+
+    short = [article for article in make_corpus(0).test if len(article.content) < 3_000][:6]
+    import_testset(open_store(store), "demo", short, ANNOTATOR, note="short")
+
+
+def _use_development_cluster() -> None:
+    from ctiforge.errors import UsageError
+
+    if not (HOME / "laptop.env").exists():
+        raise UsageError("there is no development cluster: make kind-up")
+    os.environ["KUBECONFIG"] = str(HOME / "kubeconfig")
+    for line in (HOME / "laptop.env").read_text().splitlines():
+        for pair in line.removeprefix("export ").split():
+            name, _, value = pair.partition("=")
+            os.environ[name] = value
+
+
+def _kubectl(*arguments: str, given: str | None = None) -> str:
+    command = ["kubectl", "--namespace", "ctiforge", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True, input=given).stdout
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,147 @@
+"""Launchers come and go, and may be several: the run goes on, and nothing is done twice."""
+
+import signal
+import subprocess
+from datetime import UTC, datetime
+
+from ctiforge.store.runs import load_run
+from tests.cluster.conftest import RELEASE, Place, articles_locked, kubectl, secret_values
+
+LINE = ("run", "extract", "--set", "train_extract.max_steps=30", "--set", "train_extract.epochs=1")
+
+
+def test_a_launcher_that_is_killed_and_started_again_follows_the_same_job(place: Place) -> None:
+    place.add_small_test_set()
+    with articles_locked():
+        first = place.ctiforge(*LINE, "--run-id", "mine")
+        place.wait_until_running()
+        first.send_signal(signal.SIGKILL)
+        first.communicate()
+        second = place.ctiforge(*LINE, "--run-id", "mine")
+        read_until(second, "harvest_extract: started")
+    read_until(second, "format_extract: started")
+    assert [name for name in place.jobs() if name.startswith("harvest")] == [load_harvest_job(place)]
+    second.send_signal(signal.SIGTERM)
+    output, _ = second.communicate(timeout=60)
+    assert second.returncode == 75, output
+    assert "what runs in the cluster goes on" in output
+    cancel(place, "mine")
+
+
+def test_two_launchers_of_one_run_share_its_jobs(place: Place) -> None:
+    place.add_small_test_set()
+    with articles_locked():
+        both = [place.ctiforge(*LINE, "--run-id", "shared") for _ in range(2)]
+        for each in both:
+            read_until(each, "harvest_extract: started")
+        place.wait_until_running()
+    for each in both:
+        read_until(each, "format_extract: ")
+    assert len([name for name in place.jobs() if name.startswith("harvest")]) == 1
+    for each in both:
+        each.kill()
+        each.communicate()
+    cancel(place, "shared")
+
+
+def test_a_launcher_pod_that_is_evicted_between_stages_goes_on_with_its_run(place: Place) -> None:
+    place.add_small_test_set()
+    started = place.ctiforge(*LINE, "--run-id", "detached", "--detach")
+    output, _ = started.communicate(timeout=60)
+    assert started.returncode == 0, output
+    place.wait_until_running("format_extract")
+    runner = place.pods("job-name=detached")[0]["metadata"]["name"]
+    place.evict(runner)
+    kubectl("wait", "job/detached", "--for=condition=Complete", "--timeout=400s", namespace=place.namespace)
+    record = load_run(place.store, "detached")
+    assert record.state == "done"
+    assert [stage.state for stage in record.stages] == ["done"] * 7
+    assert len([name for name in place.jobs() if name.startswith("harvest")]) == 1
+
+    # nothing new: one harvest, and nothing after it
+    before = set(place.jobs())
+    place.install("retrain.extract.enabled=true", 'settings.stages={"train_extract":{"max_steps":30,"epochs":1}}')
+    begun = datetime.now(UTC)
+    template = f"cronjob/{RELEASE}-retrain-extract"
+    kubectl("create", "job", "nightly", f"--from={template}", namespace=place.namespace)
+    kubectl("wait", "job/nightly", "--for=condition=Complete", "--timeout=120s", namespace=place.namespace)
+    new = set(place.jobs()) - before - {"nightly"}
+    print(f"retrain with nothing new: {(datetime.now(UTC) - begun).total_seconds():.0f} s, Jobs {sorted(new)}")
+    assert [name.rpartition("-")[0].rpartition("-")[0] for name in new] == ["harvest-extract"]
+    assert load_run(place.store, "nightly").state == "done"
+
+    # what the pods said is there without them, and says no secret
+    cancel(place, "detached")
+    logs = place.ctiforge("logs", "detached")
+    said, _ = logs.communicate(timeout=60)
+    assert "--- train_extract" in said
+    assert not any(value in said for value in secret_values())
+    collected = place.ctiforge("collect", "detached")
+    said, _ = collected.communicate(timeout=60)
+    assert said.count("eval_") == 3
+
+
+def test_what_is_wrong_with_the_way_in_is_one_line(place: Place, tmp_path) -> None:
+    for arguments, environment, words in [
+        (("--release", "nonesuch"), {}, "is the chart installed"),
+        (("--namespace", "nonesuch"), {}, "is the chart installed"),
+        ((), {"KUBECONFIG": str(tmp_path / "absent")}, "no usable kubeconfig"),
+    ]:
+        tried = place.ctiforge(*LINE, *arguments, environment=environment)
+        output, _ = tried.communicate(timeout=60)
+        assert tried.returncode == 2, output
+        assert output.startswith("error: ")
+        assert output.count("\n") <= 2
+        assert words in output
+
+
+def test_the_launchers_rights_are_enough_and_no_more(place: Place) -> None:
+    account = f"system:serviceaccount:{place.namespace}:{RELEASE}-launcher"
+    for question, answer in {
+        "create jobs": "yes", "delete jobs": "yes", "get cronjobs": "yes", "watch pods": "yes", "get pods/log": "yes",
+        "list events": "yes", "get secrets": "no", "create pods": "no", "patch jobs": "no", "update cronjobs": "no",
+        "create pods/exec": "no",
+    }.items():  # fmt: skip
+        said = kubectl("auth", "can-i", *question.split(), f"--as={account}", namespace=place.namespace, check=False)
+        assert said.strip() == answer, question
+
+
+def test_doctor_finds_everything_well_and_says_what_is_not(place: Place) -> None:
+    well = place.ctiforge("doctor")
+    output, _ = well.communicate(timeout=120)
+    assert well.returncode == 0, output
+    assert output.count("ok: ") == 3 + 5 + 5
+    place.install("database.existingSecret=absent", "images.train.tag=absent")
+    ill = place.ctiforge("doctor")
+    output, _ = ill.communicate(timeout=120)
+    assert ill.returncode == 2
+    assert "problem: harvest_extract" in output
+    assert "problem: train_extract" in output
+    assert place.jobs() == []
+
+
+def cancel(place: Place, run: str) -> None:
+    """Cancel the run: no Job and no pod of it is left."""
+    cancelling = place.ctiforge("cancel", run)
+    output, _ = cancelling.communicate(timeout=200)
+    assert cancelling.returncode == 0, output
+    assert place.cluster.list("jobs", f"ctiforge.io/run={run}")[0] == []
+    assert place.pods(f"ctiforge.io/run={run}") == []
+
+
+def load_harvest_job(place: Place) -> str:
+    """The one Job of the run's harvest."""
+    jobs, _ = place.cluster.list("jobs", "ctiforge.io/stage=harvest-extract")
+    assert len(jobs) == 1
+    return str(jobs[0]["metadata"]["name"])
+
+
+def read_until(process: "subprocess.Popen[str]", text: str) -> None:
+    """Read what the process says up to a line with this text."""
+    assert process.stdout
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        if text in line:
+            return
+    raise AssertionError(f"it never said {text!r}: {''.join(said)}")

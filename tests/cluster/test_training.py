@@ -1,0 +1,126 @@
+"""Training that is evicted, killed or short of memory ends with the weights of one that nothing disturbed."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from ctiforge.launcher.backend import Outcome
+from ctiforge.store.artifacts import Manifest, read_manifest
+from ctiforge.store.objects import ObjectStore
+from tests.cluster.conftest import ROOT, Place, kubectl, new_place
+
+FLAGS = (
+    "--model=demo", "--no-qlora", "--max-length=304", "--format=messages", "--batch-size=16",
+    "--gradient-accumulation-steps=1", "--learning-rate=0.002", "--max-steps=60", "--save-steps=10",
+    "--eval-steps=1000",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Examples to train on, and what training on them makes."""
+
+    arguments: tuple[str, ...]
+    fingerprint: str
+    weights: str
+    """SHA-256 of the weights of a run that nothing disturbed."""
+
+
+@pytest.fixture(scope="module")
+def prepared(undisturbed: Place) -> Prepared:
+    """The demo's examples in the store, and the training that nothing disturbed."""
+    harvest = undisturbed.harvest()
+    assert harvest.made
+    flags = ("--model=demo", "--max-length=304", "--format=messages", "--prompt=short-v1", "--window-tokens=128")
+    examples = undisturbed.run("format_extract", f"--input={harvest.made.uri}/records.jsonl", *flags)
+    assert examples.made
+    arguments = (f"--data={examples.made.uri}", *FLAGS)
+    fingerprint = _plan("train_extract", *arguments)
+    trained = undisturbed.run("train_extract", *arguments, fingerprint=fingerprint)
+    assert trained.exit_code == 0, trained
+    return Prepared(arguments, fingerprint, _weights(undisturbed.store, trained))
+
+
+@pytest.fixture(scope="module")
+def undisturbed() -> Iterator[Place]:
+    """A place that lives as long as this file's tests."""
+    with new_place() as place:
+        yield place
+
+
+def test_an_evicted_pod_loses_nothing(place: Place, prepared: Prepared) -> None:
+    with place.following("train_extract", *prepared.arguments, fingerprint=prepared.fingerprint) as following:
+        place.wait_until_done(25)
+        place.evict(_training_pod(place))
+        outcome = following.wait()
+    assert outcome.exit_code == 0
+    assert outcome.attempts == 1, "Kubernetes itself replaces an evicted pod"
+    assert _metadata(place.store, outcome)["resumed_from_step"] >= 25
+    assert _weights(place.store, outcome) == prepared.weights
+
+
+def test_a_killed_pod_loses_no_more_than_the_steps_since_the_last_checkpoint(place: Place, prepared: Prepared) -> None:
+    with place.following("train_extract", *prepared.arguments, fingerprint=prepared.fingerprint) as following:
+        place.wait_until_done(25)
+        pod = _training_pod(place)
+        # as an out-of-memory kill or a node that loses power would: no signal that could be answered
+        kubectl("delete", "pod", pod, "--grace-period=0", "--force", namespace=place.namespace)
+        outcome = following.wait()
+    assert outcome.exit_code == 0
+    assert _metadata(place.store, outcome)["resumed_from_step"] >= 10
+    assert _weights(place.store, outcome) == prepared.weights
+
+
+def test_eviction_while_no_launcher_watches_leaves_the_log_behind(place: Place, prepared: Prepared) -> None:
+    with place.following("train_extract", *prepared.arguments, fingerprint=prepared.fingerprint) as following:
+        place.wait_until_done(5)
+        pod = _training_pod(place)
+        place.evict(pod)
+        assert following.wait().exit_code == 0
+    tails = {info.key: place.store.read(info.key).decode() for info in place.store.list("runs/run/logs")}
+    evicted = next(text for key, text in tails.items() if pod in key)
+    assert "exit code 75" in evicted
+    assert '"event": "progress"' in evicted
+
+
+def test_scratch_that_overflows(place: Place, prepared: Prepared) -> None:
+    place.install("stages.train_extract.scratchSize=1Mi")
+    outcome = place.run("train_extract", *prepared.arguments, fingerprint=prepared.fingerprint)
+    assert outcome.exit_code == 4
+    told = "\n".join(outcome.cause.lines() if outcome.cause else outcome.lines)
+    assert "scratch" in told
+
+
+def _training_pod(place: Place) -> str:
+    pods = place.pods("ctiforge.io/stage=train-extract")
+    return str(next(pod["metadata"]["name"] for pod in pods if pod["status"]["phase"] == "Running"))
+
+
+def _weights(store: ObjectStore, outcome: Outcome) -> str:
+    return _manifest(store, outcome).files["model/model.safetensors"].sha256
+
+
+def _metadata(store: ObjectStore, outcome: Outcome) -> dict[str, int]:
+    manifest = _manifest(store, outcome)
+    assert outcome.made
+    key = f"artifacts/train_extract/{outcome.made.fingerprint}/{manifest.key('training_metadata.json')}"
+    found: dict[str, int] = json.loads(store.read(key))
+    return found
+
+
+def _manifest(store: ObjectStore, outcome: Outcome) -> Manifest:
+    assert outcome.made
+    manifest = read_manifest(store, f"artifacts/train_extract/{outcome.made.fingerprint}")
+    assert manifest
+    return manifest
+
+
+def _plan(program: str, *arguments: str) -> str:
+    command = [sys.executable, str(ROOT / "jobs" / f"{program}.py"), *arguments, "--plan"]
+    answer = subprocess.run(command, env={**os.environ}, capture_output=True, text=True, check=True)
+    return str(json.loads(answer.stdout.strip().splitlines()[-1])["fingerprint"])
