@@ -175,7 +175,9 @@ class _Run:
         if stage.reads_database and stage.name in self.artifacts:
             pass  # harvested earlier in this very run
         elif answer.cached:
-            entry.state, entry.fingerprint, entry.artifact = "cached", answer.fingerprint, self.artifacts[stage.name]
+            # in a run that is gone on with, what it did itself stays done
+            entry.state = "done" if (entry.state, entry.fingerprint) == ("done", answer.fingerprint) else "cached"
+            entry.fingerprint, entry.artifact = answer.fingerprint, self.artifacts[stage.name]
         else:
             entry.fingerprint = answer.fingerprint
             self._start(stage, entry)

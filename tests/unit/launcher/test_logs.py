@@ -1,0 +1,34 @@
+"""Saved logs of a run."""
+
+from pathlib import Path
+
+import pytest
+
+from ctiforge.errors import UsageError
+from ctiforge.launcher.logs import print_logs, saved_logs
+from ctiforge.settings import Loaded, Settings
+from ctiforge.store.objects import open_store
+from ctiforge.store.runs import new_run, save_run
+
+
+def test_a_pods_tail_stands_for_its_stage_and_progress_is_left_out(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    save_run(store, new_run("extract", [], "mine"))
+    progress = '{"event": "progress", "stage": "x", "done": 1, "total": 2, "eta_s": 1.0, "metrics": {}}'
+    store.write("runs/mine/harvest_extract.log", b"of the launcher\n")
+    store.write("runs/mine/train_extract.log", b"its end\n")
+    store.write("runs/mine/logs/train_extract-1-pod-a.log", f"first\n{progress}\nexit code 75\n".encode())
+    store.write("runs/mine/logs/train_extract-1-pod-b.log", b"second\nexit code 0\n")
+    assert [name for name, _ in saved_logs(store, "mine", "train_extract")] == [
+        "train_extract-1-pod-a",
+        "train_extract-1-pod-b",
+    ]
+    said: list[str] = []
+    print_logs(Loaded(Settings(store=str(tmp_path)), {}), "mine", None, said.append)
+    assert said == [
+        "--- harvest_extract", "of the launcher",
+        "--- train_extract-1-pod-a", "first", "exit code 75",
+        "--- train_extract-1-pod-b", "second", "exit code 0",
+    ]  # fmt: skip
+    with pytest.raises(UsageError, match="no log is kept of format_extract"):
+        print_logs(Loaded(Settings(store=str(tmp_path)), {}), "mine", "format_extract", said.append)
