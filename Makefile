@@ -133,6 +133,9 @@ bench-train: install ## CPU-seconds to the same held-out loss against two other 
 bench-preempt: install ## What kills and evictions cost: steps done again, weights, seconds
 	$(BIN)/python benchmarks/bench_preempt.py $(ARGS)
 
+bench-evictions: install ## What evictions cost on the development cluster (after kind-up)
+	$(BIN)/python benchmarks/bench_evictions.py $(ARGS)
+
 bench-cluster: install ## What the launcher adds to a Job (after kind-up)
 	$(BIN)/python benchmarks/bench_cluster.py $(ARGS)
 
@@ -147,4 +150,4 @@ clean: ## Remove the environment, the embedded database and the embedded store
 	rm -rf $(VENV) .ctiforge outputs
 
 .PHONY: help install train-extract harvest format train eval compare testset extract config doctor test format-code \
-	images services-image kind-up kind-down test-cluster chart-values stages-lock eval-real bench-harvest bench-train bench-preempt bench-cluster bench-help demo-base clean
+	images services-image kind-up kind-down test-cluster chart-values stages-lock eval-real bench-harvest bench-train bench-preempt bench-evictions bench-cluster bench-help demo-base clean

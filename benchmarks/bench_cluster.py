@@ -9,25 +9,24 @@ On the development cluster (`make kind-up`), where nothing else runs.
   the next stage's pod, over runs of the whole line with a few steps of training.
 """
 
-import os
+import json
 import secrets
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+import development_cluster as development
 from ctiforge.program import run_program
 
 if TYPE_CHECKING:
     from ctiforge.launcher.kubernetes.client import Cluster
     from ctiforge.launcher.kubernetes.watching import Watching
 
-HOME = Path(__file__).parents[1] / ".ctiforge" / "kind"
 PROGRAM = "harvest_extract"
 
 
@@ -36,10 +35,7 @@ def main(
     pauses: Annotated[int, typer.Option(help="Pauses between stages to measure; 0: none.")] = 20,
 ) -> None:
     """Measure the launcher on the development cluster."""
-    from ctiforge.launcher.kubernetes.client import connect
-
-    _use_development_cluster()
-    cluster = connect(namespace="ctiforge")
+    cluster = development.use()
     ours, bare = [], []
     for _ in range(pairs):
         ours.append(_timed_stage(cluster))
@@ -48,7 +44,7 @@ def main(
     print(f"empty stage, median of {pairs}: ours {statistics.median(ours):.2f} s, "
           f"kubectl create + wait {statistics.median(bare):.2f} s, ours is {ratio:.2f} x")  # fmt: skip
     found: list[float] = []
-    store = f"s3://ctiforge/bench-{secrets.token_hex(3)}"
+    store = development.new_store()
     _add_test_set(store)
     for seed in range(pauses):
         if len(found) >= pauses:
@@ -76,14 +72,14 @@ def _timed_stage(cluster: "Cluster") -> float:
 def _timed_kubectl() -> float:
     name = f"bench-{secrets.token_hex(4)}"
     # the same template as ours gets: the same pod, started by hand
-    manifest = _kubectl("create", "job", name, f"--from=cronjob/ctiforge-{PROGRAM.replace('_', '-')}",
-                        "--dry-run=client", "-o", "json")  # fmt: skip
-    manifest = manifest.replace(f'"{PROGRAM}"\n', f'"{PROGRAM}", "--help"\n', 1)
+    source = f"--from=cronjob/ctiforge-{PROGRAM.replace('_', '-')}"
+    job = json.loads(development.kubectl("create", "job", name, source, "--dry-run=client", "-o", "json"))
+    job["spec"]["template"]["spec"]["containers"][0]["args"].append("--help")
     started = time.monotonic()
-    _kubectl("create", "-f", "-", given=manifest)
-    _kubectl("wait", f"job/{name}", "--for=condition=Complete", "--timeout=60s")
+    development.kubectl("create", "-f", "-", given=json.dumps(job))
+    development.kubectl("wait", f"job/{name}", "--for=condition=Complete", "--timeout=60s")
     seconds = time.monotonic() - started
-    _kubectl("delete", "job", name)
+    development.kubectl("delete", "job", name)
     return seconds
 
 
@@ -138,23 +134,6 @@ def _add_test_set(store: str) -> None:
 
     short = [article for article in make_corpus(0).test if len(article.content) < 3_000][:6]
     import_testset(open_store(store), "demo", short, ANNOTATOR, note="short")
-
-
-def _use_development_cluster() -> None:
-    from ctiforge.errors import UsageError
-
-    if not (HOME / "laptop.env").exists():
-        raise UsageError("there is no development cluster: make kind-up")
-    os.environ["KUBECONFIG"] = str(HOME / "kubeconfig")
-    for line in (HOME / "laptop.env").read_text().splitlines():
-        for pair in line.removeprefix("export ").split():
-            name, _, value = pair.partition("=")
-            os.environ[name] = value
-
-
-def _kubectl(*arguments: str, given: str | None = None) -> str:
-    command = ["kubectl", "--namespace", "ctiforge", *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True, input=given).stdout
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ say "demo corpus"
   echo "export DATABASE_URL=postgresql://ctiforge:$password@127.0.0.1:15432/postgres"
   echo "export AWS_ENDPOINT_URL=http://127.0.0.1:18333 AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1"; } > "$HOME_FOLDER/laptop.env"
 ( . "$HOME_FOLDER/laptop.env"
-  .venv/bin/python -c 'import boto3; s3 = boto3.client("s3"); any(b["Name"] == "ctiforge" for b in s3.list_buckets()["Buckets"]) or s3.create_bucket(Bucket="ctiforge")'
+  .venv/bin/python k8s/bucket.py
   .venv/bin/python jobs/demo_database.py load --store s3://ctiforge/dev )
 
 kubectl config set-context --current --namespace "$NAMESPACE" >/dev/null

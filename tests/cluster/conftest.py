@@ -211,6 +211,18 @@ def articles_locked() -> Iterator[None]:
         connection.rollback()
 
 
+def stop_s3() -> None:
+    """Take the S3 server away; its data stay."""
+    kubectl("scale", "deployment/s3", "--replicas=0")
+    kubectl("wait", "pod", "-l", "app=s3", "--for=delete", "--timeout=60s")
+
+
+def start_s3() -> None:
+    """Bring the S3 server back, if it is away."""
+    kubectl("scale", "deployment/s3", "--replicas=1")
+    kubectl("rollout", "status", "deployment/s3", "--timeout=120s")
+
+
 def secret_values() -> list[str]:
     """What must stand in no log and no manifest."""
     found = json.loads(kubectl("get", "secret", "ctiforge-store", "ctiforge-database", "-o", "json"))

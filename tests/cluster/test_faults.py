@@ -1,9 +1,22 @@
 """What goes wrong in a cluster: each fault is named with its remedy within seconds, and mended the work goes on."""
 
 import subprocess
+from collections.abc import Iterator
+
+import pytest
 
 from ctiforge.launcher.backend import Outcome
-from tests.cluster.conftest import CONTROL_PLANE, WORKER, Place, articles_locked, kubectl, secret_values
+from tests.cluster.conftest import (
+    CONTROL_PLANE,
+    WORKER,
+    Place,
+    articles_locked,
+    kubectl,
+    new_place,
+    secret_values,
+    start_s3,
+    stop_s3,
+)
 
 TOLD_WITHIN_S = 5
 
@@ -19,20 +32,34 @@ def assert_cause(outcome: Outcome, exit_code: int, category: str, remedy: str) -
     assert (outcome.cause.told_at - outcome.cause.since).total_seconds() <= TOLD_WITHIN_S + 1
 
 
-def test_an_image_that_is_not_there(place: Place) -> None:
+def made(outcome: Outcome) -> str:
+    """The fingerprint of what it made."""
+    assert outcome.exit_code == 0, outcome
+    assert outcome.made
+    return outcome.made.fingerprint
+
+
+@pytest.fixture(scope="module")
+def undisturbed() -> Iterator[str]:
+    """The fingerprint of a harvest that nothing disturbed; a harvest is named by the content of what it wrote."""
+    with new_place() as place:
+        yield made(place.harvest())
+
+
+def test_an_image_that_is_not_there(place: Place, undisturbed: str) -> None:
     place.install("images.cpu.tag=absent")
     assert_cause(place.harvest(), 2, "image not found", "images.")
     assert place.jobs() == []
     place.install()
-    assert place.harvest().exit_code == 0
+    assert made(place.harvest()) == undisturbed
 
 
-def test_a_secret_that_is_not_there(place: Place) -> None:
+def test_a_secret_that_is_not_there(place: Place, undisturbed: str) -> None:
     place.install("database.existingSecret=absent")
     outcome = place.harvest()
     assert_cause(outcome, 2, "secret missing", "database.existingSecret")
     place.install()
-    assert place.harvest().exit_code == 0
+    assert made(place.harvest()) == undisturbed
 
 
 def test_a_gpu_that_no_node_has(place: Place) -> None:
@@ -60,18 +87,16 @@ def test_wrong_flags(place: Place) -> None:
     assert_cause(outcome, 2, "usage error", "")
 
 
-def test_the_api_server_restarts_in_the_middle_of_a_watch(place: Place) -> None:
+def test_the_api_server_restarts_in_the_middle_of_a_watch(place: Place, undisturbed: str) -> None:
     with place.following("harvest_extract", "--from-database") as following:
         with articles_locked():
             place.wait_until_running()
             _restart_api_server()
-        assert following.wait().exit_code == 0
-    assert following.outcome
-    assert following.outcome.made
+        assert made(following.wait()) == undisturbed
     assert len(place.jobs()) == 1
 
 
-def test_a_worker_that_stops_and_is_not_brought_back(place: Place) -> None:
+def test_a_worker_that_stops_and_is_not_brought_back(place: Place, undisturbed: str) -> None:
     place.install(
         "launcher.nodeLostTimeout=5",
         'stages.harvest_extract.affinity={"nodeAffinity":{"preferredDuringSchedulingIgnoredDuringExecution":'
@@ -87,28 +112,25 @@ def test_a_worker_that_stops_and_is_not_brought_back(place: Place) -> None:
     finally:
         subprocess.run(["docker", "unpause", WORKER], check=True, capture_output=True)
         kubectl("wait", f"node/{WORKER}", "--for=condition=Ready", "--timeout=180s")
-    assert outcome.exit_code == 0
+    assert made(outcome) == undisturbed
     assert outcome.attempts == 2
     assert any("another attempt" in line for line in place.said)
 
 
-def test_s3_that_is_down_for_a_while(place: Place) -> None:
+def test_s3_that_is_down_for_a_while(place: Place, undisturbed: str) -> None:
     try:
         with place.following("harvest_extract", "--from-database") as following:
             with articles_locked():
                 place.wait_until_running()
-                kubectl("scale", "deployment/s3", "--replicas=0")
-                kubectl("wait", "pod", "-l", "app=s3", "--for=delete", "--timeout=60s")
-            kubectl("wait", "pod", "-n", place.namespace, "-l", "ctiforge.io/stage=harvest-extract", "--for",
-                    "jsonpath={.status.phase}=Failed", "--timeout=300s", namespace=place.namespace)  # fmt: skip
-            kubectl("scale", "deployment/s3", "--replicas=1")
-            kubectl("rollout", "status", "deployment/s3", "--timeout=60s")
+                stop_s3()
+            failed = "--for=jsonpath={.status.phase}=Failed"
+            selector = "ctiforge.io/stage=harvest-extract"
+            kubectl("wait", "pod", "-l", selector, failed, "--timeout=300s", namespace=place.namespace)
+            start_s3()
             outcome = following.wait()
     finally:
-        kubectl("scale", "deployment/s3", "--replicas=1")
-        kubectl("rollout", "status", "deployment/s3", "--timeout=60s")
-    assert outcome.exit_code == 0
-    assert outcome.made
+        start_s3()
+    assert made(outcome) == undisturbed
 
 
 def test_nothing_secret_is_said_or_stored(place: Place) -> None:

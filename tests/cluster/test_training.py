@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from ctiforge.launcher.backend import Outcome
+from ctiforge.launcher.backend import Command, Outcome, Task
+from ctiforge.launcher.kubernetes.manifests import job_name, stage_job, work_key
 from ctiforge.store.artifacts import Manifest, read_manifest
 from ctiforge.store.objects import ObjectStore
-from tests.cluster.conftest import ROOT, Place, kubectl, new_place
+from tests.cluster.conftest import RELEASE, ROOT, Place, kubectl, new_place, start_s3, stop_s3
 
 FLAGS = (
     "--model=demo", "--no-qlora", "--max-length=304", "--format=messages", "--batch-size=16",
@@ -76,16 +77,33 @@ def test_a_killed_pod_loses_no_more_than_the_steps_since_the_last_checkpoint(pla
     assert _weights(place.store, outcome) == prepared.weights
 
 
-def test_eviction_while_no_launcher_watches_leaves_the_log_behind(place: Place, prepared: Prepared) -> None:
-    with place.following("train_extract", *prepared.arguments, fingerprint=prepared.fingerprint) as following:
-        place.wait_until_done(5)
-        pod = _training_pod(place)
-        place.evict(pod)
-        assert following.wait().exit_code == 0
-    tails = {info.key: place.store.read(info.key).decode() for info in place.store.list("runs/run/logs")}
+def test_eviction_while_no_launcher_runs_leaves_the_log_behind(place: Place, prepared: Prepared) -> None:
+    task = Task("alone", "train_extract", prepared.fingerprint)
+    command = Command("train_extract", (*prepared.arguments, "--store", place.store.uri), task=task)
+    place.cluster.create_job(stage_job(place.cluster.cron_job(f"{RELEASE}-train-extract"), command, task, 1))
+    pod = place.wait_until_running("train_extract")["metadata"]["name"]
+    place.evict(pod)
+    # Kubernetes itself starts the next pod, which ends well
+    job = job_name(work_key("train_extract", task), 1)
+    kubectl("wait", f"job/{job}", "--for=condition=Complete", "--timeout=300s", namespace=place.namespace)
+    tails = {info.key: place.store.read(info.key).decode() for info in place.store.list("runs/alone/logs")}
     evicted = next(text for key, text in tails.items() if pod in key)
     assert "exit code 75" in evicted
-    assert '"event": "progress"' in evicted
+    assert any("exit code 0" in text and "steps in" in text for text in tails.values())
+
+
+def test_s3_that_is_down_while_checkpoints_are_written(place: Place, prepared: Prepared) -> None:
+    try:
+        with place.following("train_extract", *prepared.arguments, fingerprint=prepared.fingerprint) as following:
+            place.wait_until_done(15)
+            stop_s3()
+            place.wait_until_done(25)
+            start_s3()
+            outcome = following.wait()
+    finally:
+        start_s3()
+    assert outcome.exit_code == 0
+    assert _weights(place.store, outcome) == prepared.weights
 
 
 def test_scratch_that_overflows(place: Place, prepared: Prepared) -> None:
