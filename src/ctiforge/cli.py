@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -42,7 +43,15 @@ SetFlag = Annotated[
 
 def main() -> None:
     """Entry point of the command."""
-    exit_on_error(app)
+    try:
+        exit_on_error(app)
+    except SystemExit as end:
+        if threading.active_count() == 1 or not isinstance(end.code, int | None):
+            raise
+        # a watch may still sit in a read, and an interpreter that ends around it aborts
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(end.code or 0)
 
 
 @app.command()

@@ -264,7 +264,11 @@ class _Work:
         return self.jobs.get(job_name(self.key, self.attempt))
 
     def _own_pods(self) -> list[Object]:
-        return [pod for pod in self.pods.values() if attempt_of(pod) == self.attempt]
+        """Pods of the Job as it is: one deleted before it and made again under the same name had others."""
+        job = self._job()
+        uid = job["metadata"]["uid"] if job else None
+        owners = ((pod, pod["metadata"].get("ownerReferences") or []) for pod in self.pods.values())
+        return [pod for pod, owned_by in owners if any(owner["uid"] == uid for owner in owned_by)]
 
 
 def _has_started(pod: Object) -> bool:

@@ -55,6 +55,10 @@ def diagnose_waiting(pod: Object, events: Sequence[Object], now: datetime) -> Di
         return _image(pod, reason, said, own)
     if reason in ("CreateContainerConfigError", "CreateContainerError", "RunContainerError"):
         return _configuration(pod, said, _since(pod, own, "Failed"))
+    # the kubelet tells the event at once, the pod's status only when it looks again, seconds later
+    failed = [each for each in own if each["reason"] == "Failed"]
+    if failed and (missing := _missing_reference(pod, failed[-1]["message"], first_time(failed[-1]))):
+        return missing
     mount = [each for each in own if each["reason"] in ("FailedMount", "FailedAttachVolume")]
     if mount and not _is_past(mount[-1], own):
         return _mount(pod, mount[-1])

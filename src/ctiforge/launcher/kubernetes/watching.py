@@ -10,6 +10,8 @@ from ctiforge.launcher.kubernetes.client import Cluster, ClusterError, Kind, Obj
 
 GONE = 410
 PAUSE_S = 1.0
+FORGIVEN_REFUSALS = 60
+"""An API server that has just started knows no roles for some seconds, and refuses everybody."""
 STAGE_CONTAINER = "stage"
 
 
@@ -87,14 +89,17 @@ class Watching:
 
     def _watch(self, kind: Kind, selector: str | None) -> None:
         known: dict[str, Object] = {}
-        version = ""
+        version, refusals = "", FORGIVEN_REFUSALS
         while not self._stop.is_set():
             try:
                 if not version:
                     version = self._list(kind, selector, known)
+                    # who was let in once is refused by mistake
+                    refusals = 0
                 version = self._read(kind, selector, version, known)
             except ClusterError as error:
-                if error.status in (401, 403):
+                refusals += error.status in (401, 403)
+                if refusals > FORGIVEN_REFUSALS:
                     self.changes.put(WatchFailed(error))
                     return
                 version = "" if error.status == GONE else version
