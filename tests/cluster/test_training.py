@@ -13,7 +13,7 @@ from ctiforge.launcher.backend import Command, Outcome, Task
 from ctiforge.launcher.kubernetes.manifests import job_name, stage_job, work_key
 from ctiforge.store.artifacts import Manifest, read_manifest
 from ctiforge.store.objects import ObjectStore
-from tests.cluster.conftest import RELEASE, ROOT, Place, kubectl, new_place, start_s3, stop_s3
+from tests.cluster.conftest import RELEASE, ROOT, Place, kubectl, new_place
 
 FLAGS = (
     "--model=demo", "--no-qlora", "--max-length=304", "--format=messages", "--batch-size=16",
@@ -90,20 +90,6 @@ def test_eviction_while_no_launcher_runs_leaves_the_log_behind(place: Place, pre
     evicted = next(text for key, text in tails.items() if pod in key)
     assert "exit code 75" in evicted
     assert any("exit code 0" in text and "steps in" in text for text in tails.values())
-
-
-def test_s3_that_is_down_while_checkpoints_are_written(place: Place, prepared: Prepared) -> None:
-    try:
-        with place.following("train_extract", *prepared.arguments, fingerprint=prepared.fingerprint) as following:
-            place.wait_until_done(15)
-            stop_s3()
-            place.wait_until_done(25)
-            start_s3()
-            outcome = following.wait()
-    finally:
-        start_s3()
-    assert outcome.exit_code == 0
-    assert _weights(place.store, outcome) == prepared.weights
 
 
 def test_scratch_that_overflows(place: Place, prepared: Prepared) -> None:
