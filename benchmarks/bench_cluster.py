@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -35,6 +35,8 @@ def main(
     pauses: Annotated[int, typer.Option(help="Pauses between stages to measure; 0: none.")] = 20,
 ) -> None:
     """Measure the launcher on the development cluster."""
+    from ctiforge.store.objects import open_store
+
     cluster = development.use()
     ours, bare = [], []
     for _ in range(pairs):
@@ -45,7 +47,7 @@ def main(
           f"kubectl create + wait {statistics.median(bare):.2f} s, ours is {ratio:.2f} x")  # fmt: skip
     found: list[float] = []
     store = development.new_store()
-    _add_test_set(store)
+    development.add_small_test_set(open_store(store))
     for seed in range(pauses):
         if len(found) >= pauses:
             break
@@ -86,6 +88,7 @@ def _timed_kubectl() -> float:
 def _pauses_of_a_run(cluster: "Cluster", store: str, seed: int) -> list[float]:
     """Seconds between each stage's end and the next pod of one run of the line."""
     from ctiforge.launcher.kubernetes.manifests import RUN
+    from ctiforge.launcher.kubernetes.reading import state
     from ctiforge.launcher.kubernetes.watching import Changed, Watching
 
     run = f"bench-{secrets.token_hex(4)}"
@@ -105,7 +108,7 @@ def _pauses_of_a_run(cluster: "Cluster", store: str, seed: int) -> list[float]:
                 seen.add(change.name)
                 if last_end is not None:
                     pauses.append(time.monotonic() - last_end)
-            if change.name not in ended and _has_ended(change.value):
+            if change.name not in ended and "terminated" in state(change.value):
                 last_end = ended[change.name] = time.monotonic()
     output, _ = process.communicate()
     assert process.returncode == 0, output[-2000:]
@@ -120,20 +123,6 @@ def _until_exit(watching: "Watching", process: "subprocess.Popen[str]") -> Itera
             yield watching.changes.get(timeout=0.5)
         except Empty:
             continue
-
-
-def _has_ended(pod: dict[str, Any]) -> bool:
-    statuses = pod["status"].get("containerStatuses") or []
-    return any("terminated" in each["state"] for each in statuses)
-
-
-def _add_test_set(store: str) -> None:
-    from ctiforge.data.testsets import import_testset
-    from ctiforge.demo.articles import ANNOTATOR, make_corpus
-    from ctiforge.store.objects import open_store
-
-    short = [article for article in make_corpus(0).test if len(article.content) < 3_000][:6]
-    import_testset(open_store(store), "demo", short, ANNOTATOR, note="short")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The development cluster of `make kind-up`, as the benchmarks use it."""
+"""The development cluster of `make kind-up`, as benchmarks and tests use it."""
 
 import os
 import secrets
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ctiforge.launcher.kubernetes.client import Cluster
+    from ctiforge.store.objects import ObjectStore
 
 NAMESPACE = RELEASE = "ctiforge"
 HOME = Path(__file__).parents[1] / ".ctiforge" / "kind"
@@ -20,12 +21,24 @@ def use() -> "Cluster":
 
     if not (HOME / "laptop.env").exists():
         raise UsageError("there is no development cluster: make kind-up")
-    os.environ["KUBECONFIG"] = str(HOME / "kubeconfig")
-    for line in (HOME / "laptop.env").read_text().splitlines():
-        for pair in line.removeprefix("export ").split():
-            name, _, value = pair.partition("=")
-            os.environ[name] = value
+    os.environ.update(environment())
     return connect(namespace=NAMESPACE)
+
+
+def environment() -> dict[str, str]:
+    """What a process on this machine needs to reach the cluster, its store and its database."""
+    lines = (HOME / "laptop.env").read_text().splitlines()
+    pairs = (pair.partition("=") for line in lines for pair in line.removeprefix("export ").split())
+    return {"KUBECONFIG": str(HOME / "kubeconfig"), **{name: value for name, _, value in pairs}}
+
+
+def add_small_test_set(store: "ObjectStore") -> None:
+    """Register a test set `demo` of a few short articles."""
+    from ctiforge.data.testsets import import_testset
+    from ctiforge.demo.articles import ANNOTATOR, make_corpus
+
+    short = [article for article in make_corpus(0).test if len(article.content) < 3_000][:6]
+    import_testset(store, "demo", short, ANNOTATOR, note="short")
 
 
 def new_store() -> str:

@@ -108,7 +108,7 @@ def runs(store: StoreFlag = None, backend: BackendFlag = None) -> None:
     """List the runs of the store, newest first."""
     from ctiforge.launcher.report import describe_runs
 
-    typer.echo(describe_runs(_store(store, backend)))
+    typer.echo(describe_runs(_open_store(_load(store, backend))))
 
 
 @app.command()
@@ -117,7 +117,7 @@ def status(run_id: RunArgument = None, store: StoreFlag = None, backend: Backend
     from ctiforge.launcher.report import describe_run
     from ctiforge.store.runs import load_run
 
-    typer.echo(describe_run(load_run(_store(store, backend), run_id)))
+    typer.echo(describe_run(load_run(_open_store(_load(store, backend)), run_id)))
 
 
 @app.command()
@@ -129,10 +129,8 @@ def logs(
 ) -> None:
     """Print what a run's programs said: of pods that are there, and the saved tails of those that are gone."""
     from ctiforge.launcher.logs import print_logs
-    from ctiforge.settings import load_settings
 
-    loaded = load_settings({"store": store, "backend": backend})
-    print_logs(loaded, run_id, stage, typer.echo)
+    print_logs(_load(store, backend), run_id, stage, typer.echo)
 
 
 @app.command()
@@ -163,11 +161,11 @@ def collect(run_id: RunArgument = None, store: StoreFlag = None, backend: Backen
     from ctiforge.launcher.lines import LINES
     from ctiforge.launcher.run import collect as collect_stage
     from ctiforge.launcher.run import evaluations_folder
-    from ctiforge.settings import load_settings
     from ctiforge.store.runs import load_run
 
-    record = load_run(_store(store, backend), run_id)
-    folder = evaluations_folder(load_settings().settings)
+    loaded = _load(store, backend)
+    record = load_run(_open_store(loaded), run_id)
+    folder = evaluations_folder(loaded.settings)
     for stage, entry in zip(LINES[record.line], record.stages, strict=True):
         path = collect_stage(stage, entry, folder)
         if path:
@@ -188,12 +186,11 @@ def config() -> None:
 @app.command()
 def doctor(store: StoreFlag = None, backend: BackendFlag = None) -> None:
     """Check the store and, in a cluster, API, rights, chart, and each stage's image, secrets and place to run."""
-    from ctiforge.settings import load_settings
     from ctiforge.store.check import check_store
 
-    loaded = load_settings({"store": store, "backend": backend})
+    loaded = _load(store, backend)
     is_well = loaded.settings.backend == "local" or _cluster_is_well(loaded)
-    opened = _store(store, backend)
+    opened = _open_store(loaded)
     typer.echo(f"store {opened.uri}")
     for passed in check_store(opened):
         typer.echo(f"  ok: {passed}")
@@ -219,12 +216,16 @@ def extract(context: typer.Context) -> None:
     _become("extract", context.args)
 
 
-def _store(store: str | None, backend: str | None) -> "ObjectStore":
-    """The store of the settings or, in a cluster, of the chart's release."""
+def _load(store: str | None, backend: str | None) -> "Loaded":
     from ctiforge.settings import load_settings
+
+    return load_settings({"store": store, "backend": backend})
+
+
+def _open_store(loaded: "Loaded") -> "ObjectStore":
+    """The store of the settings or, in a cluster, of the chart's release."""
     from ctiforge.store.objects import open_store
 
-    loaded = load_settings({"store": store, "backend": backend})
     if loaded.settings.backend == "local" or loaded.origins.get("store", "default") != "default":
         return open_store(loaded.settings.store)
     from ctiforge.launcher.kubernetes.release import find_release

@@ -70,6 +70,11 @@ class Progress:
         print(json.dumps(line), file=self._stream, flush=True)
 
 
+def warn(text: str) -> None:
+    """Tell a person something while the work goes on; a launcher passes on lines that begin like this one."""
+    print(f"warning: {text}", file=sys.stderr, flush=True)
+
+
 def eta_s(done: int, total: int | None, elapsed_s: float) -> float | None:
     """Seconds left at the pace so far, to a tenth; None where it cannot be said."""
     if not total or not done:

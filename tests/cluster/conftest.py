@@ -17,15 +17,13 @@ from typing import Any
 import psycopg2
 import pytest
 
-from ctiforge.data.testsets import import_testset
-from ctiforge.demo.articles import ANNOTATOR, make_corpus
+from benchmarks.development_cluster import HOME, environment
 from ctiforge.launcher.backend import Command, Event, Outcome, Progressed, Said, Task
 from ctiforge.launcher.kubernetes.backend import KubernetesBackend
 from ctiforge.launcher.kubernetes.client import Cluster, connect
 from ctiforge.store.objects import ObjectStore, open_store
 
 ROOT = Path(__file__).parents[2]
-HOME = ROOT / ".ctiforge" / "kind"
 CONTROL_PLANE, WORKER = "ctiforge-control-plane", "ctiforge-worker"
 SERVICES = "ctiforge"
 RELEASE = "t"
@@ -37,11 +35,8 @@ def laptop() -> Iterator[None]:
     if not (HOME / "laptop.env").exists() or not shutil.which("kubectl"):
         pytest.skip("no development cluster: make kind-up")
     patch = pytest.MonkeyPatch()
-    patch.setenv("KUBECONFIG", str(HOME / "kubeconfig"))
-    for line in (HOME / "laptop.env").read_text().splitlines():
-        for pair in line.removeprefix("export ").split():
-            name, _, value = pair.partition("=")
-            patch.setenv(name, value)
+    for name, value in environment().items():
+        patch.setenv(name, value)
     yield
     patch.undo()
 
@@ -143,11 +138,6 @@ class Place:
         """Wait until the program that is followed has told that it did so many units."""
         with self.progressed:
             assert self.progressed.wait_for(lambda: self.reached >= units, seconds), f"stands at {self.reached}"
-
-    def add_small_test_set(self) -> None:
-        """Register a test set `demo` of a few short articles."""
-        short = [article for article in make_corpus(0).test if len(article.content) < 3_000][:6]
-        import_testset(self.store, "demo", short, ANNOTATOR, note="short")
 
     def _hear(self, event: Event) -> None:
         if isinstance(event, Said):

@@ -4,6 +4,7 @@ import signal
 import subprocess
 from datetime import UTC, datetime
 
+from benchmarks.development_cluster import add_small_test_set
 from ctiforge.store.runs import load_run
 from tests.cluster.conftest import RELEASE, Place, articles_locked, kubectl, secret_values
 
@@ -11,7 +12,7 @@ LINE = ("run", "extract", "--set", "train_extract.max_steps=30", "--set", "train
 
 
 def test_a_launcher_that_is_killed_and_started_again_follows_the_same_job(place: Place) -> None:
-    place.add_small_test_set()
+    add_small_test_set(place.store)
     with articles_locked():
         first = place.ctiforge(*LINE, "--run-id", "mine")
         place.wait_until_running()
@@ -29,7 +30,7 @@ def test_a_launcher_that_is_killed_and_started_again_follows_the_same_job(place:
 
 
 def test_two_launchers_of_one_run_share_its_jobs(place: Place) -> None:
-    place.add_small_test_set()
+    add_small_test_set(place.store)
     with articles_locked():
         both = [place.ctiforge(*LINE, "--run-id", "shared") for _ in range(2)]
         for each in both:
@@ -45,7 +46,7 @@ def test_two_launchers_of_one_run_share_its_jobs(place: Place) -> None:
 
 
 def test_a_launcher_pod_that_is_evicted_between_stages_goes_on_with_its_run(place: Place) -> None:
-    place.add_small_test_set()
+    add_small_test_set(place.store)
     started = place.ctiforge(*LINE, "--run-id", "detached", "--detach")
     output, _ = started.communicate(timeout=60)
     assert started.returncode == 0, output

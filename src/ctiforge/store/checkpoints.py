@@ -13,7 +13,6 @@ else: what an attempt writes after another has taken over is never read.
 
 import secrets
 import shutil
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +20,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ctiforge.errors import CannotGoOnError, StoreError
+from ctiforge.progress import warn
 from ctiforge.store.objects import FileEntry, ObjectStore, hash_file
 
 KEEP = 2
@@ -177,7 +177,7 @@ class Checkpoints:
         for index, checkpoint in enumerate(checkpoints):
             shutil.rmtree(into, ignore_errors=True)
             if damaged := self._fetch(checkpoint, into):
-                _warn(f"checkpoint {checkpoint.id} is damaged ({damaged}) and passed over")
+                warn(f"checkpoint {checkpoint.id} is damaged ({damaged}) and passed over")
                 continue
             return list(checkpoints[index:])
         shutil.rmtree(into, ignore_errors=True)
@@ -258,7 +258,3 @@ def _is_manifest(key: str, attempt: int) -> bool:
 def _readable_last(key: str) -> tuple[bool, bool, str]:
     """Sorts for removal: first the manifests, so that a checkpoint half removed is none; last the attempts."""
     return (key.startswith("attempts/"), not key.endswith(f"/{MANIFEST}"), key)
-
-
-def _warn(text: str) -> None:
-    print(f"warning: {text}", file=sys.stderr, flush=True)

@@ -1,9 +1,9 @@
 """The last of what a program says, kept in a store while it runs: a pod's own log vanishes with the pod."""
 
-import sys
 from collections.abc import Callable
 from threading import Event, Lock, Thread
 
+from ctiforge.progress import warn
 from ctiforge.store.objects import ObjectStore
 
 KEEP = 256 * 1024
@@ -70,4 +70,4 @@ class LogTail:
                 self._changed = True
             if not self._told:
                 self._told = True
-                print(f"warning: the log is not kept in the store: {error}", file=sys.stderr, flush=True)
+                warn(f"the log is not kept in the store: {error}")

@@ -20,6 +20,7 @@ from typing import Any
 
 import ctiforge
 from ctiforge.errors import InterruptedRunError, StoreError, UsageError
+from ctiforge.progress import warn
 from ctiforge.store import fingerprint as fp
 from ctiforge.store.artifacts import (
     Input,
@@ -288,7 +289,7 @@ def _checkpoints(stage: Stage, planned: str, folder: Path, flags: StageFlags) ->
     try:
         checkpoints.remove()
     except StoreError as error:
-        print(f"warning: {checkpoints.folder} is no longer needed, but stays: {error}", file=sys.stderr, flush=True)
+        warn(f"{checkpoints.folder} is no longer needed, but stays: {error}")
 
 
 def _remove(folder: Path, parts: list[str]) -> None:

@@ -1,7 +1,6 @@
 """Writes and uploads checkpoints beside the training loop, which waits for little more than a copy in memory."""
 
 import shutil
-import sys
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 
 from ctiforge.errors import StoreError
+from ctiforge.progress import warn
 from ctiforge.store.checkpoints import Checkpoints
 from ctiforge.training.memory import free_memory, tensor_bytes
 
@@ -123,7 +123,7 @@ class CheckpointWriter:
             stands = self._checkpoints.save(step, files)
         except StoreError as error:
             self.failure = error
-            _warn(f"the checkpoint of step {step} is not saved: {error}")
+            warn(f"the checkpoint of step {step} is not saved: {error}")
             return
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -132,7 +132,7 @@ class CheckpointWriter:
             self.newest = step
         elif not self._superseded:
             self._superseded = True
-            _warn("another attempt at the same work has taken over: this one's checkpoints are no longer kept")
+            warn("another attempt at the same work has taken over: this one's checkpoints are no longer kept")
 
     def _write_best(self, weights: Mapping[str, torch.Tensor]) -> None:
         part = self.best.with_suffix(".part")
@@ -180,7 +180,3 @@ def _tensors(value: Any, path: str) -> list[tuple[str, torch.Tensor]]:
     if isinstance(value, list | tuple):
         return [pair for index, each in enumerate(value) for pair in _tensors(each, f"{path}/{index}")]
     return []
-
-
-def _warn(text: str) -> None:
-    print(f"warning: {text}", file=sys.stderr, flush=True)

@@ -1,7 +1,6 @@
 """One fine-tuning run: steps derived from the data, loss on answers, saved and stoppable at any step."""
 
 import gc
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 from transformers import PrinterCallback, Trainer, TrainerState, TrainingArguments
 
 from ctiforge.errors import CannotGoOnError, InterruptedRunError
+from ctiforge.progress import warn
 from ctiforge.store.checkpoints import Checkpoints
 from ctiforge.training.batches import AnswerCollator, LengthBucketSampler, Rows
 from ctiforge.training.callbacks import Interruption, ProgressLines, Stops, Updating, stopped_improving
@@ -144,7 +144,7 @@ class AnswerTrainer(Trainer):
             # outside the except clause, where the error no longer holds on to what was computed
             self.args.per_device_eval_batch_size = size // 2
             _free_gpu_memory()
-            _warn(f"out of GPU memory in an evaluation with {size} examples at once: again with {size // 2}")
+            warn(f"out of GPU memory in an evaluation with {size} examples at once: again with {size // 2}")
 
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
         better = bool(super()._determine_best_metric(metrics, trial))
@@ -229,7 +229,7 @@ def _with_less_memory(options: TrainingOptions, step: int) -> TrainingOptions:
     if options.batch_size == 1:
         raise CannotGoOnError(f"out of GPU memory at step {step + 1} with one example at once: {_MEND}")
     smaller = options.with_smaller_micro_batch()
-    _warn(
+    warn(
         f"out of GPU memory at step {step + 1} with --batch-size {options.batch_size}: going on with "
         f"--batch-size {smaller.batch_size} --gradient-accumulation-steps {smaller.gradient_accumulation_steps}"
     )
@@ -266,10 +266,6 @@ def _free_gpu_memory() -> None:
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0][:200]
-
-
-def _warn(text: str) -> None:
-    print(f"warning: {text}", file=sys.stderr, flush=True)
 
 
 def _arguments(

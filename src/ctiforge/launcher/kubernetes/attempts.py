@@ -9,6 +9,7 @@ from ctiforge.errors import ExitCode
 from ctiforge.launcher.kubernetes.client import Object
 from ctiforge.launcher.kubernetes.diagnosis import Category, Diagnosis
 from ctiforge.launcher.kubernetes.manifests import attempt_of
+from ctiforge.launcher.kubernetes.reading import holds, state
 
 BACK_OFF_S = 10
 """Kubernetes waits so long before the first new pod of a Job, and twice as long each time."""
@@ -54,7 +55,9 @@ def limits_of(annotations: Mapping[str, str]) -> Limits:
         return float(annotations.get(f"ctiforge.io/{name}", usual))
 
     return Limits(
-        seconds("node-lost-timeout", 300), seconds("pending-timeout", 3600), seconds("run-timeout", 0) or None
+        seconds("node-lost-timeout", Limits.node_lost_s),
+        seconds("pending-timeout", Limits.pending_s),
+        seconds("run-timeout", 0) or None,
     )
 
 
@@ -67,7 +70,7 @@ def first_move(jobs: Sequence[Object], *, by_run: bool) -> Start:
     if newest is None:
         return Start(1, adopt=False)
     is_live = not is_over(newest) and "deletionTimestamp" not in newest["metadata"]
-    if is_live or (by_run and condition(newest, "Complete")):
+    if is_live or (by_run and holds(newest, "Complete")):
         return Start(attempt_of(newest), adopt=True)
     return Start(attempt_of(newest) + 1, adopt=False)
 
@@ -80,11 +83,11 @@ def decide(
     `crashes_before` are the crashes of earlier attempts: all of them together are bounded by the
     template's backoffLimit.
     """
-    if condition(job, "Complete") or any(pod["status"].get("phase") == "Succeeded" for pod in pods):
+    if holds(job, "Complete") or any(pod["status"].get("phase") == "Succeeded" for pod in pods):
         return Decision("ended")
     if diagnosis and diagnosis.category is Category.OOM_KILLED:
         return Decision("halve", why=diagnosis.summary)
-    if condition(job, "Failed"):
+    if holds(job, "Failed"):
         return _after_failure(diagnosis)
     if diagnosis and diagnosis.category in HANGING and _age(diagnosis.since, now) > limits.node_lost_s:
         return Decision("next", why=diagnosis.summary)
@@ -98,26 +101,15 @@ def decide(
     return _within_limits(job, pods, now, limits)
 
 
-def condition(job: Object, name: str) -> bool:
-    """Whether the Job has this condition."""
-    found = job.get("status", {}).get("conditions") or []
-    return any(each["type"] == name and each["status"] == "True" for each in found)
-
-
 def is_over(job: Object) -> bool:
     """Whether the Job has ended, well or badly."""
-    return condition(job, "Complete") or condition(job, "Failed")
+    return holds(job, "Complete") or holds(job, "Failed")
 
 
 def started_at(pods: Sequence[Object]) -> datetime | None:
     """When the newest running program started; None while none runs."""
-    times = [
-        datetime.fromisoformat(status["state"]["running"]["startedAt"])
-        for pod in pods
-        for status in pod["status"].get("containerStatuses") or []
-        if "running" in status["state"]
-    ]
-    return max(times, default=None)
+    running = (state(pod).get("running") for pod in pods)
+    return max((datetime.fromisoformat(each["startedAt"]) for each in running if each), default=None)
 
 
 def _after_failure(diagnosis: Diagnosis | None) -> Decision:

@@ -8,11 +8,10 @@ from queue import Empty
 
 from ctiforge.errors import ExitCode
 from ctiforge.launcher.backend import Command, Event, Made, Outcome, Said, Task, read_event
-from ctiforge.launcher.kubernetes.attempts import Decision, Limits, decide, first_move, limits_of
+from ctiforge.launcher.kubernetes.attempts import WAIT, Decision, Limits, decide, first_move, is_over, limits_of
 from ctiforge.launcher.kubernetes.client import Cluster, Kind, Object
 from ctiforge.launcher.kubernetes.diagnosis import Diagnosis, diagnose
 from ctiforge.launcher.kubernetes.manifests import (
-    CONTAINER,
     attempt_of,
     halved_batch,
     job_name,
@@ -21,6 +20,7 @@ from ctiforge.launcher.kubernetes.manifests import (
     template_name,
     work_key,
 )
+from ctiforge.launcher.kubernetes.reading import creation_time, has_started, state
 from ctiforge.launcher.kubernetes.watching import Change, Changed, LogEnded, Logged, WatchFailed, Watching
 from ctiforge.launcher.signals import HeldSignals
 from ctiforge.store.artifacts import artifact_key, read_manifest
@@ -137,7 +137,7 @@ class _Work:
                 self._keep(self.jobs, name, value)
             case Changed("pods", name, value):
                 self._keep(self.pods, name, value)
-                if value and _has_started(value):
+                if value and has_started(value):
                     watching.follow(name)
             case Changed("events", name, value):
                 if value and value["involvedObject"].get("name", "").startswith(self.key):
@@ -183,11 +183,11 @@ class _Work:
         newer = [attempt_of(job) for job in self.jobs.values() if attempt_of(job) > self.attempt]
         if newer:
             self.attempt = max(newer)
-            return Decision("wait")
+            return WAIT
         there = self.cluster.job(job_name(self.key, self.attempt))
         if there is not None:
             self.jobs[there["metadata"]["name"]] = there
-            return Decision("wait")
+            return WAIT
         return Decision("fail", int(ExitCode.INTERRUPTED), "its Job was deleted")
 
     def _next_attempt(self, decision: Decision) -> Decision:
@@ -203,17 +203,17 @@ class _Work:
         self.crashes += int((job or {}).get("status", {}).get("failed", 0))
         self.cluster.delete_job(job_name(self.key, self.attempt))
         self._begin(self.attempt + 1, adopt=False)
-        return Decision("wait")
+        return WAIT
 
     def _end(self, watching: Watching, exit_code: int, begun: datetime) -> Outcome:
-        pods = sorted(self._own_pods(), key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
+        pods = sorted(self._own_pods(), key=creation_time)
         last = pods[-1]["metadata"]["name"] if pods else None
-        if last and _has_started(pods[-1]):
+        if last and has_started(pods[-1]):
             watching.follow(last)
             self._read_to_the_end(watching, last)
         diagnosis = self._diagnose() if exit_code else None
         job = self._job()
-        if exit_code and job and not _ended(job):
+        if exit_code and job and not is_over(job):
             # what can never start would wait in the cluster for ever
             self.cluster.delete_job(job["metadata"]["name"])
         return Outcome(
@@ -240,7 +240,7 @@ class _Work:
         pods = self._own_pods()
         names = {job["metadata"]["name"], *(pod["metadata"]["name"] for pod in pods)}
         events = [each for each in self.events.values() if each["involvedObject"].get("name") in names]
-        newest = max(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), default=None)
+        newest = max(pods, key=creation_time, default=None)
         last_lines = list(self.lines.get(newest["metadata"]["name"], ()))[-20:] if newest else []
         return diagnose(job, pods, events, datetime.now(UTC), last_lines)
 
@@ -271,26 +271,8 @@ class _Work:
         return [pod for pod, owned_by in owners if any(owner["uid"] == uid for owner in owned_by)]
 
 
-def _has_started(pod: Object) -> bool:
-    statuses = pod["status"].get("containerStatuses") or []
-    return any(each["name"] == CONTAINER and "waiting" not in each["state"] for each in statuses)
-
-
-def _ended(job: Object) -> bool:
-    return any(
-        each["type"] in ("Complete", "Failed") and each["status"] == "True"
-        for each in job.get("status", {}).get("conditions") or []
-    )
-
-
 def _queued_s(pods: list[Object], begun: datetime) -> float | None:
-    starts = [
-        state["startedAt"]
-        for pod in pods
-        for status in pod["status"].get("containerStatuses") or []
-        for state in status["state"].values()
-        if state.get("startedAt")
-    ]
+    starts = [each["startedAt"] for pod in pods for each in state(pod).values() if each.get("startedAt")]
     if not starts:
         return None
     return max(0.0, (datetime.fromisoformat(min(starts)) - begun).total_seconds())

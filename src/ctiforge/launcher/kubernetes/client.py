@@ -14,8 +14,6 @@ from ctiforge.errors import CtiforgeError, ExitCode, UsageError
 Object = dict[str, Any]
 Kind = Literal["jobs", "pods", "events"]
 
-RUN = "ctiforge.io/run"
-KEY = "ctiforge.io/key"
 CONNECT_S = 5
 READ_S = 30
 WATCH_S = 300
@@ -110,35 +108,23 @@ class Cluster:
 
     def job(self, name: str) -> Object | None:
         """The Job, None when there is none."""
-        try:
-            return self._call(lambda **k: self._batch.read_namespaced_job(name, self.namespace, **k), f"get job {name}")
-        except ClusterError as error:
-            if error.status == 404:
-                return None
-            raise
+        return self._call_or_none(
+            lambda **k: self._batch.read_namespaced_job(name, self.namespace, **k), f"get job {name}"
+        )
 
     def pod(self, name: str) -> Object | None:
         """The pod, None when there is none."""
-        try:
-            return self._call(lambda **k: self._core.read_namespaced_pod(name, self.namespace, **k), f"get pod {name}")
-        except ClusterError as error:
-            if error.status == 404:
-                return None
-            raise
+        return self._call_or_none(
+            lambda **k: self._core.read_namespaced_pod(name, self.namespace, **k), f"get pod {name}"
+        )
 
     def delete_job(self, name: str) -> None:
         """Delete the Job and, in the background, its pods; one that is not there is no error."""
-        try:
-            self._call(
-                # without it the API orphans the pods, which would run on
-                lambda **k: self._batch.delete_namespaced_job(
-                    name, self.namespace, propagation_policy="Background", **k
-                ),
-                f"delete job {name}",
-            )
-        except ClusterError as error:
-            if error.status != 404:
-                raise
+        self._call_or_none(
+            # without it the API orphans the pods, which would run on
+            lambda **k: self._batch.delete_namespaced_job(name, self.namespace, propagation_policy="Background", **k),
+            f"delete job {name}",
+        )
 
     def list(self, kind: Kind, selector: str | None = None) -> tuple[list[Object], str]:
         """All objects of the kind with these labels, and the resourceVersion to watch from."""
@@ -203,6 +189,15 @@ class Cluster:
         answer = self._open(call, what, read_s=READ_S, preload=True)
         found: Object = json.loads(answer.data)
         return found
+
+    def _call_or_none(self, call: Callable[..., Any], what: str) -> Object | None:
+        """The same, None where there is no such object."""
+        try:
+            return self._call(call, what)
+        except ClusterError as error:
+            if error.status == 404:
+                return None
+            raise
 
     def _open(self, call: Callable[..., Any], what: str, read_s: float, preload: bool = False) -> Any:
         from kubernetes.client import ApiException

@@ -42,6 +42,11 @@ def state(pod: Object) -> Object:
     return found
 
 
+def has_started(pod: Object) -> bool:
+    """Whether the program has begun, and may have ended since: there is a log to read."""
+    return bool(state(pod)) and "waiting" not in state(pod)
+
+
 def values_key(pod: Object) -> str:
     """Where the chart's values set this pod: `stages.train_extract` or `launcher.pod`."""
     program = pod["metadata"].get("labels", {}).get(PROGRAM)

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from queue import Empty
 
 from ctiforge.errors import CannotGoOnError, UsageError
-from ctiforge.launcher.kubernetes.client import Cluster, ClusterError, Object
+from ctiforge.launcher.kubernetes.client import Cluster, ClusterError
 from ctiforge.launcher.kubernetes.manifests import CONTAINER, KEY, RUN, STAGE, dashed, runner_job
+from ctiforge.launcher.kubernetes.reading import creation_time, has_started
 from ctiforge.launcher.kubernetes.watching import Changed, WatchFailed, Watching
 
 RUNNER = "launcher"
@@ -25,9 +26,9 @@ def submit(
 def live_logs(cluster: Cluster, run_id: str, stage: str | None = None) -> Iterator[tuple[str, Iterator[str]]]:
     """(pod, its lines so far) of every pod of the run whose program has started, oldest first."""
     pods, _ = cluster.list("pods", _selector(run_id, stage))
-    for pod in sorted(pods, key=lambda each: str(each["metadata"]["creationTimestamp"])):
+    for pod in sorted(pods, key=creation_time):
         name = pod["metadata"]["name"]
-        if _has_log(pod):
+        if has_started(pod):
             yield name, _lines(cluster, name)
 
 
@@ -75,11 +76,6 @@ def _wait_until_gone(cluster: Cluster, selector: str) -> None:
 
 def _selector(run_id: str, stage: str | None) -> str:
     return f"{RUN}={run_id},{STAGE}={dashed(stage)}" if stage else f"{RUN}={run_id}"
-
-
-def _has_log(pod: Object) -> bool:
-    statuses = pod["status"].get("containerStatuses") or []
-    return any(each["name"] == CONTAINER and "waiting" not in each["state"] for each in statuses)
 
 
 def _lines(cluster: Cluster, pod: str) -> Iterator[str]:

@@ -4,15 +4,15 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Any
 
 from ctiforge.launcher.kubernetes.client import Cluster, ClusterError, Kind, Object
+from ctiforge.launcher.kubernetes.manifests import CONTAINER
+from ctiforge.launcher.kubernetes.reading import state
 
 GONE = 410
 PAUSE_S = 1.0
 FORGIVEN_REFUSALS = 60
 """An API server that has just started knows no roles for some seconds, and refuses everybody."""
-STAGE_CONTAINER = "stage"
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class Watching:
         while not self._stop.is_set():
             seen = last or ""
             try:
-                for stamped in self._cluster.log(pod, STAGE_CONTAINER, follow=True, since=last):
+                for stamped in self._cluster.log(pod, CONTAINER, follow=True, since=last):
                     last, _, line = stamped.partition(" ")
                     if last > seen:
                         self.changes.put(Logged(pod, line.rstrip()))
@@ -169,9 +169,4 @@ class Watching:
 
     def _has_ended(self, pod: str) -> bool:
         value = self._cluster.pod(pod)
-        return value is None or _terminated(value) is not None
-
-
-def _terminated(pod: Object) -> Any:
-    statuses = pod.get("status", {}).get("containerStatuses") or []
-    return next((s["state"].get("terminated") for s in statuses if s["name"] == STAGE_CONTAINER), None)
+        return value is None or "terminated" in state(value)
