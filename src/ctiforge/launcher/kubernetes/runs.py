@@ -1,17 +1,20 @@
 """A run in the cluster from outside: hand it over, read its pods' logs, cancel it."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from queue import Empty
 
 from ctiforge.errors import CannotGoOnError, UsageError
 from ctiforge.launcher.kubernetes.client import Cluster, ClusterError
 from ctiforge.launcher.kubernetes.manifests import CONTAINER, KEY, RUN, STAGE, dashed, runner_job
 from ctiforge.launcher.kubernetes.reading import creation_time, has_started
-from ctiforge.launcher.kubernetes.watching import Changed, WatchFailed, Watching
+from ctiforge.launcher.kubernetes.watching import WatchFailed, Watching
 
 RUNNER = "launcher"
 GONE_WITHIN_S = 900
 """Longer than any grace period of the chart."""
+LOOK_AGAIN_S = 2.0
 
 
 def submit(
@@ -53,25 +56,19 @@ def _delete(cluster: Cluster, selector: str) -> int:
 
 
 def _wait_until_gone(cluster: Cluster, selector: str) -> None:
-    pods, _ = cluster.list("pods", selector)
-    left = {pod["metadata"]["name"] for pod in pods}
-    if not left:
-        return
+    end = time.monotonic() + GONE_WITHIN_S
     with Watching(cluster, {"pods": selector}) as watching:
-        while left:
-            try:
-                change = watching.changes.get(timeout=GONE_WITHIN_S)
-            except Empty:
+        # asked again after every change, and now and then: what vanished before the watch began is told by nobody
+        while left := [pod["metadata"]["name"] for pod in cluster.list("pods", selector)[0]]:
+            if time.monotonic() > end:
                 raise CannotGoOnError(
                     f"still there after {GONE_WITHIN_S} s: {', '.join(sorted(left))}; "
                     "if their node is lost: kubectl delete pod --force"
-                ) from None
-            if isinstance(change, WatchFailed):
-                raise change.error
-            if isinstance(change, Changed) and change.value is None:
-                left.discard(change.name)
-            # what vanished before the watch began is told by nobody
-            left &= {pod["metadata"]["name"] for pod in cluster.list("pods", selector)[0]}
+                )
+            with suppress(Empty):
+                change = watching.changes.get(timeout=LOOK_AGAIN_S)
+                if isinstance(change, WatchFailed):
+                    raise change.error
 
 
 def _selector(run_id: str, stage: str | None) -> str:
