@@ -13,7 +13,9 @@ def main(
     from_database: Annotated[
         bool, typer.Option("--from-database", help="Read the PostgreSQL that DATABASE_URL names.")
     ] = False,
-    json_files: Annotated[list[Path] | None, typer.Option(help="Result files (repeat the flag).")] = None,
+    json_files: Annotated[
+        list[str] | None, typer.Option(help="Result files, paths or s3://… (repeat the flag).")
+    ] = None,
     auto_find_json: Annotated[
         bool, typer.Option("--auto-find-json", help="Find result files below the working folder by their names.")
     ] = False,
@@ -61,7 +63,7 @@ def main(
     run_stage(
         Stage("harvest_extract", 1, packages=("rensa",), keyed_by_output=True),
         params=options.as_params() | sources.as_params() | {"exclude_urls": urls},
-        inputs=test_set_inputs(store, test_set),
+        inputs=test_set_inputs(store, test_set) | sources.inputs(),
         output=output,
         flags=StageFlags(store=store, expect=expect, plan=plan),
         work=work,

@@ -60,6 +60,14 @@ def run(
     store: StoreFlag = None,
     model: Annotated[str | None, typer.Option(help="Base model: a Hugging Face name or folder, or demo.")] = None,
     test_set: Annotated[str | None, typer.Option(help="Test set to evaluate on: name or name@2.")] = None,
+    json_files: Annotated[
+        list[str] | None, typer.Option(help="Result files to harvest, paths or s3://… (repeat the flag).")
+    ] = None,
+    from_database: Annotated[
+        bool | None,
+        typer.Option("--from-database/--no-database", help="Harvest the database; default: unless files are given."),
+    ] = None,
+    in_use: Annotated[str | None, typer.Option(help="The model in use, evaluated beside the new one.")] = None,
     max_length: Annotated[int | None, typer.Option(help="Tokens of prompt, window and answer together.")] = None,
     outputs: Annotated[str | None, typer.Option(help="Folder that evaluations are collected in.")] = None,
     set_: SetFlag = None,
@@ -83,8 +91,9 @@ def run(
     if line not in LINES:
         raise UsageError(f"there is no line {line}; there is {', '.join(LINES)}")
     flags = {"store": store, "model": model, "test_set": test_set, "max_length": max_length, "outputs": outputs}
+    data = {"json_files": json_files or None, "from_database": from_database, "in_use": in_use}
     place = {"backend": backend, "release": release, "namespace": namespace, "run_id": run_id}
-    loaded = load_settings({**flags, **place, "stages": _stage_flags(set_ or [])})
+    loaded = load_settings({**flags, **data, **place, "stages": _stage_flags(set_ or [])})
     if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
         # a terminal that is closed stops the run as SIGTERM does; nohup is left alone
         signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
@@ -96,11 +105,13 @@ def run(
         return
     from ctiforge.launcher.kubernetes.backend import KubernetesBackend
     from ctiforge.launcher.kubernetes.release import find_release
+    from ctiforge.launcher.sharing import share_files
     from ctiforge.store.objects import open_store
 
     found = find_release(loaded)
-    in_cluster = KubernetesBackend(found.cluster, found.name, open_store(found.settings.store))
-    run_line(line, found.settings, in_cluster, dry_run=dry_run)
+    opened = open_store(found.settings.store)
+    settings = share_files(found.settings, opened, typer.echo)
+    run_line(line, settings, KubernetesBackend(found.cluster, found.name, opened), dry_run=dry_run)
 
 
 @app.command()
@@ -166,8 +177,9 @@ def collect(run_id: RunArgument = None, store: StoreFlag = None, backend: Backen
     loaded = _load(store, backend)
     record = load_run(_open_store(loaded), run_id)
     folder = evaluations_folder(loaded.settings)
-    for stage, entry in zip(LINES[record.line], record.stages, strict=True):
-        path = collect_stage(stage, entry, folder)
+    stages = {stage.name: stage for stage in LINES[record.line]}
+    for entry in record.stages:
+        path = collect_stage(stages[entry.name], entry, folder)
         if path:
             typer.echo(path)
 
@@ -256,17 +268,24 @@ def _cluster_is_well(loaded: "Loaded") -> bool:
 
 def _detach(line: str, loaded: "Loaded") -> None:
     from ctiforge.launcher.kubernetes.client import connect
+    from ctiforge.launcher.kubernetes.release import find_release
     from ctiforge.launcher.kubernetes.runs import submit
+    from ctiforge.launcher.sharing import share_files
+    from ctiforge.store.objects import open_store
     from ctiforge.store.runs import new_run_id
 
     settings = loaded.settings
     cluster = connect(settings.context, settings.namespace)
+    if settings.json_files:
+        # nothing else of a run that is handed over needs the store from here
+        found = find_release(loaded)
+        settings = share_files(found.settings, open_store(found.settings.store), typer.echo)
     run_id = settings.run_id or new_run_id(line)
     # what was set here goes along; where the runner is, and its store, the chart knows
-    own = ("model", "test_set", "max_length", "stages")
+    own = ("json_files", "from_database", "model", "test_set", "in_use", "max_length", "stages")
     given = {name for name in own if any(key == name or key.startswith(f"{name}.") for key in loaded.origins)}
     environment = {
-        f"CTIFORGE_{name.upper()}": json.dumps(value) if name == "stages" else str(value)
+        f"CTIFORGE_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
         for name, value in settings.model_dump().items()
         if name in given
     }

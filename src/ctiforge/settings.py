@@ -32,10 +32,16 @@ class Settings(BaseSettings):
     """Where artifacts and runs lie: a folder or `s3://bucket/prefix`."""
     database_url: SecretStr | None = None
     """PostgreSQL with the articles; None: the embedded demo database. `DATABASE_URL` names it as well."""
+    json_files: tuple[str, ...] = ()
+    """Result files to harvest: paths of this machine or `s3://` URIs; a cluster gets a copy by content."""
+    from_database: bool | None = None
+    """Whether to harvest the database; None: unless there are `json_files`."""
     model: str = "demo"
     """The base model: a Hugging Face name or a folder; `demo` is the small one in this package."""
     test_set: str = "demo"
     """The test set that models are evaluated on: `name` (its newest version) or `name@2`."""
+    in_use: str | None = None
+    """The model in use, a folder, an artifact or a hub name: evaluated beside the new one; None: there is none."""
     max_length: int | None = Field(None, gt=0)
     """Tokens of prompt, window and answer together; None: each program's own default."""
     outputs: str = "outputs"
@@ -54,6 +60,11 @@ class Settings(BaseSettings):
     """Is sent a JSON message when a run fails."""
     stages: dict[str, dict[str, str | int | float | bool]] = {}
     """Further flags by stage: `epochs = 5` under `[stages.train_extract]` becomes `--epochs 5`."""
+
+    @property
+    def reads_database(self) -> bool:
+        """Whether the harvest reads the database."""
+        return not self.json_files if self.from_database is None else self.from_database
 
     @classmethod
     def settings_customise_sources(

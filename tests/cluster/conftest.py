@@ -59,7 +59,7 @@ class Place:
     said: list[str] = field(default_factory=list)
     reached: int = 0
     """How many units the program that is followed has done."""
-    progressed: threading.Condition = field(default_factory=threading.Condition)
+    heard: threading.Condition = field(default_factory=threading.Condition)
 
     def install(self, *values: str) -> None:
         """Install the chart, or change its values: `stages.harvest_extract.gpu.count=1`."""
@@ -136,16 +136,21 @@ class Place:
 
     def wait_until_done(self, units: int, seconds: float = 180) -> None:
         """Wait until the program that is followed has told that it did so many units."""
-        with self.progressed:
-            assert self.progressed.wait_for(lambda: self.reached >= units, seconds), f"stands at {self.reached}"
+        with self.heard:
+            assert self.heard.wait_for(lambda: self.reached >= units, seconds), f"stands at {self.reached}"
+
+    def wait_until_said(self, text: str, seconds: float = 180) -> None:
+        """Wait until a program that is followed has said a line with this text."""
+        with self.heard:
+            assert self.heard.wait_for(lambda: any(text in line for line in self.said), seconds), self.said
 
     def _hear(self, event: Event) -> None:
-        if isinstance(event, Said):
-            self.said.append(event.line)
-        if isinstance(event, Progressed):
-            with self.progressed:
+        with self.heard:
+            if isinstance(event, Said):
+                self.said.append(event.line)
+            if isinstance(event, Progressed):
                 self.reached = event.done
-                self.progressed.notify_all()
+            self.heard.notify_all()
 
 
 @dataclass

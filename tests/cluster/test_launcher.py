@@ -1,10 +1,16 @@
 """Launchers come and go, and may be several: the run goes on, and nothing is done twice."""
 
+import json
 import signal
 import subprocess
 from datetime import UTC, datetime
+from pathlib import Path
 
 from benchmarks.development_cluster import add_small_test_set
+from ctiforge.demo.articles import make_corpus
+from ctiforge.demo.executions import extraction_result
+from ctiforge.store.artifacts import read_manifest
+from ctiforge.store.objects import hash_file
 from ctiforge.store.runs import load_run
 from tests.cluster.conftest import RELEASE, Place, articles_locked, kubectl, secret_values
 
@@ -81,6 +87,39 @@ def test_a_launcher_pod_that_is_evicted_between_stages_goes_on_with_its_run(plac
     collected = place.ctiforge("collect", "detached")
     said, _ = collected.communicate(timeout=60)
     assert said.count("eval_") == 3
+
+
+def test_result_files_of_the_laptop_are_harvested_in_the_cluster(place: Place, tmp_path: Path) -> None:
+    add_small_test_set(place.store)
+    entries = [
+        {"article_id": record.id, "content": record.content, "extraction_result": extraction_result(record, "G2", None)}
+        for record in make_corpus(0).training[:130]
+    ]
+    (tmp_path / "results.json").write_text(json.dumps(entries))
+    run = place.ctiforge("run", "extract", "--json-files", str(tmp_path / "results.json"), "--run-id", "files")
+    read_until(run, "format_extract: started")
+    run.send_signal(signal.SIGTERM)
+    run.communicate(timeout=60)
+    harvest = load_run(place.store, "files").stages[0]
+    manifest = read_manifest(place.store, f"artifacts/harvest_extract/{harvest.fingerprint}")
+    assert manifest
+    assert manifest.parameters["from_database"] is False
+    (uri,) = manifest.parameters["json_files"]
+    assert uri.startswith(f"{place.store.uri}/inputs/")
+    assert manifest.inputs["json_file_0"].content == hash_file(tmp_path / "results.json").sha256
+    assert manifest.summary["read"] == 130
+    cancel(place, "files")
+
+
+def test_helm_test_runs_the_doctor_inside(place: Place) -> None:
+    tested = subprocess.run(
+        ["helm", "test", RELEASE, "--namespace", place.namespace, "--timeout", "180s"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    assert "Succeeded" in tested.stdout
 
 
 def test_what_is_wrong_with_the_way_in_is_one_line(place: Place, tmp_path) -> None:

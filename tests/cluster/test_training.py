@@ -13,13 +13,15 @@ from ctiforge.launcher.backend import Command, Outcome, Task
 from ctiforge.launcher.kubernetes.manifests import job_name, stage_job, work_key
 from ctiforge.store.artifacts import Manifest, read_manifest
 from ctiforge.store.objects import ObjectStore
-from tests.cluster.conftest import RELEASE, ROOT, Place, kubectl, new_place
+from tests.cluster.conftest import RELEASE, ROOT, Place, kubectl, new_place, start_s3, stop_s3
 
 FLAGS = (
     "--model=demo", "--no-qlora", "--max-length=304", "--format=messages", "--batch-size=16",
     "--gradient-accumulation-steps=1", "--learning-rate=0.002", "--max-steps=60", "--save-steps=10",
     "--eval-steps=1000",
 )  # fmt: skip
+
+LONGER = 150
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,20 @@ def prepared(undisturbed: Place) -> Prepared:
     flags = ("--model=demo", "--max-length=304", "--format=messages", "--prompt=short-v1", "--window-tokens=128")
     examples = undisturbed.run("format_extract", f"--input={harvest.made.uri}/records.jsonl", *flags)
     assert examples.made
-    arguments = (f"--data={examples.made.uri}", *FLAGS)
+    return _trained(undisturbed, f"--data={examples.made.uri}", *FLAGS)
+
+
+@pytest.fixture(scope="module")
+def longer(undisturbed: Place, prepared: Prepared) -> Prepared:
+    """A training that takes longer than it takes to stop the S3 server."""
+    return _trained(undisturbed, *prepared.arguments, f"--max-steps={LONGER}")
+
+
+def _trained(place: Place, *arguments: str) -> Prepared:
     fingerprint = _plan("train_extract", *arguments)
-    trained = undisturbed.run("train_extract", *arguments, fingerprint=fingerprint)
+    trained = place.run("train_extract", *arguments, fingerprint=fingerprint)
     assert trained.exit_code == 0, trained
-    return Prepared(arguments, fingerprint, _weights(undisturbed.store, trained))
+    return Prepared(arguments, fingerprint, _weights(place.store, trained))
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +101,39 @@ def test_eviction_while_no_launcher_runs_leaves_the_log_behind(place: Place, pre
     evicted = next(text for key, text in tails.items() if pod in key)
     assert "exit code 75" in evicted
     assert any("exit code 0" in text and "steps in" in text for text in tails.values())
+
+
+def test_s3_that_is_down_while_checkpoints_are_written(place: Place, longer: Prepared) -> None:
+    try:
+        with place.following("train_extract", *longer.arguments, fingerprint=longer.fingerprint) as following:
+            place.wait_until_done(15)
+            stop_s3()
+            place.wait_until_said("is not saved")
+            start_s3()
+            outcome = following.wait()
+    finally:
+        start_s3()
+    assert outcome.exit_code == 0, outcome
+    assert outcome.attempts == 1
+    assert _metadata(place.store, outcome)["resumed_from_step"] == 0, "training itself went on"
+    assert _weights(place.store, outcome) == longer.weights
+
+
+def test_s3_that_is_down_when_the_result_is_published(place: Place, longer: Prepared) -> None:
+    try:
+        with place.following("train_extract", *longer.arguments, fingerprint=longer.fingerprint) as following:
+            place.wait_until_done(LONGER - 35)
+            stop_s3()
+            failed = "--for=jsonpath={.status.phase}=Failed"
+            selector = "ctiforge.io/stage=train-extract"
+            kubectl("wait", "pod", "-l", selector, failed, "--timeout=300s", namespace=place.namespace)
+            start_s3()
+            outcome = following.wait()
+    finally:
+        start_s3()
+    assert outcome.exit_code == 0, outcome
+    assert _metadata(place.store, outcome)["resumed_from_step"] >= LONGER - 60
+    assert _weights(place.store, outcome) == longer.weights
 
 
 def test_scratch_that_overflows(place: Place, prepared: Prepared) -> None:

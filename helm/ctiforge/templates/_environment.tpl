@@ -27,6 +27,9 @@
 - {name: CTIFORGE_OUTPUTS, value: /scratch/outputs}
 - {name: CTIFORGE_MODEL, value: {{ .Values.settings.model | quote }}}
 - {name: CTIFORGE_TEST_SET, value: {{ .Values.settings.testSet | quote }}}
+{{- with .Values.settings.inUse }}
+- {name: CTIFORGE_IN_USE, value: {{ . | quote }}}
+{{- end }}
 {{- with .Values.settings.maxLength }}
 - {name: CTIFORGE_MAX_LENGTH, value: {{ . | int | quote }}}
 {{- end }}

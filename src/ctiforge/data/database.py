@@ -4,6 +4,7 @@ import math
 import os
 import re
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count, groupby
 from typing import TYPE_CHECKING, Any
@@ -87,19 +88,25 @@ class Database:
             return {int(row[0]): _article(row) for row in cursor.fetchall()}
 
     def _stream(self, name: str, query: str, parameters: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
-        """Rows of a server-side cursor, fetched in batches sized by the length of what came last."""
+        """Rows of a server-side cursor, fetched in batches sized by the length of what came last.
+
+        While one batch is worked on, the server is at the next.
+        """
         with _explained():
             cursor = self._connection.cursor(f"{name}_{next(self._numbers)}")
             cursor.execute(query, parameters)
-        size = 1
-        while True:
-            with _explained():
-                rows = cursor.fetchmany(size)
-            if not rows:
-                return
-            characters = sum(len(value) for row in rows for value in row if isinstance(value, str))
-            size = max(1, min(_MOST_ROWS, 2 * size, _BATCH_CHARACTERS * len(rows) // (characters + 1)))
-            yield from rows
+        with ThreadPoolExecutor(1) as ahead:
+            size = 1
+            fetching = ahead.submit(cursor.fetchmany, size)
+            while True:
+                with _explained():
+                    rows = fetching.result()
+                if not rows:
+                    return
+                characters = sum(len(value) for row in rows for value in row if isinstance(value, str))
+                size = max(1, min(_MOST_ROWS, 2 * size, _BATCH_CHARACTERS * len(rows) // (characters + 1)))
+                fetching = ahead.submit(cursor.fetchmany, size)
+                yield from rows
 
 
 @contextmanager

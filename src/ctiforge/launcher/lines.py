@@ -1,7 +1,8 @@
 """The one table that names the stages of each line: program, arguments, inputs.
 
 An argument's `{place}` is filled with a setting, or with the artifact of an earlier stage; an
-argument whose setting has no value is left out.
+argument whose setting has no value is left out, one whose setting is true is a bare flag, and one
+whose setting is a list is given once for each of its values.
 """
 
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ class LineStage:
     program: str
     """`jobs/<program>.py`."""
     arguments: tuple[str, ...] = ()
+    needs: str | None = None
+    """The setting without which the line has no such stage."""
     reads_database: bool = False
     """Gets DATABASE_URL, and always runs: what it will find there, nobody knows before."""
     collect: str | None = None
@@ -27,7 +30,12 @@ class LineStage:
 
 
 EXTRACT = (
-    LineStage("harvest_extract", "harvest_extract", ("--from-database",), reads_database=True),
+    LineStage(
+        "harvest_extract",
+        "harvest_extract",
+        ("--from-database={from_database}", "--json-files={json_files}"),
+        reads_database=True,
+    ),
     # of the harvest only the records count: another report about the same records trains nothing anew
     LineStage(
         "format_extract",
@@ -69,6 +77,18 @@ EXTRACT = (
         batch=(32, None),
     ),
     LineStage(
+        "eval_in_use",
+        "eval_extract",
+        (
+            "--model={in_use}",
+            "--test-data=testset:{test_set}",
+            "--training-data={harvest_extract}/records.jsonl",
+        ),
+        needs="in_use",
+        collect="evaluation.json",
+        batch=(32, None),
+    ),
+    LineStage(
         "eval_tuned",
         "eval_extract",
         (
@@ -82,7 +102,7 @@ EXTRACT = (
     LineStage(
         "compare_extract",
         "compare_extract",
-        ("{eval_regex}", "{eval_base}", "{eval_tuned}"),
+        ("{eval_regex}", "{eval_base}", "{eval_in_use}", "{eval_tuned}"),
         collect="comparison.md",
         report="comparison.txt",
     ),

@@ -35,6 +35,11 @@ class Planned:
     problem: str | None = None
 
 
+def stages_of(line: Line, values: Mapping[str, Any]) -> Line:
+    """The stages of the line that these settings ask for."""
+    return tuple(stage for stage in line if stage.needs is None or values[stage.needs])
+
+
 def inputs_of(stage: LineStage, line: Line) -> list[str]:
     """The names of the stages whose artifacts the stage takes."""
     names = {each.name for each in line}
@@ -54,11 +59,7 @@ def arguments_of(
     `values` are settings by name, `artifacts` the URI of each stage's artifact.
     """
     places = {**values, **artifacts}
-    filled = [
-        argument.format(**places)
-        for argument in stage.arguments
-        if all(places[place] is not None for place in _places(argument))
-    ]
+    filled = [each for argument in stage.arguments for each in _filled(argument, places)]
     own = {**flags.get(stage.program, {}), **flags.get(stage.name, {})}
     return (*filled, *(_flag(name, value) for name, value in own.items()))
 
@@ -107,6 +108,19 @@ def _words(planned: Planned) -> str:
     if planned.state == "unknown":
         return f"cannot be planned yet: {planned.problem}"
     return f"runs {short}".rstrip()
+
+
+def _filled(argument: str, values: Mapping[str, Any]) -> list[str]:
+    """The argument once, not at all, or once for each value of a list; see `lines`."""
+    found = {place: values.get(place) for place in _places(argument)}
+    if any(value is None or value is False for value in found.values()):
+        return []
+    if any(value is True for value in found.values()):
+        return [argument.partition("=")[0]]
+    for place, value in found.items():
+        if isinstance(value, tuple):
+            return [argument.format(**found | {place: each}) for each in value]
+    return [argument.format(**found)]
 
 
 def _places(argument: str) -> list[str]:

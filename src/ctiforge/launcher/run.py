@@ -22,6 +22,7 @@ from ctiforge.launcher.plan import (
     make_plan,
     merge_flags,
     missing_input,
+    stages_of,
 )
 from ctiforge.launcher.view import LiveView
 from ctiforge.launcher.webhook import send
@@ -59,8 +60,8 @@ def run_line(name: str, settings: Settings, backend: Backend, *, dry_run: bool =
     InterruptedRunError after SIGTERM, KeyboardInterrupt after Ctrl-C; what is finished by then
     stays, so that the same call goes on from there.
     """
-    line = LINES[name]
-    check_flags(settings.stages, line)
+    check_flags(settings.stages, LINES[name])
+    line = stages_of(LINES[name], settings.model_dump())
     store = open_store(settings.store)
     record = _open_record(name, line, store, settings.run_id)
     run = _Run(settings, line, record, store, backend, LiveView([stage.name for stage in line]), settings.test_set)
@@ -225,7 +226,12 @@ class _Run:
     def _command(self, stage: LineStage, extra: tuple[str, ...] = (), task: Task | None = None) -> Command:
         is_demo = self.settings.model == DEMO
         max_length = self.settings.max_length or (DEMO_MAX_LENGTH if is_demo else None)
-        values = {**self.settings.model_dump(), "test_set": self.test_set, "max_length": max_length}
+        resolved = {
+            "test_set": self.test_set,
+            "max_length": max_length,
+            "from_database": self.settings.reads_database,
+        }
+        values = {**self.settings.model_dump(), **resolved}
         defaults = DEMO_FLAGS if is_demo else {}
         own = arguments_of(stage, values, self.artifacts, merge_flags(defaults, self.settings.stages))
         columns = {"COLUMNS": str(self.view.width)} if self.view.width else {}
@@ -269,12 +275,10 @@ def _open_record(name: str, line: Line, store: ObjectStore, run_id: str | None) 
 @contextmanager
 def _database(run: _Run) -> Iterator[None]:
     """Name the team's database to the run; without one, the demo database, up for as long as the run takes."""
-    if not run.backend.brings_demo:
-        yield
-        return
     url = run.settings.database_url
-    if url:
+    if url and run.backend.brings_demo:
         run.database = {"DATABASE_URL": url.get_secret_value()}
+    if url or not run.backend.brings_demo or not run.settings.reads_database:
         yield
         return
     run.view.say("no DATABASE_URL: using the demo database (templates: they prove the machinery, not a model's skill)")

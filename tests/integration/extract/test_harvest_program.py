@@ -11,6 +11,7 @@ import pytest
 from ctiforge.data.records import ArticleRecord, read_records
 from ctiforge.demo.database import load_demo
 from ctiforge.observables import Observable
+from ctiforge.store.objects import open_store
 
 JOBS = Path(__file__).parents[3] / "jobs"
 
@@ -115,6 +116,36 @@ def test_files_get_their_contents_from_the_database(demo_url, tmp_path) -> None:
     first = next(r for r in read_records(tmp_path / "out") if r.id == "1")
     assert [o.value for o in first.observables] == ["HKLM\\A"]
     assert first.content == make_text(0)
+
+
+def test_files_alone_get_their_contents_from_the_database_that_is_named(demo_url, tmp_path) -> None:
+    result = {"observables": [{"type": "registry", "value": "HKLM\\A"}], "raw_response": "{}"}
+    (tmp_path / "x.json").write_text(json.dumps({"1": [result]}))
+
+    done = run("harvest_extract", "--json-files=x.json", "--output=out", "--force", url=demo_url, cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert [r.content for r in read_records(tmp_path / "out")] == [make_text(0)]
+
+
+def test_a_file_in_the_store_is_harvested_like_one_on_this_machine(s3_server, s3_bucket, tmp_path, monkeypatch) -> None:
+    for name, value in s3_server.environment().items():
+        monkeypatch.setenv(name, value)
+    result = {"observables": [{"type": "registry", "value": "HKLM\\A"}], "raw_response": "{}"}
+    entry = {"article_id": 7, "content": make_text(7), "extraction_result": result}
+    (tmp_path / "good.json").write_text(json.dumps([entry]))
+    (tmp_path / "cut.json").write_text('{"1":')
+    store = open_store(s3_bucket)
+    for name in ("good.json", "cut.json"):
+        store.upload(tmp_path / name, f"inputs/{name}")
+    for output, place in (("here", "."), ("there", f"{s3_bucket}/inputs")):
+        flags = (f"--json-files={place}/good.json", f"--json-files={place}/cut.json", f"--output={output}", "--force")
+        done = run("harvest_extract", *flags, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+
+    assert (tmp_path / "here/records.jsonl").read_bytes() == (tmp_path / "there/records.jsonl").read_bytes()
+    report = json.loads((tmp_path / "there/report.json").read_text())
+    assert report["files_set_aside"] == {f"{s3_bucket}/inputs/cut.json": "not JSON, or cut off"}
 
 
 def test_test_sets_and_their_near_duplicates_are_left_out(demo_url, tmp_path) -> None:

@@ -59,6 +59,7 @@ def main(
     store: str = "", expect: str = None, plan: bool = False, model: str = None, input: str = None, data: str = None,
     test_data: str = None, training_data: str = None,
     max_length: int = 64, format: str = "", from_database: bool = False, epochs: int = 1,
+    json_files: list[str] = [],
 ) -> None:
     given = {"input": input, "data": data, "model": model if model and "artifacts" in model else None}
     inputs = {name: uri for name, uri in given.items() if uri}

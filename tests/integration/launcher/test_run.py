@@ -151,6 +151,26 @@ def test_doctor_and_config_say_what_they_found(world) -> None:
     assert doctor.stdout.count("ok: ") == 5
 
 
+def test_files_alone_need_no_database_and_the_model_in_use_is_evaluated_too(world) -> None:
+    first = world.ctiforge("run", "extract")
+    assert first.returncode == 0, first.stderr
+    in_use = next((world.folder / ".ctiforge/store/artifacts/train_extract").iterdir())
+    (world.folder / "database.txt").unlink()
+
+    done = world.ctiforge("run", "extract", "--json-files=a.json", "--json-files=b.json", "--in-use", str(in_use))
+
+    assert done.returncode == 0, done.stderr
+    assert world.database() == []
+    flags = world.result("harvest_extract")["argv"]
+    assert [flag for flag in flags if flag.startswith(("--json", "--from"))] == [
+        "--json-files=a.json",
+        "--json-files=b.json",
+    ]
+    assert "8/8 stages" in world.ctiforge("runs").stdout
+    assert "a table of 4" in done.stdout
+    assert "eval_in_use-" in world.ctiforge("collect").stdout
+
+
 def test_a_line_runs_on_s3_as_well(world, s3_server, s3_bucket: str) -> None:
     world.environment |= s3_server.environment()
     store = f"{s3_bucket}/team"

@@ -11,6 +11,7 @@ from ctiforge.launcher.plan import (
     make_plan,
     merge_flags,
     missing_input,
+    stages_of,
 )
 
 HARVEST = LineStage("harvest", "harvest_extract", ("--from-database",))
@@ -31,6 +32,23 @@ def test_a_stage_takes_the_artifacts_that_its_arguments_name() -> None:
 def test_arguments_are_filled_and_those_without_a_value_left_out() -> None:
     assert arguments_of(TRAIN, VALUES, {"harvest": "s3://b/a"}, {}) == ("--data=s3://b/a", "--model=some/model")
     assert arguments_of(TRAIN, {**VALUES, "max_length": 99}, {"harvest": "x"}, {})[-1] == "--max-length=99"
+
+
+def test_true_is_a_bare_flag_and_a_list_gives_an_argument_for_each() -> None:
+    harvest = LineStage("harvest", "harvest_extract", ("--from-database={from_database}", "--json-files={json_files}"))
+    both = {"from_database": True, "json_files": ("a.json", "s3://b/c.json")}
+    assert arguments_of(harvest, both, {}, {}) == (
+        "--from-database",
+        "--json-files=a.json",
+        "--json-files=s3://b/c.json",
+    )
+    assert arguments_of(harvest, {"from_database": False, "json_files": ()}, {}, {}) == ()
+
+
+def test_a_stage_is_left_out_without_the_setting_that_it_needs() -> None:
+    line = (HARVEST, LineStage("eval_in_use", "eval_extract", ("--model={in_use}",), needs="in_use"), REPORT)
+    assert stages_of(line, {"in_use": None}) == (HARVEST, REPORT)
+    assert stages_of(line, {"in_use": "some/model"}) == line
 
 
 def test_own_flags_follow_the_tables_and_the_stages_win_over_the_programs() -> None:
@@ -85,6 +103,6 @@ def test_every_line_is_in_order_and_its_names_are_unique(line: tuple[LineStage, 
 
 def test_the_extract_line_evaluates_base_floor_and_tuned_model_on_one_test_set() -> None:
     evaluations = [stage for stage in EXTRACT if stage.program == "eval_extract"]
-    assert len(evaluations) == 3
+    assert [stage.name for stage in evaluations] == ["eval_base", "eval_regex", "eval_in_use", "eval_tuned"]
     assert all("--test-data=testset:{test_set}" in stage.arguments for stage in evaluations)
     assert set(inputs_of(EXTRACT[-1], EXTRACT)) == {stage.name for stage in evaluations}
