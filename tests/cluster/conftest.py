@@ -33,7 +33,7 @@ RELEASE = "t"
 def laptop() -> Iterator[None]:
     """The environment that `make kind-up` left for this machine."""
     if not (HOME / "laptop.env").exists() or not shutil.which("kubectl"):
-        pytest.skip("no development cluster: make kind-up")
+        pytest.exit("no development cluster, or no kubectl on PATH: make kind-up", returncode=2)
     patch = pytest.MonkeyPatch()
     for name, value in environment().items():
         patch.setenv(name, value)

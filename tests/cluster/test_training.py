@@ -103,6 +103,19 @@ def test_eviction_while_no_launcher_runs_leaves_the_log_behind(place: Place, pre
     assert any("exit code 0" in text and "steps in" in text for text in tails.values())
 
 
+def test_too_little_memory_goes_on_with_half_the_micro_batch(place: Place, prepared: Prepared) -> None:
+    place.install('stages.train_extract.resources={"requests":{"cpu":"1","memory":"1Gi"},"limits":{"memory":"2Gi"}}')
+    # 128 rows together take 2.7 GB, 64 take 1.6 GB
+    arguments = (*prepared.arguments, "--batch-size=128", "--max-steps=2")
+    fingerprint = _plan("train_extract", *arguments)
+    outcome = place.run("train_extract", *arguments, fingerprint=fingerprint, batch=(4, 4))
+    assert outcome.exit_code == 0, outcome
+    assert outcome.made
+    assert outcome.made.fingerprint == fingerprint, "a smaller micro-batch is the same work"
+    assert outcome.attempts == 2
+    assert any("--batch-size=64 --gradient-accumulation-steps=2" in line for line in place.said), place.said
+
+
 def test_s3_that_is_down_while_checkpoints_are_written(place: Place, longer: Prepared) -> None:
     try:
         with place.following("train_extract", *longer.arguments, fingerprint=longer.fingerprint) as following:
