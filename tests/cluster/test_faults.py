@@ -69,6 +69,44 @@ def test_a_gpu_that_no_node_has(place: Place) -> None:
     assert any("nvidia.com/gpu" in line for line in place.said), "it was not told while it waited"
 
 
+HARVEST = "stages.harvest_extract"
+QUOTA = '{"apiVersion":"v1","kind":"ResourceQuota","metadata":{"name":"small"},"spec":{"hard":{"pods":"0"}}}'
+
+
+@pytest.mark.parametrize(
+    ("value", "exit_code", "category", "remedy"),
+    [
+        (HARVEST + '.resources={"requests":{"memory":"900Gi"},"limits":{"memory":"900Gi"}}', 4, "no memory", HARVEST),
+        (HARVEST + '.resources={"requests":{"cpu":"900"}}', 4, "no cpu", f"{HARVEST}.resources.requests.cpu"),
+        (HARVEST + '.nodeSelector={"disk":"absent"}', 4, "no matching node", f"{HARVEST}.nodeSelector"),
+        (
+            HARVEST + '.extraVolumes=[{"name":"a","persistentVolumeClaim":{"claimName":"absent"}}]',
+            4,
+            "volume unbound",
+            f"{HARVEST}.extraVolumes",
+        ),
+        (HARVEST + '.priorityClassName="absent"', 2, "admission refused", f"{HARVEST}.priorityClassName"),
+        (
+            HARVEST + '.extraVolumes=[{"name":"a","hostPath":{"path":"/"}}]',
+            2,
+            "admission refused",
+            f"{HARVEST}.extraVolumes",
+        ),
+        ("caBundle.configMap=absent", 2, "config map missing", "caBundle.configMap"),
+        (QUOTA, 4, "quota exceeded", "resourcequota small"),
+    ],
+    ids=["memory", "cpu", "labels", "volume", "priority", "security", "config-map", "quota"],
+)
+def test_a_pod_that_can_never_start(place: Place, value: str, exit_code: int, category: str, remedy: str) -> None:
+    if value is QUOTA:
+        kubectl("apply", "-f", "-", namespace=place.namespace, given=QUOTA)
+        place.install("launcher.pendingTimeout=8")
+    else:
+        place.install(value, "launcher.pendingTimeout=8")
+    assert_cause(place.harvest(), exit_code, category, remedy)
+    assert place.jobs() == []
+
+
 def test_a_memory_limit_that_is_too_small(place: Place) -> None:
     place.install('stages.harvest_extract.resources={"requests":{"memory":"24Mi"},"limits":{"memory":"24Mi"}}')
     outcome = place.harvest()
