@@ -290,14 +290,17 @@ def _open_s3(uri: str) -> Any:
         raise StoreError(
             f"{uri}: no AWS credentials found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or a role"
         ) from None
-    return S3Store(
-        bucket,
-        prefix=prefix or None,
-        config={"region": region, "disable_bulk_delete": True, **({"endpoint": endpoint} if endpoint else {})},
-        credential_provider=credentials,
-        client_options={"allow_http": True, "timeout": "300s"},
-        retry_config={"max_retries": 5},
-    )
+    try:
+        return S3Store(
+            bucket,
+            prefix=prefix or None,
+            config={"region": region, "disable_bulk_delete": True, **({"endpoint": endpoint} if endpoint else {})},
+            credential_provider=credentials,
+            client_options={"allow_http": True, "timeout": "300s"},
+            retry_config={"max_retries": 5},
+        )
+    except ValueError as error:
+        raise UsageError(f"{uri} is no place in S3: {str(error).splitlines()[0]}") from None
 
 
 def _endpoint(session: Any) -> str | None:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from ctiforge.errors import StoreError
+from ctiforge.errors import StoreError, UsageError
 from ctiforge.store.objects import explain, open_store
 
 
@@ -48,6 +48,14 @@ def test_endless_conflicts_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         open_store(str(tmp_path)).write_new("k", b"x")
     assert waits == sorted(waits)
     assert len(waits) > 3
+
+
+@pytest.mark.parametrize("uri", ["gs://bucket", "s3://", "s3://bucket/a//b"])
+def test_what_names_no_store_is_a_usage_error(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "y")
+    with pytest.raises(UsageError, match=uri):
+        open_store(uri)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from ctiforge.errors import ExitCode
 from ctiforge.launcher.kubernetes.client import Object
 from ctiforge.launcher.kubernetes.diagnosis import Category, Diagnosis
 from ctiforge.launcher.kubernetes.manifests import attempt_of
-from ctiforge.launcher.kubernetes.reading import holds, state
+from ctiforge.launcher.kubernetes.reading import has_succeeded, holds, state
 
 BACK_OFF_S = 10
 """Kubernetes waits so long before the first new pod of a Job, and twice as long each time."""
@@ -83,7 +83,7 @@ def decide(
     `crashes_before` are the crashes of earlier attempts: all of them together are bounded by the
     template's backoffLimit.
     """
-    if holds(job, "Complete") or any(pod["status"].get("phase") == "Succeeded" for pod in pods):
+    if holds(job, "Complete") or any(map(has_succeeded, pods)):
         return Decision("ended")
     if diagnosis and diagnosis.category is Category.OOM_KILLED:
         return Decision("halve", why=diagnosis.summary)

@@ -8,7 +8,16 @@ from datetime import datetime
 from ctiforge.launcher.kubernetes.categories import Category, Diagnosis
 from ctiforge.launcher.kubernetes.client import Object
 from ctiforge.launcher.kubernetes.ending import CONTRACT, contract, diagnose_ended, diagnose_running
-from ctiforge.launcher.kubernetes.reading import condition, creation_time, holds, kubectl, moment, shortened, values_key
+from ctiforge.launcher.kubernetes.reading import (
+    condition,
+    creation_time,
+    has_succeeded,
+    holds,
+    kubectl,
+    moment,
+    shortened,
+    values_key,
+)
 from ctiforge.launcher.kubernetes.waiting import diagnose_creation, diagnose_waiting
 
 __all__ = ["Category", "Diagnosis", "diagnose"]
@@ -24,7 +33,7 @@ def diagnose(
     once the Job has failed, the newest pod that can explain it does.
     """
     newest_first = sorted(pods, key=creation_time, reverse=True)
-    if holds(job, "Complete") or any(pod["status"].get("phase") == "Succeeded" for pod in pods):
+    if holds(job, "Complete") or any(map(has_succeeded, pods)):
         return None
     failure = next((each for each in (condition(job, "Failed"), condition(job, "FailureTarget")) if each), None)
     if failure and failure["status"] == "True":

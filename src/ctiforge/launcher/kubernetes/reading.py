@@ -68,6 +68,12 @@ def value_of_reference(pod: Object, kind: str, name: str) -> str:
     return f"{values_key(pod)}.extraVolumes"
 
 
+def has_succeeded(pod: Object) -> bool:
+    """Whether the pod's program ended well; its phase says so a second or two later, when all is cleared away."""
+    ended = state(pod).get("terminated")
+    return pod["status"].get("phase") == "Succeeded" or (ended is not None and ended.get("exitCode") == 0)
+
+
 def volume(pod: Object, name: str) -> Object:
     """The pod's volume of that name; empty when there is none."""
     return next((each for each in pod["spec"].get("volumes") or [] if each["name"] == name), {})

@@ -19,9 +19,11 @@ def job(attempt: int = 1, *, failed: int = 0, age_s: float = 10, condition: str 
     return {"metadata": metadata, "spec": {"backoffLimit": 6}, "status": {"failed": failed, "conditions": conditions}}
 
 
-def pod(phase: str, *, running_s: float | None = None):
+def pod(phase: str, *, running_s: float | None = None, exit_code: int | None = None):
     created = (NOW - timedelta(seconds=5)).isoformat()
     state = {"running": {"startedAt": (NOW - timedelta(seconds=running_s)).isoformat()}} if running_s else {}
+    if exit_code is not None:
+        state = {"terminated": {"exitCode": exit_code}}
     return {
         "metadata": {"name": "p", "creationTimestamp": created},
         "status": {"phase": phase, "containerStatuses": [{"name": "stage", "state": state}]},
@@ -55,6 +57,8 @@ def test_a_live_job_is_adopted_and_a_failed_one_followed_by_the_next(jobs, by_ru
         (job(), [pod("Pending")], None, 0, "wait", 0),
         (job(), [pod("Running", running_s=3)], None, 0, "wait", 0),
         (job(), [pod("Succeeded")], None, 0, "ended", 0),
+        (job(), [pod("Running", exit_code=0)], None, 0, "ended", 0),
+        (job(), [pod("Running", exit_code=75)], None, 0, "wait", 0),
         (job(condition="Complete"), [], None, 0, "ended", 0),
         (job(condition="Failed"), [], diagnosis(Category.DATA_ERROR, exit_code=3), 0, "fail", 3),
         (job(condition="Failed"), [], diagnosis(Category.CRASHED, exit_code=139), 0, "fail", 139),
