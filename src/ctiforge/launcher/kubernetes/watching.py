@@ -61,7 +61,8 @@ class Watching:
         self._cluster = cluster
         self._selectors = selectors
         self._stop = threading.Event()
-        self._followed: set[str] = set()
+        self._ends: dict[str, threading.Event] = {}
+        """By each pod that is followed: whether a watch has told that its program ended."""
 
     def __enter__(self) -> "Watching":
         for kind, selector in self._selectors.items():
@@ -73,8 +74,8 @@ class Watching:
 
     def follow(self, pod: str) -> None:
         """Follow the log of this pod from its beginning; once."""
-        if pod not in self._followed:
-            self._followed.add(pod)
+        if pod not in self._ends:
+            self._ends[pod] = threading.Event()
             self._start(self._follow, pod)
 
     def _start(self, target: Callable[..., None], *arguments: object) -> None:
@@ -142,6 +143,8 @@ class Watching:
             known.pop(name, None)
         else:
             known[name] = item
+            if name in self._ends and "terminated" in state(item):
+                self._ends[name].set()
         self.changes.put(Changed(kind, name, None if deleted else item))
 
     def _follow(self, pod: str) -> None:
@@ -158,6 +161,9 @@ class Watching:
                         self.changes.put(Logged(pod, line.rstrip()))
                 if self._has_ended(pod):
                     break
+                # a log ends a moment before the cluster knows that its program has
+                self._ends[pod].wait(PAUSE_S)
+                continue
             except ClusterError as error:
                 # 404: the pod is gone; 400: its container never started
                 if error.status in (400, 403, 404):
