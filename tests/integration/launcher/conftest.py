@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -39,7 +40,9 @@ def work(dirs):
               file=sys.stderr, flush=True)
         try:
             print(f"{NAME} waits")
-            time.sleep(60)
+            # in pieces: a signal that comes just before a sleep does not end it
+            for _ in range(600):
+                time.sleep(0.1)
         except SystemExit:
             raise InterruptedRunError("state saved") from None
     came_back = (dirs.scratch / "checkpoint").exists()
@@ -126,6 +129,8 @@ class World:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            # a shell's background job ignores Ctrl-C, and what it starts inherits that
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def ctiforge(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
