@@ -30,6 +30,8 @@ from ctiforge.store.runs import Cause
 KEEP_LINES = 2_000
 TICK_S = 1.0
 """Between looks at what time alone tells: a lost node, a limit that has passed."""
+SETTLES_S = 3.0
+"""A new pod may have to wait for the room that an ended one takes until it is cleared away: that is not told."""
 LAST_WORDS_S = 15.0
 """How long the end of a log is waited for once its program has ended."""
 
@@ -173,7 +175,8 @@ class _Work:
         now = datetime.now(UTC)
         decision = decide(job, self._own_pods(), diagnosis, now, limits, self.crashes)
         if diagnosis and decision.move == "wait":
-            self._tell(diagnosis)
+            if diagnosis.since is None or (now - diagnosis.since).total_seconds() >= SETTLES_S:
+                self._tell(diagnosis)
         elif diagnosis:
             self.known_since.setdefault(diagnosis.summary, now)
         return decision

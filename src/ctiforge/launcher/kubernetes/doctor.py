@@ -10,7 +10,6 @@ from typing import Literal
 from ctiforge.launcher.kubernetes.client import Cluster, ClusterError, Object, explain
 from ctiforge.launcher.kubernetes.diagnosis import Diagnosis, diagnose
 from ctiforge.launcher.kubernetes.manifests import CONTAINER, RUN, dashed, runner_job, template_name
-from ctiforge.launcher.kubernetes.reading import has_succeeded
 from ctiforge.launcher.kubernetes.watching import Changed, WatchFailed, Watching
 
 CHART_VERSION = "ctiforge.io/chart-version"
@@ -164,7 +163,8 @@ def _follow(cluster: Cluster, name: str, patience_s: float) -> Diagnosis | float
             if isinstance(change, Changed):
                 _keep(known, change, name)
             pods = list(known["pods"].values())
-            if any(map(has_succeeded, pods)):
+            # not when the program has ended alone: the next trial needs the room that the pod still takes
+            if any(pod["status"].get("phase") == "Succeeded" for pod in pods):
                 return waited
             if job := known["jobs"].get(name):
                 found = diagnose(job, pods, list(known["events"].values()), datetime.now(UTC))
