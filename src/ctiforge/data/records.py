@@ -1,7 +1,7 @@
 """The record that a harvest writes and a test set holds: one article with its observables."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -9,14 +9,18 @@ from ctiforge.errors import DataError
 from ctiforge.observables import Observable
 
 Labeller = Literal["model", "human"]
+OsLabel = Literal["Windows", "Linux", "MacOS", "multiple", "Unknown"]
+OS_LABELS: tuple[OsLabel, ...] = get_args(OsLabel)
+"""What an article can be about; their order is that of a classifier's outputs."""
 
 
 class ArticleRecord(BaseModel):
     """One article and what is known to stand in it.
 
     A type in `labelled_types` without an observable is a true negative; a type outside it is
-    unlabelled: never trained on, never scored. `group` is shared by near duplicates. `tags` are
-    free labels that evaluations break their figures down by (`style`, `length`).
+    unlabelled: never trained on, never scored. `os_label` None: nobody said which operating system
+    the article is about. `group` is shared by near duplicates. `tags` are free labels that
+    evaluations break their figures down by (`style`, `length`).
     """
 
     model_config = ConfigDict(frozen=True)
@@ -28,6 +32,7 @@ class ArticleRecord(BaseModel):
     content_hash: str
     observables: tuple[Observable, ...] = ()
     labelled_types: tuple[str, ...] = ()
+    os_label: OsLabel | None = None
     labelled_by: Labeller = "model"
     annotator: str | None = None
     generation: str | None = None

@@ -1,0 +1,226 @@
+"""How well classifiers name the class of each article of one test set: a row each, with intervals over articles.
+
+Precision, recall and F1 of a class, their macro mean and their mean weighted by the class's articles
+are those of scikit-learn's `classification_report`; the macro mean is over classes that occur in the
+test set.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ctiforge.errors import DataError
+from ctiforge.evaluation.report import Bootstrap, MetricFigure, ModelInfo, TestSetInfo
+from ctiforge.evaluation.statistics import MIN_POSITIVE_ARTICLES, Floats, draws, f1, interval, ratio
+
+KIND = "classification"
+SCHEMA_VERSION = 1
+RowKind = Literal["floor", "baseline", "snippet", "model"]
+Measure = Literal["accuracy", "agreement"]
+Formula = Callable[["ClassSums"], Floats]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Case(_Record):
+    """One article of the test set and its true class."""
+
+    id: str
+    title: str = ""
+    label: str
+
+
+class ClassFigures(_Record):
+    """How one class fares."""
+
+    label: str
+    support: int
+    """Articles of this class."""
+    predicted: int
+    found: int
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    low: float | None
+    """Interval of F1; None where too few articles carry it."""
+    high: float | None
+
+
+class Latency(_Record):
+    """Seconds for one article, all its windows included."""
+
+    median: float
+    p95: float
+
+
+class Row(_Record):
+    """One classifier on the test set."""
+
+    name: str
+    kind: RowKind
+    metrics: dict[str, MetricFigure]
+    """`accuracy`, `macro_f1`, `weighted_f1`, `weighted_precision`, `weighted_recall`."""
+    classes: tuple[ClassFigures, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    """Articles by true class (rows) and predicted class (columns), in the order of `labels`."""
+    predictions: tuple[str, ...]
+    """The class predicted for each case."""
+    latency_s: Latency | None = None
+    size_bytes: int | None = None
+    """On disk."""
+
+
+class ClassifierEvaluation(_Record):
+    """Several classifiers on one test set, as `evaluation.json` holds them; the model under test is the last row."""
+
+    kind: Literal["classification"] = "classification"
+    schema_version: int = SCHEMA_VERSION
+    model: ModelInfo
+    test_set: TestSetInfo
+    measure: Measure
+    """`agreement` where the labels come from the labeler that the model was trained on: then no figure says
+    how often it is right."""
+    labels: tuple[str, ...]
+    fingerprint: str
+    cases: tuple[Case, ...]
+    rows: tuple[Row, ...]
+    bootstrap: Bootstrap = Bootstrap()
+
+    @property
+    def result(self) -> Row:
+        """The row of the model under test."""
+        return self.rows[-1]
+
+
+class ClassSums:
+    """Articles by class under each replicate: `found`, `predicted` and `expected` are (replicates, classes)."""
+
+    def __init__(self, truths: Sequence[str], predictions: Sequence[str], labels: Sequence[str], drawn: Floats) -> None:
+        expected, predicted = _one_hot(truths, labels), _one_hot(predictions, labels)
+        self.present = expected.sum(axis=0) > 0
+        self.articles = drawn.sum(axis=1)
+        self.expected = drawn @ expected
+        self.predicted = drawn @ predicted
+        self.found = drawn @ (expected * predicted)
+
+
+def accuracy(sums: ClassSums) -> Floats:
+    """Share of articles whose class is named."""
+    return ratio(sums.found.sum(axis=1), sums.articles)
+
+
+def macro_f1(sums: ClassSums) -> Floats:
+    """The mean F1 of the classes that occur."""
+    each = np.where(sums.expected > 0, f1(sums.found, sums.expected, sums.predicted), np.nan)
+    known = np.isfinite(each)
+    return ratio(np.where(known, each, 0).sum(axis=1), known.sum(axis=1).astype(np.float64))
+
+
+def weighted(of: Callable[[ClassSums], Floats]) -> Formula:
+    """A figure of the classes, (replicates, classes), averaged by their articles; one that is not a number counts 0."""
+    return lambda sums: ratio((np.nan_to_num(of(sums)) * sums.expected).sum(axis=1), sums.articles)
+
+
+METRICS: dict[str, tuple[str, Formula]] = {
+    "accuracy": ("accuracy", accuracy),
+    "macro_f1": ("macro-F1", macro_f1),
+    "weighted_f1": ("weighted F1", weighted(lambda sums: f1(sums.found, sums.expected, sums.predicted))),
+    "weighted_precision": ("weighted precision", weighted(lambda sums: ratio(sums.found, sums.predicted))),
+    "weighted_recall": ("weighted recall", weighted(lambda sums: ratio(sums.found, sums.expected))),
+}
+"""Name to label and formula; higher is better in all of them."""
+
+
+def score_row(
+    name: str,
+    kind: RowKind,
+    truths: Sequence[str],
+    predictions: Sequence[str],
+    labels: Sequence[str],
+    *,
+    seconds: Sequence[float] = (),
+    size_bytes: int | None = None,
+) -> Row:
+    """Score one classifier; `seconds` are the latencies of the articles where they were measured."""
+    once = ClassSums(truths, predictions, labels, np.ones((1, len(truths))))
+    replicated = [ClassSums(truths, predictions, labels, block) for block in draws(len(truths))]
+    return Row(
+        name=name,
+        kind=kind,
+        metrics={
+            metric: _figure(label, formula, once, replicated, len(truths))
+            for metric, (label, formula) in METRICS.items()
+        },
+        classes=tuple(_class_figures(number, label, once, replicated) for number, label in enumerate(labels)),
+        confusion=confusion(truths, predictions, labels),
+        predictions=tuple(predictions),
+        latency_s=Latency(median=float(np.median(seconds)), p95=float(np.quantile(seconds, 0.95))) if seconds else None,
+        size_bytes=size_bytes,
+    )
+
+
+def confusion(truths: Sequence[str], predictions: Sequence[str], labels: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+    """Articles by true class (rows) and predicted class (columns)."""
+    counts = _one_hot(truths, labels).T @ _one_hot(predictions, labels)
+    return tuple(tuple(int(count) for count in row) for row in counts)
+
+
+def read_classifier_evaluation(text: str, source: str) -> ClassifierEvaluation:
+    """Parse an `evaluation.json` of eval_os_bert; `source` names it in errors. Raises DataError where it is none."""
+    try:
+        evaluation = ClassifierEvaluation.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise DataError(f"{source} is no evaluation of OS-BERT: {where}: {first['msg']}") from None
+    if evaluation.schema_version != SCHEMA_VERSION:
+        raise DataError(
+            f"{source} has evaluation schema {evaluation.schema_version}, this ctiforge reads {SCHEMA_VERSION}: "
+            "evaluate that model again"
+        )
+    return evaluation
+
+
+def _one_hot(values: Sequence[str], labels: Sequence[str]) -> Floats:
+    return np.array([[float(value == label) for label in labels] for value in values]).reshape(len(values), len(labels))
+
+
+def _figure(
+    label: str, formula: Formula, once: ClassSums, replicated: Sequence[ClassSums], articles: int
+) -> MetricFigure:
+    value = float(formula(once)[0])
+    enough = articles >= MIN_POSITIVE_ARTICLES
+    found = interval(np.concatenate([formula(sums) for sums in replicated])) if enough else None
+    return MetricFigure(
+        label=label,
+        direction="higher",
+        unit="share",
+        value=value if np.isfinite(value) else None,
+        low=found.low if found else None,
+        high=found.high if found else None,
+        support=articles,
+    )
+
+
+def _class_figures(number: int, label: str, once: ClassSums, replicated: Sequence[ClassSums]) -> ClassFigures:
+    support, predicted, found = (int(each[0, number]) for each in (once.expected, once.predicted, once.found))
+    of_class = (
+        interval(np.concatenate([f1(s.found, s.expected, s.predicted)[:, number] for s in replicated]))
+        if support >= MIN_POSITIVE_ARTICLES
+        else None
+    )
+    return ClassFigures(
+        label=label,
+        support=support,
+        predicted=predicted,
+        found=found,
+        precision=found / predicted if predicted else None,
+        recall=found / support if support else None,
+        f1=2 * found / (support + predicted) if support + predicted else None,
+        low=of_class.low if of_class else None,
+        high=of_class.high if of_class else None,
+    )
