@@ -2,6 +2,7 @@
 #
 #   make train-extract                                        the demo, on embedded defaults
 #   make train-extract DATABASE_URL=… MODEL=… STORE=s3://…    a team's own articles, model and store
+#   make train-os-bert                                        the same for the other line
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -16,9 +17,11 @@ export CTIFORGE_STORE := $(STORE)
 endif
 ifdef MODEL
 export CTIFORGE_MODEL := $(MODEL)
+export CTIFORGE_OS_MODEL := $(MODEL)
 endif
 ifdef TEST_SET
 export CTIFORGE_TEST_SET := $(TEST_SET)
+export CTIFORGE_OS_TEST_SET := $(TEST_SET)
 endif
 ifdef DATABASE_URL
 export DATABASE_URL
@@ -54,6 +57,9 @@ $(VENV)/installed: pyproject.toml constraints.txt
 train-extract: install ## The Extract Agent, end to end: harvest, format, train, eval, compare
 	$(ON_KIND) $(BIN)/ctiforge run extract $(ARGS)
 
+train-os-bert: install ## OS-BERT, end to end: prepare, train, baselines, eval, compare
+	$(ON_KIND) $(BIN)/ctiforge run os-bert $(ARGS)
+
 harvest: install ## One step by hand: articles and results into records (ARGS="--output … --from-database")
 	$(BIN)/python jobs/harvest_extract.py $(ARGS)
 
@@ -68,6 +74,15 @@ eval: install ## One step by hand: a model's figures on a test set (ARGS="--mode
 
 compare: install ## Evaluations side by side (ARGS="A.json B.json …")
 	$(BIN)/ctiforge compare $(ARGS)
+
+prepare-os: install ## One step by hand: articles labelled by operating system (ARGS="--output …")
+	$(BIN)/python jobs/prepare_os.py $(ARGS)
+
+detect-os: install ## The operating system that one text is about, as JSON (ARGS="FILE --model …")
+	$(BIN)/ctiforge detect-os $(ARGS)
+
+publish: install ## A model on the Hub, with its card (ARGS="os-bert --repo … --version …")
+	$(BIN)/ctiforge publish $(ARGS)
 
 testset: install ## Test sets: create, import, list (ARGS="create …")
 	$(BIN)/ctiforge testset $(ARGS)
@@ -124,7 +139,10 @@ stages-lock: install ## Accept changed stage sources after deciding whether thei
 eval-real: install ## Regex floor and a model on the 30 real articles of ../shared/data
 	$(BIN)/python benchmarks/eval_real.py $(ARGS)
 
-bench-harvest: install ## Rows per second and memory against a SQLAlchemy harvest
+bench-train-os-bert: install ## OS-BERT, end to end: prepare, train, baselines, eval, compare
+	$(ON_KIND) $(BIN)/ctiforge run os-bert $(ARGS)
+
+harvest: install ## Rows per second and memory against a SQLAlchemy harvest
 	$(BIN)/python benchmarks/bench_harvest.py $(ARGS)
 
 bench-train: install ## CPU-seconds to the same held-out loss against two other recipes
@@ -139,6 +157,15 @@ bench-evictions: install ## What evictions cost on the development cluster (afte
 bench-cluster: install ## What the launcher adds to a Job (after kind-up)
 	$(BIN)/python benchmarks/bench_cluster.py $(ARGS)
 
+bench-label: install ## Labelling 200 articles at concurrency 8 against 1, and after a kill
+	$(BIN)/python benchmarks/bench_label.py $(ARGS)
+
+bench-windows: install ## OS-BERT on whole articles against their first 2,000 characters
+	$(BIN)/python benchmarks/bench_windows.py $(ARGS)
+
+bench-detect: install ## Articles per second of detect_many against a snippet called window by window
+	$(BIN)/python benchmarks/bench_detect.py $(ARGS)
+
 bench-help: install ## How long every --help takes
 	$(BIN)/python benchmarks/bench_help.py $(ARGS)
 
@@ -149,5 +176,5 @@ clean: ## Remove the environment, the embedded database and the embedded store
 	-$(BIN)/python jobs/demo_database.py down
 	rm -rf $(VENV) .ctiforge outputs
 
-.PHONY: help install train-extract harvest format train eval compare testset extract config doctor test format-code \
-	images services-image kind-up kind-down test-cluster chart-values stages-lock eval-real bench-harvest bench-train bench-preempt bench-evictions bench-cluster bench-help demo-base clean
+.PHONY: help install train-extract train-os-bert prepare-os detect-os publish harvest format train eval compare testset extract config doctor test format-code \
+	images services-image kind-up kind-down test-cluster chart-values stages-lock eval-real bench-harvest bench-train bench-preempt bench-evictions bench-cluster bench-label bench-windows bench-detect bench-help demo-base clean

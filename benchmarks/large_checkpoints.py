@@ -18,12 +18,12 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from ctiforge.store.checkpoints import Checkpoints
 from ctiforge.store.objects import open_store
-from ctiforge.training.batches import Rows
+from ctiforge.training.batches import AnswerCollator, Rows
 from ctiforge.training.callbacks import Stops
 from ctiforge.training.checkpoints import CheckpointWriter
 from ctiforge.training.encoding import EncodedExample
 from ctiforge.training.options import TrainingOptions
-from ctiforge.training.trainer import AnswerTrainer, train
+from ctiforge.training.trainer import Kind, ResumableTrainer, train
 
 STEPS, SAVE_STEPS = 90, 40
 
@@ -39,13 +39,14 @@ def main(mode: str, parameters: int) -> None:
     numbers = random.Random(0)
     rows = Rows([EncodedExample([numbers.randrange(1_000) for _ in range(64)], 32) for _ in range(STEPS)])
     options = TrainingOptions(1, 1, max_steps=STEPS, save_steps=SAVE_STEPS)
+    kind = Kind("train", AnswerCollator(0), torch.float32, "take a smaller model")
     torch.manual_seed(0)
     model = _model(parameters)
     with tempfile.TemporaryDirectory() as folder:
         checkpoints = Checkpoints(open_store(f"{folder}/store"), "checkpoints/train/large")
         (Path(folder) / "scratch").mkdir()
         started = time.monotonic()
-        train(model, rows, Rows([]), 0, options, checkpoints, Path(folder) / "scratch")
+        train(model, rows, Rows([]), kind, options, checkpoints, Path(folder) / "scratch")
         wall = time.monotonic() - started
     first, *others = (waits[step] for step in sorted(waits))
     print(statistics.median(others), first, max(sizes), wall)
@@ -62,7 +63,7 @@ def _model(parameters: int) -> LlamaForCausalLM:
 
 def _time_waits(waits: dict[int, float]) -> None:
     """Note, by the step of a checkpoint, what the training loop spends on it: taking it, and waiting for the last."""
-    save, begin = AnswerTrainer._save_checkpoint, Stops.on_step_begin
+    save, begin = ResumableTrainer._save_checkpoint, Stops.on_step_begin
 
     def timed_save(self: Any, model: Any, trial: Any) -> None:
         started = time.monotonic()
@@ -75,7 +76,7 @@ def _time_waits(waits: dict[int, float]) -> None:
         if waits:
             waits[max(waits)] += time.monotonic() - started
 
-    AnswerTrainer._save_checkpoint = timed_save  # type: ignore[method-assign]
+    ResumableTrainer._save_checkpoint = timed_save  # type: ignore[method-assign]
     Stops.on_step_begin = timed_begin  # type: ignore[method-assign]
 
 

@@ -1,4 +1,4 @@
-# Harvest, format, compare and the launcher: no torch.
+# Harvest, prepare, format, compare and the launcher: no torch.
 #   docker build -f docker/cpu.Dockerfile --build-arg COMMIT=$(git rev-parse HEAD) -t ctiforge-cpu .
 # --build-context wheels=DIR offers pip the wheels of that folder.
 ARG BASE=python:3.11-slim-bookworm
@@ -19,11 +19,14 @@ RUN --mount=type=cache,target=/root/.cache/pip --mount=type=bind,from=wheels,tar
     python -m venv --without-pip /opt/venv \
     && pip --python /opt/venv install --no-compile --find-links /wheels -c constraints.txt '.[cpu,launcher]' \
     && pip --python /opt/venv uninstall --yes ctiforge \
-    # the asynchronous client: 41 MB that nothing imports
-    && rm -r /opt/venv/lib/python3.11/site-packages/kubernetes/aio
+    # Kubernetes' asynchronous client and what it alone needs, and tests: 60 MB that nothing imports
+    && pip --python /opt/venv uninstall --yes aiohttp aiohttp-retry aiosignal frozenlist multidict propcache yarl \
+    && cd /opt/venv/lib/python3.11/site-packages && rm -r kubernetes/aio \
+    && find numpy -type d -name tests -prune -exec rm -r {} +
 # bytecode of what the programs import, and of nothing else: the root is read-only, so none is written later
 RUN PYTHONDONTWRITEBYTECODE= python -c "import boto3, kubernetes.client, kubernetes.config, kubernetes.watch, numpy, \
-obstore.auth.boto3, obstore.store, psycopg2, pydantic_settings, rensa, rich.live, rich.progress, rich.table, typer, \
+obstore.auth.boto3, obstore.store, openai.resources.chat.completions, psycopg2, pydantic_settings, rensa, rich.live, \
+rich.progress, rich.table, typer, \
 transformers.models.auto.tokenization_auto, transformers.tokenization_utils_fast" 2>/dev/null
 
 FROM runtime
@@ -34,7 +37,7 @@ COPY jobs /app/jobs
 ARG COMMIT=unknown
 ARG VERSION=0.1.0
 LABEL org.opencontainers.image.title="ctiforge (cpu)" \
-      org.opencontainers.image.description="harvest, format, compare and launcher of ctiforge" \
+      org.opencontainers.image.description="harvest, prepare, format, compare and launcher of ctiforge" \
       org.opencontainers.image.licenses=MIT \
       org.opencontainers.image.version=${VERSION} \
       org.opencontainers.image.revision=${COMMIT}

@@ -1,4 +1,4 @@
-# Train and evaluate: torch brings its own CUDA libraries, so a plain Python base serves.
+# Train, baselines and evaluate: torch brings its own CUDA libraries, so a plain Python base serves.
 #   docker build -f docker/cuda.Dockerfile --build-arg COMMIT=$(git rev-parse HEAD) -t ctiforge-train .
 # --build-arg TORCH="torch==2.13.0 --index-url …" chooses another variant, --build-context wheels=DIR a local wheel.
 ARG BASE=python:3.11-slim-bookworm
@@ -25,12 +25,16 @@ RUN --mount=type=cache,target=/root/.cache/pip --mount=type=bind,from=wheels,tar
     --mount=type=bind,source=constraints.txt,target=/build/constraints.txt \
     --mount=type=bind,source=src/ctiforge/__init__.py,target=/build/src/ctiforge/__init__.py \
     cp -r /build /tmp/build && cd /tmp/build \
-    && pip --python /opt/venv install --no-compile --find-links /wheels -c /build/constraints.txt '.[train]' \
+    && pip --python /opt/venv install --no-compile --find-links /wheels -c /build/constraints.txt '.[train,demo-encoder]' \
     && pip --python /opt/venv uninstall --yes ctiforge \
-    && rm -rf /tmp/build
+    && rm -rf /tmp/build \
+    # 31 MB that nothing imports
+    && cd /opt/venv/lib/python3.11/site-packages \
+    && find matplotlib numpy scipy sklearn -type d -name tests -prune -exec rm -r {} +
 # bytecode of what the programs import, and of nothing else: the root is read-only, so none is written later
 RUN PYTHONDONTWRITEBYTECODE= MPLCONFIGDIR=/tmp/mpl python -c "import accelerate, boto3, matplotlib.pyplot, numpy, \
-obstore.auth.boto3, obstore.store, peft, pydantic_settings, rich.progress, rich.table, torch, typer, \
+obstore.auth.boto3, obstore.store, peft, pydantic_settings, rich.progress, rich.table, sklearn.ensemble, \
+sklearn.linear_model, sklearn.model_selection, skops.io, torch, typer, \
 transformers.models.auto.modeling_auto, transformers.models.auto.tokenization_auto, transformers.trainer" \
     && rm -rf /tmp/mpl
 

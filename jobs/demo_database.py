@@ -1,4 +1,4 @@
-"""The embedded defaults: a PostgreSQL on this machine with the demo corpus, and its test set in the store."""
+"""The embedded defaults: a PostgreSQL on this machine with the demo corpora, and their test sets in the store."""
 
 import json
 from typing import Annotated
@@ -14,23 +14,31 @@ DEFAULT_FOLDER = ".ctiforge/postgres"
 
 @app.command()
 def up(
-    store: Annotated[str, typer.Option(help="The store that the demo test set is registered in.")] = ".ctiforge/store",
+    store: Annotated[
+        str, typer.Option(help="The store that the demo test sets are registered in.")
+    ] = ".ctiforge/store",
     folder: FolderFlag = DEFAULT_FOLDER,
 ) -> None:
-    """Start the server, fill it where it is empty, and print {"database_url", "test_set"} as one JSON line."""
+    """Start the server, fill it where it is empty, and print one JSON line: database_url, test_set, os_test_set."""
+    from dataclasses import asdict
     from pathlib import Path
 
     from ctiforge.demo.setup import start_demo
 
     demo = start_demo(Path(folder), store)
-    print(json.dumps({"database_url": demo.database_url, "test_set": demo.test_set}), flush=True)
+    print(json.dumps(asdict(demo)), flush=True)
 
 
 @app.command()
 def load(
-    store: Annotated[str, typer.Option(help="The store that the demo test set is registered in.")] = ".ctiforge/store",
+    store: Annotated[
+        str, typer.Option(help="The store that the demo test sets are registered in.")
+    ] = ".ctiforge/store",
 ) -> None:
-    """Load the demo corpus into the database that DATABASE_URL names; one with other articles is refused."""
+    """Load the demo corpora into the database that DATABASE_URL names; one with other articles is refused.
+
+    Prints test_set and os_test_set as one JSON line; the URL may hold a password and is not repeated.
+    """
     import os
 
     from ctiforge.demo.setup import load_demo_into
@@ -39,7 +47,8 @@ def load(
     url = os.environ.get("DATABASE_URL")
     if not url:
         raise UsageError("say which database: set DATABASE_URL")
-    print(json.dumps({"test_set": load_demo_into(url, store).test_set}), flush=True)
+    demo = load_demo_into(url, store)
+    print(json.dumps({"test_set": demo.test_set, "os_test_set": demo.os_test_set}), flush=True)
 
 
 @app.command()

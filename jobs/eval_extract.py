@@ -32,6 +32,7 @@ def main(
     plan: PlanFlag = False,
 ) -> None:
     """Score a model on the labelled types of a test set; a type that nobody labelled is never scored."""
+    from ctiforge.data.test_data import find_test_data
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
 
     if article_id is not None:
@@ -78,21 +79,6 @@ def main(
         print_result(result.uri, output)
 
 
-def find_test_data(test_data: str | None, store: str | None) -> tuple[str, str | None]:
-    """The URI of the labelled articles, and name@version where they are a test set of the store."""
-    from ctiforge.errors import UsageError
-
-    if not test_data:
-        raise UsageError("give --test-data FILE, or testset:NAME of the store (ctiforge testset list)")
-    if not test_data.startswith("testset:"):
-        return test_data, None
-    from ctiforge.data.testsets import test_set_inputs
-
-    found = test_set_inputs(store, [test_data.removeprefix("testset:")])
-    name, uri = next(iter(found.items()))
-    return uri, name.removeprefix("test_set:")
-
-
 def find_model(model: str) -> tuple[dict[str, str], dict[str, str]]:
     """How the model enters the fingerprint: by content where it lies in a folder or the store, else by name."""
     from ctiforge.training.encoding import model_input
@@ -123,6 +109,7 @@ def show_article(
     from rich.console import Console
 
     from ctiforge.data.database import read_article
+    from ctiforge.data.test_data import find_test_data
     from ctiforge.data.testsets import read_labelled_articles
     from ctiforge.errors import UsageError
     from ctiforge.evaluation.tables import article_view

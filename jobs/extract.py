@@ -1,7 +1,6 @@
 """Extracts the observables of one text with a trained model."""
 
 import json
-import os
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,6 +22,7 @@ def main(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
     """Print the observables of a text as JSON, in the shape that the application stores."""
+    from ctiforge.data.texts import read_text
     from ctiforge.extract.evaluate import load_extractor
     from ctiforge.extract.merging import application_result
     from ctiforge.store.artifacts import fetch
@@ -38,25 +38,6 @@ def main(
     if broken:
         print(f"{len(broken)} of {len(extraction.windows)} windows gave no valid JSON", file=sys.stderr)
     print(json.dumps(application_result(extraction.observables, url), ensure_ascii=False, indent=1))
-
-
-def read_text(file: str | None, article_id: str | None) -> tuple[str, str | None]:
-    """The text and, for an article of the database, its URL."""
-    from ctiforge.errors import UsageError
-
-    if (file is None) == (article_id is None):
-        raise UsageError("give a file (or - for standard input), or --article-id N")
-    if article_id is not None:
-        from ctiforge.data.database import read_article
-
-        article = read_article(os.environ.get("DATABASE_URL"), article_id)
-        return article.content, article.url
-    if file == "-":
-        return sys.stdin.read(), None
-    try:
-        return Path(str(file)).read_text(encoding="utf-8", errors="replace"), None
-    except OSError as error:
-        raise UsageError(f"cannot read {file}: {error.strerror}") from error
 
 
 if __name__ == "__main__":

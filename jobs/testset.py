@@ -1,4 +1,7 @@
-"""Makes, imports and lists test sets: articles that a person has checked, immutable once imported."""
+"""Makes, imports and lists test sets: articles that a person has checked, immutable once imported.
+
+A test set holds observables, the operating systems that articles are about, or both.
+"""
 
 from pathlib import Path
 from typing import Annotated
@@ -20,12 +23,13 @@ def create(
     seed: int = 0,
 ) -> None:
     """Sample articles by length, type and platform into a file to review: correct it, name the annotator, import it."""
+    from ctiforge.data.records import OS_LABELS
     from ctiforge.extract.testset_review import write_review
 
     written = write_review(input, output, size, seed)
     print(
-        f"{written} articles in {output}: correct observables and labelled_types, fill in annotator, "
-        f"then: ctiforge testset import {output} --name NAME"
+        f"{written} articles in {output}: correct observables and labelled_types, or empty both and set os_label "
+        f"({', '.join(OS_LABELS)}), or do both; fill in annotator, then: ctiforge testset import {output} --name NAME"
     )
 
 

@@ -56,7 +56,7 @@ def main() -> None:
 
 @app.command()
 def run(
-    line: Annotated[str, typer.Argument(help="What to train: extract.")],
+    line: Annotated[str, typer.Argument(help="What to train: extract or os-bert.")],
     store: StoreFlag = None,
     model: Annotated[str | None, typer.Option(help="Base model: a Hugging Face name or folder, or demo.")] = None,
     test_set: Annotated[str | None, typer.Option(help="Test set to evaluate on: name or name@2.")] = None,
@@ -83,15 +83,17 @@ def run(
     The database is named by DATABASE_URL; without one, a demo database is used. In a cluster it is
     the one that the chart names.
     """
-    from ctiforge.launcher.lines import LINES
+    from ctiforge.launcher.lines import LINES, SETTINGS
     from ctiforge.launcher.local import LocalBackend
     from ctiforge.launcher.run import run_line
     from ctiforge.settings import load_settings
 
     if line not in LINES:
         raise UsageError(f"there is no line {line}; there is {', '.join(LINES)}")
-    flags = {"store": store, "model": model, "test_set": test_set, "max_length": max_length, "outputs": outputs}
-    data = {"json_files": json_files or None, "from_database": from_database, "in_use": in_use}
+    names = SETTINGS[line]
+    flags = {"store": store, "max_length": max_length, "outputs": outputs}
+    flags |= {names.model: model, names.test_set: test_set, names.in_use: in_use}
+    data = {"json_files": json_files or None, "from_database": from_database}
     place = {"backend": backend, "release": release, "namespace": namespace, "run_id": run_id}
     loaded = load_settings({**flags, **data, **place, "stages": _stage_flags(set_ or [])})
     if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
@@ -213,7 +215,7 @@ def doctor(store: StoreFlag = None, backend: BackendFlag = None) -> None:
 @app.command(**PASSED_ON)
 def compare(context: typer.Context) -> None:
     """Compare evaluations of one test set: A.json B.json …"""
-    _become("compare_extract", context.args)
+    _become("compare", context.args)
 
 
 @app.command(**PASSED_ON)
@@ -226,6 +228,18 @@ def testset(context: typer.Context) -> None:
 def extract(context: typer.Context) -> None:
     """Extract observables from an article: FILE, - or --article-id N."""
     _become("extract", context.args)
+
+
+@app.command(name="detect-os", **PASSED_ON)
+def detect_os(context: typer.Context) -> None:
+    """Say which operating system an article is about: FILE, - or --article-id N."""
+    _become("detect_os", context.args)
+
+
+@app.command(**PASSED_ON)
+def publish(context: typer.Context) -> None:
+    """Publish a model to the Hub with a card made of its evaluation: os-bert --repo org/name --version 1.2.0."""
+    _become("publish", context.args)
 
 
 def _load(store: str | None, backend: str | None) -> "Loaded":
@@ -270,19 +284,22 @@ def _detach(line: str, loaded: "Loaded") -> None:
     from ctiforge.launcher.kubernetes.client import connect
     from ctiforge.launcher.kubernetes.release import find_release
     from ctiforge.launcher.kubernetes.runs import submit
+    from ctiforge.launcher.lines import SETTINGS
     from ctiforge.launcher.sharing import share_files
     from ctiforge.store.objects import open_store
     from ctiforge.store.runs import new_run_id
 
     settings = loaded.settings
-    cluster = connect(settings.context, settings.namespace)
     if settings.json_files:
         # nothing else of a run that is handed over needs the store from here
         found = find_release(loaded)
-        settings = share_files(found.settings, open_store(found.settings.store), typer.echo)
+        cluster, settings = found.cluster, share_files(found.settings, open_store(found.settings.store), typer.echo)
+    else:
+        cluster = connect(settings.context, settings.namespace)
     run_id = settings.run_id or new_run_id(line)
     # what was set here goes along; where the runner is, and its store, the chart knows
-    own = ("json_files", "from_database", "model", "test_set", "in_use", "max_length", "stages")
+    names = SETTINGS[line]
+    own = ("json_files", "from_database", "max_length", "stages", names.model, names.test_set, names.in_use)
     given = {name for name in own if any(key == name or key.startswith(f"{name}.") for key in loaded.origins)}
     environment = {
         f"CTIFORGE_{name.upper()}": value if isinstance(value, str) else json.dumps(value)

@@ -37,11 +37,17 @@ class Settings(BaseSettings):
     from_database: bool | None = None
     """Whether to harvest the database; None: unless there are `json_files`."""
     model: str = "demo"
-    """The base model: a Hugging Face name or a folder; `demo` is the small one in this package."""
+    """The Extract Agent's base model: a Hugging Face name or a folder; `demo` is the small one in this package."""
     test_set: str = "demo"
-    """The test set that models are evaluated on: `name` (its newest version) or `name@2`."""
+    """The test set that it is evaluated on: `name` (its newest version) or `name@2`."""
     in_use: str | None = None
-    """The model in use, a folder, an artifact or a hub name: evaluated beside the new one; None: there is none."""
+    """The one in use, a folder, an artifact or a hub name: evaluated beside the new one; None: there is none."""
+    os_model: str = "demo"
+    """OS-BERT's base model; `demo` is a small encoder from a package."""
+    os_test_set: str = "demo-os"
+    """The test set that it is evaluated on."""
+    os_in_use: str | None = None
+    """The one in use, a folder or an artifact."""
     max_length: int | None = Field(None, gt=0)
     """Tokens of prompt, window and answer together; None: each program's own default."""
     outputs: str = "outputs"

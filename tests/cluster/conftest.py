@@ -123,10 +123,15 @@ class Place:
 
     def wait_until_running(self, program: str = "harvest_extract") -> dict[str, Any]:
         """Wait until a pod of the program runs; gives it back."""
-        selector = f"ctiforge.io/stage={program.replace('_', '-')}"
+        selector = pods_of(program)
         kubectl("wait", "pod", "-l", selector, "--for=create", "--timeout=60s", namespace=self.namespace)
         kubectl("wait", "pod", "-l", selector, "--for=condition=Ready", "--timeout=120s", namespace=self.namespace)
         return self.pods(selector)[0]
+
+    def wait_until_failed(self, program: str) -> None:
+        """Wait until a pod of the program has failed."""
+        failed = "--for=jsonpath={.status.phase}=Failed"
+        kubectl("wait", "pod", "-l", pods_of(program), failed, "--timeout=300s", namespace=self.namespace)
 
     def evict(self, pod: str) -> None:
         """Evict the pod as `kubectl drain` does."""
@@ -170,6 +175,11 @@ class Following:
             raise self.error
         assert self.outcome
         return self.outcome
+
+
+def pods_of(program: str) -> str:
+    """The selector of a program's pods."""
+    return f"ctiforge.io/stage={program.replace('_', '-')}"
 
 
 @contextmanager

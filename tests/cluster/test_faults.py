@@ -161,9 +161,7 @@ def test_s3_that_is_down_for_a_while(place: Place, undisturbed: str) -> None:
             with articles_locked():
                 place.wait_until_running()
                 stop_s3()
-            failed = "--for=jsonpath={.status.phase}=Failed"
-            selector = "ctiforge.io/stage=harvest-extract"
-            kubectl("wait", "pod", "-l", selector, failed, "--timeout=300s", namespace=place.namespace)
+            place.wait_until_failed("harvest_extract")
             start_s3()
             outcome = following.wait()
     finally:

@@ -149,15 +149,16 @@ def test_the_launchers_rights_are_enough_and_no_more(place: Place) -> None:
 
 def test_doctor_finds_everything_well_and_says_what_is_not(place: Place) -> None:
     well = place.ctiforge("doctor")
-    output, _ = well.communicate(timeout=120)
+    output, _ = well.communicate(timeout=240)
     assert well.returncode == 0, output
-    assert output.count("ok: ") == 3 + 5 + 5
+    assert output.count("ok: ") == 3 + 9 + 5
     place.install("database.existingSecret=absent", "images.train.tag=absent")
     ill = place.ctiforge("doctor")
-    output, _ = ill.communicate(timeout=120)
+    output, _ = ill.communicate(timeout=240)
     assert ill.returncode == 2
-    assert "problem: harvest_extract" in output
-    assert "problem: train_extract" in output
+    for program in ("harvest_extract", "train_extract", "prepare_os", "train_os_bert"):
+        assert f"problem: {program}" in output
+    assert "ok: compare" in output
     assert place.jobs() == []
 
 

@@ -13,12 +13,17 @@ from ctiforge.launcher.backend import Command, Outcome, Task
 from ctiforge.launcher.kubernetes.manifests import job_name, stage_job, work_key
 from ctiforge.store.artifacts import Manifest, read_manifest
 from ctiforge.store.objects import ObjectStore
-from tests.cluster.conftest import RELEASE, ROOT, Place, kubectl, new_place, start_s3, stop_s3
+from tests.cluster.conftest import RELEASE, ROOT, Place, kubectl, new_place, pods_of, start_s3, stop_s3
 
 FLAGS = (
     "--model=demo", "--no-qlora", "--max-length=304", "--format=messages", "--batch-size=16",
     "--gradient-accumulation-steps=1", "--learning-rate=0.002", "--max-steps=60", "--save-steps=10",
     "--eval-steps=1000",
+)  # fmt: skip
+
+OS_FLAGS = (
+    "--base-model=demo", "--max-length=128", "--pooling=mean", "--batch-size=2", "--learning-rate=0.0002",
+    "--max-steps=20", "--save-steps=5", "--eval-steps=1000",
 )  # fmt: skip
 
 LONGER = 150
@@ -28,6 +33,7 @@ LONGER = 150
 class Prepared:
     """Examples to train on, and what training on them makes."""
 
+    program: str
     arguments: tuple[str, ...]
     fingerprint: str
     weights: str
@@ -42,20 +48,28 @@ def prepared(undisturbed: Place) -> Prepared:
     flags = ("--model=demo", "--max-length=304", "--format=messages", "--prompt=short-v1", "--window-tokens=128")
     examples = undisturbed.run("format_extract", f"--input={harvest.made.uri}/records.jsonl", *flags)
     assert examples.made
-    return _trained(undisturbed, f"--data={examples.made.uri}", *FLAGS)
+    return _trained(undisturbed, "train_extract", f"--data={examples.made.uri}", *FLAGS)
+
+
+@pytest.fixture(scope="module")
+def prepared_os(undisturbed: Place) -> Prepared:
+    """Labelled articles in the store, and the training of OS-BERT that nothing disturbed."""
+    articles = undisturbed.run("prepare_os", "--limit=40", "--force")
+    assert articles.made, articles
+    return _trained(undisturbed, "train_os_bert", f"--data={articles.made.uri}", *OS_FLAGS)
 
 
 @pytest.fixture(scope="module")
 def longer(undisturbed: Place, prepared: Prepared) -> Prepared:
     """A training that takes longer than it takes to stop the S3 server."""
-    return _trained(undisturbed, *prepared.arguments, f"--max-steps={LONGER}")
+    return _trained(undisturbed, "train_extract", *prepared.arguments, f"--max-steps={LONGER}")
 
 
-def _trained(place: Place, *arguments: str) -> Prepared:
-    fingerprint = _plan("train_extract", *arguments)
-    trained = place.run("train_extract", *arguments, fingerprint=fingerprint)
+def _trained(place: Place, program: str, *arguments: str) -> Prepared:
+    fingerprint = _plan(program, *arguments)
+    trained = place.run(program, *arguments, fingerprint=fingerprint)
     assert trained.exit_code == 0, trained
-    return Prepared(arguments, fingerprint, _weights(place.store, trained))
+    return Prepared(program, arguments, fingerprint, _weights(place.store, trained))
 
 
 @pytest.fixture(scope="module")
@@ -65,21 +79,23 @@ def undisturbed() -> Iterator[Place]:
         yield place
 
 
-def test_an_evicted_pod_loses_nothing(place: Place, prepared: Prepared) -> None:
-    with place.following("train_extract", *prepared.arguments, fingerprint=prepared.fingerprint) as following:
-        place.wait_until_done(25)
-        place.evict(_training_pod(place))
+@pytest.mark.parametrize(("examples", "step"), [("prepared", 25), ("prepared_os", 4)], ids=["extract", "os-bert"])
+def test_an_evicted_pod_loses_nothing(place: Place, request: pytest.FixtureRequest, examples: str, step: int) -> None:
+    prepared: Prepared = request.getfixturevalue(examples)
+    with place.following(prepared.program, *prepared.arguments, fingerprint=prepared.fingerprint) as following:
+        place.wait_until_done(step)
+        place.evict(_training_pod(place, prepared.program))
         outcome = following.wait()
     assert outcome.exit_code == 0
     assert outcome.attempts == 1, "Kubernetes itself replaces an evicted pod"
-    assert _metadata(place.store, outcome)["resumed_from_step"] >= 25
+    assert _metadata(place.store, outcome)["resumed_from_step"] >= step
     assert _weights(place.store, outcome) == prepared.weights
 
 
 def test_a_killed_pod_loses_no_more_than_the_steps_since_the_last_checkpoint(place: Place, prepared: Prepared) -> None:
     with place.following("train_extract", *prepared.arguments, fingerprint=prepared.fingerprint) as following:
         place.wait_until_done(25)
-        pod = _training_pod(place)
+        pod = _training_pod(place, prepared.program)
         # as an out-of-memory kill or a node that loses power would: no signal that could be answered
         kubectl("delete", "pod", pod, "--grace-period=0", "--force", namespace=place.namespace)
         outcome = following.wait()
@@ -137,9 +153,7 @@ def test_s3_that_is_down_when_the_result_is_published(place: Place, longer: Prep
         with place.following("train_extract", *longer.arguments, fingerprint=longer.fingerprint) as following:
             place.wait_until_done(LONGER - 35)
             stop_s3()
-            failed = "--for=jsonpath={.status.phase}=Failed"
-            selector = "ctiforge.io/stage=train-extract"
-            kubectl("wait", "pod", "-l", selector, failed, "--timeout=300s", namespace=place.namespace)
+            place.wait_until_failed("train_extract")
             start_s3()
             outcome = following.wait()
     finally:
@@ -157,28 +171,33 @@ def test_scratch_that_overflows(place: Place, prepared: Prepared) -> None:
     assert "scratch" in told
 
 
-def _training_pod(place: Place) -> str:
-    pods = place.pods("ctiforge.io/stage=train-extract")
+def _training_pod(place: Place, program: str) -> str:
+    pods = place.pods(pods_of(program))
     return str(next(pod["metadata"]["name"] for pod in pods if pod["status"]["phase"] == "Running"))
 
 
 def _weights(store: ObjectStore, outcome: Outcome) -> str:
-    return _manifest(store, outcome).files["model/model.safetensors"].sha256
+    files = _manifest(store, outcome).files
+    return next(info.sha256 for path, info in files.items() if f"/{path}".endswith("/model.safetensors"))
 
 
 def _metadata(store: ObjectStore, outcome: Outcome) -> dict[str, int]:
     manifest = _manifest(store, outcome)
-    assert outcome.made
-    key = f"artifacts/train_extract/{outcome.made.fingerprint}/{manifest.key('training_metadata.json')}"
+    key = f"{_artifact(store, outcome)}/{manifest.key('training_metadata.json')}"
     found: dict[str, int] = json.loads(store.read(key))
     return found
 
 
 def _manifest(store: ObjectStore, outcome: Outcome) -> Manifest:
-    assert outcome.made
-    manifest = read_manifest(store, f"artifacts/train_extract/{outcome.made.fingerprint}")
+    manifest = read_manifest(store, _artifact(store, outcome))
     assert manifest
     return manifest
+
+
+def _artifact(store: ObjectStore, outcome: Outcome) -> str:
+    """Where in the store it is."""
+    assert outcome.made
+    return outcome.made.uri.removeprefix(f"{store.uri}/")
 
 
 def _plan(program: str, *arguments: str) -> str:

@@ -30,6 +30,11 @@
 {{- with .Values.settings.inUse }}
 - {name: CTIFORGE_IN_USE, value: {{ . | quote }}}
 {{- end }}
+- {name: CTIFORGE_OS_MODEL, value: {{ .Values.settings.osModel | quote }}}
+- {name: CTIFORGE_OS_TEST_SET, value: {{ .Values.settings.osTestSet | quote }}}
+{{- with .Values.settings.osInUse }}
+- {name: CTIFORGE_OS_IN_USE, value: {{ . | quote }}}
+{{- end }}
 {{- with .Values.settings.maxLength }}
 - {name: CTIFORGE_MAX_LENGTH, value: {{ . | int | quote }}}
 {{- end }}

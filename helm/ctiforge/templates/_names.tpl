@@ -38,9 +38,13 @@ ctiforge.io/run-timeout: {{ .Values.launcher.runTimeout | int | quote }}
 
 {{/* The programs: the image of each, and what it reads besides the store. */}}
 {{- define "ctiforge.programs" -}}
-harvest_extract: {image: cpu, database: true, hub: false}
-format_extract: {image: cpu, database: false, hub: true}
-train_extract: {image: train, database: false, hub: true}
-eval_extract: {image: train, database: false, hub: true}
-compare_extract: {image: cpu, database: false, hub: false}
+harvest_extract: {image: cpu, database: true, hub: false, labeler: false}
+format_extract: {image: cpu, database: false, hub: true, labeler: false}
+train_extract: {image: train, database: false, hub: true, labeler: false}
+eval_extract: {image: train, database: false, hub: true, labeler: false}
+prepare_os: {image: cpu, database: true, hub: false, labeler: true}
+train_os_bert: {image: train, database: false, hub: true, labeler: false}
+baselines_os: {image: train, database: false, hub: true, labeler: false}
+eval_os_bert: {image: train, database: false, hub: true, labeler: false}
+compare: {image: cpu, database: false, hub: false, labeler: false}
 {{- end -}}

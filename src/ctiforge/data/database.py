@@ -44,6 +44,24 @@ SELECT a.id, a.canonical_url, a.title, a.content, a.article_metadata->>'threat_h
 FROM articles a WHERE a.id = ANY(%s)
 """
 
+# metadata is whatever scrapers left there: its escapes (NUL, half a surrogate pair) are no text for
+# PostgreSQL, so they are taken out unread, and only what is a plain number in the end is cast
+_BY_SCORE = r"""
+WITH told AS (
+    SELECT id, btrim(regexp_replace(article_metadata::text, '\\(u[0-9a-fA-F]{4}|.)', '?', 'g')::json
+        ->> 'threat_hunting_score') AS score
+    FROM articles
+), scored AS (
+    SELECT id, CASE WHEN score ~ '^[+-]?[0-9]{1,9}([.][0-9]{0,20})?([eE][+-]?[0-9]{1,2})?$'
+        THEN score::double precision END AS score
+    FROM told
+)
+SELECT a.id, a.canonical_url, a.title, a.content, s.score::text
+FROM articles a JOIN scored s ON s.id = a.id
+WHERE s.score >= %(least)s
+ORDER BY s.score DESC, a.id LIMIT %(limit)s
+"""
+
 
 class DatabaseError(CtiforgeError):
     """The database refused, vanished or lacks the team's tables; may be tried again."""
@@ -80,6 +98,14 @@ class Database:
         with _explained(), self._connection.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM articles a JOIN agentic_workflow_executions e ON e.article_id = a.id")
             return int((cursor.fetchone() or (0,))[0])
+
+    def articles_by_score(self, least: float, limit: int | None) -> Iterator[Article]:
+        """The `limit` best articles (None: all) of score `least` and more, by score, then id; without executions.
+
+        A score that is no number reaches nothing. Raises DatabaseError when the connection is lost.
+        """
+        for row in self._stream("articles_by_score", _BY_SCORE, {"least": least, "limit": limit}):
+            yield _article(row)
 
     def articles_by_id(self, ids: Sequence[int]) -> dict[int, Article]:
         """The articles of these ids, without executions; those that do not exist are missing."""

@@ -15,12 +15,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from ctiforge.data.identity import content_hash, fold
-from ctiforge.data.records import ArticleRecord
+from ctiforge.data.records import OS_LABELS, ArticleRecord
 from ctiforge.errors import DataError, UsageError
 from ctiforge.observables import Observable
 from ctiforge.store.objects import ObjectStore, open_store
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+OS_LABEL = "os_label"
+"""The entry of `TestSet.labelled_types` that counts articles with an operating system's label."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class TestSet:
     annotator: str
     articles: int
     labelled_types: dict[str, int]
-    """Type → articles in which it is labelled."""
+    """Type → articles in which it is labelled; `os_label` → those with an operating system's label."""
     sha256: str
     note: str = ""
     """Where it comes from, in the words of whoever imported it."""
@@ -56,7 +58,8 @@ def import_testset(
     """Keep human-checked articles as the next version of `name`; the same again gives its old version.
 
     `annotator` fills in where an article names none. Raises UsageError for a bad name, DataError
-    where a label is a model's, an annotator is missing, an id occurs twice or nothing is labelled.
+    where a label is a model's, an annotator is missing, an id occurs twice or an article has neither
+    labelled types nor the label of an operating system.
     """
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} is no name for a test set: use lower-case letters, digits, '.', '_' and '-'")
@@ -166,6 +169,8 @@ def _read_line(line: str, where: str) -> ArticleRecord:
     elif isinstance(row.get("observables"), list):
         # what the review file shows beside an item (its evidence) is for the reader
         fields["observables"] = [_without_evidence(item) for item in row["observables"]]
+    if row.get(OS_LABEL) not in (None, *OS_LABELS):
+        raise DataError(f"{where}: {OS_LABEL} is one of {', '.join(OS_LABELS)}, or null where nobody judged")
     fields["content_hash"] = content_hash(fold(row["content"]))
     fields["labelled_by"] = row.get("labelled_by", "human")
     try:
@@ -194,6 +199,11 @@ def _checked(record: ArticleRecord, annotator: str | None) -> ArticleRecord:
     name = (record.annotator or "").strip() or (annotator or "").strip()
     if not name:
         raise DataError(f"article {record.id} names no annotator: fill it in, or give --annotator NAME")
+    if not record.labelled_types and record.os_label is None:
+        raise DataError(
+            f"article {record.id} has neither labelled_types nor os_label, so there is nothing to score against: "
+            "label it, or take it out"
+        )
     stray = sorted({o.type for o in record.observables} - set(record.labelled_types))
     if stray:
         raise DataError(
@@ -203,8 +213,8 @@ def _checked(record: ArticleRecord, annotator: str | None) -> ArticleRecord:
 
 
 def _check_all(name: str, records: Sequence[ArticleRecord]) -> None:
-    if not any(record.labelled_types for record in records):
-        raise DataError(f"test set {name}: no article has labelled_types, so there is nothing to score against")
+    if not records:
+        raise DataError(f"test set {name}: there is no article in it")
     seen: set[str] = set()
     for record in records:
         if record.id in seen:
@@ -228,7 +238,9 @@ def _read_meta(store: ObjectStore, key: str) -> TestSet:
 
 def _count_types(records: Sequence[ArticleRecord]) -> dict[str, int]:
     types = sorted({type_ for record in records for type_ in record.labelled_types})
-    return {type_: sum(type_ in record.labelled_types for record in records) for type_ in types}
+    counts = {type_: sum(type_ in record.labelled_types for record in records) for type_ in types}
+    judged = sum(record.os_label is not None for record in records)
+    return counts | {OS_LABEL: judged} if judged else counts
 
 
 def _folder(name: str) -> str:

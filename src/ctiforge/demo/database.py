@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ctiforge.data.records import ArticleRecord
 from ctiforge.demo.executions import GENERATIONS, extraction_result, parse_failure
+from ctiforge.demo.os_articles import OsCorpus
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -30,6 +31,8 @@ CREATE TABLE IF NOT EXISTS agentic_workflow_executions (
 CREATE INDEX IF NOT EXISTS ix_agentic_workflow_executions_article_id ON agentic_workflow_executions (article_id);
 """
 _FIRST_DAY = datetime(2026, 1, 1)
+_EMPTY_CONTENTS = (None, "", "   \n\t ")
+_EVERY_COPIED = 12
 
 
 @dataclass
@@ -43,6 +46,9 @@ class DemoCounts:
     parse_failures: int = 0
     duplicates: int = 0
     junk: int = 0
+    os_articles: int = 0
+    os_duplicates: int = 0
+    os_junk: int = 0
 
 
 def create_tables(connection: "Connection") -> None:
@@ -51,13 +57,16 @@ def create_tables(connection: "Connection") -> None:
         cursor.execute(_SCHEMA)
 
 
-def load_demo(connection: "Connection", articles: Iterable[ArticleRecord], seed: int) -> DemoCounts:
-    """Replace the content of the team's tables by `articles`, in one transaction.
+def load_demo(
+    connection: "Connection", articles: Iterable[ArticleRecord], seed: int, os_corpus: OsCorpus | None = None
+) -> DemoCounts:
+    """Replace the content of the team's tables by `articles` and `os_corpus`, in one transaction.
 
     Each record becomes an article with a completed execution, in the five generations in turn.
     Mixed in, always the same for one seed: earlier failed attempts at the same article, single
     failed sub-results, parse failures that look like "nothing found", copies under other URLs,
-    and rows without usable content or result.
+    and rows without usable content or result. The articles of `os_corpus` come last, without
+    executions, with higher scores; copies of some of its test articles and empty rows follow them.
     """
     create_tables(connection)
     counts = DemoCounts()
@@ -70,6 +79,8 @@ def load_demo(connection: "Connection", articles: Iterable[ArticleRecord], seed:
         for position, record in enumerate(articles):
             writer.write_record(position, record)
         writer.write_junk()
+        if os_corpus:
+            writer.write_os_corpus(os_corpus)
     return counts
 
 
@@ -103,7 +114,6 @@ class _Writer:
     def write_junk(self) -> None:
         """One article for each kind of row that must cost nothing but itself."""
         text = "A row that holds nothing to learn from, number {}. It is here because real tables have such rows."
-        contents: list[str | None] = [None, "", "   \n\t "]
         results: list[Any] = [
             None,
             {},
@@ -112,13 +122,33 @@ class _Writer:
             {"observables": {"type": 7}},
             {"observables": 3},
         ]
-        for content in contents:
+        for content in _EMPTY_CONTENTS:
             article = self._junk_article(content)
             self._execution(article, "completed", {"observables": [], "summary": {"count": 0}, "raw_response": "{}"})
         for number, result in enumerate(results):
             self._execution(self._junk_article(text.format(number)), "completed", result)
         for status in ("pending", "running", "failed"):
             self._execution(self._junk_article(text.format(status)), status, None)
+
+    def write_os_corpus(self, corpus: OsCorpus) -> None:
+        """Articles whose score is a number or, as often happens, a text that holds one."""
+        for position, record in enumerate((*corpus.training, *corpus.test)):
+            self._counts.os_articles += 1
+            self._os_article(record.url, record, as_text=position % 7 == 0)
+        for position, record in enumerate(corpus.test[::_EVERY_COPIED]):
+            self._counts.os_duplicates += 1
+            ending = "" if position % 2 else "\n\nFirst published elsewhere."
+            copy = record.model_copy(update={"content": record.content + ending})
+            self._os_article(f"https://copies.invalid/{record.id}", copy, as_text=False)
+        for content in _EMPTY_CONTENTS:
+            self._counts.os_junk += 1
+            url = f"https://demo.invalid/os-junk/{self._counts.os_junk}"
+            self._insert_article(url, "Junk", content, {"threat_hunting_score": 99.5})
+
+    def _os_article(self, url: str | None, record: ArticleRecord, *, as_text: bool) -> None:
+        score = str(record.hunt_score) if as_text else record.hunt_score
+        url = url or f"https://demo.invalid/{record.id}"
+        self._insert_article(url, record.title, record.content, {"threat_hunting_score": score})
 
     def _duplicate(self, record: ArticleRecord, generation: str) -> None:
         self._counts.duplicates += 1

@@ -1,22 +1,26 @@
-"""Brings the demo up: server, corpus, test set; what is there already is left as it is."""
+"""Brings the demo up: server, corpora, test sets; what is there already is left as it is."""
 
 import hashlib
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ctiforge.data.records import ArticleRecord
 from ctiforge.data.testsets import find_testset, import_testset
 from ctiforge.demo.articles import ANNOTATOR, DemoCorpus, make_corpus
 from ctiforge.demo.database import load_demo
+from ctiforge.demo.os_articles import OsCorpus, make_os_corpus
 from ctiforge.demo.postgres import start_postgres
 from ctiforge.errors import UsageError
-from ctiforge.store.objects import open_store
+from ctiforge.store.objects import ObjectStore, open_store
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 TEST_SET = "demo"
+OS_TEST_SET = "demo-os"
 SEED = 0
 MARK = "ctiforge demo "
 """Begins the comment on the demo's table of articles: tables without it are somebody's own."""
@@ -24,10 +28,11 @@ MARK = "ctiforge demo "
 
 @dataclass(frozen=True)
 class Demo:
-    """A running demo: where its articles are, and the test set to evaluate on."""
+    """A running demo: where its articles are, and the test sets to evaluate the two lines on."""
 
     database_url: str
     test_set: str
+    os_test_set: str
 
 
 def start_demo(folder: Path, store_uri: str) -> Demo:
@@ -36,28 +41,30 @@ def start_demo(folder: Path, store_uri: str) -> Demo:
 
 
 def load_demo_into(database_url: str, store_uri: str) -> Demo:
-    """Load the corpus into the database where it is not loaded, and register its test set in the store.
+    """Load the corpora into the database where they are not loaded, and register their test sets in the store.
 
-    The corpus is the same for one version of this package; another version's is replaced. Raises
+    They are the same for one version of this package; another version's are replaced. Raises
     UsageError for a database whose tables hold something else.
     """
-    corpus: DemoCorpus | None = None
     version = corpus_version()
     if _loaded_version(database_url) != version:
-        corpus = make_corpus(SEED)
-        _load(database_url, corpus, version)
+        _load(database_url, make_corpus(SEED), make_os_corpus(SEED), version)
     store = open_store(store_uri)
-    test_set = find_testset(store, TEST_SET, note=version)
-    if test_set is None:
-        articles = (corpus or make_corpus(SEED)).test
-        test_set = import_testset(store, TEST_SET, articles, ANNOTATOR, note=version)
-    return Demo(database_url, f"{TEST_SET}@{test_set.version}")
+    test_set = _register(store, TEST_SET, lambda: make_corpus(SEED).test, version)
+    os_test_set = _register(store, OS_TEST_SET, lambda: make_os_corpus(SEED).test, version)
+    return Demo(database_url, test_set, os_test_set)
 
 
 def corpus_version() -> str:
     """Changes when the source that makes the corpus does."""
     here = Path(__file__).parent
     return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(here.glob("*.py")))).hexdigest()
+
+
+def _register(store: ObjectStore, name: str, articles: Callable[[], Sequence[ArticleRecord]], version: str) -> str:
+    """The reference of the version's test set, imported where the store does not have it."""
+    found = find_testset(store, name, note=version)
+    return (found or import_testset(store, name, articles(), ANNOTATOR, note=version)).reference
 
 
 def _loaded_version(database_url: str) -> str | None:
@@ -72,9 +79,9 @@ def _loaded_version(database_url: str) -> str | None:
         return str(comment).removeprefix(MARK)
 
 
-def _load(database_url: str, corpus: DemoCorpus, version: str) -> None:
+def _load(database_url: str, corpus: DemoCorpus, os_corpus: OsCorpus, version: str) -> None:
     with closing(_connect(database_url)) as connection:
-        load_demo(connection, [*corpus.training, *corpus.test], SEED)
+        load_demo(connection, [*corpus.training, *corpus.test], SEED, os_corpus)
         with connection, connection.cursor() as cursor:
             cursor.execute("COMMENT ON TABLE articles IS %s", (MARK + version,))
 

@@ -33,7 +33,7 @@ def write_review(records: Path | None, output: Path, size: int, seed: int) -> in
             records = Path(folder)
         sample = draw_sample(read_records(records), size, seed)
     if not sample:
-        raise DataError("nothing to review: no article with a labelled type was harvested")
+        raise DataError("nothing to review: no article was harvested")
     lines = "".join(review_line(record) for record in sample)
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(lines, encoding="utf-8")
@@ -65,11 +65,15 @@ def draw_sample(records: Iterable[ArticleRecord], size: int, seed: int) -> list[
 
 
 def review_line(record: ArticleRecord) -> str:
-    """One article for a person to correct, as a line of JSON: each item with its evidence, the annotator left empty."""
+    """One article for a person to correct, as a line of JSON: each item with its evidence, the annotator left empty.
+
+    `os_label` null: nobody judged which operating system the article is about.
+    """
     located = Locator(record.content)
     row: dict[str, Any] = {
         "id": record.id,
         "annotator": "",
+        "os_label": record.os_label,
         "labelled_types": record.labelled_types,
         "observables": [
             o.model_dump() | {"evidence": _evidence(located, record.content, o.type, o.value)}

@@ -11,15 +11,16 @@ import torch
 from ctiforge.errors import DataError, UsageError
 from ctiforge.extract.prepared import FILE_NAME, read_description, usage_of_data
 from ctiforge.store.checkpoints import Checkpoints
-from ctiforge.training.batches import Rows
-from ctiforge.training.encoding import encode_example, load_tokenizer, pad_token_id, tokenizer_hash
+from ctiforge.training.batches import AnswerCollator, Rows
+from ctiforge.training.encoding import EncodedExample, encode_example, load_tokenizer, pad_token_id, tokenizer_hash
 from ctiforge.training.models import compute_dtype, load_causal_lm, load_for_qlora, name_base, pick_device
 from ctiforge.training.options import LoraOptions, TrainingOptions
 from ctiforge.training.records import plot_curve, write_log
-from ctiforge.training.trainer import TrainingResult, train
+from ctiforge.training.trainer import Kind, TrainingResult, train
 
 GUIDE_DEFAULTS = {"batch_size": 4, "epochs": 3.0, "learning_rate": 2e-4, "max_length": 2048, "qlora": True}
 """The guide's settings; `deviations` names what differs from them."""
+_MEND = "set a smaller --max-length (and prepare the data for it), train with --qlora, or use a larger GPU"
 MINIMA = {True: (100, 500), False: (500, 1_000)}
 """QLoRA or not: (fewest examples, recommended examples)."""
 
@@ -58,7 +59,8 @@ def train_extract_agent(
     train_rows, validation_rows = (load_rows(data / f"{part}.jsonl", tokenizer) for part in ("train", "validation"))
     warnings = check_minimum(len(train_rows), request.qlora, request.force)
     model, device = _load(request)
-    result = train(model, train_rows, validation_rows, pad_token_id(tokenizer), request.training, checkpoints, scratch)
+    kind = Kind("train_extract", AnswerCollator(pad_token_id(tokenizer)), compute_dtype(device), _MEND)
+    result = train(model, train_rows, validation_rows, kind, request.training, checkpoints, scratch)
     _save_model(model, tokenizer, request, data, out / "model")
     metadata = training_metadata(request, result, len(train_rows), len(validation_rows), warnings) | {
         "device": str(device),
@@ -139,7 +141,7 @@ def training_metadata(
     }
 
 
-def load_rows(path: Path, tokenizer: Any) -> Rows:
+def load_rows(path: Path, tokenizer: Any) -> Rows[EncodedExample]:
     """The examples of a prepared file, encoded."""
     with path.open(encoding="utf-8") as file:
         rows = [json.loads(line) for line in file]

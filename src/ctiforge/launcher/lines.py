@@ -101,14 +101,86 @@ EXTRACT = (
     ),
     LineStage(
         "compare_extract",
-        "compare_extract",
+        "compare",
         ("{eval_regex}", "{eval_base}", "{eval_in_use}", "{eval_tuned}"),
         collect="comparison.md",
         report="comparison.txt",
     ),
 )
 
-LINES = {"extract": EXTRACT}
+OS_BERT = (
+    LineStage("prepare_os", "prepare_os", reads_database=True),
+    LineStage(
+        "train_os_bert",
+        "train_os_bert",
+        ("--data={prepare_os}", "--base-model={os_model}"),
+        batch=(16, 1),
+    ),
+    LineStage("baselines_os", "baselines_os", ("--data={prepare_os}", "--base-model={os_model}")),
+    LineStage(
+        "eval_os_in_use",
+        "eval_os_bert",
+        ("--model={os_in_use}", "--test-data=testset:{os_test_set}"),
+        needs="os_in_use",
+        collect="evaluation.json",
+    ),
+    LineStage(
+        "eval_os_bert",
+        "eval_os_bert",
+        (
+            "--model={train_os_bert}",
+            "--test-data=testset:{os_test_set}",
+            "--baselines={baselines_os}",
+            "--base-model={os_model}",
+            "--data={prepare_os}",
+        ),
+        collect="evaluation.json",
+    ),
+    LineStage(
+        "compare_os",
+        "compare",
+        ("{eval_os_in_use}", "{eval_os_bert}"),
+        collect="comparison.md",
+        report="comparison.txt",
+    ),
+)
+
+LINES = {"extract": EXTRACT, "os-bert": OS_BERT}
+
+
+@dataclass(frozen=True)
+class LineSettings:
+    """The settings that a line takes for what every line has."""
+
+    model: str
+    """The base model that is trained."""
+    test_set: str
+    in_use: str
+    """The model in use."""
+    reads_files: bool
+    """Whether it can do without a database, with files alone."""
+
+
+SETTINGS = {
+    "extract": LineSettings("model", "test_set", "in_use", reads_files=True),
+    "os-bert": LineSettings("os_model", "os_test_set", "os_in_use", reads_files=False),
+}
+
+
+@dataclass(frozen=True)
+class LineSweep:
+    """What a sweep of a line trains."""
+
+    training: str
+    """The stage that is run for every point; the stages before it are its data."""
+    ranges: dict[str, tuple[str, ...]]
+    """What is tried of which flags where nobody says: the guide's ranges."""
+
+
+SWEEPS = {
+    "extract": LineSweep("train_extract", {"learning_rate": ("1e-4", "2e-4", "5e-4"), "epochs": ("1", "3")}),
+    "os-bert": LineSweep("train_os_bert", {"learning_rate": ("1e-5", "2e-5", "5e-5"), "epochs": ("3", "5")}),
+}
 
 DEMO_MAX_LENGTH = 304
 """What `max_length` is while the model is the small one of this package and nobody set it."""
@@ -125,5 +197,8 @@ DEMO_FLAGS: dict[str, dict[str, str | int | float | bool]] = {
         "save_steps": 400,
     },
     "eval_extract": {"batch_size": 64},
+    "prepare_os": {"limit": 330, "balance": 50},
+    "train_os_bert": {"epochs": 2, "batch_size": 8, "learning_rate": 2e-4, "max_length": 128, "eval_steps": 12},
+    "baselines_os": {"max_length": 128},
 }
 """Flags by stage while the model is the small one of this package; settings of `stages` go before them."""

@@ -1,6 +1,6 @@
 """What a run has to do: which stages are cached, which run, which wait for an earlier one. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from string import Formatter
 from typing import Any, Literal
@@ -69,12 +69,12 @@ def merge_flags(defaults: Flags, own: Flags) -> Flags:
     return {name: {**defaults.get(name, {}), **own.get(name, {})} for name in {**defaults, **own}}
 
 
-def check_flags(flags: Flags, line: Line) -> None:
-    """Raise UsageError naming the stage that the line does not have."""
-    known = {name for stage in line for name in (stage.name, stage.program)}
+def check_flags(flags: Flags, lines: Iterable[Line]) -> None:
+    """Raise UsageError naming the stage that none of the lines has: one file of settings serves them all."""
+    known = {name for line in lines for stage in line for name in (stage.name, stage.program)}
     for name in flags:
         if name not in known:
-            raise UsageError(f"stages.{name}: this line has no such stage; it has {', '.join(sorted(known))}")
+            raise UsageError(f"stages.{name}: there is no such stage; there are {', '.join(sorted(known))}")
 
 
 def make_plan(line: Line, artifacts: Mapping[str, str], answers: Mapping[str, Answer]) -> list[Planned]:
@@ -82,10 +82,11 @@ def make_plan(line: Line, artifacts: Mapping[str, str], answers: Mapping[str, An
     return [_planned(stage, line, artifacts, answers.get(stage.name)) for stage in line]
 
 
-def describe(plan: Sequence[Planned]) -> list[str]:
-    """The plan for people, one line a stage."""
+def describe(plan: Sequence[Planned], notes: Mapping[str, str] | None = None) -> list[str]:
+    """The plan for people, one line a stage, with the note about it where there is one."""
     width = max(len(each.stage.name) for each in plan)
-    return [f"  {each.stage.name:<{width}}  {_words(each)}" for each in plan]
+    lines = (f"  {each.stage.name:<{width}}  {_words(each)}  {(notes or {}).get(each.stage.name, '')}" for each in plan)
+    return [line.rstrip() for line in lines]
 
 
 def _planned(stage: LineStage, line: Line, artifacts: Mapping[str, str], answer: Answer | None) -> Planned:

@@ -3,15 +3,16 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 
 from ctiforge.errors import CtiforgeError, DataError, ExitCode, InterruptedRunError, UsageError
 from ctiforge.launcher.backend import Backend, Command, Event, Outcome, Progressed, Said, Task
-from ctiforge.launcher.lines import DEMO_FLAGS, DEMO_MAX_LENGTH, LINES, LineStage
+from ctiforge.launcher.lines import DEMO_FLAGS, DEMO_MAX_LENGTH, LINES, SETTINGS, LineSettings, LineStage
 from ctiforge.launcher.local import ask_plans
 from ctiforge.launcher.plan import (
     Answer,
@@ -60,11 +61,13 @@ def run_line(name: str, settings: Settings, backend: Backend, *, dry_run: bool =
     InterruptedRunError after SIGTERM, KeyboardInterrupt after Ctrl-C; what is finished by then
     stays, so that the same call goes on from there.
     """
-    check_flags(settings.stages, LINES[name])
+    check_flags(settings.stages, LINES.values())
     line = stages_of(LINES[name], settings.model_dump())
-    store = open_store(settings.store)
-    record = _open_record(name, line, store, settings.run_id)
-    run = _Run(settings, line, record, store, backend, LiveView([stage.name for stage in line]), settings.test_set)
+    drive(LineRun.of(name, line, settings, backend), dry_run=dry_run)
+
+
+def drive(run: "LineRun", *, dry_run: bool) -> None:
+    """Do the run, or say its plan alone; see `run_line`."""
     if dry_run:
         run.say_plan()
         return
@@ -73,17 +76,18 @@ def run_line(name: str, settings: Settings, backend: Backend, *, dry_run: bool =
             run.say_plan()
             run.go()
     except KeyboardInterrupt:
-        run.view.say(backend.goes_on)
+        run.view.say(run.backend.goes_on)
         raise
     except SystemExit:
-        raise InterruptedRunError(backend.goes_on) from None
+        raise InterruptedRunError(run.backend.goes_on) from None
 
 
 @dataclass
-class _Run:
+class LineRun:
     """One run under way."""
 
     settings: Settings
+    names: LineSettings
     line: Line
     record: RunRecord
     store: ObjectStore
@@ -94,7 +98,18 @@ class _Run:
     """What a stage that reads the database finds in its environment."""
     artifacts: dict[str, str] = field(default_factory=dict)
     answers: dict[str, Answer] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+    """What the plan says beside a stage."""
     reports: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, name: str, line: Line, settings: Settings, backend: Backend, kind: str | None = None) -> Self:
+        """A run of these stages of the line `name`, kept as a run of `kind`; nothing is started."""
+        names = SETTINGS[name]
+        store = open_store(settings.store)
+        record = _open_record(kind or name, line, store, settings.run_id)
+        view = LiveView([stage.name for stage in line])
+        return cls(settings, names, line, record, store, backend, view, getattr(settings, names.test_set))
 
     def say_plan(self) -> None:
         """Ask every stage whose inputs are known, and those that this makes known; print the plan."""
@@ -102,22 +117,19 @@ class _Run:
             if stage.reads_database and entry.state == "done" and entry.artifact:
                 self.artifacts[stage.name] = entry.artifact
         while batch := [stage for stage in self.line if self._can_be_asked(stage)]:
-            self._ask(batch)
+            self.ask(batch)
         plan = make_plan(self.line, self.artifacts, self.answers)
-        self.view.say("\n".join([f"run {self.record.id}, store {self.store.uri}", *describe(plan)]))
+        self.view.say("\n".join([f"run {self.record.id}, store {self.store.uri}", *describe(plan, self.notes)]))
 
     def go(self) -> None:
         """Do every stage in order and keep the record."""
-        self._check_test_set()
-        for stage in self.line:
-            self._fail_on_problem(stage)
+        self.check()
         record = self.record
         record.state, record.exit_code, record.ended_at = "running", None, None
         save_run(self.store, record)
         try:
             with self.view:
-                for stage, entry in zip(self.line, record.stages, strict=True):
-                    self._do(stage, entry)
+                self.do_stages()
             record.state, record.exit_code = "done", 0
         except CtiforgeError as error:
             record.state = "interrupted" if error.exit_code == ExitCode.INTERRUPTED else "failed"
@@ -130,8 +142,123 @@ class _Run:
             record.ended_at = datetime.now(UTC)
             save_run(self.store, record)
             self._tell_webhook()
+        self.say_result()
+
+    def check(self) -> None:
+        """Raise what would make the run fail later."""
+        # its evaluation comes last: without this a wrong name would cost a whole training first
+        if not self.store.list(f"testsets/{self.test_set.replace('@', '/')}"):
+            raise UsageError(
+                f"there is no test set {self.test_set} in {self.store.uri}; "
+                "see `ctiforge testset list`, or make one with `ctiforge testset create` and `import`"
+            )
+        for stage in self.line:
+            self._fail_on_problem(stage)
+
+    def do_stages(self) -> None:
+        """Every stage, in order."""
+        for stage, entry in zip(self.line, self.record.stages, strict=True):
+            self.do(stage, entry)
+
+    def say_result(self) -> None:
+        """What came of it, for people."""
         self.view.say("\n".join(self.reports))
-        self.view.say(f"run {record.id} is done; its evaluations lie in {evaluations_folder(self.settings)}")
+        self.view.say(f"run {self.record.id} is done; its evaluations lie in {evaluations_folder(self.settings)}")
+
+    def ask(self, stages: Sequence[LineStage]) -> None:
+        """Ask the stages' programs what they would make; what is cached is an artifact for later stages."""
+        answers = ask_plans({stage.name: self.command(stage) for stage in stages})
+        self.answers.update(answers)
+        for stage in stages:
+            answer = answers[stage.name]
+            if answer.cached and answer.fingerprint:
+                self.artifacts[stage.name] = f"{self.store.uri}/{artifact_key(stage.program, answer.fingerprint)}"
+
+    def do(self, stage: LineStage, entry: StageRecord) -> None:
+        """Do one stage, or find it done."""
+        if self.find_done(stage, entry):
+            return
+        command = self.begin(stage, entry)
+        try:
+            outcome = self.backend.run(command, lambda event: self.show(stage, event))
+        except BaseException:
+            self.note_interrupted(stage, entry)
+            raise
+        self.note_outcome(stage, entry, outcome)
+
+    def find_done(self, stage: LineStage, entry: StageRecord) -> bool:
+        """Whether its artifact is there. Raises StageFailedError where its program could not even say."""
+        if self._can_be_asked(stage):
+            self.ask([stage])
+        self._fail_on_problem(stage)
+        answer = self.answers.get(stage.name, Answer())
+        if stage.reads_database and stage.name in self.artifacts:
+            pass  # harvested earlier in this very run
+        elif answer.cached:
+            # in a run that is gone on with, what it did itself stays done
+            entry.state = "done" if (entry.state, entry.fingerprint) == ("done", answer.fingerprint) else "cached"
+            entry.fingerprint, entry.artifact = answer.fingerprint, self.artifacts[stage.name]
+        else:
+            entry.fingerprint = answer.fingerprint
+            return False
+        self._close(stage, entry)
+        return True
+
+    def begin(self, stage: LineStage, entry: StageRecord) -> Command:
+        """Note that the stage runs from now on; gives back what is to be run."""
+        entry.state, entry.started_at, entry.cause, entry.last_lines = "running", datetime.now(UTC), None, []
+        save_run(self.store, self.record)
+        self.view.started(stage.name)
+        expect = ("--expect", entry.fingerprint) if entry.fingerprint else ()
+        return self.command(stage, expect, Task(self.record.id, stage.name, entry.fingerprint, stage.batch))
+
+    def show(self, stage: LineStage, event: Event) -> None:
+        """Show what a stage's program says."""
+        if isinstance(event, Progressed):
+            self.view.progressed(stage.name, event)
+        elif isinstance(event, Said) and not stage.report:
+            self.view.say(event.line)
+
+    def note_interrupted(self, stage: LineStage, entry: StageRecord) -> None:
+        """The launcher stops while the stage runs."""
+        entry.state, entry.ended_at = "interrupted", datetime.now(UTC)
+        self.view.ended(stage.name, entry.state)
+
+    def note_outcome(self, stage: LineStage, entry: StageRecord, outcome: Outcome) -> None:
+        """The stage's program has ended. Raises StageFailedError when it ended badly."""
+        log = f"runs/{self.record.id}/{stage.name}.log"
+        self.store.write(log, "\n".join(outcome.lines).encode())
+        entry.ended_at = datetime.now(UTC)
+        entry.exit_code, entry.queued_s = outcome.exit_code, outcome.queued_s
+        entry.attempts += outcome.attempts
+        if outcome.exit_code != 0:
+            entry.state = "interrupted" if outcome.exit_code == ExitCode.INTERRUPTED else "failed"
+            entry.last_lines, entry.cause = outcome.last_lines, outcome.cause
+            self.view.ended(stage.name, entry.state, f"with exit code {outcome.exit_code}")
+            raise _failure(stage.name, outcome, f"the whole log is {self.store.uri}/{log}; ")
+        entry.state = "done"
+        if not outcome.made:
+            raise StageFailedError(f"{stage.name} named no artifact; what it said is {self.store.uri}/{log}", 1)
+        entry.fingerprint, entry.artifact = outcome.made.fingerprint, outcome.made.uri
+        self.artifacts[stage.name] = outcome.made.uri
+        save_run(self.store, self.record)
+        self._close(stage, entry)
+
+    def command(self, stage: LineStage, extra: tuple[str, ...] = (), task: Task | None = None) -> Command:
+        """What runs the stage."""
+        is_demo = getattr(self.settings, self.names.model) == DEMO
+        max_length = self.settings.max_length or (DEMO_MAX_LENGTH if is_demo else None)
+        resolved = {
+            self.names.test_set: self.test_set,
+            "max_length": max_length,
+            "from_database": self.settings.reads_database,
+        }
+        values = {**self.settings.model_dump(), **resolved}
+        defaults = DEMO_FLAGS if is_demo else {}
+        own = arguments_of(stage, values, self.artifacts, merge_flags(defaults, self.settings.stages))
+        columns = {"COLUMNS": str(self.view.width)} if self.view.width else {}
+        environment = columns | (self.database if stage.reads_database else {})
+        return Command(stage.program, (*own, "--store", self.store.uri, *extra), environment, task)
 
     def _tell_webhook(self) -> None:
         url = self.settings.webhook_url
@@ -146,99 +273,13 @@ class _Run:
             and missing_input(stage, self.line, self.artifacts) is None
         )
 
-    def _ask(self, stages: list[LineStage]) -> None:
-        answers = ask_plans({stage.name: self._command(stage) for stage in stages})
-        self.answers.update(answers)
-        for stage in stages:
-            answer = answers[stage.name]
-            if answer.cached and answer.fingerprint:
-                self.artifacts[stage.name] = f"{self.store.uri}/{artifact_key(stage.program, answer.fingerprint)}"
-
-    def _check_test_set(self) -> None:
-        # its evaluation comes last: without this a wrong name would cost a whole training first
-        if not self.store.list(f"testsets/{self.test_set.replace('@', '/')}"):
-            raise UsageError(
-                f"there is no test set {self.test_set} in {self.store.uri}; "
-                "see `ctiforge testset list`, or make one with `ctiforge testset create` and `import`"
-            )
-
     def _fail_on_problem(self, stage: LineStage) -> None:
         answer = self.answers.get(stage.name)
         if answer and answer.problem:
             raise StageFailedError(f"{stage.name}: {answer.problem}", answer.exit_code)
 
-    def _do(self, stage: LineStage, entry: StageRecord) -> None:
-        """Do one stage, or find it done."""
-        if self._can_be_asked(stage):
-            self._ask([stage])
-        self._fail_on_problem(stage)
-        answer = self.answers.get(stage.name, Answer())
-        if stage.reads_database and stage.name in self.artifacts:
-            pass  # harvested earlier in this very run
-        elif answer.cached:
-            # in a run that is gone on with, what it did itself stays done
-            entry.state = "done" if (entry.state, entry.fingerprint) == ("done", answer.fingerprint) else "cached"
-            entry.fingerprint, entry.artifact = answer.fingerprint, self.artifacts[stage.name]
-        else:
-            entry.fingerprint = answer.fingerprint
-            self._start(stage, entry)
+    def _close(self, stage: LineStage, entry: StageRecord) -> None:
         self.view.ended(stage.name, entry.state, (entry.fingerprint or "")[:SHORT])
-        self._collect(stage, entry)
-
-    def _start(self, stage: LineStage, entry: StageRecord) -> None:
-        entry.state, entry.started_at, entry.cause = "running", datetime.now(UTC), None
-        save_run(self.store, self.record)
-        self.view.started(stage.name)
-        expect = ("--expect", entry.fingerprint) if entry.fingerprint else ()
-        task = Task(self.record.id, stage.name, entry.fingerprint, stage.batch)
-        try:
-            outcome = self.backend.run(self._command(stage, expect, task), lambda event: self._show(stage, event))
-        except BaseException:
-            entry.state = "interrupted"
-            self.view.ended(stage.name, entry.state)
-            raise
-        finally:
-            entry.ended_at = datetime.now(UTC)
-        self._note_outcome(stage, entry, outcome, f"runs/{self.record.id}/{stage.name}.log")
-
-    def _note_outcome(self, stage: LineStage, entry: StageRecord, outcome: Outcome, log: str) -> None:
-        self.store.write(log, "\n".join(outcome.lines).encode())
-        entry.exit_code, entry.queued_s = outcome.exit_code, outcome.queued_s
-        entry.attempts += outcome.attempts
-        if outcome.exit_code != 0:
-            entry.state = "interrupted" if outcome.exit_code == ExitCode.INTERRUPTED else "failed"
-            entry.last_lines, entry.cause = outcome.last_lines, outcome.cause
-            self.view.ended(stage.name, entry.state, f"with exit code {outcome.exit_code}")
-            raise _failure(stage.name, outcome, f"the whole log is {self.store.uri}/{log}; ")
-        entry.state = "done"
-        if not outcome.made:
-            raise StageFailedError(f"{stage.name} named no artifact; what it said is {self.store.uri}/{log}", 1)
-        entry.fingerprint, entry.artifact = outcome.made.fingerprint, outcome.made.uri
-        self.artifacts[stage.name] = outcome.made.uri
-        save_run(self.store, self.record)
-
-    def _show(self, stage: LineStage, event: Event) -> None:
-        if isinstance(event, Progressed):
-            self.view.progressed(stage.name, event)
-        elif isinstance(event, Said) and not stage.report:
-            self.view.say(event.line)
-
-    def _command(self, stage: LineStage, extra: tuple[str, ...] = (), task: Task | None = None) -> Command:
-        is_demo = self.settings.model == DEMO
-        max_length = self.settings.max_length or (DEMO_MAX_LENGTH if is_demo else None)
-        resolved = {
-            "test_set": self.test_set,
-            "max_length": max_length,
-            "from_database": self.settings.reads_database,
-        }
-        values = {**self.settings.model_dump(), **resolved}
-        defaults = DEMO_FLAGS if is_demo else {}
-        own = arguments_of(stage, values, self.artifacts, merge_flags(defaults, self.settings.stages))
-        columns = {"COLUMNS": str(self.view.width)} if self.view.width else {}
-        environment = columns | (self.database if stage.reads_database else {})
-        return Command(stage.program, (*own, "--store", self.store.uri, *extra), environment, task)
-
-    def _collect(self, stage: LineStage, entry: StageRecord) -> None:
         collect(stage, entry, evaluations_folder(self.settings))
         if stage.report and entry.artifact:
             with tempfile.TemporaryDirectory() as into:
@@ -273,12 +314,13 @@ def _open_record(name: str, line: Line, store: ObjectStore, run_id: str | None) 
 
 
 @contextmanager
-def _database(run: _Run) -> Iterator[None]:
+def _database(run: LineRun) -> Iterator[None]:
     """Name the team's database to the run; without one, the demo database, up for as long as the run takes."""
     url = run.settings.database_url
     if url and run.backend.brings_demo:
         run.database = {"DATABASE_URL": url.get_secret_value()}
-    if url or not run.backend.brings_demo or not run.settings.reads_database:
+    needed = run.settings.reads_database or not run.names.reads_files
+    if url or not run.backend.brings_demo or not needed:
         yield
         return
     run.view.say("no DATABASE_URL: using the demo database (templates: they prove the machinery, not a model's skill)")
@@ -288,8 +330,8 @@ def _database(run: _Run) -> Iterator[None]:
             raise _failure(DEMO_DATABASE, outcome, "")
         answer = _demo_answer(outcome)
         run.database = {"DATABASE_URL": answer["database_url"]}
-        if run.test_set == DEMO:
-            run.test_set = answer["test_set"]
+        if run.test_set == type(run.settings).model_fields[run.names.test_set].default:
+            run.test_set = answer[run.names.test_set]
         yield
     finally:
         run.backend.run(Command(DEMO_DATABASE, ("down",)), lambda _event: None)

@@ -1,6 +1,6 @@
 """What preparation hands to training: one article with its label, who gave it, and the passages that show it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -51,6 +51,8 @@ class Unlabelled:
     content: str
     content_hash: str
     """Of the folded text: the same for copies that differ in layout and case only."""
+    copies: tuple[str, ...] = ()
+    """The ids of its near duplicates, which are not labelled themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class Labeler(Protocol):
         """As in `LabelledArticle.labeler`."""
         ...
 
-    def label(self, articles: Iterable[Unlabelled]) -> Iterator[tuple[Unlabelled, Opinion]]:
+    def label(self, articles: Iterable[Unlabelled]) -> Generator[tuple[Unlabelled, Opinion]]:
         """Each article with an opinion, in the order given; an article that cannot be labelled stops no other."""
         ...
 

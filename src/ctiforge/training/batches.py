@@ -1,12 +1,27 @@
 """Rows into batches: padded to the longest of a bucket, loss on answers only."""
 
 import random
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
 
 import torch
 
 from ctiforge.training.encoding import IGNORE, EncodedExample
+
+Collator = Callable[[Sequence[Any]], dict[str, torch.Tensor]]
+"""Rows into a padded batch of tensors."""
+
+
+class Row(Protocol):
+    """One training example."""
+
+    @property
+    def length(self) -> int:
+        """Its tokens."""
+        ...
+
+
+AnyRow = TypeVar("AnyRow", bound=Row)
 
 # Batches whose rows are sorted by length together: enough for little padding, few enough to stay shuffled.
 _BATCHES_PER_BUCKET = 32
@@ -83,22 +98,22 @@ class LengthBucketSampler(torch.utils.data.Sampler[int]):
         return iter([row for batch in batches + last for row in batch])
 
 
-class Rows(torch.utils.data.Dataset[EncodedExample]):
+class Rows(torch.utils.data.Dataset[AnyRow]):
     """Encoded examples as a torch data set."""
 
-    def __init__(self, rows: Sequence[EncodedExample]) -> None:
+    def __init__(self, rows: Sequence[AnyRow]) -> None:
         self.rows = rows
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, index: int) -> EncodedExample:
+    def __getitem__(self, index: int) -> AnyRow:
         return self.rows[index]
 
     @property
     def lengths(self) -> list[int]:
         """Tokens of each row."""
-        return [len(row.input_ids) for row in self.rows]
+        return [row.length for row in self.rows]
 
 
 def to_device(batch: dict[str, torch.Tensor], device: Any) -> dict[str, torch.Tensor]:

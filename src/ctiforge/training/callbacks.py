@@ -14,8 +14,8 @@ from ctiforge.training.steps import Steps
 class ProgressLines(TrainerCallback):
     """Steps, loss and validation loss as progress lines."""
 
-    def __init__(self, total: int) -> None:
-        self.progress = Progress("train_extract", total)
+    def __init__(self, stage: str, total: int) -> None:
+        self.progress = Progress(stage, total)
 
     def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self.progress.__enter__()

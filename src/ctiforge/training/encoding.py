@@ -24,6 +24,11 @@ class EncodedExample:
     answer_start: int
 
     @property
+    def length(self) -> int:
+        """Tokens of prompt and answer."""
+        return len(self.input_ids)
+
+    @property
     def labels(self) -> list[int]:
         """The ids of the answer and its end token; `IGNORE` for the prompt."""
         return [IGNORE] * self.answer_start + self.input_ids[self.answer_start :]

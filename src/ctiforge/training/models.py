@@ -27,11 +27,19 @@ def compute_dtype(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
 
 
+def only_errors() -> None:
+    """Keep the library's hints and bars out of a program's output; its errors are still told."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+
+
 def load_causal_lm(model: str, device: torch.device, dtype: torch.dtype) -> Any:
     """The model of a folder or hub name in `dtype`; a folder with an adapter gets its base below it."""
     from transformers import AutoModelForCausalLM
 
-    _only_errors()
+    only_errors()
     if (Path(model) / "adapter_config.json").is_file():
         return _load_adapter(Path(model), device, dtype)
     try:
@@ -48,7 +56,7 @@ def load_for_qlora(model: str, device: torch.device, lora: LoraOptions) -> Any:
     from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-    _only_errors()
+    only_errors()
     quantization = BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
@@ -92,14 +100,6 @@ def name_base(adapter: Path, base_name: str) -> None:
     file = adapter / "adapter_config.json"
     config = json.loads(file.read_text(encoding="utf-8"))
     file.write_text(json.dumps(config | {"base_model_name_or_path": base_name}, indent=2) + "\n", encoding="utf-8")
-
-
-def _only_errors() -> None:
-    """Keep the library's hints and bars out of a program's output; its errors are still told."""
-    from transformers.utils import logging
-
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
 
 
 def _load_adapter(folder: Path, device: torch.device, dtype: torch.dtype) -> Any:

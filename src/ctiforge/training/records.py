@@ -10,7 +10,9 @@ def write_log(log: Sequence[dict[str, float]], path: Path) -> None:
     path.write_text("".join(json.dumps(line) + "\n" for line in log), encoding="utf-8")
 
 
-def plot_curve(log: Sequence[dict[str, float]], title: str, path: Path) -> None:
+def plot_curve(
+    log: Sequence[dict[str, float]], title: str, path: Path, unit: str = "loss per answer token (nats)"
+) -> None:
     """Training and validation loss over optimizer steps, as a PNG."""
     import matplotlib
 
@@ -23,7 +25,7 @@ def plot_curve(log: Sequence[dict[str, float]], title: str, path: Path) -> None:
         if points:
             axes.plot(*zip(*points, strict=True), style, label=label, linewidth=1.4, markersize=3.5)
     axes.set_xlabel("step (optimizer updates)")
-    axes.set_ylabel("loss per answer token (nats)")
+    axes.set_ylabel(unit)
     axes.set_yscale("log")
     axes.set_title(title)
     axes.grid(alpha=0.3)

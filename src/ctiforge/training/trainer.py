@@ -1,4 +1,4 @@
-"""One fine-tuning run: steps derived from the data, loss on answers, saved and stoppable at any step."""
+"""One fine-tuning run: steps derived from the data, saved and stoppable at any step."""
 
 import gc
 import time
@@ -12,18 +12,30 @@ from transformers import PrinterCallback, Trainer, TrainerState, TrainingArgumen
 from ctiforge.errors import CannotGoOnError, InterruptedRunError
 from ctiforge.progress import warn
 from ctiforge.store.checkpoints import Checkpoints
-from ctiforge.training.batches import AnswerCollator, LengthBucketSampler, Rows
+from ctiforge.training.batches import Collator, LengthBucketSampler, Rows
 from ctiforge.training.callbacks import Interruption, ProgressLines, Stops, Updating, stopped_improving
 from ctiforge.training.checkpoints import CheckpointWriter
 from ctiforge.training.memory import check_disk, tensor_bytes
-from ctiforge.training.models import compute_dtype
 from ctiforge.training.options import TrainingOptions
 from ctiforge.training.steps import Steps, derive_steps
 
 # The names that the trainer resumes from.
 STATE = "trainer_state.json"
 WEIGHTS = "pytorch_model.bin"
-_MEND = "set a smaller --max-length (and prepare the data for it), train with --qlora, or use a larger GPU"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What one line's training differs in from another's."""
+
+    stage: str
+    """The program's name, for progress lines."""
+    collator: Collator
+    """Rows into a batch; the batch's first tensor has one element or row for each of them."""
+    dtype: torch.dtype
+    """float32, or what a GPU computes in where that is less."""
+    mend: str
+    """What a person can do about a GPU whose memory does not suffice."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +68,9 @@ class TrainingResult:
 
 def train(
     model: Any,
-    train_rows: Rows,
-    validation_rows: Rows,
-    pad_token_id: int,
+    train_rows: Rows[Any],
+    validation_rows: Rows[Any],
+    kind: Kind,
     options: TrainingOptions,
     checkpoints: Checkpoints,
     scratch: Path,
@@ -80,12 +92,12 @@ def train(
     state = _state_of_finished(checkpoint, steps, options)
     with writer, Interruption() as interruption:
         while not state:
-            trainer = _trainer(model, train_rows, validation_rows, pad_token_id, options, steps, writer, interruption)
-            if _ran_to_its_end(trainer, checkpoint):
+            trainer = _trainer(model, train_rows, validation_rows, kind, options, steps, writer, interruption)
+            if _ran_to_its_end(trainer, checkpoint, kind):
                 state = trainer.state
                 break
             at = trainer.state.global_step
-            options = _with_less_memory(options, at)
+            options = _with_less_memory(options, at, kind)
             used.append(MicroBatch(options.batch_size, options.gradient_accumulation_steps, at))
             checkpoint = _state_kept(trainer)
             del trainer
@@ -114,16 +126,17 @@ def trainable(model: Any) -> dict[str, torch.Tensor]:
     return {name: parameter.detach() for name, parameter in model.named_parameters() if parameter.requires_grad}
 
 
-class AnswerTrainer(Trainer):
+class ResumableTrainer(Trainer):
     """The trainer with batches of like lengths, and with checkpoints that are written beside its loop.
 
     Its own `group_by_length` learns far worse. A checkpoint is what `Trainer.train` resumes from,
     with the trainable parameters alone for weights.
     """
 
-    def __init__(self, writer: CheckpointWriter, **arguments: Any) -> None:
+    def __init__(self, writer: CheckpointWriter, mend: str, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.writer = writer
+        self.mend = mend
 
     def _get_train_sampler(self, train_dataset: Any = None) -> LengthBucketSampler:
         rows = train_dataset if train_dataset is not None else self.train_dataset
@@ -139,7 +152,7 @@ class AnswerTrainer(Trainer):
             except torch.OutOfMemoryError:
                 if size == 1:
                     raise CannotGoOnError(
-                        f"out of GPU memory in an evaluation with one example at once: {_MEND}"
+                        f"out of GPU memory in an evaluation with one example at once: {self.mend}"
                     ) from None
             # outside the except clause, where the error no longer holds on to what was computed
             self.args.per_device_eval_batch_size = size // 2
@@ -166,25 +179,26 @@ class AnswerTrainer(Trainer):
 
 def _trainer(
     model: Any,
-    train_rows: Rows,
-    validation_rows: Rows,
-    pad_token_id: int,
+    train_rows: Rows[Any],
+    validation_rows: Rows[Any],
+    kind: Kind,
     options: TrainingOptions,
     steps: Steps,
     writer: CheckpointWriter,
     interruption: Interruption,
-) -> AnswerTrainer:
+) -> ResumableTrainer:
     device = next(model.parameters()).device
-    trainer = AnswerTrainer(
+    trainer = ResumableTrainer(
         writer,
+        kind.mend,
         model=model,
-        args=_arguments(options, steps, writer.scratch, device, evaluates=len(validation_rows) > 0),
+        args=_arguments(options, steps, writer.scratch, device, kind.dtype, evaluates=len(validation_rows) > 0),
         train_dataset=train_rows,
         eval_dataset=validation_rows,
-        data_collator=AnswerCollator(pad_token_id),
+        data_collator=kind.collator,
         callbacks=[
             interruption,
-            ProgressLines(steps.total),
+            ProgressLines(kind.stage, steps.total),
             Stops(writer, steps, options.early_stopping_patience),
         ],
     )
@@ -209,7 +223,7 @@ def _load_result(model: Any, best: Path, checkpoint: Path | None) -> None:
         model.load_state_dict(torch.load(file, map_location="cpu", weights_only=True), strict=False)
 
 
-def _ran_to_its_end(trainer: AnswerTrainer, checkpoint: Path | None) -> bool:
+def _ran_to_its_end(trainer: ResumableTrainer, checkpoint: Path | None, kind: Kind) -> bool:
     """Train; False when the GPU's memory did not suffice."""
     updating = Updating()
     trainer.add_callback(updating)
@@ -219,15 +233,15 @@ def _ran_to_its_end(trainer: AnswerTrainer, checkpoint: Path | None) -> bool:
         if updating.now:
             raise CannotGoOnError(
                 f"the GPU has no memory for the optimizer's step ({_first_line(error)}), whatever the batch: "
-                "train with --qlora, or on a larger GPU"
+                f"{kind.mend}"
             ) from None
         return False
     return True
 
 
-def _with_less_memory(options: TrainingOptions, step: int) -> TrainingOptions:
+def _with_less_memory(options: TrainingOptions, step: int, kind: Kind) -> TrainingOptions:
     if options.batch_size == 1:
-        raise CannotGoOnError(f"out of GPU memory at step {step + 1} with one example at once: {_MEND}")
+        raise CannotGoOnError(f"out of GPU memory at step {step + 1} with one example at once: {kind.mend}")
     smaller = options.with_smaller_micro_batch()
     warn(
         f"out of GPU memory at step {step + 1} with --batch-size {options.batch_size}: going on with "
@@ -236,7 +250,7 @@ def _with_less_memory(options: TrainingOptions, step: int) -> TrainingOptions:
     return smaller
 
 
-def _state_kept(trainer: AnswerTrainer) -> Path | None:
+def _state_kept(trainer: ResumableTrainer) -> Path | None:
     """The checkpoint of the last step that was finished; a step that was not has changed no weights."""
     writer = trainer.writer
     writer.wait()
@@ -269,9 +283,14 @@ def _first_line(error: Exception) -> str:
 
 
 def _arguments(
-    options: TrainingOptions, steps: Steps, scratch: Path, device: torch.device, *, evaluates: bool
+    options: TrainingOptions,
+    steps: Steps,
+    scratch: Path,
+    device: torch.device,
+    dtype: torch.dtype,
+    *,
+    evaluates: bool,
 ) -> TrainingArguments:
-    dtype = compute_dtype(device)
     return TrainingArguments(
         output_dir=str(scratch),
         per_device_train_batch_size=options.batch_size,

@@ -108,8 +108,82 @@ def test_no_password_is_ever_shown(database_url) -> None:
 def test_other_tables_and_bad_dates_are_usage_errors(postgres_server, database_url) -> None:
     with open_database(postgres_server) as database, pytest.raises(UsageError, match="application's tables"):
         list(database.articles())
+    with open_database(postgres_server) as database, pytest.raises(UsageError, match="application's tables"):
+        list(database.articles_by_score(80, 200))
     with open_database(database_url) as database, pytest.raises(UsageError, match="--since"):
         list(database.articles(since="yesterdayish"))
+
+
+def score(url: str, scores: dict[int, str | None]) -> None:
+    """Articles with this text as metadata."""
+    for id_, metadata in scores.items():
+        insert(url, [(id_, f"text {id_}", "completed", RESULT)], metadata)
+
+
+def test_articles_come_by_score_then_id(database_url) -> None:
+    told = {1: "80", 2: '"85.5"', 3: "99", 4: '" 99.0 "', 5: "1e2", 6: "79.9", 7: "-90", 8: '"+81."'}
+    score(database_url, {id_: f'{{"threat_hunting_score": {text}}}' for id_, text in told.items()})
+
+    with open_database(database_url) as database:
+        everything = list(database.articles_by_score(80, None))
+        best = list(database.articles_by_score(80.0, 2))
+
+    assert [(a.id, a.hunt_score) for a in everything] == [
+        ("5", 100.0),
+        ("3", 99.0),
+        ("4", 99.0),
+        ("2", 85.5),
+        ("8", 81.0),
+        ("1", 80.0),
+    ]
+    assert [(a.id, a.content, a.executions) for a in best] == [("5", "text 5", []), ("3", "text 3", [])]
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        None,
+        "null",
+        "[85]",
+        "85",
+        '"85"',
+        "{}",
+        *(
+            f'{{"threat_hunting_score": {value}}}'
+            for value in (
+                "null",
+                "true",
+                '""',
+                '"unknown"',
+                '"NaN"',
+                '"Infinity"',
+                '"85,5"',
+                '"0x55"',
+                '"٨٥"',
+                "1e999",
+                "1e-999999999999",
+                '"8\\u00005"',
+                '"9" , "other": "x", "threat_hunting_score": "none"',
+                "[90]",
+                '{"threat_hunting_score": 90}',
+                "9" * 400,
+            )
+        ),
+    ],
+)
+def test_a_score_that_is_no_number_never_matches_and_never_raises(database_url, metadata: str | None) -> None:
+    score(database_url, {1: metadata, 2: '{"threat_hunting_score": 90}'})
+
+    with open_database(database_url) as database:
+        assert [a.id for a in database.articles_by_score(-1e9, None)] == ["2"]
+
+
+@pytest.mark.parametrize("other", [r"a\u0000b", r"\ud800", r"C:\\users\\u0041", r"\"", r"\ud83d\ude00"])
+def test_a_score_is_read_whatever_else_the_metadata_holds(database_url, other: str) -> None:
+    score(database_url, {1: f'{{"title": "{other}", "threat_hunting_score": 90}}'})
+
+    with open_database(database_url) as database:
+        assert [a.id for a in database.articles_by_score(80, None)] == ["1"]
 
 
 def test_one_article_by_id(database_url) -> None:
@@ -126,13 +200,15 @@ def test_one_article_by_id(database_url) -> None:
         read_article(database_url, "2")
 
 
-def test_memory_does_not_grow_with_long_articles(database_url) -> None:
-    insert(database_url, [(n, f"{n} " + "x" * 5_000_000, "completed", RESULT) for n in range(30)])
+@pytest.mark.parametrize("reading", ["articles()", "articles_by_score(80, None)"])
+def test_memory_does_not_grow_with_long_articles(database_url, reading: str) -> None:
+    rows = [(n, f"{n} " + "x" * 5_000_000, "completed", RESULT) for n in range(30)]
+    insert(database_url, rows, '{"threat_hunting_score": 90}')
     program = (
         "import os, re\n"
         "from ctiforge.data.database import open_database\n"
         "with open_database(os.environ['URL']) as database:\n"
-        "    read = sum(len(article.content) for article in database.articles())\n"
+        f"    read = sum(len(article.content) for article in database.{reading})\n"
         # its own peak: getrusage would show that of the process it was forked from
         "print(read, int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]) // 1024)\n"
     )

@@ -2,8 +2,10 @@ import psycopg2
 import pytest
 
 from ctiforge.data.database import open_database
+from ctiforge.data.near_duplicates import near_pairs_between
 from ctiforge.data.records import ArticleRecord
 from ctiforge.demo.database import load_demo
+from ctiforge.demo.os_articles import OsSizes, make_os_corpus
 from ctiforge.observables import Observable
 
 TYPES = ("cmdline", "registry")
@@ -55,3 +57,38 @@ def test_loading_again_gives_the_same_rows(database_url, seed: int) -> None:
     connection.close()
 
     assert dump(database_url) == first
+
+
+def test_os_articles_come_last_without_executions_and_change_nothing_before_them(database_url) -> None:
+    corpus = make_os_corpus(5, OsSizes(training=6, test=6))
+    connection = psycopg2.connect(database_url)
+    load_demo(connection, make_records(30), seed=1)
+    alone = dump(database_url)
+    counts = load_demo(connection, make_records(30), 1, corpus)
+    connection.close()
+
+    with open_database(database_url) as database:
+        best = list(database.articles_by_score(99.05, None))
+
+    assert dump(database_url) == alone
+    assert min(int(a.id) for a in best) > max(int(id_) for id_, *_ in alone)
+    assert len(best) == counts.os_articles + counts.os_duplicates + counts.os_junk == 60 + 3 + 3
+    assert {a.content for a in best} >= {r.content for r in (*corpus.training, *corpus.test)}
+    # the rows that cost nothing but themselves
+    assert sum(not (a.content or "").strip() for a in best) == 3
+
+
+def test_copies_of_test_articles_lie_under_other_urls(database_url) -> None:
+    corpus = make_os_corpus(5, OsSizes(training=6, test=6))
+    connection = psycopg2.connect(database_url)
+    load_demo(connection, [], 1, corpus)
+    connection.close()
+
+    with open_database(database_url) as database:
+        best = [a for a in database.articles_by_score(99.05, None) if (a.content or "").strip()]
+    own = {r.url for r in (*corpus.training, *corpus.test)}
+    copies = [a.content for a in best if a.url not in own]
+
+    assert len(copies) == 3
+    assert len(near_pairs_between(copies, [r.content for r in corpus.test])) == 3
+    assert near_pairs_between(copies, [r.content for r in corpus.training]) == {}

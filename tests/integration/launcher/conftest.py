@@ -88,7 +88,7 @@ def main(evaluations: list[str], store: str = "", expect: str = None, plan: bool
             (dirs.out / f"comparison.{suffix}").write_text("\\n".join([f"a table of {len(names)}", *names]))
         return {}
     inputs = {f"evaluation_{number}": uri for number, uri in enumerate(evaluations)}
-    run_stage(Stage("compare_extract", 1), params={}, inputs=inputs, output=None,
+    run_stage(Stage("compare", 1), params={}, inputs=inputs, output=None,
               flags=StageFlags(store, expect, plan), work=work)
 
 if __name__ == "__main__":
@@ -102,9 +102,11 @@ with log.open("a") as file:
     print(sys.argv[1], file=file)
 if sys.argv[1] == "up":
     from ctiforge.store.objects import open_store
-    open_store(sys.argv[3]).write("testsets/demo/1/testset.json", b"{}")
+    for name in ("demo", "demo-os"):
+        open_store(sys.argv[3]).write(f"testsets/{name}/1/testset.json", b"{}")
     print("starting", file=sys.stderr)
-    print(json.dumps({"database_url": "postgresql://demo:s3cr3t@localhost/demo", "test_set": "demo@1"}))
+    answer = {"database_url": "postgresql://demo:s3cr3t@localhost/demo"}
+    print(json.dumps(answer | {"test_set": "demo@1", "os_test_set": "demo-os@1"}))
 """
 
 
@@ -164,7 +166,7 @@ def world(tmp_path: Path) -> World:
     jobs.mkdir()
     for name in ("harvest_extract", "format_extract", "train_extract", "eval_extract"):
         (jobs / f"{name}.py").write_text(STAGE)
-    (jobs / "compare_extract.py").write_text(COMPARE)
+    (jobs / "compare.py").write_text(COMPARE)
     (jobs / "demo_database.py").write_text(DEMO_DATABASE)
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("CTIFORGE_", "DATABASE_URL"))}
     world = World(

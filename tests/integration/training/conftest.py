@@ -12,14 +12,15 @@ import torch
 
 from ctiforge.store.checkpoints import Checkpoints
 from ctiforge.store.objects import open_store
-from ctiforge.training.batches import Rows
+from ctiforge.training.batches import AnswerCollator, Rows
 from ctiforge.training.callbacks import ProgressLines
 from ctiforge.training.encoding import EncodedExample
 from ctiforge.training.models import load_causal_lm, load_for_qlora
 from ctiforge.training.options import LoraOptions, TrainingOptions
-from ctiforge.training.trainer import TrainingResult, train
+from ctiforge.training.trainer import Kind, TrainingResult, train
 
 FOLDER = "checkpoints/train_extract/test"
+KIND = Kind("train_extract", AnswerCollator(0), torch.float32, "train a smaller model")
 OPTIONS = TrainingOptions(
     batch_size=8,
     gradient_accumulation_steps=1,
@@ -80,7 +81,7 @@ def run(
     model.register_forward_pre_hook(watch, with_kwargs=True)
     rows = _rows(76)
     checkpoints = Checkpoints(open_store(store_uri), FOLDER)
-    result = train(model, Rows(rows[:60]), Rows(rows[60:]), 0, options, checkpoints, scratch)
+    result = train(model, Rows(rows[:60]), Rows(rows[60:]), KIND, options, checkpoints, scratch)
     weights = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
     return Run(result, weights, batches)
 

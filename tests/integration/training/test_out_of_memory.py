@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ctiforge.errors import CannotGoOnError
-from ctiforge.training.trainer import AnswerTrainer
+from ctiforge.training.trainer import ResumableTrainer
 from tests.integration.training.conftest import OPTIONS, run
 
 
@@ -60,13 +60,13 @@ def test_a_lack_of_memory_in_the_optimizer_is_the_end(store_folder, tmp_path, mo
     def step(*_, **__):
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    create = AnswerTrainer.create_optimizer
+    create = ResumableTrainer.create_optimizer
 
     def with_failing_step(self, *arguments):
         optimizer = create(self, *arguments)
         optimizer.step = step
         return optimizer
 
-    monkeypatch.setattr(AnswerTrainer, "create_optimizer", with_failing_step)
+    monkeypatch.setattr(ResumableTrainer, "create_optimizer", with_failing_step)
     with pytest.raises(CannotGoOnError, match="no memory for the optimizer's step"):
         run(store_folder, tmp_path / "first", replace(OPTIONS, max_steps=2))

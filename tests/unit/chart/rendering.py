@@ -14,7 +14,10 @@ VALUES = Path(__file__).parent / "values"
 MATRIX = sorted(path.stem for path in VALUES.glob("*.yaml"))
 RELEASE = "demo"
 NAMESPACE = "intel"
-PROGRAMS = ("harvest_extract", "format_extract", "train_extract", "eval_extract", "compare_extract")
+PROGRAMS = (
+    "harvest_extract", "format_extract", "train_extract", "eval_extract",
+    "prepare_os", "train_os_bert", "baselines_os", "eval_os_bert", "compare",
+)  # fmt: skip
 
 Document = dict[str, Any]
 

@@ -1,10 +1,13 @@
 """Who may do what: the launcher's role, and which pod reaches which address."""
 
+import re
+
 import pytest
 
 from tests.unit.chart.rendering import MATRIX, NAMESPACE, RELEASE, Chart, Document, Pod
 
-DNS = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
+NAMESPACE_LABEL = "kubernetes.io/metadata.name"
+DNS = {"namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: "kube-system"}}}
 EVERY_POD = {
     "dns": {53},
     "10.1.0.0/16": {8333},  # the store's endpoint
@@ -21,12 +24,18 @@ def selects(policy: Document, pod: Pod) -> bool:
     return matched and all(pod.labels.get(each["key"]) in each["values"] for each in expressions)
 
 
+def place(peer: Document) -> str:
+    if peer == DNS:
+        return "dns"
+    return peer["ipBlock"]["cidr"] if "ipBlock" in peer else peer["namespaceSelector"]["matchLabels"][NAMESPACE_LABEL]
+
+
 def reached(chart: Chart, name: str, pod: Pod) -> dict[str, set[int]]:
-    """Ports by destination (a CIDR, `dns`, or `any`) that some policy opens for the pod."""
+    """Ports by destination (a CIDR, a namespace, `dns`, or `any`) that some policy opens for the pod."""
     ports: dict[str, set[int]] = {}
     for policy in chart.objects(name, "NetworkPolicy").values():
         for rule in policy["spec"]["egress"] if selects(policy, pod) else []:
-            peers = ["dns" if peer == DNS else peer["ipBlock"]["cidr"] for peer in rule.get("to", [])]
+            peers = [place(peer) for peer in rule.get("to", [])]
             for peer in peers or ["any"]:
                 ports.setdefault(peer, set()).update(port["port"] for port in rule["ports"])
     return ports
@@ -78,19 +87,40 @@ def test_pods_reach_what_they_need(chart: Chart) -> None:
         "format-extract": store_and_hub,
         "train-extract": store_and_hub,
         "eval-extract": store_and_hub,
-        "compare-extract": EVERY_POD,
+        "prepare-os": {**EVERY_POD, "10.2.0.0/16": {5432}, "10.8.0.0/16": {8000}},
+        "train-os-bert": store_and_hub,
+        "baselines-os": store_and_hub,
+        "eval-os-bert": store_and_hub,
+        "compare": EVERY_POD,
         "launcher": launcher,
         "retrain-extract": launcher,
+        "retrain-os-bert": launcher,
         "doctor": launcher,
     }
 
 
 def test_what_is_not_set_up_is_not_reached(chart: Chart) -> None:
     pods = chart.pods("model-cache")
-    for key in ("harvest-extract", "train-extract"):
+    for key in ("harvest-extract", "train-extract", "prepare-os", "train-os-bert"):
         assert reached(chart, "model-cache", pods[key]) == {"dns": {53}, "any": {443}}
     assert set(chart.objects("model-cache", "NetworkPolicy")) == {"pods", "launcher"}
     assert not chart.objects("retrain", "NetworkPolicy")
+
+
+def test_the_labelers_endpoint_is_reached_by_its_stage_alone(chart: Chart) -> None:
+    pods = chart.pods("own-labeler")
+    assert {key for key, pod in pods.items() if "models" in reached(chart, "own-labeler", pod)} == {"prepare-os"}
+    assert reached(chart, "own-labeler", pods["prepare-os"])["models"] == {8000}
+    assert "OPENAI_API_KEY" not in pods["prepare-os"].env
+
+    flags = ["--set", "store.endpoint=http://s3.dev.svc:8333", "--show-only", "templates/networkpolicies.yaml"]
+    closed = chart.try_template("minimal", *flags)
+    opened = chart.try_template("minimal", "--set", "labeler.existingSecret=labeler", *flags)
+    assert (closed.returncode, opened.returncode) == (0, 0), closed.stderr + opened.stderr
+    assert f"name: {RELEASE}-labeler" not in closed.stdout
+    policy = opened.stdout.partition(f"name: {RELEASE}-labeler")[2].partition("---")[0]
+    assert 'values: ["prepare-os"]' in policy
+    assert re.findall(r"port: (\d+)", policy) == ["443"]
 
 
 @pytest.mark.parametrize(

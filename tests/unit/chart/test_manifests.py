@@ -120,15 +120,20 @@ def test_templates_are_suspended_and_only_retraining_is_not(chart: Chart, name: 
     cronjobs = chart.objects(name, "CronJob")
     templates = {program.replace("_", "-") for program in PROGRAMS} | {"launcher"}
     assert templates <= set(cronjobs)
-    assert set(cronjobs) - templates <= {"retrain-extract"}
+    assert set(cronjobs) - templates <= {"retrain-extract", "retrain-os-bert"}
     for key, cronjob in cronjobs.items():
         assert cronjob["spec"].get("suspend", False) is (key in templates)
 
 
 def test_retraining_is_scheduled_as_the_values_say(chart: Chart) -> None:
-    assert "retrain-extract" not in chart.objects("minimal", "CronJob")
-    spec = chart.objects("full", "CronJob")["retrain-extract"]["spec"]
-    assert {key: value for key, value in spec.items() if key != "jobTemplate"} == {
+    assert not {"retrain-extract", "retrain-os-bert"} & set(chart.objects("minimal", "CronJob"))
+    assert "retrain-os-bert" not in chart.objects("kueue", "CronJob")
+    cronjobs = chart.objects("full", "CronJob")
+    extract, os_bert = (
+        {key: value for key, value in cronjobs[name]["spec"].items() if key != "jobTemplate"}
+        for name in ("retrain-extract", "retrain-os-bert")
+    )
+    assert extract == {
         "schedule": "30 2 * * MON-FRI",
         "timeZone": "Europe/Vienna",
         "concurrencyPolicy": "Forbid",
@@ -136,6 +141,7 @@ def test_retraining_is_scheduled_as_the_values_say(chart: Chart) -> None:
         "successfulJobsHistoryLimit": 3,
         "failedJobsHistoryLimit": 3,
     }
+    assert os_bert == {**extract, "schedule": "@weekly", "timeZone": "Etc/UTC", "failedJobsHistoryLimit": 1}
 
 
 def test_a_stage_tells_the_launcher_what_it_needs_to_know(chart: Chart) -> None:

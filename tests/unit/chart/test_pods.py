@@ -4,15 +4,18 @@ import json
 
 import pytest
 
+from ctiforge.settings import Settings
 from tests.unit.chart.rendering import MATRIX, PROGRAMS, RELEASE, Chart, Pod
 
 STAGES = {program.replace("_", "-"): program for program in PROGRAMS}
 LAUNCHERS = {
     "launcher": ["ctiforge"],
     "retrain-extract": ["ctiforge", "run", "extract"],
+    "retrain-os-bert": ["ctiforge", "run", "os-bert"],
     "doctor": ["ctiforge", "doctor"],
 }
-HUB_STAGES = {"format-extract", "train-extract", "eval-extract"}
+HUB_STAGES = {"format-extract", "train-extract", "eval-extract", "train-os-bert", "baselines-os", "eval-os-bert"}
+TRAIN_IMAGE = {"train-extract", "eval-extract", "train-os-bert", "baselines-os", "eval-os-bert"}
 
 
 def with_variable(pods: dict[str, Pod], name: str) -> set[str]:
@@ -57,7 +60,10 @@ def test_containers_run_the_program_of_the_image(chart: Chart, name: str) -> Non
 
 @pytest.mark.parametrize("name", MATRIX)
 def test_no_manifest_holds_a_secret(chart: Chart, name: str) -> None:
-    secrets = {"DATABASE_URL", "HF_TOKEN", "CTIFORGE_WEBHOOK_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+    secrets = {
+        "DATABASE_URL", "HF_TOKEN", "OPENAI_API_KEY", "CTIFORGE_WEBHOOK_URL", "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+    }  # fmt: skip
     assert not chart.objects(name, "Secret")
     assert not chart.objects(name, "ConfigMap")
     for pod in chart.pods(name).values():
@@ -69,10 +75,13 @@ def test_no_manifest_holds_a_secret(chart: Chart, name: str) -> None:
 
 def test_each_secret_goes_where_it_is_needed(chart: Chart) -> None:
     pods = chart.pods("full")
-    assert with_variable(pods, "DATABASE_URL") == {"harvest-extract"}
+    assert with_variable(pods, "DATABASE_URL") == {"harvest-extract", "prepare-os"}
+    assert with_variable(pods, "OPENAI_API_KEY") == {"prepare-os"}
     assert with_variable(pods, "HF_TOKEN") == HUB_STAGES
     assert with_variable(pods, "CTIFORGE_WEBHOOK_URL") == set(LAUNCHERS)
-    assert pods["harvest-extract"].env["DATABASE_URL"] == {"secretKeyRef": {"name": "database", "key": "uri"}}
+    for key in ("harvest-extract", "prepare-os"):
+        assert pods[key].env["DATABASE_URL"] == {"secretKeyRef": {"name": "database", "key": "uri"}}
+    assert pods["prepare-os"].env["OPENAI_API_KEY"] == {"secretKeyRef": {"name": "labeler", "key": "api-key"}}
     assert pods["train-extract"].env["HF_TOKEN"] == {"secretKeyRef": {"name": "hub", "key": "token"}}
     assert pods["launcher"].env["CTIFORGE_WEBHOOK_URL"] == {"secretKeyRef": {"name": "webhook", "key": "url"}}
     for pod in pods.values():
@@ -142,7 +151,7 @@ def test_proxy_and_certificates(chart: Chart) -> None:
 def test_the_launcher_knows_its_run_and_settings(chart: Chart) -> None:
     pods = chart.pods("full")
     assert {key for key in pods if "CTIFORGE_BACKEND" in pods[key].env} == set(LAUNCHERS)
-    for key in ("launcher", "retrain-extract"):
+    for key in ("launcher", "retrain-extract", "retrain-os-bert"):
         env = pods[key].env
         assert env["CTIFORGE_BACKEND"] == "kubernetes"
         assert env["CTIFORGE_RELEASE"] == RELEASE
@@ -151,6 +160,10 @@ def test_the_launcher_knows_its_run_and_settings(chart: Chart) -> None:
         assert env["CTIFORGE_RUN_ID"] == {"fieldRef": {"fieldPath": job_name}}
         assert env["CTIFORGE_MODEL"] == "mistralai/Mistral-7B-Instruct-v0.2"
         assert env["CTIFORGE_TEST_SET"] == "analysts@3"
+        assert env["CTIFORGE_IN_USE"] == "s3://bucket/ctiforge/artifacts/train_extract/0123"
+        assert env["CTIFORGE_OS_MODEL"] == "ibm-research/CTI-BERT"
+        assert env["CTIFORGE_OS_TEST_SET"] == "analysts-os@2"
+        assert env["CTIFORGE_OS_IN_USE"] == "s3://bucket/ctiforge/artifacts/train_os_bert/4567"
         assert env["CTIFORGE_MAX_LENGTH"] == "4096"
         assert env["CTIFORGE_OUTPUTS"].startswith("/scratch/")
         assert json.loads(env["CTIFORGE_STAGES"]) == {
@@ -160,10 +173,28 @@ def test_the_launcher_knows_its_run_and_settings(chart: Chart) -> None:
                 "qlora": False,
                 "max_steps": 1000000,
                 "report_to": "none",
-            }
+            },
+            "prepare_os": {"labeler": "openai", "endpoint": "https://llm.example:8000/v1", "labeler_model": "large"},
         }
     assert "CTIFORGE_RUN_ID" not in pods["doctor"].env
-    assert "CTIFORGE_MAX_LENGTH" not in chart.pods("minimal")["launcher"].env
+    unset = {"CTIFORGE_MAX_LENGTH", "CTIFORGE_IN_USE", "CTIFORGE_OS_IN_USE"}
+    assert not unset & set(chart.pods("minimal")["launcher"].env)
+
+
+@pytest.mark.parametrize("name", MATRIX)
+def test_the_launchers_settings_are_settings(chart: Chart, name: str) -> None:
+    known = {f"CTIFORGE_{field.upper()}" for field in Settings.model_fields}
+    # what containers know of themselves, beside the settings
+    own = {"CTIFORGE_IMAGE", "CTIFORGE_SCRATCH", "CTIFORGE_SCRATCH_LIMIT"}
+    for key in ("launcher", "doctor"):
+        variables = {variable for variable in chart.pods(name)[key].env if variable.startswith("CTIFORGE_")}
+        assert variables - own <= known
+
+
+def test_settings_without_values_are_those_of_the_package(chart: Chart) -> None:
+    env = chart.pods("minimal")["launcher"].env
+    for name in ("model", "test_set", "os_model", "os_test_set"):
+        assert env[f"CTIFORGE_{name.upper()}"] == Settings.model_fields[name].default
 
 
 def test_train_and_eval_ask_for_one_gpu(chart: Chart) -> None:
@@ -176,14 +207,17 @@ def test_train_and_eval_ask_for_one_gpu(chart: Chart) -> None:
     assert {key: each for key, each in gpus("minimal").items() if each} == {
         "train-extract": {"nvidia.com/gpu": 1},
         "eval-extract": {"nvidia.com/gpu": 1},
+        "train-os-bert": {"nvidia.com/gpu": 1},
+        "eval-os-bert": {"nvidia.com/gpu": 1},
     }
-    assert {key: each for key, each in gpus("gpu").items() if each} == {"train-extract": {"amd.com/gpu": 1}}
+    assert {key: each for key, each in gpus("gpu").items() if each} == {
+        key: {"amd.com/gpu": 1} for key in ("train-extract", "train-os-bert", "baselines-os", "eval-os-bert")
+    }
 
 
 def test_images(chart: Chart) -> None:
     images = {key: pod.container["image"] for key, pod in chart.pods("minimal").items()}
-    trained = {"train-extract": "ctiforge-train:0.1.0", "eval-extract": "ctiforge-train:0.1.0"}
-    assert images == {key: trained.get(key, "ctiforge-cpu:0.1.0") for key in images}
+    assert images == {key: f"ctiforge-{'train' if key in TRAIN_IMAGE else 'cpu'}:0.1.0" for key in images}
 
     pods = chart.pods("full")
     images = {key: pod.container["image"] for key, pod in pods.items()}

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ctiforge.launcher.lines import LINES
 from tests.unit.chart.rendering import CHART, PROGRAMS, Chart
 
 SCRIPT = CHART.parent / "values_table.py"
@@ -28,6 +29,8 @@ def nested(path: str, value: Any) -> dict[str, Any]:
         ("store.endpoint", "s3.example:9000"),
         ("store.existingSecret", "My Secret"),
         ("hub.offline", "yes"),
+        ("labeler.existingSecret", "My Secret"),
+        ("labeler.key", ""),
         ("images.cpu.digest", "latest"),
         ("images.train.pullPolicy", "Sometimes"),
         ("defaults.resources.limits.memory", "16 GB"),
@@ -39,12 +42,18 @@ def nested(path: str, value: Any) -> dict[str, Any]:
         ("stages.eval_extract.nodeSelector", {"gpu": True}),
         ("launcher.pod.extraEnv", [{"value": "no name"}]),
         ("launcher.nodeLostTimeout", "5m"),
+        ("stages.train_os_bert.gpu.count", "1"),
         ("settings.maxLength", "2048"),
+        ("settings.osModel", ""),
+        ("settings.osTestSet", 2),
+        ("settings.osInUse", 5),
         ("settings.stages.train_extract", {"epochs": [1, 2]}),
         ("retrain.extract.enabled", "true"),
         ("retrain.extract.timeZone", "Local"),
         ("retrain.extract.startingDeadlineSeconds", 5),
+        ("retrain.os-bert.schedule", "weekly"),
         ("networkPolicy.store.ports", [70000]),
+        ("networkPolicy.labeler.to", "10.8.0.0/16"),
         ("rbac.users", "ann"),
     ],
 )
@@ -62,13 +71,18 @@ def test_a_wrong_value_is_refused_by_its_key(any_chart: Chart, path: str, value:
         ("defaults", "replicas"),
         ("defaults.gpu", "counts"),
         ("defaults.resources", "limit"),
-        ("stages", "train_os_bert"),
+        ("labeler", "apiKey"),
+        ("stages", "compare_extract"),
+        ("stages", "train-os-bert"),
         ("stages.train_extract", "gpus"),
         ("launcher", "timeout"),
+        ("settings", "os_model"),
         ("retrain", "nightly"),
+        ("retrain", "os_bert"),
         ("retrain.extract", "cron"),
         ("networkPolicy", "s3"),
         ("networkPolicy.store", "cidrs"),
+        ("networkPolicy.labeler", "port"),
         ("kueue", "queue"),
     ],
 )
@@ -126,10 +140,13 @@ def test_notes_say_what_to_run_next(chart: Chart) -> None:
     notes = notes_of(chart, "minimal")
     assert "helm test demo -n intel" in notes
     assert "CTIFORGE_BACKEND=kubernetes CTIFORGE_NAMESPACE=intel CTIFORGE_RELEASE=demo" in notes
+    assert "ctiforge run os-bert" in notes
     assert "retrain.extract.enabled=true" in notes
+    assert "retrain.os-bert.enabled=true" in notes
     assert "database.existingSecret is not set" in notes
     notes = notes_of(chart, "full")
     assert "--from=cronjob/demo-retrain-extract" in notes
+    assert "--from=cronjob/demo-retrain-os-bert" in notes
     assert "database.existingSecret" not in notes
 
 
@@ -144,6 +161,31 @@ def test_the_schema_knows_the_values_and_the_programs() -> None:
     assert set(schema["properties"]) - {"global"} == set(values)
     assert set(schema["properties"]["stages"]["properties"]) == set(values["stages"]) == set(PROGRAMS)
     assert set(schema["definitions"]["pod"]["properties"]) == set(values["defaults"])
+
+
+def test_the_chart_knows_the_lines() -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+    assert set(PROGRAMS) == {stage.program for line in LINES.values() for stage in line}
+    assert set(values["retrain"]) == set(LINES)
+
+
+def test_the_development_cluster_has_room_for_every_stage(chart: Chart) -> None:
+    result = chart.try_template("minimal", "-f", str(CHART.parents[1] / "k8s/values.yaml"))
+    assert result.returncode == 0, result.stderr
+    documents = [document for document in yaml.safe_load_all(result.stdout) if document]
+    pods = [
+        document["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+        for document in documents
+        if document["kind"] == "CronJob"
+    ]
+    assert len(pods) == len(PROGRAMS) + 1
+    for pod in pods:
+        (container,) = pod["containers"]
+        assert not any("/" in what for what in container["resources"]["limits"])
+        assert container["resources"]["requests"]["cpu"] in ("1", "500m", "100m")
+        # the large image is loaded onto one node alone
+        is_large = container["image"] == "ctiforge-train:dev"
+        assert ("node-role.kubernetes.io/control-plane" in pod.get("nodeSelector", {})) is is_large
 
 
 def dotted(said: str) -> str:

@@ -1,8 +1,9 @@
 import json
+from hashlib import sha256
 
 import pytest
 
-from ctiforge.data.records import ArticleRecord
+from ctiforge.data.records import OS_LABELS, ArticleRecord
 from ctiforge.data.testsets import (
     find_testset,
     import_testset,
@@ -66,16 +67,55 @@ def test_a_version_whose_writer_died_is_not_overwritten(store) -> None:
         ([make_article(labelled_by="model")], "labelled by a model"),
         ([make_article(annotator=None)], "names no annotator"),
         ([make_article(annotator="  ")], "names no annotator"),
-        ([make_article(labelled_types=(), observables=())], "no article has labelled_types"),
-        ([], "no article has labelled_types"),
+        ([make_article(), make_article("2", labelled_types=(), observables=())], "article 2 has neither"),
+        ([], "no article in it"),
         ([make_article(), make_article()], "occurs twice"),
         ([make_article(labelled_types=("registry",))], "which labelled_types does not name"),
+        ([make_article(labelled_types=(), os_label="Linux")], "which labelled_types does not name"),
     ],
 )
 def test_what_no_person_checked_is_refused(store, articles, words: str) -> None:
     with pytest.raises(DataError, match=words):
         import_testset(store, "real", articles)
     assert list_testsets(store) == []
+
+
+def test_articles_may_have_either_label_or_both(store) -> None:
+    unlabelled = {"labelled_types": (), "observables": ()}
+    articles = [
+        make_article("1", os_label="Windows"),
+        make_article("2", os_label="Unknown", **unlabelled),
+        make_article("3"),
+    ]
+
+    test_set = import_testset(store, "both", articles)
+
+    assert test_set.labelled_types == {"cmdline": 2, "registry": 2, "os_label": 2}
+    assert [r.os_label for r in load_testset(store, "both")[1]] == ["Windows", "Unknown", None]
+    assert list_testsets(store) == [test_set]
+
+
+def test_a_label_of_an_operating_system_alone_is_a_test_set(tmp_path, store) -> None:
+    rows = [{"id": label, "content": f"About {label}.", "os_label": label, "annotator": "ann"} for label in OS_LABELS]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+
+    test_set = import_testset(store, "os", read_labelled_articles(tmp_path / "a.jsonl"))
+
+    assert (test_set.annotator, test_set.labelled_types) == ("ann", {"os_label": 5})
+    assert sorted(str(r.os_label) for r in load_testset(store, "os")[1]) == sorted(OS_LABELS)
+
+
+def test_descriptions_from_before_there_were_labels_of_operating_systems_still_read(store) -> None:
+    record = make_article().model_dump(exclude={"os_label"})
+    data = json.dumps(record).encode() + b"\n"
+    old = {"name": "old", "version": 1, "annotator": "ann", "articles": 1, "labelled_types": {"cmdline": 1}}
+    store.write("testsets/old/1/testset.jsonl", data)
+    store.write("testsets/old/1/testset.json", json.dumps(old | {"sha256": sha256(data).hexdigest()}).encode())
+
+    test_set, articles = load_testset(store, "old")
+
+    assert test_set.labelled_types == {"cmdline": 1}
+    assert articles[0].os_label is None
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "../x", "UPPER", "a@2"])
@@ -126,6 +166,13 @@ def test_files_with_truth_are_read(tmp_path, store) -> None:
         ('{"id": "1", "content": "x", "truth": []}', "truth is an object"),
         ('{"id": "1", "content": "x", "truth": {"cmdline": [7]}}', "a value in truth is a text"),
         ('{"id": "1", "content": "x", "observables": ["whoami"]}', "observables.0"),
+        *(
+            (
+                f'{{"id": "1", "content": "x", "os_label": {label}}}',
+                "line 1: os_label is one of Windows, .*, Unknown, or",
+            )
+            for label in ('"windows"', '"macOS"', '""', "0", "false", '["Linux"]', '{"Linux": 1}')
+        ),
     ],
 )
 def test_lines_that_are_no_article_are_named(tmp_path, line: str, words: str) -> None:

@@ -52,6 +52,13 @@ def test_a_review_line_shows_the_evidence_and_leaves_the_annotator_open() -> Non
     assert row["annotator"] == ""
     assert row["labelled_types"] == ["cmdline", "registry"]
     assert "labelled_by" not in row
+    assert row["os_label"] is None
+
+
+def test_a_review_line_keeps_a_label_that_somebody_gave() -> None:
+    record = make_record(7, "cmdline").model_copy(update={"os_label": "Linux"})
+
+    assert json.loads(review_line(record))["os_label"] == "Linux"
 
 
 def test_an_item_that_is_not_in_the_text_is_said_so() -> None:

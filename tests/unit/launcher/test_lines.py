@@ -1,25 +1,32 @@
-"""The table of lines agrees with the programs it names."""
+"""The table of lines agrees with the programs and the settings that it names."""
 
 import importlib.util
 import inspect
 from pathlib import Path
+from string import Formatter
 
 import pytest
 
-from ctiforge.launcher.lines import LINES
+from ctiforge.launcher.lines import DEMO_FLAGS, LINES, SETTINGS
+from ctiforge.settings import Settings
 
 JOBS = Path(__file__).parents[3] / "jobs"
 STAGES = [stage for line in LINES.values() for stage in line]
 
 
-@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
-def test_a_stage_names_flags_of_its_program_and_its_own_batch(stage) -> None:
-    spec = importlib.util.spec_from_file_location(stage.program, JOBS / f"{stage.program}.py")
+def flags_of(program: str) -> dict[str, inspect.Parameter]:
+    """The parameters of a program by name: its flags."""
+    spec = importlib.util.spec_from_file_location(program, JOBS / f"{program}.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    parameters = inspect.signature(module.main).parameters
+    return dict(inspect.signature(module.main).parameters)
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+def test_a_stage_names_flags_of_its_program_and_its_own_batch(stage) -> None:
+    parameters = flags_of(stage.program)
     for argument in stage.arguments:
         if argument.startswith("--"):
             assert argument[2:].partition("=")[0].replace("-", "_") in parameters
@@ -27,3 +34,29 @@ def test_a_stage_names_flags_of_its_program_and_its_own_batch(stage) -> None:
         names = ("batch_size", "gradient_accumulation_steps")
         own = tuple(parameters[name].default if name in parameters else None for name in names)
         assert own == stage.batch
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_a_place_is_a_setting_or_an_earlier_stage(name: str) -> None:
+    earlier: set[str] = set()
+    for stage in LINES[name]:
+        places = {place for argument in stage.arguments for _, place, _, _ in Formatter().parse(argument) if place}
+        assert places <= earlier | set(Settings.model_fields)
+        assert stage.needs is None or stage.needs in places
+        assert stage.name not in earlier
+        earlier.add(stage.name)
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_a_line_has_settings_of_its_own_and_uses_them(name: str) -> None:
+    own = {SETTINGS[name].model, SETTINGS[name].test_set, SETTINGS[name].in_use}
+    assert own <= set(Settings.model_fields)
+    used = {place for stage in LINES[name] for each in stage.arguments for _, place, _, _ in Formatter().parse(each)}
+    assert own <= used
+    assert not used & {field for other in SETTINGS if other != name for field in vars(SETTINGS[other]).values()}
+
+
+@pytest.mark.parametrize("program", DEMO_FLAGS)
+def test_the_demos_flags_are_flags_of_their_programs(program: str) -> None:
+    assert program in {stage.program for stage in STAGES}
+    assert set(DEMO_FLAGS[program]) <= set(flags_of(program))

@@ -1,7 +1,7 @@
 import pytest
 
 from ctiforge.errors import UsageError
-from ctiforge.launcher.lines import EXTRACT, LINES, LineStage
+from ctiforge.launcher.lines import EXTRACT, LINES, OS_BERT, SETTINGS, LineStage
 from ctiforge.launcher.plan import (
     Answer,
     arguments_of,
@@ -13,6 +13,7 @@ from ctiforge.launcher.plan import (
     missing_input,
     stages_of,
 )
+from ctiforge.settings import Settings
 
 HARVEST = LineStage("harvest", "harvest_extract", ("--from-database",))
 TRAIN = LineStage("train", "train_extract", ("--data={harvest}", "--model={model}", "--max-length={max_length}"))
@@ -66,9 +67,9 @@ def test_own_flags_follow_the_tables_and_the_stages_win_over_the_programs() -> N
 
 
 def test_flags_of_unknown_stages_are_refused() -> None:
-    check_flags({"train": {}, "train_extract": {}}, LINE)
+    check_flags({"train": {}, "train_extract": {}, "prepare_os": {}}, [LINE, OS_BERT])
     with pytest.raises(UsageError, match=r"stages\.trian: .*compare_extract, harvest"):
-        check_flags({"trian": {"epochs": 5}}, LINE)
+        check_flags({"trian": {"epochs": 5}}, [LINE])
 
 
 def test_a_persons_flags_win_over_defaults() -> None:
@@ -106,3 +107,26 @@ def test_the_extract_line_evaluates_base_floor_and_tuned_model_on_one_test_set()
     assert [stage.name for stage in evaluations] == ["eval_base", "eval_regex", "eval_in_use", "eval_tuned"]
     assert all("--test-data=testset:{test_set}" in stage.arguments for stage in evaluations)
     assert set(inputs_of(EXTRACT[-1], EXTRACT)) == {stage.name for stage in evaluations}
+
+
+def test_no_two_lines_share_a_stage_so_that_one_file_of_settings_serves_them_all() -> None:
+    names = [stage.name for line in LINES.values() for stage in line]
+    assert len(set(names)) == len(names)
+
+
+def test_every_line_names_settings_that_exist() -> None:
+    assert SETTINGS.keys() == LINES.keys()
+    for names in SETTINGS.values():
+        assert {names.model, names.test_set, names.in_use} <= Settings.model_fields.keys()
+
+
+def test_os_bert_is_compared_with_the_one_in_use_where_there_is_one() -> None:
+    values = {"os_in_use": "models/in-use"}
+    assert [stage.name for stage in stages_of(OS_BERT, {"os_in_use": None})] == [
+        "prepare_os",
+        "train_os_bert",
+        "baselines_os",
+        "eval_os_bert",
+        "compare_os",
+    ]
+    assert inputs_of(stages_of(OS_BERT, values)[-1], OS_BERT) == ["eval_os_in_use", "eval_os_bert"]

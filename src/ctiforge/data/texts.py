@@ -1,0 +1,26 @@
+"""One text that a person names: a file, standard input, or an article of the database."""
+
+import os
+import sys
+from pathlib import Path
+
+from ctiforge.data.database import read_article
+from ctiforge.errors import UsageError
+
+
+def read_text(file: str | None, article_id: str | None) -> tuple[str, str | None]:
+    """The text of a file, of standard input (-) or of an article of the database, and that article's URL.
+
+    Raises UsageError for none or both, a file that cannot be read, an article that is not there.
+    """
+    if (file is None) == (article_id is None):
+        raise UsageError("give a file (or - for standard input), or --article-id N")
+    if article_id is not None:
+        article = read_article(os.environ.get("DATABASE_URL"), article_id)
+        return article.content, article.url
+    if file == "-":
+        return sys.stdin.read(), None
+    try:
+        return Path(str(file)).read_text(encoding="utf-8", errors="replace"), None
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {error.strerror}") from error

@@ -1,0 +1,67 @@
+"""Articles as vectors of a frozen encoder: what the baselines classify, and what a pooling is chosen on."""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ctiforge.errors import UsageError
+from ctiforge.osbert.model import collate_windows
+from ctiforge.osbert.windows import EncodedArticle, read_together
+from ctiforge.progress import Progress
+from ctiforge.training.encoding import cannot_load
+from ctiforge.training.models import only_errors
+
+Floats = NDArray[np.float32]
+
+
+def load_frozen(model: str, device: torch.device) -> Any:
+    """The encoder of a folder or hub name, without a head. Raises UsageError where there is none."""
+    from transformers import AutoModel
+
+    only_errors()
+    try:
+        loaded = AutoModel.from_pretrained(model, trust_remote_code=False, use_safetensors=True, dtype=torch.float32)
+    except (OSError, ValueError, KeyError) as error:
+        raise UsageError(cannot_load("base model", model, error)) from error
+    return loaded.to(device).eval()
+
+
+def embed_windows(
+    encoder: Any, articles: Sequence[EncodedArticle], pad_token_id: int, stage: str | None
+) -> tuple[Floats, NDArray[np.int64]]:
+    """The mean of each window's token vectors, (windows, hidden), and the article of each window, (windows,).
+
+    `stage` is told in progress lines; None: nothing is told.
+    """
+    windows = [(number, window) for number, article in enumerate(articles) for window in article.windows]
+    vectors: list[Floats] = [np.empty(0, dtype=np.float32)] * len(windows)
+    with Progress(stage, len(windows)) if stage else nullcontext() as progress:
+        for part in read_together([len(window) for _, window in windows]):
+            for index, vector in zip(part, _means(encoder, [windows[i][1] for i in part], pad_token_id), strict=True):
+                vectors[index] = vector
+            if progress:
+                progress.advance(len(part))
+    return np.stack(vectors), np.array([number for number, _ in windows])
+
+
+def embed_articles(encoder: Any, articles: Sequence[EncodedArticle], pad_token_id: int, stage: str) -> Floats:
+    """The mean over each article's tokens, (articles, hidden): its windows' vectors weighted by their tokens."""
+    vectors, owners = embed_windows(encoder, articles, pad_token_id, stage)
+    tokens = np.array([len(window) for article in articles for window in article.windows], dtype=np.float32)
+    sums = np.zeros((len(articles), vectors.shape[1]), dtype=np.float32)
+    np.add.at(sums, owners, vectors * tokens[:, None])
+    return sums / np.bincount(owners, weights=tokens, minlength=len(articles)).astype(np.float32)[:, None]
+
+
+@torch.inference_mode()
+def _means(encoder: Any, windows: list[list[int]], pad_token_id: int) -> Floats:
+    batch = collate_windows(windows, pad_token_id)
+    batch = {name: tensor.to(encoder.device) for name, tensor in batch.items()}
+    hidden = encoder(**batch).last_hidden_state
+    mask = batch["attention_mask"].unsqueeze(-1)
+    means: Floats = ((hidden * mask).sum(dim=1) / mask.sum(dim=1)).float().cpu().numpy()
+    return means

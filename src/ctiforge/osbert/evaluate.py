@@ -1,0 +1,136 @@
+"""Evaluates OS-BERT beside its floors and baselines on articles whose operating system is known."""
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ctiforge.data.records import OS_LABELS
+from ctiforge.data.testsets import read_labelled_articles
+from ctiforge.errors import DataError
+from ctiforge.evaluation.classification import Case, ClassifierEvaluation, Measure, Row, RowKind, score_row
+from ctiforge.evaluation.report import ModelInfo, TestSetInfo
+from ctiforge.osbert.detectors import Detector, FineTuned, Frozen, Keywords, Majority, load_detector
+from ctiforge.osbert.frozen import CLASSIFIERS
+from ctiforge.osbert.prepared import class_counts
+from ctiforge.osbert.records import read_labelled
+from ctiforge.progress import Progress
+
+_TIMED = 20
+"""Articles that are detected one by one for the latency."""
+_ARTICLES_TOGETHER = 32
+
+
+@dataclass(frozen=True)
+class TestArticles:
+    """Texts with their true labels, and who gave them: None for a person's test set."""
+
+    __test__ = False
+
+    info: TestSetInfo
+    cases: tuple[Case, ...]
+    texts: tuple[str, ...]
+    labeler: str | None
+
+
+def read_test_articles(path: Path, reference: str | None) -> TestArticles:
+    """Labelled articles of a test set, of a JSONL, or of a part that prepare_os left. Raises DataError for none."""
+    is_prepared = _is_prepared(path)
+    if is_prepared:
+        labelled = [(a.id, a.title, a.content, a.label) for a in read_labelled(path)]
+        labeler, total = is_prepared, len(labelled)
+    else:
+        articles = list(read_labelled_articles(path))
+        labelled = [(a.id, a.title, a.content, a.os_label) for a in articles if a.os_label]
+        labeler, total = None, len(articles)
+    if not labelled:
+        raise DataError(f"{reference or path}: no article has an os_label, so there is nothing to score against")
+    content_hash = hashlib.sha256(path.read_bytes()).hexdigest()
+    name, _, version = (reference or f"{path.stem}@{content_hash[:12]}").rpartition("@")
+    info = TestSetInfo(
+        name=name,
+        version=version,
+        content_hash=content_hash,
+        articles=len(labelled),
+        unlabelled=total - len(labelled),
+    )
+    cases = tuple(Case(id=id_, title=title, label=label) for id_, title, _, label in labelled)
+    return TestArticles(info, cases, tuple(text for _, _, text, _ in labelled), labeler)
+
+
+def evaluate_os_bert(
+    articles: TestArticles,
+    model: Path,
+    version: str,
+    *,
+    baselines: Path | None,
+    base_folder: str | None,
+    trained_on: Path | None,
+    device: str,
+) -> ClassifierEvaluation:
+    """A row for every floor, baseline and way to read there is, the model's own last.
+
+    `trained_on` is the training part, for the majority's floor.
+    """
+    detector = load_detector(model, base_folder=base_folder, device=device)
+    compared: list[tuple[RowKind, Detector]] = []
+    if trained_on:
+        compared.append(("floor", Majority(class_counts(read_labelled(trained_on)))))
+    compared.append(("floor", Keywords()))
+    if baselines:
+        compared += [("baseline", Frozen(baselines / name, base_folder, device)) for name in CLASSIFIERS]
+    if isinstance(detector, FineTuned):
+        compared.append(("snippet", FineTuned(model, device, first_window_only=True)))
+    compared.append(("model", detector))
+    truths = [case.label for case in articles.cases]
+    with Progress("eval_os_bert", len(compared) * len(truths)) as progress:
+        rows = [_row(kind, each, articles.texts, truths, progress) for kind, each in compared]
+    measure: Measure = "agreement" if articles.labeler in detector.usage.labeler.split(" + ") else "accuracy"
+    info = ModelInfo(name=detector.name, version=version)
+    return ClassifierEvaluation(
+        model=info,
+        test_set=articles.info,
+        measure=measure,
+        labels=OS_LABELS,
+        fingerprint=_fingerprint(info, articles.info, [row.name for row in rows]),
+        cases=articles.cases,
+        rows=tuple(rows),
+    )
+
+
+def _row(kind: RowKind, detector: Detector, texts: Sequence[str], truths: Sequence[str], progress: Progress) -> Row:
+    predictions: list[str] = []
+    for start in range(0, len(texts), _ARTICLES_TOGETHER):
+        found = detector.detect_many(texts[start : start + _ARTICLES_TOGETHER])
+        predictions += [each.label for each in found]
+        right = sum(one == other for one, other in zip(predictions, truths, strict=False))
+        progress.advance(len(found), {f"accuracy, {detector.name}": right / len(predictions)})
+    seconds = [_seconds(detector, text) for text in texts[:_TIMED]]
+    return score_row(
+        detector.name, kind, truths, predictions, OS_LABELS, seconds=seconds, size_bytes=detector.size_bytes
+    )
+
+
+def _seconds(detector: Detector, text: str) -> float:
+    started = time.perf_counter()
+    detector.detect_many([text])
+    return time.perf_counter() - started
+
+
+def _is_prepared(path: Path) -> str | None:
+    """The labeler of a part of prepare_os; None for other files."""
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        first = file.readline()
+    try:
+        row: Any = json.loads(first)
+    except ValueError:
+        return None
+    return str(row["labeler"]) if isinstance(row, dict) and "labeler" in row and "label" in row else None
+
+
+def _fingerprint(model: ModelInfo, test_set: TestSetInfo, rows: Sequence[str]) -> str:
+    """The same for the same weights, articles and rows."""
+    return hashlib.sha256(json.dumps([model.version, test_set.content_hash, list(rows)]).encode()).hexdigest()

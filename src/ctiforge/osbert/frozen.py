@@ -1,0 +1,127 @@
+"""The baselines: a frozen encoder's mean vector of an article, classified by a simple model; saved with skops."""
+
+import json
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ctiforge.errors import UsageError
+from ctiforge.osbert.embedding import Floats, embed_articles, load_frozen
+from ctiforge.osbert.model import FILE_NAME
+from ctiforge.osbert.prepared import check_classes, check_no_leak, class_counts, labeler_of
+from ctiforge.osbert.records import read_labelled
+from ctiforge.osbert.windows import WindowSize, encode_articles
+from ctiforge.training.encoding import load_tokenizer
+from ctiforge.training.models import pick_device
+
+CLASSIFIERS = ("logistic-regression", "random-forest")
+WEIGHTS = "classifier.skops"
+_FOLDS = 5
+# what a forest is made of beyond what skops trusts by itself
+_TRUSTED = ["sklearn.tree._tree.Tree"]
+
+
+@dataclass(frozen=True)
+class FrozenUsage:
+    """How a baseline reads an article."""
+
+    name: str
+    base_model: str
+    max_length: int
+    overlap: int
+    labeler: str
+
+    @property
+    def window(self) -> WindowSize:
+        return WindowSize(self.max_length, self.overlap)
+
+
+def train_baselines(
+    base_model: str, base_folder: str, max_length: int, seed: int, device: str, parts: tuple[Path, Path], out: Path
+) -> dict[str, Any]:
+    """Fit every classifier on the first of two prepared parts (training, validation), into a folder each of `out`.
+
+    Returns a summary. Their settings are chosen by cross-validation on the training part. Raises DataError for fewer
+    than two classes or a leak.
+    """
+    articles, validation = (read_labelled(part) for part in parts)
+    check_no_leak(articles, validation, "validation")
+    notes = check_classes(class_counts(articles))
+    size = WindowSize.of(max_length)
+    tokenizer = load_tokenizer(base_folder)
+    encoded = encode_articles(tokenizer, [article.content for article in articles], size)
+    encoder = load_frozen(base_folder, pick_device(device))
+    vectors = embed_articles(encoder, encoded, int(tokenizer.pad_token_id or 0), "baselines_os")
+    labels = [article.label for article in articles]
+    labeler = labeler_of(articles)
+    summary: dict[str, Any] = {"base_model": base_model, "articles": len(articles), "warnings": notes}
+    for name in CLASSIFIERS:
+        fitted, score = _fit(name, vectors, labels, seed)
+        _save(fitted, FrozenUsage(name, base_model, size.max_length, size.overlap, labeler), out / name)
+        summary[name] = {"cross_validated_macro_f1": score, **_settings(fitted)}
+    (out / "baselines.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+    return summary
+
+
+def load_baseline(folder: Path) -> tuple[Any, FrozenUsage]:
+    """The fitted classifier of a folder, and how it reads. Raises UsageError for none, or one to distrust."""
+    import skops.io
+
+    file = folder / WEIGHTS
+    if not file.is_file():
+        raise UsageError(f"{folder} holds no {WEIGHTS}: give a folder of baselines_os")
+    described = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
+    unknown = set(skops.io.get_untrusted_types(file=file)) - set(_TRUSTED)
+    if unknown:
+        raise UsageError(f"{file} holds {', '.join(sorted(unknown))}, which no baseline of ctiforge has: not loaded")
+    usage = FrozenUsage(**{name: described[name] for name in FrozenUsage.__dataclass_fields__})
+    return skops.io.load(file, trusted=_TRUSTED), usage
+
+
+def _fit(name: str, vectors: Floats, labels: Sequence[str], seed: int) -> tuple[Any, float | None]:
+    """The classifier with the best cross-validated macro-F1 of its grid, and that figure; None where none was made."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.model_selection import GridSearchCV, StratifiedKFold
+
+    model, grid = _candidates(name, seed)
+    folds = min(_FOLDS, min(labels.count(label) for label in set(labels)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        if folds < 2:
+            return model.fit(vectors, labels), None
+        parts = StratifiedKFold(folds, shuffle=True, random_state=seed)
+        search = GridSearchCV(model, grid, scoring="f1_macro", cv=parts).fit(vectors, labels)
+    return search.best_estimator_, float(search.best_score_)
+
+
+def _candidates(name: str, seed: int) -> tuple[Any, dict[str, list[Any]]]:
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    if name == "random-forest":
+        forest = RandomForestClassifier(class_weight="balanced", random_state=seed)
+        return Pipeline([("model", forest)]), {
+            "model__n_estimators": [100, 300],
+            "model__max_depth": [None, 8],
+        }
+    regression = LogisticRegression(class_weight="balanced", max_iter=2_000)
+    steps = [("scale", StandardScaler()), ("model", regression)]
+    return Pipeline(steps), {"model__C": [0.01, 0.1, 1.0, 10.0]}
+
+
+def _save(fitted: Any, usage: FrozenUsage, folder: Path) -> None:
+    import skops.io
+
+    folder.mkdir(parents=True)
+    skops.io.dump(fitted, folder / WEIGHTS)
+    described = {"kind": "frozen", "labels": [str(label) for label in fitted.classes_], **asdict(usage)}
+    (folder / FILE_NAME).write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
+
+
+def _settings(fitted: Any) -> dict[str, Any]:
+    chosen = fitted.named_steps["model"].get_params()
+    return {name: chosen[name] for name in ("C", "n_estimators", "max_depth") if name in chosen}

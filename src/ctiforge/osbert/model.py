@@ -1,0 +1,277 @@
+"""The classifier of articles: an encoder over windows, its logits pooled; and how one is loaded."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.checkpoint import checkpoint
+
+from ctiforge.data.records import OS_LABELS
+from ctiforge.errors import UsageError
+from ctiforge.osbert.pooling import Pooling, pool
+from ctiforge.osbert.windows import EncodedArticle, WindowSize, check_window, read_together
+from ctiforge.training.encoding import cannot_load
+from ctiforge.training.models import only_errors
+
+# a window shows nothing with a probability of three quarters
+_NOTHING = 2.5
+FILE_NAME = "ctiforge.json"
+"""Beside a trained model's weights: everything that detection must repeat."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """How a trained model reads an article."""
+
+    name: str
+    base_model: str
+    max_length: int
+    overlap: int
+    pooling: Pooling
+    labeler: str
+    """Whose labels it was trained on."""
+
+    @property
+    def window(self) -> WindowSize:
+        return WindowSize(self.max_length, self.overlap)
+
+
+@dataclass(frozen=True)
+class ArticleRow:
+    """One article to train on: its windows and the number of its label."""
+
+    encoded: EncodedArticle
+    label: int
+
+    @property
+    def length(self) -> int:
+        """Tokens of all its windows."""
+        return self.encoded.length
+
+
+class WindowCollator:
+    """Articles into one batch of all their windows.
+
+    Gives `labels` (articles,), `articles` (windows,): the article of each window, `input_ids` and
+    `attention_mask` (windows, length). The labels come first: a batch's size is that of its first tensor.
+    """
+
+    def __init__(self, pad_token_id: int) -> None:
+        self.pad_token_id = pad_token_id
+
+    def __call__(self, rows: Sequence[ArticleRow]) -> dict[str, torch.Tensor]:
+        batch = collate_windows([window for row in rows for window in row.encoded.windows], self.pad_token_id)
+        windows = torch.tensor([len(row.encoded.windows) for row in rows])
+        articles = torch.arange(len(rows)).repeat_interleave(windows)
+        return {"labels": torch.tensor([row.label for row in rows]), "articles": articles, **batch}
+
+
+class PooledClassifier(torch.nn.Module):
+    """Says what an article is about from what each of its windows shows; the loss is on the article alone.
+
+    So no window is taught a label that it does not show. However many windows a batch has, the
+    memory of a step is that of `TOKENS_TOGETHER`: where there are more, they are computed again for the gradient.
+    """
+
+    def __init__(self, encoder: Any, pooling: Pooling, class_weights: torch.Tensor | None = None) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.pooling = pooling
+        self.register_buffer("class_weights", class_weights, persistent=False)
+
+    def forward(
+        self,
+        labels: torch.Tensor,
+        articles: torch.Tensor,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+    ) -> dict[str, torch.Tensor]:
+        """The loss, a scalar, and logits (articles, classes)."""
+        logits = self.window_logits(input_ids, attention_mask)
+        pooled = pool(self.pooling, logits, articles, len(labels))
+        each = torch.nn.functional.cross_entropy(pooled, labels, reduction="none")
+        if self.class_weights is not None:
+            # divided by the articles, not by their weights: micro-batches then add up to the same step
+            each = each * self.class_weights[labels]
+        return {"loss": each.mean(), "logits": pooled}
+
+    def window_logits(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """Logits (windows, classes); windows of like length are computed together, without needless padding."""
+        lengths: list[int] = attention_mask.sum(dim=1).tolist()
+        parts = read_together(lengths)
+        again = len(parts) > 1 and torch.is_grad_enabled()
+        logits = []
+        for part in parts:
+            longest = lengths[part[-1]]
+            ids, mask = input_ids[part, :longest], attention_mask[part, :longest]
+            logits.append(
+                checkpoint(self._logits, ids, mask, use_reentrant=False) if again else self._logits(ids, mask)
+            )
+        order = torch.tensor([number for part in parts for number in part])
+        return torch.cat(logits)[torch.argsort(order)]
+
+    def _logits(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.encoder(input_ids=input_ids, attention_mask=attention_mask).logits
+        return logits
+
+
+def collate_windows(windows: Sequence[list[int]], pad_token_id: int) -> dict[str, torch.Tensor]:
+    """Windows padded on the right: `input_ids` and `attention_mask`, (windows, length)."""
+    length = max(len(window) for window in windows)
+    input_ids = torch.full((len(windows), length), pad_token_id)
+    attention_mask = torch.zeros((len(windows), length), dtype=torch.long)
+    for number, window in enumerate(windows):
+        input_ids[number, : len(window)] = torch.tensor(window)
+        attention_mask[number, : len(window)] = 1
+    return {"input_ids": input_ids, "attention_mask": attention_mask}
+
+
+def load_base(model: str, size: WindowSize, seed: int) -> Any:
+    """The encoder of a folder or hub name with a head for our labels, its weights drawn by `seed`.
+
+    A head that the base brings is kept where it knows exactly our labels, in whatever order.
+    Raises UsageError for what is no encoder, or one that reads less than a window.
+    """
+    from transformers import AutoModelForSequenceClassification
+
+    config = _encoder_config(model)
+    check_window(size, positions_of(config))
+    torch.manual_seed(seed)
+    order = _order_of(config)
+    own = {} if order else {"id2label": dict(enumerate(OS_LABELS)), "label2id": _numbers()}
+    try:
+        loaded = AutoModelForSequenceClassification.from_pretrained(
+            model,
+            trust_remote_code=False,
+            use_safetensors=True,
+            ignore_mismatched_sizes=True,
+            dtype=torch.float32,
+            **own,
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise UsageError(cannot_load("base model", model, error)) from error
+    if order:
+        _put_in_order(loaded, order)
+    elif _names_labels(config) and hasattr(loaded, "classifier"):
+        _draw_again(loaded)
+    return loaded
+
+
+def expect_nothing(encoder: Any) -> None:
+    """Let a new head begin with windows that show nothing.
+
+    Otherwise every window of a long article begins by showing each system a little, and all of them
+    together by showing several for certain: the first hundreds of steps would only unlearn that.
+    """
+    head = _last_linear(encoder)
+    if not head.bias.any():
+        with torch.no_grad():
+            head.bias[OS_LABELS.index("Unknown")] = _NOTHING
+
+
+def load_trained(folder: Path, device: torch.device) -> tuple[Any, Usage]:
+    """A trained classifier, its outputs in the order of our labels, and how it reads.
+
+    Raises UsageError for a folder that holds none, or names no labels, or others than ours.
+    """
+    from transformers import AutoModelForSequenceClassification
+
+    config = _encoder_config(str(folder))
+    order = _order_of(config)
+    if not order:
+        named = ", ".join(map(str, config.id2label.values()))
+        raise UsageError(
+            f"{folder}: its config.json names the labels {named}, not {', '.join(OS_LABELS)}: "
+            "set id2label and label2id there, in the order of the model's outputs"
+        )
+    try:
+        loaded = AutoModelForSequenceClassification.from_pretrained(
+            str(folder), trust_remote_code=False, use_safetensors=True, dtype=torch.float32
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise UsageError(cannot_load("model", str(folder), error)) from error
+    _put_in_order(loaded, order)
+    return loaded.to(device).eval(), usage_of(folder, positions_of(config))
+
+
+def usage_of(folder: Path, positions: int | None = None) -> Usage:
+    """How a model's folder says it reads; for one that was not trained here, windows of all it can read, averaged."""
+    file = folder / FILE_NAME
+    if not file.is_file():
+        size = WindowSize.of(min(positions or 512, 512))
+        return Usage(folder.name, folder.name, size.max_length, size.overlap, "mean", "unknown")
+    described = json.loads(file.read_text(encoding="utf-8"))
+    return Usage(**{name: described[name] for name in Usage.__dataclass_fields__})
+
+
+def save_trained(encoder: Any, tokenizer: Any, usage: Usage, folder: Path) -> None:
+    """Write weights (safetensors), tokenizer and `ctiforge.json` into the folder."""
+    encoder.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    described = {"kind": "fine-tuned", "labels": list(OS_LABELS), **asdict(usage)}
+    (folder / FILE_NAME).write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
+
+
+def positions_of(config: Any) -> int | None:
+    """The most tokens that an encoder can read at once; None where it has no such limit."""
+    positions = getattr(config, "max_position_embeddings", None)
+    # RoBERTa counts its positions from the padding index on
+    offset = config.pad_token_id + 1 if config.model_type in ("roberta", "xlm-roberta", "camembert") else 0
+    return int(positions) - offset if positions else None
+
+
+def _encoder_config(model: str) -> Any:
+    from transformers import AutoConfig
+    from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
+
+    only_errors()
+    try:
+        config = AutoConfig.from_pretrained(model, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise UsageError(cannot_load("model", model, error)) from error
+    generates = any(str(name).endswith("ForCausalLM") for name in config.architectures or ())
+    if generates or config.model_type not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES:
+        raise UsageError(
+            f"{model!r} is a {config.model_type} model, no encoder that classifies: "
+            "name a BERT, like ibm-research/CTI-BERT"
+        )
+    return config
+
+
+def _order_of(config: Any) -> list[int]:
+    """For each of our labels the number of the model's output of that name; empty where it has other labels."""
+    numbers = {str(label): int(number) for number, label in config.id2label.items()}
+    return [numbers[label] for label in OS_LABELS] if set(numbers) == set(OS_LABELS) else []
+
+
+def _names_labels(config: Any) -> bool:
+    return len(config.id2label) == len(OS_LABELS)
+
+
+def _numbers() -> dict[str, int]:
+    return {label: number for number, label in enumerate(OS_LABELS)}
+
+
+def _put_in_order(model: Any, order: list[int]) -> None:
+    """Let the head's outputs come in the order of our labels."""
+    config = model.config
+    if order != list(range(len(order))):
+        head = _last_linear(model)
+        with torch.no_grad():
+            head.weight.copy_(head.weight[order].clone())
+            head.bias.copy_(head.bias[order].clone())
+    config.id2label, config.label2id = dict(enumerate(OS_LABELS)), _numbers()
+
+
+def _draw_again(model: Any) -> None:
+    """A head with five outputs of other names says nothing about ours."""
+    head = _last_linear(model)
+    torch.nn.init.normal_(head.weight, std=getattr(model.config, "initializer_range", 0.02))
+    torch.nn.init.zeros_(head.bias)
+
+
+def _last_linear(model: Any) -> Any:
+    return [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m.out_features == len(OS_LABELS)][-1]

@@ -1,0 +1,196 @@
+"""Articles of the database into labelled parts to train on, a review file, and a report."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ctiforge.data.articles import Article
+from ctiforge.data.records import OS_LABELS, ArticleRecord
+from ctiforge.errors import DataError
+from ctiforge.osbert.agreement import Agreement, agreement
+from ctiforge.osbert.augment import augment
+from ctiforge.osbert.gather import Candidate, gather
+from ctiforge.osbert.prepared import MINIMUM, PARTS, RECOMMENDED, class_counts
+from ctiforge.osbert.records import Labeler, LabelledArticle, Opinion, Unlabelled
+from ctiforge.osbert.review import ReviewRow, write_review
+from ctiforge.osbert.splits import balance, split
+from ctiforge.progress import Progress
+
+
+@dataclass(frozen=True)
+class PrepareOptions:
+    """What decides which articles are labelled, and where they go."""
+
+    min_hunt_score: float = 80.0
+    limit: int | None = 200
+    balance: int | None = None
+    """Most articles of a class; None: all."""
+    augment: int = 0
+    """Altered copies of each training article."""
+    validation_share: float = 0.15
+    test_share: float = 0.1
+    seed: int = 0
+
+
+def prepare(
+    articles: Iterable[Article],
+    held_out: Sequence[tuple[str, ArticleRecord]],
+    labelers: Sequence[Labeler],
+    options: PrepareOptions,
+    out: Path,
+    scratch: Path,
+) -> dict[str, Any]:
+    """Write train, validation and test parts, `review.jsonl` and `prepare.json` into `out`; returns the report.
+
+    The first labeler's labels are used; a person's, where one of the labelers is a person, go
+    before. Raises DataError where no article is left, or none got a label.
+    """
+    gathered = gather(articles, held_out, options.limit, scratch)
+    if not gathered.candidates:
+        raise DataError(_nothing(gathered.read, gathered.set_aside, options))
+    opinions = {labeler.name: _ask(labeler, gathered.candidates) for labeler in labelers}
+    used = sorted(opinions, key=lambda name: not name.startswith("human"))
+    labelled = list(_labelled(gathered.candidates, used, opinions, gathered.set_aside))
+    if not labelled:
+        raise DataError(
+            f"{len(gathered.candidates)} articles, and {labelers[0].name} gave none of them a label: "
+            f"{_counted(gathered.set_aside)}"
+        )
+    first, *others = opinions
+    agreements = [agreement(first, opinions[first], other, opinions[other]) for other in others]
+    chosen = balance(labelled, options.balance, options.seed) if options.balance else labelled
+    parts = split(chosen, options.validation_share, options.test_share, options.seed)
+    train = augment(parts.train, options.augment, options.seed)
+    for name, part in zip(PARTS, (train, parts.validation, parts.test), strict=True):
+        lines = "".join(article.model_dump_json() + "\n" for article in part)
+        (out / f"{name}.jsonl").write_text(lines, encoding="utf-8")
+    write_review(out / "review.jsonl", _review_rows(gathered.candidates, used, opinions))
+    report = {
+        **asdict(options),
+        "labeler": " + ".join(sorted({article.labeler for article in labelled})),
+        "articles_read": gathered.read,
+        "labelled": len(labelled),
+        "set_aside": dict(sorted(gathered.set_aside.items())),
+        "flags": dict(Counter(flag for article in labelled for flag in article.flags)),
+        "classes": class_counts(labelled),
+        "parts": {
+            name: class_counts(part) for name, part in zip(PARTS, (train, parts.validation, parts.test), strict=True)
+        },
+        "agreement": [_agreement_report(each) for each in agreements],
+        "warnings": class_warnings(class_counts(labelled)),
+    }
+    (out / "prepare.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return report
+
+
+def class_warnings(classes: Mapping[str, int]) -> list[str]:
+    """What a class has too little of, by name."""
+    return [
+        f"{label}: {count} articles, {MINIMUM} are the minimum, {RECOMMENDED} are recommended"
+        if count < MINIMUM
+        else f"{label}: {count} articles, {RECOMMENDED} are recommended"
+        for label, count in classes.items()
+        if count < RECOMMENDED
+    ]
+
+
+def check_minimum(classes: Mapping[str, int], *, force: bool) -> None:
+    """Raise DataError, unless forced, where a class has fewer articles than the guide's minimum."""
+    few = [f"{label} {count}" for label, count in classes.items() if count < MINIMUM]
+    if few and not force:
+        raise DataError(
+            f"too few articles of {', '.join(few)}: {MINIMUM} of a class are the minimum; raise --limit, "
+            "lower --min-hunt-score, or give --force"
+        )
+
+
+def _ask(labeler: Labeler, candidates: Sequence[Candidate]) -> dict[str, Opinion]:
+    """Article id to opinion."""
+    articles = [Unlabelled(c.article.id, c.article.title, c.content, c.content_hash, c.copies) for c in candidates]
+    opinions = {}
+    # closed also when it is left early: what it has asked by then is paid, and kept
+    with Progress("prepare_os", len(articles)) as progress, closing(labeler.label(articles)) as given:
+        for article, opinion in given:
+            opinions[article.id] = opinion
+            progress.advance()
+    return opinions
+
+
+def _labelled(
+    candidates: Sequence[Candidate],
+    used: Sequence[str],
+    opinions: Mapping[str, Mapping[str, Opinion]],
+    set_aside: Counter[str],
+) -> Iterator[LabelledArticle]:
+    """Each candidate with the label of the first labeler in `used` that has one."""
+    for candidate in candidates:
+        given = [(name, opinions[name][candidate.article.id]) for name in used]
+        name, opinion = next(((n, o) for n, o in given if o.label), given[0])
+        if not opinion.label:
+            set_aside[f"{name}: {opinion.problem or 'no label'}"] += 1
+            continue
+        yield LabelledArticle(
+            id=candidate.article.id,
+            url=candidate.article.url,
+            title=candidate.article.title,
+            content=candidate.content,
+            content_hash=candidate.content_hash,
+            label=opinion.label,
+            labeler=name,
+            evidence=opinion.evidence,
+            flags=opinion.flags,
+        )
+
+
+def _review_rows(
+    candidates: Sequence[Candidate], used: Sequence[str], opinions: Mapping[str, Mapping[str, Opinion]]
+) -> list[ReviewRow]:
+    """Every article for a person to judge, the doubtful ones first."""
+    rows = []
+    for candidate in candidates:
+        given = {name: opinions[name][candidate.article.id] for name in used}
+        labels = {name: opinion.label for name, opinion in given.items() if opinion.label}
+        flags = tuple(sorted({flag for opinion in given.values() for flag in opinion.flags}))
+        doubts = {"conflict": len(set(labels.values())) > 1, "flagged": bool(flags), "no label": not labels}
+        rows.append(
+            ReviewRow(
+                id=candidate.article.id,
+                title=candidate.article.title,
+                url=candidate.article.url,
+                why=next((doubt for doubt, holds in doubts.items() if holds), ""),
+                label=next(iter(labels.values()), None),
+                labels=labels,
+                evidence=next((opinion.evidence for opinion in given.values() if opinion.evidence), ()),
+                flags=flags,
+            )
+        )
+    return sorted(rows, key=lambda row: not row.why)
+
+
+def _agreement_report(found: Agreement) -> dict[str, Any]:
+    return {
+        "first": found.first,
+        "other": found.other,
+        "articles": found.articles,
+        "same": found.same,
+        "kappa": found.kappa,
+        "labels": OS_LABELS,
+        "confusion": found.confusion,
+    }
+
+
+def _nothing(read: int, set_aside: Counter[str], options: PrepareOptions) -> str:
+    if not read:
+        return (
+            f"no article has a threat_hunting_score of {options.min_hunt_score:g} or more: "
+            "lower --min-hunt-score, or score the articles first"
+        )
+    return f"{read} articles were read, and none can be used: {_counted(set_aside)}"
+
+
+def _counted(set_aside: Counter[str]) -> str:
+    return ", ".join(f"{count} × {reason}" for reason, count in set_aside.most_common(5))

@@ -1,0 +1,57 @@
+"""The parts that preparation leaves, and what must hold of them."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from ctiforge.data.records import OS_LABELS
+from ctiforge.errors import DataError
+from ctiforge.osbert.records import LabelledArticle
+
+PARTS = ("train", "validation", "test")
+MINIMUM = 50
+"""Articles of a class below which nothing is trained unless forced."""
+RECOMMENDED = 200
+
+
+def part_inputs(data: str) -> dict[str, str]:
+    """The inputs of a training: of what prepare_os left, the report may change and nothing be trained anew."""
+    folder = data.rstrip("/").removesuffix(".json")
+    return {part: f"{folder}/{part}.jsonl" for part in PARTS[:2]}
+
+
+def class_counts(articles: Sequence[LabelledArticle]) -> dict[str, int]:
+    """Articles of every label, those without any included."""
+    counts = Counter(article.label for article in articles)
+    return {label: counts[label] for label in OS_LABELS}
+
+
+def labeler_of(articles: Sequence[LabelledArticle]) -> str:
+    """Whose labels they are, several joined by " + "."""
+    return " + ".join(sorted({article.labeler for article in articles}))
+
+
+def check_classes(classes: dict[str, int]) -> list[str]:
+    """Warnings about classes that are missing or few; DataError where there is nothing to tell apart."""
+    present = [label for label, count in classes.items() if count]
+    if len(present) < 2:
+        found = f"every one of them is {present[0]}" if present else "there is none"
+        raise DataError(f"{sum(classes.values())} training articles, and {found}: a classifier needs two classes")
+    return [_about(label, count) for label, count in classes.items() if count < RECOMMENDED]
+
+
+def check_no_leak(train: Sequence[LabelledArticle], other: Sequence[LabelledArticle], part: str) -> None:
+    """Raise DataError where an article, or a near duplicate of it, is in both parts."""
+    hashes = {article.content_hash for article in train}
+    groups = {article.group for article in train if article.group}
+    for article in other:
+        if article.content_hash in hashes or article.group in groups:
+            raise DataError(
+                f"article {article.id} of {part} is in the training part as well, or near to one there: "
+                "prepare the data again"
+            )
+
+
+def _about(label: str, count: int) -> str:
+    if not count:
+        return f"no training article is {label}: its weight in the loss is 0, so nothing speaks for it"
+    return f"{count} training articles are {label}: {RECOMMENDED} of a class are recommended"

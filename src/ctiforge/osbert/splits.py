@@ -1,0 +1,49 @@
+"""Articles into training, validation and test parts, each with its share of every class."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ctiforge.data.records import OS_LABELS
+from ctiforge.osbert.records import LabelledArticle
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What is trained on, what training is watched on, and what the labeler's agreement is measured on."""
+
+    train: tuple[LabelledArticle, ...]
+    validation: tuple[LabelledArticle, ...]
+    test: tuple[LabelledArticle, ...]
+
+
+def balance(articles: Sequence[LabelledArticle], most: int, seed: int) -> list[LabelledArticle]:
+    """At most so many articles of each class, chosen by a seeded hash of their content."""
+    return [article for label in OS_LABELS for article in _of_class(articles, label, seed)[:most]]
+
+
+def split(articles: Sequence[LabelledArticle], validation_share: float, test_share: float, seed: int) -> Parts:
+    """Split each class by its shares, rounded; which article goes where depends on the seed and its content alone.
+
+    Where a class has three articles or more, validation gets at least one of them.
+    """
+    train: list[LabelledArticle] = []
+    validation: list[LabelledArticle] = []
+    test: list[LabelledArticle] = []
+    for label in OS_LABELS:
+        ordered = _of_class(articles, label, seed)
+        for_test = round(len(ordered) * test_share)
+        for_validation = max(round(len(ordered) * validation_share), int(len(ordered) > 2 and validation_share > 0))
+        test += ordered[:for_test]
+        validation += ordered[for_test : for_test + for_validation]
+        train += ordered[for_test + for_validation :]
+    return Parts(_in_order(train), _in_order(validation), _in_order(test))
+
+
+def _of_class(articles: Sequence[LabelledArticle], label: str, seed: int) -> list[LabelledArticle]:
+    chosen = [article for article in articles if article.label == label]
+    return sorted(chosen, key=lambda article: hashlib.sha256(f"{seed}:{article.content_hash}".encode()).digest())
+
+
+def _in_order(articles: Sequence[LabelledArticle]) -> tuple[LabelledArticle, ...]:
+    return tuple(sorted(articles, key=lambda article: article.content_hash))

@@ -1,0 +1,170 @@
+"""Fine-tunes OS-BERT on prepared articles and writes a model that says how it reads."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ctiforge.data.records import OS_LABELS
+from ctiforge.errors import UsageError
+from ctiforge.osbert.choose_pooling import PoolingTrial, try_poolings
+from ctiforge.osbert.embedding import load_frozen
+from ctiforge.osbert.model import (
+    ArticleRow,
+    PooledClassifier,
+    Usage,
+    WindowCollator,
+    expect_nothing,
+    load_base,
+    save_trained,
+)
+from ctiforge.osbert.pooling import POOLINGS, Pooling
+from ctiforge.osbert.prepared import check_classes, check_no_leak, class_counts, labeler_of
+from ctiforge.osbert.records import LabelledArticle, read_labelled
+from ctiforge.osbert.windows import WindowSize, encode_articles
+from ctiforge.store.checkpoints import Checkpoints
+from ctiforge.training.batches import Rows
+from ctiforge.training.encoding import load_tokenizer
+from ctiforge.training.models import compute_dtype, pick_device
+from ctiforge.training.options import TrainingOptions
+from ctiforge.training.records import plot_curve, write_log
+from ctiforge.training.trainer import Kind, TrainingResult, train
+
+GUIDE_DEFAULTS = {"batch_size": 16, "epochs": 3.0, "learning_rate": 2e-5, "max_length": 512}
+"""The guide's settings; `deviations_from_guide` names what differs from them."""
+_MEND = "set a smaller --max-length, or use a larger GPU"
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """One fine-tuning run as asked for on the command line."""
+
+    base_model: str
+    """As it was named."""
+    base_folder: str
+    """What transformers load."""
+    name: str
+    max_length: int
+    pooling: Pooling | None
+    """None: chosen on validation."""
+    weigh_classes: bool
+    training: TrainingOptions
+    device: str = "auto"
+    fp16: bool = False
+
+
+def train_os_bert(
+    request: TrainRequest, parts: tuple[Path, Path], out: Path, scratch: Path, checkpoints: Checkpoints
+) -> dict[str, Any]:
+    """Train on prepared parts (training, validation) and write the model into `out`.
+
+    Beside it: `training_metadata.json`, `training_curve.png` and `log.jsonl`.
+    Returns the metadata. Raises UsageError for a base model or device that will not do, DataError
+    for fewer than two classes or a leak.
+    """
+    device = pick_device(request.device)
+    dtype = _dtype(device, request.fp16)
+    articles, validation_articles = (read_labelled(part) for part in parts)
+    check_no_leak(articles, validation_articles, "validation")
+    classes = class_counts(articles)
+    warnings = check_classes(classes)
+    weights = class_weights(classes) if request.weigh_classes else {label: float(n > 0) for label, n in classes.items()}
+    size = WindowSize.of(request.max_length)
+    encoder = load_base(request.base_folder, size, request.training.seed)
+    tokenizer = load_tokenizer(request.base_folder)
+    pad = int(tokenizer.pad_token_id or 0)
+    rows, validation = (_rows(tokenizer, part, size) for part in (articles, validation_articles))
+    tensor = torch.tensor([weights[label] for label in OS_LABELS])
+    pooling, trials = _pooling(request, rows, validation, tensor, pad, device)
+    if pooling == "noisy-or":
+        expect_nothing(encoder)
+    model = PooledClassifier(encoder, pooling, tensor).to(device)
+    kind = Kind("train_os_bert", WindowCollator(pad), dtype, _MEND)
+    result = train(model, Rows(rows), Rows(validation), kind, request.training, checkpoints, scratch)
+    usage = Usage(request.name, request.base_model, size.max_length, size.overlap, pooling, labeler_of(articles))
+    save_trained(model.encoder.float(), tokenizer, usage, out)
+    metadata = training_metadata(request, result, usage, warnings) | {
+        "examples": len(rows),
+        "validation_examples": len(validation),
+        "windows": sum(len(row.encoded.windows) for row in rows),
+        "classes": classes,
+        "class_weights": weights,
+        "pooling_trials": [asdict(trial) for trial in trials],
+        "device": str(device),
+    }
+    (out / "training_metadata.json").write_text(json.dumps(metadata, indent=1) + "\n", encoding="utf-8")
+    write_log(result.log, out / "log.jsonl")
+    plot_curve(result.log, request.name, out / "training_curve.png", unit="loss per article (nats)")
+    return metadata
+
+
+def class_weights(classes: dict[str, int]) -> dict[str, float]:
+    """Inverse frequency, 1 on average over the articles; 0 for a class without any (scikit-learn's `balanced`)."""
+    total = sum(classes.values())
+    present = sum(count > 0 for count in classes.values())
+    return {label: total / (present * count) if count else 0.0 for label, count in classes.items()}
+
+
+def training_metadata(
+    request: TrainRequest, result: TrainingResult, usage: Usage, warnings: Sequence[str]
+) -> dict[str, Any]:
+    """What `training_metadata.json` holds of the run itself."""
+    return {
+        "name": request.name,
+        "base_model": request.base_model,
+        "options": asdict(request.training),
+        "max_length": usage.max_length,
+        "overlap": usage.overlap,
+        "pooling": usage.pooling,
+        "labeler": usage.labeler,
+        "steps": asdict(result.steps),
+        "steps_done": result.steps_done,
+        "best_step": result.best_step,
+        "best_validation_loss": result.best_validation_loss,
+        "stopped_early": result.stopped_early,
+        "resumed_from_step": result.resumed_from,
+        "micro_batches": [asdict(each) for each in result.micro_batches],
+        "checkpoints_blocked_s": result.checkpoints_blocked_s,
+        "validation_curve": [
+            {"step": line["step"], "loss": line["eval_loss"]} for line in result.log if "eval_loss" in line
+        ],
+        "seconds": round(result.seconds, 1),
+        "deviations_from_guide": _deviations(request),
+        "warnings": list(warnings),
+    }
+
+
+def _dtype(device: torch.device, fp16: bool) -> torch.dtype:
+    if not fp16:
+        return compute_dtype(device)
+    if device.type != "cuda":
+        raise UsageError("--fp16 needs a GPU, and this run has none: leave it out")
+    return torch.float16
+
+
+def _rows(tokenizer: Any, articles: Sequence[LabelledArticle], size: WindowSize) -> list[ArticleRow]:
+    encoded = encode_articles(tokenizer, [article.content for article in articles], size)
+    return [ArticleRow(e, OS_LABELS.index(a.label)) for e, a in zip(encoded, articles, strict=True)]
+
+
+def _pooling(
+    request: TrainRequest,
+    rows: Sequence[ArticleRow],
+    validation: Sequence[ArticleRow],
+    weights: torch.Tensor,
+    pad: int,
+    device: torch.device,
+) -> tuple[Pooling, list[PoolingTrial]]:
+    if request.pooling or not validation:
+        return request.pooling or POOLINGS[0], []
+    trials = try_poolings(load_frozen(request.base_folder, device), rows, validation, weights, pad)
+    return trials[0].pooling, trials
+
+
+def _deviations(request: TrainRequest) -> dict[str, list[Any]]:
+    ours = {name: getattr(request.training, name) for name in ("batch_size", "epochs", "learning_rate")}
+    ours["max_length"] = request.max_length
+    return {name: [usual, ours[name]] for name, usual in GUIDE_DEFAULTS.items() if ours[name] != usual}

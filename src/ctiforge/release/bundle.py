@@ -1,0 +1,107 @@
+"""The files of one published version, laid out in a folder: those of the model that are safe to load, nothing else."""
+
+import json
+import re
+import shutil
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ctiforge.errors import DataError
+from ctiforge.release.records import Evaluated, ModelNote, public_name, read_record
+from ctiforge.store.objects import FileEntry, hash_file
+
+CARD = "README.md"
+EVALUATION = "evaluation.json"
+NOTE = "ctiforge.json"
+TRAINING = "training_metadata.json"
+
+_MODEL_FILE = re.compile(
+    r"config\.json|model(-\d+-of-\d+)?\.safetensors|model\.safetensors\.index\.json"
+    r"|tokenizer\.json|tokenizer_config\.json|vocab\.txt|special_tokens_map\.json|added_tokens\.json"
+    rf"|{re.escape(NOTE)}|{re.escape(TRAINING)}|log\.jsonl|training_curve\.png"
+)
+_UNSAFE = re.compile(r".*\.(bin|pt|pth|pkl|pickle|joblib|ckpt|h5|msgpack|onnx)")
+
+
+def copy_model(model: Path, into: Path) -> list[str]:
+    """Copy the model's files that are published; gives back the names of those left out, pickles among them.
+
+    Of a base model that is named by its path, only the last part is published.
+    """
+    into.mkdir(parents=True, exist_ok=True)
+    left_out = []
+    for path in sorted(model.iterdir()):
+        if path.is_file() and _MODEL_FILE.fullmatch(path.name):
+            shutil.copyfile(path, into / path.name)
+        else:
+            left_out.append(f"{path.name}/" if path.is_dir() else path.name)
+    for name in (NOTE, TRAINING):
+        _shorten_base_model(into / name)
+    return left_out
+
+
+def check_model(folder: Path, evaluated: Evaluated) -> ModelNote:
+    """Raises DataError unless transformers can load the folder as the classifier that was evaluated."""
+    note = read_record(ModelNote, folder / NOTE)
+    config = _read_config(folder / "config.json")
+    if not str((config.get("architectures") or [""])[0]).endswith("ForSequenceClassification"):
+        raise DataError("config.json names no ...ForSequenceClassification: this is no classifier; train OS-BERT first")
+    labels = list((config.get("id2label") or {}).values())
+    for source, theirs in ((NOTE, note.labels), ("the evaluation", evaluated.labels)):
+        if labels != list(theirs):
+            raise DataError(f"config.json has labels {', '.join(labels) or 'none'}, {source} has {', '.join(theirs)}")
+    if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.txt")):
+        raise DataError("the model's folder holds no tokenizer (tokenizer.json or vocab.txt): train OS-BERT again")
+    _check_weights(folder)
+    return note
+
+
+def outdated(there: Collection[str], folder: Path) -> list[str]:
+    """Files of the repository that this version replaces by nothing: a model's, and weights that are not safe."""
+    return sorted(
+        name
+        for name in there
+        if (_MODEL_FILE.fullmatch(name) or _UNSAFE.fullmatch(name)) and not (folder / name).exists()
+    )
+
+
+def hashes(folder: Path) -> dict[str, FileEntry]:
+    """Every file of the folder by name."""
+    return {path.name: hash_file(path) for path in sorted(folder.iterdir()) if path.is_file()}
+
+
+def _shorten_base_model(path: Path) -> None:
+    with suppress(FileNotFoundError, ValueError, KeyError, TypeError):  # what is wrong here is told when it is read
+        content = json.loads(path.read_text(encoding="utf-8"))
+        content["base_model"] = public_name(content["base_model"])
+        path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        config = None
+    if not isinstance(config, dict):
+        raise DataError(f"{path.name} is missing in the model's folder, or no JSON: give the output of train_os_bert")
+    return config
+
+
+def _check_weights(folder: Path) -> None:
+    from safetensors import SafetensorError, safe_open
+
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        raise DataError("the model has no *.safetensors, and weights of another kind are not published: save it again")
+    tensors: set[str] = set()
+    for path in weights:
+        try:
+            with safe_open(path, framework="numpy") as file:
+                tensors.update(file.keys())
+        except SafetensorError:
+            raise DataError(f"{path.name} is damaged, or no safetensors: train the model again") from None
+    index = folder / "model.safetensors.index.json"
+    if index.exists() and not set(json.loads(index.read_text(encoding="utf-8"))["weight_map"]) <= tensors:
+        raise DataError(f"{index.name} names tensors that no *.safetensors holds: copy the whole folder")

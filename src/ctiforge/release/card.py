@@ -1,0 +1,313 @@
+"""The model card of a published OS-BERT: every number in it comes from a file beside the model."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from ctiforge.errors import DataError
+from ctiforge.release.records import (
+    ClassFigures,
+    DataReport,
+    Evaluated,
+    Figure,
+    ModelNote,
+    Row,
+    Training,
+    is_hub_name,
+    public_name,
+)
+
+TEMPLATE = "os_bert_card.md.j2"
+ABSENT = "–"
+_TYPES = {"macro_f1": "f1", "weighted_f1": "f1", "weighted_precision": "precision", "weighted_recall": "recall"}
+
+_METHODS = {
+    "keywords": "fixed rules over the names of systems and of what is found on them",
+    "openai": "a language model that was asked for a label and the passages that show it",
+    "human": "a person",
+}
+"""What kind of labeler the first part of its name says."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """What the card of an earlier version says it reached."""
+
+    version: str
+    content_hash: str | None = None
+    """Of the test set."""
+    figures: Mapping[str, float] | None = None
+    """Metric name, as in the model-index, to value."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a card is made of."""
+
+    repo: str
+    version: str
+    licence: str
+    note: ModelNote
+    training: Training
+    evaluated: Evaluated
+    data: DataReport | None = None
+    previous: Published | None = None
+
+
+def render_card(card: Card) -> str:
+    """The card: metadata with the model-index, then the text."""
+    from huggingface_hub import EvalResult, ModelCardData
+
+    base = card.training.base_model
+    metadata = ModelCardData(
+        model_name=f"{card.repo.rpartition('/')[2]} {card.version}",
+        base_model=base if is_hub_name(base) else None,
+        license=card.licence,
+        library_name="transformers",
+        pipeline_tag="text-classification",
+        tags=["os-bert", "cyber-threat-intelligence", "operating-system"],
+        eval_results=[EvalResult(**each) for each in _results(card.evaluated)],
+    )
+    return f"---\n{metadata.to_yaml()}\n---\n{_text(card)}"
+
+
+def read_card(text: str, version: str) -> Published:
+    """The figures in the metadata of a card; without any where it holds none that can be read."""
+    from huggingface_hub import ModelCard
+
+    try:
+        data: Any = ModelCard(text, ignore_metadata_errors=True).data
+        results = data.eval_results or []
+        figures = {each.metric_name: float(each.metric_value) for each in results if each.metric_name}
+    except Exception:  # a card that somebody edited can break in any way, and is no reason to stop
+        return Published(version)
+    return Published(version, results[0].dataset_revision, figures) if figures else Published(version)
+
+
+def check_card(text: str, card: Card) -> None:
+    """Raises DataError unless the metadata of this text, read again, holds the figures that the card was made of."""
+    expected = {each["metric_name"]: each["metric_value"] for each in _results(card.evaluated)}
+    if (read_card(text, card.version).figures or {}) != expected:
+        raise DataError("the card's metadata does not hold the evaluation's figures when it is read again")
+
+
+def _results(evaluated: Evaluated) -> list[dict[str, Any]]:
+    """One entry of the model-index for each metric that has a value."""
+    test_set = evaluated.test_set
+    dataset = {
+        "task_type": "text-classification",
+        "dataset_type": re.sub(r"[^\w.-]+", "-", test_set.name),
+        "dataset_name": _test_name(evaluated),
+        "dataset_split": "test",
+        "dataset_revision": test_set.content_hash,
+    }
+    return [
+        dataset
+        | {
+            "metric_type": _TYPES.get(name, evaluated.measure),
+            "metric_name": _metric_name(evaluated, name, figure),
+            "metric_value": float(figure.value),
+        }
+        for name, figure in evaluated.result.metrics.items()
+        if figure.value is not None
+    ]
+
+
+def _metric_name(evaluated: Evaluated, name: str, figure: Figure) -> str:
+    if name == "accuracy":
+        return evaluated.measure
+    return figure.label if evaluated.measure == "accuracy" else f"{figure.label} (agreement)"
+
+
+def _text(card: Card) -> str:
+    import jinja2
+
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    environment.filters |= _FILTERS
+    evaluated, data = card.evaluated, card.data
+    rows = evaluated.rows
+    floors = [row for row in rows if row.kind == "floor" and row.metrics["macro_f1"].value is not None]
+    changes = _changes(card)
+    text = environment.from_string((resources.files("ctiforge.release") / TEMPLATE).read_text("utf-8")).render(
+        vars(card),
+        result=evaluated.result,
+        measure=evaluated.measure,
+        test_name=_test_name(evaluated),
+        headline=_with_interval(evaluated.result.metrics["accuracy"]),
+        floor=max(floors, key=lambda row: row.metrics["macro_f1"].value or 0.0, default=None),
+        snippet=next((row for row in rows if row.kind == "snippet"), None),
+        weak=_weak_points(card),
+        warnings=[*card.training.warnings, *(data.warnings if data else ())],
+        classes_table=_classes_table(card),
+        rows_table=_rows_table(evaluated),
+        model_table=_model_table(evaluated.result),
+        f1_table=_f1_table(evaluated),
+        settings_table=_settings_table(card),
+        same_test_set=card.previous is not None and card.previous.content_hash == evaluated.test_set.content_hash,
+        changes_table=_table(("metric", card.previous.version, card.version, "change"), changes)
+        if card.previous and changes
+        else "",
+    )
+    return re.sub(r"\n{3,}", "\n\n", text)
+
+
+def _weak_points(card: Card) -> list[str]:
+    """What the figures say against the model, a sentence each."""
+    said = []
+    for each in card.evaluated.result.classes:
+        name = _code(each.label)
+        if not card.training.classes.get(each.label):
+            said.append(f"No training article is labelled {name}: the model has not learnt that answer.")
+        if not each.support:
+            said.append(f"The test set holds no article of {name}: how that class fares is not known.")
+        elif each.label == "multiple":
+            said.append(
+                f"Articles about several systems: {each.support} in the test set, recall {_share(each.recall)}."
+            )
+        elif each.low is None:
+            said.append(f"Only {each.support} test articles are of {name}: too few for an interval.")
+    return said
+
+
+def _classes_table(card: Card) -> str:
+    if not card.data:
+        rows = [(_code(label), str(card.training.classes.get(label, 0))) for label in card.evaluated.labels]
+        return _table(("class", "training examples"), rows)
+    parts = card.data.parts
+    return _table(
+        ("class", *parts),
+        [(_code(label), *(str(parts[part].get(label, 0)) for part in parts)) for label in card.evaluated.labels],
+    )
+
+
+def _rows_table(evaluated: Evaluated) -> str:
+    names = [_metric_name(evaluated, name, figure) for name, figure in evaluated.result.metrics.items()]
+    cells = []
+    for row in evaluated.rows:
+        figures = [_with_interval(row.metrics[name]) for name in evaluated.result.metrics]
+        latency = f"{row.latency_s.median:.3g} / {row.latency_s.p95:.3g}" if row.latency_s else ABSENT
+        size = f"{row.size_bytes / 1e6:.3g}" if row.size_bytes is not None else ABSENT
+        cells.append((_cell(row.name), row.kind, *figures, latency, size))
+    return _table(("classifier", "kind", *names, "seconds an article (median / 95th)", "MB"), cells)
+
+
+def _model_table(row: Row) -> str:
+    return _table(
+        ("class", "articles", "precision", "recall", "F1"),
+        [
+            (_code(each.label), str(each.support), _share(each.precision), _share(each.recall), _class_f1(each))
+            for each in row.classes
+        ],
+    )
+
+
+def _f1_table(evaluated: Evaluated) -> str:
+    by_row = [{each.label: each for each in row.classes} for row in evaluated.rows]
+    return _table(
+        ("class", *(_cell(row.name) for row in evaluated.rows)),
+        [(_code(label), *(_class_f1(classes[label]) for classes in by_row)) for label in evaluated.labels],
+    )
+
+
+def _settings_table(card: Card) -> str:
+    training = card.training
+    rows = [("base model", _code(public_name(training.base_model))), ("trained as", _code(training.name))]
+    rows += [
+        (name.replace("_", " "), _plain(value))
+        for name, value in training.options.items()
+        if isinstance(value, (str, int, float))
+    ]
+    rows += [
+        ("window", f"{card.note.max_length} tokens, overlap {card.note.overlap}"),
+        ("pooling of windows", card.note.pooling),
+        ("training / validation examples", f"{training.examples} / {training.validation_examples}"),
+        ("steps", str(training.steps_done)),
+        ("best validation loss", _plain(training.best_validation_loss)),
+        ("seconds", f"{training.seconds:.0f}"),
+    ]
+    if training.class_weights:
+        weights = ", ".join(f"{label} {_plain(weight)}" for label, weight in training.class_weights.items())
+        rows.append(("class weights", weights))
+    return _table(("setting", "value"), [(_cell(name), _cell(value)) for name, value in rows])
+
+
+def _changes(card: Card) -> list[tuple[str, ...]]:
+    """Metric, value before, value now, difference: of the metrics that both versions have."""
+    before = (card.previous.figures if card.previous else None) or {}
+    now = {each["metric_name"]: each["metric_value"] for each in _results(card.evaluated)}
+    return [
+        (_cell(name), _share(before[name]), _share(value), f"{value - before[name]:+.3f}")
+        for name, value in now.items()
+        if name in before
+    ]
+
+
+def _test_name(evaluated: Evaluated) -> str:
+    return f"{evaluated.test_set.name}@{evaluated.test_set.version}"
+
+
+def _class_f1(each: ClassFigures) -> str:
+    return _with_interval(Figure(label="F1", value=each.f1, low=each.low, high=each.high))
+
+
+def _with_interval(figure: Figure) -> str:
+    if figure.low is None or figure.high is None:
+        return _share(figure.value)
+    return f"{_share(figure.value)} ({_share(figure.low)} to {_share(figure.high)})"
+
+
+def _share(value: float | None) -> str:
+    return ABSENT if value is None else f"{value:.3f}"
+
+
+def _plain(value: Any) -> str:
+    return ABSENT if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _line(text: str) -> str:
+    """One line, whatever the text holds."""
+    return " ".join(text.split())
+
+
+def _cell(text: str) -> str:
+    return _line(text).replace("|", "\\|")
+
+
+def _code(text: str) -> str:
+    return f"`{_cell(text).replace('`', '')}`"
+
+
+def _labelling(labelers: str) -> str:
+    """Each labeler with what it is; several are joined by a plus."""
+    said = []
+    for labeler in labelers.split(" + "):
+        method = _METHODS.get(labeler.partition(":")[0])
+        said.append(f"{_code(labeler)}, {method}" if method else _code(labeler))
+    return "; ".join(said)
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+_FILTERS: dict[str, Any] = {
+    "cell": _cell,
+    "cite_key": lambda repo: re.sub(r"\W+", "_", repo.rpartition("/")[2], flags=re.ASCII),
+    "code": _code,
+    "counts": lambda counts: ", ".join(f"{_line(name)} {count}" for name, count in counts.items()),
+    "labelling": _labelling,
+    "line": _line,
+    "name_of": lambda repo: repo.rpartition("/")[2],
+    "number": _plain,
+    "owner_of": lambda repo: repo.partition("/")[0],
+    "percent": lambda share: f"{share:.0%}",
+    "quoted": lambda names: ", ".join(_code(name) for name in names),
+    "public_name": public_name,
+    "share": _share,
+    "with_interval": _with_interval,
+}

@@ -1,0 +1,305 @@
+"""The Hugging Face Hub, as publishing needs it: each call told in one line when it fails, tried again when it may pass.
+
+huggingface_hub tries some calls again and others not, waits as long as a server asks, and has no
+time-outs: so all of that is done here, the same for every call.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+os.environ["HF_HUB_DISABLE_XET"] = "1"  # read at the import below; with Xet a lost reply makes two commits
+
+import httpx2
+import huggingface_hub
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants
+from huggingface_hub.errors import (
+    FileMetadataError,
+    HfHubHTTPError,
+    LocalTokenNotFoundError,
+    RepositoryNotFoundError,
+)
+from huggingface_hub.utils.tqdm import disable_progress_bars
+
+from ctiforge.errors import CtiforgeError, DataError, UsageError
+
+DELAYS_S = (1.0, 2.0, 4.0, 8.0)
+"""Between tries, where the Hub does not say how long to wait."""
+LONGEST_WAIT_S = 60.0
+TIMEOUT = httpx2.Timeout(60, connect=15, read=120)
+_PASSING = {408, 429, 500, 502, 503, 504}
+_CONFLICTS = {409, 412}
+
+_T = TypeVar("_T")
+
+
+class HubError(CtiforgeError):
+    """The Hub cannot be reached, is busy or holds something else than was sent: the same command may work later."""
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A repository that exists."""
+
+    head: str
+    """Its newest commit."""
+    private: bool
+
+
+class Hub:
+    """The calls that publishing makes, with the token of HF_TOKEN or of the Hub's own login."""
+
+    def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
+        constants.HF_HUB_DISABLE_XET = True  # where something else imported huggingface_hub before us
+        huggingface_hub.logging.set_verbosity(logging.ERROR)  # its warnings quote signed URLs
+        if constants.HF_HUB_OFFLINE:
+            raise UsageError("HF_HUB_OFFLINE is set: unset it to publish")
+        if not sys.stderr.isatty():
+            disable_progress_bars()
+        huggingface_hub.set_client_factory(_Client)
+        self._api = HfApi(library_name="ctiforge")
+        self._sleep = sleep
+
+    def check_may_write(self, repo: str) -> None:
+        """Raises UsageError where the token is missing, wrong, or plainly without rights to the repository."""
+        who = self._call("logging in", self._api.whoami)
+        owner = repo.partition("/")[0]
+        roles = {str(org["name"]): org.get("roleInOrg") for org in who.get("orgs") or []}
+        if owner != who["name"] and owner not in roles:
+            raise UsageError(
+                f"{who['name']} is no member of {owner} (it is in: {', '.join(roles) or 'no organisation'})"
+            )
+        token = (who.get("auth") or {}).get("accessToken") or {}
+        if token.get("role") == "read" or roles.get(owner) == "read":
+            raise UsageError(f"{who['name']} may only read {owner}: use a token and a role that may write")
+
+    def find(self, repo: str) -> Remote | None:
+        """The repository, None where there is none (or none that the token may see)."""
+
+        def ask() -> Remote | None:
+            try:
+                info = self._api.model_info(repo)
+            except RepositoryNotFoundError:
+                return None
+            return Remote(str(info.sha), bool(info.private))
+
+        return self._call(f"looking for {repo}", ask)
+
+    def namesakes(self, repo: str) -> list[str]:
+        """Models of other owners with this name, whatever its case and separators."""
+        owner, _, name = repo.partition("/")
+        found = self._call(
+            f"searching for {name}", lambda: [each.id for each in self._api.list_models(search=name, limit=100)]
+        )
+        same = [each for each in found if _letters(each.rpartition("/")[2]) == _letters(name)]
+        return sorted(each for each in same if each.partition("/")[0] != owner)
+
+    def create(self, repo: str, private: bool) -> None:
+        """Create the repository; one that has come to be meanwhile is as good."""
+        self._call(
+            f"creating {repo}",
+            lambda: bool(self._api.create_repo(repo, private=private)),
+            done=lambda: True if self.find(repo) else None,
+        )
+
+    def tags(self, repo: str) -> dict[str, str]:
+        """Every tag and the commit that it stands on."""
+        refs = self._call(f"reading the tags of {repo}", lambda: self._api.list_repo_refs(repo))
+        return {tag.name: tag.target_commit for tag in refs.tags}
+
+    def files(self, repo: str, revision: str) -> dict[str, str]:
+        """File to its digest: sha256 of large ones, git's sha1 of the others; `digests` gives a folder's."""
+        tree = self._call(
+            f"listing {repo}", lambda: list(self._api.list_repo_tree(repo, revision=revision, recursive=True))
+        )
+        return {
+            each.path: each.lfs.sha256 if each.lfs else each.blob_id
+            for each in tree
+            if isinstance(each, huggingface_hub.hf_api.RepoFile)
+        }
+
+    def commit(self, repo: str, folder: Path, remove: Sequence[str], parent: str, title: str) -> str:
+        """Upload a folder's files and remove others in one commit on `parent`; gives back its id.
+
+        `title` must be this content's own: by it a commit is known whose reply was lost. Raises HubError
+        where somebody else committed meanwhile.
+        """
+        additions = [CommitOperationAdd(path.name, path) for path in sorted(folder.iterdir())]
+        removals = [CommitOperationDelete(name) for name in remove]
+        self._call(f"uploading to {repo}", lambda: self._api.preupload_lfs_files(repo, additions=additions))
+        return self._call(
+            f"committing to {repo}",
+            lambda: (
+                self._api.create_commit(repo, [*additions, *removals], commit_message=title, parent_commit=parent).oid
+            ),
+            done=lambda: self._landed(repo, parent, title),
+        )
+
+    def tag(self, repo: str, tag: str, commit: str, message: str) -> None:
+        """Tag the commit. Raises UsageError where the tag stands on another one."""
+        self._call(
+            f"tagging {repo}",
+            lambda: self._api.create_tag(repo, tag=tag, revision=commit, tag_message=message) or True,
+            # a tag that is there at all: where it stands is looked at below
+            done=lambda: True if tag in self.tags(repo) else None,
+        )
+        stands_on = self.tags(repo).get(tag)
+        if stands_on != commit:
+            raise UsageError(f"{repo}: {tag} is a tag on commit {stands_on}, not on {commit}: take a higher version")
+
+    def download(self, repo: str, revision: str, name: str, into: Path) -> Path:
+        """One file of a revision, from the Hub itself and from no cache. Nothing checks its content here."""
+        return Path(
+            self._call(
+                f"downloading {name} of {repo}",
+                lambda: self._api.hf_hub_download(
+                    repo, name, revision=revision, local_dir=into, cache_dir=into / ".hub", force_download=True
+                ),
+            )
+        )
+
+    def _landed(self, repo: str, parent: str, title: str) -> str | None:
+        """The newest commit, when it is ours although no reply said so."""
+        commits = self._call(f"reading the commits of {repo}", lambda: self._api.list_repo_commits(repo))
+        ids = [each.commit_id for each in commits]
+        return ids[0] if len(ids) > 1 and ids[1] == parent and commits[0].title == title else None
+
+    def _call(self, what: str, request: Callable[[], _T], done: Callable[[], _T | None] = lambda: None) -> _T:
+        """Call, and again while the trouble may pass; before each further try `done` says whether it was done."""
+        for delay in (*DELAYS_S, None):
+            try:
+                return request()
+            except Exception as error:
+                found = _trouble(error)
+                if not found:
+                    raise
+                trouble = found
+            if (trouble.passing or trouble.status in _CONFLICTS) and (result := done()) is not None:
+                return result
+            wait = trouble.wait_s if trouble.wait_s is not None else delay
+            if not trouble.passing or delay is None or wait is None or wait > LONGEST_WAIT_S:
+                break
+            self._sleep(wait)
+        raise trouble.kind(f"{what}: {trouble.message}")
+
+
+class _UnansweredError(Exception):
+    """Raised from httpx2's own error, so that nobody but us catches it and tries again."""
+
+
+class _Client(httpx2.Client):
+    """Has time-outs even where huggingface_hub asks for none, and leaves every further try to `Hub`."""
+
+    def __init__(self) -> None:
+        super().__init__(follow_redirects=True, timeout=TIMEOUT)
+
+    def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
+        if None in request.extensions["timeout"].values():
+            request.extensions["timeout"] = TIMEOUT.as_dict()
+        try:
+            response = super().send(request, **options)
+        except httpx2.TransportError as error:
+            raise _UnansweredError from error
+        if response.status_code in _PASSING:
+            response.close()
+            raise HfHubHTTPError("busy", response=response)
+        return response
+
+
+def digests(folder: Path) -> dict[str, tuple[str, str]]:
+    """File to (sha256, git's sha1): one of the two is what `Hub.files` gives."""
+    found = {}
+    for path in sorted(folder.iterdir()):
+        sha256, sha1 = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+        with path.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                sha256.update(chunk)
+                sha1.update(chunk)
+        found[path.name] = sha256.hexdigest(), sha1.hexdigest()
+    return found
+
+
+@dataclass(frozen=True)
+class _Trouble:
+    """What went wrong, in words, and whether it may pass."""
+
+    message: str
+    kind: type[CtiforgeError] = HubError
+    status: int | None = None
+    passing: bool = False
+    wait_s: float | None = None
+
+
+def _trouble(error: BaseException) -> _Trouble | None:
+    """Of the error or what it was raised from; None where it is none of the Hub's."""
+    for each in _chain(error):
+        if isinstance(each, LocalTokenNotFoundError):
+            return _Trouble("there is no token: run hf auth login, or set HF_TOKEN", UsageError)
+        if isinstance(each, HfHubHTTPError):
+            return _trouble_of_status(each)
+        if isinstance(each, (_UnansweredError, httpx2.TransportError)):
+            each = each.__cause__ or each
+            kind = "no answer in time" if isinstance(each, httpx2.TimeoutException) else "the connection failed"
+            return _Trouble(
+                f"{kind} ({type(each).__name__}, {constants.ENDPOINT}): check the network, run the same command again",
+                passing=True,
+            )
+        if isinstance(each, (json.JSONDecodeError, FileMetadataError)):
+            return _Trouble("the answer is not one of the Hub's: check HF_ENDPOINT and proxies", passing=True)
+        if isinstance(each, ValueError) and str(each).startswith("Invalid metadata in README.md"):
+            return _Trouble(f"the card is refused: {_one_line(str(each))}", DataError)
+    return None
+
+
+def _trouble_of_status(error: HfHubHTTPError) -> _Trouble:
+    status = error.response.status_code
+    said = _one_line(error.server_message or "")
+    if status == 401:
+        return _Trouble(
+            "the Hub does not accept the token (401): run hf auth login, or set HF_TOKEN anew", UsageError, status
+        )
+    if status == 403:
+        return _Trouble(
+            f"no right to do so (403{said}): ask the owner for the role write, or use a token that may write",
+            UsageError,
+            status,
+        )
+    if status in _CONFLICTS:
+        return _Trouble(
+            f"somebody else changed it meanwhile ({status}{said}): run the same command again", status=status
+        )
+    if status in _PASSING:
+        wait = error.response.headers.get("Retry-After", "")
+        wait_s = float(wait) if wait.isdigit() else None
+        when = f"in {wait} s" if wait_s else "later"
+        return _Trouble(
+            f"the Hub is busy ({status}): run the same command again {when}",
+            status=status,
+            passing=True,
+            wait_s=wait_s,
+        )
+    return _Trouble(f"the Hub refuses ({status}{said})", status=status)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _one_line(text: str) -> str:
+    """What a server said: one line, not too long, and never the token."""
+    token = huggingface_hub.get_token()
+    words = " ".join(text.replace(token, "********").split() if token else text.split())
+    return f": {words[:200]}" if words else ""
+
+
+def _letters(name: str) -> str:
+    return "".join(each for each in name.casefold() if each.isalnum())

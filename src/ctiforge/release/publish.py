@@ -1,0 +1,179 @@
+"""Publishing OS-BERT: lay its files out with a card, upload them as one tagged commit, and see that they arrived."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from ctiforge.errors import DataError, UsageError
+from ctiforge.release.bundle import CARD, EVALUATION, TRAINING, check_model, copy_model, hashes, outdated
+from ctiforge.release.card import Card, Published, check_card, read_card, render_card
+from ctiforge.release.records import DataReport, Evaluated, Training, read_record
+from ctiforge.release.versions import Version, known_versions, parse_version
+from ctiforge.store.fingerprint import content_hash
+
+if TYPE_CHECKING:
+    from ctiforge.release.hub import Hub
+
+ALTERNATIVES = ("os-bert-cti", "cti-os-bert", "os-detection-bert")
+"""Names to take where `os-bert` is somebody else's already."""
+_REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
+_LICENCE = re.compile(r"[a-z0-9][a-z0-9.-]*", re.ASCII)
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where to publish, and under which version."""
+
+    repo: str
+    version: str
+    licence: str
+    private: bool = False
+    allow_namesake: bool = False
+    """Whether a new repository may have the name of somebody else's."""
+
+
+def check_target(target: Target) -> None:
+    """Raises UsageError for a repository, version or licence that cannot be one."""
+    parse_version(target.version)
+    if not _REPO.fullmatch(target.repo) or "--" in target.repo or ".." in target.repo:
+        raise UsageError(f"--repo {target.repo} names no repository: give owner/name, such as my-team/os-bert")
+    if not _LICENCE.fullmatch(target.licence):
+        raise UsageError(
+            f"--licence {target.licence} is no licence of the Hub: give its short name, such as apache-2.0"
+        )
+
+
+def lay_out(
+    target: Target, model: Path, model_content: str, evaluated: Evaluated, data: DataReport | None, into: Path
+) -> tuple[Card, list[str]]:
+    """Write every file that is published into an empty folder, with the card of a first version.
+
+    Gives back the card and the names of the model's files that are left out. `model_content` is the
+    content hash of the model. Raises UsageError where the evaluation is of other weights, DataError
+    where the model cannot be published.
+    """
+    if evaluated.model.version != model_content[:12]:
+        raise UsageError(
+            f"the evaluation is of weights {evaluated.model.version}, the model has {model_content[:12]}: "
+            "evaluate this model first (eval_os_bert)"
+        )
+    left_out = copy_model(model, into)
+    note = check_model(into, evaluated)
+    training = read_record(Training, model / TRAINING)
+    (into / EVALUATION).write_text(evaluated.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    card = Card(target.repo, target.version, target.licence, note, training, evaluated, data)
+    _write_card(card, into)
+    return card, left_out
+
+
+def publish(hub: "Hub", target: Target, card: Card, folder: Path, say: Say) -> str:
+    """Publish the folder that `lay_out` wrote; gives back the commit, tagged and verified.
+
+    Goes on where an earlier call was stopped; a version that is there with the same content is only
+    verified. Raises UsageError where it is there with another, or is not higher than the newest one.
+    """
+    repo = target.repo
+    hub.check_may_write(repo)
+    remote = hub.find(repo)
+    tags = hub.tags(repo) if remote else {}
+    known = known_versions(tags)
+    _check_version(target, known)
+    card = replace(card, previous=_previous(hub, target, known))
+    _write_card(card, folder)
+    if standing := known.get(parse_version(target.version)):
+        _check_same(hub, target, tags[standing], folder)
+        say(f"{repo} has {standing} already, with this very content")
+        _verify(hub, target, tags[standing], card, folder, say)
+        return tags[standing]
+    if remote is None:
+        _check_name(hub, target, say)
+        hub.create(repo, target.private)
+        say(f"created {repo} ({'private' if target.private else 'public'})")
+        remote = hub.find(repo)
+        if remote is None:
+            raise DataError(f"{repo} was created and cannot be found: run the same command again")
+    elif target.private and not remote.private:
+        raise UsageError(f"{repo} is public, and --private is only for a new one: make it private on the Hub first")
+    remove = outdated(hub.files(repo, remote.head), folder)
+    title = f"OS-BERT {target.version} ({content_hash(hashes(folder))[:12]})"
+    commit = hub.commit(repo, folder, remove, remote.head, title)
+    say(
+        f"uploaded {len(hashes(folder))} files in commit {commit}"
+        + (f", removed {', '.join(remove)}" if remove else "")
+    )
+    hub.tag(repo, target.version, commit, f"{card.training.name}, weights {card.evaluated.model.version}")
+    say(f"tagged {target.version}")
+    _verify(hub, target, commit, card, folder, say)
+    return commit
+
+
+def _check_version(target: Target, known: Mapping[Version, str]) -> None:
+    version, newest = parse_version(target.version), max(known, default=None)
+    if newest and version < newest and version not in known:
+        raise UsageError(f"--version {version} is not higher than {newest}, the newest of {target.repo}")
+
+
+def _previous(hub: "Hub", target: Target, known: Mapping[Version, str]) -> Published | None:
+    earlier = [version for version in known if version < parse_version(target.version)]
+    if not earlier:
+        return None
+    tag = known[max(earlier)]
+    if CARD not in hub.files(target.repo, tag):
+        return Published(tag)
+    with TemporaryDirectory() as scratch:
+        text = hub.download(target.repo, tag, CARD, Path(scratch)).read_text(encoding="utf-8", errors="replace")
+    return read_card(text, tag)
+
+
+def _check_name(hub: "Hub", target: Target, say: Say) -> None:
+    owner, _, name = target.repo.partition("/")
+    taken = hub.namesakes(target.repo)
+    if not taken:
+        return
+    who = ", ".join(taken[:3]) + (f" and {len(taken) - 3} more" if len(taken) > 3 else "")
+    if target.allow_namesake:
+        say(f"note: there is {who} as well")
+        return
+    free = [each for each in ALTERNATIVES if each != name and not hub.namesakes(f"{owner}/{each}")]
+    others = f"take another name ({', '.join(free)})" if free else "take another name"
+    raise UsageError(f"the name {name} is taken by {who}: {others}, or keep it with --allow-namesake")
+
+
+def _check_same(hub: "Hub", target: Target, commit: str, folder: Path) -> None:
+    from ctiforge.release.hub import digests
+
+    there, here = hub.files(target.repo, commit), digests(folder)
+    differing = sorted(name for name, both in here.items() if there.get(name) not in both)
+    if differing:
+        raise UsageError(
+            f"{target.repo}: {target.version} is a tag on commit {commit[:12]} with other content "
+            f"({', '.join(differing)}): take a higher version"
+        )
+
+
+def _verify(hub: "Hub", target: Target, commit: str, card: Card, folder: Path, say: Say) -> None:
+    """Download everything again and compare: a file that was damaged on the way has the right size and no error."""
+    from ctiforge.release.hub import HubError
+    from ctiforge.store.objects import hash_file
+
+    expected = hashes(folder)
+    with TemporaryDirectory() as scratch:
+        for name, entry in expected.items():
+            if hash_file(hub.download(target.repo, commit, name, Path(scratch))) != entry:
+                raise HubError(
+                    f"{name} of {target.repo} {target.version} is not what was uploaded when it is downloaded again: "
+                    "run the same command to look again; if it stays so, delete the tag and publish anew"
+                )
+        check_card((Path(scratch) / CARD).read_text(encoding="utf-8"), card)
+    say(f"verified: {len(expected)} files downloaded again, equal by sha256, and the card read again")
+
+
+def _write_card(card: Card, folder: Path) -> None:
+    text = render_card(card)
+    check_card(text, card)
+    (folder / CARD).write_text(text, encoding="utf-8")

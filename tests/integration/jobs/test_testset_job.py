@@ -1,0 +1,81 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+REAL_ARTICLES = ROOT.parent / "shared" / "data" / "articles.jsonl"
+
+
+def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "jobs" / "testset.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=120)
+
+
+@pytest.fixture
+def review(tmp_path: Path) -> list[dict]:
+    """The lines of a review file, made from articles that no harvest labelled, as prepare_os writes them."""
+    rows = [
+        {
+            "id": str(n),
+            "content": f"Report {n}: a value under the Run key.",
+            "content_hash": f"{n:064x}",
+            "label": "MacOS",
+        }
+        for n in range(4)
+    ]
+    (tmp_path / "articles.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    done = run("create", "--input", "articles.jsonl", "--size", "3", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Windows, Linux, MacOS, multiple, Unknown" in done.stdout
+    return [json.loads(line) for line in (tmp_path / "review.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def import_(rows: list[dict], folder: Path) -> subprocess.CompletedProcess[str]:
+    (folder / "edited.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return run("import", "edited.jsonl", "--name", "os", "--store", "store", cwd=folder)
+
+
+def test_a_reviewed_file_with_labels_of_operating_systems_becomes_a_test_set(
+    tmp_path: Path, review: list[dict]
+) -> None:
+    # what some labeler thought of the article is not shown to the person
+    assert {(row["os_label"], row["annotator"], "label" in row) for row in review} == {(None, "", False)}
+
+    done = import_([row | {"os_label": "Windows", "annotator": "ann"} for row in review], tmp_path)
+    listed = run("list", "--store", "store", cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert "3 articles, labelled: os_label 3" in done.stdout
+    assert "os@1" in listed.stdout
+    assert "os_label 3" in listed.stdout
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        ({"os_label": "Mac"}, "line 2: os_label is one of Windows, Linux, MacOS, multiple, Unknown"),
+        ({"os_label": None}, "has neither labelled_types nor os_label"),
+        ({"annotator": ""}, "names no annotator"),
+    ],
+)
+def test_what_the_annotator_left_wrong_is_named(tmp_path: Path, review: list[dict], edit: dict, words: str) -> None:
+    good = [row | {"os_label": "Windows", "annotator": "ann"} for row in review]
+
+    done = import_([good[0], good[1] | edit, good[2]], tmp_path)
+
+    assert done.returncode == 3
+    assert words in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.real_data
+@pytest.mark.skipif(not REAL_ARTICLES.is_file(), reason=f"the real articles are not on this machine ({REAL_ARTICLES})")
+def test_the_real_articles_are_imported_as_they_are(tmp_path: Path) -> None:
+    done = run("import", str(REAL_ARTICLES), "--name=real", "--annotator=ann", "--store=store", cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert "30 articles" in done.stdout
+    assert "os_label 30" in done.stdout

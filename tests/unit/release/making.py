@@ -1,0 +1,121 @@
+"""A tiny trained model, its evaluation and its data report, as the programs before publishing leave them."""
+
+import json
+from pathlib import Path
+
+from ctiforge.evaluation.classification import Case, ClassifierEvaluation, score_row
+from ctiforge.evaluation.report import ModelInfo, TestSetInfo
+from ctiforge.store.artifacts import find_input
+
+LABELS = ("Windows", "Linux", "MacOS", "multiple", "Unknown")
+TRUTHS = ("Windows",) * 12 + ("Linux",) * 7 + ("multiple",) * 3
+WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "service", "is", "installed", "with", "a", "run", "key")
+
+
+def make_model(folder: Path, seed: int = 0) -> Path:
+    """A BERT classifier of one layer with random weights, and everything that training writes beside it."""
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
+
+    folder.mkdir(parents=True)
+    torch.manual_seed(seed)
+    config = BertConfig(
+        vocab_size=len(WORDS),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=64,
+        id2label=dict(enumerate(LABELS)),
+        label2id={label: number for number, label in enumerate(LABELS)},
+    )
+    BertForSequenceClassification(config).save_pretrained(folder)
+    BertTokenizerFast(vocab={word: number for number, word in enumerate(WORDS)}).save_pretrained(folder)
+    write(folder / "ctiforge.json", note())
+    write(folder / "training_metadata.json", training())
+    (folder / "log.jsonl").write_text('{"step": 1, "loss": 1.6}\n')
+    (folder / "training_curve.png").write_bytes(b"\x89PNG\r\n")
+    (folder / "training_args.bin").write_bytes(b"a pickle")
+    return folder
+
+
+def make_evaluation(model: Path | str, measure="accuracy", wrong=3, test_set="demo", truths=TRUTHS):
+    """An evaluation of that model (or of weights of that version) in which `wrong` articles get the wrong class."""
+    version = find_input(str(model)).content[:12] if isinstance(model, Path) else model
+    predicted = tuple("Unknown" if number < wrong else truth for number, truth in enumerate(truths))
+    return ClassifierEvaluation(
+        model=ModelInfo(name="os-bert-demo-20260105", version=version),
+        test_set=TestSetInfo(name=test_set, version="2", content_hash=f"hash-of-{test_set}", articles=len(truths)),
+        measure=measure,
+        labels=LABELS,
+        fingerprint="f" * 64,
+        cases=tuple(
+            Case(id=str(number), title="A title that stays here", label=truth) for number, truth in enumerate(truths)
+        ),
+        rows=(
+            score_row("always Windows", "floor", truths, ("Windows",) * len(truths), LABELS),
+            score_row("keyword | rules", "floor", truths, truths[:12] + ("Unknown",) * (len(truths) - 12), LABELS),
+            score_row("first window", "snippet", truths, ("Linux",) * len(truths), LABELS),
+            score_row(
+                "os-bert", "model", truths, predicted, LABELS, seconds=(0.015,) * len(truths), size_bytes=90_900_000
+            ),
+        ),
+    )
+
+
+def note(**changes):
+    return {
+        "kind": "fine-tuned",
+        "name": "os-bert-demo-20260105",
+        "base_model": "demo",
+        "labels": list(LABELS),
+        "max_length": 64,
+        "overlap": 8,
+        "pooling": "noisy-or",
+        "labeler": "keywords",
+        **changes,
+    }
+
+
+def training(**changes):
+    return {
+        "name": "os-bert-demo-20260105",
+        "base_model": "demo",
+        "options": {"epochs": 4, "batch_size": 16, "learning_rate": 2.5e-05, "seed": 11, "early_stopping": None},
+        "max_length": 64,
+        "examples": 141,
+        "validation_examples": 31,
+        "classes": {"Windows": 81, "Linux": 47, "MacOS": 0, "multiple": 13, "Unknown": 0},
+        "class_weights": {"Windows": 0.58, "Linux": 1.0, "MacOS": 0.0, "multiple": 3.62, "Unknown": 0.0},
+        "pooling": "noisy-or",
+        "labeler": "keywords",
+        "steps_done": 36,
+        "best_validation_loss": 0.4321,
+        "seconds": 173.2,
+        "warnings": ["MacOS: 0 articles,\nthe least is 50"],
+        **changes,
+    }
+
+
+def report(**changes):
+    return {
+        "labeler": "keywords",
+        "articles_read": 207,
+        "labelled": 194,
+        "set_aside": {"empty text": 9, "conflicting labels": 4},
+        "classes": {"Windows": 110, "Linux": 66, "multiple": 18},
+        "parts": {
+            "train": {"Windows": 81, "Linux": 47, "multiple": 13},
+            "validation": {"Windows": 17, "Linux": 12, "multiple": 2},
+            "test": {"Windows": 12, "Linux": 7, "multiple": 3},
+        },
+        "agreement": [{"first": "keywords", "other": "human:ana", "articles": 53, "same": 46, "kappa": 0.771}],
+        "warnings": ["Linux: 66 articles, 200 are recommended"],
+        "min_hunt_score": 80.0,
+        **changes,
+    }
+
+
+def write(path: Path, value) -> Path:
+    path.write_text(json.dumps(value), encoding="utf-8")
+    return path
