@@ -139,10 +139,7 @@ stages-lock: install ## Accept changed stage sources after deciding whether thei
 eval-real: install ## Regex floor and a model on the 30 real articles of ../shared/data
 	$(BIN)/python benchmarks/eval_real.py $(ARGS)
 
-bench-train-os-bert: install ## OS-BERT, end to end: prepare, train, baselines, eval, compare
-	$(ON_KIND) $(BIN)/ctiforge run os-bert $(ARGS)
-
-harvest: install ## Rows per second and memory against a SQLAlchemy harvest
+bench-harvest: install ## Rows per second and memory against a SQLAlchemy harvest
 	$(BIN)/python benchmarks/bench_harvest.py $(ARGS)
 
 bench-train: install ## CPU-seconds to the same held-out loss against two other recipes
@@ -176,5 +173,5 @@ clean: ## Remove the environment, the embedded database and the embedded store
 	-$(BIN)/python jobs/demo_database.py down
 	rm -rf $(VENV) .ctiforge outputs
 
-.PHONY: help install train-extract train-os-bert prepare-os detect-os publish harvest format train eval compare testset extract config doctor test format-code \
+.PHONY: help install train-extract train-os-bert sweep prepare-os detect-os publish harvest format train eval compare testset extract config doctor test format-code \
 	images services-image kind-up kind-down test-cluster chart-values stages-lock eval-real bench-harvest bench-train bench-preempt bench-evictions bench-cluster bench-label bench-windows bench-detect bench-help demo-base clean

@@ -28,7 +28,7 @@ def main(
 ) -> None:
     """Score a model, and everything it is to be compared with, on articles whose operating system is known."""
     from ctiforge.data.test_data import find_test_data
-    from ctiforge.osbert.base import encoder_input
+    from ctiforge.osbert.base import encoder_input, resolve_encoder
     from ctiforge.store.artifacts import find_input
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
 
@@ -41,13 +41,13 @@ def main(
         from ctiforge.evaluation.classifier_tables import plot_confusion
         from ctiforge.osbert.evaluate import evaluate_os_bert, read_test_articles
 
-        base = dirs.inputs.get("base_model")
+        base = dirs.inputs.get("base_model") or (base_model and resolve_encoder(base_model))
         evaluation = evaluate_os_bert(
             read_test_articles(dirs.inputs["test_data"], reference),
             dirs.inputs["model"],
             find_input(model).content[:12],
             baselines=dirs.inputs.get("baselines"),
-            base_folder=str(base) if base else base_params.get("base_model_name"),
+            base_folder=str(base) if base else None,
             trained_on=dirs.inputs.get("trained_on"),
             device=device,
         )

@@ -8,6 +8,8 @@ import typer
 
 from ctiforge.program import ExpectFlag, PlanFlag, StoreFlag, run_program
 
+_FIGURES = ("macro_f1", "recall_of_multiple")
+
 
 def main(
     data: Annotated[str, typer.Option(help="Output of prepare_os: a folder or artifact.")],
@@ -36,7 +38,7 @@ def main(
         typer.Option("--class-weights/--no-class-weights", help="Let rare classes weigh as much as frequent ones."),
     ] = True,
     fp16: Annotated[
-        bool, typer.Option("--fp16", help="16-bit floats on a GPU; default: bf16 where it has that.")
+        bool, typer.Option("--fp16/--no-fp16", help="16-bit floats on a GPU; default: bf16 where it has that.")
     ] = False,
     eval_steps: Annotated[int, typer.Option(min=1, help="At least once an epoch.")] = 100,
     save_steps: Annotated[
@@ -105,10 +107,10 @@ def print_summary(summary: dict[str, Any], uri: str | None) -> None:
     for warning in summary["warnings"]:
         print(f"warning: {warning}")
     for trial in summary["pooling_trials"]:
-        recall = trial["recall_of_multiple"]
+        macro_f1, recall = ("n/a" if trial[name] is None else f"{trial[name]:.3f}" for name in _FIGURES)
         print(
-            f"pooling {trial['pooling']}: validation macro-F1 {trial['macro_f1']:.3f}, recall of multiple "
-            f"{'n/a' if recall is None else f'{recall:.3f}'} (linear head on the frozen encoder)"
+            f"pooling {trial['pooling']}: validation macro-F1 {macro_f1}, recall of multiple {recall} "
+            "(linear head on the encoder as it is, where training starts)"
         )
     for setting, (usual, ours) in summary["deviations_from_guide"].items():
         print(f"deviates from the guide: {setting} {ours} instead of {usual}")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Brings the development cluster up: kind, images, PostgreSQL and S3, the chart, the demo corpus. Safe to repeat.
+# Brings the development cluster up: kind, images, PostgreSQL and S3, the chart, the demo corpora. Safe to repeat.
 # Needs docker, kind, kubectl and helm. Everything of this machine that it makes lies in .ctiforge/kind.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -52,7 +52,7 @@ kubectl -n "$NAMESPACE" rollout status deployment/postgres deployment/s3 --timeo
 say "chart"
 helm upgrade --install ctiforge helm/ctiforge --namespace "$NAMESPACE" -f k8s/values.yaml --wait >/dev/null
 
-say "demo corpus"
+say "demo corpora"
 { sed 's/^/export /' "$HOME_FOLDER/store.env"
   echo "export DATABASE_URL=postgresql://ctiforge:$password@127.0.0.1:15432/postgres"
   echo "export AWS_ENDPOINT_URL=http://127.0.0.1:18333 AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1"; } > "$HOME_FOLDER/laptop.env"
@@ -62,4 +62,5 @@ say "demo corpus"
 
 kubectl config set-context --current --namespace "$NAMESPACE" >/dev/null
 say "ready"
-echo "next: make train-extract BACKEND=kubernetes    (ctiforge finds the cluster with: export KUBECONFIG=$KUBECONFIG)"
+echo "next: make train-extract BACKEND=kubernetes, or make train-os-bert BACKEND=kubernetes"
+echo "(ctiforge finds the cluster with: export KUBECONFIG=$KUBECONFIG)"

@@ -13,7 +13,8 @@ from ctiforge.errors import UsageError
 from ctiforge.program import exit_on_error
 
 if TYPE_CHECKING:
-    from ctiforge.settings import Loaded
+    from ctiforge.launcher.backend import Backend
+    from ctiforge.settings import Loaded, Settings
     from ctiforge.store.objects import ObjectStore
 
 app = typer.Typer(
@@ -84,7 +85,6 @@ def run(
     the one that the chart names.
     """
     from ctiforge.launcher.lines import LINES, SETTINGS
-    from ctiforge.launcher.local import LocalBackend
     from ctiforge.launcher.run import run_line
     from ctiforge.settings import load_settings
 
@@ -96,24 +96,67 @@ def run(
     data = {"json_files": json_files or None, "from_database": from_database}
     place = {"backend": backend, "release": release, "namespace": namespace, "run_id": run_id}
     loaded = load_settings({**flags, **data, **place, "stages": _stage_flags(set_ or [])})
-    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
-        # a terminal that is closed stops the run as SIGTERM does; nohup is left alone
-        signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
+    _end_with_the_terminal()
     if detach:
         _detach(line, loaded)
         return
-    if loaded.settings.backend == "local":
-        run_line(line, loaded.settings, LocalBackend(), dry_run=dry_run)
-        return
-    from ctiforge.launcher.kubernetes.backend import KubernetesBackend
-    from ctiforge.launcher.kubernetes.release import find_release
-    from ctiforge.launcher.sharing import share_files
-    from ctiforge.store.objects import open_store
+    settings, where = _find_backend(loaded)
+    run_line(line, settings, where, dry_run=dry_run)
 
-    found = find_release(loaded)
-    opened = open_store(found.settings.store)
-    settings = share_files(found.settings, opened, typer.echo)
-    run_line(line, settings, KubernetesBackend(found.cluster, found.name, opened), dry_run=dry_run)
+
+@app.command()
+def sweep(
+    line: Annotated[str, typer.Argument(help="What to train: extract or os-bert.")],
+    param: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Values of a flag of the training: learning-rate=1e-5,2e-5. May be repeated; default: the guide's "
+            "ranges of learning-rate and epochs.",
+            metavar="FLAG=V1,V2",
+        ),
+    ] = None,
+    parallel: Annotated[int, typer.Option(min=1, help="Trainings at a time; more than 1 in a cluster only.")] = 1,
+    store: StoreFlag = None,
+    model: Annotated[str | None, typer.Option(help="Base model: a Hugging Face name or folder, or demo.")] = None,
+    json_files: Annotated[
+        list[str] | None, typer.Option(help="Result files to harvest, paths or s3://… (repeat the flag).")
+    ] = None,
+    from_database: Annotated[
+        bool | None,
+        typer.Option("--from-database/--no-database", help="Harvest the database; default: unless files are given."),
+    ] = None,
+    max_length: Annotated[int | None, typer.Option(help="Tokens of prompt, window and answer together.")] = None,
+    outputs: Annotated[str | None, typer.Option(help="Folder that the table and picture are written in.")] = None,
+    set_: SetFlag = None,
+    backend: BackendFlag = None,
+    release: ReleaseFlag = None,
+    namespace: NamespaceFlag = None,
+    run_id: Annotated[str | None, typer.Option(help="Name the sweep; one that is there is gone on with.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop after the plan.")] = False,
+) -> None:
+    """Train a line's model with every combination of some flags, and choose on the validation loss alone.
+
+    Nothing of a test set is read: `ctiforge run` evaluates the winner, with the flags that the sweep
+    prints. Points that are trained already are not trained again.
+    """
+    from ctiforge.launcher.lines import LINES, SETTINGS
+    from ctiforge.launcher.sweep import run_sweep
+    from ctiforge.settings import load_settings
+
+    if line not in LINES:
+        raise UsageError(f"there is no line {line}; there is {', '.join(LINES)}")
+    place = {"backend": backend, "release": release, "namespace": namespace}
+    flags = {"store": store, "max_length": max_length, "outputs": outputs, **place}
+    data = {"json_files": json_files or None, "from_database": from_database}
+    given = {**flags, SETTINGS[line].model: model, **data, "run_id": run_id}
+    loaded = load_settings({**given, "stages": _stage_flags(set_ or [])})
+    again = [f"--{name.replace('_', '-')}={value}" for name, value in {**flags, "model": model}.items() if value]
+    again += [f"--json-files={each}" for each in json_files or []]
+    again += [] if from_database is None else ["--from-database" if from_database else "--no-database"]
+    again += [f"--set={each}" for each in set_ or []]
+    _end_with_the_terminal()
+    settings, where = _find_backend(loaded)
+    run_sweep(line, param or [], settings, where, again=again, parallel=parallel, dry_run=dry_run)
 
 
 @app.command()
@@ -178,6 +221,8 @@ def collect(run_id: RunArgument = None, store: StoreFlag = None, backend: Backen
 
     loaded = _load(store, backend)
     record = load_run(_open_store(loaded), run_id)
+    if record.line not in LINES:
+        raise UsageError(f"{record.id} is a sweep: its table lies in {loaded.settings.outputs}/sweeps/{record.id}")
     folder = evaluations_folder(loaded.settings)
     stages = {stage.name: stage for stage in LINES[record.line]}
     for entry in record.stages:
@@ -240,6 +285,29 @@ def detect_os(context: typer.Context) -> None:
 def publish(context: typer.Context) -> None:
     """Publish a model to the Hub with a card made of its evaluation: os-bert --repo org/name --version 1.2.0."""
     _become("publish", context.args)
+
+
+def _end_with_the_terminal() -> None:
+    """Let a terminal that is closed stop the run as SIGTERM does; nohup is left alone."""
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
+
+
+def _find_backend(loaded: "Loaded") -> "tuple[Settings, Backend]":
+    """Where stages run, and the settings with its store and with files that it can read."""
+    if loaded.settings.backend == "local":
+        from ctiforge.launcher.local import LocalBackend
+
+        return loaded.settings, LocalBackend()
+    from ctiforge.launcher.kubernetes.backend import KubernetesBackend
+    from ctiforge.launcher.kubernetes.release import find_release
+    from ctiforge.launcher.sharing import share_files
+    from ctiforge.store.objects import open_store
+
+    found = find_release(loaded)
+    opened = open_store(found.settings.store)
+    settings = share_files(found.settings, opened, typer.echo)
+    return settings, KubernetesBackend(found.cluster, found.name, opened)
 
 
 def _load(store: str | None, backend: str | None) -> "Loaded":

@@ -16,7 +16,7 @@ from ctiforge.evaluation.report import MetricFigure
 from ctiforge.evaluation.tables import show, show_interval
 
 _COLUMNS = ("classifier", "{measure}", "interval", "macro-F1", "interval", "weighted F1", "s/article", "MB")
-_AGAINST = ("{measure} +", "interval", "verdict", "macro-F1 +", "interval", "verdict")
+_AGAINST = ("macro-F1 +", "interval", "verdict")
 
 
 def print_classifier_evaluation(evaluation: ClassifierEvaluation, console: Console) -> None:
@@ -132,19 +132,15 @@ def _confusion_rows(evaluation: ClassifierEvaluation) -> list[list[str]]:
 
 
 def _compared_head(comparison: ClassifierComparison) -> list[str]:
-    return [*_head(comparison.measure), *(name.format(measure=comparison.measure) for name in _AGAINST)]
+    return [*_head(comparison.measure), *_AGAINST]
 
 
 def _compared_cells(compared: ComparedRow) -> list[str]:
-    against = []
-    for name in ("accuracy", "macro_f1"):
-        difference = compared.differences.get(name)
-        against += (
-            [f"{difference.value:+.3f}", show_interval(difference.low, difference.high), difference.verdict]
-            if difference
-            else ["", "", ""]
-        )
-    return [*_cells(compared.row), *against]
+    difference = compared.differences.get("macro_f1")
+    if difference is None:
+        return [*_cells(compared.row), "", "", ""]
+    interval = show_interval(difference.low, difference.high)
+    return [*_cells(compared.row), f"{difference.value:+.3f}", interval, difference.verdict]
 
 
 def _heading(comparison: ClassifierComparison) -> str:

@@ -64,6 +64,12 @@ def arguments_of(
     return (*filled, *(_flag(name, value) for name, value in own.items()))
 
 
+def flags_given(stage: LineStage) -> list[str]:
+    """The names of the flags, with underscores, that the table gives the stage's program."""
+    flags = (argument.partition("=")[0] for argument in stage.arguments if argument.startswith("--"))
+    return [flag.removeprefix("--").replace("-", "_") for flag in flags]
+
+
 def merge_flags(defaults: Flags, own: Flags) -> Flags:
     """Both, `own` first where both name a stage's flag."""
     return {name: {**defaults.get(name, {}), **own.get(name, {})} for name in {**defaults, **own}}

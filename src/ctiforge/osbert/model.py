@@ -16,8 +16,6 @@ from ctiforge.osbert.windows import EncodedArticle, WindowSize, check_window, re
 from ctiforge.training.encoding import cannot_load
 from ctiforge.training.models import only_errors
 
-# a window shows nothing with a probability of three quarters
-_NOTHING = 2.5
 FILE_NAME = "ctiforge.json"
 """Beside a trained model's weights: everything that detection must repeat."""
 
@@ -160,16 +158,14 @@ def load_base(model: str, size: WindowSize, seed: int) -> Any:
     return loaded
 
 
-def expect_nothing(encoder: Any) -> None:
-    """Let a new head begin with windows that show nothing.
+def has_new_head(encoder: Any) -> bool:
+    """Whether nothing was learnt yet by the last layer: its bias is as it was drawn."""
+    return not last_linear(encoder).bias.any()
 
-    Otherwise every window of a long article begins by showing each system a little, and all of them
-    together by showing several for certain: the first hundreds of steps would only unlearn that.
-    """
-    head = _last_linear(encoder)
-    if not head.bias.any():
-        with torch.no_grad():
-            head.bias[OS_LABELS.index("Unknown")] = _NOTHING
+
+def last_linear(model: Any) -> Any:
+    """The layer that gives the logits."""
+    return [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m.out_features == len(OS_LABELS)][-1]
 
 
 def load_trained(folder: Path, device: torch.device) -> tuple[Any, Usage]:
@@ -259,7 +255,7 @@ def _put_in_order(model: Any, order: list[int]) -> None:
     """Let the head's outputs come in the order of our labels."""
     config = model.config
     if order != list(range(len(order))):
-        head = _last_linear(model)
+        head = last_linear(model)
         with torch.no_grad():
             head.weight.copy_(head.weight[order].clone())
             head.bias.copy_(head.bias[order].clone())
@@ -268,10 +264,6 @@ def _put_in_order(model: Any, order: list[int]) -> None:
 
 def _draw_again(model: Any) -> None:
     """A head with five outputs of other names says nothing about ours."""
-    head = _last_linear(model)
+    head = last_linear(model)
     torch.nn.init.normal_(head.weight, std=getattr(model.config, "initializer_range", 0.02))
     torch.nn.init.zeros_(head.bias)
-
-
-def _last_linear(model: Any) -> Any:
-    return [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m.out_features == len(OS_LABELS)][-1]

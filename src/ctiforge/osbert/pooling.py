@@ -1,6 +1,7 @@
 """From the logits of an article's windows to those of the article."""
 
 from collections.abc import Callable
+from itertools import combinations
 from typing import Literal, get_args
 
 import torch
@@ -13,7 +14,8 @@ POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
 _NONE = OS_LABELS.index("Unknown")
 _MULTIPLE = OS_LABELS.index("multiple")
 _SYSTEMS = [number for number, label in enumerate(OS_LABELS) if label not in ("Unknown", "multiple")]
-_TINY = 1e-7
+_SEVERAL = [list(shown) for size in (2, 3) for shown in combinations(_SYSTEMS, size)]
+_TINY = 1e-30
 
 
 def pool(pooling: Pooling, logits: torch.Tensor, articles: torch.Tensor, count: int) -> torch.Tensor:
@@ -39,19 +41,33 @@ def _noisy_or(logits: torch.Tensor, articles: torch.Tensor, count: int) -> torch
     two are shown anywhere in it, `Unknown` where none is. So a window that shows nothing may say so,
     whatever the article's label.
     """
-    shows = logits.softmax(dim=1)
-    hidden = torch.log1p(-shows.clamp(max=1 - _TINY))
-    # log probability that no window shows it, (articles, classes)
-    nowhere = logits.new_zeros(count, logits.shape[1]).index_add(0, articles, hidden)
+    zeros = logits.new_zeros(count, logits.shape[1])
+    # log probability, (articles, classes), that no window shows it, and that one does
+    nowhere = zeros.index_add(0, articles, _log_hidden(logits))
     somewhere = torch.log(-torch.expm1(nowhere.clamp(max=-_TINY)))
-    systems = nowhere[:, _SYSTEMS]
-    none = systems.sum(dim=1) + nowhere[:, _MULTIPLE]
+    none = nowhere[:, [*_SYSTEMS, _MULTIPLE]].sum(dim=1)
+    several = [somewhere[:, _MULTIPLE]]
+    for shown in _SEVERAL:
+        rest = [system for system in _SYSTEMS if system not in shown]
+        several.append(nowhere[:, [*rest, _MULTIPLE]].sum(dim=1) + somewhere[:, shown].sum(dim=1))
     pooled = torch.empty_like(nowhere)
-    pooled[:, _SYSTEMS] = none.unsqueeze(1) - systems + somewhere[:, _SYSTEMS]
+    pooled[:, _SYSTEMS] = none.unsqueeze(1) - nowhere[:, _SYSTEMS] + somewhere[:, _SYSTEMS]
+    pooled[:, _MULTIPLE] = torch.logsumexp(torch.stack(several), dim=0)
     pooled[:, _NONE] = none
-    others = torch.logsumexp(pooled[:, [*_SYSTEMS, _NONE]], dim=1)
-    pooled[:, _MULTIPLE] = torch.log(-torch.expm1(others.clamp(max=-_TINY)))
     return pooled
+
+
+def _log_hidden(logits: torch.Tensor) -> torch.Tensor:
+    """log(1 - softmax), exact for windows that are certain either way, so that their gradient never vanishes."""
+    shows = logits.softmax(dim=1)
+    classes = logits.shape[1]
+    others = (
+        logits.unsqueeze(1)
+        .expand(-1, classes, -1)
+        .masked_fill(torch.eye(classes, dtype=torch.bool, device=logits.device), float("-inf"))
+    )
+    from_others = torch.logsumexp(others, dim=2) - torch.logsumexp(logits, dim=1, keepdim=True)
+    return torch.where(shows < 0.5, torch.log1p(-shows.clamp(max=0.5)), from_others)
 
 
 _POOLS: dict[Pooling, Callable[[torch.Tensor, torch.Tensor, int], torch.Tensor]] = {

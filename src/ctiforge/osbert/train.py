@@ -10,14 +10,13 @@ import torch
 
 from ctiforge.data.records import OS_LABELS
 from ctiforge.errors import UsageError
-from ctiforge.osbert.choose_pooling import PoolingTrial, try_poolings
-from ctiforge.osbert.embedding import load_frozen
+from ctiforge.osbert.head import Start, fit_starts, start_from
 from ctiforge.osbert.model import (
     ArticleRow,
     PooledClassifier,
     Usage,
     WindowCollator,
-    expect_nothing,
+    has_new_head,
     load_base,
     save_trained,
 )
@@ -73,14 +72,15 @@ def train_os_bert(
     warnings = check_classes(classes)
     weights = class_weights(classes) if request.weigh_classes else {label: float(n > 0) for label, n in classes.items()}
     size = WindowSize.of(request.max_length)
-    encoder = load_base(request.base_folder, size, request.training.seed)
+    encoder = load_base(request.base_folder, size, request.training.seed).to(device)
     tokenizer = load_tokenizer(request.base_folder)
     pad = int(tokenizer.pad_token_id or 0)
     rows, validation = (_rows(tokenizer, part, size) for part in (articles, validation_articles))
     tensor = torch.tensor([weights[label] for label in OS_LABELS])
-    pooling, trials = _pooling(request, rows, validation, tensor, pad, device)
-    if pooling == "noisy-or":
-        expect_nothing(encoder)
+    starts = fit_starts(encoder, [request.pooling] if request.pooling else POOLINGS, rows, validation, tensor, pad)
+    pooling = starts[0].pooling
+    if has_new_head(encoder):
+        start_from(encoder, starts[0])
     model = PooledClassifier(encoder, pooling, tensor).to(device)
     kind = Kind("train_os_bert", WindowCollator(pad), dtype, _MEND)
     result = train(model, Rows(rows), Rows(validation), kind, request.training, checkpoints, scratch)
@@ -92,7 +92,7 @@ def train_os_bert(
         "windows": sum(len(row.encoded.windows) for row in rows),
         "classes": classes,
         "class_weights": weights,
-        "pooling_trials": [asdict(trial) for trial in trials],
+        "pooling_trials": [_trial(start) for start in starts],
         "device": str(device),
     }
     (out / "training_metadata.json").write_text(json.dumps(metadata, indent=1) + "\n", encoding="utf-8")
@@ -150,18 +150,8 @@ def _rows(tokenizer: Any, articles: Sequence[LabelledArticle], size: WindowSize)
     return [ArticleRow(e, OS_LABELS.index(a.label)) for e, a in zip(encoded, articles, strict=True)]
 
 
-def _pooling(
-    request: TrainRequest,
-    rows: Sequence[ArticleRow],
-    validation: Sequence[ArticleRow],
-    weights: torch.Tensor,
-    pad: int,
-    device: torch.device,
-) -> tuple[Pooling, list[PoolingTrial]]:
-    if request.pooling or not validation:
-        return request.pooling or POOLINGS[0], []
-    trials = try_poolings(load_frozen(request.base_folder, device), rows, validation, weights, pad)
-    return trials[0].pooling, trials
+def _trial(start: Start) -> dict[str, Any]:
+    return {name: getattr(start, name) for name in ("pooling", "macro_f1", "recall_of_multiple")}
 
 
 def _deviations(request: TrainRequest) -> dict[str, list[Any]]:

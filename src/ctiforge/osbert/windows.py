@@ -65,7 +65,8 @@ def check_window(size: WindowSize, positions: int | None) -> None:
 
 def _encode(tokenizer: Any, text: str, size: WindowSize) -> EncodedArticle:
     encoded = tokenizer(
-        text,
+        # half a surrogate pair is no text to a tokenizer; what stands for it is as long
+        text.encode("utf-8", "replace").decode(),
         max_length=size.max_length,
         stride=size.overlap,
         truncation=True,

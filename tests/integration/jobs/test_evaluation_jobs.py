@@ -1,4 +1,4 @@
-"""eval_extract and compare_extract as a person or the launcher runs them."""
+"""eval_extract and compare as a person or the launcher runs them."""
 
 import json
 import subprocess
@@ -59,7 +59,7 @@ def test_evaluate_a_file_and_compare(tmp_path: Path, test_file: Path) -> None:
     assert (body["model"]["name"], body["test_set"]["name"]) == ("regex", "articles")
     assert body["metrics"]["recall"]["value"] == 0.5
 
-    compared = run("compare_extract", "out/floor.json", "out/floor", "--output=cmp", cwd=tmp_path)
+    compared = run("compare", "out/floor.json", "out/floor", "--output=cmp", cwd=tmp_path)
     assert compared.returncode == 0, compared.stderr
     assert "F1, length: normal" in compared.stdout
     assert "equal" in (tmp_path / "cmp" / "comparison.md").read_text()
@@ -123,9 +123,9 @@ def test_comparisons_of_different_test_sets_are_refused(tmp_path: Path, test_fil
     for name, count in (("a", 12), ("b", 3)):
         write_evaluation(tmp_path / f"{name}.json", count)
 
-    refused = run("compare_extract", "a.json", "b.json", cwd=tmp_path)
-    broken = run("compare_extract", "a.json", str(test_file), cwd=tmp_path)
-    alone = run("compare_extract", "a.json", cwd=tmp_path)
+    refused = run("compare", "a.json", "b.json", cwd=tmp_path)
+    broken = run("compare", "a.json", str(test_file), cwd=tmp_path)
+    alone = run("compare", "a.json", cwd=tmp_path)
 
     assert (refused.returncode, "evaluate both on one test set" in refused.stderr) == (2, True)
     assert (broken.returncode, "is no evaluation" in broken.stderr) == (3, True)

@@ -69,7 +69,7 @@ def test_a_stages_own_flags_come_from_the_file_and_the_command(world) -> None:
     assert "--epochs=2" not in world.result("eval_extract")["argv"]
     wrong = world.ctiforge("run", "extract", "--set", "trian_extract.epochs=7")
     assert wrong.returncode == 2
-    assert "stages.trian_extract: this line has no such stage" in wrong.stderr
+    assert "stages.trian_extract: there is no such stage" in wrong.stderr
 
 
 def test_a_failing_stage_ends_the_run_with_its_code_and_its_last_lines(world) -> None:

@@ -71,6 +71,6 @@ def _article(label: OsLabel, id_: str, rng: random.Random, words: int) -> Labell
 
 @pytest.fixture(scope="session")
 def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A prepared folder with 60 training and 20 validation articles, of 60 to 150 words."""
-    articles = {"train": make_articles(8, 1) + make_articles(4, 2, words=60), "validation": make_articles(4, 3)}
+    """A prepared folder with 120 training and 20 validation articles, of 60 to 150 words."""
+    articles = {"train": make_articles(16, 1) + make_articles(8, 2, words=60), "validation": make_articles(4, 3)}
     return write_parts(tmp_path_factory.mktemp("parts"), articles | {"test": make_articles(2, 4)})

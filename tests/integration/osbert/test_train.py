@@ -31,7 +31,7 @@ from ctiforge.training.options import TrainingOptions
 from tests.integration.osbert.conftest import make_articles, make_bert, write_parts
 
 OPTIONS = TrainingOptions(
-    batch_size=10, gradient_accumulation_steps=1, epochs=40, learning_rate=3e-3, eval_steps=6, save_steps=6,
+    batch_size=10, gradient_accumulation_steps=1, epochs=30, learning_rate=3e-3, eval_steps=12, save_steps=6,
     early_stopping_patience=40,
 )  # fmt: skip
 
@@ -82,12 +82,12 @@ def test_evidence_is_the_window_that_shows_it(trained: tuple[Path, dict[str, Any
 
 def test_the_metadata_says_what_was_done(trained: tuple[Path, dict[str, Any]]) -> None:
     folder, metadata = trained
-    assert metadata["classes"] == dict.fromkeys(OS_LABELS, 12)
-    assert metadata["examples"] == 60
-    assert metadata["windows"] > 120
+    assert metadata["classes"] == dict.fromkeys(OS_LABELS, 24)
+    assert metadata["examples"] == 120
+    assert metadata["windows"] > 240
     assert metadata["labeler"] == "keywords"
     assert metadata["deviations_from_guide"]["max_length"] == [512, 64]
-    assert any("12 training articles are Linux" in warning for warning in metadata["warnings"])
+    assert any("24 training articles are Linux" in warning for warning in metadata["warnings"])
     assert json.loads((folder / "training_metadata.json").read_text()) == json.loads(json.dumps(metadata))
     assert {path.name for path in folder.iterdir()} >= {
         "config.json", "model.safetensors", "tokenizer.json", "ctiforge.json", "log.jsonl", "training_curve.png",

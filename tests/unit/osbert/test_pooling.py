@@ -79,3 +79,18 @@ def test_gradients_are_finite_also_where_a_window_is_certain(pooling: Pooling, s
     assert logits.grad is not None
     assert torch.isfinite(pooled).all()
     assert torch.isfinite(logits.grad).all()
+
+
+def test_a_window_that_is_certain_and_wrong_can_still_be_corrected() -> None:
+    logits = _logits({WINDOWS: 60.0}, {UNKNOWN: 60.0}).requires_grad_()
+    pooled = pool("noisy-or", logits, torch.tensor([0, 0]), 1)
+    torch.nn.functional.cross_entropy(pooled, torch.tensor([UNKNOWN])).backward()
+    assert logits.grad is not None
+    assert float(logits.grad[0, WINDOWS]) > 0.5
+
+
+def test_what_is_most_unlikely_keeps_its_place() -> None:
+    pooled = pool("noisy-or", _logits({UNKNOWN: 40.0}, {UNKNOWN: 40.0}), torch.tensor([0, 0]), 1)[0]
+    assert float(pooled[WINDOWS]) < -40
+    assert float(pooled[MULTIPLE]) < -40
+    assert float(pooled[UNKNOWN]) == pytest.approx(0)

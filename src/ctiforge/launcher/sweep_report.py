@@ -1,0 +1,201 @@
+"""What came of a sweep: the points in order of their validation loss, as JSON, tables and a picture."""
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator
+
+from ctiforge.store.runs import State
+
+CHOSEN_ON = "chosen on the validation loss alone: nothing of a test set was read"
+NO_PICTURE = "no picture: matplotlib is not installed here (it comes with ctiforge[train])"
+
+
+def _finite(value: Any) -> Any:
+    return value if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+class Trained(BaseModel):
+    """One point, as its training ended."""
+
+    stage: str
+    parameters: dict[str, str]
+    state: State
+    fingerprint: str | None = None
+    artifact: str | None = None
+    validation_loss: Annotated[float | None, BeforeValidator(_finite)] = None
+    """The best of the training, in nats; None where there is none, or none that is a number."""
+    best_step: int | None = None
+    seconds: float | None = None
+    """What the training took, this time or when it was cached."""
+    measured_with: dict[str, Any] = {}
+    """What decides what the loss means: losses of points that differ here do not compare."""
+    problem: str | None = None
+    """Why it failed."""
+
+
+class Sweep(BaseModel):
+    """All points of a sweep, best first."""
+
+    id: str
+    line: str
+    program: str
+    chosen_on: str = CHOSEN_ON
+    notes: list[str] = []
+    winner: str | None = None
+    """The stage of the best point; None where no point has a loss."""
+    evaluate_with: str | None = None
+    """The command that evaluates it on the test set."""
+    points: list[Trained]
+
+    @property
+    def best(self) -> Trained | None:
+        """The winner."""
+        return self.points[0] if self.winner else None
+
+
+def make_sweep(sweep_id: str, line: str, program: str, points: Sequence[Trained]) -> Sweep:
+    """Order the points (those without a loss come last), choose, and note what the choice does not say."""
+    ordered = sorted(points, key=lambda each: math.inf if each.validation_loss is None else each.validation_loss)
+    winner = ordered[0].stage if ordered[0].validation_loss is not None else None
+    return Sweep(id=sweep_id, line=line, program=program, points=ordered, winner=winner, notes=_notes(ordered))
+
+
+def write_sweep(sweep: Sweep, folder: Path) -> str | None:
+    """Write `sweep.json`, `sweep.md` and `sweep.png`; gives back why there is no picture, None when there is one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "sweep.json").write_text(sweep.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    (folder / "sweep.md").write_text(markdown(sweep), encoding="utf-8")
+    # one of an earlier try of the same sweep would tell of other points
+    (folder / "sweep.png").unlink(missing_ok=True)
+    if not sweep.winner:
+        return "no picture: no point has a validation loss"
+    try:
+        plot_losses(sweep, folder / "sweep.png")
+    except ImportError:
+        return NO_PICTURE
+    return None
+
+
+def plain_text(sweep: Sweep) -> str:
+    """The table for a terminal, the winner marked, and what to know and to do about it."""
+    rows = [_head(sweep), *(_cells(each) for each in sweep.points)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    marks = ["*" if each.stage == sweep.winner else " " for each in sweep.points]
+    lines = [
+        f"{mark} " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for mark, row in zip([" ", *marks], rows, strict=True)
+    ]
+    return "\n".join([*lines, *_words(sweep), *([f"  {sweep.evaluate_with}"] if sweep.evaluate_with else [])])
+
+
+def markdown(sweep: Sweep) -> str:
+    """The same as Markdown."""
+    head = _head(sweep)
+    rows = [_bold(_cells(each)) if each.stage == sweep.winner else _cells(each) for each in sweep.points]
+    table = [_line(head), "|" + "---|" * len(head), *map(_line, rows)]
+    command = ["", "```", sweep.evaluate_with, "```"] if sweep.evaluate_with else []
+    return "\n".join([f"### Sweep {sweep.id}", "", *table, "", "  \n".join(_words(sweep)), *command, ""])
+
+
+def plot_losses(sweep: Sweep, path: Path) -> None:
+    """Validation loss over the first parameter as a PNG: a line per value of a second one, only dots for more."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    names = list(sweep.points[0].parameters)
+    found = [each for each in _in_grid_order(sweep.points) if each.validation_loss is not None]
+    ticks = list(dict.fromkeys(each.parameters[names[0]] for each in _in_grid_order(sweep.points)))
+    figure, axes = pyplot.subplots(figsize=(8, 4.5), dpi=120)
+    for label, points in _series(found, names).items():
+        places = [ticks.index(each.parameters[names[0]]) for each in points]
+        losses = [each.validation_loss for each in points]
+        axes.plot(places, losses, "o-" if len(names) < 3 else "o", label=label, linewidth=1.4, markersize=5)
+    if best := sweep.best:
+        place = ticks.index(best.parameters[names[0]])
+        axes.plot(place, best.validation_loss, "*", color="black", markersize=13, label=f"best: {_setting(best)}")
+    # evenly, in the order asked for: values may be words, and rates lie on no line
+    axes.set_xticks(range(len(ticks)), ticks)
+    axes.set_xlabel(_dashed(names[0]))
+    axes.set_ylabel("best validation loss (nats)")
+    axes.set_title(sweep.id)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small")
+    figure.tight_layout()
+    figure.savefig(path)
+    pyplot.close(figure)
+
+
+def _notes(points: Sequence[Trained]) -> list[str]:
+    measured = [each for each in points if each.validation_loss is not None]
+    names = dict.fromkeys(name for each in measured for name in each.measured_with)
+    differ = [
+        _dashed(name)
+        for name in names
+        if len({json.dumps(each.measured_with.get(name), sort_keys=True) for each in measured}) > 1
+    ]
+    notes = []
+    if differ:
+        notes.append(
+            f"points differ in {' and '.join(differ)}, which is part of the loss: only losses of points alike in it "
+            "can be compared, and the best one is no choice between them"
+        )
+    if missing := len(points) - len(measured):
+        notes.append(f"{missing} of {len(points)} points have no validation loss")
+    return notes
+
+
+def _words(sweep: Sweep) -> list[str]:
+    notes = [f"note: {note}" for note in sweep.notes]
+    flatters = ["the smallest of several losses flatters its model; this evaluates it on the test set:"]
+    return [*notes, sweep.chosen_on, *(flatters if sweep.winner else [])]
+
+
+def _head(sweep: Sweep) -> list[str]:
+    names = [_dashed(name) for name in sweep.points[0].parameters]
+    return ["point", *names, "validation loss", "best step", "seconds", "state"]
+
+
+def _cells(point: Trained) -> list[str]:
+    return [
+        point.stage,
+        *point.parameters.values(),
+        "-" if point.validation_loss is None else f"{point.validation_loss:.4f}",
+        "-" if point.best_step is None else str(point.best_step),
+        "-" if point.seconds is None else f"{point.seconds:.0f}",
+        f"{point.state}: {point.problem}" if point.problem else point.state,
+    ]
+
+
+def _series(points: Sequence[Trained], names: Sequence[str]) -> dict[str, list[Trained]]:
+    """The points of each line of the picture, by what all of its points share."""
+    series: dict[str, list[Trained]] = {}
+    for each in points:
+        label = ", ".join(f"{_dashed(name)} {each.parameters[name]}" for name in names[1:])
+        series.setdefault(label or "every point", []).append(each)
+    return series
+
+
+def _in_grid_order(points: Sequence[Trained]) -> list[Trained]:
+    return sorted(points, key=lambda each: int(each.stage.rpartition(".")[2]))
+
+
+def _setting(point: Trained) -> str:
+    return ", ".join(f"{_dashed(name)} {value}" for name, value in point.parameters.items())
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _bold(cells: list[str]) -> list[str]:
+    return [f"**{cell}**" for cell in cells]
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
