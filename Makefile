@@ -139,6 +139,12 @@ stages-lock: install ## Accept changed stage sources after deciding whether thei
 eval-real: install ## Regex floor and a model on the 30 real articles of ../shared/data
 	$(BIN)/python benchmarks/eval_real.py $(ARGS)
 
+eval-os-real: install ## The keyword rule and an OS-BERT on the 30 real articles of ../shared/data
+	$(BIN)/python benchmarks/eval_os_real.py $(ARGS)
+
+sweep: install ## Training over a grid of flags, chosen on validation (ARGS="os-bert --param learning-rate=1e-4,2e-4")
+	$(ON_KIND) $(BIN)/ctiforge sweep $(ARGS)
+
 bench-harvest: install ## Rows per second and memory against a SQLAlchemy harvest
 	$(BIN)/python benchmarks/bench_harvest.py $(ARGS)
 
@@ -174,4 +180,4 @@ clean: ## Remove the environment, the embedded database and the embedded store
 	rm -rf $(VENV) .ctiforge outputs
 
 .PHONY: help install train-extract train-os-bert sweep prepare-os detect-os publish harvest format train eval compare testset extract config doctor test format-code \
-	images services-image kind-up kind-down test-cluster chart-values stages-lock eval-real bench-harvest bench-train bench-preempt bench-evictions bench-cluster bench-label bench-windows bench-detect bench-help demo-base clean
+	images services-image kind-up kind-down test-cluster chart-values stages-lock eval-real eval-os-real bench-harvest bench-train bench-preempt bench-evictions bench-cluster bench-label bench-windows bench-detect bench-help demo-base clean

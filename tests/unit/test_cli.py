@@ -19,7 +19,19 @@ def test_help_lists_the_verbs_and_imports_nothing_heavy() -> None:
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     text, _, modules = answer.stdout.strip().rpartition("\n")
-    for verb in ("run", "runs", "status", "config", "doctor", "compare", "testset", "extract"):
+    for verb in (
+        "run",
+        "sweep",
+        "runs",
+        "status",
+        "config",
+        "doctor",
+        "compare",
+        "testset",
+        "extract",
+        "detect-os",
+        "publish",
+    ):
         assert f"\n  {verb} " in text
     assert not set(HEAVY) & {name.partition(".")[0] for name in json.loads(modules)}
 

@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 _BATCH_CHARACTERS = 1_000_000
 _MOST_ROWS = 500
 
-_ARTICLES = """
-SELECT a.id, a.canonical_url, a.title, a.content, a.article_metadata->>'threat_hunting_score'
+# metadata is whatever scrapers left there: its escapes (NUL, half a surrogate pair) are no text for
+# PostgreSQL, so they are taken out unread
+_ARTICLES = r"""
+SELECT a.id, a.canonical_url, a.title, a.content,
+    regexp_replace(a.article_metadata::text, '\\(u[0-9a-fA-F]{4}|.)', '?', 'g')::json ->> 'threat_hunting_score'
 FROM articles a WHERE EXISTS (
     SELECT FROM agentic_workflow_executions e
     WHERE e.article_id = a.id
@@ -39,18 +42,17 @@ WHERE (%(statuses)s::text[] IS NULL OR e.status = ANY(%(statuses)s))
   AND (%(since)s::timestamp IS NULL OR coalesce(e.completed_at, e.started_at, e.created_at) >= %(since)s::timestamp)
 ORDER BY e.article_id, e.id
 """
-_BY_ID = """
-SELECT a.id, a.canonical_url, a.title, a.content, a.article_metadata->>'threat_hunting_score'
+_BY_ID = r"""
+SELECT a.id, a.canonical_url, a.title, a.content,
+    regexp_replace(a.article_metadata::text, '\\(u[0-9a-fA-F]{4}|.)', '?', 'g')::json ->> 'threat_hunting_score'
 FROM articles a WHERE a.id = ANY(%s)
 """
 
-# metadata is whatever scrapers left there: its escapes (NUL, half a surrogate pair) are no text for
-# PostgreSQL, so they are taken out unread, and only what is a plain number in the end is cast
+# only what is a plain number in the end is cast
 _BY_SCORE = r"""
 WITH told AS (
-    SELECT id, btrim(regexp_replace(article_metadata::text, '\\(u[0-9a-fA-F]{4}|.)', '?', 'g')::json
-        ->> 'threat_hunting_score') AS score
-    FROM articles
+    SELECT a.id, btrim(regexp_replace(a.article_metadata::text, '\\(u[0-9a-fA-F]{4}|.)', '?', 'g')::json
+    ->> 'threat_hunting_score') AS score FROM articles a
 ), scored AS (
     SELECT id, CASE WHEN score ~ '^[+-]?[0-9]{1,9}([.][0-9]{0,20})?([eE][+-]?[0-9]{1,2})?$'
         THEN score::double precision END AS score

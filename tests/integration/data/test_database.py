@@ -186,6 +186,19 @@ def test_a_score_is_read_whatever_else_the_metadata_holds(database_url, other: s
         assert [a.id for a in database.articles_by_score(80, None)] == ["1"]
 
 
+@pytest.mark.parametrize("other", [r"a\u0000b", r"\ud800"])
+def test_a_harvest_reads_an_article_whatever_its_metadata_holds(database_url, other: str) -> None:
+    insert(
+        database_url,
+        [(1, "text", "completed", RESULT), (2, "text", "completed", RESULT)],
+        f'{{"title": "{other}", "threat_hunting_score": 90}}',
+    )
+
+    with open_database(database_url) as database:
+        assert [a.hunt_score for a in database.articles()] == [90, 90]
+        assert database.articles_by_id([2])[2].hunt_score == 90
+
+
 def test_one_article_by_id(database_url) -> None:
     insert(database_url, [(1, "text of it", "completed", RESULT), (2, None, "completed", RESULT)])
 

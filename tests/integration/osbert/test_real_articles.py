@@ -1,0 +1,44 @@
+"""OS labels and windows of the 30 real articles, which lie beside the repository on some machines only."""
+
+from pathlib import Path
+
+import pytest
+
+from ctiforge.data.records import OS_LABELS
+from ctiforge.evaluation.classification import score_row
+from ctiforge.osbert.base import resolve_encoder
+from ctiforge.osbert.detectors import Keywords
+from ctiforge.osbert.evaluate import read_test_articles
+from ctiforge.osbert.windows import WindowSize, encode_articles
+from ctiforge.training.encoding import load_tokenizer
+
+ARTICLES = Path(__file__).parents[4] / "shared" / "data" / "articles.jsonl"
+pytestmark = [
+    pytest.mark.real_data,
+    pytest.mark.skipif(not ARTICLES.is_file(), reason=f"the real articles are not on this machine ({ARTICLES})"),
+]
+
+
+def test_the_rule_is_far_above_chance_and_its_interval_is_said() -> None:
+    articles = read_test_articles(ARTICLES, "real-articles@30")
+    predictions = [each.label for each in Keywords().detect_many(articles.texts)]
+    row = score_row("keywords", "floor", [case.label for case in articles.cases], predictions, OS_LABELS)
+    accuracy = row.metrics["accuracy"]
+    assert accuracy.low is not None
+    assert accuracy.low > 0.7
+    # nearly all are Windows: of the other classes there are too few for an interval
+    assert [each.label for each in row.classes if each.low is not None] == ["Windows"]
+
+
+def test_windows_cover_every_character_of_every_article() -> None:
+    articles = read_test_articles(ARTICLES, "real-articles@30")
+    size = WindowSize.of(512)
+    encoded = encode_articles(load_tokenizer(resolve_encoder("demo")), articles.texts, size)
+    for article, text in zip(encoded, articles.texts, strict=True):
+        assert all(len(window) <= size.max_length for window in article.windows)
+        covered = 0
+        for start, end in article.spans:
+            assert not text[covered:start].strip()
+            covered = max(covered, end)
+        assert not text[covered:].strip()
+    assert max(len(article.windows) for article in encoded) > 10
