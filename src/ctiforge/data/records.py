@@ -1,13 +1,14 @@
 """The record that a harvest writes and a test set holds: one article with its observables."""
 
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ctiforge.errors import DataError
 from ctiforge.observables import Observable
 
+Record = TypeVar("Record", bound=BaseModel)
 Labeller = Literal["model", "human"]
 OsLabel = Literal["Windows", "Linux", "MacOS", "multiple", "Unknown"]
 OS_LABELS: tuple[OsLabel, ...] = get_args(OsLabel)
@@ -51,13 +52,18 @@ def read_records(path: Path) -> list[ArticleRecord]:
         if not inside:
             raise DataError(f"{path} holds no records.jsonl: give the output of harvest_extract")
         path = inside[0]
+    return read_lines(path, ArticleRecord)
+
+
+def read_lines(path: Path, kind: type[Record]) -> list[Record]:
+    """The records of a JSON-lines file; empty lines are skipped. Raises DataError naming the line that is none."""
     records = []
     with path.open(encoding="utf-8-sig") as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
             try:
-                records.append(ArticleRecord.model_validate_json(line))
+                records.append(kind.model_validate_json(line))
             except ValidationError as error:
                 problem = error.errors()[0]
                 where = ".".join(map(str, problem["loc"])) or "the line"

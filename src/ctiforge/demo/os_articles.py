@@ -20,7 +20,7 @@ from ctiforge.demo.values import Names
 LATE_FROM = 2_000
 """The evidence of a late article begins after so many characters."""
 
-_LENGTHS = {"normal": (1_100, 1_800), "long": (2_800, 4_200), "late": (3_200, 4_200)}
+_LENGTHS = {"normal": (800, 1_400), "long": (2_500, 3_400), "late": (2_900, 3_600)}
 _SYSTEMS: tuple[tuple[OsLabel, ...], ...] = (
     ("Windows", "Linux"),
     ("MacOS", "Windows"),

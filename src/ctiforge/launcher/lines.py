@@ -198,7 +198,7 @@ DEMO_FLAGS: dict[str, dict[str, str | int | float | bool]] = {
     },
     "eval_extract": {"batch_size": 64},
     "prepare_os": {"limit": 330, "balance": 50},
-    "train_os_bert": {"epochs": 2, "batch_size": 8, "learning_rate": 2e-4, "max_length": 128, "eval_steps": 12},
-    "baselines_os": {"max_length": 128},
+    "train_os_bert": {"batch_size": 8, "max_length": 256, "eval_steps": 12},
+    "baselines_os": {"max_length": 256},
 }
 """Flags by stage while the model is the small one of this package; settings of `stages` go before them."""

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from ctiforge.data.records import OsLabel
-from ctiforge.errors import DataError
+from ctiforge.data.records import OsLabel, read_lines
 
 
 class Evidence(BaseModel):
@@ -80,13 +79,4 @@ class Labeler(Protocol):
 
 def read_labelled(path: Path) -> list[LabelledArticle]:
     """The articles of a JSON-lines file of prepare_os. Raises DataError naming the line that is none."""
-    articles = []
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                articles.append(LabelledArticle.model_validate_json(line))
-            except ValidationError as error:
-                problem = error.errors()[0]
-                where = ".".join(map(str, problem["loc"])) or "the line"
-                raise DataError(f"{path}, line {number}: {where}: {problem['msg']}") from error
-    return articles
+    return read_lines(path, LabelledArticle)

@@ -120,18 +120,7 @@ def training_metadata(
         "overlap": usage.overlap,
         "pooling": usage.pooling,
         "labeler": usage.labeler,
-        "steps": asdict(result.steps),
-        "steps_done": result.steps_done,
-        "best_step": result.best_step,
-        "best_validation_loss": result.best_validation_loss,
-        "stopped_early": result.stopped_early,
-        "resumed_from_step": result.resumed_from,
-        "micro_batches": [asdict(each) for each in result.micro_batches],
-        "checkpoints_blocked_s": result.checkpoints_blocked_s,
-        "validation_curve": [
-            {"step": line["step"], "loss": line["eval_loss"]} for line in result.log if "eval_loss" in line
-        ],
-        "seconds": round(result.seconds, 1),
+        **result.as_json(),
         "deviations_from_guide": _deviations(request),
         "warnings": list(warnings),
     }

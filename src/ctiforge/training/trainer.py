@@ -2,7 +2,7 @@
 
 import gc
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,23 @@ class TrainingResult:
     checkpoints_blocked_s: float
     """Seconds that training waited for checkpoints."""
     seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """What a model's metadata says of the run itself."""
+        return {
+            "steps": asdict(self.steps),
+            "steps_done": self.steps_done,
+            "best_step": self.best_step,
+            "best_validation_loss": self.best_validation_loss,
+            "stopped_early": self.stopped_early,
+            "resumed_from_step": self.resumed_from,
+            "micro_batches": [asdict(each) for each in self.micro_batches],
+            "checkpoints_blocked_s": self.checkpoints_blocked_s,
+            "validation_curve": [
+                {"step": line["step"], "loss": line["eval_loss"]} for line in self.log if "eval_loss" in line
+            ],
+            "seconds": round(self.seconds, 1),
+        }
 
 
 def train(

@@ -117,6 +117,15 @@ def test_the_plain_snippet_runs_on_a_trained_folder(trained: tuple[Path, dict[st
     assert run.stdout.strip() == "Linux"
 
 
+def test_what_the_readme_shows_runs_on_a_trained_folder(trained: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    program = readme.partition("```python\n")[2].partition("```")[0]
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "os-bert").symlink_to(trained[0])
+    run = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert run.stdout.split()[0] in OS_LABELS
+
+
 def test_a_run_that_was_stopped_ends_with_the_same_weights(
     small_bert: Path, parts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
