@@ -21,7 +21,8 @@ from ctiforge.store.stages import Stage, StageFlags, run_stage
 from ctiforge.errors import DataError, InterruptedRunError
 
 NAME = Path(__file__).stem
-STAGE = Stage(NAME, 1, keyed_by_output=NAME == "harvest_extract")
+READS_DATABASE = NAME in ("harvest_extract", "prepare_os")
+STAGE = Stage(NAME, 1, keyed_by_output=READS_DATABASE)
 CONTROL = Path(os.environ["CONTROL"])
 
 def work(dirs):
@@ -48,10 +49,10 @@ def work(dirs):
     came_back = (dirs.scratch / "checkpoint").exists()
     seen = {name: sorted(p.name for p in path.iterdir()) if path.is_dir() else path.name
             for name, path in dirs.inputs.items()}
-    database = os.environ.get("DATABASE_URL") if NAME == "harvest_extract" else None
+    database = os.environ.get("DATABASE_URL") if READS_DATABASE else None
     result = {"name": NAME, "seen": seen, "database": database, "argv": sys.argv[1:], "came_back": came_back}
-    kept = {"rows": control.get("rows", 1)} if NAME == "harvest_extract" else result
-    files = {"eval_extract": "evaluation.json", "harvest_extract": "records.jsonl"}
+    kept = {"rows": control.get("rows", 1)} if READS_DATABASE else result
+    files = {"eval_extract": "evaluation.json", "eval_os_bert": "evaluation.json", "harvest_extract": "records.jsonl"}
     (dirs.out / files.get(NAME, "result.json")).write_text(json.dumps(kept))
     if NAME == "harvest_extract":
         (dirs.out / "report.json").write_text(json.dumps({"read": control.get("read", 10)}))
@@ -60,14 +61,15 @@ def work(dirs):
 
 def main(
     store: str = "", expect: str = None, plan: bool = False, model: str = None, input: str = None, data: str = None,
-    test_data: str = None, training_data: str = None,
+    test_data: str = None, training_data: str = None, baselines: str = None, base_model: str = None,
     max_length: int = 64, format: str = "", from_database: bool = False, epochs: int = 1,
     json_files: list[str] = [],
 ) -> None:
-    given = {"input": input, "data": data, "model": model if model and "artifacts" in model else None}
+    given = {"input": input, "data": data, "baselines": baselines}
+    given["model"] = model if model and "artifacts" in model else None
     inputs = {name: uri for name, uri in given.items() if uri}
     params = {"model": None if "model" in inputs else model, "max_length": max_length, "test": test_data,
-              "epochs": epochs}
+              "epochs": epochs, "base_model": base_model}
     run_stage(STAGE, params=params, inputs=inputs, output=None, flags=StageFlags(store, expect, plan), work=work)
 
 if __name__ == "__main__":
@@ -164,7 +166,8 @@ def world(tmp_path: Path) -> World:
     """A fresh working folder with an empty store."""
     jobs = tmp_path / "programs"
     jobs.mkdir()
-    for name in ("harvest_extract", "format_extract", "train_extract", "eval_extract"):
+    extract = ("harvest_extract", "format_extract", "train_extract", "eval_extract")
+    for name in (*extract, "prepare_os", "train_os_bert", "baselines_os", "eval_os_bert"):
         (jobs / f"{name}.py").write_text(STAGE)
     (jobs / "compare.py").write_text(COMPARE)
     (jobs / "demo_database.py").write_text(DEMO_DATABASE)

@@ -37,6 +37,26 @@ def test_a_run_does_every_stage_and_a_second_one_only_what_changed(world) -> Non
     assert world.database() == ["up", "down"] * 3
 
 
+def test_the_other_line_runs_on_its_own_settings(world) -> None:
+    (world.folder / "ctiforge.toml").write_text('os_model = "some/bert"\n[stages.train_extract]\nepochs = 5\n')
+    first = world.ctiforge("run", "os-bert")
+    assert first.returncode == 0, first.stderr
+    assert world.worked() == ["prepare_os", "train_os_bert", "baselines_os", "eval_os_bert"]
+    assert world.result("prepare_os")["database"] == "postgresql://demo:s3cr3t@localhost/demo"
+    assert "--base-model=some/bert" in world.result("train_os_bert")["argv"]
+    evaluated = world.result("eval_os_bert")
+    assert set(evaluated["seen"]) == {"model", "data", "baselines"}
+    assert "--test-data=testset:demo-os@1" in evaluated["argv"]
+    assert "a table of 1" in first.stdout
+
+    second = world.ctiforge("run", "os-bert")
+    assert second.returncode == 0, second.stderr
+    assert world.worked() == ["prepare_os"], "with nothing new, nothing is trained"
+    third = world.ctiforge("run", "os-bert", "--model", "other/bert")
+    assert third.returncode == 0, third.stderr
+    assert "--base-model=other/bert" in world.result("baselines_os")["argv"]
+
+
 def test_each_stage_gets_the_artifact_of_the_one_before(world) -> None:
     assert world.ctiforge("run", "extract", "--model", "some/model", "--max-length", "99").returncode == 0
     harvest, train = world.result("harvest_extract"), world.result("train_extract")
