@@ -119,7 +119,7 @@ def test_the_line_from_the_database_to_the_comparison(filled: str, tmp_path: Pat
     by_id = run("detect_os", f"--model={model}", "--article-id=1", cwd=tmp_path, DATABASE_URL=filled)
     assert by_id.returncode == 0, by_id.stderr
 
-    text = (Path(artifact(evaluated)) / "evaluation.json").read_text()
+    text = next(Path(artifact(evaluated)).rglob("evaluation.json")).read_text()
     assert json.loads(text)["measure"] == "accuracy"
 
 

@@ -254,7 +254,7 @@ def test_what_passes_is_tried_again(serve, store, reply) -> None:
 @pytest.mark.parametrize("reply", [error(503), HANG, DROP, error(429, "slow down")])
 def test_an_article_that_is_never_answered_stops_no_other(serve, store, reply) -> None:
     endpoint = serve(lambda asked: reply if asked.article == "article-1" else windows(asked))
-    labeler = OpenAiLabeler(endpoint.url, "m", store, timeout_s=0.2)
+    labeler = OpenAiLabeler(endpoint.url, "m", store, timeout_s=1.0)
     opinions = [opinion for _, opinion in labeler.label(make_articles(10))]
 
     assert [opinion.label for opinion in opinions] == ["Windows", None] + ["Windows"] * 8
@@ -264,7 +264,7 @@ def test_an_article_that_is_never_answered_stops_no_other(serve, store, reply) -
 
 def test_an_answer_that_trickles_in_for_ever_is_given_up(serve, store) -> None:
     endpoint = serve(lambda asked: TRICKLE if asked.article == "article-1" else windows(asked))
-    labeler = OpenAiLabeler(endpoint.url, "m", store, timeout_s=0.2)
+    labeler = OpenAiLabeler(endpoint.url, "m", store, timeout_s=1.0)
     opinions = [opinion for _, opinion in labeler.label(make_articles(3))]
 
     assert [opinion.label for opinion in opinions] == ["Windows", None, "Windows"]
@@ -274,11 +274,12 @@ def test_an_answer_that_trickles_in_for_ever_is_given_up(serve, store) -> None:
 @pytest.mark.parametrize("reply", [error(503), HANG, DROP])
 def test_an_endpoint_that_answers_nobody_is_given_up(serve, store, reply) -> None:
     endpoint = serve(lambda asked: windows(asked) if asked.article in ("article-0", "article-1") else reply)
-    labeler = OpenAiLabeler(endpoint.url, "m", store, concurrency=2, timeout_s=0.2)
+    labeler = OpenAiLabeler(endpoint.url, "m", store, concurrency=2, timeout_s=1.0 if reply.hang else 30)
 
     with pytest.raises(CannotGoOnError, match=rf"{UNREACHED} articles in a row(?s:.)*2 articles are labelled"):
         list(labeler.label(make_articles(100)))
-    assert len(endpoint.per_article()) <= 2 + UNREACHED + 1
+    # five in a row, and what was under way beside them
+    assert len(endpoint.per_article()) <= 2 + UNREACHED + 2 * LOOK_AHEAD
 
 
 def test_a_port_where_nobody_listens_is_given_up(serve, store) -> None:
