@@ -18,7 +18,7 @@ from ctiforge.evaluation.classification import ClassifierEvaluation, read_classi
 from ctiforge.evaluation.classifier_comparison import compare_classifiers
 from ctiforge.evaluation.classifier_tables import plain_text
 from ctiforge.launcher.lines import DEMO_FLAGS
-from ctiforge.osbert.keywords import decide, find_evidence
+from ctiforge.osbert.labelling.keywords import decide, find_evidence
 from ctiforge.osbert.records import LabelledArticle
 from ctiforge.osbert.splits import balance, split
 

@@ -32,7 +32,7 @@ def main(
     plan: PlanFlag = False,
 ) -> None:
     """Score a model on the labelled types of a test set; a type that nobody labelled is never scored."""
-    from ctiforge.data.test_data import find_test_data
+    from ctiforge.data.testsets import find_test_data
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
 
     if article_id is not None:
@@ -109,8 +109,7 @@ def show_article(
     from rich.console import Console
 
     from ctiforge.data.database import read_article
-    from ctiforge.data.test_data import find_test_data
-    from ctiforge.data.testsets import read_labelled_articles
+    from ctiforge.data.testsets import find_test_data, read_labelled_articles
     from ctiforge.errors import UsageError
     from ctiforge.evaluation.tables import article_view
     from ctiforge.extract import evaluate

@@ -27,7 +27,7 @@ def main(
     plan: PlanFlag = False,
 ) -> None:
     """Score a model, and everything it is to be compared with, on articles whose operating system is known."""
-    from ctiforge.data.test_data import find_test_data
+    from ctiforge.data.testsets import find_test_data
     from ctiforge.osbert.base import encoder_input, resolve_encoder
     from ctiforge.store.artifacts import find_input
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage

@@ -59,7 +59,7 @@ def main(
     def work(dirs: StageDirs) -> dict[str, Any]:
         from ctiforge.data.database import database_url, open_database
         from ctiforge.data.records import read_records
-        from ctiforge.osbert.labelers import Endpoint, make_labelers
+        from ctiforge.osbert.labelling.labelers import Endpoint, make_labelers
         from ctiforge.osbert.prepare import check_minimum, prepare
 
         held_out = [

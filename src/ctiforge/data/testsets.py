@@ -139,6 +139,17 @@ def test_set_inputs(store: str | None, references: Sequence[str] | None) -> dict
     return {f"test_set:{each.reference}": f"{opened.uri}/{each.key}" for each in chosen}
 
 
+def find_test_data(test_data: str | None, store: str | None) -> tuple[str, str | None]:
+    """What --test-data names: the URI of the articles, and name@version where they are a test set of the store."""
+    if not test_data:
+        raise UsageError("give --test-data FILE, or testset:NAME of the store (ctiforge testset list)")
+    if not test_data.startswith("testset:"):
+        return test_data, None
+    found = test_set_inputs(store, [test_data.removeprefix("testset:")])
+    name, uri = next(iter(found.items()))
+    return uri, name.removeprefix("test_set:")
+
+
 def read_labelled_articles(path: Path) -> Iterator[ArticleRecord]:
     """Articles of a JSONL file: records, or lines that hold `truth` (type → values) in the place of observables.
 

@@ -13,7 +13,7 @@ from ctiforge.data.records import OS_LABELS, OsLabel
 from ctiforge.osbert.base import resolve_encoder
 from ctiforge.osbert.embedding import embed_windows, load_frozen
 from ctiforge.osbert.frozen import WEIGHTS, load_baseline
-from ctiforge.osbert.keywords import decide, find_evidence
+from ctiforge.osbert.labelling.keywords import decide, find_evidence
 from ctiforge.osbert.model import collate_windows, load_trained
 from ctiforge.osbert.pooling import pool
 from ctiforge.osbert.windows import EncodedArticle, encode_articles, read_together

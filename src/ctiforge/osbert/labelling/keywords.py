@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 
 from ctiforge.data.records import OsLabel
-from ctiforge.osbert.flags import flags_of
+from ctiforge.osbert.labelling.flags import flags_of
 from ctiforge.osbert.records import Evidence, Opinion, Unlabelled
 
 STRONG = 3

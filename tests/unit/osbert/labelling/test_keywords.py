@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctiforge.data.records import OS_LABELS
-from ctiforge.osbert.flags import INSTRUCTS
-from ctiforge.osbert.keywords import CUES, ENOUGH, KeywordLabeler, decide, find_evidence, weigh
+from ctiforge.osbert.labelling.flags import INSTRUCTS
+from ctiforge.osbert.labelling.keywords import CUES, ENOUGH, KeywordLabeler, decide, find_evidence, weigh
 from ctiforge.osbert.records import Unlabelled
 
 WINDOWS = r"The dropper runs powershell -enc and adds HKCU\Software\Run; C:\Windows\System32\rundll32.exe loads it."

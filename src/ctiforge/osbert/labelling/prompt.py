@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ctiforge.data.records import OS_LABELS, OsLabel
-from ctiforge.osbert.passages import evidence_passages
+from ctiforge.osbert.labelling.passages import evidence_passages
 from ctiforge.osbert.records import Evidence
 
 VERSION = 1

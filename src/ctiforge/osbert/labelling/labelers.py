@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ctiforge.errors import UsageError
-from ctiforge.osbert.keywords import KeywordLabeler
+from ctiforge.osbert.labelling.keywords import KeywordLabeler
+from ctiforge.osbert.labelling.review import HumanLabel, read_human_labels
 from ctiforge.osbert.records import Labeler, Opinion, Unlabelled
-from ctiforge.osbert.review import HumanLabel, read_human_labels
 from ctiforge.store.objects import open_store
 
 NAMES = ("keywords", "openai", "human")
@@ -62,7 +62,7 @@ def _make(name: str, labels: Path | None, endpoint: Endpoint) -> Labeler:
         return HumanLabeler(read_human_labels(labels))
     if endpoint.model is None:
         raise UsageError("--labeler openai needs --labeler-model: the name that the endpoint knows it by")
-    from ctiforge.osbert.openai_labeler import OpenAiLabeler
+    from ctiforge.osbert.labelling.openai_labeler import OpenAiLabeler
 
     return OpenAiLabeler(
         endpoint.url,

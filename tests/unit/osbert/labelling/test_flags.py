@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from ctiforge.osbert.flags import INSTRUCTS, flags_of
+from ctiforge.osbert.labelling.flags import INSTRUCTS, flags_of
 
 
 @pytest.mark.parametrize(

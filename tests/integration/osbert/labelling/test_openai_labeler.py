@@ -6,11 +6,21 @@ from contextlib import closing
 import pytest
 
 from ctiforge.errors import CannotGoOnError, StoreError, UsageError
-from ctiforge.osbert.flags import INSTRUCTS
-from ctiforge.osbert.openai_labeler import LOOK_AHEAD, RETRIES, UNREACHED, OpenAiLabeler
+from ctiforge.osbert.labelling.flags import INSTRUCTS
+from ctiforge.osbert.labelling.openai_labeler import LOOK_AHEAD, RETRIES, UNREACHED, OpenAiLabeler
 from ctiforge.osbert.records import Opinion, Unlabelled
 from ctiforge.store.objects import ObjectStore, open_store
-from tests.integration.osbert.endpoint import DROP, HANG, TRICKLE, Asked, Endpoint, Reply, answer, completion, error
+from tests.integration.osbert.labelling.endpoint import (
+    DROP,
+    HANG,
+    TRICKLE,
+    Asked,
+    Endpoint,
+    Reply,
+    answer,
+    completion,
+    error,
+)
 
 KEY = "sk-test-1234567890"
 

@@ -22,9 +22,9 @@ from weakref import WeakValueDictionary
 import openai
 
 from ctiforge.errors import CannotGoOnError, CtiforgeError, UsageError
-from ctiforge.osbert import prompt
-from ctiforge.osbert.flags import flags_of
-from ctiforge.osbert.prompt import Answer
+from ctiforge.osbert.labelling import prompt
+from ctiforge.osbert.labelling.flags import flags_of
+from ctiforge.osbert.labelling.prompt import Answer
 from ctiforge.osbert.records import Opinion, Unlabelled
 from ctiforge.store.objects import ObjectStore
 

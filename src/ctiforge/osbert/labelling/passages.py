@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ctiforge.osbert.keywords import CUE, CueEvidence, find_evidence
+from ctiforge.osbert.labelling.keywords import CUE, CueEvidence, find_evidence
 
 PASSAGE = 1_200
 """Characters of a passage, at most."""

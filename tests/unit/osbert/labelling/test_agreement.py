@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
 from ctiforge.data.records import OS_LABELS
-from ctiforge.osbert.agreement import Conflict, agreement, cohens_kappa, confuse
+from ctiforge.osbert.labelling.agreement import Conflict, agreement, cohens_kappa, confuse
 from ctiforge.osbert.records import Opinion
 
 LABELS = st.sampled_from(OS_LABELS)

@@ -3,8 +3,15 @@ import json
 import pytest
 
 from ctiforge.errors import DataError, UsageError
+from ctiforge.osbert.labelling.review import (
+    UNNAMED,
+    HumanLabel,
+    ReviewRow,
+    read_human_labels,
+    read_reviewed,
+    write_review,
+)
 from ctiforge.osbert.records import Evidence
-from ctiforge.osbert.review import UNNAMED, HumanLabel, ReviewRow, read_human_labels, read_reviewed, write_review
 
 
 def write(tmp_path, name: str, text: str):

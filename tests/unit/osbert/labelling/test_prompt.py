@@ -3,7 +3,16 @@ import json
 import pytest
 
 from ctiforge.data.records import OS_LABELS
-from ctiforge.osbert.prompt import BEGIN, CHARACTERS, END, SCHEMA, Answer, locate_quotes, read_answer, write_prompt
+from ctiforge.osbert.labelling.prompt import (
+    BEGIN,
+    CHARACTERS,
+    END,
+    SCHEMA,
+    Answer,
+    locate_quotes,
+    read_answer,
+    write_prompt,
+)
 
 
 def test_nothing_in_an_article_can_end_its_fence() -> None:

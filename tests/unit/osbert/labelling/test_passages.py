@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctiforge.osbert.keywords import find_evidence
-from ctiforge.osbert.passages import PASSAGE, evidence_passages
+from ctiforge.osbert.labelling.keywords import find_evidence
+from ctiforge.osbert.labelling.passages import PASSAGE, evidence_passages
 
 FILLER = "The group sends letters to its victims and waits for an answer. "
 
