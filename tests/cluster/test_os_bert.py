@@ -46,7 +46,7 @@ def test_the_line_runs_and_a_second_time_only_asks_for_what_is_new(place: Place)
 
     logs = place.ctiforge("logs", "first")
     said, _ = logs.communicate(timeout=60)
-    assert "--- train_os_bert" in said
+    assert "--- train-os-bert" in said
     assert not any(value in said for value in secret_values())
 
 
