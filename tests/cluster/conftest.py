@@ -59,6 +59,8 @@ class Place:
     said: list[str] = field(default_factory=list)
     reached: int = 0
     """How many units the program that is followed has done."""
+    total: int | None = None
+    """Of how many: a program may have something else to do before the work that is waited for."""
     heard: threading.Condition = field(default_factory=threading.Condition)
 
     def install(self, *values: str) -> None:
@@ -139,10 +141,14 @@ class Place:
         path = f"/api/v1/namespaces/{self.namespace}/pods/{pod}/eviction"
         kubectl("create", "--raw", path, "-f", "-", namespace=self.namespace, given=json.dumps(body))
 
-    def wait_until_done(self, units: int, seconds: float = 180) -> None:
-        """Wait until the program that is followed has told that it did so many units."""
+    def wait_until_done(self, units: int, of: int | None = None, seconds: float = 180) -> None:
+        """Wait until the program that is followed has told that it did so many units, `of` so many."""
+
+        def is_done() -> bool:
+            return self.reached >= units and of in (None, self.total)
+
         with self.heard:
-            assert self.heard.wait_for(lambda: self.reached >= units, seconds), f"stands at {self.reached}"
+            assert self.heard.wait_for(is_done, seconds), f"stands at {self.reached} of {self.total}"
 
     def wait_until_said(self, text: str, seconds: float = 180) -> None:
         """Wait until a program that is followed has said a line with this text."""
@@ -154,7 +160,7 @@ class Place:
             if isinstance(event, Said):
                 self.said.append(event.line)
             if isinstance(event, Progressed):
-                self.reached = event.done
+                self.reached, self.total = event.done, event.total
             self.heard.notify_all()
 
 

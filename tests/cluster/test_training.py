@@ -79,11 +79,15 @@ def undisturbed() -> Iterator[Place]:
         yield place
 
 
-@pytest.mark.parametrize(("examples", "step"), [("prepared", 25), ("prepared_os", 4)], ids=["extract", "os-bert"])
-def test_an_evicted_pod_loses_nothing(place: Place, request: pytest.FixtureRequest, examples: str, step: int) -> None:
+@pytest.mark.parametrize(
+    ("examples", "step", "of"), [("prepared", 25, None), ("prepared_os", 4, 20)], ids=["extract", "os-bert"]
+)
+def test_an_evicted_pod_loses_nothing(
+    place: Place, request: pytest.FixtureRequest, examples: str, step: int, of: int | None
+) -> None:
     prepared: Prepared = request.getfixturevalue(examples)
     with place.following(prepared.program, *prepared.arguments, fingerprint=prepared.fingerprint) as following:
-        place.wait_until_done(step)
+        place.wait_until_done(step, of)
         place.evict(_training_pod(place, prepared.program))
         outcome = following.wait()
     assert outcome.exit_code == 0
