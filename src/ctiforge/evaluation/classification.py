@@ -6,6 +6,7 @@ test set.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -15,7 +16,6 @@ from ctiforge.errors import DataError
 from ctiforge.evaluation.report import Bootstrap, MetricFigure, ModelInfo, TestSetInfo
 from ctiforge.evaluation.statistics import MIN_POSITIVE_ARTICLES, Floats, draws, f1, interval, ratio
 
-KIND = "classification"
 SCHEMA_VERSION = 1
 RowKind = Literal["floor", "baseline", "snippet", "model"]
 Measure = Literal["accuracy", "agreement"]
@@ -96,16 +96,39 @@ class ClassifierEvaluation(_Record):
         return self.rows[-1]
 
 
-class ClassSums:
-    """Articles by class under each replicate: `found`, `predicted` and `expected` are (replicates, classes)."""
+class ClassCounts:
+    """The true and the predicted class of each article, (articles, classes) of 0 and 1."""
 
-    def __init__(self, truths: Sequence[str], predictions: Sequence[str], labels: Sequence[str], drawn: Floats) -> None:
-        expected, predicted = _one_hot(truths, labels), _one_hot(predictions, labels)
-        self.present = expected.sum(axis=0) > 0
-        self.articles = drawn.sum(axis=1)
-        self.expected = drawn @ expected
-        self.predicted = drawn @ predicted
-        self.found = drawn @ (expected * predicted)
+    def __init__(self, truths: Sequence[str], predictions: Sequence[str], labels: Sequence[str]) -> None:
+        self.expected = _one_hot(truths, labels)
+        self.predicted = _one_hot(predictions, labels)
+
+    def once(self) -> "ClassSums":
+        """The sums with each article once."""
+        return self.sums(np.ones((1, len(self.expected))))
+
+    def replicated(self, formula: Formula) -> Floats:
+        """A figure under every draw of articles, the same draws for everything over as many articles."""
+        return np.concatenate([formula(self.sums(block)) for block in draws(len(self.expected))])
+
+    def sums(self, drawn: Floats) -> "ClassSums":
+        """The sums under each row of `drawn` (replicates, articles)."""
+        found = drawn @ (self.expected * self.predicted)
+        return ClassSums(drawn.sum(axis=1), drawn @ self.expected, drawn @ self.predicted, found)
+
+    def confusion(self) -> tuple[tuple[int, ...], ...]:
+        """Articles by true class (rows) and predicted class (columns)."""
+        return tuple(tuple(int(count) for count in row) for row in self.expected.T @ self.predicted)
+
+
+@dataclass(frozen=True)
+class ClassSums:
+    """Articles under each replicate, (replicates,), and by class, (replicates, classes)."""
+
+    articles: Floats
+    expected: Floats
+    predicted: Floats
+    found: Floats
 
 
 def accuracy(sums: ClassSums) -> Floats:
@@ -146,8 +169,9 @@ def score_row(
     size_bytes: int | None = None,
 ) -> Row:
     """Score one classifier; `seconds` are the latencies of the articles where they were measured."""
-    once = ClassSums(truths, predictions, labels, np.ones((1, len(truths))))
-    replicated = [ClassSums(truths, predictions, labels, block) for block in draws(len(truths))]
+    counts = ClassCounts(truths, predictions, labels)
+    replicated = [counts.sums(block) for block in draws(len(truths))]
+    once = counts.once()
     return Row(
         name=name,
         kind=kind,
@@ -156,17 +180,11 @@ def score_row(
             for metric, (label, formula) in METRICS.items()
         },
         classes=tuple(_class_figures(number, label, once, replicated) for number, label in enumerate(labels)),
-        confusion=confusion(truths, predictions, labels),
+        confusion=counts.confusion(),
         predictions=tuple(predictions),
         latency_s=Latency(median=float(np.median(seconds)), p95=float(np.quantile(seconds, 0.95))) if seconds else None,
         size_bytes=size_bytes,
     )
-
-
-def confusion(truths: Sequence[str], predictions: Sequence[str], labels: Sequence[str]) -> tuple[tuple[int, ...], ...]:
-    """Articles by true class (rows) and predicted class (columns)."""
-    counts = _one_hot(truths, labels).T @ _one_hot(predictions, labels)
-    return tuple(tuple(int(count) for count in row) for row in counts)
 
 
 def read_classifier_evaluation(text: str, source: str) -> ClassifierEvaluation:

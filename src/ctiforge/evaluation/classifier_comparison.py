@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from typing import Literal
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from ctiforge.errors import UsageError
 from ctiforge.evaluation.classification import (
+    ClassCounts,
     ClassifierEvaluation,
-    ClassSums,
     Formula,
     Measure,
     Row,
@@ -18,7 +17,7 @@ from ctiforge.evaluation.classification import (
 )
 from ctiforge.evaluation.comparison import Verdict, verdict
 from ctiforge.evaluation.report import Bootstrap, TestSetInfo
-from ctiforge.evaluation.statistics import MIN_POSITIVE_ARTICLES, draws, interval
+from ctiforge.evaluation.statistics import MIN_POSITIVE_ARTICLES, interval
 
 _COMPARED: dict[str, Formula] = {"accuracy": accuracy, "macro_f1": macro_f1}
 
@@ -86,29 +85,14 @@ def compare_classifiers(evaluations: Sequence[ClassifierEvaluation]) -> Classifi
 
 
 def _differences(truths: Sequence[str], row: Row, model: Row, labels: Sequence[str]) -> dict[str, Difference]:
-    return {
-        name: _difference(formula, truths, row.predictions, model.predictions, labels)
-        for name, formula in _COMPARED.items()
-    }
+    before, after = (ClassCounts(truths, each.predictions, labels) for each in (row, model))
+    return {name: _difference(formula, before, after) for name, formula in _COMPARED.items()}
 
 
-def _difference(
-    formula: Formula, truths: Sequence[str], before: Sequence[str], after: Sequence[str], labels: Sequence[str]
-) -> Difference:
-    once = np.ones((1, len(truths)))
-    value = float(
-        (formula(ClassSums(truths, after, labels, once)) - formula(ClassSums(truths, before, labels, once)))[0]
-    )
-    found = None
-    if len(truths) >= MIN_POSITIVE_ARTICLES:
-        found = interval(
-            np.concatenate(
-                [
-                    formula(ClassSums(truths, after, labels, block)) - formula(ClassSums(truths, before, labels, block))
-                    for block in draws(len(truths))
-                ]
-            )
-        )
+def _difference(formula: Formula, before: ClassCounts, after: ClassCounts) -> Difference:
+    value = float((formula(after.once()) - formula(before.once()))[0])
+    enough = len(before.expected) >= MIN_POSITIVE_ARTICLES
+    found = interval(after.replicated(formula) - before.replicated(formula)) if enough else None
     return Difference(
         value=value,
         low=found.low if found else None,

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from ctiforge.data.records import OS_LABELS, OsLabel
 from ctiforge.osbert.base import resolve_encoder
-from ctiforge.osbert.embedding import embed_windows, load_frozen
+from ctiforge.osbert.embedding import article_means, embed_windows, load_frozen
 from ctiforge.osbert.frozen import WEIGHTS, load_baseline
 from ctiforge.osbert.labelling.keywords import decide, find_evidence
-from ctiforge.osbert.model import collate_windows, load_trained
+from ctiforge.osbert.model import load_trained, window_batches
 from ctiforge.osbert.pooling import pool
-from ctiforge.osbert.windows import EncodedArticle, encode_articles, read_together
+from ctiforge.osbert.windows import EncodedArticle, encode_articles
 from ctiforge.training.encoding import load_tokenizer
 from ctiforge.training.models import pick_device
 
@@ -98,9 +98,8 @@ class FineTuned:
     def _logits(self, windows: Sequence[list[int]]) -> torch.Tensor:
         """(windows, classes); windows of like length together, so that little is padding."""
         logits = torch.empty(len(windows), len(OS_LABELS))
-        for part in read_together([len(window) for window in windows]):
-            batch = collate_windows([windows[index] for index in part], int(self.tokenizer.pad_token_id or 0))
-            batch = {name: tensor.to(self.model.device) for name, tensor in batch.items()}
+        pad = int(self.tokenizer.pad_token_id or 0)
+        for part, batch in window_batches(windows, pad, self.model.device):
             logits[part] = self.model(**batch).logits.float().cpu()
         return logits
 
@@ -126,10 +125,7 @@ class Frozen:
     def _detect(self, texts: Sequence[str]) -> list[Detection]:
         articles = encode_articles(self.tokenizer, texts, self.usage.window)
         vectors, owners = embed_windows(self.encoder, articles, int(self.tokenizer.pad_token_id or 0), None)
-        tokens = np.array([len(window) for article in articles for window in article.windows])
-        means = np.stack(
-            [np.average(vectors[owners == n], axis=0, weights=tokens[owners == n]) for n in range(len(articles))]
-        )
+        means = article_means(vectors, owners, articles)
         pooled, shown = self._probabilities(means), self._probabilities(vectors)
         return [
             _detection(pooled[number], shown[owners == number], article, text)

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from ctiforge.errors import UsageError
-from ctiforge.osbert.model import collate_windows
-from ctiforge.osbert.windows import EncodedArticle, read_together
+from ctiforge.osbert.model import window_batches
+from ctiforge.osbert.windows import EncodedArticle
 from ctiforge.progress import Progress
 from ctiforge.training.encoding import cannot_load
 from ctiforge.training.models import only_errors
@@ -37,20 +37,25 @@ def embed_windows(
 
     `stage` is told in progress lines; None: nothing is told.
     """
-    windows = [(number, window) for number, article in enumerate(articles) for window in article.windows]
-    vectors: list[Floats] = [np.empty(0, dtype=np.float32)] * len(windows)
+    windows = [window for article in articles for window in article.windows]
+    owners = np.array([number for number, article in enumerate(articles) for _ in article.windows])
+    vectors = np.empty((len(windows), encoder.config.hidden_size), dtype=np.float32)
     with Progress(stage, len(windows)) if stage else nullcontext() as progress:
-        for part in read_together([len(window) for _, window in windows]):
-            for index, vector in zip(part, _means(encoder, [windows[i][1] for i in part], pad_token_id), strict=True):
-                vectors[index] = vector
+        for part, batch in window_batches(windows, pad_token_id, encoder.device):
+            vectors[part] = _means(encoder, batch)
             if progress:
                 progress.advance(len(part))
-    return np.stack(vectors), np.array([number for number, _ in windows])
+    return vectors, owners
 
 
 def embed_articles(encoder: Any, articles: Sequence[EncodedArticle], pad_token_id: int, stage: str) -> Floats:
     """The mean over each article's tokens, (articles, hidden): its windows' vectors weighted by their tokens."""
     vectors, owners = embed_windows(encoder, articles, pad_token_id, stage)
+    return article_means(vectors, owners, articles)
+
+
+def article_means(vectors: Floats, owners: NDArray[np.int64], articles: Sequence[EncodedArticle]) -> Floats:
+    """What `embed_windows` gave into one vector an article, (articles, hidden)."""
     tokens = np.array([len(window) for article in articles for window in article.windows], dtype=np.float32)
     sums = np.zeros((len(articles), vectors.shape[1]), dtype=np.float32)
     np.add.at(sums, owners, vectors * tokens[:, None])
@@ -58,9 +63,7 @@ def embed_articles(encoder: Any, articles: Sequence[EncodedArticle], pad_token_i
 
 
 @torch.inference_mode()
-def _means(encoder: Any, windows: list[list[int]], pad_token_id: int) -> Floats:
-    batch = collate_windows(windows, pad_token_id)
-    batch = {name: tensor.to(encoder.device) for name, tensor in batch.items()}
+def _means(encoder: Any, batch: dict[str, torch.Tensor]) -> Floats:
     hidden = encoder(**batch).last_hidden_state
     mask = batch["attention_mask"].unsqueeze(-1)
     means: Floats = ((hidden * mask).sum(dim=1) / mask.sum(dim=1)).float().cpu().numpy()

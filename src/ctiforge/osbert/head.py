@@ -8,14 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 
 from ctiforge.data.records import OS_LABELS
-from ctiforge.evaluation.classification import ClassSums, macro_f1
-from ctiforge.osbert.model import ArticleRow, collate_windows, last_linear
+from ctiforge.evaluation.classification import ClassCounts, macro_f1
+from ctiforge.osbert.model import ArticleRow, last_linear, window_batches
 from ctiforge.osbert.pooling import Pooling, pool
-from ctiforge.osbert.windows import read_together
 from ctiforge.progress import Progress
 
 _STEPS = 300
@@ -64,7 +62,7 @@ def start_from(encoder: Any, start: Start) -> None:
 def score(truths: Sequence[int], predictions: Sequence[int]) -> tuple[float, float | None]:
     """Macro-F1, and the recall of `multiple`, of numbered labels."""
     expected, predicted = ([OS_LABELS[number] for number in numbers] for numbers in (truths, predictions))
-    sums = ClassSums(expected, predicted, OS_LABELS, np.ones((1, len(truths))))
+    sums = ClassCounts(expected, predicted, OS_LABELS).once()
     multiple = OS_LABELS.index("multiple")
     several = float(sums.expected[0, multiple])
     return float(macro_f1(sums)[0]), float(sums.found[0, multiple]) / several if several else None
@@ -149,9 +147,8 @@ def _inputs_of_head(encoder: Any, windows: Sequence[list[int]], pad_token_id: in
     encoder.eval()
     try:
         with Progress("train_os_bert", len(windows)) as progress:
-            for part in read_together([len(window) for window in windows]):
-                batch = collate_windows([windows[number] for number in part], pad_token_id)
-                encoder(**{name: tensor.to(device) for name, tensor in batch.items()})
+            for part, batch in window_batches(windows, pad_token_id, device):
+                encoder(**batch)
                 values[part] = seen.pop().float().cpu()
                 progress.advance(len(part))
     finally:

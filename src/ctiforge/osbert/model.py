@@ -1,7 +1,7 @@
 """The classifier of articles: an encoder over windows, its logits pooled; and how one is loaded."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -125,6 +125,15 @@ def collate_windows(windows: Sequence[list[int]], pad_token_id: int) -> dict[str
         input_ids[number, : len(window)] = torch.tensor(window)
         attention_mask[number, : len(window)] = 1
     return {"input_ids": input_ids, "attention_mask": attention_mask}
+
+
+def window_batches(
+    windows: Sequence[list[int]], pad_token_id: int, device: torch.device
+) -> Iterator[tuple[list[int], dict[str, torch.Tensor]]]:
+    """The numbers of windows that are computed together, and their batch on the device."""
+    for part in read_together([len(window) for window in windows]):
+        batch = collate_windows([windows[number] for number in part], pad_token_id)
+        yield part, {name: tensor.to(device) for name, tensor in batch.items()}
 
 
 def load_base(model: str, size: WindowSize, seed: int) -> Any:
