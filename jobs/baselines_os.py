@@ -35,7 +35,7 @@ def main(
         return train_baselines(base_model, base, max_length, seed, device, parts, dirs.out)
 
     result = run_stage(
-        Stage("baselines_os", 1, packages=("torch", "transformers", "scikit-learn", "skops")),
+        Stage("baselines_os", 2, packages=("torch", "transformers", "scikit-learn", "skops")),
         params={"max_length": max_length, "seed": seed} | model_params,
         inputs=part_inputs(data) | model_inputs,
         output=output or (None if store else "models/os-baselines"),

@@ -12,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 from ctiforge.data.records import OS_LABELS
 from ctiforge.errors import UsageError
 from ctiforge.osbert.pooling import Pooling, pool
-from ctiforge.osbert.windows import EncodedArticle, WindowSize, check_window, read_together
+from ctiforge.osbert.windows import TOKENS_TOGETHER_ON_CPU, EncodedArticle, WindowSize, check_window, read_together
 from ctiforge.training.encoding import cannot_load
 from ctiforge.training.models import only_errors
 
@@ -131,7 +131,8 @@ def window_batches(
     windows: Sequence[list[int]], pad_token_id: int, device: torch.device
 ) -> Iterator[tuple[list[int], dict[str, torch.Tensor]]]:
     """The numbers of windows that are computed together, and their batch on the device."""
-    for part in read_together([len(window) for window in windows]):
+    most = TOKENS_TOGETHER_ON_CPU if device.type == "cpu" else None
+    for part in read_together([len(window) for window in windows], most):
         batch = collate_windows([windows[number] for number in part], pad_token_id)
         yield part, {name: tensor.to(device) for name, tensor in batch.items()}
 

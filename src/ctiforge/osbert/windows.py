@@ -7,6 +7,9 @@ from typing import Any
 from ctiforge.errors import UsageError
 
 TOKENS_TOGETHER = 8_192
+"""Of a step of training, for the sake of memory."""
+TOKENS_TOGETHER_ON_CPU = 2_048
+"""Of what is only read: what is computed together then stays in a processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -40,15 +43,16 @@ def encode_articles(tokenizer: Any, texts: Sequence[str], size: WindowSize) -> l
     return [_encode(tokenizer, text, size) for text in texts]
 
 
-def read_together(lengths: Sequence[int]) -> list[list[int]]:
+def read_together(lengths: Sequence[int], most: int | None = None) -> list[list[int]]:
     """The windows that are computed in one go, as their numbers: alike in length, so that little is padding.
 
-    Padded, each part has at most `TOKENS_TOGETHER` tokens, or is one window.
+    Padded, each part has at most `most` tokens (default: `TOKENS_TOGETHER`), or is one window.
     """
+    most = most or TOKENS_TOGETHER
     parts: list[list[int]] = []
     for number in sorted(range(len(lengths)), key=lengths.__getitem__):
         # the new one is the longest so far
-        if parts and (len(parts[-1]) + 1) * lengths[number] <= TOKENS_TOGETHER:
+        if parts and (len(parts[-1]) + 1) * lengths[number] <= most:
             parts[-1].append(number)
         else:
             parts.append([number])
