@@ -68,7 +68,7 @@ def main(
 
     packages = ("numpy",) if model == "regex" else ("numpy", "torch", "transformers", "peft")
     result = run_stage(
-        Stage("eval_extract", 1, packages=packages),
+        Stage("eval_extract", 2, packages=packages),
         params=params,
         inputs=inputs,
         output=output.removesuffix(".json") if output else (None if store else default_output(model)),

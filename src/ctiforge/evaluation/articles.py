@@ -66,6 +66,10 @@ class ScoredItem(BaseModel):
     exact: bool = False
     grounding: Grounding | None = None
     """Of a predicted value: does it stand in the article."""
+    nearest: str | None = None
+    """What the article says instead of a value that does not stand there; None where nothing is like it."""
+    near: str | None = None
+    """Of a missed item the wrong value that gives it in part; of that wrong one the missed value."""
     unseen: bool | None = None
     """Whether training never showed this value; None where the training data is unknown."""
     obfuscated: bool = False
@@ -163,13 +167,17 @@ def _scored(each: Match, locator: Locator, trained_on: frozenset[tuple[str, str]
     written = expected or predicted
     assert written is not None
     outcome: Outcome = "missed" if not predicted else "wrong" if not expected else "found"
+    grounding = ground(locator, predicted.type, predicted.value) if predicted else None
+    stands = predicted is None or grounding == "located"
     return ScoredItem(
         type=each.type,
         outcome=outcome,
         expected=expected.value if expected else None,
         predicted=predicted.value if predicted else None,
         exact=each.exact,
-        grounding=ground(locator, predicted.type, predicted.value) if predicted else None,
+        grounding=grounding,
+        nearest=None if stands or not predicted else locator.nearest(predicted.type, predicted.value),
+        near=each.near.value if each.near else None,
         unseen=None if trained_on is None else (each.type, each.key) not in trained_on,
         obfuscated=is_obfuscated(written.value),
         platform_expected=expected.platform if expected else None,

@@ -24,7 +24,7 @@ from ctiforge.evaluation.scores import (
 )
 from ctiforge.evaluation.statistics import LEVEL, MIN_POSITIVE_ARTICLES, REPLICATES, SEED, Floats
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 RowGroup = Literal["overall", "type", "values", "tag"]
 
 
@@ -80,6 +80,7 @@ class Row(_Record):
     recall: float | None
     f1: float | None
     f1_strict: float | None
+    f1_partial: float | None
     low: float | None
     """Interval of F1; None where too few articles carry it."""
     high: float | None
@@ -210,6 +211,7 @@ def _row(spec: RowSpec, counts: Counts) -> Row:
         recall=finite(recall_of(spec.prefix)(sums)[0]),
         f1=finite(f1_of(spec.prefix)(sums)[0]),
         f1_strict=finite(f1_of(spec.prefix, "exact")(sums)[0]),
+        f1_partial=finite(f1_of(spec.prefix, "partial")(sums)[0]),
         low=f1.interval.low if f1.interval else None,
         high=f1.interval.high if f1.interval else None,
     )

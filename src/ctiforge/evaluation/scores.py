@@ -122,6 +122,7 @@ METRICS = (
     Metric("recall", "recall", "higher", recall_of("all"), "all.expected"),
     Metric("macro_f1", "macro-F1", "higher", macro_f1, "all.expected"),
     Metric("micro_f1_strict", "micro-F1, strict", "higher", f1_of("all", "exact"), "all.expected"),
+    Metric("micro_f1_partial", "micro-F1, partial", "higher", f1_of("all", "partial"), "all.expected"),
     Metric("unseen_f1", "micro-F1, values not in training", "higher", f1_of("unseen"), "unseen.expected"),
     Metric("obfuscated_f1", "micro-F1, obfuscated values", "higher", f1_of("obfuscated"), "obfuscated.expected"),
     Metric(
@@ -255,7 +256,12 @@ def _items(prefix: str, items: Sequence[ScoredItem]) -> dict[str, float]:
         f"{prefix}.predicted": sum(item.outcome != "missed" for item in items),
         f"{prefix}.found": sum(item.outcome == "found" for item in items),
         f"{prefix}.exact": sum(item.exact for item in items),
+        f"{prefix}.partial": sum(item.outcome == "found" or _in_part(item) for item in items),
     }
+
+
+def _in_part(item: ScoredItem) -> bool:
+    return item.outcome == "missed" and item.near is not None
 
 
 def _platforms(items: Sequence[ScoredItem]) -> dict[str, float]:

@@ -36,10 +36,21 @@ def print_evaluation(evaluation: Evaluation, console: Console) -> None:
 
 
 def quality_table(evaluation: Evaluation) -> Table:
-    """One row a subset: counts, precision, recall and F1 at the normalised tier, F1 at the strict one."""
+    """One row a subset: counts, precision, recall and F1 at the normalised tier, and at the strict and partial ones."""
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("items")
-    for name in ("articles", "expected", "predicted", "found", "precision", "recall", "F1", "interval", "F1 strict"):
+    for name in (
+        "articles",
+        "expected",
+        "predicted",
+        "found",
+        "precision",
+        "recall",
+        "F1",
+        "interval",
+        "strict",
+        "partial",
+    ):
         table.add_column(name, justify="right")
     group = evaluation.rows[0].group
     for row in evaluation.rows:
@@ -102,15 +113,24 @@ def _item_text(item: ScoredItem) -> Text:
     if item.outcome == "found":
         return Text(item.predicted or "") if item.exact else Text(f"{item.predicted} (for {item.expected})")
     if item.outcome == "missed":
-        return Text(item.expected or "")
-    note = "" if item.grounding == "located" else f" ({item.grounding})"
-    return Text(f"{item.predicted}{note}")
+        return Text(f"{item.expected} (in part: {item.near})" if item.near else item.expected or "")
+    if item.grounding == "located":
+        return Text(item.predicted or "")
+    nearest = f"; the article has: {item.nearest}" if item.nearest else ""
+    return Text(f"{item.predicted} ({item.grounding}{nearest})")
 
 
 def _quality_cells(row: Row) -> list[str]:
     counts = [str(number) for number in (row.articles, row.expected, row.predicted, row.found)]
     shares = [show(row.precision), show(row.recall), show(row.f1)]
-    return [escape(row.label), *counts, *shares, show_interval(row.low, row.high), show(row.f1_strict)]
+    return [
+        escape(row.label),
+        *counts,
+        *shares,
+        show_interval(row.low, row.high),
+        show(row.f1_strict),
+        show(row.f1_partial),
+    ]
 
 
 def _figure_cells(metric: MetricFigure) -> list[str]:

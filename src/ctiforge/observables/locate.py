@@ -15,6 +15,8 @@ either order, `NEAR_LINEAGE` characters apart, or up to `FAR_LINEAGE` where no n
 
 import re
 from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -86,9 +88,31 @@ class Locator:
         if type == "process_lineage":
             names = lineage_names(value)
             return sum(bool(self._locate_process(name)) for name in names) / len(names) if names else 0.0
-        key = lower(normalise(type, value))
-        pieces = {key[at : at + PIECE] for at in range(max(1, len(key) - PIECE + 1))} - {""}
+        pieces = _pieces(lower(normalise(type, value)))
         return sum(piece in self._search for piece in pieces) / len(pieces) if pieces else 0.0
+
+    def nearest(self, type: str, value: str) -> str | None:
+        """The article's passage that is most like a value: the stretch that holds most of its pieces, whole words.
+
+        Of a lineage the name that stands; None where no piece does. Of several the first.
+        """
+        if type == "process_lineage":
+            spans = [span for name in lineage_names(value) for span in self._locate_process(name)]
+            return self.text[spans[0].start : spans[0].end] if spans else None
+        key = lower(normalise(type, value))
+        places = sorted((at, piece) for piece in _pieces(key) for at in self._places(piece))
+        first, last = _densest(places, len(key))
+        if first == last:
+            return None
+        start = self._folded.starts[places[first][0]]
+        end = self._folded.ends[places[last - 1][0] + len(places[last - 1][1]) - 1]
+        return _whole_words(self.text, start, end)
+
+    def _places(self, piece: str) -> Iterator[int]:
+        at = self._search.find(piece)
+        while at >= 0:
+            yield at
+            at = self._search.find(piece, at + 1)
 
     def _locate_value(self, type: str, value: str) -> list[Span]:
         key = normalise(type, value)
@@ -160,10 +184,42 @@ class _Standing(IntEnum):
     ALONE = 2
 
 
+_LONG_WORD = 80
+
 _MORE_COMMAND = re.compile(r"[ \t]+(?:[/-]+\w|[|<>&])|[ \t]*(?:\|(?!\|)|>>?|&)")
 _LED_IN = re.compile(r"(?:[/-][ck][ \t]+[\"']?|[|&>][ \t]*)$", re.IGNORECASE)
 _MORE_ADDRESS = re.compile(r"/\S|:\d|\?\w")
 _SENTENCE = re.compile(r"\.[A-Z][a-z]+\s")
+
+
+def _pieces(key: str) -> set[str]:
+    return {key[at : at + PIECE] for at in range(max(1, len(key) - PIECE + 1))} - {""}
+
+
+def _densest(places: list[tuple[int, str]], width: int) -> tuple[int, int]:
+    """Of the stretches at most `width` long: the bounds, in `places`, of the one with most distinct pieces."""
+    best, most, start = (0, 0), 0, 0
+    inside: Counter[str] = Counter()
+    for end, (at, piece) in enumerate(places):
+        inside[piece] += 1
+        while at - places[start][0] > width:
+            left = places[start][1]
+            inside[left] -= 1
+            if not inside[left]:
+                del inside[left]
+            start += 1
+        if len(inside) > most:
+            best, most = (start, end + 1), len(inside)
+    return best
+
+
+def _whole_words(text: str, start: int, end: int) -> str:
+    """Characters `start` to `end` with the rest of the words at both ends, as far as words usually go."""
+    before = re.search(r"\S*$", text[max(0, start - _LONG_WORD) : start])
+    after = re.match(r"\S*", text[end : end + _LONG_WORD])
+    first = start - len(before[0]) if before else start
+    last = end + len(after[0]) if after else end
+    return text[first:last].strip()
 
 
 def _needles(type: str, value: str) -> list[str]:

@@ -77,3 +77,27 @@ def test_obfuscated_values(value: str) -> None:
 )
 def test_plain_values_are_not_obfuscated(value: str) -> None:
     assert is_obfuscated(value) == ("^" in value)
+
+
+def test_a_value_that_does_not_stand_there_is_shown_with_what_the_article_says_instead() -> None:
+    text = "They ran\n  rundll32.exe C:\\ProgramData\\upd.dll,Start\nand left."
+    score = score_article(
+        case("1", [], [item("cmdline", "rundll32.exe C:\\ProgramData\\update.dll,Start"), item("cmdline", "zzz qqq")],
+             ("cmdline",), text=text)
+    )  # fmt: skip
+
+    assert [(each.grounding, each.nearest) for each in score.items] == [
+        ("altered", "rundll32.exe C:\\ProgramData\\upd.dll,Start"),
+        ("invented", None),
+    ]
+
+
+def test_a_missed_item_and_the_wrong_one_that_gives_it_in_part_name_each_other() -> None:
+    score = score_article(
+        case("1", [item("cmdline", "net user bob /add")], [item("cmdline", "net user bob")], ("cmdline",))
+    )
+
+    assert [(each.outcome, each.near) for each in score.items] == [
+        ("missed", "net user bob"),
+        ("wrong", "net user bob /add"),
+    ]

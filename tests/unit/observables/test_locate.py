@@ -178,3 +178,21 @@ def test_spans_always_lie_within_the_text(text: str, type: str, value: str) -> N
     for occurrence in Locator(text + " " + value + " " + text).locate(type, value):
         for span in occurrence.spans:
             assert 0 <= span.start < span.end <= 2 * len(text) + len(value) + 2
+
+
+def test_the_nearest_passage_is_the_one_that_holds_most_of_a_value_in_whole_words() -> None:
+    text = "reg add is common. The actor ran reg add HKCU\\Software\\Run /v upd and left."
+
+    assert Locator(text).nearest("cmdline", "reg add HKCU\\Software\\Run /v update") == (
+        "reg add HKCU\\Software\\Run /v upd"
+    )
+    assert Locator(text).nearest("services", "qqqqqq") is None
+    assert Locator("winword.exe starts it").nearest("process_lineage", "winword.exe -> cmd.exe") == "winword.exe"
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(max_size=200), st.sampled_from(["cmdline", "registry", "services", "process_lineage"]), st.text())
+def test_the_nearest_passage_always_stands_in_the_text(text: str, type: str, value: str) -> None:
+    nearest = Locator(text).nearest(type, value)
+
+    assert nearest is None or nearest in text
