@@ -25,41 +25,88 @@ def main(
     prepared: Annotated[
         str | None, typer.Option(help="Output of format_extract: a model not trained here is asked as that was cut.")
     ] = None,
+    constrained: Annotated[
+        bool, typer.Option("--constrained", help="Enforce the answer's schema: JSON is valid by construction.")
+    ] = False,
+    endpoint: Annotated[
+        str | None,
+        typer.Option(help="An OpenAI-compatible address that serves --model, like http://localhost:1234/v1."),
+    ] = None,
+    asked_as: Annotated[
+        str | None,
+        typer.Option(help="With --endpoint: the trained model whose prompt, windows and tokenizer are used."),
+    ] = None,
+    as_served: Annotated[
+        str | None,
+        typer.Option(
+            help="With --endpoint: a file with the application's own prompt ({content} is the article): whole "
+            "articles are asked about, as they are today.",
+            metavar="PROMPT_FILE",
+        ),
+    ] = None,
+    served_version: Annotated[
+        str | None, typer.Option(help="With --endpoint: what exactly is served, like the hash of its file.")
+    ] = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests to an endpoint at a time.")] = 4,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds that an endpoint may take for an answer.")] = 300.0,
     batch_size: Annotated[int, typer.Option(min=1, help="Windows that are generated together.")] = 32,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     store: StoreFlag = None,
     expect: ExpectFlag = None,
     plan: PlanFlag = False,
 ) -> None:
-    """Score a model on the labelled types of a test set; a type that nobody labelled is never scored."""
+    """Score a model on the labelled types of a test set; a type that nobody labelled is never scored.
+
+    The key of an endpoint that wants one is in OPENAI_API_KEY. What it serves may change under one name:
+    it is asked anew each time.
+    """
     from ctiforge.data.testsets import find_test_data
+    from ctiforge.errors import UsageError
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
 
     if article_id is not None:
         show_article(model, test_data, article_id, store, device, batch_size)
         return
+    if not endpoint and (asked_as or as_served or served_version):
+        raise UsageError("--asked-as, --as-served and --served-version are about a served model: give its --endpoint")
     uri, reference = find_test_data(test_data, store)
-    model_inputs, params = find_model(model)
-    optional = {"training_data": training_data, "prepared": prepared}
+    model_inputs, params = ({}, {"model_name": model}) if endpoint else find_model(model)
+    params |= {"constrained": True} if constrained else {}
+    optional = {
+        "training_data": training_data, "prepared": prepared, "asked_as": asked_as, "as_served": as_served,
+    }  # fmt: skip
     inputs = {"test_data": uri, **model_inputs} | {name: each for name, each in optional.items() if each}
 
     def work(dirs: StageDirs) -> dict[str, Any]:
         from ctiforge.data.testsets import read_labelled_articles
         from ctiforge.evaluation.report import ModelInfo
         from ctiforge.extract import evaluate
+        from ctiforge.extract.endpoint import Endpoint
 
         records = list(read_labelled_articles(dirs.inputs["test_data"]))
-        extractor = evaluate.load_extractor(
-            model,
-            dirs.inputs.get("model"),
-            prepared=dirs.inputs.get("prepared"),
-            device=device,
-            batch_size=batch_size,
-        )
+        as_prepared = dirs.inputs.get("prepared")
+        if endpoint:
+            extractor = evaluate.load_served(
+                Endpoint(endpoint, model, concurrency, timeout),
+                asked_as=dirs.inputs.get("asked_as"),
+                prepared=as_prepared,
+                prompt=dirs.inputs.get("as_served"),
+                constrained=constrained,
+            )
+        else:
+            extractor = evaluate.load_extractor(
+                model,
+                dirs.inputs.get("model"),
+                prepared=as_prepared,
+                device=device,
+                batch_size=batch_size,
+                constrained=constrained,
+            )
+        version = (served_version or model) if endpoint else model_version(model, model_inputs)
         evaluation = evaluate.evaluate_extractor(
             extractor,
             records,
-            model=ModelInfo(name=extractor.name, version=model_version(model, model_inputs)),
+            model=ModelInfo(name=extractor.name, version=version),
             test_set=evaluate.describe_test_set(dirs.inputs["test_data"], reference),
             trained_on=evaluate.values_seen_in_training(dirs.inputs["training_data"]) if training_data else None,
         )
@@ -68,7 +115,12 @@ def main(
 
     packages = ("numpy",) if model == "regex" else ("numpy", "torch", "transformers", "peft")
     result = run_stage(
-        Stage("eval_extract", 2, packages=packages),
+        Stage(
+            "eval_extract",
+            2,
+            packages=(*packages, "llguidance") if constrained else packages,
+            keyed_by_output=endpoint is not None,
+        ),
         params=params,
         inputs=inputs,
         output=output.removesuffix(".json") if output else (None if store else default_output(model)),

@@ -18,6 +18,9 @@ def main(
     types: Annotated[
         list[str] | None, typer.Option(help="Types to ask for; default: those it was trained for.")
     ] = None,
+    constrained: Annotated[
+        bool, typer.Option("--constrained", help="Enforce the answer's schema: JSON is valid by construction.")
+    ] = False,
     batch_size: Annotated[int, typer.Option(min=1, help="Windows that are generated together.")] = 32,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
@@ -32,7 +35,7 @@ def main(
     with TemporaryDirectory() as scratch:
         inputs, _ = model_input(model)
         folder = fetch(inputs["model"], Path(scratch)) if inputs else None
-        agent = load_extractor(model, folder, device=device, batch_size=batch_size)
+        agent = load_extractor(model, folder, device=device, batch_size=batch_size, constrained=constrained)
     extraction = agent.extract(text, types, source_url=url)
     broken = [window for window in extraction.windows if window.error or not window.json_parsed]
     if broken:

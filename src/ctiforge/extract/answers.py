@@ -10,6 +10,9 @@ from pydantic import ValidationError
 
 from ctiforge.observables import Observable
 
+PLATFORMS = ("Windows", "Linux", "MacOS")
+MOST_ITEMS = 64
+"""Items of one answer at most, where an answer's form is enforced."""
 _LIST_START = re.compile(r'"observables"\s*:\s*\[')
 
 
@@ -21,6 +24,29 @@ class ParsedAnswer:
     json_parsed: bool
     schema_valid: bool
     duplicates: int
+
+
+def answer_schema(types: Sequence[str]) -> dict[str, Any]:
+    """The form of an answer that was asked for `types`, as JSON Schema (2020-12): what `schema_valid` means.
+
+    The number of items is bounded, so that a model that repeats itself comes to an end.
+    """
+    item = {
+        "type": "object",
+        "properties": {
+            "type": {"enum": list(types)},
+            "value": {"type": "string", "pattern": r"^\S"},
+            "platform": {"enum": list(PLATFORMS)},
+        },
+        "required": ["type", "value"],
+        "additionalProperties": False,
+    }
+    return {
+        "type": "object",
+        "properties": {"observables": {"type": "array", "items": item, "maxItems": MOST_ITEMS}},
+        "required": ["observables"],
+        "additionalProperties": False,
+    }
 
 
 def parse_answer(raw: str, types: Sequence[str]) -> ParsedAnswer:

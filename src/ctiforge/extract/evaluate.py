@@ -4,18 +4,23 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ctiforge.data.records import ArticleRecord, read_records
-from ctiforge.errors import CannotGoOnError, DataError
+from ctiforge.errors import CannotGoOnError, CtiforgeError, DataError
 from ctiforge.evaluation.articles import Answers, ArticleCase, ArticleScore, score_article, training_keys
 from ctiforge.evaluation.report import Evaluation, ModelInfo, TestSetInfo, build_evaluation
 from ctiforge.extract.extraction import Extraction, Extractor, Source
 from ctiforge.extract.prepared import FILE_NAME as MODEL_FILE
-from ctiforge.extract.prepared import usage_of_data
+from ctiforge.extract.prepared import usage_of_data, usage_of_model
 from ctiforge.extract.regex_floor import NAME as REGEX
 from ctiforge.extract.regex_floor import RegexFloor
+from ctiforge.extract.windowed import plain_usage
 from ctiforge.progress import Progress
 from ctiforge.training.encoding import DEMO_MODEL
+
+if TYPE_CHECKING:
+    from ctiforge.extract.endpoint import Endpoint
 
 LONG_ARTICLE = 32_000
 """Characters from which on an article without a tag for its length counts as long: about 8,000 tokens."""
@@ -75,21 +80,64 @@ def load_extractor(
     prepared: Path | None = None,
     device: str = "auto",
     batch_size: int = 32,
+    constrained: bool = False,
 ) -> Extractor:
     """The rule floor for `regex`, else the model of a folder (or of a hub name), under the name it was trained with.
 
     A model that was not trained here is asked as the data of `prepared` (an artifact of format_extract) was cut.
+    `constrained` lets it write nothing but answers of the right form.
     """
     if model == REGEX:
         return RegexFloor()
     from ctiforge.extract.agent import ExtractAgent
 
-    usage = usage_of_data(prepared) if prepared else None
-    if folder is None:
-        return ExtractAgent.load(model, usage=usage, device=device, batch_size=batch_size, name=model)
-    inside = folder / "model" if (folder / "model").is_dir() else folder
-    name = model if model == DEMO_MODEL else _trained_name(inside) or Path(model.rstrip("/")).name
-    return ExtractAgent.load(str(inside), usage=usage, device=device, batch_size=batch_size, name=name)
+    inside = inner_folder(folder) if folder else None
+    name = model if inside is None or model == DEMO_MODEL else _trained_name(inside) or Path(model.rstrip("/")).name
+    return ExtractAgent.load(
+        str(inside) if inside else model,
+        usage=usage_of_data(prepared) if prepared else None,
+        device=device,
+        batch_size=batch_size,
+        name=f"{name}, constrained" if constrained else name,
+        constrained=constrained,
+    )
+
+
+def load_served(
+    endpoint: "Endpoint",
+    *,
+    asked_as: Path | None = None,
+    prepared: Path | None = None,
+    prompt: Path | None = None,
+    constrained: bool = False,
+) -> Extractor:
+    """A served model, asked as the model of the folder `asked_as` is: its prompt, windows and tokenizer.
+
+    Without one as the data of `prepared` was cut, or plainly. `prompt` is a file with the application's own prompt:
+    then whole articles are asked about. Raises UsageError or CannotGoOnError where nobody serves it.
+    """
+    from ctiforge.extract.endpoint import connect
+    from ctiforge.extract.served import EndpointAgent, ServedAsIs, read_prompt
+    from ctiforge.training.encoding import load_tokenizer
+
+    client = connect(endpoint)
+    if prompt:
+        return ServedAsIs(client, read_prompt(prompt), f"{endpoint.model}, as served")
+    inside = inner_folder(asked_as) if asked_as else None
+    trained = usage_of_model(inside) if inside else None
+    return EndpointAgent(
+        client,
+        trained or (usage_of_data(prepared) if prepared else plain_usage()),
+        f"{endpoint.model}, served" + (", constrained" if constrained else ""),
+        tokenizer=load_tokenizer(str(inside)) if inside else None,
+        halves=trained is not None,
+        constrained=constrained,
+    )
+
+
+def inner_folder(folder: Path) -> Path:
+    """The model's own folder in an artifact of train_extract, else the folder itself."""
+    return folder / "model" if (folder / "model").is_dir() else folder
 
 
 def _scores(
@@ -113,6 +161,9 @@ def _extract(extractor: Extractor, records: Sequence[ArticleRecord]) -> list[tup
     sources = [Source(record.content, record.labelled_types, record.url) for record in records]
     try:
         together = list(extractor.extract_many(sources))
+    except CtiforgeError:
+        # what ends the work is not one article's fault
+        raise
     except Exception as error:  # whatever one article breaks, the others are still to be scored
         if len(sources) == 1:
             return [(None, _reason(error))]

@@ -14,6 +14,7 @@ from ctiforge.extract.evaluate import evaluate_extractor
 from ctiforge.extract.regex_floor import RegexFloor
 from ctiforge.observables import Observable
 from ctiforge.store.objects import open_store
+from tests.integration.endpoint import Asked, Endpoint, Reply, completion
 
 ROOT = Path(__file__).parents[3]
 
@@ -139,3 +140,34 @@ def test_the_real_articles_are_scored_where_they_are(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert "26 articles scored" in done.stdout or "not on this machine" in done.stdout
+
+
+def test_a_served_model_is_evaluated_anew_each_time_and_as_it_is_served(tmp_path: Path, test_file: Path) -> None:
+    def respond(asked: Asked) -> Reply:
+        value = "whoami /all" if "whoami /all" in asked.text else "nothing"
+        return completion(json.dumps({"observables": [{"type": "cmdline", "value": value}]}))
+
+    (tmp_path / "prompt.txt").write_text("Extract: {content}")
+    with Endpoint(respond) as endpoint:
+        flags = (f"--endpoint={endpoint.url}", "--model=m", f"--test-data={test_file}", "--store=store")
+        windowed = run("eval_extract", *flags, "--output=windowed.json", "--served-version=abc123", cwd=tmp_path)
+        again = run("eval_extract", *flags, cwd=tmp_path)
+        whole = run("eval_extract", *flags, "--as-served=prompt.txt", "--output=whole.json", cwd=tmp_path)
+
+    assert (windowed.returncode, again.returncode, whole.returncode) == (0, 0, 0), windowed.stderr + whole.stderr
+    assert "cached" not in again.stdout
+    bodies = [json.loads((tmp_path / name).read_text()) for name in ("windowed.json", "whole.json")]
+    assert [body["model"] for body in bodies] == [
+        {"name": "m, served", "version": "abc123"},
+        {"name": "m, as served", "version": "m"},
+    ]
+    assert [body["metrics"]["recall"]["value"] for body in bodies] == [0.5, 0.5]
+    assert sum("Extract: On host" in asked.text for asked in endpoint.asked) == 12
+
+
+def test_flags_of_a_served_model_need_its_endpoint(tmp_path: Path, test_file: Path) -> None:
+    done = run("eval_extract", "--model=m", f"--test-data={test_file}", "--as-served=p.txt", cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert "give its --endpoint" in done.stderr
+    assert "Traceback" not in done.stderr

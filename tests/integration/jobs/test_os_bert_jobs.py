@@ -13,8 +13,8 @@ import pytest
 from ctiforge.data.records import OS_LABELS, ArticleRecord
 from ctiforge.data.testsets import import_testset
 from ctiforge.store.objects import open_store
+from tests.integration.endpoint import Endpoint, answer
 from tests.integration.osbert.conftest import small_bert  # noqa: F401
-from tests.integration.osbert.labelling.endpoint import Endpoint, answer
 
 ROOT = Path(__file__).parents[3]
 SHOWS = {

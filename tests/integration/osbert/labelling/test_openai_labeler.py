@@ -10,7 +10,7 @@ from ctiforge.osbert.labelling.flags import INSTRUCTS
 from ctiforge.osbert.labelling.openai_labeler import LOOK_AHEAD, RETRIES, UNREACHED, OpenAiLabeler
 from ctiforge.osbert.records import Opinion, Unlabelled
 from ctiforge.store.objects import ObjectStore, open_store
-from tests.integration.osbert.labelling.endpoint import (
+from tests.integration.endpoint import (
     DROP,
     HANG,
     TRICKLE,

@@ -21,13 +21,14 @@ class Asked:
     headers: dict[str, str]
     number: int
     """From 1, in the order of arrival."""
+    path: str = ""
     answered: bool = False
     """Whether the client was still there when the reply was due."""
 
     @property
     def text(self) -> str:
-        """What the user's message says."""
-        return str(self.body["messages"][-1]["content"])
+        """What the user's message says, or the text that is to be gone on with."""
+        return str(self.body["prompt"] if "prompt" in self.body else self.body["messages"][-1]["content"])
 
     @property
     def article(self) -> str:
@@ -70,6 +71,20 @@ def completion(text: str | None, finish_reason: str = "stop", refusal: str | Non
     )
 
 
+def text_completion(text: str, finish_reason: str = "stop") -> Reply:
+    """A completion of a text, of 100 tokens in and 10 out."""
+    return Reply(
+        body={
+            "id": "c",
+            "object": "text_completion",
+            "created": 0,
+            "model": "m",
+            "choices": [{"index": 0, "text": text, "finish_reason": finish_reason, "logprobs": None}],
+            "usage": {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110},
+        }
+    )
+
+
 def answer(label: str, *quotes: tuple[str, str]) -> Reply:
     """A usable answer: the label, and (label, quote) pairs as evidence."""
     evidence = [{"label": each, "quote": quote} for each, quote in quotes]
@@ -88,6 +103,7 @@ class Endpoint:
     def __init__(self, respond: Callable[[Asked], Reply], delay_s: float = 0.0) -> None:
         self.respond = respond
         self.delay_s = delay_s
+        self.models = ["m"]
         self.asked: list[Asked] = []
         self.most_at_once = 0
         self.ended = threading.Event()
@@ -118,9 +134,9 @@ class Endpoint:
         self._server.server_close()
         self._thread.join()
 
-    def begin(self, body: dict[str, Any], headers: dict[str, str]) -> Asked:
+    def begin(self, body: dict[str, Any], headers: dict[str, str], path: str) -> Asked:
         with self._lock:
-            asked = Asked(body, headers, len(self.asked) + 1)
+            asked = Asked(body, headers, len(self.asked) + 1, path)
             self.asked.append(asked)
             self._now += 1
             self.most_at_once = max(self.most_at_once, self._now)
@@ -145,10 +161,18 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: _Server
 
+    def do_GET(self) -> None:
+        """The models that are served; nothing else is there."""
+        served = [
+            {"id": name, "object": "model", "created": 0, "owned_by": "us"} for name in self.server.endpoint.models
+        ]
+        found = self.path == "/v1/models"
+        self._send(Reply(body={"object": "list", "data": served}) if found else error(404))
+
     def do_POST(self) -> None:
         endpoint = self.server.endpoint
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        asked = endpoint.begin(body, {name.lower(): value for name, value in self.headers.items()})
+        asked = endpoint.begin(body, {name.lower(): value for name, value in self.headers.items()}, self.path)
         try:
             reply = endpoint.respond(asked)
             endpoint.ended.wait(endpoint.delay_s)
@@ -163,6 +187,9 @@ class _Handler(BaseHTTPRequestHandler):
         if reply.trickle:
             self._trickle()
             return
+        self._send(reply)
+
+    def _send(self, reply: Reply) -> None:
         data = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
         self.send_response(reply.status)
         for name, value in {"Content-Type": "application/json", **reply.headers}.items():

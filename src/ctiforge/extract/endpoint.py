@@ -1,0 +1,167 @@
+"""An OpenAI-compatible endpoint: what is asked of it, and what its refusals mean.
+
+LM Studio, vLLM and llama.cpp's server all answer `GET models`, `POST chat/completions` and `POST completions`.
+"""
+
+import os
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import openai
+
+from ctiforge.errors import CannotGoOnError, UsageError
+
+KEY_VARIABLE = "OPENAI_API_KEY"
+RETRIES = 3
+"""Of one request, with the library's growing pauses or the endpoint's own Retry-After."""
+UNREACHED = 5
+"""Requests in a row that nobody answered: then nobody is there."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a model is served, and how it is asked there."""
+
+    url: str
+    model: str
+    concurrency: int = 4
+    timeout_s: float = 300.0
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One answer of an endpoint, with what it says of its cost; 0 where it says nothing."""
+
+    text: str
+    stopped_by_length: bool
+    prompt_tokens: int
+    answer_tokens: int
+
+
+class RefusedError(Exception):
+    """The endpoint did not answer this request; others may fare better."""
+
+
+class Client:
+    """Asks one endpoint; its key, where it needs one, is in OPENAI_API_KEY. Raises UsageError for a wrong address."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        if not re.match(r"https?://[^/]", endpoint.url):
+            raise UsageError(f"{endpoint.url!r} is no endpoint: give its address, like http://localhost:1234/v1")
+        self.endpoint = endpoint
+        self._key = os.environ.get(KEY_VARIABLE, "").strip() or "no-key"
+        self._client = openai.OpenAI(
+            api_key=self._key, base_url=endpoint.url, timeout=endpoint.timeout_s, max_retries=RETRIES
+        )
+        self._lock = threading.Lock()
+        self._unreached = 0
+
+    def served(self) -> list[str]:
+        """The names of the models that are served there. Raises UsageError or CannotGoOnError where nobody says."""
+        with self._refusals_end_it(), self._explained():
+            return [each.id for each in self._client.models.list()]
+
+    def chat(self, messages: Sequence[dict[str, str]], room: int | None, schema: dict[str, Any] | None) -> Completion:
+        """Answer a conversation greedily with at most `room` tokens. Raises RefusedError for this request alone."""
+        form: Any = {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}
+        with self._explained():
+            completion: Any = self._client.chat.completions.create(
+                model=self.endpoint.model,
+                messages=list(messages),  # type: ignore[arg-type]
+                temperature=0,
+                max_tokens=room,
+                **({"response_format": form} if schema else {}),
+            )
+            choice = _first_choice(completion)
+            return _completion(completion, choice, getattr(choice.message, "content", None))
+
+    def complete(self, prompt: str, room: int) -> Completion:
+        """The same for a text that is to be gone on with."""
+        with self._explained():
+            completion: Any = self._client.completions.create(
+                model=self.endpoint.model, prompt=prompt, temperature=0, max_tokens=room
+            )
+            choice = _first_choice(completion)
+            return _completion(completion, choice, getattr(choice, "text", None))
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn what the library raises into RefusedError, or into what ends everything."""
+        try:
+            yield
+            self._unreached = 0
+        except openai.APIStatusError as error:
+            raise self._status_error(error) from None
+        except (openai.APITimeoutError, openai.APIConnectionError) as error:
+            timed_out = isinstance(error, openai.APITimeoutError)
+            why = f"no answer in {self.endpoint.timeout_s:g} s" if timed_out else f"no connection ({error.__cause__})"
+            raise self._missed(why) from None
+        except (openai.OpenAIError, ValueError) as error:
+            raise RefusedError(f"the answer is no completion: {self._said(error)}") from None
+
+    @contextmanager
+    def _refusals_end_it(self) -> Iterator[None]:
+        try:
+            yield
+        except RefusedError as error:
+            raise CannotGoOnError(f"{self.endpoint.url}: {error}; is the server up?") from None
+
+    def _status_error(self, error: openai.APIStatusError) -> Exception:
+        status = error.status_code
+        if status in (401, 403):
+            return UsageError(f"{self.endpoint.url}: the key is refused ({status}): check {KEY_VARIABLE}")
+        if status == 404:
+            return UsageError(
+                f"{self.endpoint.url}: model {self.endpoint.model!r} or the address is not known there (404): "
+                "the address usually ends in /v1"
+            )
+        if status == 429 or status >= 500:
+            return self._missed(f"{status}: {self._said(error)}")
+        return RefusedError(f"{status}: {self._said(error)}")
+
+    def _missed(self, why: str) -> Exception:
+        with self._lock:
+            self._unreached += 1
+            over = self._unreached >= UNREACHED
+        if over:
+            return CannotGoOnError(f"{self.endpoint.url}: {why}, {UNREACHED} times in a row; check the server")
+        return RefusedError(why)
+
+    def _said(self, error: Exception) -> str:
+        """The endpoint's own words on one line, without the key."""
+        body = getattr(error, "body", None)
+        message = body.get("message") if isinstance(body, dict) else None
+        words = " ".join(str(message or getattr(error, "message", error)).split())
+        return words.replace(self._key, "***")[:200]
+
+
+def connect(endpoint: Endpoint) -> Client:
+    """A client of an endpoint that answers and serves the model. Raises UsageError or CannotGoOnError otherwise."""
+    client = Client(endpoint)
+    served = client.served()
+    if served and endpoint.model not in served:
+        raise UsageError(
+            f"{endpoint.url} serves no model {endpoint.model!r}; it serves {', '.join(sorted(served)[:10])}"
+        )
+    return client
+
+
+def _first_choice(completion: Any) -> Any:
+    choices = getattr(completion, "choices", None)
+    if not choices:
+        raise ValueError("it has no choices")
+    return choices[0]
+
+
+def _completion(completion: Any, choice: Any, text: Any) -> Completion:
+    usage = getattr(completion, "usage", None)
+    return Completion(
+        text=text if isinstance(text, str) else "",
+        stopped_by_length=choice.finish_reason == "length",
+        prompt_tokens=getattr(usage, "prompt_tokens", None) or 0,
+        answer_tokens=getattr(usage, "completion_tokens", None) or 0,
+    )
