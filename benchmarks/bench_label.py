@@ -19,7 +19,7 @@ from ctiforge.program import run_program
 
 ROOT = Path(__file__).parents[1]
 if TYPE_CHECKING:
-    from tests.integration.osbert.labelling.endpoint import Asked, Endpoint, Reply
+    from tests.integration.endpoint import Asked, Endpoint, Reply
 
 CHILD = (
     "import sys; from benchmarks.bench_label import label_all; label_all(sys.argv[1], sys.argv[2], 8, int(sys.argv[3]))"
@@ -112,7 +112,7 @@ def _killed(articles: int, delay: float, number: signal.Signals, later_s: float)
 
 
 def _endpoint(delay: float, tell: "Callable[[Asked], None]" = lambda _: None) -> "Endpoint":
-    from tests.integration.osbert.labelling.endpoint import Endpoint, answer
+    from tests.integration.endpoint import Endpoint, answer
 
     def respond(asked: "Asked") -> "Reply":
         tell(asked)

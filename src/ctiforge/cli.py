@@ -25,10 +25,27 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+data_app = typer.Typer(help="Look at training data before it is used.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
 PASSED_ON: dict[str, Any] = {
     "add_help_option": False,
     "context_settings": {"allow_extra_args": True, "ignore_unknown_options": True},
 }
+PROGRAMS: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
+    ("compare", "compare", (), "Compare evaluations of one test set: A.json B.json …"),
+    ("testset", "testset", (), "Make, import and list test sets: create, import, list."),
+    ("data check", "check_data", (), "Look for what would spoil a training, before hours of GPU time: --data …"),
+    ("extract", "extract", (), "Extract observables from an article: FILE, - or --article-id N."),
+    ("detect-os", "detect_os", (), "Say which operating system an article is about: FILE, - or --article-id N."),
+    ("promote", "promote", (), "Make a model the champion of its line if it is better and nothing got worse."),
+    ("models", "models", (), "Registered models, and which is in use: list, show LINE VERSION."),
+    ("rollback", "models", ("rollback",), "Make an earlier version the champion again: LINE --why TEXT."),
+    ("export", "export_model", (), "Export a model to where it is served: --format merged, gguf or lmstudio."),
+    ("report", "report", (), "Write a run's report as one HTML file; the newest run by default."),
+    ("publish", "publish", (), "Publish a model to the Hub with a card made of its evaluation: os-bert --repo …"),
+    ("gc", "collect_garbage", (), "List, or with --delete remove, what only old runs named: --keep-runs N."),
+)
+"""Verbs that are programs of `jobs/`: verb, program, arguments before the given ones, help."""
 StoreFlag = Annotated[str | None, typer.Option("--store", help="Folder or s3://bucket/prefix of artifacts and runs.")]
 BackendFlag = Annotated[
     str | None, typer.Option("--backend", help="Where stages run: local or kubernetes.", metavar="local|kubernetes")
@@ -257,34 +274,17 @@ def doctor(store: StoreFlag = None, backend: BackendFlag = None) -> None:
         raise UsageError("the cluster is not ready for a run: see the problems above")
 
 
-@app.command(**PASSED_ON)
-def compare(context: typer.Context) -> None:
-    """Compare evaluations of one test set: A.json B.json …"""
-    _become("compare", context.args)
+def _pass_on(verb: str, program: str, first: tuple[str, ...], text: str) -> None:
+    """Let `verb` be that program of `jobs/`, its arguments after `first`."""
+    at = data_app if verb.startswith("data ") else app
+
+    @at.command(verb.removeprefix("data "), help=text, **PASSED_ON)
+    def pass_on(context: typer.Context) -> None:
+        _become(program, [*first, *context.args])
 
 
-@app.command(**PASSED_ON)
-def testset(context: typer.Context) -> None:
-    """Make, import and list test sets: create, import, list."""
-    _become("testset", context.args)
-
-
-@app.command(**PASSED_ON)
-def extract(context: typer.Context) -> None:
-    """Extract observables from an article: FILE, - or --article-id N."""
-    _become("extract", context.args)
-
-
-@app.command(name="detect-os", **PASSED_ON)
-def detect_os(context: typer.Context) -> None:
-    """Say which operating system an article is about: FILE, - or --article-id N."""
-    _become("detect_os", context.args)
-
-
-@app.command(**PASSED_ON)
-def publish(context: typer.Context) -> None:
-    """Publish a model to the Hub with a card made of its evaluation: os-bert --repo org/name --version 1.2.0."""
-    _become("publish", context.args)
+for _verb, _program, _first, _text in PROGRAMS:
+    _pass_on(_verb, _program, _first, _text)
 
 
 def _end_with_the_terminal() -> None:

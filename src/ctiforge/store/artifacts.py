@@ -7,7 +7,7 @@ artifact; a slower twin can never damage a finished one.
 
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from ctiforge.store.fingerprint import content_hash
 from ctiforge.store.objects import FileEntry, ObjectStore, hash_file, open_store
 
 MANIFEST = "manifest.json"
+USED = "used"
+"""Beside a manifest: when somebody last planned with the artifact."""
 
 
 class InputEntry(BaseModel):
@@ -82,6 +84,17 @@ def read_manifest(store: ObjectStore, folder: str = "") -> Manifest | None:
         raise StoreError(f"{store.uri}/{key} is damaged; delete it and run the same command again") from None
 
 
+def find_standing(store: ObjectStore, folder: str) -> Manifest | None:
+    """The manifest of a finished artifact that somebody is about to count on; None where there is none.
+
+    Its use is noted, then it is looked for again: who removes what is old sees the note, or we see it gone.
+    """
+    if not read_manifest(store, folder):
+        return None
+    store.write(f"{folder}/{USED}", f"{datetime.now(UTC).isoformat()}\n".encode())
+    return read_manifest(store, folder)
+
+
 def publish(store: ObjectStore, out: Path, manifest: Manifest) -> Manifest:
     """Upload the files of `out` as an artifact and write its manifest last; gives back the manifest that stands.
 
@@ -89,7 +102,7 @@ def publish(store: ObjectStore, out: Path, manifest: Manifest) -> Manifest:
     that one stands and ours is removed.
     """
     folder = artifact_key(manifest.stage, manifest.fingerprint)
-    if standing := read_manifest(store, folder):
+    if standing := find_standing(store, folder):
         return standing
     try:
         local = sorted(_local_files(out).items())

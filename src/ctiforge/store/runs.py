@@ -109,5 +109,16 @@ def run_ids(store: ObjectStore) -> list[str]:
     return [info.key.split("/")[1] for info in sorted(found, key=lambda info: info.modified, reverse=True)]
 
 
+def read_runs(store: ObjectStore) -> tuple[list[RunRecord], list[str]]:
+    """All runs, and the ids of those whose record cannot be read, newest first."""
+    runs, broken = [], []
+    for run_id in run_ids(store):
+        try:
+            runs.append(load_run(store, run_id))
+        except StoreError:
+            broken.append(run_id)
+    return runs, broken
+
+
 def _key(run_id: str) -> str:
     return f"runs/{run_id}/run.json"

@@ -30,8 +30,8 @@ from ctiforge.store.artifacts import (
     copy_out,
     fetch_input,
     find_input,
+    find_standing,
     publish,
-    read_manifest,
     read_manifest_if_valid,
 )
 from ctiforge.store.checkpoints import Checkpoints
@@ -187,7 +187,7 @@ def _finished(stage: Stage, planned: str, output: str | None, flags: StageFlags)
     if flags.store:
         store = open_store(flags.store)
         folder = artifact_key(stage.name, planned)
-        manifest = read_manifest(store, folder)
+        manifest = find_standing(store, folder)
         if not manifest:
             return None
         uri = f"{store.uri}/{folder}"

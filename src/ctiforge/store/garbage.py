@@ -1,0 +1,153 @@
+"""What of a store nothing needs any more, and its removal.
+
+Kept are the newest runs of each line and whatever they, a registered model or a run under way name, and what
+went into that; and everything that was written or planned with in the last `YOUNG`. Who plans with an artifact
+notes its use and looks again (`artifacts.find_standing`): it either sees it vanish, or made it young before that.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from ctiforge.errors import UsageError
+from ctiforge.store.artifacts import MANIFEST
+from ctiforge.store.objects import ObjectInfo, ObjectStore
+from ctiforge.store.runs import RunRecord, read_runs
+
+YOUNG = timedelta(days=7)
+"""Nothing younger is removed: long enough for whatever is being made or planned."""
+_NAME = re.compile(r"[0-9a-f]{64}")
+# how many parts of its key name a thing: artifacts/<stage>/<fingerprint>, …
+_DEPTH = {"artifacts": 3, "checkpoints": 3, "inputs": 2, "runs": 2}
+
+
+@dataclass(frozen=True)
+class Thing:
+    """An artifact, the checkpoints of one training, a shared input or a run: what goes or stays as a whole."""
+
+    folder: str
+    objects: tuple[ObjectInfo, ...]
+    """As they were listed."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return sum(info.size for info in self.objects)
+
+    @property
+    def modified(self) -> datetime:
+        """When the youngest of its objects was written."""
+        return max(info.modified for info in self.objects)
+
+    @property
+    def kind(self) -> str:
+        """`artifacts`, `checkpoints`, `inputs` or `runs`."""
+        return self.folder.partition("/")[0]
+
+    @property
+    def name(self) -> str:
+        """The fingerprint, the hash or the run's id."""
+        return self.folder.rpartition("/")[2]
+
+
+def find_garbage(store: ObjectStore, keep_runs: int, now: datetime | None = None) -> list[Thing]:
+    """What can go, largest first: all but the newest `keep_runs` runs of each line, and what only those named.
+
+    Raises UsageError for a negative number.
+    """
+    if keep_runs < 0:
+        raise UsageError(f"--keep-runs {keep_runs}: give 0 or more")
+    young = (now or datetime.now(UTC)) - YOUNG
+    runs, broken = read_runs(store)
+    things = gather([info for part in _DEPTH for info in store.list(part)])
+    kept = runs_kept(runs, keep_runs) | {thing.name for thing in things if thing.modified >= young}
+    pins = [each.model_dump_json() for each in runs if each.id in kept]
+    pins += [_read(store, info.key) for info in store.list("models")]
+    stay = needed(things, pins, lambda thing: _read(store, f"{thing.folder}/{MANIFEST}"))
+    stay |= {f"runs/{run_id}" for run_id in (*kept, *broken)}
+    gone = [thing for thing in things if thing.folder not in stay and thing.modified < young]
+    return sorted(gone, key=lambda thing: (-thing.size, thing.folder))
+
+
+def remove(store: ObjectStore, things: Iterable[Thing], say: Callable[[Thing, bool], None]) -> None:
+    """Remove them one by one; `say` is told of each whether it is gone, or was found useful meanwhile and stays.
+
+    A manifest goes first, so that what is half removed is no artifact; and comes back where somebody
+    noted its use before it went.
+    """
+    for thing in things:
+        say(thing, _remove(store, thing))
+
+
+def gather(objects: Sequence[ObjectInfo]) -> list[Thing]:
+    """The things that objects belong to, sorted."""
+    found: defaultdict[str, list[ObjectInfo]] = defaultdict(list)
+    for info in objects:
+        parts = info.key.split("/")
+        depth = _DEPTH.get(parts[0], 0)
+        if 0 < depth < len(parts):
+            found["/".join(parts[:depth])].append(info)
+    return [Thing(folder, tuple(infos)) for folder, infos in sorted(found.items())]
+
+
+def runs_kept(runs: Sequence[RunRecord], keep: int) -> set[str]:
+    """The ids of the newest `keep` runs of each line, and of all that are under way or can be gone on with."""
+    kept = {run.id for run in runs if run.state in ("running", "interrupted")}
+    for line in {run.line for run in runs}:
+        newest = sorted((run for run in runs if run.line == line), key=lambda run: run.started_at, reverse=True)
+        kept |= {run.id for run in newest[:keep]}
+    return kept
+
+
+def needed(things: Sequence[Thing], pins: Iterable[str], manifest_of: Callable[[Thing], str]) -> set[str]:
+    """The folders of what the texts `pins` name by hash, of what went into that, and so on."""
+    named: defaultdict[str, list[Thing]] = defaultdict(list)
+    for thing in things:
+        named[thing.name].append(thing)
+    stay: set[str] = set()
+    queue = [name for text in pins for name in _NAME.findall(text)]
+    while queue:
+        for thing in named[queue.pop()]:
+            if thing.folder not in stay:
+                stay.add(thing.folder)
+                queue += _NAME.findall(manifest_of(thing)) if thing.kind == "artifacts" else []
+    return stay
+
+
+def total(things: Iterable[Thing]) -> Mapping[str, tuple[int, int]]:
+    """Kind → how many, and their bytes."""
+    sums: dict[str, tuple[int, int]] = {}
+    for thing in things:
+        count, size = sums.get(thing.kind, (0, 0))
+        sums[thing.kind] = (count + 1, size + thing.size)
+    return sums
+
+
+def _remove(store: ObjectStore, thing: Thing) -> bool:
+    manifest = f"{thing.folder}/{MANIFEST}"
+    standing = _read(store, manifest)
+    if _is_used(store, thing):
+        return False
+    store.delete(manifest)
+    if _is_used(store, thing):
+        if standing:
+            store.write_new(manifest, standing.encode())
+        return False
+    for info in thing.objects:
+        store.delete(info.key)
+    return True
+
+
+def _is_used(store: ObjectStore, thing: Thing) -> bool:
+    """Whether anything of it was written since it was listed."""
+    return not set(store.list(thing.folder)) <= set(thing.objects)
+
+
+def _read(store: ObjectStore, key: str) -> str:
+    """The text of an object, "" where there is none."""
+    try:
+        return store.read(key).decode("utf-8", "replace")
+    except FileNotFoundError:
+        return ""
