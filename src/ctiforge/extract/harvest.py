@@ -13,6 +13,7 @@ from ctiforge.data.articles import Article, Execution
 from ctiforge.data.identity import canonical_url, content_hash, fold
 from ctiforge.data.records import ArticleRecord
 from ctiforge.errors import DataError
+from ctiforge.extract.execution_agreement import agreement
 from ctiforge.extract.harvest_report import HarvestReport, KeptCounts
 from ctiforge.extract.harvest_scratch import Candidate, HarvestScratch
 from ctiforge.progress import Progress
@@ -106,6 +107,7 @@ def _gather(
         return "no content"
     if best.outcome.generation is None:
         return next(iter(best.outcome.set_aside), "extraction_result cannot be read")
+    report.add_agreement(article.id, agreement(executions))
     for type_, why in best.outcome.failed_types.items():
         report.unlabelled[f"{type_}: {why}"] += 1
     labelled = _labelled_types(best)

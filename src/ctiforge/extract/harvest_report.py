@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 _LENGTHS = ((2_000, "< 2k"), (8_000, "2k-8k"), (32_000, "8k-32k"), (128_000, "32k-128k"))
 _LONGEST = "> 128k"
+LEAST_AGREEING = 20
+"""Articles that are named because their executions agree least."""
 
 
 @dataclass
@@ -27,6 +29,12 @@ class HarvestReport:
     excluded: Counter[str] = field(default_factory=Counter)
     unlabelled: Counter[str] = field(default_factory=Counter)
     """Type and reason → executions read whose type failed."""
+    articles_read_again: int = 0
+    """Articles that two completed executions or more say something about."""
+    disagreements: Counter[str] = field(default_factory=Counter)
+    """Type → articles whose executions found different values of it."""
+    least_agreement: dict[str, float] = field(default_factory=dict)
+    """Of the articles whose executions agree least: id → share of their values that all found."""
     items_set_aside: Counter[str] = field(default_factory=Counter)
     files_set_aside: dict[str, str] = field(default_factory=dict)
     entries_set_aside: Counter[str] = field(default_factory=Counter)
@@ -47,6 +55,18 @@ class HarvestReport:
             name: dict(sorted(value.items())) if isinstance(value, dict) else value
             for name, value in vars(self).items()
         }
+
+    def add_agreement(self, article_id: str, shares: dict[str, float]) -> None:
+        """Note how far the executions of one article agree, by type."""
+        if not shares:
+            return
+        self.articles_read_again += 1
+        self.disagreements.update(type_ for type_, share in shares.items() if share < 1)
+        if min(shares.values()) == 1:
+            return
+        known = {**self.least_agreement, article_id: round(min(shares.values()), 3)}
+        kept = sorted(known.items(), key=lambda pair: (pair[1], pair[0]))[:LEAST_AGREEING]
+        self.least_agreement = dict(kept)
 
 
 class KeptCounts:
@@ -102,6 +122,10 @@ def _totals(report: HarvestReport) -> "Table":
     ):
         for reason, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])):
             table.add_row(name, reason, str(count))
+    if report.articles_read_again:
+        table.add_row("executions disagree", f"of {report.articles_read_again} articles read more than once, on", "")
+    for type_, count in sorted(report.disagreements.items()):
+        table.add_row("executions disagree", type_, str(count))
     for path, reason in sorted(report.files_set_aside.items()):
         table.add_row("set aside", f"{path}: {reason}", "1 file")
     return table

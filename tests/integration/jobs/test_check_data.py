@@ -1,0 +1,96 @@
+"""check_data as a person or the launcher runs it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ctiforge.data.records import ArticleRecord
+from ctiforge.data.testsets import import_testset
+from ctiforge.observables import Observable
+from ctiforge.store.objects import open_store
+
+ROOT = Path(__file__).parents[3]
+
+
+def run(program: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "jobs" / f"{program}.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=120)
+
+
+def article(number: int, *, value: str | None = None, labelled_by: str = "model") -> ArticleRecord:
+    found = () if number >= 12 else (Observable(type="cmdline", value=value or f"whoami /user{number}"),)
+    return ArticleRecord(
+        id=f"a{number}",
+        url=f"https://site{number}.invalid/a",
+        content=f"Report {number} of host {number}: on day {number} the actor ran whoami /user{number} and left it.",
+        content_hash=str(number),
+        observables=found,
+        labelled_types=("cmdline",),
+        labelled_by=labelled_by,
+        annotator="tester" if labelled_by == "human" else None,
+    )
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Path:
+    """Twenty articles, of which one is wrong in one value."""
+    file = tmp_path / "records.jsonl"
+    articles = [article(number, value="nowhere to be found" if number == 3 else None) for number in range(20)]
+    file.write_text("".join(each.model_dump_json() + "\n" for each in articles), encoding="utf-8")
+    return file
+
+
+def check(tmp_path: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    return run("check_data", "--store=store", *flags, cwd=tmp_path)
+
+
+def test_warnings_are_told_and_recorded(tmp_path: Path, records: Path) -> None:
+    done = check(tmp_path, f"--records={records}", "--output=out")
+
+    assert done.returncode == 0, done.stderr
+    assert "warning: unlocatable answers: 1 of 12 labelled values" in done.stdout
+    assert "to do: " in done.stdout
+    body = json.loads((tmp_path / "out" / "check.json").read_text())
+    assert [each["check"] for each in body["findings"]] == ["unlocatable answers"]
+
+
+def test_examples_are_checked_with_the_model_that_is_to_learn_from_them(tmp_path: Path, records: Path) -> None:
+    cut = run(
+        "format_extract", f"--input={records}", "--output=data", "--max-length=304", "--prompt=short-v1", cwd=tmp_path
+    )
+    assert cut.returncode == 0, cut.stderr
+
+    good = check(tmp_path, f"--records={records}", "--data=data")
+    description = json.loads((tmp_path / "data" / "format.json").read_text()) | {"tokenizer_hash": "other"}
+    (tmp_path / "data" / "format.json").write_text(json.dumps(description))
+    (tmp_path / "data" / "manifest.json").unlink()
+    other = check(tmp_path, "--data=data")
+
+    assert good.returncode == 0, good.stdout + good.stderr
+    assert "template" not in good.stdout
+    assert other.returncode == 3
+    assert "error: the data was cut for the tokenizer of demo" in other.stderr
+    assert "Traceback" not in other.stderr
+
+
+def test_a_leak_stops_unless_it_is_forced(tmp_path: Path, records: Path) -> None:
+    import_testset(open_store(str(tmp_path / "store")), "mine", [article(5, labelled_by="human")])
+
+    stopped = check(tmp_path, f"--records={records}")
+    forced = check(tmp_path, f"--records={records}", "--force", "--output=out")
+
+    assert stopped.returncode == 3
+    assert "test article a5 is training article a5 (the same page)" in stopped.stderr
+    assert forced.returncode == 0
+    body = json.loads((tmp_path / "out" / "check.json").read_text())
+    assert [each["level"] for each in body["findings"] if each["check"] == "leaks"] == ["error"]
+
+
+def test_something_to_check_must_be_named(tmp_path: Path) -> None:
+    done = check(tmp_path)
+
+    assert done.returncode == 2
+    assert "--records" in done.stderr

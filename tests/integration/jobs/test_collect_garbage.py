@@ -1,0 +1,35 @@
+"""collect_garbage as a person runs it; what goes and what stays is tested in store/test_garbage.py."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+OLD = f"artifacts/make/{'a' * 64}"
+
+
+def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "jobs" / "collect_garbage.py"), "--store=store", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=60)
+
+
+def test_it_lists_first_and_removes_when_told_to(tmp_path: Path) -> None:
+    file = tmp_path / "store" / OLD / "try" / "data.txt"
+    file.parent.mkdir(parents=True)
+    file.write_text("12345")
+    long_ago = time.time() - 8 * 24 * 3600
+    os.utime(file, (long_ago, long_ago))
+
+    listed = run("--keep-runs=3", cwd=tmp_path)
+    assert file.exists()
+    removed = run("--keep-runs=3", "--delete", cwd=tmp_path)
+    again = run(cwd=tmp_path)
+
+    assert (listed.returncode, removed.returncode, again.returncode) == (0, 0, 0), listed.stderr
+    assert OLD in listed.stdout
+    assert "nothing is removed yet" in listed.stdout
+    assert removed.stdout.splitlines() == [f"removed {OLD}", "artifacts: 1, 0.0 MB"]
+    assert not file.exists()
+    assert "there is nothing to remove" in again.stdout
