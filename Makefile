@@ -84,6 +84,27 @@ detect-os: install ## The operating system that one text is about, as JSON (ARGS
 publish: install ## A model on the Hub, with its card (ARGS="os-bert --repo … --version …")
 	$(BIN)/ctiforge publish $(ARGS)
 
+data-check: install ## What would spoil a training, before it starts (ARGS="--records … --data …")
+	$(BIN)/ctiforge data check $(ARGS)
+
+promote: install ## Make a model the champion of its line, if it is better (ARGS="extract --model … --evaluation …")
+	$(BIN)/ctiforge promote $(ARGS)
+
+models: install ## Registered models, and which is in use
+	$(BIN)/ctiforge models $(ARGS)
+
+rollback: install ## An earlier version is the champion again (ARGS="extract --why …")
+	$(BIN)/ctiforge rollback $(ARGS)
+
+export: install ## A model to where it is served (ARGS="--model … --format lmstudio")
+	$(BIN)/ctiforge export $(ARGS)
+
+report: install ## A run as one HTML file; the newest by default (ARGS="RUN")
+	$(BIN)/ctiforge report $(ARGS)
+
+gc: install ## What only old runs named: listed, removed with ARGS="--delete"
+	$(BIN)/ctiforge gc $(ARGS)
+
 testset: install ## Test sets: create, import, list (ARGS="create …")
 	$(BIN)/ctiforge testset $(ARGS)
 
@@ -136,7 +157,10 @@ format-code: install ## Let ruff lay out the code
 stages-lock: install ## Accept changed stage sources after deciding whether their versions rise
 	$(BIN)/python -m ctiforge.store.lock
 
-eval-real: install ## Regex floor and a model on the 30 real articles of ../shared/data
+sim-gate: install ## Proof of the gate: false promotions, guardrails at the margin, coverage, power
+	$(BIN)/python benchmarks/sim_gate.py $(ARGS)
+
+eval-real: install ## The floors and a model on the 30 real articles of ../shared/data
 	$(BIN)/python benchmarks/eval_real.py $(ARGS)
 
 eval-os-real: install ## The keyword rule and an OS-BERT on the 30 real articles of ../shared/data
@@ -169,6 +193,12 @@ bench-windows: install ## OS-BERT on whole articles against their first 2,000 ch
 bench-detect: install ## Articles per second of detect_many against a snippet called window by window
 	$(BIN)/python benchmarks/bench_detect.py $(ARGS)
 
+bench-export: install ## An exported model beside its source: logits, answers, scores, sizes
+	$(BIN)/python benchmarks/bench_export.py $(ARGS)
+
+bench-report: install ## Size of a run's report, and how long Chromium takes to load it
+	$(BIN)/python benchmarks/bench_report.py $(ARGS)
+
 bench-help: install ## How long every --help takes
 	$(BIN)/python benchmarks/bench_help.py $(ARGS)
 
@@ -179,5 +209,5 @@ clean: ## Remove the environment, the embedded database and the embedded store
 	-$(BIN)/python jobs/demo_database.py down
 	rm -rf $(VENV) .ctiforge outputs
 
-.PHONY: help install train-extract train-os-bert sweep prepare-os detect-os publish harvest format train eval compare testset extract config doctor test format-code \
+.PHONY: help install train-extract train-os-bert sweep data-check promote models rollback export report gc sim-gate bench-export bench-report prepare-os detect-os publish harvest format train eval compare testset extract config doctor test format-code \
 	images services-image kind-up kind-down test-cluster chart-values stages-lock eval-real eval-os-real bench-harvest bench-train bench-preempt bench-evictions bench-cluster bench-label bench-windows bench-detect bench-help demo-base clean

@@ -1,4 +1,4 @@
-"""Scores the rule floor and trained models on the 30 real articles, where this machine has them (make eval-real)."""
+"""Scores the floors and trained models on the 30 real articles, where this machine has them (make eval-real)."""
 
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +21,11 @@ def main(
     ),
     batch_size: Annotated[int, typer.Option(min=1, help="Windows that are generated together.")] = 32,
 ) -> None:
-    """Print the tables of each model on the real articles, and how each compares with the rule floor."""
+    """Print the tables of each model on the real articles, and how each compares with the rule floor.
+
+    The other floors, the demo's base as it is and held to the answer's schema, are asked as the last
+    data in --store was cut.
+    """
     if not ARTICLES.is_file():
         print(f"the real articles are not on this machine ({ARTICLES}): nothing to score")
         return
@@ -36,18 +40,27 @@ def main(
 
     console = Console(width=140)
     records = list(read_labelled_articles(ARTICLES))
+    trained = models or newest(store, "train_extract/*/*/model")
+    data = newest(store, "format_extract/*/*/format.json")
+    floors = [("demo", False), ("demo", True)] if data else []
     evaluations = []
-    for model in ["regex", *(models or last_trained(store))]:
-        folder = None if model == "regex" else Path(model)
-        extractor = evaluate.load_extractor(model, folder, batch_size=batch_size)
+    for model, constrained in [("regex", False), *floors, *((each, False) for each in trained)]:
+        folder = None if model in ("regex", "demo") else Path(model)
+        extractor = evaluate.load_extractor(
+            model,
+            folder,
+            prepared=Path(data[0]).parent if data else None,
+            batch_size=batch_size,
+            constrained=constrained,
+        )
         evaluation = evaluate.evaluate_extractor(
             extractor,
             records,
-            model=ModelInfo(name=extractor.name, version=str(folder or "rules")),
+            model=ModelInfo(name=extractor.name, version=str(folder or model)),
             test_set=evaluate.describe_test_set(ARTICLES, "real-articles@30"),
         )
         print_evaluation(evaluation, console)
-        file = Path(output) / f"{Path(model).name}.json"
+        file = Path(output) / f"{extractor.name.replace(', ', '-')}.json"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(evaluation.model_dump_json(indent=1) + "\n", encoding="utf-8")
         evaluations.append(evaluation)
@@ -59,9 +72,9 @@ def main(
     (Path(output) / "comparison.md").write_text(markdown(comparison), encoding="utf-8")
 
 
-def last_trained(store: str) -> list[str]:
-    """The folder of the newest model that a training left in a store on this machine."""
-    found = Path(store).glob("artifacts/train_extract/*/*/model")
+def newest(store: str, pattern: str) -> list[str]:
+    """The newest of what a stage left in a store on this machine, if any."""
+    found = Path(store).glob(f"artifacts/{pattern}")
     return [str(path) for path in sorted(found, key=lambda path: path.stat().st_mtime)[-1:]]
 
 
