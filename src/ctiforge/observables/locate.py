@@ -215,7 +215,7 @@ def _densest(places: list[tuple[int, str]], width: int) -> tuple[int, int]:
 
 def _whole_words(text: str, start: int, end: int) -> str:
     """Characters `start` to `end` with the rest of the words at both ends, as far as words usually go."""
-    before = re.search(r"\S*$", text[max(0, start - _LONG_WORD) : start])
+    before = re.search(r"\S*\Z", text[max(0, start - _LONG_WORD) : start])
     after = re.match(r"\S*", text[end : end + _LONG_WORD])
     first = start - len(before[0]) if before else start
     last = end + len(after[0]) if after else end

@@ -187,6 +187,7 @@ def test_the_nearest_passage_is_the_one_that_holds_most_of_a_value_in_whole_word
         "reg add HKCU\\Software\\Run /v upd"
     )
     assert Locator(text).nearest("services", "qqqqqq") is None
+    assert Locator("no worry\ncontrol2 was at work").nearest("services", "control3") == "control2"
     assert Locator("winword.exe starts it").nearest("process_lineage", "winword.exe -> cmd.exe") == "winword.exe"
 
 

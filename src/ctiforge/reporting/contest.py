@@ -1,0 +1,100 @@
+"""Who is compared with whom in a run of the Extract Agent: the new model, and whatever was evaluated beside it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ctiforge.errors import UsageError
+from ctiforge.evaluation.comparison import Change, compare
+from ctiforge.evaluation.gate import RULES
+from ctiforge.evaluation.report import Evaluation
+from ctiforge.reporting.reading import RunFiles
+
+ROLES = {
+    "eval_regex": "regex floor",
+    "eval_base": "base model",
+    "eval_constrained": "base model, constrained",
+    "eval_base_constrained": "base model, constrained",
+    "eval_in_use": "model in use",
+    "eval_as_served": "as served today",
+    "eval_tuned": "new model",
+    "eval_tuned_constrained": "new model, constrained",
+}
+"""Stage to what it evaluates; another one goes by its own name."""
+_IN_USE = ("eval_in_use", "eval_as_served")
+PRIMARY = RULES["extract"].primary
+GUARDRAILS = tuple(RULES["extract"].guardrails)
+
+
+@dataclass(frozen=True)
+class Side:
+    """One evaluation, and what the new model has over it."""
+
+    role: str
+    evaluation: Evaluation
+    changes: Mapping[tuple[str, str], Change]
+    """By group and label; empty for the new model itself, and where the two were not scored on the same articles."""
+
+    def change(self, metric: str) -> Change | None:
+        """How a metric changes from this one to the new model."""
+        return self.changes.get(("figure", self.evaluation.metrics[metric].label))
+
+    @property
+    def f1(self) -> float:
+        """Its primary metric; below every other where it has none."""
+        value = self.evaluation.metrics[PRIMARY].value
+        return -1.0 if value is None else value
+
+
+@dataclass(frozen=True)
+class Contest:
+    """The new model and its rivals, in the order of the run."""
+
+    new: Side | None
+    rivals: tuple[Side, ...]
+    reference: Side | None
+    """The rival that the verdict is about: the model in use, where none was evaluated the strongest."""
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        """Every evaluation, the new model's last."""
+        return (*self.rivals, self.new) if self.new else self.rivals
+
+
+def contest_of(run: RunFiles) -> Contest:
+    """Set the new model against every other evaluation, paired by article."""
+    name = new_stage(run)
+    new = run.evaluations.get(name) if name else None
+    rivals = {stage: each for stage, each in run.evaluations.items() if stage != name}
+    sides = {stage: Side(_role(stage), each, _changes(each, new)) for stage, each in rivals.items()}
+    comparable = {stage: side for stage, side in sides.items() if side.changes}
+    in_use = next((comparable[stage] for stage in _IN_USE if stage in comparable), None)
+    strongest = max(comparable.values(), key=lambda side: side.f1, default=None)
+    new_side = Side(_role(name or ""), new, {}) if new else None
+    return Contest(new_side, tuple(sides.values()), in_use or strongest)
+
+
+def new_stage(run: RunFiles) -> str | None:
+    """The stage that evaluates the model this run trained."""
+    trained = next((each for each in run.manifests.values() if "training_metadata.json" in each.files), None)
+    if not trained:
+        return None
+    for name, manifest in run.manifests.items():
+        model = manifest.inputs.get("model")
+        is_evaluation = name in run.evaluations or name in run.classified
+        if is_evaluation and model and model.uri.rstrip("/").endswith(trained.fingerprint):
+            return name
+    return None
+
+
+def _role(stage: str) -> str:
+    return ROLES.get(stage, stage)
+
+
+def _changes(before: Evaluation, after: Evaluation | None) -> dict[tuple[str, str], Change]:
+    if after is None:
+        return {}
+    try:
+        comparison = compare([before, after])
+    except UsageError:
+        return {}
+    return {(change.group, change.label): change for change in comparison.contenders[0].changes}

@@ -1,0 +1,168 @@
+"""The report of an Extract Agent's run."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from ctiforge.evaluation.comparison import Change
+from ctiforge.evaluation.statistics import MIN_POSITIVE_ARTICLES
+from ctiforge.reporting import words
+from ctiforge.reporting.contest import GUARDRAILS, PRIMARY, Contest, Side, contest_of
+from ctiforge.reporting.extract_errors import SHOWN, extract_findings
+from ctiforge.reporting.extract_tables import (
+    all_metrics_table,
+    change_table,
+    guardrail_table,
+    length_facts,
+    primary_table,
+    row_table,
+    truncation_table,
+)
+from ctiforge.reporting.gate_section import gate_section
+from ctiforge.reporting.reading import RunFiles
+from ctiforge.reporting.run_sections import cost_section, data_section, lineage_section, training_section
+from ctiforge.reporting.verdict import BUT, dressed, judged, no_verdict
+from ctiforge.reporting.view import Cell, Column, Note, Section, Table, Verdict
+
+_COUNTS_ONLY = f"Fewer than {MIN_POSITIVE_ARTICLES} articles carry no figure: counts only."
+
+
+def extract_sections(run: RunFiles) -> tuple[Verdict, tuple[Section, ...]]:
+    """The verdict, and every section that the run has something for."""
+    contest = contest_of(run)
+    sections = [
+        _comparison(contest),
+        gate_section(run.decision),
+        _types(contest),
+        training_section(run, "loss per answer token (nats)"),
+        _lengths(run),
+        _errors(contest, run.texts),
+        data_section(run),
+        lineage_section(run),
+        cost_section(run, _reading_costs(contest)),
+    ]
+    return _verdict(run, contest), tuple(section for section in sections if section)
+
+
+def _verdict(run: RunFiles, contest: Contest) -> Verdict:
+    if not contest.new:
+        return no_verdict(run, "There is no verdict: this run has no evaluation of a new model.")
+    change = contest.reference.change(PRIMARY) if contest.reference else None
+    if not contest.reference or not change:
+        return no_verdict(run, "There is no verdict: nothing that the new model can be compared with was evaluated.")
+    verdict = judged(
+        change.verdict,
+        contest.reference.role,
+        change.label,
+        change.before,
+        change.after,
+        change.difference,
+        (change.low, change.high),
+        change.articles,
+    )
+    details = (*_other_rivals(contest, contest.reference), *_guardrails(contest.reference))
+    has_loss = any(each.verdict == "worse" for each in _guarded(contest.reference))
+    mark = BUT if has_loss and change.verdict == "better" else verdict.mark
+    return dressed(run, replace(verdict, mark=mark, details=details), tuple(_evaluation_warnings(contest)))
+
+
+def _other_rivals(contest: Contest, reference: Side) -> Iterator[str]:
+    if not reference.role.startswith(("model in use", "as served")):
+        yield f"No model in use was evaluated: the {reference.role} is the strongest of what was."
+    for side in contest.rivals:
+        change = side.change(PRIMARY)
+        if side is not reference and change:
+            yield f"Against the {side.role}: {_said(change)}."
+
+
+def _guardrails(reference: Side) -> Iterator[str]:
+    changes = _guarded(reference)
+    for kind in ("worse", "underpowered"):
+        found = [f"{change.label} {_said(change)}" for change in changes if change.verdict == kind]
+        if found:
+            yield f"What must not get worse, and {'did' if kind == 'worse' else 'may have'}: {'; '.join(found)}."
+    held = [change.label for change in changes if change.verdict not in ("worse", "underpowered", "n/a")]
+    if held:
+        yield f"What must not get worse, and did not: {', '.join(held)}."
+
+
+def _guarded(reference: Side) -> list[Change]:
+    return [change for name in GUARDRAILS if (change := reference.change(name))]
+
+
+def _said(change: Change) -> str:
+    interval = words.signed_interval(change.low, change.high, change.unit)
+    difference = words.signed(change.difference, change.unit)
+    return f"{difference}{f' ({interval})' if interval else ''}, {change.verdict}"
+
+
+def _evaluation_warnings(contest: Contest) -> Iterator[str]:
+    for side in contest.sides:
+        for reason, count in side.evaluation.failed.items():
+            yield f"{words.plural(count, 'article')} failed for the {side.role}: {reason}"
+    for side in contest.rivals:
+        if not side.changes:
+            yield f"The {side.role} was scored on other articles than the new model, and cannot be compared with it"
+
+
+def _comparison(contest: Contest) -> Section | None:
+    if not contest.sides:
+        return None
+    evaluation = contest.sides[-1].evaluation
+    test_set = evaluation.test_set
+    tables = [primary_table(contest), guardrail_table(contest), all_metrics_table(contest)]
+    tables += [change_table(side) for side in contest.rivals if side.changes]
+    lead = (
+        f"{words.plural(len(contest.sides), 'model')} on {words.plural(len(evaluation.articles), 'article')} of "
+        f"{test_set.name} {test_set.version}; intervals: {evaluation.bootstrap.level:.0%}, bootstrap over articles, "
+        f"none below {evaluation.bootstrap.least_articles} articles."
+    )
+    return Section("comparison", "Before and after", lead, tuple(tables))
+
+
+def _types(contest: Contest) -> Section | None:
+    if not contest.new:
+        return None
+    rows = contest.new.evaluation.rows
+    types = [row for row in rows if row.group in ("overall", "type")]
+    subsets = [row for row in rows if row.group in ("values", "tag")]
+    blocks = (
+        row_table("Each type of observable", types, contest, _COUNTS_ONLY),
+        row_table("Unseen and obfuscated values, and articles by tag", subsets, contest, _COUNTS_ONLY),
+    )
+    return Section("types", "Types and subsets", "Where the new model is good, and where it is not.", blocks)
+
+
+def _lengths(run: RunFiles) -> Section | None:
+    if not run.formatted:
+        return None
+    blocks = (truncation_table(run.formatted), length_facts(run.formatted))
+    return Section("lengths", "Lengths", "Nothing is cut off an answer: articles are read in windows.", blocks)
+
+
+def _errors(contest: Contest, texts: Mapping[str, str]) -> Section | None:
+    if not contest.new:
+        return None
+    findings = extract_findings(contest.new.evaluation, texts)
+    if not findings.groups:
+        return Section("errors", "Errors", "The new model made none.", ())
+    lead = (
+        f"What the new model missed or got wrong, with the article’s own words around it; at most {SHOWN} of each "
+        "kind and type. Wrong values stand in the article but nobody labelled them as that type; altered ones are "
+        "written differently there; invented ones do not stand there at all."
+    )
+    blocks = (findings,) if texts else (Note(("The articles’ text is not at hand.",), "unsure"), findings)
+    return Section("errors", "Errors", lead, blocks)
+
+
+def _reading_costs(contest: Contest) -> Table | None:
+    """What reading an article costs each model."""
+    if not contest.sides:
+        return None
+    names = ("seconds_per_article", "prompt_tokens", "answer_tokens")
+    metrics = [side.evaluation.metrics for side in contest.sides]
+    rows = tuple(
+        (Cell(side.role), *(Cell(words.figure(each[name].value, "number")) for name in names))
+        for side, each in zip(contest.sides, metrics, strict=True)
+    )
+    columns = (Column("", False), Column("seconds"), Column("prompt tokens"), Column("answer tokens"))
+    return Table("An article on average", columns, rows)

@@ -1,0 +1,56 @@
+"""What the gate decided, check by check."""
+
+from ctiforge.evaluation.gate import Check, Decision
+from ctiforge.reporting import words
+from ctiforge.reporting.view import Cell, Column, Mark, Section, Table
+
+_MARKS = {
+    "better": Mark("good", "▲", "better"),
+    "no worse": Mark("good", "✓", "no worse"),
+    "equivalent": Mark("unsure", "≈", "equivalent"),
+    "underpowered": Mark("unsure", "?", "underpowered"),
+    "worse": Mark("bad", "▼", "worse"),
+    "n/a": Mark("plain", "–", "n/a"),
+}
+
+
+def gate_mark(decision: Decision) -> Mark:
+    """Passed or not."""
+    if not decision.passed:
+        return Mark("bad", "✕", "not passed")
+    return Mark("good", "✓", "passed as equivalent" if decision.accepted_equivalent else "passed")
+
+
+def gate_section(decision: Decision | None) -> Section | None:
+    """Every check with its numbers; None where there was no gate."""
+    if not decision:
+        return None
+    against = f"{decision.against.name} ({decision.against.version})" if decision.against else "nothing"
+    lead = (
+        f"{decision.candidate.name} against {against}: the first figure must be better, the others must not lose more "
+        f"than their margin. Models compared in pairs on this test set so far: {decision.comparisons:,}."
+    )
+    columns = ("", "against", "before", "after", "gain", "at least", "must be above", "articles", "verdict")
+    table = Table(
+        "Checks of the gate",
+        tuple(Column(title, is_number=title not in ("", "against", "verdict")) for title in columns),
+        tuple(_row(check) for check in decision.checks),
+        note="Gain: how much better the new model is, whichever direction that is in. At least: its one-sided "
+        f"{decision.level:.0%} bound.",
+    )
+    return Section("gate", "Gate", lead, (table,) if decision.checks else ())
+
+
+def _row(check: Check) -> tuple[Cell, ...]:
+    threshold = 0.0 if check.role == "primary" else -check.margin
+    return (
+        Cell(check.label, below=words.direction(check.direction)),
+        Cell(check.against),
+        Cell(words.figure(check.before, check.unit)),
+        Cell(words.figure(check.after, check.unit)),
+        Cell(words.signed(check.gain, check.unit), strong=True),
+        Cell(words.signed(check.low, check.unit)),
+        Cell(words.signed(threshold)),
+        Cell(words.count(check.articles)),
+        Cell(mark=_MARKS[check.verdict]),
+    )

@@ -1,0 +1,236 @@
+"""The report of an OS-BERT run."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from ctiforge.errors import UsageError
+from ctiforge.evaluation.classification import ClassFigures, ClassifierEvaluation, Row
+from ctiforge.evaluation.classifier_comparison import ComparedRow, Difference, compare_classifiers
+from ctiforge.evaluation.gate import RULES
+from ctiforge.evaluation.report import MetricFigure
+from ctiforge.evaluation.statistics import MIN_POSITIVE_ARTICLES
+from ctiforge.reporting import words
+from ctiforge.reporting.charts import difference_plot, reach_of, share_plot
+from ctiforge.reporting.contest import new_stage
+from ctiforge.reporting.gate_section import gate_section
+from ctiforge.reporting.os_errors import SHOWN, FindCues, os_findings
+from ctiforge.reporting.reading import RunFiles
+from ctiforge.reporting.run_sections import cost_section, data_section, lineage_section, training_section
+from ctiforge.reporting.verdict import dressed, judged, no_verdict
+from ctiforge.reporting.view import Block, Cell, Column, Note, Section, Table, Verdict
+
+PRIMARY = RULES["os-bert"].primary
+_IN_USE = "eval_os_in_use"
+_KINDS = {"floor": "floor", "baseline": "baseline", "snippet": "snippet", "model": "model"}
+_AGREEMENT = (
+    "The test labels come from the labeler that the model was trained on: the figures say how far the two agree, "
+    "not how often the model is right"
+)
+
+
+def os_sections(run: RunFiles, find_cues: FindCues) -> tuple[Verdict, tuple[Section, ...]]:
+    """The verdict, and every section that the run has something for."""
+    name = new_stage(run)
+    new = run.classified.get(name) if name else None
+    rows = _compared(run, new) if new else ()
+    sections = [
+        _comparison(new, rows) if new else None,
+        gate_section(run.decision),
+        _classes(new) if new else None,
+        training_section(run, "loss per article (nats)"),
+        _errors(new, run.texts, find_cues) if new else None,
+        data_section(run),
+        lineage_section(run),
+        cost_section(run, _reading_costs(rows)),
+    ]
+    return _verdict(run, new, rows), tuple(section for section in sections if section)
+
+
+def _compared(run: RunFiles, new: ClassifierEvaluation) -> tuple[ComparedRow, ...]:
+    """Every row of every evaluation of the same test set, the new model's last."""
+    rows: tuple[ComparedRow, ...] = ()
+    in_use = run.classified.get(_IN_USE)
+    if in_use:
+        try:
+            rows = compare_classifiers([in_use, new]).rows
+        except UsageError:
+            rows = ()
+    return rows or compare_classifiers([new]).rows
+
+
+def _verdict(run: RunFiles, new: ClassifierEvaluation | None, rows: tuple[ComparedRow, ...]) -> Verdict:
+    if not new:
+        return no_verdict(run, "There is no verdict: this run has no evaluation of a new model.")
+    reference = _reference(run, rows)
+    if not reference:
+        return no_verdict(run, "There is no verdict: nothing that the new model can be compared with was evaluated.")
+    difference = reference.differences[PRIMARY]
+    verdict = judged(
+        difference.verdict,
+        _role(run, reference.row),
+        "macro-F1",
+        reference.row.metrics[PRIMARY].value,
+        new.result.metrics[PRIMARY].value,
+        difference.value,
+        (difference.low, difference.high),
+        len(new.cases),
+    )
+    warnings = (_AGREEMENT,) if new.measure == "agreement" else ()
+    details = tuple(_details(run, rows, reference, new.measure))
+    return dressed(run, replace(verdict, details=details), warnings)
+
+
+def _reference(run: RunFiles, rows: tuple[ComparedRow, ...]) -> ComparedRow | None:
+    """The model in use, where none was evaluated the strongest floor or baseline."""
+    in_use = run.classified.get(_IN_USE)
+    rivals = [each for each in rows if each.differences and each.row.kind != "snippet"]
+    same = next((each for each in rivals if in_use and each.row.name == in_use.result.name), None)
+    return same or max(rivals, key=lambda each: each.row.metrics[PRIMARY].value or 0.0, default=None)
+
+
+def _role(run: RunFiles, row: Row) -> str:
+    in_use = run.classified.get(_IN_USE)
+    if in_use and row.name == in_use.result.name:
+        return "model in use"
+    return f"{row.name} {_KINDS[row.kind]}"
+
+
+def _details(run: RunFiles, rows: tuple[ComparedRow, ...], reference: ComparedRow, measure: str) -> Iterator[str]:
+    if not _role(run, reference.row).startswith("model in use"):
+        yield f"No model in use was evaluated: {reference.row.name} is the strongest of what was."
+    accuracy = reference.differences.get("accuracy")
+    if accuracy:
+        yield f"{measure.capitalize()} against it: {_said(accuracy)}."
+    for each in rows:
+        if each is not reference and PRIMARY in each.differences:
+            yield f"Macro-F1 against {each.row.name}: {_said(each.differences[PRIMARY])}."
+
+
+def _said(difference: Difference) -> str:
+    interval = words.signed_interval(difference.low, difference.high)
+    return f"{words.signed(difference.value)}{f' ({interval})' if interval else ''}, {difference.verdict}"
+
+
+def _comparison(new: ClassifierEvaluation, rows: tuple[ComparedRow, ...]) -> Section:
+    found = [each.differences[PRIMARY] for each in rows if PRIMARY in each.differences]
+    reach = reach_of(end for each in found for end in (each.low, each.high, each.value))
+    columns = (
+        Column("", False),
+        Column(new.measure),
+        Column("macro-F1"),
+        Column("0 to 1", False),
+        Column("weighted F1"),
+        Column("new model’s lead"),
+        Column(f"−{reach:.2f} to +{reach:.2f}", False),
+        Column("", False),
+    )
+    table = Table(
+        "Every classifier on the same articles",
+        columns,
+        tuple(_compared_row(each, reach) for each in rows),
+        note="The lead is in macro-F1 and paired: one draw of articles serves both sides. " + words.UNDERPOWERED,
+    )
+    lead = (
+        f"{words.plural(len(rows), 'classifier')} on {words.plural(len(new.cases), 'article')} of {new.test_set.name} "
+        f"{new.test_set.version}; intervals: {new.bootstrap.level:.0%}, bootstrap over articles."
+    )
+    return Section("comparison", "Before and after", lead, (table,))
+
+
+def _compared_row(compared: ComparedRow, reach: float) -> tuple[Cell, ...]:
+    row, difference = compared.row, compared.differences.get(PRIMARY)
+    is_new = not compared.differences
+    macro = row.metrics[PRIMARY]
+    cells = [
+        Cell(row.name, below="new model" if is_new else _KINDS[row.kind], strong=is_new),
+        _metric_cell(row.metrics["accuracy"], is_new),
+        _metric_cell(macro, is_new),
+        Cell(plot=share_plot(f"{row.name}: macro-F1 {words.figure(macro.value)}", macro.value, macro.low, macro.high))
+        if macro.value is not None
+        else Cell(),
+        Cell(words.figure(row.metrics["weighted_f1"].value), strong=is_new),
+    ]
+    if not difference:
+        return (*cells, Cell(), Cell(), Cell())
+    interval = words.signed_interval(difference.low, difference.high)
+    says = f"new model against {row.name}: {words.signed(difference.value)}, interval {interval or 'none'}"
+    plot = difference_plot(says, difference.value, difference.low, difference.high, reach)
+    lead = Cell(words.signed(difference.value), below=interval, strong=True)
+    return (*cells, lead, Cell(plot=plot), Cell(mark=words.MARKS[difference.verdict]))
+
+
+def _metric_cell(metric: MetricFigure, is_new: bool) -> Cell:
+    return Cell(words.figure(metric.value), below=words.interval(metric.low, metric.high), strong=is_new)
+
+
+def _classes(new: ClassifierEvaluation) -> Section:
+    head = ("precision", "recall", "found", "articles", "predicted")
+    report = Table(
+        "Each class",
+        (Column("", False), Column("F1"), Column("0 to 1", False), *(Column(each) for each in head)),
+        tuple(_class_row(each) for each in new.result.classes),
+        note=f"Fewer than {MIN_POSITIVE_ARTICLES} articles carry no figure: counts only.",
+    )
+    truth = "true" if new.measure == "accuracy" else "labelled"
+    confusion = Table(
+        f"Confusion: {truth} class down, predicted class across",
+        (Column("", False), *(Column(label) for label in new.labels)),
+        tuple(_confusion_row(number, label, new.result) for number, label in enumerate(new.labels)),
+        note="The darker a cell, the larger its share of the row; what is right is framed.",
+    )
+    blocks: tuple[Block, ...] = (report, confusion)
+    return Section("classes", "Classes", "Where the new model is good, and what it takes for what.", blocks)
+
+
+def _class_row(each: ClassFigures) -> tuple[Cell, ...]:
+    counts = [Cell(words.count(number)) for number in (each.found, each.support, each.predicted)]
+    if each.low is None or each.f1 is None:
+        return (Cell(each.label), Cell("counts only"), Cell(), Cell(), Cell(), *counts)
+    interval = words.interval(each.low, each.high)
+    says = f"{each.label}: F1 {words.figure(each.f1)}, interval {interval}"
+    return (
+        Cell(each.label),
+        Cell(words.figure(each.f1), below=interval, strong=True),
+        Cell(plot=share_plot(says, each.f1, each.low, each.high, bar=True)),
+        Cell(words.figure(each.precision)),
+        Cell(words.figure(each.recall)),
+        *counts,
+    )
+
+
+def _confusion_row(number: int, label: str, row: Row) -> tuple[Cell, ...]:
+    counts = row.confusion[number]
+    total = sum(counts) or 1
+    shaded = (
+        Cell(str(count), shade=-(-5 * count // total), strong=column == number) for column, count in enumerate(counts)
+    )
+    return (Cell(label), *shaded)
+
+
+def _errors(new: ClassifierEvaluation, texts: Mapping[str, str], find_cues: FindCues) -> Section:
+    findings = os_findings(new, texts, find_cues)
+    if not findings.groups:
+        return Section("errors", "Errors", "The new model made none.", ())
+    lead = (
+        f"Articles that the new model took for another class, at most {SHOWN} of each, with the passages in which "
+        "the rule of keywords sees something for the true class or for the one it was taken for."
+    )
+    blocks: tuple[Block, ...] = (findings,)
+    if not texts:
+        blocks = (Note(("The articles’ text is not at hand.",), "unsure"), findings)
+    return Section("errors", "Errors", lead, blocks)
+
+
+def _reading_costs(rows: tuple[ComparedRow, ...]) -> Table | None:
+    """Latency and size of every classifier."""
+    if not rows:
+        return None
+    cells = tuple((Cell(each.row.name), *_cost_cells(each.row)) for each in rows)
+    columns = (Column("", False), Column("median"), Column("95th percentile"), Column("on disk"))
+    return Table("Seconds for an article, and size", columns, cells)
+
+
+def _cost_cells(row: Row) -> tuple[Cell, ...]:
+    latency = row.latency_s
+    seconds = (f"{latency.median:.3f}", f"{latency.p95:.3f}") if latency else ("–", "–")
+    return (*(Cell(each) for each in seconds), Cell(words.size(row.size_bytes) or "–"))

@@ -1,0 +1,153 @@
+"""Reads what a run left in its store: whatever is there, and a word about whatever is not."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from ctiforge.data.testsets import TestSet, find_testset, load_testset
+from ctiforge.errors import CtiforgeError, DataError
+from ctiforge.evaluation.classification import ClassifierEvaluation, read_classifier_evaluation
+from ctiforge.evaluation.gate import Decision
+from ctiforge.evaluation.report import Evaluation, TestSetInfo, read_evaluation
+from ctiforge.reporting.records import Formatted, Harvest, LogLine, Prepared, Training
+from ctiforge.store.artifacts import Input, Manifest, fetch_input, find_input
+from ctiforge.store.objects import ObjectStore
+from ctiforge.store.runs import RunRecord, StageRecord, load_run
+
+Read = TypeVar("Read")
+Kind = TypeVar("Kind", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """One run; dictionaries go by the stage's name, and hold only stages that have such a file."""
+
+    record: RunRecord
+    manifests: dict[str, Manifest] = field(default_factory=dict)
+    evaluations: dict[str, Evaluation] = field(default_factory=dict)
+    classified: dict[str, ClassifierEvaluation] = field(default_factory=dict)
+    training: Training | None = None
+    log: tuple[LogLine, ...] = ()
+    formatted: Formatted | None = None
+    harvest: Harvest | None = None
+    prepared: Prepared | None = None
+    decision: Decision | None = None
+    test_set: TestSet | None = None
+    texts: dict[str, str] = field(default_factory=dict)
+    """Article id to content, of the test set."""
+    problems: tuple[str, ...] = ()
+    """What could not be read, and why."""
+
+    @property
+    def tested(self) -> TestSetInfo | None:
+        """What the last evaluation was made on, which is that of the new model where there is one."""
+        infos = [each.test_set for each in self.evaluations.values()]
+        infos += [each.test_set for each in self.classified.values()]
+        return infos[-1] if infos else None
+
+
+def read_run(store: ObjectStore, run_id: str | None = None) -> RunFiles:
+    """The run with this id, or whose id begins so; None: the newest. UsageError when there is none.
+
+    A file that is damaged, of another age or gone becomes a problem of the result, and stops nothing.
+    """
+    record = load_run(store, run_id)
+    with TemporaryDirectory() as scratch:
+        reader = _Reader(Path(scratch))
+        manifests = {stage.name: found for stage in record.stages if (found := reader.manifest(stage))}
+        stages = [stage for stage in record.stages if stage.name in manifests]
+        evaluations = {
+            stage.name: each for stage in stages if (each := reader.one(stage, "evaluation.json", _evaluation))
+        }
+        run = RunFiles(
+            record=record,
+            manifests=manifests,
+            evaluations={name: each for name, each in evaluations.items() if isinstance(each, Evaluation)},
+            classified={name: each for name, each in evaluations.items() if isinstance(each, ClassifierEvaluation)},
+            training=reader.first(stages, "training_metadata.json", _reads(Training)),
+            log=reader.first(stages, "log.jsonl", _log_lines) or (),
+            formatted=reader.first(stages, "format.json", _reads(Formatted)),
+            harvest=reader.first(stages, "report.json", _reads(Harvest)),
+            prepared=reader.first(stages, "prepare.json", _reads(Prepared)),
+            decision=reader.first(stages, "decision.json", _reads(Decision)),
+        )
+        tested = run.tested
+        test_set, texts = _test_articles(store, tested, reader.problems) if tested else (None, {})
+        return replace(run, test_set=test_set, texts=texts, problems=tuple(reader.problems))
+
+
+class _Reader:
+    """Reads single files of artifacts, and notes what cannot be read."""
+
+    def __init__(self, scratch: Path) -> None:
+        self.problems: list[str] = []
+        self._scratch = scratch
+        self._found: dict[str, Input] = {}
+
+    def manifest(self, stage: StageRecord) -> Manifest | None:
+        if not stage.artifact:
+            return None
+        try:
+            self._found[stage.name] = find_input(stage.artifact)
+            return self._found[stage.name].manifest
+        except CtiforgeError as error:
+            self.problems.append(f"{stage.name}: {error}")
+            return None
+
+    def one(self, stage: StageRecord, name: str, parse: Callable[[str, str], Read]) -> Read | None:
+        """A file of the stage's artifact; None where it has none, or none that can be read."""
+        found = self._found[stage.name]
+        if name not in found.files:
+            return None
+        try:
+            path = fetch_input(replace(found, files={name: found.files[name]}), self._scratch / stage.name) / name
+            return parse(path.read_text(encoding="utf-8", errors="replace"), f"{name} of {stage.name}")
+        except CtiforgeError as error:
+            self.problems.append(str(error))
+            return None
+
+    def first(self, stages: list[StageRecord], name: str, parse: Callable[[str, str], Read]) -> Read | None:
+        """The file of the first stage that has one."""
+        found = (self.one(stage, name, parse) for stage in stages)
+        return next((each for each in found if each is not None), None)
+
+
+def _evaluation(text: str, source: str) -> Evaluation | ClassifierEvaluation:
+    is_classification = '"kind":"classification"' in text[:200].replace(" ", "").replace("\n", "")
+    return read_classifier_evaluation(text, source) if is_classification else read_evaluation(text, source)
+
+
+def _reads(kind: type[Kind]) -> Callable[[str, str], Kind]:
+    def parse(text: str, source: str) -> Kind:
+        try:
+            return kind.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "the file"
+            raise DataError(f"{source} cannot be read: {where}: {first['msg']}") from None
+
+    return parse
+
+
+def _log_lines(text: str, source: str) -> tuple[LogLine, ...]:
+    parse = _reads(LogLine)
+    return tuple(parse(line, source) for line in text.splitlines() if line.strip())
+
+
+def _test_articles(store: ObjectStore, info: TestSetInfo, problems: list[str]) -> tuple[TestSet | None, dict[str, str]]:
+    """The test set and its articles' texts, where the store holds exactly what was evaluated."""
+    reference = f"{info.name}@{info.version}"
+    try:
+        known = find_testset(store, reference)
+        if known is None or known.sha256 != info.content_hash:
+            problems.append(f"the articles of {reference} are not in the store: errors come without their text")
+            return None, {}
+        test_set, articles = load_testset(store, reference)
+    except CtiforgeError as error:
+        problems.append(str(error))
+        return None, {}
+    return test_set, {article.id: article.content for article in articles}

@@ -1,0 +1,176 @@
+import pytest
+
+from ctiforge.reporting.extract_errors import SHOWN, extract_findings
+from ctiforge.reporting.extract_report import extract_sections
+from ctiforge.reporting.records import Formatted, Harvest, LogLine, Training
+from ctiforge.store.runs import Cause, RunRecord, StageRecord
+from tests.unit.reporting.making import (
+    FORMATTED,
+    HARVEST,
+    LOG,
+    STARTED,
+    articles,
+    evaluation,
+    run_files,
+    training_metadata,
+)
+
+RECORDS = articles(40)
+TEXTS = {record.id: record.content for record in RECORDS}
+HALF = evaluation(RECORDS, "half", finds_every=2)
+ALL = evaluation(RECORDS, "all")
+INVENTING = evaluation(RECORDS, "inventing", invents=True)
+
+
+def verdict(**evaluations):
+    return extract_sections(run_files(evaluations))[0]
+
+
+def table(sections, caption):
+    blocks = [block for section in sections for block in section.blocks if block.kind == "table"]
+    return next(block for block in blocks if block.caption.startswith(caption))
+
+
+def texts_of(table):
+    return [[cell.mark.word if cell.mark else cell.text for cell in row] for row in table.rows]
+
+
+def test_better_says_than_what_by_how_much_and_over_how_many_articles():
+    found = verdict(eval_in_use=HALF, eval_tuned=ALL)
+    assert (found.mark.word, found.mark.tone) == ("better", "good")
+    assert found.sentence.startswith(
+        "The new model is better than the model in use: micro-F1 1.000 instead of 0.667, +0.333 (95% interval +"
+    )
+    assert found.sentence.endswith(", 40 articles).")
+    assert "What must not get worse, and did not: macro-F1, JSON validity, raw, predicted values" in found.details[-1]
+
+
+def test_worse_says_so():
+    found = verdict(eval_in_use=ALL, eval_tuned=HALF)
+    assert (found.mark.word, found.mark.tone) == ("worse", "bad")
+    assert found.sentence.startswith("The new model is worse than the model in use: micro-F1 0.667 instead of 1.000")
+
+
+def test_a_win_with_a_loss_is_no_green_one():
+    quarter = evaluation(RECORDS, "quarter", finds_every=4)
+    found = verdict(eval_in_use=quarter, eval_regex=ALL, eval_tuned=INVENTING)
+    assert (found.mark.word, found.mark.tone) == ("better, with a loss", "unsure")
+    assert any("and did: predicted values in the article −0.333" in line for line in found.details)
+    assert any(line.startswith("Against the regex floor: −0.200") for line in found.details)
+
+
+def test_too_few_articles_are_underpowered_in_words():
+    few = articles(6)
+    found = verdict(eval_base=evaluation(few, "half", finds_every=2), eval_tuned=evaluation(few, "all"))
+    assert found.mark.word == "underpowered"
+    assert found.sentence.startswith("Too little data to tell whether the new model is better than the base model")
+    assert "no interval, 6 articles" in found.sentence
+    assert found.details[0] == "No model in use was evaluated: the base model is the strongest of what was."
+
+
+def test_failed_articles_leaks_and_the_warnings_of_training_are_told():
+    run = run_files(
+        {"eval_base": HALF, "eval_tuned": evaluation(RECORDS, "all", failed="Timeout: no answer")},
+        training=Training.model_validate(training_metadata()),
+        formatted=Formatted.model_validate(FORMATTED),
+        problems=("report.json of harvest_extract cannot be read",),
+    )
+    assert extract_sections(run)[0].warnings == (
+        "1 article failed for the new model: Timeout: no answer",
+        "1 training article repeats a held-out one and was left out of training",
+        "900 training examples: 1000 are recommended for full fine-tuning",
+        "report.json of harvest_extract cannot be read",
+    )
+
+
+def test_a_run_that_failed_tells_what_is_missing_and_why():
+    cause = Cause(category="oom", summary="out of memory", detail="OOMKilled", remedy="a smaller batch")
+    stages = [
+        StageRecord(name="harvest_extract", program="harvest_extract", state="done"),
+        StageRecord(name="train_extract", program="x", state="failed", exit_code=3, last_lines=["a", "too few"]),
+        StageRecord(name="eval_base", program="x", state="failed", cause=cause),
+        StageRecord(name="eval_tuned", program="x"),
+    ]
+    record = RunRecord(id="r", line="extract", state="failed", started_at=STARTED, stages=stages)
+    found, sections = extract_sections(run_files({}, record=record, manifests={}))
+    assert found.mark.word == "no verdict"
+    assert found.missing == (
+        "train_extract: failed with exit code 3; it said last: too few",
+        "eval_base: failed; out of memory; the cluster says: OOMKilled; to do: a smaller batch",
+        "eval_tuned: never started",
+    )
+    assert [section.id for section in sections] == ["lineage", "cost"]
+
+
+def test_every_section_is_there_when_everything_is():
+    run = run_files(
+        {"eval_regex": HALF, "eval_base": HALF, "eval_tuned": INVENTING},
+        training=Training.model_validate(training_metadata()),
+        log=tuple(LogLine.model_validate(line) for line in LOG),
+        formatted=Formatted.model_validate(FORMATTED),
+        harvest=Harvest.model_validate(HARVEST),
+        texts=TEXTS,
+    )
+    _, sections = extract_sections(run)
+    assert [section.id for section in sections] == [
+        *("comparison", "types", "training", "lengths", "errors", "data", "lineage", "cost")
+    ]
+    truncation = table(sections, "What 304 tokens leave")
+    assert texts_of(truncation)[0] == ["answers lost", "0", "all of it in 41 articles"]
+    assert texts_of(truncation)[2][1:] == ["99.6%", "2.90%"]
+    assert texts_of(table(sections, "Settings that differ")) == [["epochs", "3", "4"]]
+    assert texts_of(table(sections, "Harvested by type"))[1] == ["services", "45", "20", "25", "40"]
+    chart = next(block for section in sections for block in section.blocks if block.kind == "chart")
+    assert chart.marked_text == "lowest validation loss 0.25 at step 100"
+
+
+def test_below_ten_articles_a_row_has_counts_and_no_figure():
+    few = articles(6)
+    _, sections = extract_sections(run_files({"eval_tuned": evaluation(few, "all", invents=True)}))
+    rows = texts_of(table(sections, "Each type of observable"))
+    assert rows[1] == ["cmdline", "counts only", "", "", "", "6", "6", "12", "6"]
+
+
+def test_the_leads_of_the_new_model_are_in_the_first_table():
+    _, sections = extract_sections(run_files({"eval_base": HALF, "eval_tuned": ALL}))
+    rows = texts_of(table(sections, "Micro-F1 of every model"))
+    assert rows[0][:2] == ["base model", "0.667"]
+    assert rows[0][3:6] == ["+0.333", "", "better"]
+    assert rows[1][:4] == ["new model", "1.000", "", ""]
+
+
+def test_missed_values_are_shown_where_they_stand():
+    findings = extract_findings(HALF, TEXTS)
+    group = findings.groups[0]
+    assert (group.title, group.counts, group.more) == ("cmdline", "20 missed", 20 - SHOWN)
+    first = group.findings[0]
+    assert (first.value, first.mark.word, first.article) == ("whoami /all /fo 1", "missed", "a1 · Report 1")
+    assert [(piece.text, piece.is_marked) for piece in first.passages[0].pieces][:2] == [
+        ("Report 1. The actor ran ", False),
+        ("whoami /all /fo 1", True),
+    ]
+    assert "Not in the training data." in first.remarks
+
+
+def test_of_an_article_with_many_errors_others_are_shown_too():
+    many = evaluation(RECORDS, "none", finds_every=100)
+    articles_shown = [finding.article for finding in extract_findings(many, TEXTS).groups[0].findings]
+    assert len(set(articles_shown)) == SHOWN
+
+
+def test_invented_values_have_no_passage_and_altered_ones_that_of_what_is_near():
+    item = next(item for item in INVENTING.articles[0].items if item.outcome == "wrong")
+    altered = item.model_copy(
+        update={"grounding": "altered", "predicted": "whoami /al /fo 0", "nearest": "whoami /all /fo 0"}
+    )
+    article = INVENTING.articles[0].model_copy(update={"items": (item, altered)})
+    findings = extract_findings(INVENTING.model_copy(update={"articles": (article,)}), TEXTS).groups[0].findings
+    assert [finding.mark.word for finding in findings] == ["invented", "altered"]
+    assert findings[0].passages == ()
+    assert [piece.text for piece in findings[1].passages[0].pieces if piece.is_marked] == ["whoami /all /fo 0"]
+
+
+@pytest.mark.parametrize("texts", [{}, {"a1": ""}])
+def test_without_the_text_errors_are_told_all_the_same(texts):
+    first = extract_findings(HALF, texts).groups[0].findings[0]
+    assert (first.value, first.passages) == ("whoami /all /fo 1", ())
