@@ -41,13 +41,15 @@ class Settings(BaseSettings):
     test_set: str = "demo"
     """The test set that it is evaluated on: `name` (its newest version) or `name@2`."""
     in_use: str | None = None
-    """The one in use, a folder, an artifact or a hub name: evaluated beside the new one; None: there is none."""
+    """The one in use, a folder, an artifact or a hub name: evaluated beside the new one; None: the champion, if any."""
     os_model: str = "demo"
     """OS-BERT's base model; `demo` is a small encoder from a package."""
     os_test_set: str = "demo-os"
     """The test set that it is evaluated on."""
     os_in_use: str | None = None
-    """The one in use, a folder or an artifact."""
+    """The one in use, a folder or an artifact; None: the champion, if any."""
+    promote_auto: bool = False
+    """Whether a run ends with the gate: a model that passes it becomes the champion of its line."""
     max_length: int | None = Field(None, gt=0)
     """Tokens of prompt, window and answer together; None: each program's own default."""
     outputs: str = "outputs"

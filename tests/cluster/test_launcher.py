@@ -151,7 +151,7 @@ def test_doctor_finds_everything_well_and_says_what_is_not(place: Place) -> None
     well = place.ctiforge("doctor")
     output, _ = well.communicate(timeout=240)
     assert well.returncode == 0, output
-    assert output.count("ok: ") == 3 + 9 + 5
+    assert output.count("ok: ") == 3 + 10 + 5
     place.install("database.existingSecret=absent", "images.train.tag=absent")
     ill = place.ctiforge("doctor")
     output, _ = ill.communicate(timeout=240)

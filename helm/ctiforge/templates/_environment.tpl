@@ -38,6 +38,7 @@
 {{- with .Values.settings.maxLength }}
 - {name: CTIFORGE_MAX_LENGTH, value: {{ . | int | quote }}}
 {{- end }}
+- {name: CTIFORGE_PROMOTE_AUTO, value: {{ .Values.promote.auto | quote }}}
 - {name: CTIFORGE_STAGES, value: {{ .Values.settings.stages | toJson | quote }}}
 {{- with .Values.webhook.existingSecret }}
 {{ include "ctiforge.secretVariable" (list "CTIFORGE_WEBHOOK_URL" . $.Values.webhook.key) }}

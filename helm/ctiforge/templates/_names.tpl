@@ -47,4 +47,5 @@ train_os_bert: {image: train, database: false, hub: true, labeler: false}
 baselines_os: {image: train, database: false, hub: true, labeler: false}
 eval_os_bert: {image: train, database: false, hub: true, labeler: false}
 compare: {image: cpu, database: false, hub: false, labeler: false}
+promote: {image: cpu, database: false, hub: false, labeler: false}
 {{- end -}}

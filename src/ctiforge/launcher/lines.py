@@ -20,7 +20,9 @@ class LineStage:
     needs: str | None = None
     """The setting without which the line has no such stage."""
     reads_database: bool = False
-    """Gets DATABASE_URL, and always runs: what it will find there, nobody knows before."""
+    """Gets DATABASE_URL."""
+    live: bool = False
+    """Always runs: what it will find, in a database or the registry of models, nobody knows before."""
     collect: str | None = None
     """The file of its artifact that is copied to the outputs folder for people."""
     report: str | None = None
@@ -35,6 +37,7 @@ EXTRACT = (
         "harvest_extract",
         ("--from-database={from_database}", "--json-files={json_files}"),
         reads_database=True,
+        live=True,
     ),
     # of the harvest only the records count: another report about the same records trains nothing anew
     LineStage(
@@ -106,10 +109,26 @@ EXTRACT = (
         collect="comparison.md",
         report="comparison.txt",
     ),
+    # a first version must beat the model in use, or the rules where there is none
+    LineStage(
+        "promote_extract",
+        "promote",
+        (
+            "extract",
+            "--model={train_extract}",
+            "--evaluation={eval_tuned}",
+            "--against={eval_in_use}",
+            "--against={eval_regex}",
+        ),
+        needs="promote_auto",
+        live=True,
+        collect="decision.json",
+        report="decision.txt",
+    ),
 )
 
 OS_BERT = (
-    LineStage("prepare_os", "prepare_os", reads_database=True),
+    LineStage("prepare_os", "prepare_os", reads_database=True, live=True),
     LineStage(
         "train_os_bert",
         "train_os_bert",
@@ -143,6 +162,22 @@ OS_BERT = (
         collect="comparison.md",
         report="comparison.txt",
     ),
+    # its own evaluation stands for the floors in it
+    LineStage(
+        "promote_os_bert",
+        "promote",
+        (
+            "os-bert",
+            "--model={train_os_bert}",
+            "--evaluation={eval_os_bert}",
+            "--against={eval_os_in_use}",
+            "--against={eval_os_bert}",
+        ),
+        needs="promote_auto",
+        live=True,
+        collect="decision.json",
+        report="decision.txt",
+    ),
 )
 
 LINES = {"extract": EXTRACT, "os-bert": OS_BERT}
@@ -156,14 +191,16 @@ class LineSettings:
     """The base model that is trained."""
     test_set: str
     in_use: str
-    """The model in use."""
+    """The model in use; where it is not set, the registry's champion."""
+    eval_in_use: str
+    """The stage that evaluates it."""
     reads_files: bool
     """Whether it can do without a database, with files alone."""
 
 
 SETTINGS = {
-    "extract": LineSettings("model", "test_set", "in_use", reads_files=True),
-    "os-bert": LineSettings("os_model", "os_test_set", "os_in_use", reads_files=False),
+    "extract": LineSettings("model", "test_set", "in_use", "eval_in_use", reads_files=True),
+    "os-bert": LineSettings("os_model", "os_test_set", "os_in_use", "eval_os_in_use", reads_files=False),
 }
 
 

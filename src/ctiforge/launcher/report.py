@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from ctiforge.errors import ExitCode
 from ctiforge.store.fingerprint import SHORT
 from ctiforge.store.objects import ObjectStore
 from ctiforge.store.runs import RunRecord, StageRecord, load_run, run_ids
@@ -36,7 +37,7 @@ def _run_line(run: RunRecord) -> str:
     if run.ended_at:
         words.append(_took(run.started_at, run.ended_at))
     if run.exit_code:
-        words.append(f"exit code {run.exit_code}")
+        words.append(_ended(run.exit_code))
     return "  ".join(words)
 
 
@@ -47,10 +48,14 @@ def _stage_words(stage: StageRecord) -> str:
     if stage.started_at and stage.ended_at:
         words.append(_took(stage.started_at, stage.ended_at))
     if stage.exit_code:
-        words.append(f"exit code {stage.exit_code}")
+        words.append(_ended(stage.exit_code))
     if stage.artifact:
         words.append(stage.artifact)
     return "  ".join(words)
+
+
+def _ended(exit_code: int) -> str:
+    return "the gate was not passed" if exit_code == ExitCode.GATE else f"exit code {exit_code}"
 
 
 def _took(start: datetime, end: datetime) -> str:

@@ -30,11 +30,13 @@ from ctiforge.launcher.webhook import send
 from ctiforge.settings import Settings
 from ctiforge.store.artifacts import artifact_key, fetch
 from ctiforge.store.fingerprint import SHORT
+from ctiforge.store.models import Registry
 from ctiforge.store.objects import ObjectStore, open_store
 from ctiforge.store.runs import RunRecord, StageRecord, load_run, new_run, save_run
 
 DEMO = "demo"
 DEMO_DATABASE = "demo_database"
+ERROR = "error: "
 MEANINGS = {
     int(ExitCode.USAGE): "usage or configuration error",
     int(ExitCode.DATA): "data error",
@@ -59,11 +61,17 @@ def run_line(name: str, settings: Settings, backend: Backend, *, dry_run: bool =
     With `dry_run` it stops after the plan. A run of `settings.run_id` that is there already is gone
     on with: what it harvested stays. Raises StageFailedError when a stage fails,
     InterruptedRunError after SIGTERM, KeyboardInterrupt after Ctrl-C; what is finished by then
-    stays, so that the same call goes on from there.
+    stays, so that the same call goes on from there. A gate that was not passed is no failure: the run
+    is done, and SystemExit 5 tells it from one that promoted.
     """
     check_flags(settings.stages, LINES.values())
+    settings, notes = _with_champion(name, settings)
     line = stages_of(LINES[name], settings.model_dump())
-    drive(LineRun.of(name, line, settings, backend), dry_run=dry_run)
+    run = LineRun.of(name, line, settings, backend)
+    run.notes.update(notes)
+    drive(run, dry_run=dry_run)
+    if run.record.exit_code and not dry_run:
+        raise SystemExit(run.record.exit_code)
 
 
 def drive(run: "LineRun", *, dry_run: bool) -> None:
@@ -114,7 +122,7 @@ class LineRun:
     def say_plan(self) -> None:
         """Ask every stage whose inputs are known, and those that this makes known; print the plan."""
         for stage, entry in zip(self.line, self.record.stages, strict=True):
-            if stage.reads_database and entry.state == "done" and entry.artifact:
+            if stage.live and entry.state == "done" and entry.artifact:
                 self.artifacts[stage.name] = entry.artifact
         while batch := [stage for stage in self.line if self._can_be_asked(stage)]:
             self.ask(batch)
@@ -130,7 +138,7 @@ class LineRun:
         try:
             with self.view:
                 self.do_stages()
-            record.state, record.exit_code = "done", 0
+            record.state, record.exit_code = "done", max(entry.exit_code or 0 for entry in record.stages)
         except CtiforgeError as error:
             record.state = "interrupted" if error.exit_code == ExitCode.INTERRUPTED else "failed"
             record.exit_code = int(error.exit_code)
@@ -164,6 +172,9 @@ class LineRun:
         """What came of it, for people."""
         self.view.say("\n".join(self.reports))
         self.view.say(f"run {self.record.id} is done; its evaluations lie in {evaluations_folder(self.settings)}")
+        for entry in self.record.stages:
+            if entry.exit_code == ExitCode.GATE:
+                self.view.say("\n".join([f"{entry.name}: {MEANINGS[entry.exit_code]}", *entry.last_lines]))
 
     def ask(self, stages: Sequence[LineStage]) -> None:
         """Ask the stages' programs what they would make; what is cached is an artifact for later stages."""
@@ -192,8 +203,8 @@ class LineRun:
             self.ask([stage])
         self._fail_on_problem(stage)
         answer = self.answers.get(stage.name, Answer())
-        if stage.reads_database and stage.name in self.artifacts:
-            pass  # harvested earlier in this very run
+        if stage.live and stage.name in self.artifacts:
+            pass  # harvested, or decided, earlier in this very run
         elif answer.cached:
             # in a run that is gone on with, what it did itself stays done
             entry.state = "done" if (entry.state, entry.fingerprint) == ("done", answer.fingerprint) else "cached"
@@ -232,7 +243,10 @@ class LineRun:
         entry.ended_at = datetime.now(UTC)
         entry.exit_code, entry.queued_s = outcome.exit_code, outcome.queued_s
         entry.attempts += outcome.attempts
-        if outcome.exit_code != 0:
+        if outcome.exit_code == ExitCode.GATE and outcome.made:
+            # no failure: a decision, with its reason
+            entry.last_lines = [line.removeprefix(ERROR) for line in outcome.lines if line.startswith(ERROR)][-1:]
+        elif outcome.exit_code != 0:
             entry.state = "interrupted" if outcome.exit_code == ExitCode.INTERRUPTED else "failed"
             entry.last_lines, entry.cause = outcome.last_lines, outcome.cause
             self.view.ended(stage.name, entry.state, f"with exit code {outcome.exit_code}")
@@ -269,7 +283,7 @@ class LineRun:
 
     def _can_be_asked(self, stage: LineStage) -> bool:
         return (
-            not stage.reads_database
+            not stage.live
             and stage.name not in self.answers
             and missing_input(stage, self.line, self.artifacts) is None
         )
@@ -301,6 +315,28 @@ def collect(stage: LineStage, entry: StageRecord, folder: Path) -> Path | None:
     with tempfile.TemporaryDirectory() as into:
         shutil.copyfile(fetch(f"{entry.artifact}/{stage.collect}", Path(into)), target)
     return target
+
+
+def _with_champion(name: str, settings: Settings) -> tuple[Settings, dict[str, str]]:
+    """The settings, with the registry's champion as the model in use where none is set, and what the plan says of it.
+
+    A run that is gone on with keeps its stages: a champion that came after it began, perhaps its own, is not added.
+    """
+    names = SETTINGS[name]
+    if getattr(settings, names.in_use):
+        return settings, {}
+    store = open_store(settings.store)
+    if settings.run_id and store.exists(f"runs/{settings.run_id}/run.json"):
+        begun = load_run(store, settings.run_id)
+        if names.eval_in_use not in [entry.name for entry in begun.stages]:
+            return settings, {}
+    registry = Registry(store, name)
+    champion = registry.standing().champion
+    if champion is None:
+        return settings, {}
+    record = registry.get(champion.version)
+    note = f"the champion, version {record.version}: {record.name}"
+    return settings.model_copy(update={names.in_use: record.artifact}), {names.eval_in_use: note}
 
 
 def _open_record(name: str, line: Line, store: ObjectStore, run_id: str | None) -> RunRecord:

@@ -96,6 +96,32 @@ def main(evaluations: list[str], store: str = "", expect: str = None, plan: bool
 if __name__ == "__main__":
     run_program(main)
 """
+PROMOTE = """
+import json, os, sys
+from pathlib import Path
+from ctiforge.errors import CtiforgeError
+from ctiforge.program import run_program
+from ctiforge.store.stages import Stage, StageFlags, run_stage
+
+class NotPassedError(CtiforgeError):
+    exit_code = 5
+
+def main(line: str, model: str = "", evaluation: str = "", against: list[str] = [], store: str = "") -> None:
+    reason = json.loads(Path(os.environ["CONTROL"]).read_text()).get("promote", {}).get("reason")
+    def work(dirs):
+        with (Path(os.environ["CONTROL"]).parent / "worked.txt").open("a") as file:
+            print("promote", file=file)
+        (dirs.out / "decision.json").write_text(json.dumps({"line": line, "model": model, "against": against}))
+        (dirs.out / "decision.txt").write_text(f"the table of {line}")
+        return {}
+    run_stage(Stage("promote", 1, keyed_by_output=True), params={"line": line}, inputs={"evaluation": evaluation},
+              output=None, flags=StageFlags(store), work=work)
+    if reason:
+        raise NotPassedError(reason)
+
+if __name__ == "__main__":
+    run_program(main)
+"""
 DEMO_DATABASE = """
 import json, os, sys
 from pathlib import Path
@@ -170,6 +196,7 @@ def world(tmp_path: Path) -> World:
     for name in (*extract, "prepare_os", "train_os_bert", "baselines_os", "eval_os_bert"):
         (jobs / f"{name}.py").write_text(STAGE)
     (jobs / "compare.py").write_text(COMPARE)
+    (jobs / "promote.py").write_text(PROMOTE)
     (jobs / "demo_database.py").write_text(DEMO_DATABASE)
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("CTIFORGE_", "DATABASE_URL"))}
     world = World(

@@ -92,6 +92,7 @@ def test_pods_reach_what_they_need(chart: Chart) -> None:
         "baselines-os": store_and_hub,
         "eval-os-bert": store_and_hub,
         "compare": EVERY_POD,
+        "promote": EVERY_POD,
         "launcher": launcher,
         "retrain-extract": launcher,
         "retrain-os-bert": launcher,

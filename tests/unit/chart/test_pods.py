@@ -165,6 +165,7 @@ def test_the_launcher_knows_its_run_and_settings(chart: Chart) -> None:
         assert env["CTIFORGE_OS_TEST_SET"] == "analysts-os@2"
         assert env["CTIFORGE_OS_IN_USE"] == "s3://bucket/ctiforge/artifacts/train_os_bert/4567"
         assert env["CTIFORGE_MAX_LENGTH"] == "4096"
+        assert env["CTIFORGE_PROMOTE_AUTO"] == "true"
         assert env["CTIFORGE_OUTPUTS"].startswith("/scratch/")
         assert json.loads(env["CTIFORGE_STAGES"]) == {
             "train_extract": {

@@ -48,6 +48,7 @@ def nested(path: str, value: Any) -> dict[str, Any]:
         ("settings.osTestSet", 2),
         ("settings.osInUse", 5),
         ("settings.stages.train_extract", {"epochs": [1, 2]}),
+        ("promote.auto", "true"),
         ("retrain.extract.enabled", "true"),
         ("retrain.extract.timeZone", "Local"),
         ("retrain.extract.startingDeadlineSeconds", 5),

@@ -42,7 +42,7 @@ def test_a_place_is_a_setting_or_an_earlier_stage(name: str) -> None:
     for stage in LINES[name]:
         places = {place for argument in stage.arguments for _, place, _, _ in Formatter().parse(argument) if place}
         assert places <= earlier | set(Settings.model_fields)
-        assert stage.needs is None or stage.needs in places
+        assert stage.needs is None or stage.needs in Settings.model_fields
         assert stage.name not in earlier
         earlier.add(stage.name)
 
@@ -50,10 +50,21 @@ def test_a_place_is_a_setting_or_an_earlier_stage(name: str) -> None:
 @pytest.mark.parametrize("name", LINES)
 def test_a_line_has_settings_of_its_own_and_uses_them(name: str) -> None:
     own = {SETTINGS[name].model, SETTINGS[name].test_set, SETTINGS[name].in_use}
+    assert SETTINGS[name].eval_in_use in [stage.name for stage in LINES[name] if stage.needs == SETTINGS[name].in_use]
     assert own <= set(Settings.model_fields)
     used = {place for stage in LINES[name] for each in stage.arguments for _, place, _, _ in Formatter().parse(each)}
     assert own <= used
     assert not used & {field for other in SETTINGS if other != name for field in vars(SETTINGS[other]).values()}
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_a_line_ends_with_the_gate_where_that_is_asked_for(name: str) -> None:
+    last = LINES[name][-1]
+    assert (last.program, last.arguments[0], last.needs, last.live) == ("promote", name, "promote_auto", True)
+
+
+def test_what_reads_a_database_always_runs() -> None:
+    assert {stage.name for stage in STAGES if stage.reads_database} < {stage.name for stage in STAGES if stage.live}
 
 
 @pytest.mark.parametrize("program", DEMO_FLAGS)

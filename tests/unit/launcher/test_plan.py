@@ -106,7 +106,17 @@ def test_the_extract_line_evaluates_base_floor_and_tuned_model_on_one_test_set()
     evaluations = [stage for stage in EXTRACT if stage.program == "eval_extract"]
     assert [stage.name for stage in evaluations] == ["eval_base", "eval_regex", "eval_in_use", "eval_tuned"]
     assert all("--test-data=testset:{test_set}" in stage.arguments for stage in evaluations)
-    assert set(inputs_of(EXTRACT[-1], EXTRACT)) == {stage.name for stage in evaluations}
+    assert set(inputs_of(EXTRACT[-2], EXTRACT)) == {stage.name for stage in evaluations}
+
+
+def test_the_gate_is_given_the_model_in_use_before_the_floor() -> None:
+    line = stages_of(EXTRACT, {"in_use": None, "promote_auto": True})
+    artifacts = {stage.name: f"s3://{stage.name}" for stage in line}
+    against = [each for each in arguments_of(line[-1], {}, artifacts, {}) if each.startswith("--against")]
+    assert against == ["--against=s3://eval_regex"]
+    assert [stage.name for stage in stages_of(EXTRACT, {"in_use": "x", "promote_auto": True})][-1] == "promote_extract"
+    both = arguments_of(line[-1], {}, {**artifacts, "eval_in_use": "s3://eval_in_use"}, {})
+    assert both[-2:] == ("--against=s3://eval_in_use", "--against=s3://eval_regex")
 
 
 def test_no_two_lines_share_a_stage_so_that_one_file_of_settings_serves_them_all() -> None:
@@ -121,8 +131,8 @@ def test_every_line_names_settings_that_exist() -> None:
 
 
 def test_os_bert_is_compared_with_the_one_in_use_where_there_is_one() -> None:
-    values = {"os_in_use": "models/in-use"}
-    assert [stage.name for stage in stages_of(OS_BERT, {"os_in_use": None})] == [
+    values = {"os_in_use": "models/in-use", "promote_auto": False}
+    assert [stage.name for stage in stages_of(OS_BERT, {"os_in_use": None, "promote_auto": False})] == [
         "prepare_os",
         "train_os_bert",
         "baselines_os",

@@ -1,0 +1,223 @@
+"""A model before the gate of its line: what may be compared is gathered, decided on, and done."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from ctiforge.errors import DataError, UsageError
+from ctiforge.evaluation.gate import Check, Decision, GateError, Rules, check_same_test_set, decide
+from ctiforge.evaluation.gate_sides import Scored, read_floor, read_side
+from ctiforge.promotion.training import TRAINED_ON, check_leaks, test_articles, training_files
+from ctiforge.store.artifacts import Input, artifact_key, fetch, read_manifest
+from ctiforge.store.fingerprint import SHORT, content_hash
+from ctiforge.store.lineage import Lineage, trace
+from ctiforge.store.models import Candidate, ModelRecord, OvertakenError, Registry, Standing
+from ctiforge.store.objects import ObjectStore
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a person or a run gives besides the model; evaluations and records by their URIs."""
+
+    evaluation: str
+    against: tuple[str, ...] = ()
+    """What a first version must beat: the first of them; one of the champion serves as its evaluation."""
+    champion_evaluation: str | None = None
+    accept_equivalent: bool = False
+    training_data: tuple[str, ...] = ()
+    test_data: str | None = None
+
+
+@dataclass(frozen=True)
+class _Read:
+    """An evaluation as it was read."""
+
+    text: str
+    scored: Scored
+    schema: int
+
+
+def promote(
+    line: str, rules: Rules, model: Input, given: Given, store: ObjectStore, *, dry_run: bool = False
+) -> Decision:
+    """Decide whether the model becomes the champion and, where it does and this is no `dry_run`, make it so.
+
+    What stands in the way of a comparison is a decision too, with its reason. Raises UsageError where what is
+    given does not belong together, DataError where an evaluation is none.
+    """
+    registry = Registry(store, line)
+    own = _read(line, given.evaluation)
+    _check_is_of(own, model)
+    standing = registry.standing()
+    known = registry.find(model.content)
+    if known and standing.champion and standing.champion.version == known.version:
+        return _without_checks(line, own, f"version {known.version} is the champion already", passed=True)
+    lineage = trace(store, model.uri, {TRAINED_ON[line][0]})
+    try:
+        _check_not_rolled_back(line, known, standing)
+        training = training_files(line, lineage, given.training_data)
+        check_leaks(test_articles(store, own.scored.test_set, given.test_data), training)
+        champion = _champion(line, registry, standing, own, given, dry_run=dry_run)
+        other = champion or _first_to_beat(line, own, given)
+        ever = _ever(line, registry, standing, own)
+        decision = decide(line, rules, own.scored, other, ever, accept_equivalent=given.accept_equivalent)
+        decision = decision.model_copy(update={"comparisons": _count(registry, own, other, dry_run=dry_run)})
+        if decision.passed and not dry_run:
+            record = registry.register(_candidate(store, model, lineage, decision))
+            registry.add_evaluation(record.version, own.scored.test_set.content_hash, own.schema, own.text.encode())
+            registry.promote(record.version, standing, _why(decision.checks[0]))
+    except (GateError, OvertakenError) as error:
+        return _without_checks(line, own, str(error), passed=False)
+    return decision
+
+
+def _read(line: str, uri: str) -> _Read:
+    text = _text(uri)
+    scored, schema = read_side(line, text, uri)
+    return _Read(text, scored, schema)
+
+
+def _text(uri: str) -> str:
+    """The evaluation of a file, or of a folder that holds `evaluation.json`."""
+    with TemporaryDirectory() as folder:
+        path = fetch(uri, Path(folder))
+        file = path / "evaluation.json" if path.is_dir() else path
+        if not file.is_file():
+            raise DataError(f"{uri} holds no evaluation.json: give the output of an evaluation")
+        return file.read_text(encoding="utf-8", errors="replace")
+
+
+def _check_is_of(own: _Read, model: Input) -> None:
+    if own.scored.model.version != model.content[:SHORT]:
+        raise UsageError(
+            f"--evaluation is of {own.scored.who}, --model {model.uri} is {model.content[:SHORT]}: "
+            "evaluate the model that is to be promoted"
+        )
+
+
+def _check_not_rolled_back(line: str, known: ModelRecord | None, standing: Standing) -> None:
+    """A person's rollback stands until a person takes it back, whatever a nightly run finds."""
+    move = standing.champion.rolled_back(known.version) if known and standing.champion else None
+    if known and move:
+        raise GateError(
+            f"version {known.version} was rolled back on {move.at:%Y-%m-%d} ({move.why}); if it is to be used after "
+            f"all: ctiforge rollback {line} --to {known.version} --why …"
+        )
+
+
+def _champion(
+    line: str, registry: Registry, standing: Standing, own: _Read, given: Given, *, dry_run: bool
+) -> Scored | None:
+    """The champion's evaluation on the candidate's test set: the registry's, else one that was given."""
+    if standing.champion is None:
+        if given.champion_evaluation:
+            raise UsageError(f"--champion-evaluation: {line} has no champion; --against names what is to be beaten")
+        return None
+    record = registry.get(standing.champion.version)
+    test_set = own.scored.test_set
+    kept = registry.evaluation(record.version, test_set.content_hash, own.schema)
+    added = None if kept else _given_of(line, record, given)
+    if kept is None and added is None:
+        raise GateError(
+            f"version {record.version}, the champion, was never evaluated on {test_set.name}@{test_set.version}: "
+            f"evaluate {record.artifact} on it and give that with --champion-evaluation"
+        )
+    text = kept or (added.text if added else "")
+    champion = _version(line, record, text)
+    check_same_test_set(own.scored, champion, f"evaluate {record.artifact} on that one")
+    if added and not dry_run:
+        registry.add_evaluation(record.version, test_set.content_hash, added.schema, added.text.encode())
+    return champion
+
+
+def _given_of(line: str, record: ModelRecord, given: Given) -> _Read | None:
+    """The evaluation of this version among those given; None where there is none."""
+    if given.champion_evaluation:
+        named = _read(line, given.champion_evaluation)
+        if named.scored.model.version != record.content[:SHORT]:
+            raise UsageError(
+                f"--champion-evaluation is of {named.scored.who}, the champion is {record.name} "
+                f"({record.content[:SHORT]}): evaluate {record.artifact}"
+            )
+        return named
+    found = (_read(line, uri) for uri in given.against)
+    return next((each for each in found if each.scored.model.version == record.content[:SHORT]), None)
+
+
+def _first_to_beat(line: str, own: _Read, given: Given) -> Scored:
+    """What a line's first version is held against."""
+    if not given.against:
+        raise GateError(
+            f"{line} has no champion yet: name what its first version must beat with --against, the evaluation of "
+            "the model in use or of a floor"
+        )
+    other = _read(line, given.against[0])
+    if other.scored.model == own.scored.model:
+        if line == "extract":
+            raise UsageError(f"--against {given.against[0]} is of the model itself: give another one's")
+        return read_floor(other.text, given.against[0])
+    check_same_test_set(own.scored, other.scored, "evaluate both on one")
+    return other.scored
+
+
+def _ever(line: str, registry: Registry, standing: Standing, own: _Read) -> list[Scored]:
+    """The versions that were in use before, as far as they were evaluated on the same test set."""
+    if standing.champion is None:
+        return []
+    found = []
+    for version in standing.champion.ever():
+        text = registry.evaluation(version, own.scored.test_set.content_hash, own.schema)
+        if text and version != standing.champion.version:
+            found.append(_version(line, registry.get(version), text))
+    return [each for each in found if each.articles == own.scored.articles]
+
+
+def _version(line: str, record: ModelRecord, text: str) -> Scored:
+    scored, _ = read_side(line, text, f"the evaluation of version {record.version}")
+    return replace(scored, who=f"version {record.version}, {record.name}")
+
+
+def _count(registry: Registry, own: _Read, other: Scored, *, dry_run: bool) -> int:
+    """How many pairs of models were compared on the test set, this one included unless it is a dry run."""
+    test_set = own.scored.test_set.content_hash
+    if dry_run:
+        return registry.comparisons(test_set)
+    ours, theirs = (f"{each.name} {each.version}" for each in (own.scored.model, other.model))
+    return registry.note_comparison(test_set, ours, theirs)
+
+
+def _candidate(store: ObjectStore, model: Input, lineage: Lineage, decision: Decision) -> Candidate:
+    trained = lineage.steps[0] if lineage.steps else None
+    return Candidate(
+        name=decision.candidate.name,
+        artifact=_place(store, model),
+        fingerprint=trained.fingerprint if trained else None,
+        content=model.content,
+        git_commit=trained.git_commit if trained else None,
+        image=trained.image if trained else None,
+        lineage=lineage.steps,
+        test_set=decision.test_set.model_dump(),
+        decision=decision.model_dump(mode="json"),
+    )
+
+
+def _place(store: ObjectStore, model: Input) -> str:
+    """Where the model lies: in the store, where it is the copy of an artifact there, else where it was given."""
+    if model.manifest:
+        folder = artifact_key(model.manifest.stage, model.manifest.fingerprint)
+        kept = read_manifest(store, folder)
+        if kept and content_hash(kept.files) == model.content:
+            return f"{store.uri}/{folder}"
+    return model.store.uri
+
+
+def _why(primary: Check) -> str:
+    low = "" if primary.low is None else f", at least {primary.low:+.3f}"
+    return f"{primary.label} {primary.after:.3f} against {primary.before:.3f} of {primary.against}{low}"
+
+
+def _without_checks(line: str, own: _Read, reason: str, *, passed: bool) -> Decision:
+    scored = own.scored
+    return Decision(
+        line=line, candidate=scored.model, against=None, test_set=scored.test_set, passed=passed, reasons=(reason,)
+    )

@@ -1,0 +1,104 @@
+"""A run that ends with the gate, and one that meets a champion."""
+
+import json
+
+import pytest
+
+from ctiforge.store.models import Candidate, Registry
+from ctiforge.store.objects import open_store
+from ctiforge.store.runs import load_run
+
+REASON = "agent is not promoted: micro-F1 0.5 against 0.6"
+
+
+@pytest.fixture
+def promoting(world):
+    world.environment["CTIFORGE_PROMOTE_AUTO"] = "true"
+    return world
+
+
+def decision(world, line: str = "extract") -> dict[str, object]:
+    path = next((world.folder / "outputs/evaluations").glob(f"promote_{line}-*.json"))
+    found: dict[str, object] = json.loads(path.read_text())
+    return found
+
+
+def crown(world, artifact: str) -> None:
+    registry = Registry(open_store(str(world.folder / ".ctiforge/store")), "extract")
+    record = registry.register(
+        Candidate(
+            name="agent-old", artifact=artifact, fingerprint=None, content="c", git_commit=None, image=None,
+            lineage=(), test_set={}, decision={},
+        )
+    )  # fmt: skip
+    registry.promote(record.version, registry.standing(), "first")
+
+
+def test_a_run_that_passes_the_gate_ends_well_and_asks_it_every_time(promoting) -> None:
+    first = promoting.ctiforge("run", "extract")
+    assert first.returncode == 0, first.stderr
+    assert promoting.worked()[-1] == "promote"
+    assert "the table of extract" in first.stdout
+    made = decision(promoting)
+    assert "train_extract" in str(made["model"])
+    assert ["eval_extract" in each for each in made["against"]] == [True]  # type: ignore[attr-defined]
+
+    again = promoting.ctiforge("run", "extract")
+    assert again.returncode == 0
+    assert promoting.worked() == ["harvest_extract", "promote"]
+
+
+def test_a_gate_that_was_not_passed_is_told_with_5_and_is_no_failure(promoting) -> None:
+    promoting.control(promote={"reason": REASON})
+    # nobody may be alarmed: nothing listens here, and nothing may be sent
+    promoting.environment["CTIFORGE_WEBHOOK_URL"] = "http://127.0.0.1:9/"
+    ended = promoting.ctiforge("run", "extract", "--run-id", "nightly")
+    assert ended.returncode == 5
+    assert f"promote_extract: the gate was not passed\n{REASON}" in ended.stdout
+    assert "webhook" not in ended.stdout + ended.stderr
+    assert "error" not in ended.stderr
+
+    record = load_run(open_store(str(promoting.folder / ".ctiforge/store")), "nightly")
+    assert (record.state, record.exit_code) == ("done", 5)
+    last = record.stages[-1]
+    assert (last.state, last.exit_code, last.last_lines) == ("done", 5, [REASON])
+    assert last.artifact is not None
+    status = promoting.ctiforge("status", "nightly").stdout
+    assert "the gate was not passed" in status
+    assert REASON in status
+
+    promoting.worked()
+    gone_on = promoting.ctiforge("run", "extract", "--run-id", "nightly")
+    assert (gone_on.returncode, promoting.worked()) == (5, [])
+    assert promoting.ctiforge("run", "extract", "--run-id", "nightly", "--dry-run").returncode == 0
+
+
+def test_the_other_line_goes_through_its_own_gate(promoting) -> None:
+    ended = promoting.ctiforge("run", "os-bert")
+    assert ended.returncode == 0, ended.stderr
+    assert decision(promoting, "os_bert")["line"] == "os-bert"
+
+
+def test_without_being_asked_no_run_promotes(world) -> None:
+    assert world.ctiforge("run", "extract").returncode == 0
+    assert "promote" not in world.worked()
+
+
+def test_the_champion_is_evaluated_beside_the_new_model_where_none_is_said_to_be_in_use(world) -> None:
+    crown(world, "hub/champion")
+    planned = world.ctiforge("run", "extract", "--dry-run")
+    assert "the champion, version 1: agent-old" in planned.stdout
+    assert world.ctiforge("run", "extract").returncode == 0
+    assert world.worked().count("eval_extract") == 4
+
+    told = world.ctiforge("run", "extract", "--in-use", "hub/other", "--dry-run")
+    assert "eval_in_use" in told.stdout
+    assert "the champion" not in told.stdout
+
+
+def test_a_run_that_crowned_its_own_model_is_gone_on_with_as_it_was(promoting) -> None:
+    assert promoting.ctiforge("run", "extract", "--run-id", "first").returncode == 0
+    crown(promoting, str(decision(promoting)["model"]))
+    promoting.worked()
+    again = promoting.ctiforge("run", "extract", "--run-id", "first")
+    assert (again.returncode, promoting.worked()) == (0, []), again.stderr
