@@ -6,17 +6,19 @@ the other side, so that a share of one half makes both the same in truth; else i
 gain is that of the expected counts.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ctiforge.evaluation.gate import Bounds, bounds
 from ctiforge.evaluation.gate_sides import with_shares
 from ctiforge.evaluation.scores import Counts, Metric
 from ctiforge.evaluation.statistics import LEVEL, Floats, draws, pseudo_values, student_bounds
 
+Bools = NDArray[np.bool_]
 Columns = Mapping[str, Floats]
 _TOGETHER = 250
 _USED = ("articles", "windows", "json_parsed", "located", "zero.pairs", "zero.wrong")
@@ -79,21 +81,44 @@ class Sums:
         return self._columns[column] if column in self._columns else 0 * self._columns["articles"]
 
 
-def simulate(
-    pair: Pair, metrics: Sequence[Metric], share: float, articles: int, trials: int, seed: int
-) -> dict[str, Bounds]:
-    """The bounds of each metric's gain in `trials` drawn test sets; not a number where a side has no figure."""
+@dataclass(frozen=True)
+class Promoted:
+    """Which of the drawn test sets (trials,) promote."""
+
+    by_primary: Bools
+    """By the primary figure alone."""
+    by_gate: Bools
+
+
+def simulate_gate(
+    pair: Pair, primary: Metric, guardrails: Mapping[Metric, float], share: float, articles: int, trials: int, seed: int
+) -> Promoted:
+    """Let the gate decide on `trials` drawn test sets; `guardrails` with their margins."""
     rng = np.random.default_rng(seed)
-    parts: dict[str, list[Bounds]] = {metric.name: [] for metric in metrics}
+    superior, passed = [], []
     for start in range(0, trials, _TOGETHER):
         candidate, champion = draw(pair, share, (min(_TOGETHER, trials - start), articles), rng)
-        for metric in metrics:
-            parts[metric.name].append(_bounds(metric, pair.types, candidate, champion))
+        whole, without = gains(primary, pair.types, candidate, champion)
+        better = student_bounds(whole, pseudo_values(whole, without), LEVEL)[0] > 0
+        kept = better.copy()
+        for metric, margin in guardrails.items():
+            # of those that are refused anyway nothing more need be known
+            sides = ({name: each[kept] for name, each in side.items()} for side in (candidate, champion))
+            kept[kept] = guarded(metric, pair.types, *sides).cautious > -margin
+        superior.append(better)
+        passed.append(kept)
+    return Promoted(np.concatenate(superior), np.concatenate(passed))
+
+
+def simulate_guardrail(pair: Pair, metric: Metric, share: float, articles: int, trials: int, seed: int) -> Bounds:
+    """The bounds of a guardrail's gain in `trials` drawn test sets."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for start in range(0, trials, _TOGETHER):
+        sides = draw(pair, share, (min(_TOGETHER, trials - start), articles), rng)
+        found.append(guarded(metric, pair.types, *sides))
     names = ("value", "low", "cautious", "high")
-    return {
-        metric: Bounds(*(np.concatenate([getattr(each, name) for each in found]) for name in names))
-        for metric, found in parts.items()
-    }
+    return Bounds(*(np.concatenate([getattr(each, name) for each in found]) for name in names))
 
 
 def coverage(
@@ -135,6 +160,12 @@ def gains(metric: Metric, types: tuple[str, ...], candidate: Columns, champion: 
     return sign(metric) * (whole[0] - whole[1]), sign(metric) * (without[0] - without[1])
 
 
+def guarded(metric: Metric, types: tuple[str, ...], candidate: Columns, champion: Columns) -> Bounds:
+    """The gate's bounds of the gain in each drawn test set."""
+    size = np.maximum(candidate[metric.support], champion[metric.support])
+    return bounds(*gains(metric, types, candidate, champion), size)
+
+
 def sign(metric: Metric) -> int:
     """What turns a difference into a gain."""
     return -1 if metric.direction == "lower" else 1
@@ -150,9 +181,3 @@ def _used(counts: Counts) -> Columns:
 
 def _mixed(one: Columns, other: Columns, share: float) -> Columns:
     return {name: share * one[name] + (1 - share) * other[name] for name in other}
-
-
-def _bounds(metric: Metric, types: tuple[str, ...], candidate: Columns, champion: Columns) -> Bounds:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        size = np.maximum(candidate[metric.support], champion[metric.support])
-        return bounds(*gains(metric, types, candidate, champion), size)

@@ -13,6 +13,13 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 LineArgument = Annotated[str, typer.Argument(help="extract or os-bert.")]
 
 
+@app.callback(invoke_without_command=True)
+def main(context: typer.Context) -> None:
+    """Show the registry of models; with nothing else said, the list of both lines."""
+    if context.invoked_subcommand is None:
+        list_()
+
+
 @app.command("list")
 def list_(
     line: Annotated[str | None, typer.Argument(help="extract or os-bert; default: both.")] = None,

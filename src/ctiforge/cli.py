@@ -86,6 +86,9 @@ def run(
         typer.Option("--from-database/--no-database", help="Harvest the database; default: unless files are given."),
     ] = None,
     in_use: Annotated[str | None, typer.Option(help="The model in use, evaluated beside the new one.")] = None,
+    promote: Annotated[
+        bool | None, typer.Option("--promote/--no-promote", help="End with the gate; default: promote_auto.")
+    ] = None,
     max_length: Annotated[int | None, typer.Option(help="Tokens of prompt, window and answer together.")] = None,
     outputs: Annotated[str | None, typer.Option(help="Folder that evaluations are collected in.")] = None,
     set_: SetFlag = None,
@@ -108,7 +111,7 @@ def run(
     if line not in LINES:
         raise UsageError(f"there is no line {line}; there is {', '.join(LINES)}")
     names = SETTINGS[line]
-    flags = {"store": store, "max_length": max_length, "outputs": outputs}
+    flags = {"store": store, "max_length": max_length, "outputs": outputs, "promote_auto": promote}
     flags |= {names.model: model, names.test_set: test_set, names.in_use: in_use}
     data = {"json_files": json_files or None, "from_database": from_database}
     place = {"backend": backend, "release": release, "namespace": namespace, "run_id": run_id}
@@ -358,7 +361,7 @@ def _detach(line: str, loaded: "Loaded") -> None:
     from ctiforge.store.runs import new_run_id
 
     settings = loaded.settings
-    if settings.json_files:
+    if settings.json_files or settings.served_prompt:
         # nothing else of a run that is handed over needs the store from here
         found = find_release(loaded)
         cluster, settings = found.cluster, share_files(found.settings, open_store(found.settings.store), typer.echo)
@@ -367,7 +370,8 @@ def _detach(line: str, loaded: "Loaded") -> None:
     run_id = settings.run_id or new_run_id(line)
     # what was set here goes along; where the runner is, and its store, the chart knows
     names = SETTINGS[line]
-    own = ("json_files", "from_database", "max_length", "stages", names.model, names.test_set, names.in_use)
+    own = ["json_files", "from_database", "max_length", "stages", names.model, names.test_set, names.in_use]
+    own += ["promote_auto", "served_endpoint", "served_model", "served_prompt", "served_as"]
     given = {name for name in own if any(key == name or key.startswith(f"{name}.") for key in loaded.origins)}
     environment = {
         f"CTIFORGE_{name.upper()}": value if isinstance(value, str) else json.dumps(value)

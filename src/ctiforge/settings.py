@@ -42,6 +42,14 @@ class Settings(BaseSettings):
     """The test set that it is evaluated on: `name` (its newest version) or `name@2`."""
     in_use: str | None = None
     """The one in use, a folder, an artifact or a hub name: evaluated beside the new one; None: the champion, if any."""
+    served_endpoint: str | None = None
+    """An OpenAI-compatible address that serves what the application uses today: evaluated in every run."""
+    served_model: str = "default"
+    """The model's name there."""
+    served_prompt: str | None = None
+    """A file with the application's own prompt: whole articles are asked about, as they are today."""
+    served_as: str | None = None
+    """Or the trained model whose prompt and windows are used there."""
     os_model: str = "demo"
     """OS-BERT's base model; `demo` is a small encoder from a package."""
     os_test_set: str = "demo-os"

@@ -16,4 +16,5 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
         table.add_row(*(str(cell) for cell in row))
     console = Console()
     # A pipe has no width of its own: 80 columns would fold the table into ruins.
-    console.print(table, width=None if console.is_terminal else 140, markup=False, highlight=False)
+    wide = console if console.is_terminal else Console(width=140)
+    wide.print(table, markup=False, highlight=False)

@@ -30,6 +30,14 @@
 {{- with .Values.settings.inUse }}
 - {name: CTIFORGE_IN_USE, value: {{ . | quote }}}
 {{- end }}
+{{- with .Values.settings.served }}
+{{- if .endpoint }}
+- {name: CTIFORGE_SERVED_ENDPOINT, value: {{ .endpoint | quote }}}
+- {name: CTIFORGE_SERVED_MODEL, value: {{ .model | quote }}}
+- {name: CTIFORGE_SERVED_PROMPT, value: {{ .prompt | quote }}}
+- {name: CTIFORGE_SERVED_AS, value: {{ .askedAs | quote }}}
+{{- end }}
+{{- end }}
 - {name: CTIFORGE_OS_MODEL, value: {{ .Values.settings.osModel | quote }}}
 - {name: CTIFORGE_OS_TEST_SET, value: {{ .Values.settings.osTestSet | quote }}}
 {{- with .Values.settings.osInUse }}

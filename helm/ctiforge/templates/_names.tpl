@@ -40,8 +40,9 @@ ctiforge.io/run-timeout: {{ .Values.launcher.runTimeout | int | quote }}
 {{- define "ctiforge.programs" -}}
 harvest_extract: {image: cpu, database: true, hub: false, labeler: false}
 format_extract: {image: cpu, database: false, hub: true, labeler: false}
+check_data: {image: cpu, database: false, hub: true, labeler: false}
 train_extract: {image: train, database: false, hub: true, labeler: false}
-eval_extract: {image: train, database: false, hub: true, labeler: false}
+eval_extract: {image: train, database: false, hub: true, labeler: true}
 prepare_os: {image: cpu, database: true, hub: false, labeler: true}
 train_os_bert: {image: train, database: false, hub: true, labeler: false}
 baselines_os: {image: train, database: false, hub: true, labeler: false}

@@ -51,6 +51,12 @@ EXTRACT = (
         ),
     ),
     LineStage(
+        "check_data",
+        "check_data",
+        ("--records={harvest_extract}", "--data={format_extract}", "--model={model}"),
+        collect="check.json",
+    ),
+    LineStage(
         "train_extract",
         "train_extract",
         ("--data={format_extract}", "--model={model}", "--max-length={max_length}", "--format=messages"),
@@ -61,6 +67,19 @@ EXTRACT = (
         "eval_extract",
         (
             "--model={model}",
+            "--test-data=testset:{test_set}",
+            "--prepared={format_extract}",
+            "--training-data={harvest_extract}/records.jsonl",
+        ),
+        collect="evaluation.json",
+        batch=(32, None),
+    ),
+    LineStage(
+        "eval_base_constrained",
+        "eval_extract",
+        (
+            "--model={model}",
+            "--constrained",
             "--test-data=testset:{test_set}",
             "--prepared={format_extract}",
             "--training-data={harvest_extract}/records.jsonl",
@@ -92,6 +111,21 @@ EXTRACT = (
         batch=(32, None),
     ),
     LineStage(
+        "eval_as_served",
+        "eval_extract",
+        (
+            "--model={served_model}",
+            "--endpoint={served_endpoint}",
+            "--as-served={served_prompt}",
+            "--asked-as={served_as}",
+            "--test-data=testset:{test_set}",
+            "--training-data={harvest_extract}/records.jsonl",
+        ),
+        needs="served_endpoint",
+        live=True,
+        collect="evaluation.json",
+    ),
+    LineStage(
         "eval_tuned",
         "eval_extract",
         (
@@ -105,7 +139,14 @@ EXTRACT = (
     LineStage(
         "compare_extract",
         "compare",
-        ("{eval_regex}", "{eval_base}", "{eval_in_use}", "{eval_tuned}"),
+        (
+            "{eval_regex}",
+            "{eval_base}",
+            "{eval_base_constrained}",
+            "{eval_in_use}",
+            "{eval_as_served}",
+            "{eval_tuned}",
+        ),
         collect="comparison.md",
         report="comparison.txt",
     ),
@@ -118,6 +159,7 @@ EXTRACT = (
             "--model={train_extract}",
             "--evaluation={eval_tuned}",
             "--against={eval_in_use}",
+            "--against={eval_as_served}",
             "--against={eval_regex}",
         ),
         needs="promote_auto",

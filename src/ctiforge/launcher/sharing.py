@@ -9,18 +9,22 @@ from ctiforge.store.objects import ObjectStore, hash_file
 
 
 def share_files(settings: Settings, store: ObjectStore, say: Callable[[str], None]) -> Settings:
-    """The settings with every local one of `json_files` replaced by the URI of its copy in the store.
+    """The settings with the local ones of `json_files`, and `served_prompt`, replaced by URIs of copies in the store.
 
     A file that lies there already is not uploaded again. Raises UsageError for what is no file,
     StoreError from the store.
     """
-    uris = tuple(each if "://" in each else _share(Path(each), store, say) for each in settings.json_files)
-    return settings.model_copy(update={"json_files": uris})
+    uris = tuple(_share(each, "--json-files", store, say) for each in settings.json_files)
+    prompt = settings.served_prompt and _share(settings.served_prompt, "served_prompt", store, say)
+    return settings.model_copy(update={"json_files": uris, "served_prompt": prompt})
 
 
-def _share(path: Path, store: ObjectStore, say: Callable[[str], None]) -> str:
+def _share(place: str, setting: str, store: ObjectStore, say: Callable[[str], None]) -> str:
+    if "://" in place:
+        return place
+    path = Path(place)
     if not path.is_file():
-        raise UsageError(f"--json-files {path}: there is no such file")
+        raise UsageError(f"{setting} {path}: there is no such file")
     key = f"inputs/{hash_file(path).sha256}/{path.name}"
     if not store.exists(key):
         store.upload(path, key)

@@ -163,8 +163,9 @@ def test_versions_follow_one_another_and_an_earlier_one_is_put_back(place: Place
     assert champion.version == 2
     assert champion.history[-1].why.startswith("micro-F1 0.")
 
-    listed = place.run("models", "list", "extract").stdout
+    listed = place.run("models", "list").stdout
     assert "2 *" in listed
+    assert "os-bert: nothing was promoted yet" in listed
     assert "set@1: 2 pairs of models compared so far" in listed
     shown = place.run("models", "show", "extract", "2").stdout
     assert all(word in shown for word in ("train_extract", "harvest_extract", second, "micro-F1", "the champion"))

@@ -52,7 +52,8 @@ def work(dirs):
     database = os.environ.get("DATABASE_URL") if READS_DATABASE else None
     result = {"name": NAME, "seen": seen, "database": database, "argv": sys.argv[1:], "came_back": came_back}
     kept = {"rows": control.get("rows", 1)} if READS_DATABASE else result
-    files = {"eval_extract": "evaluation.json", "eval_os_bert": "evaluation.json", "harvest_extract": "records.jsonl"}
+    files = {"eval_extract": "evaluation.json", "eval_os_bert": "evaluation.json", "harvest_extract": "records.jsonl",
+             "check_data": "check.json"}
     (dirs.out / files.get(NAME, "result.json")).write_text(json.dumps(kept))
     if NAME == "harvest_extract":
         (dirs.out / "report.json").write_text(json.dumps({"read": control.get("read", 10)}))
@@ -63,13 +64,13 @@ def main(
     store: str = "", expect: str = None, plan: bool = False, model: str = None, input: str = None, data: str = None,
     test_data: str = None, training_data: str = None, baselines: str = None, base_model: str = None,
     max_length: int = 64, format: str = "", from_database: bool = False, epochs: int = 1,
-    json_files: list[str] = [],
+    json_files: list[str] = [], records: str = None, constrained: bool = False,
 ) -> None:
-    given = {"input": input, "data": data, "baselines": baselines}
+    given = {"input": input, "data": data, "baselines": baselines, "records": records}
     given["model"] = model if model and "artifacts" in model else None
     inputs = {name: uri for name, uri in given.items() if uri}
     params = {"model": None if "model" in inputs else model, "max_length": max_length, "test": test_data,
-              "epochs": epochs, "base_model": base_model}
+              "epochs": epochs, "base_model": base_model, "constrained": constrained}
     run_stage(STAGE, params=params, inputs=inputs, output=None, flags=StageFlags(store, expect, plan), work=work)
 
 if __name__ == "__main__":
@@ -192,7 +193,7 @@ def world(tmp_path: Path) -> World:
     """A fresh working folder with an empty store."""
     jobs = tmp_path / "programs"
     jobs.mkdir()
-    extract = ("harvest_extract", "format_extract", "train_extract", "eval_extract")
+    extract = ("harvest_extract", "format_extract", "check_data", "train_extract", "eval_extract")
     for name in (*extract, "prepare_os", "train_os_bert", "baselines_os", "eval_os_bert"):
         (jobs / f"{name}.py").write_text(STAGE)
     (jobs / "compare.py").write_text(COMPARE)

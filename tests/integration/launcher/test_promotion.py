@@ -89,7 +89,7 @@ def test_the_champion_is_evaluated_beside_the_new_model_where_none_is_said_to_be
     planned = world.ctiforge("run", "extract", "--dry-run")
     assert "the champion, version 1: agent-old" in planned.stdout
     assert world.ctiforge("run", "extract").returncode == 0
-    assert world.worked().count("eval_extract") == 4
+    assert world.worked().count("eval_extract") == 5
 
     told = world.ctiforge("run", "extract", "--in-use", "hub/other", "--dry-run")
     assert "eval_in_use" in told.stdout

@@ -6,15 +6,15 @@ import subprocess
 
 import pytest
 
-LINE = ["harvest_extract", "format_extract", "train_extract", "eval_extract", "eval_extract", "eval_extract"]
+LINE = ["harvest_extract", "format_extract", "check_data", "train_extract", *["eval_extract"] * 4]
 
 
 def test_a_run_does_every_stage_and_a_second_one_only_what_changed(world) -> None:
     first = world.ctiforge("run", "extract")
     assert first.returncode == 0, first.stderr
     assert world.worked() == LINE
-    assert "format_extract   after harvest_extract" in first.stdout
-    assert "a table of 3" in first.stdout
+    assert "format_extract         after harvest_extract" in first.stdout
+    assert "a table of 4" in first.stdout
     assert "train_extract works" in first.stdout
     assert "warning: of train_extract" in first.stdout
     assert "noise" not in first.stdout
@@ -27,13 +27,13 @@ def test_a_run_does_every_stage_and_a_second_one_only_what_changed(world) -> Non
     second = world.ctiforge("run", "extract")
     assert second.returncode == 0, second.stderr
     assert world.worked() == ["harvest_extract"]
-    assert second.stdout.count(": cached ") == 6
-    assert "a table of 3" in second.stdout
+    assert second.stdout.count(": cached ") == 8
+    assert "a table of 4" in second.stdout
 
     world.control(harvest_extract={"rows": 2})
     third = world.ctiforge("run", "extract")
     assert third.returncode == 0, third.stderr
-    assert world.worked() == ["harvest_extract", "format_extract", "train_extract", "eval_extract"]
+    assert world.worked() == ["harvest_extract", "format_extract", "check_data", "train_extract", "eval_extract"]
     assert world.database() == ["up", "down"] * 3
 
 
@@ -100,18 +100,18 @@ def test_a_failing_stage_ends_the_run_with_its_code_and_its_last_lines(world) ->
     assert "the last words" in run.stderr
     assert "too few examples" in run.stderr
     assert "Traceback" not in run.stderr
-    assert world.worked() == ["harvest_extract", "format_extract", "train_extract"]
+    assert world.worked() == ["harvest_extract", "format_extract", "check_data", "train_extract"]
     assert world.database() == ["up", "down"]
 
     status = world.ctiforge("status")
-    assert "train_extract    failed" in status.stdout
+    assert "train_extract          failed" in status.stdout
     assert "the last words" in status.stdout
     assert "exit code 3" in world.ctiforge("runs").stdout
 
     world.control()
     assert world.ctiforge("run", "extract").returncode == 0
-    assert world.worked() == ["harvest_extract", "train_extract", *["eval_extract"] * 3]
-    assert "done  7/7 stages" in world.ctiforge("status").stdout
+    assert world.worked() == ["harvest_extract", "train_extract", *["eval_extract"] * 4]
+    assert "done  9/9 stages" in world.ctiforge("status").stdout
 
 
 def test_what_cannot_work_is_told_before_anything_runs(world) -> None:
@@ -127,7 +127,7 @@ def test_ctrl_c_in_the_middle_saves_and_the_same_command_goes_on(world) -> None:
     world.worked()
     world.control()
     assert world.ctiforge("run", "extract").returncode == 0
-    assert world.worked() == ["harvest_extract", "train_extract", *["eval_extract"] * 3]
+    assert world.worked() == ["harvest_extract", "train_extract", *["eval_extract"] * 4]
     assert world.result("train_extract")["came_back"] is True
 
 
@@ -139,8 +139,8 @@ def test_a_run_that_is_told_to_end_stops_its_stage_and_ends_with_75(world, sent:
 def test_a_dry_run_stops_after_the_plan(world) -> None:
     run = world.ctiforge("run", "extract", "--dry-run")
     assert run.returncode == 0
-    assert "harvest_extract  runs" in run.stdout
-    assert "eval_tuned       after train_extract" in run.stdout
+    assert "harvest_extract        runs" in run.stdout
+    assert "eval_tuned             after train_extract" in run.stdout
     assert world.worked() == []
     assert world.database() == []
 
@@ -186,8 +186,8 @@ def test_files_alone_need_no_database_and_the_model_in_use_is_evaluated_too(worl
         "--json-files=a.json",
         "--json-files=b.json",
     ]
-    assert "8/8 stages" in world.ctiforge("runs").stdout
-    assert "a table of 4" in done.stdout
+    assert "10/10 stages" in world.ctiforge("runs").stdout
+    assert "a table of 5" in done.stdout
     assert "eval_in_use-" in world.ctiforge("collect").stdout
 
 
@@ -199,7 +199,7 @@ def test_a_line_runs_on_s3_as_well(world, s3_server, s3_bucket: str) -> None:
     assert world.worked() == LINE
     evaluations = list((world.folder / "outputs/evaluations").glob("eval_*.json"))
     assert {json.loads(path.read_text())["name"] for path in evaluations} == {"eval_extract"}
-    assert "done  7/7 stages" in world.ctiforge("runs", "--store", store).stdout
+    assert "done  9/9 stages" in world.ctiforge("runs", "--store", store).stdout
 
 
 def _stop_in_the_middle(world, sent: signal.Signals, code: int) -> None:

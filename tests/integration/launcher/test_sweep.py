@@ -64,7 +64,7 @@ def main(
 if __name__ == "__main__":
     run_program(main)
 """
-DATA = ["harvest_extract", "format_extract"]
+DATA = ["harvest_extract", "format_extract", "check_data"]
 GRID = ["--param=learning-rate=1e-4,2e-4", "--param=epochs=1,2"]
 POINTS = ["train:0.0001:1", "train:0.0001:2", "train:0.0002:1", "train:0.0002:2"]
 
@@ -115,7 +115,7 @@ def test_the_winners_command_finds_it_trained_and_evaluates_it(sweeping) -> None
     (sweeping.folder / "elsewhere/store/testsets/demo/1/testset.json").write_text("{}")
     evaluated = sweeping.ctiforge(*command[1:])
     assert evaluated.returncode == 0, evaluated.stderr
-    assert sweeping.worked() == ["harvest_extract", *["eval_extract"] * 3]
+    assert sweeping.worked() == ["harvest_extract", *["eval_extract"] * 4]
     assert "train_extract: cached" in evaluated.stdout
 
 
@@ -182,7 +182,7 @@ def test_a_point_that_fails_is_in_the_table_and_stops_no_other(sweeping) -> None
     sweeping.control(train_extract={"fails": [1e-4], "crashes": [2e-4]})
     run = sweeping.ctiforge("sweep", "extract", "--param=learning-rate=1e-4,2e-4,5e-4", "--param=epochs=1")
     assert run.returncode == 0, run.stderr
-    assert len(sweeping.worked()) == 5
+    assert len(sweeping.worked()) == 6
     problems = {each["stage"]: each["problem"] for each in _result(sweeping)["points"]}
     assert problems == {
         "train_extract.1": "too few examples",
@@ -275,10 +275,10 @@ def test_in_a_cluster_several_points_are_under_way_at_a_time(in_this_process) ->
     run_sweep("extract", [each.removeprefix("--param=") for each in GRID], settings, cluster, parallel=2)
     assert cluster.most == 2
     worked = sweeping.worked()
-    assert worked[:2] == DATA
-    assert sorted(worked[2:]) == POINTS
+    assert worked[: len(DATA)] == DATA
+    assert sorted(worked[len(DATA) :]) == POINTS
     record = load_run(open_store(settings.store), "wide")
-    assert [stage.state for stage in record.stages] == ["done"] * 4 + ["failed"] * 2
+    assert [stage.state for stage in record.stages] == ["done"] * 5 + ["failed"] * 2
     assert record.state == "done"
     assert _result(sweeping)["winner"] == "train_extract.2"
 
@@ -303,7 +303,7 @@ def test_in_a_cluster_ctrl_c_leaves_all_points_to_go_on(in_this_process, monkeyp
         released.set()
     record = load_run(open_store(settings.store), "wide")
     assert record.state == "interrupted"
-    assert [stage.state for stage in record.stages][2:] == ["interrupted", "interrupted", "waiting"]
+    assert [stage.state for stage in record.stages][len(DATA) :] == ["interrupted", "interrupted", "waiting"]
     assert sweeping.worked() == DATA
 
 

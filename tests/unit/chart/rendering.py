@@ -15,7 +15,7 @@ MATRIX = sorted(path.stem for path in VALUES.glob("*.yaml"))
 RELEASE = "demo"
 NAMESPACE = "intel"
 PROGRAMS = (
-    "harvest_extract", "format_extract", "train_extract", "eval_extract",
+    "harvest_extract", "format_extract", "check_data", "train_extract", "eval_extract",
     "prepare_os", "train_os_bert", "baselines_os", "eval_os_bert", "compare", "promote",
 )  # fmt: skip
 

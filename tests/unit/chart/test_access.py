@@ -85,8 +85,9 @@ def test_pods_reach_what_they_need(chart: Chart) -> None:
     assert {key: reached(chart, "full", pod) for key, pod in chart.pods("full").items()} == {
         "harvest-extract": {**EVERY_POD, "10.2.0.0/16": {5432}},
         "format-extract": store_and_hub,
+        "check-data": store_and_hub,
         "train-extract": store_and_hub,
-        "eval-extract": store_and_hub,
+        "eval-extract": {**store_and_hub, "10.8.0.0/16": {8000}},
         "prepare-os": {**EVERY_POD, "10.2.0.0/16": {5432}, "10.8.0.0/16": {8000}},
         "train-os-bert": store_and_hub,
         "baselines-os": store_and_hub,
@@ -108,9 +109,10 @@ def test_what_is_not_set_up_is_not_reached(chart: Chart) -> None:
     assert not chart.objects("retrain", "NetworkPolicy")
 
 
-def test_the_labelers_endpoint_is_reached_by_its_stage_alone(chart: Chart) -> None:
+def test_an_endpoint_is_reached_by_the_stages_that_ask_it_alone(chart: Chart) -> None:
     pods = chart.pods("own-labeler")
-    assert {key for key, pod in pods.items() if "models" in reached(chart, "own-labeler", pod)} == {"prepare-os"}
+    reaching = {key for key, pod in pods.items() if "models" in reached(chart, "own-labeler", pod)}
+    assert reaching == {"prepare-os", "eval-extract"}
     assert reached(chart, "own-labeler", pods["prepare-os"])["models"] == {8000}
     assert "OPENAI_API_KEY" not in pods["prepare-os"].env
 
@@ -120,7 +122,7 @@ def test_the_labelers_endpoint_is_reached_by_its_stage_alone(chart: Chart) -> No
     assert (closed.returncode, opened.returncode) == (0, 0), closed.stderr + opened.stderr
     assert f"name: {RELEASE}-labeler" not in closed.stdout
     policy = opened.stdout.partition(f"name: {RELEASE}-labeler")[2].partition("---")[0]
-    assert 'values: ["prepare-os"]' in policy
+    assert 'values: ["eval-extract","prepare-os"]' in policy
     assert re.findall(r"port: (\d+)", policy) == ["443"]
 
 

@@ -14,7 +14,9 @@ LAUNCHERS = {
     "retrain-os-bert": ["ctiforge", "run", "os-bert"],
     "doctor": ["ctiforge", "doctor"],
 }
-HUB_STAGES = {"format-extract", "train-extract", "eval-extract", "train-os-bert", "baselines-os", "eval-os-bert"}
+HUB_STAGES = {
+    "format-extract", "check-data", "train-extract", "eval-extract", "train-os-bert", "baselines-os", "eval-os-bert",
+}  # fmt: skip
 TRAIN_IMAGE = {"train-extract", "eval-extract", "train-os-bert", "baselines-os", "eval-os-bert"}
 
 
@@ -76,7 +78,7 @@ def test_no_manifest_holds_a_secret(chart: Chart, name: str) -> None:
 def test_each_secret_goes_where_it_is_needed(chart: Chart) -> None:
     pods = chart.pods("full")
     assert with_variable(pods, "DATABASE_URL") == {"harvest-extract", "prepare-os"}
-    assert with_variable(pods, "OPENAI_API_KEY") == {"prepare-os"}
+    assert with_variable(pods, "OPENAI_API_KEY") == {"prepare-os", "eval-extract"}
     assert with_variable(pods, "HF_TOKEN") == HUB_STAGES
     assert with_variable(pods, "CTIFORGE_WEBHOOK_URL") == set(LAUNCHERS)
     for key in ("harvest-extract", "prepare-os"):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.gate_simulation import Pair, coverage, simulate
+from benchmarks.gate_simulation import Pair, coverage, simulate_gate, simulate_guardrail
 from ctiforge.evaluation.gate import LEVEL, RULES
 from ctiforge.evaluation.gate_sides import GATE_METRICS
 from ctiforge.evaluation.scores import Counts
@@ -33,8 +33,10 @@ GOOD, POOR = counts(1, 0.8), counts(2, 0.5)
 
 @pytest.mark.parametrize("articles", [30, 100])
 def test_no_true_difference_is_rarely_called_better(articles: int) -> None:
-    found = simulate(Pair.of(GOOD, POOR), [METRIC["micro_f1"]], 0.5, articles, TRIALS, seed=3)["micro_f1"]
-    assert (found.low > 0).mean() <= 1 - LEVEL + CHANCE
+    guardrails = {METRIC["macro_f1"]: RULES["extract"].guardrails["macro_f1"]}
+    found = simulate_gate(Pair.of(GOOD, POOR), METRIC["micro_f1"], guardrails, 0.5, articles, TRIALS, seed=3)
+    assert found.by_primary.mean() <= 1 - LEVEL + CHANCE
+    assert 0 < found.by_gate.sum() <= found.by_primary.sum()
 
 
 @pytest.mark.parametrize("name", ["macro_f1", "zero_false_positives"])
@@ -46,14 +48,14 @@ def test_a_guardrail_rarely_passes_a_loss_of_its_margin_when_whole_articles_are_
     assert share is not None
     assert pair.gain(METRIC[name], share) == pytest.approx(-margin)
 
-    found = simulate(pair, [METRIC[name]], share, articles, TRIALS, seed=4)[name]
+    found = simulate_guardrail(pair, METRIC[name], share, articles, TRIALS, seed=4)
     assert (found.cautious > -margin).mean() <= 1 - LEVEL + CHANCE
 
 
 def test_the_usual_bound_passes_losses_that_few_articles_have_not_shown_yet() -> None:
     margin, metric = RULES["extract"].guardrails["macro_f1"], METRIC["macro_f1"]
     pair = Pair.losing(GOOD)
-    found = simulate(pair, [metric], pair.share_for(metric, -margin) or 0, 30, TRIALS, seed=4)["macro_f1"]
+    found = simulate_guardrail(pair, metric, pair.share_for(metric, -margin) or 0, 30, TRIALS, seed=4)
     assert (found.low > -margin).mean() > 0.1
 
 

@@ -104,19 +104,28 @@ def test_every_line_is_in_order_and_its_names_are_unique(line: tuple[LineStage, 
 
 def test_the_extract_line_evaluates_base_floor_and_tuned_model_on_one_test_set() -> None:
     evaluations = [stage for stage in EXTRACT if stage.program == "eval_extract"]
-    assert [stage.name for stage in evaluations] == ["eval_base", "eval_regex", "eval_in_use", "eval_tuned"]
+    assert [stage.name for stage in evaluations] == [
+        "eval_base",
+        "eval_base_constrained",
+        "eval_regex",
+        "eval_in_use",
+        "eval_as_served",
+        "eval_tuned",
+    ]
     assert all("--test-data=testset:{test_set}" in stage.arguments for stage in evaluations)
     assert set(inputs_of(EXTRACT[-2], EXTRACT)) == {stage.name for stage in evaluations}
 
 
 def test_the_gate_is_given_the_model_in_use_before_the_floor() -> None:
-    line = stages_of(EXTRACT, {"in_use": None, "promote_auto": True})
+    settings = {"in_use": None, "served_endpoint": None, "promote_auto": True}
+    line = stages_of(EXTRACT, settings)
     artifacts = {stage.name: f"s3://{stage.name}" for stage in line}
     against = [each for each in arguments_of(line[-1], {}, artifacts, {}) if each.startswith("--against")]
     assert against == ["--against=s3://eval_regex"]
-    assert [stage.name for stage in stages_of(EXTRACT, {"in_use": "x", "promote_auto": True})][-1] == "promote_extract"
-    both = arguments_of(line[-1], {}, {**artifacts, "eval_in_use": "s3://eval_in_use"}, {})
-    assert both[-2:] == ("--against=s3://eval_in_use", "--against=s3://eval_regex")
+    assert [stage.name for stage in stages_of(EXTRACT, {**settings, "in_use": "x"})][-1] == "promote_extract"
+    others = {name: f"s3://{name}" for name in ("eval_in_use", "eval_as_served")}
+    all_of_them = arguments_of(line[-1], {}, {**artifacts, **others}, {})
+    assert all_of_them[-3:] == tuple(f"--against=s3://{name}" for name in (*others, "eval_regex"))
 
 
 def test_no_two_lines_share_a_stage_so_that_one_file_of_settings_serves_them_all() -> None:

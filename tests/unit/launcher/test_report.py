@@ -45,3 +45,17 @@ def test_runs_are_listed_newest_first_and_not_too_many(tmp_path: Path) -> None:
     lines = describe_runs(store).splitlines()
     assert lines[0].startswith("extract-20261122-100024-aa")
     assert lines[-1] == "and 5 older ones"
+
+
+def test_a_gate_that_was_not_passed_is_no_failure() -> None:
+    stages = [
+        StageRecord(
+            name="promote", program="promote", state="done", exit_code=5, artifact="s3://b/x", last_lines=["no better"]
+        )
+    ]
+    run = _run(stages=stages, state="done", exit_code=5)
+    assert describe_run(run).splitlines() == [
+        "extract-20261122-100000-aa  done  1/1 stages  2026-11-22 10:00  the gate was not passed",
+        "  promote  done  the gate was not passed  s3://b/x",
+        "    | no better",
+    ]

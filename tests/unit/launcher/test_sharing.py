@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from ctiforge.errors import UsageError
@@ -27,3 +29,17 @@ def test_local_files_are_copied_once_by_content_and_uris_left_alone(tmp_path) ->
 def test_what_is_no_file_is_named(tmp_path) -> None:
     with pytest.raises(UsageError, match=r"--json-files nowhere\.json: there is no such file"):
         share_files(Settings(json_files=("nowhere.json",)), open_store(str(tmp_path)), print)
+
+
+def test_the_applications_prompt_is_copied_too(tmp_path: Path) -> None:
+    prompt = tmp_path / "prompt.txt"
+    prompt.write_text("Extract all.")
+    store = open_store(str(tmp_path / "store"))
+
+    shared = share_files(Settings(served_prompt=str(prompt)), store, print)
+
+    assert shared.served_prompt
+    assert Path(shared.served_prompt).read_text() == "Extract all."
+    assert share_files(Settings(), store, print).served_prompt is None
+    with pytest.raises(UsageError, match=r"served_prompt nowhere\.txt"):
+        share_files(Settings(served_prompt="nowhere.txt"), store, print)

@@ -59,7 +59,7 @@ class KubernetesBackend:
         kinds: dict[Kind, str | None] = {"jobs": selector(key), "pods": selector(key), "events": None}
         with Watching(self._cluster, kinds) as watching, HeldSignals() as signals:
             outcome = work.run(watching, signals)
-        if outcome.exit_code == 0 and outcome.made is None:
+        if outcome.exit_code in (ExitCode.DONE, ExitCode.GATE) and outcome.made is None:
             outcome = replace(outcome, made=self._made(command, command.task))
         return outcome
 

@@ -1,0 +1,101 @@
+"""Exports one model: merged, then as GGUF files, each proven before anybody gets it."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ctiforge.release.gguf import ChatForm, Contents, convert, fallbacks, read_contents
+from ctiforge.release.lmstudio import file_name
+from ctiforge.release.merge import Merged, keep_sentencepiece, merge
+from ctiforge.release.quantise import FileType, quantise
+from ctiforge.release.server import serving
+from ctiforge.release.tokens import Checked, Prompt, check_end, check_reading
+from ctiforge.release.tools import LlamaCpp
+
+NOTE = "ctiforge.json"
+"""Beside a model's weights: how it is to be asked."""
+_MERGE_PROMPTS = 8
+
+
+@dataclass(frozen=True)
+class SourceModel:
+    """A trained model, and what must be the same after export."""
+
+    name: str
+    location: str
+    """Folder or hub name."""
+    load: Callable[[str], Any]
+    """Loads a model in fp32 for inference, its adapter over its base."""
+    tokenizer: Any
+    vocabulary: str | None
+    """The base's SentencePiece file where it has one."""
+    form: ChatForm
+    prompts: Sequence[Prompt]
+    """Real prompts, as conversation and as the ids of training."""
+    texts: Sequence[str]
+    """Texts of the trade: articles, values, answers."""
+    note: dict[str, Any] | None
+    """The content of `ctiforge.json`; None for a model that was not trained here."""
+    context: int
+    """Tokens of prompt and answer together."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """One GGUF and what was found in it."""
+
+    file_type: FileType
+    path: Path
+    contents: Contents
+    checked: Checked
+    warnings: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """For `export.json` and the stage's summary."""
+        return {
+            "file": self.path.name,
+            "type": self.file_type,
+            "bytes": self.path.stat().st_size,
+            "architecture": self.contents.architecture,
+            "pretokenizer": self.contents.pretokenizer,
+            "tensor_types": self.contents.tensor_types,
+            "texts_read_alike": self.checked.texts,
+            "prompts_rendered_alike": self.checked.prompts,
+            "warnings": list(self.warnings),
+        }
+
+
+def write_merged(source: SourceModel, folder: Path) -> Merged:
+    """Write full-precision weights, tokenizer and note; DataError where the logits are not those of the source."""
+    ids = [ids for _, ids in source.prompts[:_MERGE_PROMPTS]]
+    merged = merge(source.load(source.location), source.tokenizer, ids, lambda path: source.load(str(path)), folder)
+    keep_sentencepiece(source.vocabulary, folder)
+    if source.note:
+        (folder / NOTE).write_text(json.dumps(source.note, indent=1) + "\n", encoding="utf-8")
+    return merged
+
+
+def write_gguf(
+    source: SourceModel, merged: Path, types: Sequence[FileType], out: Path, scratch: Path, llama_cpp: LlamaCpp
+) -> list[Exported]:
+    """Write `name-TYPE.gguf` into `out` for each type, all rounded from f32.
+
+    Raises DataError where llama.cpp reads a text or renders a prompt otherwise than training did.
+    """
+    full = scratch / "full.gguf"
+    told = convert(merged, source.form, source.name, full, scratch, llama_cpp)
+    remark = f"pre-tokenizer {told}: named after tokenizer.json, since llama.cpp's converter does not know it"
+    exported = []
+    for file_type in types:
+        path = out / file_name(source.name, file_type)
+        quantise(full, path, file_type, llama_cpp)
+        contents = read_contents(path)
+        check_end(contents, source.form)
+        with serving(path, llama_cpp, context=source.context) as server:
+            checked = check_reading(server, source.tokenizer, source.texts, source.prompts)
+        warnings = [*([remark] if told else []), *checked.warnings, fallbacks(contents, file_type)]
+        exported.append(Exported(file_type, path, contents, checked, tuple(each for each in warnings if each)))
+    full.unlink()
+    return exported

@@ -1,0 +1,130 @@
+"""A folder of transformers as a GGUF: laid out for llama.cpp's converter, converted, and read back."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ctiforge.errors import CannotGoOnError, UsageError
+from ctiforge.release.pretokenizers import find_pretokenizer
+from ctiforge.release.quantise import FileType
+from ctiforge.release.tools import LlamaCpp
+
+# What each file type should be made of; anything else in it is llama.cpp's fallback.
+_EXPECTED = {"f32": {"F32"}, "f16": {"F16", "F32"}, "q8_0": {"Q8_0", "F32"}, "q4_k_m": {"Q4_K", "Q6_K", "F32"}}
+
+
+@dataclass(frozen=True)
+class ChatForm:
+    """What a server has to know to ask a model as training did."""
+
+    template: str
+    """Jinja over `messages`."""
+    opened: bool
+    """Whether every prompt is opened by the begin token."""
+    end: int
+    """The id of the token that ends an answer."""
+    spaced: bool | None = None
+    """Whether a word right behind a special token gets SentencePiece's space; None without SentencePiece."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a GGUF says of itself."""
+
+    architecture: str
+    pretokenizer: str
+    ends: tuple[int, ...]
+    """Ids that end an answer: end of sequence, end of turn."""
+    template: str
+    tensor_types: dict[str, int]
+    """How many tensors are of each type."""
+
+
+def convert(model: Path, form: ChatForm, name: str, out: Path, scratch: Path, llama_cpp: LlamaCpp) -> str | None:
+    """Write the full-precision model of a folder as the f32 GGUF `out`.
+
+    Gives back the name of the pre-tokenizer where the converter does not know the tokenizer and it was told by
+    ours. Raises UsageError for a model that llama.cpp has no form for.
+    """
+    source = _lay_out(model, form, scratch / "source")
+    pretokenizer = find_pretokenizer(_read(model / "tokenizer.json"))
+    eos = _read(source / "config.json").get("eos_token_id")
+    end = "-" if form.end == eos else str(form.end)
+    command = [sys.executable, "-m", "ctiforge.release.convert", str(llama_cpp.converter), pretokenizer or "-", end]
+    command += [str(source), "--outfile", str(out), "--outtype", "f32", "--model-name", name]
+    # it would ask the hub about a local folder
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**os.environ, "HF_HUB_OFFLINE": "1"}
+    )
+    if done.returncode or not out.is_file():
+        raise _explain(done.stderr, pretokenizer)
+    return pretokenizer if "pre-tokenizer was not recognized" in done.stderr else None
+
+
+def read_contents(gguf: Path) -> Contents:
+    """The metadata and tensor types that matter here."""
+    from gguf import GGUFReader
+
+    reader = GGUFReader(gguf)
+
+    def value(key: str) -> Any:
+        field = reader.get_field(key)
+        return field.contents() if field else None
+
+    ends = (value("tokenizer.ggml.eos_token_id"), value("tokenizer.ggml.eot_token_id"))
+    return Contents(
+        architecture=str(value("general.architecture")),
+        pretokenizer=str(value("tokenizer.ggml.pre") or value("tokenizer.ggml.model")),
+        ends=tuple(int(each) for each in ends if each is not None),
+        template=str(value("tokenizer.chat_template") or ""),
+        tensor_types=dict(Counter(tensor.tensor_type.name for tensor in reader.tensors).most_common()),
+    )
+
+
+def fallbacks(contents: Contents, file_type: FileType) -> str | None:
+    """A warning where tensors are of another type than the file's name says."""
+    others = {name: n for name, n in contents.tensor_types.items() if name not in _EXPECTED[file_type]}
+    if not others:
+        return None
+    listed = ", ".join(f"{n} {name}" for name, n in others.items())
+    return (
+        f"{file_type}: {listed} of {sum(contents.tensor_types.values())} tensors are of another type, "
+        "since their rows are no multiple of 256"
+    )
+
+
+def _lay_out(model: Path, form: ChatForm, into: Path) -> Path:
+    """The model's files by link, its tokenizer's with the chat form that the GGUF shall hold."""
+    into.mkdir(parents=True)
+    for file in model.iterdir():
+        if file.is_file() and file.name not in ("tokenizer_config.json", "chat_template.jinja"):
+            (into / file.name).symlink_to(file.absolute())
+    settings = _read(model / "tokenizer_config.json")
+    settings.pop("chat_template", None)
+    settings |= {"add_bos_token": form.opened, "add_eos_token": False}
+    if form.spaced is not None:
+        settings["add_prefix_space"] = form.spaced
+    (into / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    (into / "chat_template.jinja").write_text(form.template, encoding="utf-8")
+    return into
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def _explain(said: str, pretokenizer: str | None) -> Exception:
+    last = next((line for line in reversed(said.splitlines()) if line.strip()), "no reason given")
+    if "No space left on device" in said:
+        return CannotGoOnError("the disk is full while the GGUF is written: free some space and run it again")
+    if "pre-tokenizer was not recognized" in said and not pretokenizer:
+        return UsageError(
+            "llama.cpp has no name for how this tokenizer splits text (pre_tokenizer of tokenizer.json), and another "
+            "one would give wrong tokens: serve the merged model instead (--format merged)"
+        )
+    return UsageError(f"llama.cpp cannot convert this model: {last[:300]}")

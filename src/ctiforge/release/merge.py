@@ -1,0 +1,68 @@
+"""Merges a LoRA adapter into the full-precision base, and proves on real prompts that nothing else changed."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ctiforge.errors import DataError
+
+LARGEST = 1e-4
+"""How far a logit may move in fp32: rounding in another order, and nothing else."""
+_VOCABULARY = "tokenizer.model"
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What came of it."""
+
+    adapter: bool
+    """Whether there was one to merge; weights that were trained in full pass through."""
+    largest_difference: float
+    """Between the logits before and of what was written, over every token of the prompts."""
+    largest_logit: float
+
+
+def merge(
+    model: Any, tokenizer: Any, prompts: Sequence[Sequence[int]], reload: Callable[[Path], Any], folder: Path
+) -> Merged:
+    """Write `model` (fp32, with an adapter or without) and its tokenizer to `folder`, merged.
+
+    The logits of what was written are compared with those before, `prompts` being token ids. Raises DataError
+    where they differ by more than `LARGEST`.
+    """
+    adapter = hasattr(model, "merge_and_unload")
+    before = [_logits(model, ids) for ids in prompts]
+    whole = model.merge_and_unload() if adapter else model
+    whole.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    del model, whole
+    written = reload(folder)
+    after = [_logits(written, ids) for ids in prompts]
+    difference = max(float((a - b).abs().max()) for a, b in zip(before, after, strict=True))
+    largest = max(float(each.abs().max()) for each in before)
+    if not difference <= LARGEST:
+        raise DataError(
+            f"the merged model's logits differ from base and adapter by {difference:.1e} (at most {LARGEST:.0e}; the "
+            f"largest logit is {largest:.1f}): check that the adapter belongs to this base and its files are whole"
+        )
+    return Merged(adapter, difference, largest)
+
+
+def keep_sentencepiece(vocabulary: str | None, folder: Path) -> bool:
+    """Put the base's SentencePiece vocabulary beside a saved tokenizer, which leaves it out; True where there is one.
+
+    Without it llama.cpp's converter takes another way, and every second word gets wrong tokens.
+    """
+    if not vocabulary:
+        return False
+    shutil.copyfile(vocabulary, folder / _VOCABULARY)
+    return True
+
+
+def _logits(model: Any, ids: Sequence[int]) -> Any:
+    import torch
+
+    with torch.inference_mode():
+        return model(input_ids=torch.tensor([list(ids)], device=model.device)).logits[0].float().cpu()

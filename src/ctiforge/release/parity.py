@@ -1,0 +1,116 @@
+"""Whether an exported file answers as its source does: window by window, article by article, and by its score."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ctiforge.errors import CtiforgeError, ExitCode
+from ctiforge.release.quantise import FileType
+
+IDENTICAL: dict[FileType, float] = {"f32": 1.0, "f16": 0.99}
+"""Share of windows whose raw answers must be the same text; nothing of the kind is asked of rounded weights."""
+
+
+class ParityError(CtiforgeError):
+    """An exported file does not answer as its source does."""
+
+    exit_code = ExitCode.GATE
+
+
+class Recorded:
+    """An extractor whose extractions are kept."""
+
+    def __init__(self, extractor: Any) -> None:
+        self.name = extractor.name
+        self.extractions: dict[Any, Any] = {}
+        """By the text that was read, as it was asked for."""
+        self._extractor = extractor
+
+    def extract(self, *args: Any, **named: Any) -> Any:
+        """One text; not kept."""
+        return self._extractor.extract(*args, **named)
+
+    def extract_many(self, sources: Sequence[Any]) -> Iterator[Any]:
+        """Many texts, in order; kept."""
+        for source, extraction in zip(sources, self._extractor.extract_many(sources), strict=True):
+            self.extractions[source] = extraction
+            yield extraction
+
+
+@dataclass(frozen=True)
+class Parity:
+    """One exported file beside its source, over one test set."""
+
+    file_type: FileType
+    windows: int
+    same_windows: int
+    """With the very same raw answer to a prompt of as many tokens."""
+    articles: int
+    same_articles: int
+    """With the very same observables after merging."""
+    f1: float | None
+    source_f1: float | None
+
+    @property
+    def difference(self) -> float | None:
+        """Of micro-F1: exported minus source."""
+        return None if self.f1 is None or self.source_f1 is None else self.f1 - self.source_f1
+
+
+def compare_answers(
+    file_type: FileType,
+    source: Recorded,
+    exported: Recorded,
+    special: Sequence[str],
+    source_f1: float | None,
+    f1: float | None,
+) -> Parity:
+    """Count what is the same in the articles that the source has read.
+
+    `special` are the tokenizer's special tokens: a server leaves them out of its text, the source writes them.
+    """
+    before, after = _answers(source, special), _answers(exported, special)
+    others = exported.extractions
+    return Parity(
+        file_type=file_type,
+        windows=len(before),
+        same_windows=sum(after.get(window) == raw for window, raw in before.items()),
+        articles=len(source.extractions),
+        same_articles=sum(
+            text in others and others[text].observables == extraction.observables
+            for text, extraction in source.extractions.items()
+        ),
+        f1=f1,
+        source_f1=source_f1,
+    )
+
+
+def judge(parity: Parity, margin: float) -> str | None:
+    """Why the file is not to be used, None where it is: identical answers for f32 and f16, and F1 within `margin`."""
+    least = IDENTICAL.get(parity.file_type)
+    if least is not None and parity.same_windows < least * parity.windows:
+        return (
+            f"{parity.file_type} answers {parity.same_windows} of {parity.windows} windows as its source does; "
+            f"at least {least:.0%} must be the same"
+        )
+    if parity.difference is not None and parity.difference < -margin:
+        return (
+            f"{parity.file_type} has micro-F1 {parity.f1:.3f}, its source {parity.source_f1:.3f}: "
+            f"more than {margin:g} less"
+        )
+    return None
+
+
+def _answers(recorded: Recorded, special: Sequence[str]) -> dict[tuple[Any, int, int], tuple[str, int]]:
+    """Raw answers without special tokens, and the tokens of their prompts, by article and window."""
+    return {
+        (text, window.start, window.end): (_without(window.raw, special), window.prompt_tokens)
+        for text, extraction in recorded.extractions.items()
+        for window in extraction.windows
+    }
+
+
+def _without(raw: str, special: Sequence[str]) -> str:
+    for token in special:
+        raw = raw.replace(token, "")
+    return raw

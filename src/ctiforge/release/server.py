@@ -1,0 +1,119 @@
+"""A llama.cpp server of one GGUF on this machine, for as long as it is asked."""
+
+import json
+import os
+import socket
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from ctiforge.errors import CannotGoOnError
+from ctiforge.release.tools import LlamaCpp
+
+LOADING_S = 900.0
+"""How long a model may take to load."""
+_LOOK_EVERY_S = 0.05
+_TIMEOUT_S = 600.0
+
+
+class LlamaServer:
+    """Asks a running server for what no OpenAI-compatible endpoint tells."""
+
+    def __init__(self, address: str, model: str) -> None:
+        self.address = address
+        self.model = model
+        """The name it serves the file under."""
+
+    @property
+    def endpoint(self) -> str:
+        """The OpenAI-compatible address."""
+        return f"{self.address}/v1"
+
+    def tokenize(self, text: str, *, opened: bool = False) -> list[int]:
+        """The ids of a text, special tokens read as such; `opened` by the begin token where the file asks for one."""
+        body = {"content": text, "add_special": opened, "parse_special": True}
+        return [int(token) for token in self._post("tokenize", body)["tokens"]]
+
+    def render(self, messages: Sequence[dict[str, str]]) -> str:
+        """The prompt that the file's own chat template makes of a conversation."""
+        return str(self._post("apply-template", {"messages": list(messages)})["prompt"])
+
+    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        request = urllib.request.Request(
+            f"{self.address}/{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:
+                found: dict[str, Any] = json.load(answer)
+        except urllib.error.HTTPError as error:
+            said = error.read().decode(errors="replace")[:300]
+            raise CannotGoOnError(f"llama.cpp refuses {path}: {said}") from None
+        except OSError as error:
+            raise CannotGoOnError(f"llama.cpp's server is gone: {error}") from None
+        return found
+
+
+@contextmanager
+def serving(gguf: Path, llama_cpp: LlamaCpp, *, context: int, exact: bool = False) -> Iterator[LlamaServer]:
+    """Start a server of `gguf`, wait until it is ready, and end it afterwards.
+
+    `context` is in tokens; `exact` keeps its cache in f32. One slot, so that what is asked beside an article
+    never changes its answer. Raises CannotGoOnError, with the end of its log, where it does not come up.
+    """
+    port = _free_port()
+    flags = ["-m", str(gguf), "--alias", gguf.stem, "--host", "127.0.0.1", "--port", str(port)]
+    flags += ["-c", str(context), "-np", "1"]
+    if threads := os.environ.get("OMP_NUM_THREADS"):
+        # threads that wait for each other cost several times as much where another process has a core
+        flags += ["-t", threads]
+    if exact:
+        flags += ["-ctk", "f32", "-ctv", "f32"]
+    with TemporaryDirectory() as scratch:
+        log = Path(scratch) / "log"
+        with log.open("wb") as written:
+            process = subprocess.Popen(
+                [*llama_cpp.server, *flags], stdin=subprocess.PIPE, stdout=written, stderr=subprocess.STDOUT
+            )
+        try:
+            _wait_until_ready(process, f"http://127.0.0.1:{port}/health", gguf, log)
+            yield LlamaServer(f"http://127.0.0.1:{port}", gguf.stem)
+        finally:
+            process.terminate()
+            process.communicate()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_ready(process: "subprocess.Popen[bytes]", health: str, gguf: Path, log: Path) -> None:
+    """Look at its health until it says that the model is loaded; its end is seen at once."""
+    for _ in range(int(LOADING_S / _LOOK_EVERY_S)):
+        try:
+            process.wait(_LOOK_EVERY_S)
+        except subprocess.TimeoutExpired:
+            if _answers(health):
+                return
+            continue
+        raise CannotGoOnError(f"llama.cpp cannot serve {gguf.name} (exit {process.returncode}): {_end_of(log)}")
+    raise CannotGoOnError(f"llama.cpp has not loaded {gguf.name} in {LOADING_S:.0f} s: {_end_of(log)}")
+
+
+def _answers(health: str) -> bool:
+    try:
+        with urllib.request.urlopen(health, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def _end_of(log: Path) -> str:
+    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    return " | ".join(lines[-3:]) or "its log is empty"

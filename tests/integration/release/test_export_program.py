@@ -1,0 +1,154 @@
+"""export_model as a person runs it: real converter, real quantisation, real server, tiny models."""
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+
+from ctiforge.demo.articles import DemoSizes, make_corpus
+from ctiforge.errors import CannotGoOnError, CtiforgeError, DataError
+from ctiforge.release.gguf import ChatForm, convert
+from ctiforge.release.server import serving
+from ctiforge.release.tokens import check_reading
+from ctiforge.release.tools import DEFAULT_TOOLS, TOOLS_VARIABLE, find_llama_cpp
+from ctiforge.training.encoding import load_tokenizer
+from tests.integration.release import tiny_models
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tools():
+    before = os.environ.get(TOOLS_VARIABLE)
+    os.environ[TOOLS_VARIABLE] = before or str(ROOT / DEFAULT_TOOLS)
+    try:
+        yield find_llama_cpp()
+    except CtiforgeError as error:
+        pytest.skip(f"llama.cpp's tools cannot be had here: {error}")
+    finally:
+        if before is None:
+            del os.environ[TOOLS_VARIABLE]
+
+
+def export(*arguments, cwd, code=0):
+    command = [sys.executable, str(ROOT / "jobs" / "export_model.py"), *map(str, arguments)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "HOME": str(cwd)}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=300, env=environment)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture
+def test_file(tmp_path):
+    articles = make_corpus(5, DemoSizes(1, 0, 4, 0, 0)).test
+    file = tmp_path / "articles.jsonl"
+    file.write_text("".join(article.model_dump_json() + "\n" for article in articles), encoding="utf-8")
+    return file
+
+
+def test_every_file_answers_the_test_set_beside_its_source(tmp_path, test_file):
+    line = (
+        "--model=demo",
+        "--format=gguf",
+        "--quantise=f32,f16,q8_0,q4_k_m",
+        "--output=out",
+        f"--test-data={test_file}",
+    )
+    done = export(*line, cwd=tmp_path)
+    body = json.loads((tmp_path / "out" / "export.json").read_text())
+    files = {each["type"]: each for each in body["files"]}
+    parity = {each["file_type"]: each for each in body["parity"]}
+
+    assert {each["pretokenizer"] for each in files.values()} == {"chameleon"}
+    assert set(files["f16"]["tensor_types"]) == {"F16", "F32"}
+    assert "Q5_0" in files["q4_k_m"]["tensor_types"]
+    assert "no multiple of 256" in done.stdout
+    assert parity["f32"]["same_windows"] == parity["f32"]["windows"] > 0
+    assert files["f32"]["bytes"] > files["f16"]["bytes"] > files["q8_0"]["bytes"] > files["q4_k_m"]["bytes"]
+    assert {path.name for path in (tmp_path / "out").glob("evaluation-*")} == {
+        f"evaluation-{name}.json" for name in ("source", *files)
+    }
+    assert export(*line, cwd=tmp_path).stdout.startswith("cached: export_model")
+
+
+def test_lm_studio_finds_file_preset_and_setting(tmp_path):
+    done = export("--model=demo", "--format=lmstudio", "--publisher=my-team", cwd=tmp_path)
+    folder = tmp_path / ".lmstudio" / "models" / "my-team" / "demo"
+    preset = json.loads((folder / "demo.preset.json").read_text())
+
+    assert (folder / "demo-Q8_0.gguf").read_bytes()[:4] == b"GGUF"
+    assert any(field["key"] == "llm.prediction.structured" for field in preset["operation"]["fields"])
+    assert done.stdout.splitlines()[-1] == "LMSTUDIO_MODEL_EXTRACT=my-team/demo"
+    assert "nobody has looked" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("add_tokenizer", "pretokenizer"),
+    [(tiny_models.add_llama3_tokenizer, "llama-bpe"), (tiny_models.add_qwen2_tokenizer, "qwen2")],
+)
+def test_other_families_are_read_and_rendered_as_in_training(tmp_path, add_tokenizer, pretokenizer):
+    add_tokenizer(tiny_models.make_llama(tmp_path / "tiny"))
+    export("--model=tiny", "--format=gguf", "--quantise=q4_k_m", "--output=out", cwd=tmp_path)
+    (file,) = json.loads((tmp_path / "out" / "export.json").read_text())["files"]
+
+    assert file["pretokenizer"] == pretokenizer
+    assert set(file["tensor_types"]) == {"Q4_K", "Q6_K", "F32"}
+    assert file["prompts_rendered_alike"] > 50
+
+
+def test_a_tokenizer_that_llama_cpp_has_no_name_for_is_refused(tmp_path):
+    tiny_models.add_odd_tokenizer(tiny_models.make_llama(tmp_path / "odd"))
+    done = export("--model=odd", "--format=gguf", "--output=out", cwd=tmp_path, code=2)
+    assert "no name for how this tokenizer splits text" in done.stderr
+    assert not list((tmp_path / "out").rglob("*.*"))
+
+
+def test_an_adapter_over_a_sentencepiece_base_is_merged_with_its_vocabulary(tmp_path):
+    tiny_models.add_sentencepiece_tokenizer(tiny_models.make_llama(tmp_path / "base"))
+    adapter = tiny_models.make_adapter(tmp_path / "base", tmp_path / "adapter")
+    assert not (adapter / "tokenizer.model").exists()
+
+    merged = export(f"--model={adapter}", "--output=merged", cwd=tmp_path)
+    export(f"--model={adapter}", "--format=gguf", "--output=out", cwd=tmp_path)
+
+    assert "tuned: adapter merged into its base" in merged.stdout
+    assert (tmp_path / "merged" / "tokenizer.model").exists()
+    assert (tmp_path / "out" / "tuned-Q8_0.gguf").exists()
+
+
+@pytest.mark.parametrize(("name", "found_out"), [("llama-bpe", False), ("smollm", True)])
+def test_a_wrong_pretokenizer_is_found_out(tmp_path, tools, monkeypatch, name, found_out):
+    model = tiny_models.make_llama(tmp_path / "tiny")
+    tiny_models.add_llama3_tokenizer(model)
+    monkeypatch.setattr("ctiforge.release.gguf.find_pretokenizer", lambda _: name)
+    file = tmp_path / "tiny.gguf"
+    convert(model, ChatForm("{{ messages[0]['content'] }}", True, 2), "tiny", file, tmp_path, tools)
+    expected = pytest.raises(DataError, match="does not read") if found_out else nullcontext()
+    with serving(file, tools, context=512) as server, expected:
+        check_reading(server, load_tokenizer(str(model)), ["It ran x.exe\r\n\r\nand 2024 (10.0.22631)"], [])
+
+
+def test_a_damaged_file_is_told_with_llama_cpp_s_own_words(tmp_path, tools):
+    file = tmp_path / "damaged.gguf"
+    file.write_bytes(b"GGUF" + bytes(100))
+    with pytest.raises(CannotGoOnError, match="cannot serve"), serving(file, tools, context=512):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--format=onnx",), "choose merged, gguf or lmstudio"),
+        (("--format=gguf", "--quantise=q9"), "choose among"),
+        (("--format=lmstudio", "--publisher=a/b"), "letters, digits"),
+        (("--format=gguf", "--llama-cpp=nowhere"), "no built checkout"),
+    ],
+)
+def test_bad_flags_end_with_one_line(tmp_path, flags, message):
+    done = export("--model=demo", *flags, cwd=tmp_path, code=2)
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
