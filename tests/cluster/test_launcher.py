@@ -16,6 +16,8 @@ from tests.cluster.conftest import RELEASE, Place, articles_locked, kubectl, sec
 
 LINE = ("run", "extract", "--set", "train_extract.max_steps=30", "--set", "train_extract.epochs=1")
 
+TRAINED = '{"train_extract":{"max_steps":30,"epochs":1}}'
+
 
 def test_a_launcher_that_is_killed_and_started_again_follows_the_same_job(place: Place) -> None:
     add_small_test_set(place.store)
@@ -68,7 +70,7 @@ def test_a_launcher_pod_that_is_evicted_between_stages_goes_on_with_its_run(plac
 
     # nothing new: one harvest, and nothing after it
     before = set(place.jobs())
-    place.install("retrain.extract.enabled=true", 'settings.stages={"train_extract":{"max_steps":30,"epochs":1}}')
+    place.install("retrain.extract.enabled=true", f"settings.stages={TRAINED}")
     begun = datetime.now(UTC)
     template = f"cronjob/{RELEASE}-retrain-extract"
     kubectl("create", "job", "nightly", f"--from={template}", namespace=place.namespace)
@@ -86,7 +88,17 @@ def test_a_launcher_pod_that_is_evicted_between_stages_goes_on_with_its_run(plac
     assert not any(value in said for value in secret_values())
     collected = place.ctiforge("collect", "detached")
     said, _ = collected.communicate(timeout=60)
-    assert said.count("eval_") == 3
+    assert said.count("eval_") == 4
+
+    # a model that is not better is no failure of the run, and nothing is tried again
+    place.install("retrain.extract.enabled=true", "promote.auto=true", f"settings.stages={TRAINED}")
+    kubectl("create", "job", "gated", f"--from={template}", namespace=place.namespace)
+    kubectl("wait", "job/gated", "--for=condition=Failed", "--timeout=120s", namespace=place.namespace)
+    gated = load_run(place.store, "gated")
+    assert (gated.state, gated.exit_code) == ("done", 5)
+    assert gated.stages[-1].name == "promote_extract"
+    assert "is not promoted: " in gated.stages[-1].last_lines[0]
+    assert place.store.list("models/extract") == []
 
 
 def test_result_files_of_the_laptop_are_harvested_in_the_cluster(place: Place, tmp_path: Path) -> None:
@@ -151,7 +163,7 @@ def test_doctor_finds_everything_well_and_says_what_is_not(place: Place) -> None
     well = place.ctiforge("doctor")
     output, _ = well.communicate(timeout=240)
     assert well.returncode == 0, output
-    assert output.count("ok: ") == 3 + 10 + 5
+    assert output.count("ok: ") == 3 + 11 + 5
     place.install("database.existingSecret=absent", "images.train.tag=absent")
     ill = place.ctiforge("doctor")
     output, _ = ill.communicate(timeout=240)

@@ -19,15 +19,15 @@ def test_a_run_does_every_stage_and_a_second_one_only_what_changed(world) -> Non
     assert "warning: of train_extract" in first.stdout
     assert "noise" not in first.stdout
     evaluations = world.folder / "outputs/evaluations"
-    assert len(list(evaluations.glob("eval_*.json"))) == 3
+    assert len(list(evaluations.glob("eval_*.json"))) == 4
     assert len(list(evaluations.glob("compare_extract-*.md"))) == 1
 
-    # another report about the same records
+    # another report about the same records: it is looked at, nothing is trained
     world.control(harvest_extract={"rows": 1, "read": 11})
     second = world.ctiforge("run", "extract")
     assert second.returncode == 0, second.stderr
-    assert world.worked() == ["harvest_extract"]
-    assert second.stdout.count(": cached ") == 8
+    assert world.worked() == ["harvest_extract", "check_data"]
+    assert second.stdout.count(": cached ") == 7
     assert "a table of 4" in second.stdout
 
     world.control(harvest_extract={"rows": 2})
