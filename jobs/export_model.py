@@ -1,9 +1,7 @@
 """Exports a trained model: merged, as GGUF, or for LM Studio; every file proven to answer as its source does."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,15 +11,8 @@ import typer
 from ctiforge.program import ExpectFlag, PlanFlag, StoreFlag, run_program
 
 if TYPE_CHECKING:
-    from ctiforge.data.records import ArticleRecord
-    from ctiforge.evaluation.report import Evaluation
-    from ctiforge.extract.extraction import Extractor
-    from ctiforge.extract.prepared import Usage
-    from ctiforge.release.export import Exported, SourceModel
-    from ctiforge.release.parity import Parity, Recorded
+    from ctiforge.release.parity import Parity
     from ctiforge.release.quantise import FileType
-    from ctiforge.release.tokens import Prompt
-    from ctiforge.release.tools import LlamaCpp
     from ctiforge.store.stages import StageDirs
 
 ARTICLES = 60
@@ -127,20 +118,24 @@ def find_name(model: str, inputs: dict[str, str]) -> str:
 def export(request: Request, dirs: "StageDirs") -> dict[str, Any]:
     """Write the merged model, or its GGUF files, into the stage's folder; gives back what `export.json` holds."""
     from ctiforge.data.testsets import read_labelled_articles
+    from ctiforge.demo.articles import DemoSizes, make_corpus
+    from ctiforge.extract.export import TestData, describe_source, make_preset, prove
     from ctiforge.release.export import write_gguf, write_merged
     from ctiforge.release.tools import find_llama_cpp
 
     tools = find_llama_cpp(request.llama_cpp) if request.types else None
-    test_data = dirs.inputs.get("test_data")
-    records = list(read_labelled_articles(test_data)) if test_data else []
-    source, usage = describe(request, dirs.inputs.get("model"), records)
+    path = dirs.inputs.get("test_data")
+    test_data = TestData(path, list(read_labelled_articles(path)), request.test_set) if path else None
+    known = [*make_corpus(1, DemoSizes(ARTICLES, 1, 1, 0, 0)).training, *(test_data.records if test_data else ())]
+    source, usage = describe_source(request.name, request.model, dirs.inputs.get("model"), known)
     merged = dirs.scratch / "merged" if tools else dirs.out
     summary: dict[str, Any] = {"name": source.name, "merge": asdict(write_merged(source, merged))}
     if tools:
         files = write_gguf(source, merged, request.types, dirs.out, dirs.scratch, tools)
         summary["files"] = [each.as_json() for each in files]
         if test_data:
-            proven = prove(request, source, usage, merged, files, tools, partial(score, request, records, dirs))
+            proven = prove(source, usage, merged, files, tools, test_data, dirs.out, request.device)
+            check(source.name, proven, request.margin)
             summary["parity"] = [asdict(each) for each in proven]
     if request.format == "lmstudio":
         write_json(dirs.out / f"{source.name}.preset.json", make_preset(source.name, usage))
@@ -148,151 +143,15 @@ def export(request: Request, dirs: "StageDirs") -> dict[str, Any]:
     return summary
 
 
-def describe(request: Request, folder: Path | None, records: "Sequence[ArticleRecord]") -> "tuple[SourceModel, Usage]":
-    """The model, how it is asked, and what must stay the same: texts and prompts of the demo and the test set."""
-    import torch
-    from transformers.utils import cached_file
+def check(name: str, proven: "list[Parity]", margin: float) -> None:
+    """Raise GateError, after all are told, where a file answers otherwise than its source."""
+    from ctiforge.errors import GateError
+    from ctiforge.release.parity import judge
 
-    from ctiforge.demo.articles import DemoSizes, make_corpus
-    from ctiforge.extract.prepared import FILE_NAME, usage_of_model
-    from ctiforge.extract.rendering import render_answer
-    from ctiforge.extract.windowed import plain_usage
-    from ctiforge.release.chat_template import chat_template
-    from ctiforge.release.export import SourceModel
-    from ctiforge.release.gguf import ChatForm
-    from ctiforge.release.tokens import spaced_behind_special
-    from ctiforge.training.encoding import encode_prompt, end_token_id, load_tokenizer, resolve_model
-    from ctiforge.training.models import load_causal_lm
-
-    inside = folder / "model" if folder and (folder / "model").is_dir() else folder
-    location = str(inside or request.model)
-    tokenizer = load_tokenizer(location)
-    trained = usage_of_model(Path(location))
-    usage = trained or plain_usage("messages" if tokenizer.chat_template else "simple")
-    note = json.loads((Path(location) / FILE_NAME).read_text(encoding="utf-8")) if trained else None
-    base = resolve_model(note["base_model"]) if note else location
-    vocabulary = cached_file(base, "tokenizer.model", _raise_exceptions_for_missing_entries=False)
-    known = [*make_corpus(1, DemoSizes(ARTICLES, 1, 1, 0, 0)).training, *records]
-    source = SourceModel(
-        name=request.name,
-        location=location,
-        load=partial(load_causal_lm, device=torch.device("cpu"), dtype=torch.float32),
-        tokenizer=tokenizer,
-        vocabulary=vocabulary,
-        form=ChatForm(
-            template=chat_template(usage.text_format, tokenizer),
-            opened=bool(encode_prompt(tokenizer, "")),
-            end=end_token_id(tokenizer),
-            spaced=spaced_behind_special(tokenizer) if vocabulary else None,
-        ),
-        prompts=list(make_prompts(usage, tokenizer, [each.content for each in known])),
-        texts=[text for each in known for text in (each.content, render_answer(each.observables))],
-        note=note,
-        context=usage.sizes.max_length,
-    )
-    return source, usage
-
-
-def make_prompts(usage: "Usage", tokenizer: Any, texts: Sequence[str]) -> "Iterator[Prompt]":
-    """The first window of each text as a conversation, with the ids of the prompt that training makes of it."""
-    from ctiforge.extract.prompts import load_prompt
-    from ctiforge.extract.rendering import guide_row, render_prompt
-    from ctiforge.training.encoding import count_tokens, encode_prompt
-    from ctiforge.training.windows import cut_windows, split_pieces
-
-    prompt, sizes = load_prompt(usage.prompt_version), usage.sizes
-    row_format = "alpaca" if usage.text_format == "alpaca" else "messages"
-    for text in texts:
-        pieces = split_pieces(text, partial(count_tokens, tokenizer))
-        cut = cut_windows(pieces, window_tokens=sizes.window_tokens, overlap_tokens=sizes.overlap_tokens)
-        for window in cut[:1]:
-            shown = text[window.start : window.end]
-            rendered = render_prompt(usage.text_format, prompt, usage.types, shown, tokenizer)
-            turns = conversation(guide_row(row_format, prompt, usage.types, shown, ""))
-            yield turns, encode_prompt(tokenizer, rendered)
-
-
-def conversation(row: dict[str, Any]) -> list[dict[str, str]]:
-    """The turns before the answer; of Alpaca's parts the instruction is the system's."""
-    if "messages" in row:
-        turns: list[dict[str, str]] = row["messages"][:-1]
-        return turns
-    return [{"role": "system", "content": row["instruction"]}, {"role": "user", "content": row["input"]}]
-
-
-def prove(
-    request: Request,
-    source: "SourceModel",
-    usage: "Usage",
-    merged: Path,
-    files: "Sequence[Exported]",
-    tools: "LlamaCpp",
-    scored: "Callable[[Extractor, Path, str], tuple[Recorded, Evaluation]]",
-) -> "list[Parity]":
-    """Let source and files answer the test set. Raises ParityError, after all are told, where one answers otherwise."""
-    import torch
-
-    from ctiforge.extract.agent import ExtractAgent
-    from ctiforge.extract.endpoint import Endpoint, connect
-    from ctiforge.extract.served import EndpointAgent
-    from ctiforge.release.parity import ParityError, compare_answers, judge
-    from ctiforge.release.server import serving
-    from ctiforge.training.models import load_causal_lm, pick_device
-
-    model = load_causal_lm(str(merged), pick_device(request.device), torch.float32).eval()
-    halves = source.note is not None
-    # one window at a time, as the server takes them: a batch leaves the answers to its shorter prompts less room
-    agent = ExtractAgent(model, source.tokenizer, usage, source.name, batch_size=1, halves=halves)
-    before, evaluation = scored(agent, merged, "source")
-    proven = []
-    for file in files:
-        with serving(file.path, tools, context=source.context, exact=file.file_type == "f32") as server:
-            client = connect(Endpoint(server.endpoint, server.model, concurrency=1))
-            served = EndpointAgent(client, usage, server.model, tokenizer=source.tokenizer, halves=halves)
-            after, exported = scored(served, file.path, file.file_type)
-        f1 = [each.metrics["micro_f1"].value for each in (evaluation, exported)]
-        proven.append(compare_answers(file.file_type, before, after, source.tokenizer.all_special_tokens, *f1))
-    reasons = [reason for each in proven if (reason := judge(each, request.margin))]
+    reasons = [reason for each in proven if (reason := judge(each, margin))]
     if reasons:
         print_parity([asdict(each) for each in proven])
-        raise ParityError(f"{source.name} is not exported: {'; '.join(reasons)}")
-    return proven
-
-
-def score(
-    request: Request,
-    records: "Sequence[ArticleRecord]",
-    dirs: "StageDirs",
-    extractor: "Extractor",
-    path: Path,
-    name: str,
-) -> "tuple[Recorded, Evaluation]":
-    """Evaluate an extractor on the test set; its evaluation is left under `name`, its answers are kept."""
-    from ctiforge.evaluation.report import ModelInfo
-    from ctiforge.extract.evaluate import describe_test_set, evaluate_extractor
-    from ctiforge.release.parity import Recorded
-    from ctiforge.store.artifacts import find_input
-
-    recorded = Recorded(extractor)
-    evaluation = evaluate_extractor(
-        recorded,
-        records,
-        model=ModelInfo(name=extractor.name, version=find_input(str(path)).content[:12]),
-        test_set=describe_test_set(dirs.inputs["test_data"], request.test_set),
-    )
-    (dirs.out / f"evaluation-{name}.json").write_text(evaluation.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    return recorded, evaluation
-
-
-def make_preset(name: str, usage: "Usage") -> dict[str, Any]:
-    """LM Studio's preset: the prompt around a passage that a person pastes, and the answer's schema."""
-    from ctiforge.extract.answers import answer_schema
-    from ctiforge.extract.prompts import load_prompt
-    from ctiforge.release.lmstudio import preset
-
-    prompt = load_prompt(usage.prompt_version)
-    instruction = f"{prompt.system}\n\n{prompt.user(usage.types, '')}".strip()
-    return preset(name, instruction, answer_schema(usage.types), usage.sizes.max_length)
+        raise GateError(f"{name} is not exported: {'; '.join(reasons)}")
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
@@ -302,14 +161,14 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 def print_summary(summary: dict[str, Any], uri: str | None) -> None:
     """What was merged, what each file holds, and how it compares with its source."""
-    from ctiforge.release.merge import LARGEST
+    from ctiforge.release.merge import limit
     from ctiforge.tables import print_table
 
     merge = summary["merge"]
     what = "adapter merged into its base" if merge["adapter"] else "no adapter, so nothing to merge"
     print(
         f"{summary['name']}: {what}; largest logit difference {merge['largest_difference']:.1e} "
-        f"(at most {LARGEST:.0e}), largest logit {merge['largest_logit']:.1f}"
+        f"(at most {limit(merge['largest_logit']):.0e}), largest logit {merge['largest_logit']:.1f}"
     )
     files = summary.get("files", [])
     if files:

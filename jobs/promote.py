@@ -111,7 +111,7 @@ def end(decision: "Decision", *, dry_run: bool) -> None:
     """Show the decision; GateError where the gate was not passed."""
     from rich.console import Console
 
-    from ctiforge.evaluation.gate import GateError
+    from ctiforge.errors import GateError
     from ctiforge.evaluation.gate_tables import print_decision
 
     console = Console()

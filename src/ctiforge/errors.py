@@ -39,6 +39,12 @@ class CannotGoOnError(CtiforgeError):
     exit_code = ExitCode.CANNOT_GO_ON
 
 
+class GateError(CtiforgeError):
+    """A model did not pass a gate: nothing is wrong with the work, and the model is not to be used."""
+
+    exit_code = ExitCode.GATE
+
+
 class InterruptedRunError(CtiforgeError):
     """SIGTERM came and the state is saved: the same command goes on from there; always retried."""
 

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from ctiforge.errors import CtiforgeError, ExitCode, UsageError
+from ctiforge.errors import GateError, UsageError
 from ctiforge.evaluation.comparison import MARGIN
 from ctiforge.evaluation.gate_sides import Figures, Scored
 from ctiforge.evaluation.report import MetricFigure, ModelInfo, TestSetInfo
@@ -27,12 +27,6 @@ from ctiforge.evaluation.statistics import (
 )
 
 Verdict = Literal["better", "equivalent", "no worse", "worse", "underpowered", "n/a"]
-
-
-class GateError(CtiforgeError):
-    """The gate was not passed."""
-
-    exit_code = ExitCode.GATE
 
 
 @dataclass(frozen=True)

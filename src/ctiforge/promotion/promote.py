@@ -4,14 +4,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ctiforge.errors import DataError, UsageError
-from ctiforge.evaluation.gate import Check, Decision, GateError, Rules, check_same_test_set, decide
+from ctiforge.errors import DataError, GateError, UsageError
+from ctiforge.evaluation.gate import Check, Decision, Rules, check_same_test_set, decide
 from ctiforge.evaluation.gate_sides import Scored, read_floor, read_side
 from ctiforge.promotion.training import TRAINED_ON, check_leaks, test_articles, training_files
 from ctiforge.store.artifacts import Input, artifact_key, fetch, read_manifest
 from ctiforge.store.fingerprint import SHORT, content_hash
 from ctiforge.store.lineage import Lineage, trace
-from ctiforge.store.models import Candidate, ModelRecord, OvertakenError, Registry, Standing
+from ctiforge.store.models import Candidate, ModelRecord, Registry, Standing
 from ctiforge.store.objects import ObjectStore
 
 
@@ -66,7 +66,7 @@ def promote(
             record = registry.register(_candidate(store, model, lineage, decision))
             registry.add_evaluation(record.version, own.scored.test_set.content_hash, own.schema, own.text.encode())
             registry.promote(record.version, standing, _why(decision.checks[0]))
-    except (GateError, OvertakenError) as error:
+    except GateError as error:
         return _without_checks(line, own, str(error), passed=False)
     return decision
 

@@ -7,8 +7,7 @@ from tempfile import TemporaryDirectory
 from ctiforge.data.leaks import find_leaks
 from ctiforge.data.records import ArticleRecord
 from ctiforge.data.testsets import find_testset, load_testset, read_labelled_articles
-from ctiforge.errors import UsageError
-from ctiforge.evaluation.gate import GateError
+from ctiforge.errors import GateError, UsageError
 from ctiforge.evaluation.report import TestSetInfo
 from ctiforge.store.artifacts import fetch
 from ctiforge.store.lineage import Lineage

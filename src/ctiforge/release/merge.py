@@ -8,8 +8,9 @@ from typing import Any
 
 from ctiforge.errors import DataError
 
-LARGEST = 1e-4
-"""How far a logit may move in fp32: rounding in another order, and nothing else."""
+LARGEST = 1e-5
+"""How far a logit may move in fp32, as a share of the largest one, which is taken to be 10 at least: rounding in
+another order, and nothing else; the adapter of another model moves them by more than a tenth."""
 _VOCABULARY = "tokenizer.model"
 
 
@@ -30,7 +31,7 @@ def merge(
     """Write `model` (fp32, with an adapter or without) and its tokenizer to `folder`, merged.
 
     The logits of what was written are compared with those before, `prompts` being token ids. Raises DataError
-    where they differ by more than `LARGEST`.
+    where they differ by more than `limit`.
     """
     adapter = hasattr(model, "merge_and_unload")
     before = [_logits(model, ids) for ids in prompts]
@@ -42,12 +43,18 @@ def merge(
     after = [_logits(written, ids) for ids in prompts]
     difference = max(float((a - b).abs().max()) for a, b in zip(before, after, strict=True))
     largest = max(float(each.abs().max()) for each in before)
-    if not difference <= LARGEST:
+    most = limit(largest)
+    if not difference <= most:
         raise DataError(
-            f"the merged model's logits differ from base and adapter by {difference:.1e} (at most {LARGEST:.0e}; the "
+            f"the merged model's logits differ from base and adapter by {difference:.1e} (at most {most:.0e}; the "
             f"largest logit is {largest:.1f}): check that the adapter belongs to this base and its files are whole"
         )
     return Merged(adapter, difference, largest)
+
+
+def limit(largest_logit: float) -> float:
+    """How far a logit may move where the largest is this."""
+    return LARGEST * max(10.0, largest_logit)
 
 
 def keep_sentencepiece(vocabulary: str | None, folder: Path) -> bool:

@@ -4,17 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ctiforge.errors import CtiforgeError, ExitCode
 from ctiforge.release.quantise import FileType
 
 IDENTICAL: dict[FileType, float] = {"f32": 1.0, "f16": 0.99}
 """Share of windows whose raw answers must be the same text; nothing of the kind is asked of rounded weights."""
-
-
-class ParityError(CtiforgeError):
-    """An exported file does not answer as its source does."""
-
-    exit_code = ExitCode.GATE
 
 
 class Recorded:

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ctiforge.errors import CtiforgeError, ExitCode, StoreError, UsageError
+from ctiforge.errors import GateError, StoreError, UsageError
 from ctiforge.store.fingerprint import SHORT
 from ctiforge.store.lineage import Step
 from ctiforge.store.objects import ObjectStore
@@ -21,10 +21,8 @@ from ctiforge.store.objects import ObjectStore
 Kind = TypeVar("Kind", bound=BaseModel)
 
 
-class OvertakenError(CtiforgeError):
+class OvertakenError(GateError):
     """Another promotion or rollback came first."""
-
-    exit_code = ExitCode.GATE
 
 
 class _Record(BaseModel):

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from ctiforge.errors import UsageError
+from ctiforge.errors import GateError, UsageError
 from ctiforge.evaluation.articles import Answers, ArticleScore, score_article
-from ctiforge.evaluation.gate import RULES, Check, Decision, GateError, check_same_test_set, decide, rules_of
+from ctiforge.evaluation.gate import RULES, Check, Decision, check_same_test_set, decide, rules_of
 from ctiforge.evaluation.gate_sides import Scored, scored_extraction
 from ctiforge.evaluation.gate_tables import plain_text
 from tests.unit.evaluation.cases import case, evaluation, item

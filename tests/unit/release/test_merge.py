@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ctiforge.errors import DataError
-from ctiforge.release.merge import LARGEST, keep_sentencepiece, merge
+from ctiforge.release.merge import keep_sentencepiece, limit, merge
 from ctiforge.training.encoding import load_tokenizer
 from ctiforge.training.models import load_causal_lm
 
@@ -29,7 +29,7 @@ def adapted(std=0.05):
 def test_an_adapter_is_merged_and_the_logits_stay(tmp_path):
     merged = merge(adapted(), load_tokenizer("demo"), PROMPTS, load, tmp_path)
     assert merged.adapter
-    assert 0 < merged.largest_difference <= LARGEST
+    assert 0 < merged.largest_difference <= limit(merged.largest_logit)
     assert not (tmp_path / "adapter_config.json").exists()
 
 
@@ -48,3 +48,8 @@ def test_the_base_s_vocabulary_is_kept_where_it_has_one(tmp_path):
     assert not keep_sentencepiece(None, tmp_path)
     assert keep_sentencepiece(str(tmp_path / "base.model"), tmp_path)
     assert (tmp_path / "tokenizer.model").read_bytes() == b"pieces"
+
+
+def test_the_limit_grows_with_the_logits_as_rounding_does():
+    assert limit(2.0) == limit(10.0) == pytest.approx(1e-4)
+    assert limit(30.0) == pytest.approx(3e-4)

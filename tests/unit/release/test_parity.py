@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from ctiforge.release.parity import Parity, ParityError, Recorded, compare_answers, judge
+from ctiforge.release.parity import Parity, Recorded, compare_answers, judge
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,3 @@ def test_special_tokens_are_not_text_and_a_longer_prompt_is_another():
 )
 def test_full_weights_must_answer_alike_and_rounded_ones_score_alike(found, passed):
     assert (judge(found, 0.02) is None) == passed
-
-
-def test_a_file_that_is_refused_ends_with_the_gate_s_exit_code():
-    assert ParityError.exit_code == 5
