@@ -14,10 +14,10 @@ LineArgument = Annotated[str, typer.Argument(help="extract or os-bert.")]
 
 
 @app.callback(invoke_without_command=True)
-def main(context: typer.Context) -> None:
+def main(context: typer.Context, store: StoreFlag = None) -> None:
     """Show the registry of models; with nothing else said, the list of both lines."""
     if context.invoked_subcommand is None:
-        list_()
+        list_(store=store)
 
 
 @app.command("list")

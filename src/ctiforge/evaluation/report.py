@@ -80,7 +80,7 @@ class Row(_Record):
     recall: float | None
     f1: float | None
     f1_strict: float | None
-    f1_partial: float | None
+    f1_partial: float | None = None
     low: float | None
     """Interval of F1; None where too few articles carry it."""
     high: float | None

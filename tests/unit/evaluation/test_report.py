@@ -37,6 +37,14 @@ def test_another_schema_is_refused() -> None:
         read_evaluation(text, "x.json")
 
 
+def test_an_evaluation_of_before_the_partial_tier_is_to_be_made_again() -> None:
+    old = evaluation(with_hits([1])).model_copy(update={"schema_version": 1}).model_dump()
+    old["rows"] = [{name: value for name, value in row.items() if name != "f1_partial"} for row in old["rows"]]
+
+    with pytest.raises(DataError, match="schema 1, this ctiforge reads 2: evaluate that model again"):
+        read_evaluation(json.dumps(old), "x.json")
+
+
 def test_a_test_set_without_labels_is_refused() -> None:
     with pytest.raises(DataError, match="no type is labelled"):
         evaluation([score_article(case("1", [], [], ()))])
