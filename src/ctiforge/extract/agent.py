@@ -94,20 +94,22 @@ class ExtractAgent(WindowedExtractor):
         pad = pad_token_id(self.tokenizer)
         ids = torch.tensor([[pad] * (longest - len(prompt)) + prompt for _, prompt in batch])
         mask = torch.tensor([[0] * (longest - len(prompt)) + [1] * len(prompt) for _, prompt in batch])
-        room = max(LEAST_ANSWER_TOKENS, self.usage.sizes.max_length - longest)
+        # each window has the room that it would have alone: what shares its batch changes no answer
+        rooms = [max(LEAST_ANSWER_TOKENS, self.usage.sizes.max_length - len(prompt)) for _, prompt in batch]
         types = [job.types for job, _ in batch]
-        constraint = self._constraint.processor(types, longest, room) if self._constraint else None
+        constraint = self._constraint.processor(types, longest, rooms) if self._constraint else None
         with torch.inference_mode():
             output = self.model.generate(
                 input_ids=ids.to(self.model.device),
                 attention_mask=mask.to(self.model.device),
-                max_new_tokens=room,
+                max_new_tokens=max(rooms),
+                stopping_criteria=[_rooms_are_full(longest, rooms)],
                 do_sample=False,
                 eos_token_id=self._end,
                 pad_token_id=pad,
                 **({"logits_processor": [constraint]} if constraint else {}),
             )
-        rows = output[:, longest:].tolist()
+        rows = [row[:room] for row, room in zip(output[:, longest:].tolist(), rooms, strict=True)]
         return [self._answer(job, len(prompt), row) for (job, prompt), row in zip(batch, rows, strict=True)]
 
     def _answer(self, job: Job, prompt_tokens: int, ids: list[int]) -> RawAnswer:
@@ -115,3 +117,15 @@ class ExtractAgent(WindowedExtractor):
         written = ids[: ids.index(self._end)] if ended else ids
         raw = self.tokenizer.decode(written, skip_special_tokens=False, clean_up_tokenization_spaces=False)
         return RawAnswer(job, raw, len(written), prompt_tokens, stopped_by_length=not ended)
+
+
+def _rooms_are_full(prompt_length: int, rooms: Sequence[int]) -> Any:
+    """A stopping criterion of transformers: (rows,), true for those that have written as much as they may."""
+    import torch
+
+    most = torch.tensor(rooms)
+
+    def full(input_ids: Any, _scores: Any, **_: Any) -> Any:
+        return (input_ids.shape[1] - prompt_length >= most).to(input_ids.device)
+
+    return full

@@ -37,13 +37,15 @@ class AnswerConstraint:
         self._guide = llguidance.hf.from_tokenizer(tokenizer, n_vocab=self._vocab_size, eos_token=end_token_id)
         self._grammar = cache(_grammar)
 
-    def processor(self, types: Sequence[tuple[str, ...]], prompt_length: int, room: int) -> "AnswerProcessor":
-        """A logits processor for one batch: the types of each row, the padded prompt's length, tokens of an answer."""
+    def processor(
+        self, types: Sequence[tuple[str, ...]], prompt_length: int, rooms: Sequence[int]
+    ) -> "AnswerProcessor":
+        """A logits processor for one batch: each row's types, the padded prompt's length, each answer's most tokens."""
         from llguidance import LLMatcher
 
         matchers = [LLMatcher(self._guide, self._grammar(row)) for row in types]
         longest = max((len(name) for row in types for name in row), default=0)
-        return AnswerProcessor(matchers, self._endings(longest), prompt_length, room, self.end_token_id)
+        return AnswerProcessor(matchers, self._endings(longest), prompt_length, rooms, self.end_token_id)
 
     def _endings(self, longest_type: int) -> list[_Ending]:
         """In the order in which they tell the states apart; a token may be as short as a character."""
@@ -61,12 +63,17 @@ class AnswerProcessor:
     """A `LogitsProcessor` of transformers: allows what the grammar does, and ends an answer while there is room."""
 
     def __init__(
-        self, matchers: Sequence[Any], endings: Sequence[_Ending], prompt_length: int, room: int, end_token_id: int
+        self,
+        matchers: Sequence[Any],
+        endings: Sequence[_Ending],
+        prompt_length: int,
+        rooms: Sequence[int],
+        end_token_id: int,
     ) -> None:
         self._matchers = matchers
         self._endings = endings
         self._prompt_length = prompt_length
-        self._room = room
+        self._rooms = rooms
         self._end = end_token_id
         self._done = [False] * len(matchers)
 
@@ -75,7 +82,7 @@ class AnswerProcessor:
         written = input_ids.shape[1] - self._prompt_length
         if written:
             self._follow(input_ids[:, -1].tolist())
-        allowed = [self._allowed(row, self._room - written, scores.shape[-1]) for row in range(len(self._matchers))]
+        allowed = [self._allowed(row, room - written, scores.shape[-1]) for row, room in enumerate(self._rooms)]
         return scores.masked_fill(~torch.stack(allowed).to(scores.device), float("-inf"))
 
     def _allowed(self, row: int, left: int, vocabulary: int) -> torch.Tensor:

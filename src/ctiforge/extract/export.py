@@ -97,8 +97,7 @@ def prove(
     """Let source and files answer the test data; every evaluation is left in `out`."""
     model = load_causal_lm(str(merged), pick_device(device), torch.float32).eval()
     halves = source.note is not None
-    # one window at a time, as the server takes them: a batch leaves the answers to its shorter prompts less room
-    agent = ExtractAgent(model, source.tokenizer, usage, source.name, batch_size=1, halves=halves)
+    agent = ExtractAgent(model, source.tokenizer, usage, source.name, halves=halves)
     before, evaluation = _score(agent, merged, test_data, out / "evaluation-source.json")
     proven = []
     for file in files:

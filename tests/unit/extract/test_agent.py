@@ -96,3 +96,15 @@ def test_a_bad_window_costs_that_window_alone(agent):
 
 def test_only_the_types_asked_for_are_kept(agent):
     assert agent(named).extract(TEXT, ["cmdline"]).observables == ()
+
+
+def test_what_shares_a_batch_changes_no_answer(agent):
+    long = services(*(f"Svc{number}-with-a-name-that-takes-much-room" for number in range(9)))
+    sources = [Source("Svc1 runs."), Source(" ".join(["The weather was fine that day."] * 6)), Source(TEXT)]
+
+    def answers(batch_size):
+        extractions = agent(lambda _: long, batch_size=batch_size, halves=False).extract_many(sources)
+        return [[(window.raw, window.stopped_by_length) for window in each.windows] for each in extractions]
+
+    assert answers(1) == answers(8)
+    assert {stopped for found in answers(8) for _, stopped in found} == {True}

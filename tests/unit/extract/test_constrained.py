@@ -20,7 +20,7 @@ def constraint(tokenizer):
 def write(constraint, types, room, logits_of, prompt=3):
     """Generate greedily from what `logits_of` gives (rows, vocabulary); the texts, and whether each came to an end."""
     tokenizer, end = constraint.tokenizer, constraint.end_token_id
-    processor = constraint.processor(types, prompt, room)
+    processor = constraint.processor(types, prompt, [room] * len(types))
     ids = torch.zeros((len(types), prompt), dtype=torch.long)
     for _ in range(room):
         scores = processor(ids, logits_of(ids))
