@@ -1,4 +1,4 @@
-"""A real S3 server (SeaweedFS) and a real PostgreSQL, both from wheels, for the tests that need one."""
+"""A real S3 server (SeaweedFS), a real PostgreSQL, both from wheels, and an endpoint that does as it is told."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import pytest
 
 from ctiforge.demo.database import create_tables
 from ctiforge.demo.postgres import start_postgres, stop_postgres
+from tests.integration.endpoint import Asked, Endpoint, Reply
 
 START_WITHIN_S = 60
 
@@ -115,6 +116,20 @@ def store_uri(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "folder":
         return str(tmp_path / "store")
     return f"{request.getfixturevalue('s3_bucket')}/some/prefix"
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Endpoint]]:
+    """Starts an endpoint that answers as the function given says."""
+    running: list[Endpoint] = []
+
+    def start(respond: Callable[[Asked], Reply], delay_s: float = 0.0) -> Endpoint:
+        running.append(Endpoint(respond, delay_s).__enter__())
+        return running[-1]
+
+    yield start
+    for endpoint in running:
+        endpoint.__exit__(None, None, None)
 
 
 def _weed() -> str:

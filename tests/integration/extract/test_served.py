@@ -1,7 +1,6 @@
 """Served models over real connections: windows, the application's own prompt, and servers that misbehave."""
 
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,20 +25,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A key, and retries without the library's pauses."""
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.001)
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[..., Endpoint]]:
-    """Starts an endpoint that answers as the function given says."""
-    running: list[Endpoint] = []
-
-    def start(respond: Callable[[Asked], Reply], delay_s: float = 0.0) -> Endpoint:
-        running.append(Endpoint(respond, delay_s).__enter__())
-        return running[-1]
-
-    yield start
-    for endpoint in running:
-        endpoint.__exit__(None, None, None)
 
 
 @pytest.fixture(scope="module")

@@ -37,20 +37,6 @@ def store(tmp_path) -> ObjectStore:
     return open_store(str(tmp_path / "answers"))
 
 
-@pytest.fixture
-def serve() -> Iterator[Callable[..., Endpoint]]:
-    """Starts an endpoint that answers as the function given says."""
-    running: list[Endpoint] = []
-
-    def start(respond: Callable[[Asked], Reply], delay_s: float = 0.0) -> Endpoint:
-        running.append(Endpoint(respond, delay_s).__enter__())
-        return running[-1]
-
-    yield start
-    for endpoint in running:
-        endpoint.__exit__(None, None, None)
-
-
 def make_articles(count: int) -> list[Unlabelled]:
     return [make_article(f"article-{number}") for number in range(count)]
 
