@@ -234,9 +234,9 @@ def cancel(
 @app.command()
 def collect(run_id: RunArgument = None, store: StoreFlag = None, backend: BackendFlag = None) -> None:
     """Copy a run's evaluations and comparison into the outputs folder."""
+    from ctiforge.launcher.collecting import collect as collect_stage
+    from ctiforge.launcher.collecting import evaluations_folder
     from ctiforge.launcher.lines import LINES
-    from ctiforge.launcher.run import collect as collect_stage
-    from ctiforge.launcher.run import evaluations_folder
     from ctiforge.store.runs import load_run
 
     loaded = _load(store, backend)

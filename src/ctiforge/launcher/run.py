@@ -1,7 +1,6 @@
 """Drive a line's plan on a backend, from the first stage to the comparison, and keep a record of it."""
 
 import json
-import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Self
 
 from ctiforge.errors import CtiforgeError, DataError, ExitCode, InterruptedRunError, UsageError
 from ctiforge.launcher.backend import Backend, Command, Event, Outcome, Progressed, Said, Task
+from ctiforge.launcher.collecting import collect, evaluations_folder
 from ctiforge.launcher.lines import DEMO_FLAGS, DEMO_MAX_LENGTH, LINES, SETTINGS, LineSettings, LineStage
 from ctiforge.launcher.local import ask_plans
 from ctiforge.launcher.plan import (
@@ -299,22 +299,6 @@ class LineRun:
         if stage.report and entry.artifact:
             with tempfile.TemporaryDirectory() as into:
                 self.reports.append(fetch(f"{entry.artifact}/{stage.report}", Path(into)).read_text(encoding="utf-8"))
-
-
-def evaluations_folder(settings: Settings) -> Path:
-    """Where people find what was collected."""
-    return Path(settings.outputs) / "evaluations"
-
-
-def collect(stage: LineStage, entry: StageRecord, folder: Path) -> Path | None:
-    """Copy what people want of the stage's artifact into the folder; None where there is nothing."""
-    if not (stage.collect and entry.artifact and entry.fingerprint):
-        return None
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{stage.name}-{entry.fingerprint[:SHORT]}{Path(stage.collect).suffix}"
-    with tempfile.TemporaryDirectory() as into:
-        shutil.copyfile(fetch(f"{entry.artifact}/{stage.collect}", Path(into)), target)
-    return target
 
 
 def _with_champion(name: str, settings: Settings) -> tuple[Settings, dict[str, str]]:

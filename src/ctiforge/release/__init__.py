@@ -1,1 +1,1 @@
-"""What a finished model becomes for others: its card, its place on the Hub."""
+"""What a finished model becomes for others: merged, a GGUF, LM Studio's; its card, its place on the Hub."""
