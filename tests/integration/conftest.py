@@ -10,12 +10,14 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psycopg2
 import pytest
+from botocore.exceptions import ClientError
 
 from ctiforge.demo.database import create_tables
 from ctiforge.demo.postgres import start_postgres, stop_postgres
@@ -102,12 +104,15 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 
 
 @pytest.fixture
-def s3_bucket(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
+def s3_bucket(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[str]:
     """The URI of a fresh bucket, reachable with the environment as it is during the test."""
     for name, value in s3_server.environment().items():
         monkeypatch.setenv(name, value)
     name = f"b{abs(hash(request.node.nodeid)):x}-{time.monotonic_ns():x}"
-    return s3_server.make_bucket(name)
+    yield s3_server.make_bucket(name)
+    # each holds volumes of its own, of which the server has only so many; a test may have removed its bucket itself
+    with suppress(ClientError):
+        s3_server.remove_bucket(name)
 
 
 @pytest.fixture(params=["folder", "s3"])
