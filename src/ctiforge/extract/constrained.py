@@ -35,7 +35,6 @@ class AnswerConstraint:
         self.end_token_id = end_token_id
         self._vocab_size = max(vocab_size, len(tokenizer))
         self._guide = llguidance.hf.from_tokenizer(tokenizer, n_vocab=self._vocab_size, eos_token=end_token_id)
-        self._grammar = cache(_grammar)
 
     def processor(
         self, types: Sequence[tuple[str, ...]], prompt_length: int, rooms: Sequence[int]
@@ -43,7 +42,7 @@ class AnswerConstraint:
         """A logits processor for one batch: each row's types, the padded prompt's length, each answer's most tokens."""
         from llguidance import LLMatcher
 
-        matchers = [LLMatcher(self._guide, self._grammar(row)) for row in types]
+        matchers = [LLMatcher(self._guide, _grammar(row)) for row in types]
         longest = max((len(name) for row in types for name in row), default=0)
         return AnswerProcessor(matchers, self._endings(longest), prompt_length, rooms, self.end_token_id)
 
@@ -111,6 +110,7 @@ class AnswerProcessor:
         return None
 
 
+@cache
 def _grammar(types: tuple[str, ...]) -> str:
     from llguidance import LLMatcher
 

@@ -2,12 +2,12 @@
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ctiforge.data.generations import read_result
 from ctiforge.errors import UsageError
@@ -20,6 +20,8 @@ from ctiforge.extract.windowed import LEAST_ANSWER_TOKENS, Job, RawAnswer, Windo
 from ctiforge.observables import Observable
 from ctiforge.training.encoding import count_tokens, encode_prompt
 
+Asked = TypeVar("Asked")
+Got = TypeVar("Got")
 BYTES_PER_TOKEN = 3
 """How long a token is taken to be where no tokenizer says: rather too short, so that nothing is cut off."""
 PLACE = "{content}"
@@ -52,12 +54,7 @@ class EndpointAgent(WindowedExtractor):
 
     def generate(self, jobs: Sequence[Job]) -> Iterator[RawAnswer]:
         """Answers in order of the jobs, `concurrency` requests at a time."""
-        pool = ThreadPoolExecutor(self._client.endpoint.concurrency)
-        try:
-            yield from pool.map(self._answer, jobs)
-        finally:
-            # what was not begun when one request ended everything is not begun
-            pool.shutdown(cancel_futures=True)
+        yield from _several_at_a_time(self._answer, jobs, self._client.endpoint.concurrency)
 
     def _answer(self, job: Job) -> RawAnswer:
         try:
@@ -113,11 +110,7 @@ class ServedAsIs:
 
     def extract_many(self, sources: Sequence[Source]) -> Iterator[Extraction]:
         """The same for many texts, in order, `concurrency` at a time."""
-        pool = ThreadPoolExecutor(self._client.endpoint.concurrency)
-        try:
-            yield from pool.map(self._extract, sources)
-        finally:
-            pool.shutdown(cancel_futures=True)
+        yield from _several_at_a_time(self._extract, sources, self._client.endpoint.concurrency)
 
     def _extract(self, source: Source) -> Extraction:
         started = time.monotonic()
@@ -141,6 +134,16 @@ def read_prompt(path: Path) -> ServedPrompt:
         return ServedPrompt(str(raw.get("system") or ""), str(raw["user"]))
     except (ValueError, KeyError, AttributeError):
         raise UsageError(f"{path} is no prompt: give JSON with system and user, or a text with {PLACE}") from None
+
+
+def _several_at_a_time(ask: Callable[[Asked], Got], of: Sequence[Asked], at_once: int) -> Iterator[Got]:
+    """What is got for each, in order."""
+    pool = ThreadPoolExecutor(at_once)
+    try:
+        yield from pool.map(ask, of)
+    finally:
+        # what was not begun when one request ended everything is not begun
+        pool.shutdown(cancel_futures=True)
 
 
 def _whole(source: Source, found: Completion, error: str | None, seconds: float) -> Extraction:

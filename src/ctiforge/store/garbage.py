@@ -62,7 +62,8 @@ def find_garbage(store: ObjectStore, keep_runs: int, now: datetime | None = None
     young = (now or datetime.now(UTC)) - YOUNG
     runs, broken = read_runs(store)
     things = gather([info for part in _DEPTH for info in store.list(part)])
-    kept = runs_kept(runs, keep_runs) | {thing.name for thing in things if thing.modified >= young}
+    kept = runs_kept(runs, keep_runs)
+    kept |= {thing.name for thing in things if thing.kind == "runs" and thing.modified >= young}
     pins = [each.model_dump_json() for each in runs if each.id in kept]
     pins += [_read(store, info.key) for info in store.list("models")]
     stay = needed(things, pins, lambda thing: _read(store, f"{thing.folder}/{MANIFEST}"))
