@@ -31,6 +31,7 @@ FLAGS = (
     "--remote-allow-origins=*",
 )
 START_WITHIN_S = 60
+END_WITHIN_S = 10
 
 
 class Page:
@@ -120,8 +121,7 @@ def chromium() -> Iterator[Page]:
         finally:
             socket.close()
     finally:
-        process.kill()
-        process.wait()
+        _end(process)
         shutil.rmtree(profile, ignore_errors=True)
 
 
@@ -133,6 +133,16 @@ def _address(process: "subprocess.Popen[str]") -> str:
         if found:
             return found[1]
     raise AssertionError(f"Chromium ended with exit code {process.wait()} before it listened")
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    """Asked first: killed, it would leave its folders behind."""
+    process.terminate()
+    try:
+        process.wait(END_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _get(url: str) -> bytes:

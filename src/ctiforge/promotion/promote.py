@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from ctiforge.errors import DataError, GateError, UsageError
 from ctiforge.evaluation.gate import Check, Decision, Rules, check_same_test_set, decide
 from ctiforge.evaluation.gate_sides import Scored, read_floor, read_side
+from ctiforge.evaluation.report import TestSetInfo
 from ctiforge.promotion.training import TRAINED_ON, check_leaks, test_articles, training_files
 from ctiforge.store.artifacts import Input, artifact_key, fetch, read_manifest
 from ctiforge.store.fingerprint import SHORT, content_hash
@@ -59,9 +60,11 @@ def promote(
         check_leaks(test_articles(store, own.scored.test_set, given.test_data), training)
         champion = _champion(line, registry, standing, own, given, dry_run=dry_run)
         other = champion or _first_to_beat(line, own, given)
-        ever = _ever(line, registry, standing, own)
+        ever, missing = _ever(line, registry, standing, own)
         decision = decide(line, rules, own.scored, other, ever, accept_equivalent=given.accept_equivalent)
-        decision = decision.model_copy(update={"comparisons": _count(registry, own, other, dry_run=dry_run)})
+        count = _count(registry, own, other, dry_run=dry_run)
+        reasons = (*decision.reasons, *(_not_held_against(each, own.scored.test_set) for each in missing))
+        decision = decision.model_copy(update={"comparisons": count, "reasons": reasons})
         if decision.passed and not dry_run:
             record = registry.register(_candidate(store, model, lineage, decision))
             registry.add_evaluation(record.version, own.scored.test_set.content_hash, own.schema, own.text.encode())
@@ -160,16 +163,27 @@ def _first_to_beat(line: str, own: _Read, given: Given) -> Scored:
     return other.scored
 
 
-def _ever(line: str, registry: Registry, standing: Standing, own: _Read) -> list[Scored]:
-    """The versions that were in use before, as far as they were evaluated on the same test set."""
+def _ever(line: str, registry: Registry, standing: Standing, own: _Read) -> tuple[list[Scored], list[ModelRecord]]:
+    """The other versions that were in use before: their evaluations on the same articles, and those without one."""
     if standing.champion is None:
-        return []
-    found = []
-    for version in standing.champion.ever():
-        text = registry.evaluation(version, own.scored.test_set.content_hash, own.schema)
-        if text and version != standing.champion.version:
-            found.append(_version(line, registry.get(version), text))
-    return [each for each in found if each.articles == own.scored.articles]
+        return [], []
+    versions = (registry.get(number) for number in standing.champion.ever() if number != standing.champion.version)
+    found, missing = [], []
+    for record in versions:
+        text = registry.evaluation(record.version, own.scored.test_set.content_hash, own.schema)
+        scored = _version(line, record, text) if text else None
+        if scored and scored.articles == own.scored.articles:
+            found.append(scored)
+        elif record.content[:SHORT] != own.scored.model.version:
+            missing.append(record)
+    return found, missing
+
+
+def _not_held_against(record: ModelRecord, test_set: TestSetInfo) -> str:
+    return (
+        f"not held against version {record.version}, {record.name}, in use before: "
+        f"it was never evaluated on these articles of {test_set.name}@{test_set.version}"
+    )
 
 
 def _version(line: str, record: ModelRecord, text: str) -> Scored:

@@ -267,6 +267,20 @@ def test_another_test_set_than_the_champions_is_refused_until_it_was_evaluated_t
     assert kept == Path(of_champion).read_text()
 
 
+def test_a_version_in_use_before_that_was_never_evaluated_on_the_test_set_is_named(place: Place) -> None:
+    first, second, third = (place.train(name) for name in ("one", "two", "three"))
+    assert place.promote(first, place.evaluate(first, 0.5), f"--against={place.evaluate(None, 0.3)}").returncode == 0
+    assert place.promote(second, place.evaluate(second, 0.7)).returncode == 0
+    place.import_test_set("newer", seed=2)
+    of_champion = f"--champion-evaluation={place.evaluate(second, 0.7, 'newer')}"
+    promoted = place.promote(third, place.evaluate(third, 0.9, "newer"), of_champion)
+    assert promoted.returncode == 0, promoted.stderr
+    name = place.registry().get(1).name
+    not_held = f"not held against version 1, {name}, in use before: it was never evaluated on these articles of newer@1"
+    assert not_held in " ".join(promoted.stdout.split())
+    assert "not held against version 2" not in promoted.stdout
+
+
 def test_in_a_run_the_champions_evaluation_comes_as_the_model_in_use(place: Place) -> None:
     first, second = place.train("one"), place.train("two")
     assert place.promote(first, place.evaluate(first, 0.6), f"--against={place.evaluate(None, 0.3)}").returncode == 0
