@@ -75,6 +75,18 @@ def test_every_file_answers_the_test_set_beside_its_source(tmp_path, test_file):
     assert export(*line, cwd=tmp_path).stdout.startswith("cached: export_model")
 
 
+def test_a_file_that_answers_otherwise_than_its_source_is_not_exported(tmp_path, test_file):
+    model = tiny_models.make_llama(tmp_path / "tiny")
+    tiny_models.add_qwen2_tokenizer(model)
+    tiny_models.shrink_below_f16(model)
+    line = ("--model=tiny", "--format=gguf", "--quantise=f16", "--output=out", f"--test-data={test_file}")
+    done = export(*line, cwd=tmp_path, code=5)
+
+    assert "tiny is not exported: f16 answers 0 of" in done.stderr
+    assert "at least 99% must be the same" in done.stderr
+    assert not list((tmp_path / "out").rglob("*.gguf"))
+
+
 def test_lm_studio_finds_file_preset_and_setting(tmp_path):
     done = export("--model=demo", "--format=lmstudio", "--publisher=my-team", cwd=tmp_path)
     folder = tmp_path / ".lmstudio" / "models" / "my-team" / "demo"

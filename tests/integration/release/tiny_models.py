@@ -41,6 +41,14 @@ def make_llama(folder: Path) -> Path:
     return folder
 
 
+def shrink_below_f16(folder: Path) -> None:
+    """The same answers from an output layer so small that all of it is 0 in half precision."""
+    model = LlamaForCausalLM.from_pretrained(folder)
+    with torch.no_grad():
+        model.lm_head.weight *= 1e-9
+    model.save_pretrained(folder)
+
+
 def add_llama3_tokenizer(folder: Path) -> None:
     """Splits as Llama 3, opens with a begin token, and has a template that knows no system role."""
     tokenizer = _learn(_WORDS % r"\p{N}{1,3}", ignore_merges=True)
