@@ -83,10 +83,10 @@ def find(inputs: dict[str, Path], model: str) -> "list[Finding]":
         if report.is_file():
             findings += data_check.check_harvest(json.loads(report.read_text(encoding="utf-8")))
         file = path / "records.jsonl" if path.is_dir() else path
-        for name, test_set in inputs.items():
-            if name.startswith("test_set"):
-                leaks = find_leaks(read_records(test_set), file)
-                findings += data_check.leak_findings((leak.test_id, leak.training_id, leak.how) for leak in leaks)
+        test_sets = [path for name, path in inputs.items() if name.startswith("test_set")]
+        tests = [article for test_set in test_sets for article in read_records(test_set)]
+        leaks = find_leaks(tests, file) if tests else []
+        findings += data_check.leak_findings((leak.test_id, leak.training_id, leak.how) for leak in leaks)
     if folder := inputs.get("data"):
         description = read_description(folder)
         with (folder / "train.jsonl").open(encoding="utf-8") as lines:
