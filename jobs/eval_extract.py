@@ -70,8 +70,8 @@ def main(
     if not endpoint and (asked_as or as_served or served_version):
         raise UsageError("--asked-as, --as-served and --served-version are about a served model: give its --endpoint")
     uri, reference = find_test_data(test_data, store)
-    model_inputs, params = ({}, {"model_name": model}) if endpoint else find_model(model)
-    params |= {"constrained": True} if constrained else {}
+    model_inputs, named = ({}, {"model_name": model}) if endpoint else find_model(model)
+    params: dict[str, Any] = named | ({"constrained": True} if constrained else {})
     optional = {
         "training_data": training_data, "prepared": prepared, "asked_as": asked_as, "as_served": as_served,
     }  # fmt: skip

@@ -67,9 +67,9 @@ def main(
     if format not in ("merged", "gguf", "lmstudio"):
         raise UsageError(f"--format {format}: choose merged, gguf or lmstudio")
     types = () if format == "merged" else parse_types(quantise)
-    inputs, params = model_input(model)
+    inputs, named = model_input(model)
     name = find_name(model, inputs)
-    params |= {"format": format, "name": name}
+    params: dict[str, Any] = named | {"format": format, "name": name}
     reference = None
     if types:
         params |= {"types": types, "llama_cpp": tools_version(llama_cpp), "margin": margin}

@@ -49,8 +49,8 @@ def main(arguments: list[str]) -> int:
         # a Ctrl-C of the terminal comes once, from here
         start_new_session=True,
     )
-    for number in early:
-        process.send_signal(number)
+    for signalled in early:
+        process.send_signal(signalled)
     readers = [
         Thread(target=pass_on, args=(source, target, tail), daemon=True)
         for source, target in ((process.stdout, 1), (process.stderr, 2))
