@@ -20,6 +20,8 @@ from pydantic_settings import (
 from ctiforge.errors import UsageError
 
 FILE = "ctiforge.toml"
+API_KEY = "OPENAI_API_KEY"
+"""The variable that clients of OpenAI-compatible endpoints read their key from."""
 MASK = "********"
 
 
@@ -143,6 +145,19 @@ def mask_url(url: str) -> str:
         place = f"{user}:{MASK}@{place.rpartition('@')[2]}"
     query = "&".join(f"{pair.partition('=')[0]}={MASK}" for pair in parts.query.split("&") if pair)
     return parts._replace(netloc=place, query=query).geturl()
+
+
+def read_api_key(*, needed: bool) -> str:
+    """The key for an OpenAI-compatible endpoint, `no-key` where there is none.
+
+    Raises UsageError where it is `needed` and missing, or is nothing that a header can carry.
+    """
+    key = os.environ.get(API_KEY, "").strip()
+    if not key and needed:
+        raise UsageError(f"{API_KEY} is not set: set it, or name an endpoint that needs no key (--endpoint)")
+    if not (key.isascii() and key.isprintable()):
+        raise UsageError(f"{API_KEY} holds characters that no key has: set it anew")
+    return key or "no-key"
 
 
 class _Environment(EnvSettingsSource):

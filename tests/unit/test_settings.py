@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from ctiforge.errors import UsageError
-from ctiforge.settings import FILE, MASK, Settings, load_settings, mask_url
+from ctiforge.settings import FILE, MASK, Settings, load_settings, mask_url, read_api_key
 
 
 @pytest.fixture(autouse=True)
@@ -110,3 +110,15 @@ def _database() -> str:
     url = load_settings().settings.database_url
     assert url
     return url.get_secret_value()
+
+
+def test_an_endpoints_key_is_read_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    assert read_api_key(needed=False) == "no-key"
+    with pytest.raises(UsageError, match="OPENAI_API_KEY is not set"):
+        read_api_key(needed=True)
+    monkeypatch.setenv("OPENAI_API_KEY", " sk-1\n")
+    assert read_api_key(needed=True) == "sk-1"
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-\u00fc")
+    with pytest.raises(UsageError, match="characters that no key has"):
+        read_api_key(needed=False)

@@ -3,7 +3,6 @@
 LM Studio, vLLM and llama.cpp's server all answer `GET models`, `POST chat/completions` and `POST completions`.
 """
 
-import os
 import re
 import threading
 from collections.abc import Iterator, Sequence
@@ -14,8 +13,8 @@ from typing import Any
 import openai
 
 from ctiforge.errors import CannotGoOnError, UsageError
+from ctiforge.settings import API_KEY, read_api_key
 
-KEY_VARIABLE = "OPENAI_API_KEY"
 RETRIES = 3
 """Of one request, with the library's growing pauses or the endpoint's own Retry-After."""
 UNREACHED = 5
@@ -47,13 +46,16 @@ class RefusedError(Exception):
 
 
 class Client:
-    """Asks one endpoint; its key, where it needs one, is in OPENAI_API_KEY. Raises UsageError for a wrong address."""
+    """Asks one endpoint; its key, where it needs one, is in OPENAI_API_KEY.
+
+    Raises UsageError for what is no address or no key.
+    """
 
     def __init__(self, endpoint: Endpoint) -> None:
         if not re.match(r"https?://[^/]", endpoint.url):
             raise UsageError(f"{endpoint.url!r} is no endpoint: give its address, like http://localhost:1234/v1")
         self.endpoint = endpoint
-        self._key = os.environ.get(KEY_VARIABLE, "").strip() or "no-key"
+        self._key = read_api_key(needed=False)
         self._client = openai.OpenAI(
             api_key=self._key, base_url=endpoint.url, timeout=endpoint.timeout_s, max_retries=RETRIES
         )
@@ -113,12 +115,14 @@ class Client:
     def _status_error(self, error: openai.APIStatusError) -> Exception:
         status = error.status_code
         if status in (401, 403):
-            return UsageError(f"{self.endpoint.url}: the key is refused ({status}): check {KEY_VARIABLE}")
+            return UsageError(f"{self.endpoint.url}: the key is refused ({status}): check {API_KEY}")
         if status == 404:
             return UsageError(
                 f"{self.endpoint.url}: model {self.endpoint.model!r} or the address is not known there (404): "
                 "the address usually ends in /v1"
             )
+        if status == 402:
+            return CannotGoOnError(f"{self.endpoint.url}: the account's limit is over (402): raise it")
         if status == 429 or status >= 500:
             return self._missed(f"{status}: {self._said(error)}")
         return RefusedError(f"{status}: {self._said(error)}")

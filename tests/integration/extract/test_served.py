@@ -151,6 +151,7 @@ def test_what_passes_is_asked_again_and_what_does_not_answer_in_time_is_that_win
     ("reply", "kind", "words"),
     [
         (error(401, "no"), UsageError, "the key is refused"),
+        (error(402, "pay"), CannotGoOnError, "the account's limit is over"),
         (error(404, "no such model"), UsageError, "/v1"),
         (error(500, f"oops {KEY}"), CannotGoOnError, f"{UNREACHED} times in a row"),
         (DROP, CannotGoOnError, "no connection"),
@@ -165,7 +166,7 @@ def test_what_would_go_wrong_with_every_window_ends_the_work(serve, reply, kind,
     assert KEY not in str(raised.value)
 
 
-def test_a_wrong_address_or_model_is_told_before_anything_is_asked(serve):
+def test_a_wrong_address_key_or_model_is_told_before_anything_is_asked(serve, monkeypatch):
     endpoint = serve(knows)
     nobody = endpoint.url.replace("/v1", "")
 
@@ -177,6 +178,9 @@ def test_a_wrong_address_or_model_is_told_before_anything_is_asked(serve):
         connect(Where(nobody, "m"))
     with pytest.raises(CannotGoOnError, match="is the server up"):
         connect(Where("http://127.0.0.1:9/v1", "m"))
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-ü")
+    with pytest.raises(UsageError, match="characters that no key has"):
+        connect(Where(endpoint.url, "m"))
     assert endpoint.asked == []
 
 

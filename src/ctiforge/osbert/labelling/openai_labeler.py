@@ -8,7 +8,6 @@ twice, also when a run is killed.
 import asyncio
 import hashlib
 import json
-import os
 import re
 import threading
 from collections import deque
@@ -26,9 +25,9 @@ from ctiforge.osbert.labelling import prompt
 from ctiforge.osbert.labelling.flags import flags_of
 from ctiforge.osbert.labelling.prompt import Answer
 from ctiforge.osbert.records import Opinion, Unlabelled
+from ctiforge.settings import API_KEY, read_api_key
 from ctiforge.store.objects import ObjectStore
 
-KEY_VARIABLE = "OPENAI_API_KEY"
 RETRIES = 3
 """Of one request, with the library's growing pauses or the endpoint's own Retry-After."""
 LOOK_AHEAD = 4
@@ -93,7 +92,7 @@ class OpenAiLabeler:
         if endpoint is not None and not re.match(r"https?://[^/]", endpoint):
             raise UsageError(f"{endpoint!r} is no endpoint: give its address, like http://localhost:8080/v1")
         self.endpoint = endpoint
-        self.key = _read_key(needed=endpoint is None)
+        self.key = read_api_key(needed=endpoint is None)
         self.model = model
         self.answers = answers
         self.concurrency = concurrency
@@ -212,7 +211,7 @@ class _Asking:
         except openai.APIStatusError as error:
             status = error.status_code
             if status in (401, 403):
-                raise self._stop(f"the key is refused ({status}): check {KEY_VARIABLE}", UsageError) from None
+                raise self._stop(f"the key is refused ({status}): check {API_KEY}", UsageError) from None
             if status == 404:
                 why = f"model {self._model!r} or the address is not known there (404): check both"
                 raise self._stop(why, UsageError) from None
@@ -350,12 +349,3 @@ def _read_kept(answers: ObjectStore, key: str) -> Answer | None:
         return prompt.read_answer(answers.read(key).decode("utf-8", "replace"))
     except (FileNotFoundError, ValueError):
         return None
-
-
-def _read_key(*, needed: bool) -> str:
-    key = os.environ.get(KEY_VARIABLE, "").strip()
-    if not key and needed:
-        raise UsageError(f"{KEY_VARIABLE} is not set: set it, or name an endpoint that needs no key (--endpoint)")
-    if not (key.isascii() and key.isprintable()):
-        raise UsageError(f"{KEY_VARIABLE} holds characters that no key has: set it anew")
-    return key or "no-key"
