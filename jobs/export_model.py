@@ -85,7 +85,7 @@ def main(
             return export(request, replace(dirs, scratch=Path(scratch)))
 
     result = run_stage(
-        Stage("export_model", 1, packages=("torch", "transformers", "peft", *(WHEELS if types else ()))),
+        Stage("export_model", 2, packages=("torch", "transformers", "peft", *(WHEELS if types else ()))),
         params=params,
         inputs=inputs,
         output=output or (None if store else f"models/{name}-{format}"),

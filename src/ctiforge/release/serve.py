@@ -7,6 +7,9 @@ with the one that started it.
 import argparse
 import sys
 
+FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}
+"""As `llama_flash_attn_type` in llama.h numbers them."""
+
 
 def main() -> None:
     """Serve until standard input ends."""
@@ -22,6 +25,7 @@ def main() -> None:
     parser.add_argument("-t", dest="threads", type=int)
     parser.add_argument("-ctk", dest="cache_k", default="f16")
     parser.add_argument("-ctv", dest="cache_v", default="f16")
+    parser.add_argument("-fa", dest="flash_attention", choices=FLASH_ATTENTION, default="auto")
     flags = parser.parse_args()
     wanted = xllamacpp.CommonParams()
     wanted.model.path = flags.model
@@ -33,6 +37,7 @@ def main() -> None:
     wanted.cache_type_k, wanted.cache_type_v = (
         xllamacpp.ggml_type[f"GGML_TYPE_{name.upper()}"] for name in (flags.cache_k, flags.cache_v)
     )
+    wanted.flash_attn_type = FLASH_ATTENTION[flags.flash_attention]
     server = xllamacpp.Server(wanted)
     sys.stdin.buffer.read()
     del server

@@ -62,7 +62,7 @@ class LlamaServer:
 def serving(gguf: Path, llama_cpp: LlamaCpp, *, context: int, exact: bool = False) -> Iterator[LlamaServer]:
     """Start a server of `gguf`, wait until it is ready, and end it afterwards.
 
-    `context` is in tokens; `exact` keeps its cache in f32. One slot, so that what is asked beside an article
+    `context` is in tokens; `exact` computes attention in f32. One slot, so that what is asked beside an article
     never changes its answer. Raises CannotGoOnError, with the end of its log, where it does not come up.
     """
     port = _free_port()
@@ -72,7 +72,8 @@ def serving(gguf: Path, llama_cpp: LlamaCpp, *, context: int, exact: bool = Fals
         # threads that wait for each other cost several times as much where another process has a core
         flags += ["-t", threads]
     if exact:
-        flags += ["-ctk", "f32", "-ctv", "f32"]
+        # flash attention computes in f16, whatever the cache holds
+        flags += ["-ctk", "f32", "-ctv", "f32", "-fa", "off"]
     with TemporaryDirectory() as scratch:
         log = Path(scratch) / "log"
         with log.open("wb") as written:

@@ -1,12 +1,17 @@
-"""Two trained models with their evaluations, and a Hub in memory."""
+"""Two trained models with their evaluations, a Hub in memory, and llama.cpp's tools."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from ctiforge.errors import CtiforgeError
+from ctiforge.release.tools import DEFAULT_TOOLS, TOOLS_VARIABLE, LlamaCpp, find_llama_cpp
 from tests.integration.release.hub_server import FakeHub, running_hub
 from tests.unit.release.making import make_evaluation, make_model, report, write
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +30,17 @@ def fake_hub() -> Iterator[FakeHub]:
     """A Hub that holds nothing."""
     with running_hub() as hub:
         yield hub
+
+
+@pytest.fixture(scope="module")
+def tools() -> Iterator[LlamaCpp]:
+    """llama.cpp's tools, fetched once into the folder that `make` uses."""
+    before = os.environ.get(TOOLS_VARIABLE)
+    os.environ[TOOLS_VARIABLE] = before or str(ROOT / DEFAULT_TOOLS)
+    try:
+        yield find_llama_cpp()
+    except CtiforgeError as error:
+        pytest.skip(f"llama.cpp's tools cannot be had here: {error}")
+    finally:
+        if before is None:
+            del os.environ[TOOLS_VARIABLE]

@@ -10,28 +10,17 @@ from pathlib import Path
 import pytest
 
 from ctiforge.demo.articles import DemoSizes, make_corpus
-from ctiforge.errors import CannotGoOnError, CtiforgeError, DataError
+from ctiforge.errors import CannotGoOnError, DataError
 from ctiforge.release.gguf import ChatForm, convert
 from ctiforge.release.server import serving
 from ctiforge.release.tokens import check_reading
-from ctiforge.release.tools import DEFAULT_TOOLS, TOOLS_VARIABLE, find_llama_cpp
 from ctiforge.training.encoding import load_tokenizer
 from tests.integration.release import tiny_models
 
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def tools():
-    before = os.environ.get(TOOLS_VARIABLE)
-    os.environ[TOOLS_VARIABLE] = before or str(ROOT / DEFAULT_TOOLS)
-    try:
-        yield find_llama_cpp()
-    except CtiforgeError as error:
-        pytest.skip(f"llama.cpp's tools cannot be had here: {error}")
-    finally:
-        if before is None:
-            del os.environ[TOOLS_VARIABLE]
+pytestmark = pytest.mark.usefixtures("tools")
 
 
 def export(*arguments, cwd, code=0):
@@ -83,7 +72,7 @@ def test_a_file_that_answers_otherwise_than_its_source_is_not_exported(tmp_path,
     done = export(*line, cwd=tmp_path, code=5)
 
     assert "tiny is not exported: f16 answers 0 of" in done.stderr
-    assert "at least 99% must be the same" in done.stderr
+    assert "at least 99.0% must be the same" in done.stderr
     assert not list((tmp_path / "out").rglob("*.gguf"))
 
 

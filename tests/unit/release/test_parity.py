@@ -69,6 +69,7 @@ def test_special_tokens_are_not_text_and_a_longer_prompt_is_another():
     [
         (parity("f32"), True),
         (parity("f32", same=99), False),
+        (parity("f32", same=2923, windows=2925), True),
         (parity("f16", same=99), True),
         (parity("f16", same=98), False),
         (parity("q8_0", same=0), True),
