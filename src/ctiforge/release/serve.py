@@ -7,8 +7,8 @@ with the one that started it.
 import argparse
 import sys
 
-FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}
-"""As `llama_flash_attn_type` in llama.h numbers them."""
+FLASH_ATTENTION = {"auto": "AUTO", "off": "DISABLED", "on": "ENABLED"}
+"""As llama.h ends their names."""
 
 
 def main() -> None:
@@ -37,7 +37,9 @@ def main() -> None:
     wanted.cache_type_k, wanted.cache_type_v = (
         xllamacpp.ggml_type[f"GGML_TYPE_{name.upper()}"] for name in (flags.cache_k, flags.cache_v)
     )
-    wanted.flash_attn_type = FLASH_ATTENTION[flags.flash_attention]
+    wanted.flash_attn_type = xllamacpp.llama_flash_attn_type[
+        f"LLAMA_FLASH_ATTN_TYPE_{FLASH_ATTENTION[flags.flash_attention]}"
+    ]
     server = xllamacpp.Server(wanted)
     sys.stdin.buffer.read()
     del server
