@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from ctiforge.data.records import ArticleRecord
 from ctiforge.data.testsets import import_testset
 from ctiforge.evaluation.report import ModelInfo, TestSetInfo
 from ctiforge.extract.evaluate import evaluate_extractor
 from ctiforge.extract.regex_floor import RegexFloor
-from ctiforge.observables import Observable
+from ctiforge.records.article import ArticleRecord
+from ctiforge.records.observable import Observable
 from ctiforge.store.objects import open_store
 from tests.in_process import run_here
 from tests.integration.endpoint import Asked, Endpoint, Reply, completion
