@@ -160,10 +160,10 @@ stages-lock: install ## Accept changed stage sources after deciding whether thei
 sim-gate: install ## Proof of the gate: false promotions, guardrails at the margin, coverage, power
 	$(BIN)/python benchmarks/sim_gate.py $(ARGS)
 
-eval-real: install ## The floors and a model on the 30 real articles of ../shared/data
+eval-real: install ## The floors and a model on the 30 real articles ($$CTIFORGE_REAL_DATA)
 	$(BIN)/python benchmarks/eval_real.py $(ARGS)
 
-eval-os-real: install ## The keyword rule and an OS-BERT on the 30 real articles of ../shared/data
+eval-os-real: install ## The keyword rule and an OS-BERT on the 30 real articles ($$CTIFORGE_REAL_DATA)
 	$(BIN)/python benchmarks/eval_os_real.py $(ARGS)
 
 sweep: install ## Training over a grid of flags, chosen on validation (ARGS="os-bert --param learning-rate=1e-4,2e-4")
