@@ -13,6 +13,8 @@ NOT_SET = f"{VARIABLE} is not set"
 # a model that is not on this machine is an error at once
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+# threads that wait for each other cost several times as much where another worker has the core
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session", name="real_articles")
