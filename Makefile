@@ -133,7 +133,7 @@ kind-down: ## Remove the development cluster
 	rm -rf $(KIND)
 
 test-cluster: install ## Tests on the development cluster (after kind-up)
-	KUBECONFIG=$(KIND)/kubeconfig $(BIN)/pytest tests/cluster $(ARGS)
+	KUBECONFIG=$(KIND)/kubeconfig $(BIN)/pytest tests/cluster --timeout 1800 --durations 15 $(ARGS)
 
 chart-values: install ## The table of the chart's values, from their comments
 	$(BIN)/python helm/values_table.py
@@ -147,13 +147,25 @@ dist: install ## The wheel, in dist/
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
 	@ls -l dist
 
-test: install build/helm3 ## Style, types, import rules and all tests
+# A worker for each core; a file's tests stay together, since they share what is dear to make
+PYTEST := $(BIN)/pytest -n logical --maxprocesses 8 --dist loadfile --durations 15
+TIMED = @TIMEFORMAT='make $@: %0lR, CPU-seconds: %0U user, %0S system'; time
+
+test: install ## Style, types, import rules and all tests but the slow ones (ARGS="-k …")
+	$(TIMED) { $(MAKE) --no-print-directory check && $(PYTEST) -m "not slow" $(ARGS); }
+
+test-slow: install build/helm3 ## The slow tests alone
+	$(TIMED) $(PYTEST) -m slow $(ARGS)
+
+test-all: install build/helm3 ## Style, types, import rules and all tests; property tests try more examples
+	$(TIMED) { $(MAKE) --no-print-directory check && HYPOTHESIS_PROFILE=thorough $(PYTEST) $(ARGS); }
+
+check: install ## Style, types and import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pip check
-	$(BIN)/pytest $(ARGS)
 
 format-code: install ## Let ruff lay out the code
 	$(BIN)/ruff check --fix .
@@ -165,10 +177,10 @@ stages-lock: install ## Accept changed stage sources after deciding whether thei
 sim-gate: install ## Proof of the gate: false promotions, guardrails at the margin, coverage, power
 	$(BIN)/python benchmarks/sim_gate.py $(ARGS)
 
-eval-real: install ## The floors and a model on the 30 real articles of ../shared/data
+eval-real: install ## The floors and a model on the 30 real articles ($$CTIFORGE_REAL_DATA)
 	$(BIN)/python benchmarks/eval_real.py $(ARGS)
 
-eval-os-real: install ## The keyword rule and an OS-BERT on the 30 real articles of ../shared/data
+eval-os-real: install ## The keyword rule and an OS-BERT on the 30 real articles ($$CTIFORGE_REAL_DATA)
 	$(BIN)/python benchmarks/eval_os_real.py $(ARGS)
 
 sweep: install ## Training over a grid of flags, chosen on validation (ARGS="os-bert --param learning-rate=1e-4,2e-4")
@@ -214,5 +226,5 @@ clean: ## Remove the environment, the embedded database and the embedded store
 	-$(BIN)/python jobs/demo_database.py down
 	rm -rf $(VENV) .ctiforge outputs
 
-.PHONY: help install dist train-extract train-os-bert sweep data-check promote models rollback export report gc sim-gate bench-export bench-report prepare-os detect-os publish harvest format train eval compare testset extract config doctor test format-code \
+.PHONY: help install dist train-extract train-os-bert sweep data-check promote models rollback export report gc sim-gate bench-export bench-report prepare-os detect-os publish harvest format train eval compare testset extract config doctor test test-slow test-all check format-code \
 	images services-image kind-up kind-down test-cluster chart-values stages-lock eval-real eval-os-real bench-harvest bench-train bench-preempt bench-evictions bench-cluster bench-label bench-windows bench-detect bench-help demo-base clean

@@ -2,7 +2,7 @@ import json
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ctiforge.data.generations import SINGLE_PROMPT_TYPES, parse_result, read_result
@@ -196,7 +196,6 @@ results = st.dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
 @given(results | json_values)
 def test_nothing_makes_the_reader_raise(result: object) -> None:
     outcome = read_result(result)
