@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.browser import CHROMIUM, Page, chromium
-from ctiforge.evaluation.gate import Check, Decision
-from ctiforge.evaluation.report import ModelInfo, TestSetInfo
+from ctiforge.records.decision import Check, Decision
+from ctiforge.records.evaluation import ModelInfo, TestSetInfo
 from ctiforge.reporting.build import build_report
 from ctiforge.reporting.reading import read_run
 from ctiforge.reporting.render import render
@@ -22,6 +22,7 @@ HOSTILE = (
     "<img src=https://example.invalid/x.png onerror=console.log('ran')> " + "A" * 20_000
 )
 DECISION = Decision(
+    level=0.95,
     line="extract",
     candidate=ModelInfo(name="tuned", version="1"),
     against=ModelInfo(name="champion", version="0"),
