@@ -35,16 +35,13 @@ LEFT_OUT = {
 """Keys, or paths of keys, that say nothing about the output, each with why."""
 
 TOLERANCES = {
-    # arithmetic over discrete things, but for the order in which a processor's vector units add
+    # arithmetic over discrete things, but for the order in which a processor's vector units add; so are the figures of
+    # a neural classifier, whose answers on the fixture are no ties: only the answers enter them
     "": 1e-9,
-    # a step of training hands each rounding on to the next, and gradients differ by processor from the sixth digit on
+    # fp32 on processors with and without AVX2 and AVX-512 was off by 2e-6 at most; each step hands its rounding on
     "train_extract": 1e-3,
     "train_os_bert": 1e-3,
-    # one forward pass in fp32: processors differ from the sixth digit on
-    "eval_os_bert": 1e-4,
-    # the same vectors, on which a prediction in cross-validation depends; a macro-F1 is what is held
-    "baselines_os": 1e-4,
-    # the logits of a merged model against its source's
+    # the largest logit of a merged model, one forward pass in fp32
     "export_model": 1e-4,
 }
 """By stage, how far a float may be off: relative above 1, absolute below. "" stands for all others."""
@@ -196,8 +193,10 @@ def _of_weights(path: Path) -> dict[str, Any]:
     from safetensors.torch import load_file
 
     tensors = sorted(load_file(path).items())
+    # attention does not change with its keys' bias, so that it is moved by rounding alone, and Adam enlarges that
+    moved = [(name, each) for name, each in tensors if not name.endswith(".key.bias")]
     shapes = [f"{name} {str(each.dtype).removeprefix('torch.')} {list(each.shape)}" for name, each in tensors]
-    norms = {name: float(torch.linalg.vector_norm(each.double())) for name, each in tensors}
+    norms = {name: float(torch.linalg.vector_norm(each.double())) for name, each in moved}
     return {"tensors": len(tensors), "shapes": _hash(shapes), "norms": norms}
 
 
