@@ -137,8 +137,8 @@ def _prepare_os(call: Call, inputs: Path) -> None:
 
 def _train_os_bert(call: Call, inputs: Path) -> None:
     call(
-        "--data=fixtures/os-parts", "--base-model=fixtures/os-bert", "--max-steps=6", "--batch-size=8", "--eval-steps=3",
-        "--learning-rate=2e-4", "--name=golden", *_SMALL_BERT,
+        "--data=fixtures/os-parts", "--base-model=fixtures/os-bert", "--max-steps=6", "--batch-size=8",
+        "--eval-steps=3", "--learning-rate=2e-4", "--name=golden", *_SMALL_BERT,
     )  # fmt: skip
 
 
