@@ -171,8 +171,8 @@ format-code: install ## Let ruff lay out the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-stages-lock: install ## Accept changed stage sources after deciding whether their versions rise
-	$(BIN)/python -m ctiforge.store.lock
+golden: install ## Hold what a stage of a new version makes, for the tests (ARGS="format_extract")
+	$(BIN)/python -m tests.golden.write $(ARGS)
 
 sim-gate: install ## Proof of the gate: false promotions, guardrails at the margin, coverage, power
 	$(BIN)/python benchmarks/sim_gate.py $(ARGS)
@@ -227,4 +227,4 @@ clean: ## Remove the environment, the embedded database and the embedded store
 	rm -rf $(VENV) .ctiforge outputs
 
 .PHONY: help install dist train-extract train-os-bert sweep data-check promote models rollback export report gc sim-gate bench-export bench-report prepare-os detect-os publish harvest format train eval compare testset extract config doctor test test-slow test-all check format-code \
-	images services-image kind-up kind-down test-cluster chart-values stages-lock eval-real eval-os-real bench-harvest bench-train bench-preempt bench-evictions bench-cluster bench-label bench-windows bench-detect bench-help demo-base clean
+	images services-image kind-up kind-down test-cluster chart-values golden eval-real eval-os-real bench-harvest bench-train bench-preempt bench-evictions bench-cluster bench-label bench-windows bench-detect bench-help demo-base clean
