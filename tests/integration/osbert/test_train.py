@@ -1,8 +1,6 @@
 """Real training of a small BERT: what it learns, what it leaves, what is refused."""
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +27,7 @@ from ctiforge.training.callbacks import Interruption, ProgressLines
 from ctiforge.training.encoding import load_tokenizer, resolve_model
 from ctiforge.training.options import TrainingOptions
 from tests.integration.osbert.conftest import make_articles, make_bert, write_parts
+from tests.warm_python import WarmPython
 
 OPTIONS = TrainingOptions(
     batch_size=10, gradient_accumulation_steps=1, epochs=30, learning_rate=3e-3, eval_steps=12, save_steps=6,
@@ -109,20 +108,28 @@ print(model.config.id2label[predicted])
 """
 
 
-def test_the_plain_snippet_runs_on_a_trained_folder(trained: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+def test_the_plain_snippet_runs_on_a_trained_folder(
+    trained: tuple[Path, dict[str, Any]], tmp_path: Path, warm: WarmPython
+) -> None:
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "os-bert").symlink_to(trained[0])
-    program = 'text = "bash cron elf word1 word2 word3"' + GUIDE_SNIPPET.replace("max_length=512", "max_length=64")
-    run = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "Linux"
+    snippet = tmp_path / "snippet.py"
+    code = GUIDE_SNIPPET.replace("max_length=512", "max_length=64")
+    snippet.write_text(f'text = "bash cron elf word1 word2 word3"{code}', encoding="utf-8")
+    run = warm.run(snippet, cwd=tmp_path)
+    assert run.stdout.strip() == "Linux", run.stderr
 
 
-def test_what_the_readme_shows_runs_on_a_trained_folder(trained: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+def test_what_the_readme_shows_runs_on_a_trained_folder(
+    trained: tuple[Path, dict[str, Any]], tmp_path: Path, warm: WarmPython
+) -> None:
     readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
-    program = readme.partition("```python\n")[2].partition("```")[0]
+    snippet = tmp_path / "snippet.py"
+    snippet.write_text(readme.partition("```python\n")[2].partition("```")[0], encoding="utf-8")
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "os-bert").symlink_to(trained[0])
-    run = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    run = warm.run(snippet, cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
     assert run.stdout.split()[0] in OS_LABELS
 
 
