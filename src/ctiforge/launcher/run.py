@@ -13,7 +13,6 @@ from ctiforge.errors import CtiforgeError, DataError, ExitCode, InterruptedRunEr
 from ctiforge.launcher.backend import Backend, Command, Event, Outcome, Progressed, Said, Task
 from ctiforge.launcher.collecting import collect, evaluations_folder
 from ctiforge.launcher.lines import DEMO_FLAGS, DEMO_MAX_LENGTH, LINES, SETTINGS, LineSettings, LineStage
-from ctiforge.launcher.local import ask_plans
 from ctiforge.launcher.plan import (
     Answer,
     Line,
@@ -27,12 +26,13 @@ from ctiforge.launcher.plan import (
 )
 from ctiforge.launcher.view import LiveView
 from ctiforge.launcher.webhook import send
+from ctiforge.records.run import RunRecord, StageRecord
 from ctiforge.settings import Settings
 from ctiforge.store.artifacts import artifact_key, fetch
 from ctiforge.store.fingerprint import SHORT
 from ctiforge.store.models import Registry
 from ctiforge.store.objects import ObjectStore, open_store
-from ctiforge.store.runs import RunRecord, StageRecord, load_run, new_run, save_run
+from ctiforge.store.runs import load_run, new_run, save_run
 
 DEMO = "demo"
 DEMO_DATABASE = "demo_database"
@@ -178,7 +178,7 @@ class LineRun:
 
     def ask(self, stages: Sequence[LineStage]) -> None:
         """Ask the stages' programs what they would make; what is cached is an artifact for later stages."""
-        answers = ask_plans({stage.name: self.command(stage) for stage in stages})
+        answers = self.backend.ask({stage.name: self.command(stage) for stage in stages})
         self.answers.update(answers)
         for stage in stages:
             answer = answers[stage.name]

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from ctiforge.data.records import OS_LABELS
 from ctiforge.evaluation.classification import score_row
 from ctiforge.osbert.base import resolve_encoder
 from ctiforge.osbert.detectors import Keywords
 from ctiforge.osbert.evaluate import read_test_articles
 from ctiforge.osbert.windows import WindowSize, encode_articles
+from ctiforge.records.article import OS_LABELS
 from ctiforge.training.encoding import load_tokenizer
 
 

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctiforge.data.generations import SINGLE_PROMPT_TYPES, parse_result, read_result
-from ctiforge.data.records import ArticleRecord
 from ctiforge.demo.executions import GENERATIONS, extraction_result, parse_failure
-from ctiforge.observables import TYPES, Observable
+from ctiforge.records.article import ArticleRecord
+from ctiforge.records.observable import TYPES, Observable
 
 OBSERVABLES = (
     Observable(type="cmdline", value='net group "Domain Admins" /domain', platform="Windows"),

@@ -3,8 +3,8 @@ import string
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ctiforge.records.artifact import FileEntry
 from ctiforge.store.fingerprint import content_hash, fingerprint, output_fingerprint, public_version
-from ctiforge.store.objects import FileEntry
 
 NAMES = st.text(string.ascii_lowercase, min_size=1, max_size=5)
 PARAMS = st.dictionaries(NAMES, st.integers() | st.booleans() | st.text(max_size=5), max_size=4)

@@ -12,16 +12,18 @@ import numpy as np
 import pytest
 
 from ctiforge.data.identity import content_hash, fold
-from ctiforge.data.records import ArticleRecord
-from ctiforge.data.testsets import TestSet, import_testset
+from ctiforge.data.testsets import import_testset
 from ctiforge.evaluation.articles import Answers, ArticleCase, score_article
 from ctiforge.evaluation.classification import Case, ClassifierEvaluation, score_row
 from ctiforge.evaluation.report import ModelInfo, TestSetInfo, build_evaluation
-from ctiforge.observables import Observable
+from ctiforge.records.article import ArticleRecord
+from ctiforge.records.observable import Observable
+from ctiforge.records.testset import TestSet
 from ctiforge.store.artifacts import find_input
 from ctiforge.store.models import Registry
 from ctiforge.store.objects import ObjectStore, open_store
 from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
+from tests.in_process import run_here
 
 JOBS = Path(__file__).parents[3] / "jobs"
 ARTICLES = 100
@@ -105,13 +107,8 @@ class Place:
         return str(self.folder / name)
 
     def run(self, program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [sys.executable, str(JOBS / f"{program}.py"), *arguments, "--store", self.uri],
-            cwd=self.folder,
-            env={**os.environ, "CTIFORGE_SCRATCH": str(self.folder / "scratch"), "COLUMNS": "160"},
-            capture_output=True,
-            text=True,
-        )
+        environment = {**os.environ, "CTIFORGE_SCRATCH": str(self.folder / "scratch"), "COLUMNS": "160"}
+        return run_here(program, *arguments, "--store", self.uri, cwd=self.folder, environment=environment)
 
     def promote(self, model: str, evaluation: str | None, *more: str) -> "subprocess.CompletedProcess[str]":
         given = [f"--evaluation={evaluation}"] if evaluation else []
