@@ -26,7 +26,6 @@ from ctiforge.demo.database import create_tables
 from ctiforge.demo.postgres import start_postgres, stop_postgres
 from tests.ending import at_the_end
 from tests.integration.endpoint import Asked, Endpoint, Reply
-from tests.warm_python import WarmPython, warm_python
 
 START_WITHIN_S = 60
 
@@ -123,13 +122,6 @@ def store_uri(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "folder":
         return str(tmp_path / "store")
     return f"{request.getfixturevalue('s3_bucket')}/some/prefix"
-
-
-@pytest.fixture(scope="session")
-def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmPython]:
-    """Runs programs without importing torch again for each."""
-    with warm_python(tmp_path_factory.mktemp("streams")) as python:
-        yield python
 
 
 @pytest.fixture

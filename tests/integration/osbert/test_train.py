@@ -1,6 +1,7 @@
 """Real training of a small BERT: what it learns, what it leaves, what is refused."""
 
 import json
+import runpy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,6 @@ from ctiforge.training.callbacks import Interruption, ProgressLines
 from ctiforge.training.encoding import load_tokenizer, resolve_model
 from ctiforge.training.options import TrainingOptions
 from tests.integration.osbert.conftest import make_articles, make_bert, write_parts
-from tests.warm_python import WarmPython
 
 OPTIONS = TrainingOptions(
     batch_size=10, gradient_accumulation_steps=1, epochs=30, learning_rate=3e-3, eval_steps=12, save_steps=6,
@@ -109,28 +109,35 @@ print(model.config.id2label[predicted])
 
 
 def test_the_plain_snippet_runs_on_a_trained_folder(
-    trained: tuple[Path, dict[str, Any]], tmp_path: Path, warm: WarmPython
+    trained: tuple[Path, dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "os-bert").symlink_to(trained[0])
     snippet = tmp_path / "snippet.py"
     code = GUIDE_SNIPPET.replace("max_length=512", "max_length=64")
     snippet.write_text(f'text = "bash cron elf word1 word2 word3"{code}', encoding="utf-8")
-    run = warm.run(snippet, cwd=tmp_path)
-    assert run.stdout.strip() == "Linux", run.stderr
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(snippet))
+    assert capsys.readouterr().out.strip() == "Linux"
 
 
 def test_what_the_readme_shows_runs_on_a_trained_folder(
-    trained: tuple[Path, dict[str, Any]], tmp_path: Path, warm: WarmPython
+    trained: tuple[Path, dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
     snippet = tmp_path / "snippet.py"
     snippet.write_text(readme.partition("```python\n")[2].partition("```")[0], encoding="utf-8")
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "os-bert").symlink_to(trained[0])
-    run = warm.run(snippet, cwd=tmp_path)
-    assert run.returncode == 0, run.stderr
-    assert run.stdout.split()[0] in OS_LABELS
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(snippet))
+    assert capsys.readouterr().out.split()[0] in OS_LABELS
 
 
 def test_a_run_that_was_stopped_ends_with_the_same_weights(

@@ -3,7 +3,6 @@
 import json
 import os
 from contextlib import nullcontext
-from pathlib import Path
 
 import pytest
 
@@ -13,23 +12,16 @@ from ctiforge.release.gguf import ChatForm, convert
 from ctiforge.release.server import serving
 from ctiforge.release.tokens import check_reading
 from ctiforge.training.encoding import load_tokenizer
+from tests.in_process import run_here
 from tests.integration.release import tiny_models
 
-PROGRAM = Path(__file__).parents[3] / "jobs" / "export_model.py"
 pytestmark = pytest.mark.usefixtures("tools")
 
 
-@pytest.fixture(scope="module")
-def export(tools, warm):
-    """Runs the program, which must end with the code given."""
-
-    def run(*arguments, cwd, code=0):
-        environment = os.environ | {"HOME": str(cwd)}
-        done = warm.run(PROGRAM, *arguments, cwd=cwd, environment=environment, timeout_s=300)
-        assert done.returncode == code, done.stdout + done.stderr
-        return done
-
-    return run
+def export(*arguments, cwd, code=0):
+    done = run_here("export_model", *map(str, arguments), cwd=cwd, environment=os.environ | {"HOME": str(cwd)})
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +33,7 @@ def test_file(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def exported(export, test_file, tmp_path_factory):
+def exported(tools, test_file, tmp_path_factory):
     """The demo's model for LM Studio as every type of file: its folder, and what was said."""
     home = tmp_path_factory.mktemp("home")
     line = ("--model=demo", "--format=lmstudio", "--publisher=my-team", "--quantise=f32,f16,q8_0,q4_k_m")
@@ -69,7 +61,7 @@ def test_every_file_answers_the_test_set_beside_its_source(exported):
 
 
 @pytest.mark.slow
-def test_a_file_that_answers_otherwise_than_its_source_is_not_exported(export, tmp_path, test_file):
+def test_a_file_that_answers_otherwise_than_its_source_is_not_exported(tmp_path, test_file):
     model = tiny_models.make_llama(tmp_path / "tiny")
     tiny_models.add_qwen2_tokenizer(model)
     tiny_models.shrink_below_f16(model)
@@ -100,7 +92,7 @@ def test_lm_studio_finds_file_preset_and_setting(exported):
         pytest.param(tiny_models.add_qwen2_tokenizer, "qwen2", marks=pytest.mark.slow),
     ],
 )
-def test_other_families_are_read_and_rendered_as_in_training(export, tmp_path, add_tokenizer, pretokenizer):
+def test_other_families_are_read_and_rendered_as_in_training(tmp_path, add_tokenizer, pretokenizer):
     add_tokenizer(tiny_models.make_llama(tmp_path / "tiny"))
     done = export("--model=tiny", "--format=gguf", "--quantise=q4_k_m", "--output=out", cwd=tmp_path)
     (file,) = json.loads((tmp_path / "out" / "export.json").read_text())["files"]
@@ -112,14 +104,14 @@ def test_other_families_are_read_and_rendered_as_in_training(export, tmp_path, a
 
 
 @pytest.mark.slow
-def test_a_tokenizer_that_llama_cpp_has_no_name_for_is_refused(export, tmp_path):
+def test_a_tokenizer_that_llama_cpp_has_no_name_for_is_refused(tmp_path):
     tiny_models.add_odd_tokenizer(tiny_models.make_llama(tmp_path / "odd"))
     done = export("--model=odd", "--format=gguf", "--output=out", cwd=tmp_path, code=2)
     assert "no name for how this tokenizer splits text" in done.stderr
     assert not list((tmp_path / "out").rglob("*.*"))
 
 
-def test_an_adapter_over_a_sentencepiece_base_is_merged_with_its_vocabulary(export, tmp_path):
+def test_an_adapter_over_a_sentencepiece_base_is_merged_with_its_vocabulary(tmp_path):
     tiny_models.add_sentencepiece_tokenizer(tiny_models.make_llama(tmp_path / "base"))
     adapter = tiny_models.make_adapter(tmp_path / "base", tmp_path / "adapter")
     assert not (adapter / "tokenizer.model").exists()
@@ -162,7 +154,7 @@ def test_a_damaged_file_is_told_with_llama_cpp_s_own_words(tmp_path, tools):
         (("--format=gguf", "--llama-cpp=nowhere"), "no built checkout"),
     ],
 )
-def test_bad_flags_end_with_one_line(export, tmp_path, flags, message):
+def test_bad_flags_end_with_one_line(tmp_path, flags, message):
     done = export("--model=demo", *flags, cwd=tmp_path, code=2)
     assert message in done.stderr
     assert "Traceback" not in done.stderr
