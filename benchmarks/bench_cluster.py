@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import development_cluster as development
-from ctiforge.program import run_program
+from ctiforge.pod.entry import run_program
 
 if TYPE_CHECKING:
     from ctiforge.launcher.kubernetes.client import Cluster

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 import development_cluster as development
-from ctiforge.program import run_program
+from ctiforge.pod.entry import run_program
 
 STEPS = 60
 FORMAT = ("--model=demo", "--max-length=304", "--format=messages", "--prompt=short-v1", "--window-tokens=128")

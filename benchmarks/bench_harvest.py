@@ -26,7 +26,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ctiforge.program import run_program
+from ctiforge.pod.entry import run_program
 
 HERE = Path(__file__).parent
 VARIANTS = ("ours", "baseline", "baseline-without-near-duplicates")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ctiforge.program import run_program
+from ctiforge.pod.entry import run_program
 
 ROOT = Path(__file__).parents[1]
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def label_all(url: str, store: str, concurrency: int, articles: int) -> None:
     """Label the synthetic articles."""
     from ctiforge.osbert.labelling.openai_labeler import OpenAiLabeler
     from ctiforge.osbert.records import Unlabelled
-    from ctiforge.program import exit_on_error
+    from ctiforge.pod.entry import exit_on_error
     from ctiforge.store.objects import open_store
 
     made = (Unlabelled(str(n), f"article-{n}", f"article-{n}: {TEXT}", str(n)) for n in range(articles))

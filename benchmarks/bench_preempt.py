@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from ctiforge.program import run_program
+from ctiforge.pod.entry import run_program
 
 PREEMPTED = Path(__file__).with_name("preempted.py")
 STEPS, SAVE_STEPS, EVAL_STEPS = 40, 10, 15

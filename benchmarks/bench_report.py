@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from browser import CHROMIUM, Page, chromium
-from ctiforge.program import StoreFlag, run_program
+from ctiforge.pod.entry import StoreFlag, run_program
 
 ROOT = Path(__file__).parents[1]
 _TIMING = """(() => {

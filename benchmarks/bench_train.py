@@ -24,7 +24,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ctiforge.program import run_program
+from ctiforge.pod.entry import run_program
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "articles.jsonl"
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ctiforge.program import run_program
+from ctiforge.pod.entry import run_program
 
 ROOT = Path(__file__).parents[1]
 ARTICLES = ROOT.parent / "shared" / "data" / "articles.jsonl"

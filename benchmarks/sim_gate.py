@@ -19,7 +19,7 @@ from ctiforge.evaluation.gate import RULES
 from ctiforge.evaluation.gate_sides import GATE_METRICS, scored_extraction
 from ctiforge.evaluation.report import Evaluation, read_evaluation
 from ctiforge.evaluation.scores import Counts
-from ctiforge.program import run_program
+from ctiforge.pod.entry import run_program
 from ctiforge.tables import print_table
 from gate_simulation import Columns, Pair, Promoted, coverage, simulate_gate, simulate_guardrail
 

@@ -13,11 +13,11 @@ ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHON
 # dependencies alone: a changed source file leaves this stage as it is
 FROM runtime AS dependencies
 WORKDIR /build
-COPY pyproject.toml constraints.txt LICENSE ./
-COPY src/ctiforge/__init__.py src/ctiforge/
+COPY pyproject.toml LICENSE ./
+COPY src/ctiforge/__init__.py src/ctiforge/constraints.txt src/ctiforge/
 RUN --mount=type=cache,target=/root/.cache/pip --mount=type=bind,from=wheels,target=/wheels \
     python -m venv --without-pip /opt/venv \
-    && pip --python /opt/venv install --no-compile --find-links /wheels -c constraints.txt '.[cpu,launcher]' \
+    && pip --python /opt/venv install --no-compile --find-links /wheels -c src/ctiforge/constraints.txt '.[cpu,launcher]' \
     && pip --python /opt/venv uninstall --yes ctiforge \
     # Kubernetes' asynchronous client and what it alone needs, and tests: 60 MB that nothing imports
     && pip --python /opt/venv uninstall --yes aiohttp aiohttp-retry aiosignal frozenlist multidict propcache yarl \
@@ -31,7 +31,6 @@ transformers.models.auto.tokenization_auto, transformers.tokenization_utils_fast
 
 FROM runtime
 COPY --from=dependencies /opt/venv /opt/venv
-COPY constraints.txt /app/
 COPY src /app/src
 COPY jobs /app/jobs
 ARG COMMIT=unknown

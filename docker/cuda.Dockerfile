@@ -12,7 +12,7 @@ ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHON
 
 FROM runtime AS torch
 ARG TORCH="torch==2.13.0"
-COPY constraints.txt /build/
+COPY src/ctiforge/constraints.txt /build/
 RUN --mount=type=cache,target=/root/.cache/pip --mount=type=bind,from=wheels,target=/wheels \
     python -m venv --without-pip /opt/venv \
     && pip --python /opt/venv install --no-compile --find-links /wheels -c /build/constraints.txt ${TORCH}
@@ -23,7 +23,7 @@ COPY --from=torch /opt/venv /opt/venv
 RUN --mount=type=cache,target=/root/.cache/pip --mount=type=bind,from=wheels,target=/wheels \
     --mount=type=bind,source=pyproject.toml,target=/build/pyproject.toml \
     --mount=type=bind,source=LICENSE,target=/build/LICENSE \
-    --mount=type=bind,source=constraints.txt,target=/build/constraints.txt \
+    --mount=type=bind,source=src/ctiforge/constraints.txt,target=/build/constraints.txt \
     --mount=type=bind,source=src/ctiforge/__init__.py,target=/build/src/ctiforge/__init__.py \
     cp -r /build /tmp/build && cd /tmp/build \
     && pip --python /opt/venv install --no-compile --find-links /wheels -c /build/constraints.txt '.[train,demo-encoder]' \
@@ -40,7 +40,6 @@ transformers.models.auto.modeling_auto, transformers.models.auto.tokenization_au
     && rm -rf /tmp/mpl
 
 FROM dependencies
-COPY constraints.txt /app/
 COPY src /app/src
 COPY jobs /app/jobs
 ARG COMMIT=unknown

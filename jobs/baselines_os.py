@@ -1,54 +1,7 @@
-"""Fits the baselines of OS-BERT: simple classifiers on the vectors of a frozen encoder."""
+"""Run `ctiforge.programs.baselines_os`."""
 
-from typing import Annotated, Any
-
-import typer
-
-from ctiforge.program import ExpectFlag, PlanFlag, StoreFlag, run_program
-
-
-def main(
-    data: Annotated[str, typer.Option(help="Output of prepare_os: a folder or artifact.")],
-    base_model: Annotated[
-        str, typer.Option(help="The encoder, left as it is: a hub name, folder or artifact; demo: a small one.")
-    ] = "ibm-research/CTI-BERT",
-    output: Annotated[str | None, typer.Option(help="Folder; default: models/os-baselines.")] = None,
-    max_length: Annotated[int, typer.Option(help="Tokens of a window; a longer article has several.")] = 512,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    seed: int = 0,
-    store: StoreFlag = None,
-    expect: ExpectFlag = None,
-    plan: PlanFlag = False,
-) -> None:
-    """Fit logistic regression and a random forest, their settings chosen by cross-validation."""
-    from ctiforge.osbert.base import encoder_input, resolve_encoder
-    from ctiforge.osbert.prepared import part_inputs
-    from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
-
-    model_inputs, model_params = encoder_input(base_model)
-
-    def work(dirs: StageDirs) -> dict[str, Any]:
-        from ctiforge.osbert.frozen import train_baselines
-
-        base = str(dirs.inputs.get("base_model", resolve_encoder(base_model)))
-        parts = dirs.inputs["train"], dirs.inputs["validation"]
-        return train_baselines(base_model, base, max_length, seed, device, parts, dirs.out)
-
-    result = run_stage(
-        Stage("baselines_os", 2, packages=("torch", "transformers", "scikit-learn", "skops")),
-        params={"max_length": max_length, "seed": seed} | model_params,
-        inputs=part_inputs(data) | model_inputs,
-        output=output or (None if store else "models/os-baselines"),
-        flags=StageFlags(store=store, expect=expect, plan=plan),
-        work=work,
-    )
-    for name in ("logistic-regression", "random-forest"):
-        fitted = result.summary.get(name)
-        if fitted:
-            score = fitted["cross_validated_macro_f1"]
-            chosen = ", ".join(f"{key} {value}" for key, value in fitted.items() if key != "cross_validated_macro_f1")
-            print(f"{name} ({chosen}): macro-F1 {'n/a' if score is None else f'{score:.3f}'} in cross-validation")
-
+from ctiforge.pod.entry import run_program
+from ctiforge.programs.baselines_os import main
 
 if __name__ == "__main__":
     run_program(main)

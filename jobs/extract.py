@@ -1,47 +1,7 @@
-"""Extracts the observables of one text with a trained model."""
+"""Run `ctiforge.programs.extract`."""
 
-import json
-import sys
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Annotated
-
-import typer
-
-from ctiforge.program import run_program
-
-
-def main(
-    file: Annotated[str | None, typer.Argument(help="A text file, or - for standard input.")] = None,
-    article_id: Annotated[str | None, typer.Option(help="An article of the database (DATABASE_URL) instead.")] = None,
-    model: Annotated[str, typer.Option(help="A trained model: folder, artifact, or hub name.")] = "demo",
-    types: Annotated[
-        list[str] | None, typer.Option(help="Types to ask for; default: those it was trained for.")
-    ] = None,
-    constrained: Annotated[
-        bool, typer.Option("--constrained", help="Enforce the answer's schema: JSON is valid by construction.")
-    ] = False,
-    batch_size: Annotated[int, typer.Option(min=1, help="Windows that are generated together.")] = 32,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-) -> None:
-    """Print the observables of a text as JSON, in the shape that the application stores."""
-    from ctiforge.data.texts import read_text
-    from ctiforge.extract.evaluate import load_extractor
-    from ctiforge.extract.merging import application_result
-    from ctiforge.store.artifacts import fetch
-    from ctiforge.training.encoding import model_input
-
-    text, url = read_text(file, article_id)
-    with TemporaryDirectory() as scratch:
-        inputs, _ = model_input(model)
-        folder = fetch(inputs["model"], Path(scratch)) if inputs else None
-        agent = load_extractor(model, folder, device=device, batch_size=batch_size, constrained=constrained)
-    extraction = agent.extract(text, types, source_url=url)
-    broken = [window for window in extraction.windows if window.error or not window.json_parsed]
-    if broken:
-        print(f"{len(broken)} of {len(extraction.windows)} windows gave no valid JSON", file=sys.stderr)
-    print(json.dumps(application_result(extraction.observables, url), ensure_ascii=False, indent=1))
-
+from ctiforge.pod.entry import run_program
+from ctiforge.programs.extract import main
 
 if __name__ == "__main__":
     run_program(main)

@@ -1,72 +1,7 @@
-"""Makes, imports and lists test sets: articles that a person has checked, immutable once imported.
+"""Run `ctiforge.programs.testset`."""
 
-A test set holds observables, the operating systems that articles are about, or both.
-"""
-
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
-from ctiforge.program import StoreFlag, exit_on_error
-
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-
-
-@app.command()
-def create(
-    output: Annotated[Path, typer.Option(help="The review file to write (JSONL).")] = Path("review.jsonl"),
-    input: Annotated[
-        Path | None, typer.Option(help="Records of a harvest; default: the database that DATABASE_URL names.")
-    ] = None,
-    size: Annotated[int, typer.Option(min=1, help="Articles to review.")] = 50,
-    seed: int = 0,
-) -> None:
-    """Sample articles by length, type and platform into a file to review: correct it, name the annotator, import it."""
-    from ctiforge.data.records import OS_LABELS
-    from ctiforge.extract.testset_review import write_review
-
-    written = write_review(input, output, size, seed)
-    print(
-        f"{written} articles in {output}: correct observables and labelled_types, or empty both and set os_label "
-        f"({', '.join(OS_LABELS)}), or do both; fill in annotator, then: ctiforge testset import {output} --name NAME"
-    )
-
-
-@app.command("import")
-def import_(
-    file: Annotated[Path, typer.Argument(help="The reviewed JSONL.")],
-    name: Annotated[str, typer.Option(help="The test set's name.")],
-    annotator: Annotated[str | None, typer.Option(help="Who checked the articles that name nobody.")] = None,
-    store: StoreFlag = None,
-) -> None:
-    """Keep a reviewed file as the next, immutable version of a test set."""
-    from ctiforge.data.testsets import import_testset, read_labelled_articles
-    from ctiforge.settings import load_settings
-    from ctiforge.store.objects import open_store
-
-    opened = open_store(load_settings({"store": store}).settings.store)
-    test_set = import_testset(opened, name, read_labelled_articles(file), annotator)
-    types = ", ".join(f"{type_} {count}" for type_, count in test_set.labelled_types.items())
-    print(f"{test_set.reference} in {opened.uri}: {test_set.articles} articles, labelled: {types}")
-
-
-@app.command("list")
-def list_(store: StoreFlag = None) -> None:
-    """List every version of every test set."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from ctiforge.data.testsets import list_testsets
-    from ctiforge.settings import load_settings
-    from ctiforge.store.objects import open_store
-
-    table = Table("test set", "articles", "labelled", "annotator", box=None)
-    for each in list_testsets(open_store(load_settings({"store": store}).settings.store)):
-        labelled = ", ".join(f"{type_} {count}" for type_, count in each.labelled_types.items())
-        table.add_row(each.reference, str(each.articles), labelled, each.annotator)
-    Console().print(table)
-
+from ctiforge.pod.entry import exit_on_error
+from ctiforge.programs.testset import app
 
 if __name__ == "__main__":
     exit_on_error(app)

@@ -58,7 +58,7 @@ say "demo corpora"
   echo "export AWS_ENDPOINT_URL=http://127.0.0.1:18333 AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1"; } > "$HOME_FOLDER/laptop.env"
 ( . "$HOME_FOLDER/laptop.env"
   .venv/bin/python k8s/bucket.py
-  .venv/bin/python jobs/demo_database.py load --store s3://ctiforge/dev )
+  .venv/bin/python -m ctiforge.programs.demo_database load --store s3://ctiforge/dev )
 
 kubectl config set-context --current --namespace "$NAMESPACE" >/dev/null
 say "ready"

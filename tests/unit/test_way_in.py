@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ctiforge import program
+from ctiforge.pod import entry
 
 ROOT = Path(__file__).parents[2]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -51,9 +51,9 @@ def test_a_machine_that_does_not_serve_is_told_in_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
-    monkeypatch.setattr(program.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(entry.signal, "signal", lambda *_: None)
     with pytest.raises(SystemExit) as end:
-        program.exit_on_error(lambda: pytest.fail("it went on"))
+        entry.exit_on_error(lambda: pytest.fail("it went on"))
     assert end.value.code == 2
     assert capsys.readouterr().err.splitlines() == [
         "error: ctiforge runs on Linux and macOS, not on win32: on Windows, use it inside WSL 2"

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from ctiforge.launcher.plan import Answer
 from ctiforge.store.runs import Cause
 
 LAST_LINES = 20
@@ -24,7 +25,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Command:
-    """A program of `jobs/` with its arguments; secrets travel in `environment` only."""
+    """A program with its arguments; secrets travel in `environment` only."""
 
     program: str
     arguments: tuple[str, ...] = ()
@@ -88,6 +89,14 @@ class Backend(Protocol):
     """What to tell a person who stopped the run."""
     brings_demo: bool
     """Whether the demo database can be started there; elsewhere the place names its own database."""
+
+    def ask(self, commands: Mapping[str, Command]) -> dict[str, Answer]:
+        """Ask what each command would make there, by the names of their stages."""
+        ...
+
+    def close(self) -> None:
+        """End what answers questions; a program that runs is left alone."""
+        ...
 
     def run(self, command: Command, on_event: Callable[[Event], None]) -> Outcome:
         """Run the program to its end.

@@ -1,44 +1,19 @@
 """The local backend: programs as subprocesses of this machine, each in a process group of its own."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
 from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
 from queue import Empty, SimpleQueue
+from signal import SIGTERM
 from threading import Thread
-from typing import IO
 
-import ctiforge
-from ctiforge.errors import UsageError
 from ctiforge.launcher.backend import Command, Event, Made, Outcome, Said, read_event
 from ctiforge.launcher.plan import Answer
+from ctiforge.launcher.planner import Planner
 from ctiforge.launcher.signals import HeldSignals
+from ctiforge.pod.process import CommandOf, Program, command_of
 
-JOBS_VARIABLE = "CTIFORGE_JOBS"
 KEEP_LINES = 2_000
-PLANS_AT_ONCE = 4
 LOOK_FOR_SIGNALS_S = 0.2
-
-
-def program_path(program: str) -> Path:
-    """The file of a program: in `CTIFORGE_JOBS`, else in `jobs/` of the checkout. UsageError when it is not there."""
-    folder = os.environ.get(JOBS_VARIABLE) or Path(ctiforge.__file__).parents[2] / "jobs"
-    path = Path(folder) / f"{program}.py"
-    if not path.is_file():
-        raise UsageError(f"there is no program {path}; set {JOBS_VARIABLE} to the folder jobs/ of a checkout")
-    return path
-
-
-def ask_plans(commands: dict[str, Command]) -> dict[str, Answer]:
-    """Ask programs, several at a time, what they would make (`--plan`), by the name of each stage."""
-    with ThreadPoolExecutor(PLANS_AT_ONCE) as pool:
-        return dict(zip(commands, pool.map(_ask_plan, commands.values()), strict=True))
 
 
 class LocalBackend:
@@ -47,24 +22,34 @@ class LocalBackend:
     goes_on = "stopped; nothing half-written is kept, the same command goes on from here"
     brings_demo = True
 
+    def __init__(self, command: CommandOf = command_of) -> None:
+        """Run the programs whose command lines `command` gives."""
+        self._command = command
+        self._planner = Planner("installed", command)
+
+    def ask(self, commands: Mapping[str, Command]) -> dict[str, Answer]:
+        """Ask what each command would make; see `Backend.ask`."""
+        return self._planner.ask(commands)
+
+    def close(self) -> None:
+        """End what answers questions."""
+        self._planner.close()
+
     def run(self, command: Command, on_event: Callable[[Event], None]) -> Outcome:
         """Run the program to its end; see `Backend.run`. A second Ctrl-C kills it."""
-        process = subprocess.Popen(
-            _arguments(command),
-            env={**os.environ, "PYTHONUNBUFFERED": "1", **command.environment},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            text=True,
-            errors="replace",
-        )
-        events: SimpleQueue[tuple[bool, str] | None] = SimpleQueue()
-        _read_in_background(process, events)
+        said = _Lines()
+        program = Program.start(self._command(command.program, command.arguments), said.add, command.environment)
+        ended: list[int] = []
+
+        def wait() -> None:
+            ended.append(program.wait())
+            said.end()
+
+        Thread(target=wait, daemon=True).start()
         lines: deque[str] = deque(maxlen=KEEP_LINES)
         made: Made | None = None
         try:
-            for is_output, line in _until_none(events):
+            for is_output, line in said:
                 event = read_event(line)
                 if isinstance(event, Made):
                     made = event
@@ -74,86 +59,55 @@ class LocalBackend:
                     if not (is_output or line.startswith("warning:")):
                         continue
                 on_event(event)
-            exit_code = process.wait()
         except BaseException:
-            _send(process, signal.SIGTERM)
+            program.signal(SIGTERM)
             on_event(Said(f"stopping {command.program}, which may save its state first; Ctrl-C again kills it"))
-            _wait_or_kill(process)
+            _wait_or_kill(program)
             raise
-        # a program ended by signal 9 has ended with 137 for everyone else, and here as well
-        return Outcome(exit_code if exit_code >= 0 else 128 - exit_code, tuple(lines), made)
+        return Outcome(ended[0], tuple(lines), made)
 
 
-def _ask_plan(command: Command) -> Answer:
-    answer = subprocess.run(
-        [*_arguments(command), "--plan"],
-        env={**os.environ, **command.environment},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-    )
+class _Lines:
+    """The lines of a program's two streams, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[tuple[bool, str] | None] = SimpleQueue()
+        self._begun = {1: b"", 2: b""}
+        """What came of each stream's line that has no end yet; each is touched by its reader alone."""
+
+    def add(self, stream: int, data: bytes) -> None:
+        """Take in what a stream (1 or 2) brought."""
+        *lines, self._begun[stream] = (self._begun[stream] + data).split(b"\n")
+        for line in lines:
+            self._put(stream, line)
+
+    def end(self) -> None:
+        """Nothing more comes."""
+        for stream, line in self._begun.items():
+            if line:
+                self._put(stream, line)
+        self._queue.put(None)
+
+    def __iter__(self) -> Iterator[tuple[bool, str]]:
+        """Give (from standard output?, line) up to the end; raise what a signal means in between."""
+        with HeldSignals() as signals:
+            while True:
+                signals.check()
+                try:
+                    item = self._queue.get(timeout=LOOK_FOR_SIGNALS_S)
+                except Empty:
+                    continue
+                if item is None:
+                    return
+                yield item
+
+    def _put(self, stream: int, line: bytes) -> None:
+        self._queue.put((stream == 1, line.decode(errors="replace").rstrip()))
+
+
+def _wait_or_kill(program: Program) -> None:
     try:
-        value = json.loads(answer.stdout.strip().rpartition("\n")[2])
-        return Answer(value["fingerprint"], value["cached"])
-    except (ValueError, KeyError, TypeError):
-        said = answer.stderr.strip().rpartition("\n")[2] or f"exit code {answer.returncode}"
-        return Answer(problem=said.removeprefix("error: "), exit_code=answer.returncode or 1)
-
-
-def _arguments(command: Command) -> list[str]:
-    return [sys.executable, str(program_path(command.program)), *command.arguments]
-
-
-def _read_in_background(process: "subprocess.Popen[str]", events: "SimpleQueue[tuple[bool, str] | None]") -> None:
-    """Put every line of the program into the queue, (from stdout?, line), and None after the last."""
-
-    def read(stream: IO[str], is_output: bool) -> None:
-        for line in stream:
-            events.put((is_output, line.rstrip()))
-
-    assert process.stdout
-    assert process.stderr
-    readers = [
-        Thread(target=read, args=(stream, stream is process.stdout), daemon=True)
-        for stream in (process.stdout, process.stderr)
-    ]
-
-    def wait() -> None:
-        process.wait()
-        for reader in readers:
-            # a server that the program left running may hold its pipes open for ever
-            reader.join(timeout=2)
-        events.put(None)
-
-    for thread in (*readers, Thread(target=wait, daemon=True)):
-        thread.start()
-
-
-def _until_none(events: "SimpleQueue[tuple[bool, str] | None]") -> Iterator[tuple[bool, str]]:
-    """What the queue gives up to None; raises what a signal means in between."""
-    with HeldSignals() as signals:
-        while True:
-            signals.check()
-            try:
-                item = events.get(timeout=LOOK_FOR_SIGNALS_S)
-            except Empty:
-                continue
-            if item is None:
-                return
-            yield item
-
-
-def _wait_or_kill(process: "subprocess.Popen[str]") -> None:
-    try:
-        process.wait()
+        program.wait()
     except (KeyboardInterrupt, SystemExit):
-        _send(process, signal.SIGKILL)
-        process.wait()
-
-
-def _send(process: "subprocess.Popen[str]", number: signal.Signals) -> None:
-    """Send the signal to the program and to what it started."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, number)
+        program.kill()
+        program.wait()

@@ -13,7 +13,6 @@ from ctiforge.errors import CtiforgeError, DataError, ExitCode, InterruptedRunEr
 from ctiforge.launcher.backend import Backend, Command, Event, Outcome, Progressed, Said, Task
 from ctiforge.launcher.collecting import collect, evaluations_folder
 from ctiforge.launcher.lines import DEMO_FLAGS, DEMO_MAX_LENGTH, LINES, SETTINGS, LineSettings, LineStage
-from ctiforge.launcher.local import ask_plans
 from ctiforge.launcher.plan import (
     Answer,
     Line,
@@ -178,7 +177,7 @@ class LineRun:
 
     def ask(self, stages: Sequence[LineStage]) -> None:
         """Ask the stages' programs what they would make; what is cached is an artifact for later stages."""
-        answers = ask_plans({stage.name: self.command(stage) for stage in stages})
+        answers = self.backend.ask({stage.name: self.command(stage) for stage in stages})
         self.answers.update(answers)
         for stage in stages:
             answer = answers[stage.name]

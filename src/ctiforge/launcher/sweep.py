@@ -15,7 +15,6 @@ from threading import Thread
 from ctiforge.errors import ExitCode, UsageError
 from ctiforge.launcher.backend import Backend, Command, Event, Outcome
 from ctiforge.launcher.lines import LINES, SWEEPS, LineStage
-from ctiforge.launcher.local import ask_plans
 from ctiforge.launcher.plan import check_flags, describe, flags_given, make_plan
 from ctiforge.launcher.run import MEANINGS, LineRun, StageFailedError, drive
 from ctiforge.launcher.signals import HeldSignals
@@ -146,7 +145,7 @@ class SweepRun(LineRun):
                 (Path(folder) / part).touch()
             data = [stage.name for stage in self.line[: -len(self.points)]]
             asked = replace(self, artifacts=dict.fromkeys(data, folder))
-            answers = ask_plans({point.stage.name: asked.command(point.stage) for point in self.points})
+            answers = self.backend.ask({point.stage.name: asked.command(point.stage) for point in self.points})
         for point in self.points:
             answer = answers[point.stage.name]
             if answer.problem:

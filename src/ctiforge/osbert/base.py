@@ -4,7 +4,7 @@ from importlib import resources
 from pathlib import Path
 
 from ctiforge.errors import UsageError
-from ctiforge.store.stages import package_version
+from ctiforge.store.versions import package_version
 
 DEMO_MODEL = "demo"
 """The name of the encoder that a package ships."""

@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +34,7 @@ from ctiforge.store.artifacts import (
 )
 from ctiforge.store.checkpoints import Checkpoints
 from ctiforge.store.objects import hash_file, open_store
+from ctiforge.store.versions import package_version
 
 SCRATCH_VARIABLE = "CTIFORGE_SCRATCH"
 DEFAULT_SCRATCH = ".ctiforge/scratch"
@@ -144,26 +143,6 @@ def run_stage(
         result = _publish_and_copy(stage, manifest, dirs.out, output, flags)
     _tell(stage, result)
     return result
-
-
-def package_version(name: str) -> str:
-    """The public version of an installed distribution, else the one `constraints.txt` pins, else "absent"."""
-    try:
-        return fp.public_version(metadata.version(name))
-    except metadata.PackageNotFoundError:
-        return pinned_versions().get(_canonical(name), "absent")
-
-
-@cache
-def pinned_versions() -> dict[str, str]:
-    """Distribution → version, from the `constraints.txt` of the package or of the checkout."""
-    package = Path(ctiforge.__file__).parent
-    for path in (package / "constraints.txt", package.parents[1] / "constraints.txt"):
-        if path.exists():
-            lines = (line.partition("#")[0].partition(";")[0].strip() for line in path.read_text().splitlines())
-            pins = (line.split("==") for line in lines if line.count("==") == 1)
-            return {_canonical(name.strip()): fp.public_version(version.strip()) for name, version in pins}
-    return {}
 
 
 def _print_plan(stage: Stage, planned: str, flags: StageFlags) -> StageResult:
@@ -310,7 +289,3 @@ def _git_commit() -> str | None:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
-
-
-def _canonical(name: str) -> str:
-    return name.lower().replace("_", "-").replace(".", "-")

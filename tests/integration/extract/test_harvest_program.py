@@ -12,6 +12,7 @@ from ctiforge.data.records import ArticleRecord, read_records
 from ctiforge.demo.database import load_demo
 from ctiforge.observables import Observable
 from ctiforge.store.objects import open_store
+from tests.in_process import run_here
 
 JOBS = Path(__file__).parents[3] / "jobs"
 
@@ -19,8 +20,7 @@ JOBS = Path(__file__).parents[3] / "jobs"
 def run(program: str, *arguments: str, url: str | None = None, cwd: Path) -> subprocess.CompletedProcess[str]:
     environment = {key: value for key, value in os.environ.items() if key != "DATABASE_URL"}
     environment |= {"COLUMNS": "150", "CTIFORGE_SCRATCH": str(cwd / "scratch")} | ({"DATABASE_URL": url} if url else {})
-    command = [sys.executable, str(JOBS / f"{program}.py"), *arguments]
-    return subprocess.run(command, env=environment, cwd=cwd, capture_output=True, text=True, timeout=120)
+    return run_here(program, *arguments, cwd=cwd, environment=environment)
 
 
 def make_text(seed: int) -> str:
@@ -205,7 +205,7 @@ def test_a_database_gone_mid_harvest_leaves_nothing_half_written(demo_url, tmp_p
     )
     environment = os.environ | {
         "DATABASE_URL": demo_url,
-        "PYTHONPATH": str(tmp_path),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")])),
         "CTIFORGE_SCRATCH": str(tmp_path / "s"),
     }
     command = [sys.executable, str(JOBS / "harvest_extract.py"), "--from-database", "--output=out", "--store=store"]

@@ -151,16 +151,6 @@ def test_an_unknown_line_is_a_usage_error(world) -> None:
     assert "there is no line bread; there is extract" in run.stderr
 
 
-def test_other_verbs_become_their_programs(world) -> None:
-    (world.folder / "programs" / "testset.py").write_text("import sys; print(sys.argv[1:]); sys.exit(3)")
-    run = world.ctiforge("testset", "create", "--help", "-n", "5", "file")
-    assert run.returncode == 3
-    assert run.stdout == "['create', '--help', '-n', '5', 'file']\n"
-    missing = world.ctiforge("extract", "-")
-    assert missing.returncode == 2
-    assert "there is no program" in missing.stderr
-
-
 def test_doctor_and_config_say_what_they_found(world) -> None:
     world.environment["DATABASE_URL"] = "postgresql://team:s3cr3t@db/cti"
     config = world.ctiforge("config")

@@ -18,52 +18,8 @@ from ctiforge.launcher.sweep import run_sweep
 from ctiforge.settings import Settings
 from ctiforge.store.objects import open_store
 from ctiforge.store.runs import load_run
+from tests.integration.launcher import stand_ins
 
-TRAIN = """
-import json, os, sys, time
-from pathlib import Path
-from ctiforge.errors import DataError, InterruptedRunError, UsageError
-from ctiforge.program import run_program
-from ctiforge.store.stages import Stage, StageFlags, run_stage
-
-CONTROL = Path(os.environ["CONTROL"])
-
-def main(
-    data: str = "", model: str = None, format: str = "", epochs: float = 1, learning_rate: float = 1e-3,
-    pooling: str = "mean", store: str = "", expect: str = None, plan: bool = False,
-) -> None:
-    if pooling not in ("mean", "max"):
-        raise UsageError(f"--pooling {pooling}: give mean or max")
-
-    def work(dirs):
-        control = json.loads(CONTROL.read_text()).get("train_extract", {})
-        with (CONTROL.parent / "worked.txt").open("a") as file:
-            print(f"train:{learning_rate}:{epochs:g}", file=file)
-        if learning_rate in control.get("fails", []):
-            raise DataError("too few examples")
-        if learning_rate in control.get("crashes", []):
-            os.kill(os.getpid(), 9)
-        if learning_rate in control.get("told_to_end", []):
-            raise InterruptedRunError("state saved")
-        if learning_rate in control.get("waits", []):
-            print("the point waits")
-            try:
-                for _ in range(600):
-                    time.sleep(0.1)
-            except SystemExit:
-                raise InterruptedRunError("state saved") from None
-        loss = None if control.get("no_loss") else learning_rate * 1000 + 1 / epochs
-        found = {"best_validation_loss": loss, "best_step": 7, "seconds": 61.4, "pooling": pooling}
-        (dirs.out / "training_metadata.json").write_text(json.dumps(found))
-        return {}
-
-    run_stage(Stage("train_extract", 1), output=None, flags=StageFlags(store, expect, plan), work=work,
-              params={"model": model, "epochs": epochs, "learning_rate": learning_rate, "pooling": pooling},
-              inputs={"data": data})
-
-if __name__ == "__main__":
-    run_program(main)
-"""
 DATA = ["harvest_extract", "format_extract", "check_data"]
 GRID = ["--param=learning-rate=1e-4,2e-4", "--param=epochs=1,2"]
 POINTS = ["train:0.0001:1", "train:0.0001:2", "train:0.0002:1", "train:0.0002:2"]
@@ -72,7 +28,8 @@ POINTS = ["train:0.0001:1", "train:0.0001:2", "train:0.0002:1", "train:0.0002:2"
 @pytest.fixture
 def sweeping(world):
     """A working folder whose training refuses flags that it does not know, and leaves a validation loss."""
-    (world.folder / "programs/train_extract.py").write_text(TRAIN)
+    world.swept = True
+    world.control()
     return world
 
 
@@ -240,6 +197,8 @@ class _Cluster:
 
     def __init__(self, before: Callable[[str], None]) -> None:
         self._before = before
+        self._here = LocalBackend(stand_ins.command_of)
+        self.ask, self.close = self._here.ask, self._here.close
         self.most = self._now = 0
         self._lock = threading.Lock()
 
@@ -252,7 +211,7 @@ class _Cluster:
         try:
             on_event(Progressed(1, 2, None, {}))
             self._before(command.task.stage)
-            return LocalBackend().run(command, on_event)
+            return self._here.run(command, on_event)
         finally:
             with self._lock:
                 self._now -= 1
@@ -262,7 +221,7 @@ class _Cluster:
 def in_this_process(sweeping, monkeypatch: pytest.MonkeyPatch):
     """The same, for a sweep that is called and not started; gives its settings too."""
     monkeypatch.chdir(sweeping.folder)
-    for name in ("CTIFORGE_JOBS", "CONTROL"):
+    for name in ("PYTHONPATH", "CONTROL"):
         monkeypatch.setenv(name, sweeping.environment[name])
     return sweeping, Settings(model="some/base", backend="kubernetes", run_id="wide")
 

@@ -2,13 +2,13 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from ctiforge.reporting.reading import read_run
 from ctiforge.store.objects import open_store
+from tests.in_process import run_here
 from tests.unit.reporting import making
 
 ROOT = Path(__file__).parents[3]
@@ -16,8 +16,7 @@ HOSTILE = "\x1b[31m \u202eevil </script><script>alert(1)</script>"
 
 
 def report(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "jobs/report.py"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=120, env=environment())
+    return run_here("report", *arguments, cwd=cwd, environment=environment())
 
 
 def environment() -> dict[str, str]:

@@ -1,8 +1,7 @@
 """The table of lines agrees with the programs and the settings that it names."""
 
-import importlib.util
 import inspect
-from pathlib import Path
+from importlib import import_module
 from string import Formatter
 
 import pytest
@@ -10,18 +9,12 @@ import pytest
 from ctiforge.launcher.lines import DEMO_FLAGS, LINES, SETTINGS
 from ctiforge.settings import Settings
 
-JOBS = Path(__file__).parents[3] / "jobs"
 STAGES = [stage for line in LINES.values() for stage in line]
 
 
 def flags_of(program: str) -> dict[str, inspect.Parameter]:
     """The parameters of a program by name: its flags."""
-    spec = importlib.util.spec_from_file_location(program, JOBS / f"{program}.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return dict(inspect.signature(module.main).parameters)
+    return dict(inspect.signature(import_module(f"ctiforge.programs.{program}").main).parameters)
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)

@@ -17,7 +17,7 @@ import typer
 
 from ctiforge.demo.making.rows import Row, RowMaker
 from ctiforge.demo.making.tokenizer import VOCABULARY, make_tokenizer
-from ctiforge.program import run_program
+from ctiforge.pod.entry import run_program
 
 ROW_LENGTHS = (96, 160, 224, 304)
 TOKENS_PER_STEP = 4096

@@ -1,7 +1,7 @@
 """The Kubernetes backend: each program as a Job made from the chart's template, watched to its end."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from queue import Empty
@@ -22,6 +22,8 @@ from ctiforge.launcher.kubernetes.manifests import (
 )
 from ctiforge.launcher.kubernetes.reading import creation_time, has_started, state
 from ctiforge.launcher.kubernetes.watching import Change, Changed, LogEnded, Logged, WatchFailed, Watching
+from ctiforge.launcher.plan import Answer
+from ctiforge.launcher.planner import Planner
 from ctiforge.launcher.signals import HeldSignals
 from ctiforge.store.artifacts import artifact_key, read_manifest
 from ctiforge.store.objects import ObjectStore
@@ -49,6 +51,15 @@ class KubernetesBackend:
         self._cluster = cluster
         self._release = release
         self._store = store
+        self._planner = Planner("image")
+
+    def ask(self, commands: Mapping[str, Command]) -> dict[str, Answer]:
+        """Ask what each command would make in its image; see `Backend.ask`."""
+        return self._planner.ask(commands)
+
+    def close(self) -> None:
+        """End what answers questions."""
+        self._planner.close()
 
     def run(self, command: Command, on_event: Callable[[Event], None]) -> Outcome:
         """Run the program to its end; see `Backend.run`. Raises ClusterError where the cluster refuses."""

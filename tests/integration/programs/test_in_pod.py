@@ -1,7 +1,6 @@
 """What an image's entry point passes on, and what it leaves in the store."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +11,21 @@ import pytest
 from ctiforge.store.log_tail import KEEP, LogTail
 from ctiforge.store.objects import open_store
 
-IN_POD = Path(__file__).parents[3] / "jobs" / "in_pod.py"
+ROOT = Path(__file__).parents[3]
+RUNNER = """
+import sys
+from pathlib import Path
+from ctiforge.programs import in_pod
+from ctiforge.pod.process import command_of
+
+here = {path.stem: path for path in Path(__file__).parent.glob("*.py")}
+in_pod.program_names = lambda: sorted({*here, "ctiforge"} - {"in_pod"})
+
+def command(name, arguments):
+    return [sys.executable, str(here[name]), *arguments] if name in here else command_of(name, arguments)
+
+sys.exit(in_pod.main(sys.argv[1:], command))
+"""
 KEY = "runs/run-1/logs/train_extract-2-pod-a.log"
 
 
@@ -21,7 +34,7 @@ def jobs(tmp_path: Path) -> Path:
     """A folder with the runner and programs of the test's own."""
     folder = tmp_path / "jobs"
     folder.mkdir()
-    shutil.copy(IN_POD, folder)
+    (folder / "in_pod.py").write_text(RUNNER)
     return folder
 
 

@@ -14,14 +14,14 @@ from ctiforge.extract.evaluate import evaluate_extractor
 from ctiforge.extract.regex_floor import RegexFloor
 from ctiforge.observables import Observable
 from ctiforge.store.objects import open_store
+from tests.in_process import run_here
 from tests.integration.endpoint import Asked, Endpoint, Reply, completion
 
 ROOT = Path(__file__).parents[3]
 
 
 def run(program: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "jobs" / f"{program}.py"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=120)
+    return run_here(program, *arguments, cwd=cwd)
 
 
 def articles(count: int = 12) -> list[ArticleRecord]:

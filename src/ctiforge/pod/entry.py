@@ -1,24 +1,16 @@
-"""How every program of ctiforge starts and ends: parse the flags, run, exit with the contract's code."""
+"""Start a program in this process and end it: parse the flags, run, exit with the code of the contract."""
 
 import errno
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from ctiforge.errors import CtiforgeError, ExitCode, UsageError
-
-StoreFlag = Annotated[str | None, typer.Option(help="Where artifacts lie: a folder or s3://bucket/prefix.")]
-ExpectFlag = Annotated[
-    str | None, typer.Option(help="The fingerprint that the caller expects; another one exits with 2.")
-]
-PlanFlag = Annotated[
-    bool, typer.Option("--plan", help="Print the fingerprint and whether it is cached, and do nothing.")
-]
 
 MACHINES = ("linux", "darwin")
 """What `sys.platform` may be."""
@@ -26,16 +18,20 @@ MACHINES = ("linux", "darwin")
 _GOES_ON = "nothing half-written is kept, the same command goes on from here"
 
 
-def run_program(main: Callable[..., Any]) -> None:
-    """Run `main` as a command-line program (flags from its signature) and exit.
+def run_program(main: Callable[..., Any], arguments: Sequence[str] | None = None) -> None:
+    """Run `main` as a command-line program, its flags taken from its signature, and exit.
 
     An error that a person can mend is printed in one or two lines, without a traceback, and ends
     the program with its exit code; a full disk ends it with 4, Ctrl-C with 130, SIGTERM with 75.
     Anything else is a crash: a traceback and exit code 1.
+
+    Args:
+        main: The function to run.
+        arguments: Its arguments; None: those of the command line.
     """
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command()(main)
-    exit_on_error(app)
+    exit_on_error(lambda: app(arguments))
 
 
 def exit_on_error(call: Callable[[], Any]) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,13 +10,13 @@ from ctiforge.data.records import ArticleRecord
 from ctiforge.data.testsets import import_testset
 from ctiforge.observables import Observable
 from ctiforge.store.objects import open_store
+from tests.in_process import run_here
 
 ROOT = Path(__file__).parents[3]
 
 
 def run(program: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "jobs" / f"{program}.py"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=120)
+    return run_here(program, *arguments, cwd=cwd)
 
 
 def article(number: int, *, value: str | None = None, labelled_by: str = "model") -> ArticleRecord:

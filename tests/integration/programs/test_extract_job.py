@@ -1,19 +1,17 @@
-"""`jobs/extract.py`: a text in, the application's JSON out."""
+"""The program extract: a text in, the application's JSON out."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-PROGRAM = Path(__file__).parents[3] / "jobs" / "extract.py"
+from tests.in_process import run_here
+
 TEXT = "The actor ran `net group Admins /domain` and wrote HKCU\\Software\\Evil\\Run."
 
 
 def extract(*arguments, stdin=""):
-    command = [sys.executable, str(PROGRAM), *arguments]
-    return subprocess.run(command, input=stdin, capture_output=True, text=True)
+    return run_here("extract", *arguments, cwd=Path.cwd(), stdin=stdin.encode())
 
 
 def test_standard_input_gives_what_the_application_stores():

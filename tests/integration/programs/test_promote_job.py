@@ -22,6 +22,7 @@ from ctiforge.store.artifacts import find_input
 from ctiforge.store.models import Registry
 from ctiforge.store.objects import ObjectStore, open_store
 from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
+from tests.in_process import run_here
 
 JOBS = Path(__file__).parents[3] / "jobs"
 ARTICLES = 100
@@ -105,13 +106,8 @@ class Place:
         return str(self.folder / name)
 
     def run(self, program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [sys.executable, str(JOBS / f"{program}.py"), *arguments, "--store", self.uri],
-            cwd=self.folder,
-            env={**os.environ, "CTIFORGE_SCRATCH": str(self.folder / "scratch"), "COLUMNS": "160"},
-            capture_output=True,
-            text=True,
-        )
+        environment = {**os.environ, "CTIFORGE_SCRATCH": str(self.folder / "scratch"), "COLUMNS": "160"}
+        return run_here(program, *arguments, "--store", self.uri, cwd=self.folder, environment=environment)
 
     def promote(self, model: str, evaluation: str | None, *more: str) -> "subprocess.CompletedProcess[str]":
         given = [f"--evaluation={evaluation}"] if evaluation else []

@@ -2,17 +2,16 @@
 
 import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).parents[3]
+from tests.in_process import run_here
+
 OLD = f"artifacts/make/{'a' * 64}"
 
 
 def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "jobs" / "collect_garbage.py"), "--store=store", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=60)
+    return run_here("collect_garbage", "--store=store", *arguments, cwd=cwd)
 
 
 def test_it_lists_first_and_removes_when_told_to(tmp_path: Path) -> None:

@@ -1,17 +1,17 @@
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.in_process import run_here
 
 ROOT = Path(__file__).parents[3]
 REAL_ARTICLES = ROOT.parent / "shared" / "data" / "articles.jsonl"
 
 
 def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "jobs" / "testset.py"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=120)
+    return run_here("testset", *arguments, cwd=cwd)
 
 
 @pytest.fixture

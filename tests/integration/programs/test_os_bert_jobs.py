@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 from ctiforge.data.records import OS_LABELS, ArticleRecord
 from ctiforge.data.testsets import import_testset
 from ctiforge.store.objects import open_store
+from tests.in_process import run_here
 from tests.integration.endpoint import Endpoint, answer
 from tests.integration.osbert.conftest import small_bert  # noqa: F401
 
@@ -28,11 +28,7 @@ OPTIONS = ("--force", "--store=store")
 
 
 def run(program: str, *arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "jobs" / f"{program}.py"), *arguments]
-    own = {"OMP_NUM_THREADS": "1", "OPENAI_API_KEY": "", **environment}
-    return subprocess.run(
-        command, capture_output=True, text=True, cwd=cwd, timeout=300, env={**os.environ, **own}, check=False
-    )
+    return run_here(program, *arguments, cwd=cwd, environment={**os.environ, "OPENAI_API_KEY": "", **environment})
 
 
 def article(label: str, number: int) -> tuple[str, str]:

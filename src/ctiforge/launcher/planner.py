@@ -1,0 +1,76 @@
+"""Ask programs what they would make, through one process that stays for all questions of a run."""
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from typing import Literal
+
+from ctiforge.launcher.backend import Command
+from ctiforge.launcher.plan import Answer
+from ctiforge.pod.process import CommandOf, command_of
+from ctiforge.store.versions import VERSIONS_VARIABLE
+
+Versions = Literal["installed", "image"]
+
+
+class Planner:
+    """The process that answers; it is started by the first question."""
+
+    def __init__(self, versions: Versions, command: CommandOf = command_of) -> None:
+        """Plan with the packages of this machine (`installed`), or with those that images are built with."""
+        self._command = command
+        self._environment = {VERSIONS_VARIABLE: versions}
+        self._process: subprocess.Popen[str] | None = None
+
+    def ask(self, commands: Mapping[str, Command]) -> dict[str, Answer]:
+        """Ask what each command would make.
+
+        Args:
+            commands: The commands by the names of their stages.
+
+        Returns:
+            The answers by the same names; one that could not be had says why.
+        """
+        return {name: self._ask(command) for name, command in commands.items()}
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process:
+            # what ends it is the end of its standard input
+            self._process.communicate()
+            self._process = None
+
+    def _ask(self, command: Command) -> Answer:
+        process = self._process = self._process or self._start()
+        assert process.stdin
+        assert process.stdout
+        try:
+            question = {"program": command.program, "arguments": command.arguments}
+            print(json.dumps(question), file=process.stdin, flush=True)
+            return answer_of(json.loads(process.stdout.readline()))
+        except (OSError, ValueError):
+            self._process = None
+            process.kill()
+            return Answer(problem=f"the planner of {command.program} ended with {process.wait()}", exit_code=1)
+
+    def _start(self) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            self._command("plan", ()),
+            env={**os.environ, **self._environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            # a Ctrl-C of the terminal is the launcher's to answer
+            start_new_session=True,
+        )
+
+
+def answer_of(value: Mapping[str, object]) -> Answer:
+    """Read what a program answered. Raises ValueError where that is no answer."""
+    match value:
+        case {"fingerprint": str() | None as fingerprint, "cached": bool(cached)}:
+            return Answer(fingerprint, cached)
+        case {"problem": str(problem), "exit_code": int(code)}:
+            return Answer(problem=problem, exit_code=code)
+    raise ValueError(value)

@@ -1,0 +1,1 @@
+"""One module a stage or verb: flags, one call into the library, what is printed, exit."""

@@ -1,0 +1,112 @@
+"""Looks at training data for what would spoil a training, before hours of GPU time."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ctiforge.pod.entry import run_program
+from ctiforge.programs.flags import BaseModelFlag, ExpectFlag, PlanFlag, StoreFlag
+
+if TYPE_CHECKING:
+    from ctiforge.extract.data_check import Finding
+
+
+def main(
+    records: Annotated[str | None, typer.Option(help="Records of harvest_extract: a file, folder or artifact.")] = None,
+    data: Annotated[str | None, typer.Option(help="Examples of format_extract: a folder or artifact.")] = None,
+    model: BaseModelFlag = "demo",
+    test_set: Annotated[
+        list[str] | None, typer.Option(help="Test sets that must not be trained on; default: all in the store.")
+    ] = None,
+    output: Annotated[str | None, typer.Option(help="A folder for check.json.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Errors are told and recorded, and stop nothing.")] = False,
+    store: StoreFlag = None,
+    expect: ExpectFlag = None,
+    plan: PlanFlag = False,
+) -> None:
+    """Check the Extract Agent's data: examples by type, negatives, skew, copies, lengths, template, leaks.
+
+    Each finding says what to do. Errors end with exit code 3; warnings are recorded. OS-BERT's preparation
+    checks its own.
+    """
+    from ctiforge.data.testsets import test_set_inputs
+    from ctiforge.errors import DataError, UsageError
+    from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
+    from ctiforge.training.encoding import model_input
+
+    if not records and not data:
+        raise UsageError("give --records (of harvest_extract), --data (of format_extract), or both")
+    model_inputs, model_params = model_input(model) if data else ({}, {})
+    parts = {name: uri for name, uri in (("records", records), ("data", data)) if uri}
+
+    def work(dirs: StageDirs) -> dict[str, Any]:
+        findings = find(dirs.inputs, model)
+        print_findings(findings)
+        errors = [each for each in findings if each.level == "error"]
+        if errors and not force:
+            more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+            raise DataError(f"{errors[0].text}{more}: {errors[0].remedy}; --force goes on all the same")
+        checked = {"checked": sorted(parts), "findings": [asdict(each) for each in findings]}
+        (dirs.out / "check.json").write_text(json.dumps(checked, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        return {"errors": len(errors), "warnings": len(findings) - len(errors)}
+
+    result = run_stage(
+        Stage("check_data", 1, packages=("transformers", "tokenizers", "rensa")),
+        params={"force": force} | model_params,
+        inputs={**parts, **model_inputs, **(test_set_inputs(store, test_set) if records else {})},
+        output=output or (None if store else "outputs/data-check"),
+        flags=StageFlags(store=store, expect=expect, plan=plan),
+        work=work,
+    )
+    if result.uri and not plan:
+        print(f"-> {result.uri}/check.json")
+
+
+def find(inputs: dict[str, Path], model: str) -> "list[Finding]":
+    """Every finding about the inputs that are there."""
+    from ctiforge.data.leaks import find_leaks
+    from ctiforge.data.records import read_records
+    from ctiforge.extract import data_check
+    from ctiforge.extract.prepared import read_description
+    from ctiforge.extract.template_check import check_template
+    from ctiforge.training.encoding import load_tokenizer
+
+    findings: list[Finding] = []
+    contents: dict[str, str] = {}
+    if path := inputs.get("records"):
+        articles = read_records(path)
+        contents = {article.id: article.content for article in articles}
+        findings += data_check.check_records(articles)
+        report = path / "report.json"
+        if report.is_file():
+            findings += data_check.check_harvest(json.loads(report.read_text(encoding="utf-8")))
+        file = path / "records.jsonl" if path.is_dir() else path
+        test_sets = [path for name, path in inputs.items() if name.startswith("test_set")]
+        tests = [article for test_set in test_sets for article in read_records(test_set)]
+        leaks = find_leaks(tests, file) if tests else []
+        findings += data_check.leak_findings((leak.test_id, leak.training_id, leak.how) for leak in leaks)
+    if folder := inputs.get("data"):
+        description = read_description(folder)
+        with (folder / "train.jsonl").open(encoding="utf-8") as lines:
+            rows = [json.loads(line) for line in lines]
+        findings += data_check.check_prepared(description, rows)
+        row = next((each for each in rows if each["observables"]), rows[0])
+        text = contents.get(row["article_id"])
+        window = text[row["start"] : row["end"]] if text is not None else None
+        findings += check_template(description, row, window, model, load_tokenizer(model))
+    return findings
+
+
+def print_findings(findings: "list[Finding]") -> None:
+    """One finding a paragraph: what, and what to do."""
+    for each in findings:
+        print(f"{each.level}: {each.check}: {each.text}\n  to do: {each.remedy}")
+    if not findings:
+        print("nothing found that would spoil a training")
+
+
+if __name__ == "__main__":
+    run_program(main)

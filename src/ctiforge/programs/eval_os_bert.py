@@ -1,0 +1,95 @@
+"""Evaluates OS-BERT beside its floors, its baselines and the plain snippet on one test set."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ctiforge.pod.entry import run_program
+from ctiforge.programs.flags import DeviceFlag, EvaluationFlag, ExpectFlag, PlanFlag, StoreFlag
+
+
+def main(
+    model: Annotated[str, typer.Option(help="A trained model: a folder or artifact.")],
+    test_data: Annotated[
+        str, typer.Option(help="A JSONL with os_label, testset:NAME[@VERSION], or a part that prepare_os left.")
+    ],
+    output: EvaluationFlag = None,
+    baselines: Annotated[str | None, typer.Option(help="Output of baselines_os, evaluated as well.")] = None,
+    base_model: Annotated[
+        str | None, typer.Option(help="The encoder of the baselines; default: as they name it.")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Output of prepare_os that it was trained on, for the majority's floor.")
+    ] = None,
+    device: DeviceFlag = "auto",
+    store: StoreFlag = None,
+    expect: ExpectFlag = None,
+    plan: PlanFlag = False,
+) -> None:
+    """Score a model, and everything it is to be compared with, on articles whose operating system is known."""
+    from ctiforge.data.testsets import find_test_data
+    from ctiforge.osbert.base import encoder_input, resolve_encoder
+    from ctiforge.store.artifacts import find_input
+    from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
+
+    uri, reference = find_test_data(test_data, store)
+    base_inputs, base_params = encoder_input(base_model) if base_model and baselines else ({}, {})
+    optional = {"baselines": baselines, "trained_on": data and f"{data.rstrip('/')}/train.jsonl"}
+    inputs = {"model": model, "test_data": uri} | base_inputs | {name: each for name, each in optional.items() if each}
+
+    def work(dirs: StageDirs) -> dict[str, Any]:
+        from ctiforge.evaluation.classifier_tables import plot_confusion
+        from ctiforge.osbert.evaluate import evaluate_os_bert, read_test_articles
+
+        base = dirs.inputs.get("base_model") or (base_model and resolve_encoder(base_model))
+        evaluation = evaluate_os_bert(
+            read_test_articles(dirs.inputs["test_data"], reference),
+            dirs.inputs["model"],
+            find_input(model).content[:12],
+            baselines=dirs.inputs.get("baselines"),
+            base_folder=str(base) if base else None,
+            trained_on=dirs.inputs.get("trained_on"),
+            device=device,
+        )
+        (dirs.out / "evaluation.json").write_text(evaluation.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        plot_confusion(evaluation, dirs.out / "confusion.png")
+        return {row.name: {name: each.value for name, each in row.metrics.items()} for row in evaluation.rows}
+
+    result = run_stage(
+        Stage("eval_os_bert", 2, packages=("numpy", "torch", "transformers", "scikit-learn")),
+        params=base_params,
+        inputs=inputs,
+        output=output.removesuffix(".json")
+        if output
+        else (None if store else f"outputs/evaluations/{Path(model).name}"),
+        flags=StageFlags(store=store, expect=expect, plan=plan),
+        work=work,
+    )
+    if result.uri and not plan:
+        print_result(result.uri, output)
+
+
+def print_result(uri: str, output: str | None) -> None:
+    """Print the tables of the evaluation, and leave it at X.json where that was asked for."""
+    from tempfile import TemporaryDirectory
+
+    from rich.console import Console
+
+    from ctiforge.evaluation.classification import read_classifier_evaluation
+    from ctiforge.evaluation.classifier_tables import print_classifier_evaluation
+    from ctiforge.store.artifacts import fetch
+
+    with TemporaryDirectory() as folder:
+        text = fetch(f"{uri}/evaluation.json", Path(folder)).read_text(encoding="utf-8")
+    if output and output.endswith(".json") and not output.startswith("s3://"):
+        Path(output).write_text(text, encoding="utf-8")
+    console = Console()
+    print_classifier_evaluation(
+        read_classifier_evaluation(text, uri), console if console.is_terminal else Console(width=140)
+    )
+    print(f"-> {uri}/evaluation.json")
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,46 @@
+"""Extracts the observables of one text with a trained model."""
+
+import json
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+
+from ctiforge.pod.entry import run_program
+from ctiforge.programs.flags import ArticleFlag, ConstrainedFlag, DeviceFlag, TextArgument, WindowsTogetherFlag
+
+
+def main(
+    file: TextArgument = None,
+    article_id: ArticleFlag = None,
+    model: Annotated[str, typer.Option(help="A trained model: folder, artifact, or hub name.")] = "demo",
+    types: Annotated[
+        list[str] | None, typer.Option(help="Types to ask for; default: those it was trained for.")
+    ] = None,
+    constrained: ConstrainedFlag = False,
+    batch_size: WindowsTogetherFlag = 32,
+    device: DeviceFlag = "auto",
+) -> None:
+    """Print the observables of a text as JSON, in the shape that the application stores."""
+    from ctiforge.data.texts import read_text
+    from ctiforge.extract.evaluate import load_extractor
+    from ctiforge.extract.merging import application_result
+    from ctiforge.store.artifacts import fetch
+    from ctiforge.training.encoding import model_input
+
+    text, url = read_text(file, article_id)
+    with TemporaryDirectory() as scratch:
+        inputs, _ = model_input(model)
+        folder = fetch(inputs["model"], Path(scratch)) if inputs else None
+        agent = load_extractor(model, folder, device=device, batch_size=batch_size, constrained=constrained)
+    extraction = agent.extract(text, types, source_url=url)
+    broken = [window for window in extraction.windows if window.error or not window.json_parsed]
+    if broken:
+        print(f"{len(broken)} of {len(extraction.windows)} windows gave no valid JSON", file=sys.stderr)
+    print(json.dumps(application_result(extraction.observables, url), ensure_ascii=False, indent=1))
+
+
+if __name__ == "__main__":
+    run_program(main)

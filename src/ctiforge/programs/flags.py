@@ -1,0 +1,41 @@
+"""The flags that several programs share, each declared once."""
+
+from typing import Annotated
+
+import typer
+
+StoreFlag = Annotated[str | None, typer.Option(help="Where artifacts lie: a folder or s3://bucket/prefix.")]
+ExpectFlag = Annotated[
+    str | None, typer.Option(help="The fingerprint that the caller expects; another one exits with 2.")
+]
+PlanFlag = Annotated[
+    bool, typer.Option("--plan", help="Print the fingerprint and whether it is cached, and do nothing.")
+]
+
+TextArgument = Annotated[str | None, typer.Argument(help="A text file, or - for standard input.")]
+ArticleFlag = Annotated[str | None, typer.Option(help="An article of the database (DATABASE_URL) instead.")]
+LineArgument = Annotated[str, typer.Argument(help="extract or os-bert.")]
+TestSetsFlag = Annotated[
+    list[str] | None, typer.Option(help="Test sets kept out of training; default: all in the store.")
+]
+
+EvaluationFlag = Annotated[str | None, typer.Option(help="A folder for evaluation.json, or a file X.json.")]
+DeviceFlag = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+ConstrainedFlag = Annotated[
+    bool, typer.Option("--constrained", help="Enforce the answer's schema: JSON is valid by construction.")
+]
+WindowsTogetherFlag = Annotated[int, typer.Option(min=1, help="Windows that are generated together.")]
+
+BaseModelFlag = Annotated[str, typer.Option(help="The model that is to be trained: folder, hub name, or demo.")]
+OsDataFlag = Annotated[str, typer.Option(help="Output of prepare_os: a folder or artifact.")]
+OsWindowFlag = Annotated[int, typer.Option(help="Tokens of a window; a longer article has several.")]
+ModelFolderFlag = Annotated[
+    str | None, typer.Option(help="Folder; default: models/ and the name, where no store is given.")
+]
+EpochsFlag = Annotated[float, typer.Option(min=0.01)]
+MaxStepsFlag = Annotated[int | None, typer.Option(min=1, help="Stop after so many steps, whatever --epochs says.")]
+SaveStepsFlag = Annotated[int, typer.Option(min=1, help="A crash costs at most so many steps, and at most an epoch.")]
+EvalStepsFlag = Annotated[int, typer.Option(min=1, help="At least once an epoch.")]
+PatienceFlag = Annotated[int, typer.Option(min=1, help="Evaluations without a better loss.")]
+ResumeFlag = Annotated[bool, typer.Option("--resume/--no-resume", help="Go on from an interrupted run's checkpoint.")]
+ReportToFlag = Annotated[str, typer.Option(help="none, tensorboard, mlflow or wandb.")]

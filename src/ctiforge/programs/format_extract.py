@@ -1,0 +1,78 @@
+"""Cuts harvested articles into training examples for one model."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ctiforge.pod.entry import run_program
+from ctiforge.programs.flags import BaseModelFlag, ExpectFlag, PlanFlag, StoreFlag, TestSetsFlag
+
+
+def main(
+    input: Annotated[str, typer.Option(help="Records of harvest_extract: a file, folder or artifact.")],
+    output: Annotated[
+        str | None, typer.Option(help="A folder, or X.json for one X_<format>.json per format beside it.")
+    ] = None,
+    format: Annotated[str, typer.Option(help="messages, alpaca, chatml, simple or all.")] = "messages",
+    model: BaseModelFlag = "demo",
+    max_length: Annotated[int, typer.Option(help="Tokens of prompt, window and answer together.")] = 2048,
+    prompt: Annotated[str, typer.Option(help="Version of the prompt.")] = "full-v1",
+    window_tokens: Annotated[
+        int | None, typer.Option(help="Article tokens of a window; default: six tenths of the room.")
+    ] = None,
+    empty_share: Annotated[
+        float, typer.Option(min=0, max=0.9, help="Share of training windows without an item.")
+    ] = 0.3,
+    validation_share: Annotated[
+        float, typer.Option(min=0.01, max=0.5, help="Share of articles kept for validation.")
+    ] = 0.1,
+    test_set: TestSetsFlag = None,
+    seed: int = 0,
+    store: StoreFlag = None,
+    expect: ExpectFlag = None,
+    plan: PlanFlag = False,
+) -> None:
+    """Cut harvested articles into training examples that fit the model, with nothing cut off."""
+    from ctiforge.data.testsets import test_set_inputs
+    from ctiforge.extract.format import FormatOptions, format_records, formats_of, write_guide_files
+    from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
+    from ctiforge.training.encoding import model_input
+
+    formats = formats_of(format)
+    options = FormatOptions(formats[0], prompt, max_length, window_tokens, empty_share, validation_share, seed)
+    model_inputs, model_params = model_input(model)
+
+    def work(dirs: StageDirs) -> dict[str, Any]:
+        return format_records(dirs.inputs, dirs.out, model, options, formats)
+
+    result = run_stage(
+        Stage("format_extract", 1, packages=("transformers", "tokenizers", "rensa")),
+        params=asdict(options) | {"formats": formats} | model_params,
+        inputs={"records": input, **model_inputs, **test_set_inputs(store, test_set)},
+        output=output.removesuffix(".json") if output else None,
+        flags=StageFlags(store=store, expect=expect, plan=plan),
+        work=work,
+    )
+    if output and output.endswith(".json") and not plan:
+        write_guide_files(Path(output), formats)
+    if result.summary:
+        print_report(result.summary)
+
+
+def print_report(summary: dict[str, Any]) -> None:
+    """The token report, beside what right-truncation would have done, and the articles removed as leaks."""
+    from ctiforge.extract.token_report import report_rows
+    from ctiforge.tables import print_table
+
+    title = f"prepared for {summary['model']}, --max-length {summary['sizes']['max_length']}"
+    print_table(title, ("", "ours", "right-truncated"), report_rows(summary["report"]))
+    for leak in summary["leaked"][:20]:
+        print(f"removed from training: article {leak['id']}, {leak['reason']} as {leak['as']}")
+    if len(summary["leaked"]) > 20:
+        print(f"… and {len(summary['leaked']) - 20} more, all listed in format.json")
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,137 @@
+"""The registry of models: what was promoted, how it came to be, and back to an earlier version."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ctiforge.pod.entry import exit_on_error
+from ctiforge.programs.flags import LineArgument, StoreFlag
+
+if TYPE_CHECKING:
+    from ctiforge.store.models import Move, Registry
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+@app.callback(invoke_without_command=True)
+def main(context: typer.Context, store: StoreFlag = None) -> None:
+    """Show the registry of models; with nothing else said, the list of both lines."""
+    if context.invoked_subcommand is None:
+        list_(store=store)
+
+
+@app.command("list")
+def list_(
+    line: Annotated[str | None, typer.Argument(help="extract or os-bert; default: both.")] = None,
+    store: StoreFlag = None,
+) -> None:
+    """List the versions of a line, the champion marked, and how often models were compared on each test set."""
+    from ctiforge.evaluation.gate import RULES
+
+    for each in (line,) if line else RULES:
+        print_versions(open_registry(each, store))
+
+
+@app.command()
+def show(
+    line: LineArgument,
+    version: Annotated[int, typer.Argument(help="As `list` numbers them.")],
+    store: StoreFlag = None,
+) -> None:
+    """Show where a version comes from, back to the harvest, and what the gate said of it."""
+    from rich.console import Console
+
+    from ctiforge.evaluation.gate import Decision
+    from ctiforge.evaluation.gate_tables import print_decision
+    from ctiforge.store.fingerprint import SHORT
+
+    registry = open_registry(line, store)
+    record = registry.get(version)
+    champion = registry.standing().champion
+    mark = ", the champion" if champion and champion.version == version else ""
+    print(f"{line} version {version}{mark}: {record.name}")
+    print(f"  model     {record.artifact}")
+    print(f"  content   {record.content}")
+    print(f"  trained   commit {record.git_commit or 'unknown'}, image {record.image or 'none'}")
+    for move in champion.history if champion else ():
+        if version in (move.version, move.previous):
+            print(f"  {move.at:%Y-%m-%d %H:%M}  {words(move)}")
+    print("made by, the newest first:")
+    for step in record.lineage:
+        print(f"  {step.stage:<16} {step.fingerprint[:SHORT]}  {step.started_at:%Y-%m-%d %H:%M}  {step.uri}")
+        for name, entry in step.inputs.items():
+            print(f"    {name} {entry.content[:SHORT]}  {entry.uri}")
+    console = Console()
+    decision = Decision.model_validate(record.decision)
+    print_decision(decision, console if console.is_terminal else Console(width=140))
+
+
+@app.command()
+def rollback(
+    line: LineArgument,
+    why: Annotated[str, typer.Option(help="What is wrong with the version in use: kept in the history.")],
+    to: Annotated[int | None, typer.Option(help="The version to use again; default: the one before.")] = None,
+    store: StoreFlag = None,
+) -> None:
+    """Put an earlier version back into use; nothing is deleted, and the history keeps the reason."""
+    registry = open_registry(line, store)
+    champion = registry.roll_back(to, why)
+    record = registry.get(champion.version)
+    print(f"{words(champion.history[-1])}")
+    print(f"-> {record.artifact}")
+
+
+def open_registry(line: str, store: str | None) -> "Registry":
+    """The registry of a line in the store of the settings."""
+    from ctiforge.errors import UsageError
+    from ctiforge.evaluation.gate import RULES
+    from ctiforge.settings import load_settings
+    from ctiforge.store.models import Registry
+    from ctiforge.store.objects import open_store
+
+    if line not in RULES:
+        raise UsageError(f"there is no line {line}; there is {', '.join(RULES)}")
+    return Registry(open_store(load_settings({"store": store}).settings.store), line)
+
+
+def print_versions(registry: "Registry") -> None:
+    """One row a version, the champion's with a star."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from ctiforge.evaluation.gate import Decision
+    from ctiforge.evaluation.tables import show, show_interval
+
+    champion = registry.standing().champion
+    promoted = {move.version: f"{move.at:%Y-%m-%d %H:%M}" for move in champion.history} if champion else {}
+    table = Table("version", "name", "test set", "figure", "interval", "promoted", box=box.SIMPLE_HEAD)
+    test_sets = {}
+    for record in registry.versions():
+        decision = Decision.model_validate(record.decision)
+        test_set, figure = decision.test_set, decision.primary
+        test_sets[test_set.content_hash] = f"{test_set.name}@{test_set.version}"
+        table.add_row(
+            f"{record.version}{' *' if champion and champion.version == record.version else ''}",
+            record.name,
+            test_sets[test_set.content_hash],
+            f"{figure.label} {show(figure.value, figure.unit)}" if figure else "",
+            show_interval(figure.low, figure.high, figure.unit) if figure else "",
+            promoted.get(record.version, "never"),
+        )
+    print(f"{registry.line} (* in use)" if test_sets else f"{registry.line}: nothing was promoted yet")
+    if test_sets:
+        console = Console()
+        (console if console.is_terminal else Console(width=140)).print(table)
+    for content, name in test_sets.items():
+        print(f"{name}: {registry.comparisons(content)} pairs of models compared so far")
+
+
+def words(move: "Move") -> str:
+    """A change of the champion in words."""
+    previous = f" in the place of {move.previous}" if move.previous else ""
+    return f"version {move.version} {move.what}{previous}: {move.why}"
+
+
+if __name__ == "__main__":
+    exit_on_error(app)

@@ -1,0 +1,55 @@
+"""Tells what programs would make: a JSON command a line on standard input, a JSON answer a line on standard output.
+
+A command is `{"program":…,"arguments":[…]}`. The answer is what the program prints with `--plan`,
+`{"stage":…,"fingerprint":…,"cached":…}`, or `{"problem":…,"exit_code":…}` where it could not say.
+"""
+
+import json
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from importlib import import_module
+from io import StringIO
+from typing import Any
+
+from ctiforge.pod.entry import run_program
+
+
+def main() -> None:
+    """Answer every command until standard input ends."""
+    for line in sys.stdin:
+        command = json.loads(line)
+        program = import_module(f"ctiforge.programs.{command['program']}")
+        print(json.dumps(answer(program.main, command["arguments"])), flush=True)
+
+
+def answer(program: Callable[..., Any], arguments: Sequence[str]) -> dict[str, Any]:
+    """Ask one program, in this process, what it would make.
+
+    Args:
+        program: The program's function.
+        arguments: Its arguments, `--plan` left out.
+
+    Returns:
+        What the program printed, or the problem and the exit code that it ended with.
+    """
+    said, errors, code = StringIO(), StringIO(), 0
+    with redirect_stdout(said), redirect_stderr(errors):
+        try:
+            run_program(program, [*arguments, "--plan"])
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 0
+        except Exception:
+            traceback.print_exc()
+            code = 1
+    try:
+        value: dict[str, Any] = json.loads(said.getvalue().strip().rpartition("\n")[2])
+        return value
+    except ValueError:
+        problem = errors.getvalue().strip().rpartition("\n")[2] or f"exit code {code}"
+        return {"problem": problem.removeprefix("error: ").removeprefix("Error: "), "exit_code": code or 1}
+
+
+if __name__ == "__main__":
+    main()

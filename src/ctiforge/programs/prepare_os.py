@@ -1,0 +1,117 @@
+"""Labels articles of the database by operating system and splits them into parts to train OS-BERT on."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ctiforge.pod.entry import run_program
+from ctiforge.programs.flags import ExpectFlag, PlanFlag, StoreFlag
+
+ANSWERS = ".ctiforge/answers"
+
+
+def main(
+    output: Annotated[str | None, typer.Option(help="A folder for the parts, review.jsonl and prepare.json.")] = None,
+    min_hunt_score: Annotated[float, typer.Option(help="Least threat_hunting_score of an article.")] = 80.0,
+    limit: Annotated[int, typer.Option(min=0, help="Articles to label, highest score first; 0: all.")] = 200,
+    labeler: Annotated[
+        list[str] | None,
+        typer.Option(help="keywords, openai or human; a second one is compared with the first (repeat the flag)."),
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="Of the labeler human: CSV or JSONL of id, label, annotator; a review file.")
+    ] = None,
+    endpoint: Annotated[
+        str | None, typer.Option(help="Of the labeler openai: base URL of its API; key in OPENAI_API_KEY.")
+    ] = None,
+    labeler_model: Annotated[str | None, typer.Option(help="Of the labeler openai: the model to ask.")] = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="Questions on their way at once.")] = 8,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for one answer.")] = 60.0,
+    price_in: Annotated[float | None, typer.Option(help="Dollars for a million tokens asked.")] = None,
+    price_out: Annotated[float | None, typer.Option(help="Dollars for a million tokens answered.")] = None,
+    balance: Annotated[int | None, typer.Option(min=1, help="Most articles of a class; default: all.")] = None,
+    augment: Annotated[int, typer.Option(min=0, help="Altered copies of each training article.")] = 0,
+    validation_share: Annotated[float, typer.Option(min=0.0, max=0.5)] = 0.15,
+    test_share: Annotated[
+        float, typer.Option(min=0.0, max=0.5, help="Kept to measure agreement with the labeler; never accuracy.")
+    ] = 0.1,
+    test_set: Annotated[list[str] | None, typer.Option(help="Test sets kept out; default: all in the store.")] = None,
+    force: Annotated[bool, typer.Option(help="Go on below the minimum of articles of a class.")] = False,
+    seed: int = 0,
+    store: StoreFlag = None,
+    expect: ExpectFlag = None,
+    plan: PlanFlag = False,
+) -> None:
+    """Label the articles with the highest hunt scores, whole articles, and split them for training.
+
+    DATABASE_URL names the database. Labels of a program are for training: a model is measured on
+    test sets that people made (ctiforge testset).
+    """
+    from ctiforge.data.testsets import test_set_inputs
+    from ctiforge.osbert.prepare import PrepareOptions
+    from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
+
+    names = labeler or ["keywords"]
+    options = PrepareOptions(min_hunt_score, limit or None, balance, augment, validation_share, test_share, seed)
+    label_inputs = {"labels": str(labels)} if labels else {}
+
+    def work(dirs: StageDirs) -> dict[str, Any]:
+        from ctiforge.data.database import database_url, open_database
+        from ctiforge.data.records import read_records
+        from ctiforge.osbert.labelling.labelers import Endpoint, make_labelers
+        from ctiforge.osbert.prepare import check_minimum, prepare
+
+        held_out = [
+            (f"in test set {name.removeprefix('test_set:')}, or near to it", record)
+            for name, path in dirs.inputs.items()
+            if name.startswith("test_set:")
+            for record in read_records(path)
+        ]
+        asked = Endpoint(endpoint, labeler_model, store or ANSWERS, concurrency, timeout, price_in, price_out)
+        labelers = make_labelers(names, dirs.inputs.get("labels"), asked)
+        with open_database(database_url()) as database:
+            articles = database.articles_by_score(options.min_hunt_score, None)
+            report = prepare(articles, held_out, labelers, options, dirs.out, dirs.scratch)
+        print_report(report)
+        for each in labelers:
+            usage = getattr(each, "usage", None)
+            if usage:
+                print(f"{each.name}: {usage}")
+        check_minimum(report["classes"], force=force)
+        return report
+
+    run_stage(
+        Stage("prepare_os", 1, packages=("rensa",), keyed_by_output=True),
+        params=asdict(options) | {"labeler": names, "labeler_model": labeler_model},
+        inputs=label_inputs | test_set_inputs(store, test_set),
+        output=output.removesuffix(".json") if output else (None if store else "outputs/os-data"),
+        flags=StageFlags(store=store, expect=expect, plan=plan),
+        work=work,
+    )
+
+
+def print_report(report: dict[str, Any]) -> None:
+    """Classes by part, what was set aside, what labelers agree on, and what there is too little of."""
+    from ctiforge.tables import print_table
+
+    parts = report["parts"]
+    rows = [
+        (label, str(count), *(str(part[label]) for part in parts.values()))
+        for label, count in report["classes"].items()
+    ]
+    print_table(f"labelled by {report['labeler']}", ("", "articles", *parts), rows)
+    for reason, count in report["set_aside"].items():
+        print(f"set aside: {count} × {reason}")
+    for flag, count in report["flags"].items():
+        print(f"flagged: {count} × {flag}")
+    for each in report["agreement"]:
+        kappa = "n/a" if each["kappa"] is None else f"{each['kappa']:.3f}"
+        print(f"{each['first']} and {each['other']}: Cohen's kappa {kappa} over {each['articles']} articles")
+    for warning in report["warnings"]:
+        print(f"warning: {warning}")
+
+
+if __name__ == "__main__":
+    run_program(main)

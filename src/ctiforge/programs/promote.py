@@ -1,0 +1,128 @@
+"""Makes a model the champion of its line, where the gate lets it through."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ctiforge.pod.entry import run_program
+from ctiforge.programs.flags import ExpectFlag, LineArgument, PlanFlag, StoreFlag
+
+if TYPE_CHECKING:
+    from ctiforge.evaluation.gate import Decision
+    from ctiforge.store.stages import StageDirs
+
+EVALUATE = {"extract": "eval_extract", "os-bert": "eval_os_bert"}
+
+
+def main(
+    line: LineArgument,
+    model: Annotated[str, typer.Option(help="The model: a folder or artifact.")],
+    evaluation: Annotated[
+        str | None, typer.Option(help="Its evaluation: evaluation.json or artifact; without one nothing is promoted.")
+    ] = None,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Evaluation of what a line's first version must beat: the model in use or a floor, the first one "
+            "given (repeat the flag). Of OS-BERT its own evaluation stands for the best floor in it."
+        ),
+    ] = None,
+    champion_evaluation: Annotated[
+        str | None, typer.Option(help="An evaluation of the champion, where it has none on this test set yet.")
+    ] = None,
+    accept_equivalent: Annotated[
+        bool, typer.Option("--accept-equivalent", help="Take a model that is no worse, though not shown to be better.")
+    ] = False,
+    margin: Annotated[
+        list[str] | None, typer.Option(help="Another margin of a figure: macro_f1=0.02 (repeat the flag).")
+    ] = None,
+    training_data: Annotated[
+        list[str] | None,
+        typer.Option(help="Records that it was trained on, where its lineage does not say (repeat the flag)."),
+    ] = None,
+    test_data: Annotated[
+        str | None, typer.Option(help="The test set's articles (JSONL), where the store does not have it.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what the gate says.")] = False,
+    store: StoreFlag = None,
+    expect: ExpectFlag = None,
+    plan: PlanFlag = False,
+) -> None:
+    """Compare a model with the champion on one test set and, where it is better and no guardrail worse, promote it.
+
+    Exit code 5 when the gate was not passed, with the reason.
+    """
+    from ctiforge.errors import UsageError
+    from ctiforge.evaluation.gate import RULES, rules_of
+    from ctiforge.promotion.promote import Given, promote
+    from ctiforge.settings import load_settings
+    from ctiforge.store.artifacts import find_input
+    from ctiforge.store.objects import open_store
+    from ctiforge.store.stages import Stage, StageFlags, run_stage
+
+    if line not in RULES:
+        raise UsageError(f"there is no line {line}; there is {', '.join(RULES)}")
+    if evaluation is None:
+        raise UsageError(f"nothing is promoted without an evaluation: run {EVALUATE[line]}, then give --evaluation")
+    opened = open_store(load_settings({"store": store}).settings.store)
+    margins = read_margins(margin or [])
+    rules, found = rules_of(line, margins), find_input(model)
+    given = Given(
+        evaluation, tuple(against or ()), champion_evaluation, accept_equivalent, tuple(training_data or ()), test_data
+    )
+    decisions: list[Decision] = []
+
+    def work(dirs: "StageDirs") -> dict[str, Any]:
+        from ctiforge.evaluation.gate_tables import plain_text
+
+        decision = promote(line, rules, found, given, opened)
+        (dirs.out / "decision.json").write_text(decision.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        (dirs.out / "decision.txt").write_text(plain_text(decision), encoding="utf-8")
+        decisions.append(decision)
+        return {"passed": decision.passed, "reasons": decision.reasons}
+
+    if dry_run:
+        decisions.append(promote(line, rules, found, given, opened, dry_run=True))
+    else:
+        run_stage(
+            Stage("promote", 1, packages=("numpy", "rensa"), keyed_by_output=True),
+            params={"line": line, "model": found.content, "margins": margins, "equivalent": accept_equivalent},
+            # what is compared; the model itself is not fetched
+            inputs={"evaluation": evaluation, **{f"against_{number}": uri for number, uri in enumerate(given.against)}},
+            output=None,
+            flags=StageFlags(store=opened.uri, expect=expect, plan=plan),
+            work=work,
+        )
+    if decisions:
+        end(decisions[0], dry_run=dry_run)
+
+
+def read_margins(texts: list[str]) -> dict[str, float]:
+    """Figure → margin of `figure=0.02` texts."""
+    from ctiforge.errors import UsageError
+
+    try:
+        pairs = [(name.strip(), float(value)) for name, _, value in (text.partition("=") for text in texts)]
+    except ValueError:
+        raise UsageError(f"--margin {' '.join(texts)}: write it as figure=number, like macro_f1=0.02") from None
+    return dict(pairs)
+
+
+def end(decision: "Decision", *, dry_run: bool) -> None:
+    """Show the decision; GateError where the gate was not passed."""
+    from rich.console import Console
+
+    from ctiforge.errors import GateError
+    from ctiforge.evaluation.gate_tables import print_decision
+
+    console = Console()
+    print_decision(decision, console if console.is_terminal else Console(width=140))
+    if not decision.passed:
+        more = f" (and {len(decision.reasons) - 1} more, see above)" if len(decision.reasons) > 1 else ""
+        raise GateError(f"{decision.candidate.name} is not promoted: {decision.reasons[0]}{more}")
+    if dry_run:
+        print("nothing was changed (--dry-run)")
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,114 @@
+"""Fine-tunes the Extract Agent on prepared examples."""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ctiforge.pod.entry import run_program
+from ctiforge.programs.flags import (
+    DeviceFlag,
+    EpochsFlag,
+    EvalStepsFlag,
+    ExpectFlag,
+    MaxStepsFlag,
+    ModelFolderFlag,
+    PatienceFlag,
+    PlanFlag,
+    ReportToFlag,
+    ResumeFlag,
+    SaveStepsFlag,
+    StoreFlag,
+)
+
+
+def main(
+    data: Annotated[str, typer.Option(help="Examples of format_extract: a folder or artifact.")],
+    model: Annotated[str, typer.Option(help="The model to train: folder, hub name, or demo.")] = "demo",
+    output: ModelFolderFlag = None,
+    format: Annotated[str, typer.Option(help="The format that the data was prepared in.")] = "messages",
+    name: Annotated[str | None, typer.Option(help="Default: extract-agent-{base}-{YYYYMMDD}.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Examples in memory at once (micro-batch).")] = 4,
+    gradient_accumulation_steps: Annotated[int, typer.Option(min=1, help="Micro-batches of one step.")] = 4,
+    epochs: EpochsFlag = 3.0,
+    max_steps: MaxStepsFlag = None,
+    learning_rate: Annotated[float, typer.Option(min=0.0)] = 2e-4,
+    max_length: Annotated[int, typer.Option(min=16, help="Must be what the data was cut for.")] = 2048,
+    warmup_ratio: Annotated[float, typer.Option(min=0.0, max=1.0)] = 0.03,
+    weight_decay: Annotated[float, typer.Option(min=0.0)] = 0.0,
+    adam_beta2: Annotated[float, typer.Option(min=0.0, max=1.0)] = 0.999,
+    qlora: Annotated[bool, typer.Option("--qlora/--no-qlora", help="4-bit base with LoRA, or all weights.")] = True,
+    lora_r: Annotated[int, typer.Option(min=1)] = 16,
+    lora_alpha: Annotated[int, typer.Option(min=1)] = 32,
+    save_steps: SaveStepsFlag = 100,
+    eval_steps: EvalStepsFlag = 100,
+    early_stopping_patience: PatienceFlag = 3,
+    resume: ResumeFlag = True,
+    device: DeviceFlag = "auto",
+    report_to: ReportToFlag = "none",
+    force: Annotated[bool, typer.Option(help="Train below the minimum of examples.")] = False,
+    seed: int = 0,
+    store: StoreFlag = None,
+    expect: ExpectFlag = None,
+    plan: PlanFlag = False,
+) -> None:
+    """Fine-tune the Extract Agent, with QLoRA or in full, on examples that format_extract prepared."""
+    from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
+    from ctiforge.training.encoding import model_input
+    from ctiforge.training.options import LoraOptions, TrainingOptions, result_params
+
+    training = TrainingOptions(
+        batch_size, gradient_accumulation_steps, epochs, max_steps, learning_rate, warmup_ratio, weight_decay,
+        adam_beta2, save_steps, eval_steps, early_stopping_patience, seed, report_to, resume,
+    )  # fmt: skip
+    lora = LoraOptions(lora_r, lora_alpha)
+    model_inputs, model_params = model_input(model)
+    run_name = name or default_name(model, date.today())
+
+    def work(dirs: StageDirs) -> dict[str, Any]:
+        from ctiforge.extract.train import TrainRequest, train_extract_agent
+
+        request = TrainRequest(model, run_name, format, max_length, qlora, lora, training, device, force)
+        return train_extract_agent(request, dirs.inputs["data"], dirs.out, dirs.scratch, dirs.checkpoints)
+
+    result = run_stage(
+        Stage(
+            "train_extract",
+            2,
+            packages=("torch", "transformers", "peft", "accelerate", *(["bitsandbytes"] if qlora else [])),
+        ),
+        params=result_params(training, lora if qlora else None)
+        | model_params
+        | {"format": format, "max_length": max_length},
+        inputs={"data": data, **model_inputs},
+        output=output or (None if store else f"models/{run_name}"),
+        flags=StageFlags(store=store, expect=expect, plan=plan),
+        work=work,
+    )
+    if result.summary:
+        print_summary(result.summary, result.uri)
+
+
+def default_name(model: str, today: date) -> str:
+    """`extract-agent-{base}-{YYYYMMDD}`."""
+    base = Path(model.rstrip("/")).name.lower()
+    return f"extract-agent-{base}-{today:%Y%m%d}"
+
+
+def print_summary(summary: dict[str, Any], uri: str | None) -> None:
+    """What was trained, how it deviates from the guide's settings, and where it lies."""
+    for warning in summary["warnings"]:
+        print(f"warning: {warning}")
+    for setting, (usual, ours) in summary["deviations_from_guide"].items():
+        print(f"deviates from the guide: {setting} {ours} instead of {usual}")
+    loss = summary["best_validation_loss"]
+    print(
+        f"{summary['name']}: {summary['steps_done']} steps in {summary['seconds']:.0f} s on {summary['device']}, "
+        f"best validation loss {loss if loss is None else round(loss, 4)} at step {summary['best_step']}"
+        f"{' (stopped early)' if summary['stopped_early'] else ''} -> {uri}"
+    )
+
+
+if __name__ == "__main__":
+    run_program(main)

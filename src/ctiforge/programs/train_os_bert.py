@@ -1,0 +1,135 @@
+"""Fine-tunes OS-BERT on prepared articles."""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ctiforge.pod.entry import run_program
+from ctiforge.programs.flags import (
+    DeviceFlag,
+    EpochsFlag,
+    EvalStepsFlag,
+    ExpectFlag,
+    MaxStepsFlag,
+    ModelFolderFlag,
+    OsDataFlag,
+    OsWindowFlag,
+    PatienceFlag,
+    PlanFlag,
+    ReportToFlag,
+    ResumeFlag,
+    SaveStepsFlag,
+    StoreFlag,
+)
+
+_FIGURES = ("macro_f1", "recall_of_multiple")
+
+
+def main(
+    data: OsDataFlag,
+    base_model: Annotated[
+        str, typer.Option(help="The encoder to train: a hub name, folder or artifact; demo: a small one.")
+    ] = "ibm-research/CTI-BERT",
+    output_dir: ModelFolderFlag = None,
+    name: Annotated[str | None, typer.Option(help="Default: os-bert-{base}-{YYYYMMDD}.")] = None,
+    epochs: EpochsFlag = 3.0,
+    batch_size: Annotated[int, typer.Option(min=1, help="Articles in memory at once (micro-batch).")] = 16,
+    gradient_accumulation_steps: Annotated[int, typer.Option(min=1, help="Micro-batches of one step.")] = 1,
+    max_steps: MaxStepsFlag = None,
+    learning_rate: Annotated[float, typer.Option(min=0.0)] = 2e-5,
+    weight_decay: Annotated[float, typer.Option(min=0.0)] = 0.01,
+    warmup_ratio: Annotated[float, typer.Option(min=0.0, max=1.0)] = 0.1,
+    max_length: OsWindowFlag = 512,
+    pooling: Annotated[
+        str, typer.Option(help="Windows into one answer: auto (chosen on validation), noisy-or, mean or max.")
+    ] = "auto",
+    class_weights: Annotated[
+        bool,
+        typer.Option("--class-weights/--no-class-weights", help="Let rare classes weigh as much as frequent ones."),
+    ] = True,
+    fp16: Annotated[
+        bool, typer.Option("--fp16/--no-fp16", help="16-bit floats on a GPU; default: bf16 where it has that.")
+    ] = False,
+    eval_steps: EvalStepsFlag = 100,
+    save_steps: SaveStepsFlag = 100,
+    early_stopping_patience: PatienceFlag = 3,
+    resume: ResumeFlag = True,
+    device: DeviceFlag = "auto",
+    use_gpu: Annotated[bool, typer.Option("--use-gpu", help="The same as --device cuda.")] = False,
+    report_to: ReportToFlag = "none",
+    seed: int = 0,
+    store: StoreFlag = None,
+    expect: ExpectFlag = None,
+    plan: PlanFlag = False,
+) -> None:
+    """Fine-tune OS-BERT; articles are read whole, in windows, and the loss is on the article."""
+    from ctiforge.errors import UsageError
+    from ctiforge.osbert.base import encoder_input, resolve_encoder
+    from ctiforge.osbert.prepared import part_inputs
+    from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
+    from ctiforge.training.options import TrainingOptions, result_params
+
+    if pooling not in ("auto", "noisy-or", "mean", "max"):
+        raise UsageError(f"--pooling {pooling}: give auto, noisy-or, mean or max")
+    training = TrainingOptions(
+        batch_size, gradient_accumulation_steps, epochs, max_steps, learning_rate, warmup_ratio, weight_decay,
+        0.999, save_steps, eval_steps, early_stopping_patience, seed, report_to, resume,
+    )  # fmt: skip
+    model_inputs, model_params = encoder_input(base_model)
+    run_name = name or default_name(base_model, date.today())
+
+    def work(dirs: StageDirs) -> dict[str, Any]:
+        from ctiforge.osbert.train import TrainRequest, train_os_bert
+
+        base = str(dirs.inputs.get("base_model", resolve_encoder(base_model)))
+        chosen: Any = None if pooling == "auto" else pooling
+        request = TrainRequest(
+            base_model, base, run_name, max_length, chosen, class_weights, training, "cuda" if use_gpu else device, fp16
+        )
+        parts = dirs.inputs["train"], dirs.inputs["validation"]
+        return train_os_bert(request, parts, dirs.out, dirs.scratch, dirs.checkpoints)
+
+    result = run_stage(
+        Stage("train_os_bert", 2, packages=("torch", "transformers", "accelerate")),
+        params=result_params(training, None)
+        | model_params
+        | {"max_length": max_length, "pooling": pooling, "class_weights": class_weights, "fp16": fp16},
+        inputs=part_inputs(data) | model_inputs,
+        output=output_dir or (None if store else f"models/{run_name}"),
+        flags=StageFlags(store=store, expect=expect, plan=plan),
+        work=work,
+    )
+    if result.summary:
+        print_summary(result.summary, result.uri)
+
+
+def default_name(base_model: str, today: date) -> str:
+    """`os-bert-{base}-{YYYYMMDD}`."""
+    return f"os-bert-{Path(base_model.rstrip('/')).name.lower()}-{today:%Y%m%d}"
+
+
+def print_summary(summary: dict[str, Any], uri: str | None) -> None:
+    """What was trained, how windows are pooled and why, how it deviates from the guide, and where it lies."""
+    for warning in summary["warnings"]:
+        print(f"warning: {warning}")
+    for trial in summary["pooling_trials"]:
+        macro_f1, recall = ("n/a" if trial[name] is None else f"{trial[name]:.3f}" for name in _FIGURES)
+        print(
+            f"pooling {trial['pooling']}: validation macro-F1 {macro_f1}, recall of multiple {recall} "
+            "(linear head on the encoder as it is, where training starts)"
+        )
+    for setting, (usual, ours) in summary["deviations_from_guide"].items():
+        print(f"deviates from the guide: {setting} {ours} instead of {usual}")
+    loss = summary["best_validation_loss"]
+    print(
+        f"{summary['name']}: {summary['examples']} articles, {summary['windows']} windows, pooling "
+        f"{summary['pooling']}; {summary['steps_done']} steps in {summary['seconds']:.0f} s on {summary['device']}, "
+        f"best validation loss {loss if loss is None else round(loss, 4)} at step {summary['best_step']}"
+        f"{' (stopped early)' if summary['stopped_early'] else ''} -> {uri}"
+    )
+
+
+if __name__ == "__main__":
+    run_program(main)

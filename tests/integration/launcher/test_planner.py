@@ -1,0 +1,64 @@
+"""What real programs say that they would make, asked through one process."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from ctiforge.launcher.backend import Command
+from ctiforge.launcher.plan import Answer
+from ctiforge.launcher.planner import Planner
+from ctiforge.pod.process import command_of
+
+
+@pytest.fixture
+def planner() -> Iterator[Planner]:
+    made = Planner("installed")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def evaluation(tmp_path: Path) -> Command:
+    (tmp_path / "test.jsonl").write_text('{"id":"a","content":"x","content_hash":"h"}\n')
+    return Command("eval_extract", ("--model=regex", f"--test-data={tmp_path}/test.jsonl", f"--store={tmp_path}/store"))
+
+
+def test_the_answer_is_the_programs_own(planner: Planner, evaluation: Command) -> None:
+    answers = planner.ask({"one": evaluation, "two": evaluation})
+    command = command_of(evaluation.program, (*evaluation.arguments, "--plan"))
+    own = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert answers["one"] == answers["two"] == Answer(own["fingerprint"], own["cached"])
+
+
+def test_a_program_that_cannot_say_tells_why_and_the_next_one_is_asked(planner: Planner, evaluation: Command) -> None:
+    missing = Command("eval_extract", ("--model=regex", "--test-data=/nowhere.jsonl", "--store=s"))
+    wrong = Command("eval_extract", (*evaluation.arguments, "--epochs=3"))
+    nothing = Command("eval_bread")
+    answers = planner.ask({"missing": missing, "wrong": wrong, "right": evaluation})
+    assert answers["missing"].exit_code == 2
+    assert "/nowhere.jsonl" in str(answers["missing"].problem)
+    assert "No such option: --epochs" in str(answers["wrong"].problem)
+    assert answers["wrong"].exit_code == 2
+    assert answers["right"].fingerprint
+    told = planner.ask({"nothing": nothing})["nothing"]
+    assert (told.exit_code, "eval_bread" in str(told.problem)) == (1, True)
+    assert planner.ask({"right": evaluation})["right"] == answers["right"], "another process answers from then on"
+
+
+def test_a_plan_for_an_image_takes_the_images_versions(tmp_path: Path, evaluation: Command) -> None:
+    def other_pins(program: str, arguments: Sequence[str]) -> list[str]:
+        code = "from ctiforge.store import versions; versions.pinned_versions = lambda: {'numpy': '0.0.1'}\n"
+        return [sys.executable, "-c", f"{code}from ctiforge.programs.plan import main; main()"]
+
+    here, there = Planner("installed", other_pins), Planner("image", other_pins)
+    try:
+        answers = [each.ask({"one": evaluation})["one"].fingerprint for each in (here, there)]
+    finally:
+        here.close()
+        there.close()
+    assert all(answers)
+    assert len(set(answers)) == 2
