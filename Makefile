@@ -166,7 +166,7 @@ docs: install #+ The documentation as HTML in build/docs; a warning is an error
 	$(BIN)/sphinx-build --fail-on-warning --quiet docs build/docs
 
 docs-reference: install #+ The pages that are made of the code: command line, settings, chart values
-	$(BIN)/cog -r docs/reference/*.md
+	$(BIN)/cog -I docs/reference -r docs/reference/*.md
 
 pictures: install #+ The README's pictures, anew: the drawings, a report, a terminal (after a run)
 	$(BIN)/python docs/pictures/draw.py

@@ -1,6 +1,7 @@
 """Draw the four pictures of the concepts as SVG beside this file: python docs/pictures/draw.py"""
 
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -39,7 +40,7 @@ def draw_pipeline() -> str:
     os_stages = ((0, "prepare"), (1, "train"), (2, "baselines"), (4, "evaluate"), (5, "compare"))
     for place, name in os_stages:
         sheet.box(columns[place], 218, 84, 46, name, AMBER if name == "train" else BLUE)
-    for left, right in zip(columns, columns[1:], strict=False):
+    for left, right in pairwise(columns):
         sheet.arrow((left + 84, 83), (right, 83))
     for left, right in ((0, 1), (1, 2), (2, 4), (4, 5)):
         sheet.arrow((columns[left] + 84, 241), (columns[right], 241))
@@ -115,7 +116,8 @@ def draw_pod_states() -> str:
     sheet.box(830, 150, 190, 56, "done", GREEN, "manifest written last, exit 0")
     sheet.box(560, 40, 170, 56, "saving", AMBER, "finishes the step, exit 75")
     sheet.box(300, 290, 130, 56, "between pods", AMBER, "checkpoint in the store")
-    sheet.box(830, 290, 190, 76, "failed", RED, "exit 2, 3, 4: never tried again;", "told in the cluster's words,", "with what to do")
+    notes = "exit 2, 3, 4: never tried again;", "told in the cluster's words,", "with what to do"
+    sheet.box(830, 290, 190, 76, "failed", RED, *notes)
     sheet.arrow((160, 178), (300, 178), "a pod starts")
     sheet.arrow((430, 178), (830, 178))
     sheet.text(535, 170, "the work is finished", size=11, fill=GRAY)
@@ -131,7 +133,8 @@ def draw_pod_states() -> str:
     sheet.line([(430, 196), (760, 196), (760, 318), (830, 318)], arrow=True)
     sheet.text(770, 226, "exit 2, 3, 4", size=11, fill=GRAY, anchor="start")
     sheet.line([(60, 206), (60, 392), (925, 392), (925, 366)], arrow=True)
-    sheet.text(480, 384, "no place within launcher.pendingTimeout, or something that waiting does not mend", size=11, fill=GRAY)
+    words = "no place within launcher.pendingTimeout, or something that waiting does not mend"
+    sheet.text(480, 384, words, size=11, fill=GRAY)
     sheet.line([(330, 150), (330, 112), (95, 112), (95, 150)], arrow=True)
     sheet.text(212, 104, "out of memory: a new attempt, half the micro-batch", size=11, fill=GRAY)
     return sheet.svg()
