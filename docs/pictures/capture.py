@@ -3,12 +3,13 @@
 usage: python docs/pictures/capture.py [flags of `ctiforge run extract`]     in the folder that the run was made in
 
 Writes terminal.svg (the run again, on a terminal), report.png (the report's first screen), and into docs/output the
-plan, the format stage's table and the comparison.
+plan, the test sets, the format stage's table and the comparison.
 """
 
 import base64
 import contextlib
 import io
+import json
 import os
 import pty
 import re
@@ -22,6 +23,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.text import Text
 
+from ctiforge.data.testsets import load_testset
 from ctiforge.programs.format_extract import print_report
 from ctiforge.settings import load_settings
 from ctiforge.store.artifacts import fetch, read_manifest
@@ -45,11 +47,13 @@ def main(flags: Sequence[str]) -> None:
     OUTPUT.mkdir(exist_ok=True)
     store = load_settings().settings.store
     capture_plan(flags)
+    capture_test_sets()
     capture_terminal(flags, store)
     run = load_run(open_store(store))
     capture_format(run)
     capture_comparison(run)
     capture_report(store)
+    capture_extract(run, store)
 
 
 def capture_plan(flags: Sequence[str]) -> None:
@@ -58,6 +62,13 @@ def capture_plan(flags: Sequence[str]) -> None:
         command = [*COMMAND, "run", "extract", "--dry-run", "--store", empty, *flags]
         text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         (OUTPUT / "plan.txt").write_text(text.replace(empty, ".ctiforge/store"), encoding="utf-8")
+
+
+def capture_test_sets() -> None:
+    """The test sets of the store."""
+    command = [*COMMAND, "testset", "list"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "110"})
+    (OUTPUT / "testsets.txt").write_text(trimmed(said.stdout), encoding="utf-8")
 
 
 def capture_terminal(flags: Sequence[str], store: str) -> None:
@@ -72,7 +83,7 @@ def capture_terminal(flags: Sequence[str], store: str) -> None:
     kept = [f"$ {shown}", *plan, "…", *bars, "…", *end]
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True)
     console.print(Text.from_ansi("\n".join(line.rstrip() for line in kept)))
-    picture = console.export_svg(title=shown, unique_id="terminal")
+    picture = console.export_svg(title="ctiforge", unique_id="terminal")
     # fonts from elsewhere would be a request of whoever looks at it
     picture = re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)
     (HERE / "terminal.svg").write_text(picture, encoding="utf-8")
@@ -105,6 +116,16 @@ def capture_report(store: str) -> None:
         browser.open(page, width=1200)
         answer = browser.send("Page.captureScreenshot", format="png")
         (HERE / "report.png").write_bytes(base64.b64decode(answer["data"]))
+
+
+def capture_extract(run: RunRecord, store: str) -> None:
+    """A short article of the test set, and what the run's model finds in it."""
+    _, articles = load_testset(open_store(store), "demo")
+    article = min((each for each in articles if len(each.observables) > 1), key=lambda each: len(each.content))
+    (OUTPUT / "article.txt").write_text(f"{article.content.strip()}\n", encoding="utf-8")
+    command = [*COMMAND, "extract", str(OUTPUT / "article.txt"), "--model", artifact(run, "train_extract")]
+    found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    (OUTPUT / "extract.json").write_text(f"{json.dumps(found, indent=2, ensure_ascii=False)}\n", encoding="utf-8")
 
 
 def artifact(run: RunRecord, name: str) -> str:
