@@ -140,7 +140,7 @@ kind-down: ## Remove the development cluster
 	rm -rf $(KIND)
 
 test-cluster: install #+ Tests on the development cluster (after kind-up)
-	KUBECONFIG=$(KIND)/kubeconfig $(BIN)/pytest tests/cluster $(ARGS)
+	KUBECONFIG=$(KIND)/kubeconfig $(BIN)/pytest tests/cluster --timeout 1800 --durations 15 $(ARGS)
 
 chart-values: install #+ The table of the chart's values, from their comments
 	$(BIN)/python helm/values_table.py
@@ -154,13 +154,25 @@ dist: install #+ The wheel, in dist/
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
 	@ls -l dist
 
-test: install build/helm3 ## Style, types, import rules and all tests
+# A worker for each core; a file's tests stay together, since they share what is dear to make
+PYTEST := $(BIN)/pytest -n logical --maxprocesses 8 --dist loadfile --durations 15
+TIMED = @TIMEFORMAT='make $@: %0lR, CPU-seconds: %0U user, %0S system'; time
+
+test: install ## Style, types, import rules and all tests but the slow ones (ARGS="-k …")
+	$(TIMED) { $(MAKE) --no-print-directory check && $(PYTEST) -m "not slow" $(ARGS); }
+
+test-slow: install build/helm3 #+ The slow tests alone
+	$(TIMED) $(PYTEST) -m slow $(ARGS)
+
+test-all: install build/helm3 #+ Style, types, import rules and all tests; property tests try more examples
+	$(TIMED) { $(MAKE) --no-print-directory check && HYPOTHESIS_PROFILE=thorough $(PYTEST) $(ARGS); }
+
+check: install #+ Style, types and import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pip check
-	$(BIN)/pytest $(ARGS)
 
 docs: install #+ The documentation as HTML in build/docs; a warning is an error
 	$(BIN)/sphinx-build --fail-on-warning --quiet docs build/docs
@@ -182,10 +194,10 @@ stages-lock: install #+ Accept changed stage sources after deciding whether thei
 sim-gate: install #+ Proof of the gate: false promotions, guardrails at the margin, coverage, power
 	$(BIN)/python benchmarks/sim_gate.py $(ARGS)
 
-eval-real: install #+ The floors and a model on the 30 real articles of ../shared/data
+eval-real: install #+ The floors and a model on the 30 real articles ($$CTIFORGE_REAL_DATA)
 	$(BIN)/python benchmarks/eval_real.py $(ARGS)
 
-eval-os-real: install #+ The keyword rule and an OS-BERT on the 30 real articles of ../shared/data
+eval-os-real: install #+ The keyword rule and an OS-BERT on the 30 real articles ($$CTIFORGE_REAL_DATA)
 	$(BIN)/python benchmarks/eval_os_real.py $(ARGS)
 
 sweep: install #+ Training over a grid of flags, chosen on validation (ARGS="os-bert --param learning-rate=1e-4,2e-4")

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import torch
 
-from ctiforge.data.records import OS_LABELS
 from ctiforge.demo.os_articles import make_os_corpus
 from ctiforge.osbert.base import resolve_encoder
 from ctiforge.osbert.detectors import FineTuned
 from ctiforge.osbert.model import Usage, load_base, save_trained
 from ctiforge.osbert.pooling import pool
 from ctiforge.osbert.windows import WindowSize, encode_articles
+from ctiforge.records.article import OS_LABELS
 from ctiforge.tables import print_table
 from ctiforge.training.encoding import load_tokenizer
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ctiforge.store.artifacts import Manifest
+from ctiforge.records.artifact import Manifest
 
 ROOT = Path(__file__).parents[1]
 STEPS = 60

@@ -59,7 +59,7 @@ def main(
 def label_all(url: str, store: str, concurrency: int, articles: int) -> None:
     """Label the synthetic articles."""
     from ctiforge.osbert.labelling.openai_labeler import OpenAiLabeler
-    from ctiforge.osbert.records import Unlabelled
+    from ctiforge.osbert.opinions import Unlabelled
     from ctiforge.pod.entry import exit_on_error
     from ctiforge.store.objects import open_store
 

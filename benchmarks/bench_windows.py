@@ -12,15 +12,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ctiforge.data.identity import content_hash, fold
-from ctiforge.data.records import ArticleRecord
 from ctiforge.demo.os_articles import make_os_corpus
 from ctiforge.evaluation.classification import ClassifierEvaluation, read_classifier_evaluation
 from ctiforge.evaluation.classifier_comparison import compare_classifiers
 from ctiforge.evaluation.classifier_tables import plain_text
 from ctiforge.launcher.lines import DEMO_FLAGS
 from ctiforge.osbert.labelling.keywords import decide, find_evidence
-from ctiforge.osbert.records import LabelledArticle
 from ctiforge.osbert.splits import balance, split
+from ctiforge.records.article import ArticleRecord
+from ctiforge.records.os_article import LabelledArticle
 
 ROOT = Path(__file__).parents[1]
 FIRST = 2_000

@@ -32,6 +32,8 @@ FLAGS = (
 )
 START_WITHIN_S = 60
 END_WITHIN_S = 10
+WITH_US = ("setpriv", "--pdeathsig", "KILL") if shutil.which("setpriv") else ()
+"""Lets a program end with the one that started it, killed or not, where Linux's own tool for it is there."""
 
 
 class Page:
@@ -109,7 +111,7 @@ def chromium() -> Iterator[Page]:
     """A browser of its own with one empty page, ended afterwards."""
     assert CHROMIUM
     profile = tempfile.mkdtemp(prefix="ctiforge-chromium-")
-    command = [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", "about:blank"]
+    command = [*WITH_US, CHROMIUM, *FLAGS, f"--user-data-dir={profile}", "about:blank"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
         address = _address(process)

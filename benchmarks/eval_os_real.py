@@ -1,4 +1,4 @@
-"""Scores the keyword rule and trained OS-BERTs on the 30 real articles, where this machine has them.
+"""Scores the keyword rule and trained OS-BERTs on the 30 real articles.
 
 One careful reader's labels, nearly all of them Windows: a smoke test, never a benchmark.
 """
@@ -9,9 +9,7 @@ from typing import Annotated
 import typer
 
 from ctiforge.pod.entry import run_program
-
-ROOT = Path(__file__).parents[1]
-ARTICLES = ROOT.parent / "shared" / "data" / "articles.jsonl"
+from real_data import real_articles
 
 
 def main(
@@ -21,9 +19,7 @@ def main(
     store: Annotated[str, typer.Option(help="Where the trained model is looked for.")] = ".ctiforge/store",
 ) -> None:
     """Print accuracy and macro-F1 of the rule and of each model on the real articles, with intervals."""
-    if not ARTICLES.is_file():
-        print(f"the real articles are not on this machine ({ARTICLES}): nothing to score")
-        return
+    file = real_articles()
     from rich.console import Console
 
     from ctiforge.evaluation.classifier_tables import print_classifier_evaluation
@@ -31,7 +27,7 @@ def main(
     from ctiforge.store.artifacts import find_input
 
     console = Console(width=140)
-    articles = read_test_articles(ARTICLES, "real-articles@30")
+    articles = read_test_articles(file, "real-articles@30")
     chosen = models or last_trained(store)
     if not chosen:
         print(f"no trained model in {store} (make train-os-bert makes one)")

@@ -1,4 +1,4 @@
-"""Scores the floors and trained models on the 30 real articles, where this machine has them (make eval-real)."""
+"""Scores the floors and trained models on the 30 real articles (make eval-real)."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,9 +6,7 @@ from typing import Annotated
 import typer
 
 from ctiforge.pod.entry import run_program
-
-ROOT = Path(__file__).parents[1]
-ARTICLES = ROOT.parent / "shared" / "data" / "articles.jsonl"
+from real_data import real_articles
 
 
 def main(
@@ -26,9 +24,7 @@ def main(
     The other floors, the demo's base as it is and held to the answer's schema, are asked as the last
     data in --store was cut.
     """
-    if not ARTICLES.is_file():
-        print(f"the real articles are not on this machine ({ARTICLES}): nothing to score")
-        return
+    articles = real_articles()
     from rich.console import Console
 
     from ctiforge.data.testsets import read_labelled_articles
@@ -39,7 +35,7 @@ def main(
     from ctiforge.extract import evaluate
 
     console = Console(width=140)
-    records = list(read_labelled_articles(ARTICLES))
+    records = list(read_labelled_articles(articles))
     trained = models or newest(store, "train_extract/*/*/model")
     data = newest(store, "format_extract/*/*/format.json")
     floors = [("demo", False), ("demo", True)] if data else []
@@ -57,7 +53,7 @@ def main(
             extractor,
             records,
             model=ModelInfo(name=extractor.name, version=str(folder or model)),
-            test_set=evaluate.describe_test_set(ARTICLES, "real-articles@30"),
+            test_set=evaluate.describe_test_set(articles, "real-articles@30"),
         )
         print_evaluation(evaluation, console)
         file = Path(output) / f"{extractor.name.replace(', ', '-')}.json"

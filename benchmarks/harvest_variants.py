@@ -23,7 +23,7 @@ def baseline(url: str, out: Path, near_duplicates: bool) -> tuple[int, int]:
     """The same with the ORM and everything in memory; returns (rows read, articles kept)."""
     from ctiforge.data.generations import read_result
     from ctiforge.data.identity import canonical_url, content_hash, fold
-    from ctiforge.data.records import ArticleRecord
+    from ctiforge.records.article import ArticleRecord
 
     rows = read_all(url)
     records: list[ArticleRecord] = []

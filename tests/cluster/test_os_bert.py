@@ -4,10 +4,10 @@ import json
 import re
 from datetime import UTC, datetime
 
-from ctiforge.data.records import OS_LABELS
 from ctiforge.data.testsets import import_testset
 from ctiforge.demo.articles import ANNOTATOR
 from ctiforge.demo.os_articles import make_os_corpus
+from ctiforge.records.article import OS_LABELS
 from ctiforge.store.objects import ObjectStore
 from ctiforge.store.runs import load_run
 from tests.cluster.conftest import RELEASE, Place, kubectl, secret_values

@@ -11,7 +11,8 @@ import pytest
 
 from ctiforge.launcher.backend import Command, Outcome, Task
 from ctiforge.launcher.kubernetes.manifests import job_name, stage_job, work_key
-from ctiforge.store.artifacts import Manifest, read_manifest
+from ctiforge.records.artifact import Manifest
+from ctiforge.store.artifacts import read_manifest
 from ctiforge.store.objects import ObjectStore
 from tests.cluster.conftest import RELEASE, ROOT, Place, kubectl, new_place, pods_of, start_s3, stop_s3
 

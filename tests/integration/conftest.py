@@ -1,4 +1,7 @@
-"""A real S3 server (SeaweedFS), a real PostgreSQL, both from wheels, and an endpoint that does as it is told."""
+"""A real S3 server (SeaweedFS), a real PostgreSQL, both from wheels, and an endpoint that does as it is told.
+
+Each worker of pytest starts its own servers when a test first asks for them.
+"""
 
 import os
 import shutil
@@ -10,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,7 @@ from botocore.exceptions import ClientError
 
 from ctiforge.demo.database import create_tables
 from ctiforge.demo.postgres import start_postgres, stop_postgres
+from tests.ending import at_the_end
 from tests.integration.endpoint import Asked, Endpoint, Reply
 
 START_WITHIN_S = 60
@@ -94,13 +98,10 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     environment = {**os.environ, **server.environment(), "GOMEMLIMIT": "512MiB"}
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=log)
-    try:
+    with at_the_end('kill -KILL "$1"; rm -rf "$2"', process.pid, folder):
         _wait_until_it_answers(server.endpoint, process, folder / "server.log")
         yield server
-    finally:
-        process.kill()
-        process.wait()
-        shutil.rmtree(folder, ignore_errors=True)
+    process.wait()
 
 
 @pytest.fixture
@@ -189,14 +190,22 @@ def _status(url: str) -> int:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """URL of a running PostgreSQL, stopped and removed at the end of the session."""
+    with postgres_folder() as folder:
+        yield start_postgres(folder)
+
+
+@contextmanager
+def postgres_folder() -> Iterator[Path]:
+    """A folder for a PostgreSQL; a server that is started there ends with the block or with this process."""
     # pytest's own folders are closed to the user the server runs as
     folder = Path(tempfile.mkdtemp(prefix="ctiforge-postgres-"))
     folder.chmod(0o755)
-    try:
-        yield start_postgres(folder)
-    finally:
-        stop_postgres(folder)
-        shutil.rmtree(folder, ignore_errors=True)
+    # a server that is still starting ends when it misses its folder
+    with at_the_end('kill -QUIT "$(head -n 1 "$1/data/postmaster.pid")"; rm -rf "$1" || rm -rf "$1"', folder):
+        try:
+            yield folder
+        finally:
+            stop_postgres(folder)
 
 
 @pytest.fixture
@@ -204,9 +213,10 @@ def database_url(postgres_server: str) -> Iterator[str]:
     """URL of a database of the test's own, with the application's tables, empty."""
     server = psycopg2.connect(postgres_server)
     server.autocommit = True
-    url = postgres_server.rpartition("/")[0] + "/of_a_test"
+    name = f"test_{time.monotonic_ns()}"
+    url = f"{postgres_server.rpartition('/')[0]}/{name}"
     with server.cursor() as cursor:
-        cursor.execute("CREATE DATABASE of_a_test")
+        cursor.execute(f"CREATE DATABASE {name}")
     try:
         connection = psycopg2.connect(url)
         create_tables(connection)
@@ -214,5 +224,5 @@ def database_url(postgres_server: str) -> Iterator[str]:
         yield url
     finally:
         with server.cursor() as cursor:
-            cursor.execute("DROP DATABASE of_a_test WITH (FORCE)")
+            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
         server.close()

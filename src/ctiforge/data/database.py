@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from ctiforge.data.articles import Article, Execution
 from ctiforge.data.generations import parse_result
 from ctiforge.data.identity import content_hash, fold
-from ctiforge.data.records import ArticleRecord
 from ctiforge.errors import CtiforgeError, DataError, UsageError
+from ctiforge.records.article import ArticleRecord
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection

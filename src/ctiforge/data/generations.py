@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ctiforge.data.item_values import canonical_platform, canonical_type, canonical_value
-from ctiforge.observables import TYPES, Observable
+from ctiforge.records.observable import TYPES, Observable
 
 # one prompt asked for all of these before there were sub-results; network indicators came later
 SINGLE_PROMPT_TYPES = tuple(t for t in TYPES if t != "network_indicators")

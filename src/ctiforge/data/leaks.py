@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ctiforge.data.identity import canonical_url
 from ctiforge.data.near_duplicates import near_pairs_between
-from ctiforge.data.records import ArticleRecord
 from ctiforge.errors import DataError
+from ctiforge.records.article import ArticleRecord
 
 _TOGETHER = 1_000
 
@@ -53,7 +53,7 @@ def _batches(path: Path) -> Iterator[list[ArticleRecord]]:
 
 def _article(line: str, where: str) -> ArticleRecord:
     try:
-        return ArticleRecord.model_validate_json(line)
+        return ArticleRecord.read_line(line)
     except ValueError:
         raise DataError(
             f"{where}: no article with id, content and content_hash: give the records of a harvest"

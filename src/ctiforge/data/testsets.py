@@ -8,48 +8,22 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from ctiforge.data.identity import content_hash, fold
-from ctiforge.data.records import OS_LABELS, ArticleRecord
 from ctiforge.errors import DataError, UsageError
-from ctiforge.observables import Observable
+from ctiforge.records.article import OS_LABELS, ArticleRecord
+from ctiforge.records.observable import Observable
+from ctiforge.records.testset import TestSet
 from ctiforge.store.objects import ObjectStore, open_store
+from ctiforge.store.reading import read_record
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 OS_LABEL = "os_label"
 """The entry of `TestSet.labelled_types` that counts articles with an operating system's label."""
-
-
-@dataclass(frozen=True)
-class TestSet:
-    """One version of a test set; `sha256` is that of its `testset.jsonl`."""
-
-    __test__ = False
-
-    name: str
-    version: int
-    annotator: str
-    articles: int
-    labelled_types: dict[str, int]
-    """Type → articles in which it is labelled; `os_label` → those with an operating system's label."""
-    sha256: str
-    note: str = ""
-    """Where it comes from, in the words of whoever imported it."""
-
-    @property
-    def reference(self) -> str:
-        """`name@version`."""
-        return f"{self.name}@{self.version}"
-
-    @property
-    def key(self) -> str:
-        """Where the records lie in the store."""
-        return _data_key(self.name, self.version)
 
 
 def import_testset(
@@ -84,7 +58,7 @@ def import_testset(
         sha256=sha256,
         note=note,
     )
-    store.write_new(f"{_folder(name)}/{version}/testset.json", json.dumps(asdict(test_set), indent=1).encode())
+    store.write_new(f"{_folder(name)}/{version}/testset.json", test_set.to_json().encode())
     return test_set
 
 
@@ -97,7 +71,7 @@ def load_testset(store: ObjectStore, reference: str) -> tuple[TestSet, list[Arti
     data = store.read(test_set.key)
     if hashlib.sha256(data).hexdigest() != test_set.sha256:
         raise DataError(f"test set {test_set.reference} in {store.uri} is damaged: import it again under a new name")
-    return test_set, [ArticleRecord.model_validate_json(line) for line in data.splitlines() if line]
+    return test_set, [ArticleRecord.read_line(line) for line in data.splitlines() if line]
 
 
 def find_testset(store: ObjectStore, reference: str, note: str | None = None) -> TestSet | None:
@@ -185,7 +159,7 @@ def _read_line(line: str, where: str) -> ArticleRecord:
     fields["content_hash"] = content_hash(fold(row["content"]))
     fields["labelled_by"] = row.get("labelled_by", "human")
     try:
-        return ArticleRecord.model_validate(fields)
+        return ArticleRecord.model_validate(fields, extra="ignore")
     except ValidationError as error:
         first = error.errors()[0]
         raise DataError(f"{where}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
@@ -241,10 +215,7 @@ def _versions(store: ObjectStore, name: str) -> list[TestSet]:
 
 
 def _read_meta(store: ObjectStore, key: str) -> TestSet:
-    try:
-        return TestSet(**json.loads(store.read(key)))
-    except (ValueError, TypeError):
-        raise DataError(f"{store.uri}/{key} is damaged: no description of a test set") from None
+    return read_record(store, key, TestSet, "put back a copy of it")
 
 
 def _count_types(records: Sequence[ArticleRecord]) -> dict[str, int]:

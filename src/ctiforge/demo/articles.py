@@ -7,11 +7,11 @@ import hashlib
 import random
 from dataclasses import dataclass
 
-from ctiforge.data.records import ArticleRecord
 from ctiforge.demo.held_out_styles import HELD_OUT
 from ctiforge.demo.seen_styles import BENIGN_COMMANDS, SEEN
 from ctiforge.demo.style import Style
 from ctiforge.demo.values import DemoItem, Names, make_item
+from ctiforge.records.article import ArticleRecord
 
 KINDS = ("cmdline", "registry", "services", "scheduled_tasks", "process_lineage", "hunt_queries")
 ANNOTATOR = "demo generator"

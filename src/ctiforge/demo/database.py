@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from ctiforge.data.records import ArticleRecord
 from ctiforge.demo.executions import GENERATIONS, extraction_result, parse_failure
 from ctiforge.demo.os_articles import OsCorpus
+from ctiforge.records.article import ArticleRecord
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection

@@ -4,8 +4,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ctiforge.data.records import ArticleRecord
-from ctiforge.observables import Observable
+from ctiforge.records.article import ArticleRecord
+from ctiforge.records.observable import Observable
 
 GENERATIONS = ("G1", "G2", "G3", "G4", "G5")
 

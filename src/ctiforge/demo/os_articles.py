@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from ctiforge.data.identity import content_hash, fold
-from ctiforge.data.records import OS_LABELS, ArticleRecord, OsLabel
 from ctiforge.demo.articles import ANNOTATOR
 from ctiforge.demo.os_phrases import KINDS, SEEN_CUES, SEEN_FRAMES, SPOKEN, UNSEEN_CUES, UNSEEN_FRAMES, Cues
 from ctiforge.demo.os_prose import COMPOSED, SEEN_PROSE, SLOTS, UNSEEN_PROSE, Prose
 from ctiforge.demo.values import Names
+from ctiforge.records.article import OS_LABELS, ArticleRecord, OsLabel
 
 LATE_FROM = 2_000
 """The evidence of a late article begins after so many characters."""

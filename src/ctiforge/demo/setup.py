@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ctiforge.data.records import ArticleRecord
 from ctiforge.data.testsets import find_testset, import_testset
 from ctiforge.demo.articles import ANNOTATOR, DemoCorpus, make_corpus
 from ctiforge.demo.database import load_demo
 from ctiforge.demo.os_articles import OsCorpus, make_os_corpus
 from ctiforge.demo.postgres import start_postgres
 from ctiforge.errors import UsageError
+from ctiforge.records.article import ArticleRecord
 from ctiforge.store.objects import ObjectStore, open_store
 
 if TYPE_CHECKING:

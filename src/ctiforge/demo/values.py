@@ -5,7 +5,7 @@ import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ctiforge.observables import Observable
+from ctiforge.records.observable import Observable
 
 _ONSETS = [
     "b",

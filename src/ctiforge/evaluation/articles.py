@@ -8,9 +8,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from ctiforge.evaluation.matching import Match, match
-from ctiforge.observables import Observable
 from ctiforge.observables.locate import Locator
 from ctiforge.observables.values import normalise
+from ctiforge.records.observable import Observable
 
 Outcome = Literal["found", "missed", "wrong"]
 Grounding = Literal["located", "altered", "invented"]

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ctiforge.observables import Observable
 from ctiforge.observables.values import normalise, strict
+from ctiforge.records.observable import Observable
 
 PARTIAL_FROM = 0.5
 """Token overlap from which on a wrong item counts as a missed one found in part."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ctiforge.observables import Observable
+from ctiforge.records.observable import Observable
 
 PLATFORMS = ("Windows", "Linux", "MacOS")
 MOST_ITEMS = 64
@@ -73,7 +73,7 @@ def _parsed(items: Sequence[Any], types: Sequence[str], *, json_parsed: bool, sc
 
 def _observable(item: Any) -> Observable | None:
     try:
-        found = Observable.model_validate(item)
+        found = Observable.model_validate(item, extra="ignore")
     except ValidationError:
         return None
     return found if found.value.strip() else None

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from ctiforge.data.records import ArticleRecord
 from ctiforge.observables.locate import Locator
+from ctiforge.records.article import ArticleRecord
 
 Level = Literal["error", "warning"]
 

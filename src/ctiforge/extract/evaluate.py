@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ctiforge.data.records import ArticleRecord, read_records
 from ctiforge.errors import CannotGoOnError, CtiforgeError, DataError
 from ctiforge.evaluation.articles import Answers, ArticleCase, ArticleScore, score_article, training_keys
 from ctiforge.evaluation.report import Evaluation, ModelInfo, TestSetInfo, build_evaluation
@@ -17,6 +16,7 @@ from ctiforge.extract.regex_floor import NAME as REGEX
 from ctiforge.extract.regex_floor import RegexFloor
 from ctiforge.extract.windowed import plain_usage
 from ctiforge.progress import Progress
+from ctiforge.records.article import ArticleRecord, read_records
 from ctiforge.training.encoding import DEMO_MODEL
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ctiforge.data.records import ArticleRecord
 from ctiforge.extract.rendering import render_answer
-from ctiforge.observables import Observable
 from ctiforge.observables.locate import Locator, Occurrence
+from ctiforge.records.article import ArticleRecord
+from ctiforge.records.observable import Observable
 from ctiforge.training.windows import CountTokens, Pieces, Window, cut_windows, split_pieces, window_around
 
 RenderPrompt = Callable[[Sequence[str], str, bool], str]

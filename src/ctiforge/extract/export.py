@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 
-from ctiforge.data.records import ArticleRecord
 from ctiforge.evaluation.report import Evaluation, ModelInfo
 from ctiforge.extract.agent import ExtractAgent
 from ctiforge.extract.answers import answer_schema
@@ -21,6 +20,7 @@ from ctiforge.extract.prompts import load_prompt
 from ctiforge.extract.rendering import Format, guide_row, render_answer, render_prompt
 from ctiforge.extract.served import EndpointAgent
 from ctiforge.extract.windowed import plain_usage
+from ctiforge.records.article import ArticleRecord
 from ctiforge.release.chat_template import chat_template
 from ctiforge.release.export import Exported, SourceModel
 from ctiforge.release.gguf import ChatForm

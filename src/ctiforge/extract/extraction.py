@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ctiforge.observables import Observable
+from ctiforge.records.observable import Observable
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from ctiforge.data.near_duplicates import near_pairs_between
-from ctiforge.data.records import ArticleRecord, read_records
 from ctiforge.errors import DataError, UsageError
 from ctiforge.extract.examples import (
     ArticleExamples,
@@ -29,6 +28,7 @@ from ctiforge.extract.rendering import FORMATS, Format, guide_row, render_answer
 from ctiforge.extract.splits import split_by_group
 from ctiforge.extract.token_report import TokenReport, token_report, truncation_report
 from ctiforge.progress import Progress
+from ctiforge.records.article import ArticleRecord, read_records
 from ctiforge.training.encoding import count_tokens, encode_example, load_tokenizer, tokenizer_hash
 
 # Share of the room beside the prompt that the window gets; the rest is the answer's.

@@ -11,12 +11,12 @@ from typing import Any
 
 from ctiforge.data.articles import Article, Execution
 from ctiforge.data.identity import canonical_url, content_hash, fold
-from ctiforge.data.records import ArticleRecord
 from ctiforge.errors import DataError
 from ctiforge.extract.execution_agreement import agreement
 from ctiforge.extract.harvest_report import HarvestReport, KeptCounts
 from ctiforge.extract.harvest_scratch import Candidate, HarvestScratch
 from ctiforge.progress import Progress
+from ctiforge.records.article import ArticleRecord
 
 MINIMUM = 100
 RECOMMENDED = 500

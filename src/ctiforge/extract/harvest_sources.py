@@ -12,10 +12,10 @@ from typing import Any
 from ctiforge.data.articles import Article
 from ctiforge.data.database import database_url, open_database
 from ctiforge.data.json_files import JsonProblems, find_json_files, read_json_files, with_contents
-from ctiforge.data.records import ArticleRecord, read_records
 from ctiforge.errors import UsageError
 from ctiforge.extract.harvest import HarvestOptions, check_minimum, harvest
 from ctiforge.extract.harvest_report import print_report
+from ctiforge.records.article import ArticleRecord, read_records
 
 
 @dataclass(frozen=True)

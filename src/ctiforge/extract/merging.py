@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ctiforge.observables import Observable
 from ctiforge.observables.values import normalise
+from ctiforge.records.observable import Observable
 from ctiforge.training.windows import Window
 
 

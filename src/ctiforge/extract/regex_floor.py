@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 from ctiforge.extract.extraction import Extraction, Source
-from ctiforge.observables import TYPES, Observable
 from ctiforge.observables.values import normalise
+from ctiforge.records.observable import TYPES, Observable
 
 NAME = "regex"
 _LONGEST_COMMAND = 1500

@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol, get_args
 
 from ctiforge.errors import UsageError
 from ctiforge.extract.prompts import Prompt
-from ctiforge.observables import Observable
+from ctiforge.records.observable import Observable
 
 Format = Literal["messages", "alpaca", "chatml", "simple"]
 FORMATS: tuple[Format, ...] = get_args(Format)

@@ -17,7 +17,7 @@ from ctiforge.extract.extraction import Extraction, Source, WindowAnswer
 from ctiforge.extract.prepared import Usage
 from ctiforge.extract.rendering import render_prompt
 from ctiforge.extract.windowed import LEAST_ANSWER_TOKENS, Job, RawAnswer, WindowedExtractor
-from ctiforge.observables import Observable
+from ctiforge.records.observable import Observable
 from ctiforge.training.encoding import count_tokens, encode_prompt
 
 Asked = TypeVar("Asked")

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ctiforge.data.records import ArticleRecord
+from ctiforge.records.article import ArticleRecord
 
 _LENGTH_STEPS = (2_000, 8_000, 32_000)
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ctiforge.data.records import ArticleRecord, read_records
 from ctiforge.errors import DataError, UsageError
 from ctiforge.extract.harvest import HarvestOptions
 from ctiforge.extract.harvest_sources import Sources, harvest_sources
 from ctiforge.observables.locate import Locator
+from ctiforge.records.article import ArticleRecord, read_records
 
 _CONTEXT = 80
 _LENGTHS = (2_000, 8_000, 32_000)

@@ -13,7 +13,7 @@ from ctiforge.extract.merging import merge_windows
 from ctiforge.extract.prepared import Usage
 from ctiforge.extract.prompts import load_prompt
 from ctiforge.extract.rendering import Format
-from ctiforge.observables import TYPES, Observable
+from ctiforge.records.observable import TYPES, Observable
 from ctiforge.training.windows import CountTokens, Window, cut_windows, split_pieces
 
 LEAST_ANSWER_TOKENS = 16

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ctiforge.launcher.plan import Answer
-from ctiforge.store.runs import Cause
+from ctiforge.records.run import Cause
 
 LAST_LINES = 20
 

@@ -5,10 +5,10 @@ import tempfile
 from pathlib import Path
 
 from ctiforge.launcher.lines import LineStage
+from ctiforge.records.run import StageRecord
 from ctiforge.settings import Settings
 from ctiforge.store.artifacts import fetch
 from ctiforge.store.fingerprint import SHORT
-from ctiforge.store.runs import StageRecord
 
 
 def evaluations_folder(settings: Settings) -> Path:

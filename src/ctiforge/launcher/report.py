@@ -3,9 +3,10 @@
 from datetime import datetime
 
 from ctiforge.errors import ExitCode
+from ctiforge.records.run import RunRecord, StageRecord
 from ctiforge.store.fingerprint import SHORT
 from ctiforge.store.objects import ObjectStore
-from ctiforge.store.runs import RunRecord, StageRecord, load_run, run_ids
+from ctiforge.store.runs import load_run, run_ids
 
 SHOWN = 20
 

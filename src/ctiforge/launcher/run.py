@@ -26,12 +26,13 @@ from ctiforge.launcher.plan import (
 )
 from ctiforge.launcher.view import LiveView
 from ctiforge.launcher.webhook import send
+from ctiforge.records.run import RunRecord, StageRecord
 from ctiforge.settings import Settings
 from ctiforge.store.artifacts import artifact_key, fetch
 from ctiforge.store.fingerprint import SHORT
 from ctiforge.store.models import Registry
 from ctiforge.store.objects import ObjectStore, open_store
-from ctiforge.store.runs import RunRecord, StageRecord, load_run, new_run, save_run
+from ctiforge.store.runs import load_run, new_run, save_run
 
 DEMO = "demo"
 DEMO_DATABASE = "demo_database"

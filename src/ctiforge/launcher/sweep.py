@@ -18,10 +18,12 @@ from ctiforge.launcher.lines import LINES, SWEEPS, LineStage
 from ctiforge.launcher.plan import check_flags, describe, flags_given, make_plan
 from ctiforge.launcher.run import MEANINGS, LineRun, StageFailedError, drive
 from ctiforge.launcher.signals import HeldSignals
-from ctiforge.launcher.sweep_report import Trained, make_sweep, plain_text, write_sweep
+from ctiforge.launcher.sweep_report import make_sweep, plain_text, write_sweep
+from ctiforge.records.run import StageRecord
+from ctiforge.records.sweep import Trained
 from ctiforge.settings import Settings
 from ctiforge.store.artifacts import fetch
-from ctiforge.store.runs import StageRecord, save_run
+from ctiforge.store.runs import save_run
 
 Grid = Mapping[str, Sequence[str]]
 """Flag (with underscores) → values, as they were written."""

@@ -4,57 +4,10 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator
+from ctiforge.records.sweep import Sweep, Trained
 
-from ctiforge.store.runs import State
-
-CHOSEN_ON = "chosen on the validation loss alone: nothing of a test set was read"
 NO_PICTURE = "no picture: matplotlib is not installed here (it comes with ctiforge[train])"
-
-
-def _finite(value: Any) -> Any:
-    return value if isinstance(value, int | float) and math.isfinite(value) else None
-
-
-class Trained(BaseModel):
-    """One point, as its training ended."""
-
-    stage: str
-    parameters: dict[str, str]
-    state: State
-    fingerprint: str | None = None
-    artifact: str | None = None
-    validation_loss: Annotated[float | None, BeforeValidator(_finite)] = None
-    """The best of the training, in nats; None where there is none, or none that is a number."""
-    best_step: int | None = None
-    seconds: float | None = None
-    """What the training took, this time or when it was cached."""
-    measured_with: dict[str, Any] = {}
-    """What decides what the loss means: losses of points that differ here do not compare."""
-    problem: str | None = None
-    """Why it failed."""
-
-
-class Sweep(BaseModel):
-    """All points of a sweep, best first."""
-
-    id: str
-    line: str
-    program: str
-    chosen_on: str = CHOSEN_ON
-    notes: list[str] = []
-    winner: str | None = None
-    """The stage of the best point; None where no point has a loss."""
-    evaluate_with: str | None = None
-    """The command that evaluates it on the test set."""
-    points: list[Trained]
-
-    @property
-    def best(self) -> Trained | None:
-        """The winner."""
-        return self.points[0] if self.winner else None
 
 
 def make_sweep(sweep_id: str, line: str, program: str, points: Sequence[Trained]) -> Sweep:
@@ -67,7 +20,7 @@ def make_sweep(sweep_id: str, line: str, program: str, points: Sequence[Trained]
 def write_sweep(sweep: Sweep, folder: Path) -> str | None:
     """Write `sweep.json`, `sweep.md` and `sweep.png`; gives back why there is no picture, None when there is one."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "sweep.json").write_text(sweep.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    sweep.write(folder)
     (folder / "sweep.md").write_text(markdown(sweep), encoding="utf-8")
     # one of an earlier try of the same sweep would tell of other points
     (folder / "sweep.png").unlink(missing_ok=True)

@@ -4,7 +4,7 @@ import json
 import urllib.error
 import urllib.request
 
-from ctiforge.store.runs import RunRecord
+from ctiforge.records.run import RunRecord
 
 TIMEOUT_S = 10
 

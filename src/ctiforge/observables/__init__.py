@@ -1,5 +1,1 @@
-"""The vocabulary of the Extract Agent: what an observable is, its canonical form, where it stands in a text."""
-
-from ctiforge.observables.types import PLATFORMS, TYPES, Observable
-
-__all__ = ["PLATFORMS", "TYPES", "Observable"]
+"""Observables in a text: their canonical form, and where they stand."""

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 
 from ctiforge.data.identity import content_hash, fold
-from ctiforge.osbert.records import LabelledArticle
+from ctiforge.records.os_article import LabelledArticle
 
 _DROPPED = 0.2
 _MASKED = 0.5

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ctiforge.data.records import OS_LABELS, OsLabel
 from ctiforge.osbert.base import resolve_encoder
 from ctiforge.osbert.embedding import article_means, embed_windows, load_frozen
 from ctiforge.osbert.frozen import WEIGHTS, load_baseline
@@ -17,6 +16,7 @@ from ctiforge.osbert.labelling.keywords import decide, find_evidence
 from ctiforge.osbert.model import load_trained, window_batches
 from ctiforge.osbert.pooling import pool
 from ctiforge.osbert.windows import EncodedArticle, encode_articles
+from ctiforge.records.article import OS_LABELS, OsLabel
 from ctiforge.training.encoding import load_tokenizer
 from ctiforge.training.models import pick_device
 

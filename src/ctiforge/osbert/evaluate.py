@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ctiforge.data.records import OS_LABELS
 from ctiforge.data.testsets import read_labelled_articles
 from ctiforge.errors import DataError
 from ctiforge.evaluation.classification import Case, ClassifierEvaluation, Measure, Row, RowKind, score_row
@@ -16,8 +15,9 @@ from ctiforge.evaluation.report import ModelInfo, TestSetInfo
 from ctiforge.osbert.detectors import Detector, FineTuned, Frozen, Keywords, Majority, load_detector
 from ctiforge.osbert.frozen import CLASSIFIERS
 from ctiforge.osbert.prepared import class_counts
-from ctiforge.osbert.records import read_labelled
 from ctiforge.progress import Progress
+from ctiforge.records.article import OS_LABELS
+from ctiforge.records.os_article import read_labelled
 
 _TIMED = 20
 """Articles that are detected one by one for the latency."""

@@ -11,8 +11,8 @@ from ctiforge.errors import UsageError
 from ctiforge.osbert.embedding import Floats, embed_articles, load_frozen
 from ctiforge.osbert.model import FILE_NAME
 from ctiforge.osbert.prepared import check_classes, check_no_leak, class_counts, labeler_of
-from ctiforge.osbert.records import read_labelled
 from ctiforge.osbert.windows import WindowSize, encode_articles
+from ctiforge.records.os_article import read_labelled
 from ctiforge.training.encoding import load_tokenizer
 from ctiforge.training.models import pick_device
 

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from ctiforge.data.articles import Article
 from ctiforge.data.identity import content_hash, fold
 from ctiforge.data.near_duplicates import DuplicateIndex
-from ctiforge.data.records import ArticleRecord
+from ctiforge.records.article import ArticleRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 
-from ctiforge.data.records import OS_LABELS
 from ctiforge.evaluation.classification import ClassCounts, macro_f1
 from ctiforge.osbert.model import ArticleRow, last_linear, window_batches
 from ctiforge.osbert.pooling import Pooling, pool
 from ctiforge.progress import Progress
+from ctiforge.records.article import OS_LABELS
 
 _STEPS = 300
 _CHECK_EVERY = 10

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from ctiforge.data.records import OS_LABELS
 from ctiforge.errors import UsageError
 from ctiforge.osbert.pooling import Pooling, pool
 from ctiforge.osbert.windows import TOKENS_TOGETHER_ON_CPU, EncodedArticle, WindowSize, check_window, read_together
+from ctiforge.records.article import OS_LABELS
 from ctiforge.training.encoding import cannot_load
 from ctiforge.training.models import only_errors
 

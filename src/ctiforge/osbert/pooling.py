@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 import torch
 
-from ctiforge.data.records import OS_LABELS
+from ctiforge.records.article import OS_LABELS
 
 Pooling = Literal["noisy-or", "mean", "max"]
 POOLINGS: tuple[Pooling, ...] = get_args(Pooling)

@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from ctiforge.data.articles import Article
-from ctiforge.data.records import OS_LABELS, ArticleRecord
 from ctiforge.errors import DataError
 from ctiforge.osbert.augment import augment
 from ctiforge.osbert.gather import Candidate, gather
 from ctiforge.osbert.labelling.agreement import Agreement, agreement
 from ctiforge.osbert.labelling.review import ReviewRow, write_review
+from ctiforge.osbert.opinions import Labeler, Opinion, Unlabelled
 from ctiforge.osbert.prepared import MINIMUM, PARTS, RECOMMENDED, class_counts
-from ctiforge.osbert.records import Labeler, LabelledArticle, Opinion, Unlabelled
 from ctiforge.osbert.splits import balance, split
 from ctiforge.progress import Progress
+from ctiforge.records.article import OS_LABELS, ArticleRecord
+from ctiforge.records.os_article import LabelledArticle
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from ctiforge.data.records import OS_LABELS
 from ctiforge.errors import DataError
-from ctiforge.osbert.records import LabelledArticle
+from ctiforge.records.article import OS_LABELS
+from ctiforge.records.os_article import LabelledArticle
 
 PARTS = ("train", "validation", "test")
 MINIMUM = 50

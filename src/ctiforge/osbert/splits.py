@@ -4,8 +4,8 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ctiforge.data.records import OS_LABELS
-from ctiforge.osbert.records import LabelledArticle
+from ctiforge.records.article import OS_LABELS
+from ctiforge.records.os_article import LabelledArticle
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 
-from ctiforge.data.records import OS_LABELS
 from ctiforge.errors import UsageError
 from ctiforge.osbert.head import Start, fit_starts, start_from
 from ctiforge.osbert.model import (
@@ -22,8 +21,9 @@ from ctiforge.osbert.model import (
 )
 from ctiforge.osbert.pooling import POOLINGS, Pooling
 from ctiforge.osbert.prepared import check_classes, check_no_leak, class_counts, labeler_of
-from ctiforge.osbert.records import LabelledArticle, read_labelled
 from ctiforge.osbert.windows import WindowSize, encode_articles
+from ctiforge.records.article import OS_LABELS
+from ctiforge.records.os_article import LabelledArticle, read_labelled
 from ctiforge.store.checkpoints import Checkpoints
 from ctiforge.training.batches import Rows
 from ctiforge.training.encoding import load_tokenizer

@@ -68,10 +68,10 @@ def main(
 def find(inputs: dict[str, Path], model: str) -> "list[Finding]":
     """Every finding about the inputs that are there."""
     from ctiforge.data.leaks import find_leaks
-    from ctiforge.data.records import read_records
     from ctiforge.extract import data_check
     from ctiforge.extract.prepared import read_description
     from ctiforge.extract.template_check import check_template
+    from ctiforge.records.article import read_records
     from ctiforge.training.encoding import load_tokenizer
 
     findings: list[Finding] = []

@@ -8,7 +8,8 @@ from ctiforge.pod.entry import exit_on_error
 from ctiforge.programs.flags import LineArgument, StoreFlag
 
 if TYPE_CHECKING:
-    from ctiforge.store.models import Move, Registry
+    from ctiforge.records.registry import Move
+    from ctiforge.store.models import Registry
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 

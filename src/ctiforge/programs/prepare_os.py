@@ -59,9 +59,9 @@ def main(
 
     def work(dirs: StageDirs) -> dict[str, Any]:
         from ctiforge.data.database import database_url, open_database
-        from ctiforge.data.records import read_records
         from ctiforge.osbert.labelling.labelers import Endpoint, make_labelers
         from ctiforge.osbert.prepare import check_minimum, prepare
+        from ctiforge.records.article import read_records
 
         held_out = [
             (f"in test set {name.removeprefix('test_set:')}, or near to it", record)

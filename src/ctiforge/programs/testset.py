@@ -24,8 +24,8 @@ def create(
     seed: int = 0,
 ) -> None:
     """Sample articles by length, type and platform into a file to review: correct it, name the annotator, import it."""
-    from ctiforge.data.records import OS_LABELS
     from ctiforge.extract.testset_review import write_review
+    from ctiforge.records.article import OS_LABELS
 
     written = write_review(input, output, size, seed)
     print(

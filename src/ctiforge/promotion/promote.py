@@ -9,10 +9,11 @@ from ctiforge.evaluation.gate import Check, Decision, Rules, check_same_test_set
 from ctiforge.evaluation.gate_sides import Scored, read_floor, read_side
 from ctiforge.evaluation.report import TestSetInfo
 from ctiforge.promotion.training import TRAINED_ON, check_leaks, test_articles, training_files
+from ctiforge.records.registry import Candidate, ModelRecord
 from ctiforge.store.artifacts import Input, artifact_key, fetch, read_manifest
 from ctiforge.store.fingerprint import SHORT, content_hash
 from ctiforge.store.lineage import Lineage, trace
-from ctiforge.store.models import Candidate, ModelRecord, Registry, Standing
+from ctiforge.store.models import Registry, Standing
 from ctiforge.store.objects import ObjectStore
 
 

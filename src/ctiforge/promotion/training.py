@@ -5,10 +5,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ctiforge.data.leaks import find_leaks
-from ctiforge.data.records import ArticleRecord
 from ctiforge.data.testsets import find_testset, load_testset, read_labelled_articles
 from ctiforge.errors import GateError, UsageError
 from ctiforge.evaluation.report import TestSetInfo
+from ctiforge.records.article import ArticleRecord
 from ctiforge.store.artifacts import fetch
 from ctiforge.store.lineage import Lineage
 from ctiforge.store.objects import ObjectStore, hash_file

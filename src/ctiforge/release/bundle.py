@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ctiforge.errors import DataError
+from ctiforge.records.artifact import FileEntry
 from ctiforge.release.records import Evaluated, ModelNote, public_name, read_record
-from ctiforge.store.objects import FileEntry, hash_file
+from ctiforge.store.objects import hash_file
 
 CARD = "README.md"
 EVALUATION = "evaluation.json"

@@ -8,15 +8,18 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from ctiforge.data.testsets import TestSet, find_testset, load_testset
+from ctiforge.data.testsets import find_testset, load_testset
 from ctiforge.errors import CtiforgeError, DataError
 from ctiforge.evaluation.classification import ClassifierEvaluation, read_classifier_evaluation
 from ctiforge.evaluation.gate import Decision
 from ctiforge.evaluation.report import Evaluation, TestSetInfo, read_evaluation
+from ctiforge.records.artifact import Manifest
+from ctiforge.records.run import RunRecord, StageRecord
+from ctiforge.records.testset import TestSet
 from ctiforge.reporting.records import Formatted, Harvest, LogLine, Prepared, Training
-from ctiforge.store.artifacts import Input, Manifest, fetch_input, find_input
+from ctiforge.store.artifacts import Input, fetch_input, find_input
 from ctiforge.store.objects import ObjectStore
-from ctiforge.store.runs import RunRecord, StageRecord, load_run
+from ctiforge.store.runs import load_run
 
 Read = TypeVar("Read")
 Kind = TypeVar("Kind", bound=BaseModel)

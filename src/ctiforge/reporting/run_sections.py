@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
+from ctiforge.records.artifact import Manifest
+from ctiforge.records.run import StageRecord
 from ctiforge.reporting import words
 from ctiforge.reporting.charts import loss_chart, rate_chart
 from ctiforge.reporting.reading import RunFiles
 from ctiforge.reporting.records import Harvest, Prepared, Training
 from ctiforge.reporting.view import Block, Cell, Column, Facts, Section, Table
-from ctiforge.store.artifacts import Manifest
 from ctiforge.store.fingerprint import SHORT
-from ctiforge.store.runs import StageRecord
 
 _OF_A_KIND = 12
 """Rows of a table of reasons; the rest is added up."""

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 
 from ctiforge.evaluation.comparison import Verdict as Judgement
 from ctiforge.evaluation.statistics import LEVEL
+from ctiforge.records.run import StageRecord
 from ctiforge.reporting import words
 from ctiforge.reporting.gate_section import gate_mark
 from ctiforge.reporting.reading import RunFiles
 from ctiforge.reporting.view import Mark, Verdict
-from ctiforge.store.runs import StageRecord
 
 SENTENCES: Mapping[Judgement, str] = {
     "better": "The new model is better than the {other}: {figure} {after} instead of {before}, {difference}",

@@ -9,51 +9,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ctiforge.errors import StoreError, UsageError
+from ctiforge.records.artifact import FileEntry, Manifest
 from ctiforge.store.fingerprint import content_hash
-from ctiforge.store.objects import FileEntry, ObjectStore, hash_file, open_store
+from ctiforge.store.objects import ObjectStore, hash_file, open_store
+from ctiforge.store.reading import read_record
 
-MANIFEST = "manifest.json"
 USED = "used"
 """Beside a manifest: when somebody last planned with the artifact."""
-
-
-class InputEntry(BaseModel):
-    """An input as the manifest remembers it: where it was and the hash of its content."""
-
-    uri: str
-    content: str
-
-
-class Manifest(BaseModel):
-    """What an artifact is made of and how it came to be."""
-
-    model_config = ConfigDict(frozen=True)
-
-    format: int = 1
-    stage: str
-    version: int
-    fingerprint: str
-    attempt: str
-    """The folder, beside the manifest, that holds the files; "" where they lie beside it."""
-    files: dict[str, FileEntry]
-    parameters: dict[str, Any]
-    inputs: dict[str, InputEntry]
-    packages: dict[str, str]
-    python: str
-    git_commit: str | None = None
-    image: str | None = None
-    summary: dict[str, Any]
-    started_at: datetime
-    seconds: float
-
-    def key(self, name: str) -> str:
-        """The key of a file, relative to the manifest's folder."""
-        return f"{self.attempt}/{name}" if self.attempt else name
 
 
 @dataclass(frozen=True)
@@ -75,13 +39,11 @@ def artifact_key(stage: str, fingerprint: str) -> str:
 
 def read_manifest(store: ObjectStore, folder: str = "") -> Manifest | None:
     """The manifest in this folder of the store, None where there is none; StoreError when it is damaged."""
-    key = f"{folder}/{MANIFEST}".lstrip("/")
+    key = f"{folder}/{Manifest.NAME}".lstrip("/")
     try:
-        return Manifest.model_validate_json(store.read(key))
+        return read_record(store, key, Manifest, "delete it and run the same command again")
     except FileNotFoundError:
         return None
-    except ValidationError:
-        raise StoreError(f"{store.uri}/{key} is damaged; delete it and run the same command again") from None
 
 
 def find_standing(store: ObjectStore, folder: str) -> Manifest | None:
@@ -113,7 +75,7 @@ def publish(store: ObjectStore, out: Path, manifest: Manifest) -> Manifest:
         raise
     ours = manifest.model_copy(update={"files": files})
     # its answer is not asked: a reply lost on the way makes our own write look like another's
-    store.write_new(f"{folder}/{MANIFEST}", ours.model_dump_json(indent=1).encode())
+    store.write_new(f"{folder}/{Manifest.NAME}", ours.to_json().encode())
     winner = read_manifest(store, folder)
     if winner is None:
         raise StoreError(
@@ -178,7 +140,7 @@ def copy_out(folder: Path, output: str, manifest: Manifest) -> None:
         return
     for name in manifest.files:
         target.upload(folder / name, name)
-    target.write(MANIFEST, flat.model_dump_json(indent=1).encode())
+    target.write(Manifest.NAME, flat.to_json().encode())
 
 
 def read_manifest_if_valid(store: ObjectStore) -> Manifest | None:
@@ -239,7 +201,7 @@ def _remove_attempts(store: ObjectStore, folder: str, *, keep: str | None, only:
 def _damage(found: Input, name: str) -> str:
     if not found.manifest:
         return f"{found.uri}: {name} changed while it was read; run the same command again"
-    what = f"{found.uri}: {name} is damaged (not the content that {MANIFEST} names)"
+    what = f"{found.uri}: {name} is damaged (not the content that {Manifest.NAME} names)"
     if found.manifest.attempt:
         return f"{what}; delete that artifact's folder and run again to make it anew"
-    return f"{what}; if you changed it on purpose, delete {MANIFEST} there"
+    return f"{what}; if you changed it on purpose, delete {Manifest.NAME} there"

@@ -17,57 +17,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from ctiforge.errors import CannotGoOnError, StoreError
+from ctiforge.errors import CannotGoOnError, DataError, StoreError
 from ctiforge.progress import warn
-from ctiforge.store.objects import FileEntry, ObjectStore, hash_file
+from ctiforge.records.artifact import FileEntry
+from ctiforge.records.checkpoint import Attempt, Checkpoint, StoredFile
+from ctiforge.store.objects import ObjectStore, hash_file
 
 KEEP = 2
 FRUITLESS_ATTEMPTS = 3
-MANIFEST = "manifest.json"
-
-
-class Attempt(BaseModel):
-    """What an attempt says of itself when it begins."""
-
-    model_config = ConfigDict(frozen=True)
-
-    number: int
-    token: str
-    """Tells its own write from another's."""
-    accepts: tuple[str, ...]
-    """The checkpoints, `<attempt>/<step>`, newest first, that it may go on from."""
-    step: int
-    """Of the checkpoint it goes on from; 0: from the beginning."""
-    settings: str
-    """How it uses the machine: an attempt that uses it otherwise may fare better."""
-    gave_up: bool = False
-
-
-class StoredFile(BaseModel):
-    """A file of a checkpoint: its key below the checkpoints' folder, size in bytes and SHA-256."""
-
-    model_config = ConfigDict(frozen=True)
-
-    key: str
-    size: int
-    sha256: str
-
-
-class Checkpoint(BaseModel):
-    """The manifest of a whole checkpoint."""
-
-    model_config = ConfigDict(frozen=True)
-
-    attempt: int
-    step: int
-    files: dict[str, StoredFile]
-
-    @property
-    def id(self) -> str:
-        """`<attempt>/<step>`."""
-        return f"{self.attempt}/{self.step}"
 
 
 class Checkpoints:
@@ -126,7 +83,7 @@ class Checkpoints:
             return False
         stored = {name: self._upload(path, f"{ours.number}/{step}/{name}") for name, path in files.items()}
         checkpoint = Checkpoint(attempt=ours.number, step=step, files=stored)
-        self.store.write(self._key(f"{checkpoint.id}/{MANIFEST}"), checkpoint.model_dump_json(indent=1).encode())
+        self.store.write(self._key(f"{checkpoint.id}/{Checkpoint.NAME}"), checkpoint.to_json().encode())
         self._saved = [checkpoint, *(each for each in self._saved if each.id != checkpoint.id)][:KEEP]
         self._prune()
         return True
@@ -153,8 +110,8 @@ class Checkpoints:
         for number in sorted(_numbers(keys)):
             key = self._key(f"attempts/{number}.json")
             try:
-                found.append(Attempt.model_validate_json(self.store.read(key)))
-            except ValidationError:
+                found.append(Attempt.parse(self.store.read(key), key))
+            except DataError:
                 raise StoreError(f"{self.store.uri}/{key} is damaged; delete {self.folder} to begin anew") from None
         return found
 
@@ -168,8 +125,8 @@ class Checkpoints:
         return [found for each in ids if (found := self._manifest(each))]
 
     def _manifest(self, checkpoint: str) -> Checkpoint | None:
-        with suppress(FileNotFoundError, ValidationError):
-            return Checkpoint.model_validate_json(self.store.read(self._key(f"{checkpoint}/{MANIFEST}")))
+        with suppress(FileNotFoundError, DataError):
+            return Checkpoint.parse(self.store.read(self._key(f"{checkpoint}/{Checkpoint.NAME}")), checkpoint)
         return None
 
     def _fetch_newest(self, checkpoints: Sequence[Checkpoint], into: Path) -> list[Checkpoint]:
@@ -197,10 +154,10 @@ class Checkpoints:
 
     def _take(self, ours: Attempt) -> bool:
         key = self._key(f"attempts/{ours.number}.json")
-        if self.store.write_new(key, ours.model_dump_json(indent=1).encode()):
+        if self.store.write_new(key, ours.to_json().encode()):
             return True
         # a reply lost on the way makes our own write look like another's
-        return Attempt.model_validate_json(self.store.read(key)).token == ours.token
+        return Attempt.parse(self.store.read(key), key).token == ours.token
 
     def _upload(self, path: Path, key: str) -> StoredFile:
         status = path.stat()
@@ -213,7 +170,7 @@ class Checkpoints:
     def _prune(self) -> None:
         """Remove what neither the kept checkpoints nor a later attempt can need."""
         ours = self._begun().number
-        kept = {f"{each.id}/{MANIFEST}" for each in self._saved}
+        kept = {f"{each.id}/{Checkpoint.NAME}" for each in self._saved}
         kept |= {file.key for each in self._saved for file in each.files.values()}
         self._uploaded = {same: file for same, file in self._uploaded.items() if file.key in kept}
         for key in sorted(self._keys(), key=_readable_last):
@@ -252,9 +209,9 @@ def _interrupted(keys: Sequence[str]) -> set[int]:
 
 
 def _is_manifest(key: str, attempt: int) -> bool:
-    return key.startswith(f"{attempt}/") and key.endswith(f"/{MANIFEST}")
+    return key.startswith(f"{attempt}/") and key.endswith(f"/{Checkpoint.NAME}")
 
 
 def _readable_last(key: str) -> tuple[bool, bool, str]:
     """Sorts for removal: first the manifests, so that a checkpoint half removed is none; last the attempts."""
-    return (key.startswith("attempts/"), not key.endswith(f"/{MANIFEST}"), key)
+    return (key.startswith("attempts/"), not key.endswith(f"/{Checkpoint.NAME}"), key)

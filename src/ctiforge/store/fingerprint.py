@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ctiforge.store.objects import FileEntry
+from ctiforge.records.artifact import FileEntry
 
 SHORT = 12
 """Hex digits of a fingerprint that names and labels carry."""

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from ctiforge.errors import UsageError
-from ctiforge.store.artifacts import MANIFEST
+from ctiforge.records.artifact import Manifest
+from ctiforge.records.run import RunRecord
 from ctiforge.store.objects import ObjectInfo, ObjectStore
-from ctiforge.store.runs import RunRecord, read_runs
+from ctiforge.store.runs import read_runs
 
 YOUNG = timedelta(days=7)
 """Nothing younger is removed: long enough for whatever is being made or planned."""
@@ -66,7 +67,7 @@ def find_garbage(store: ObjectStore, keep_runs: int, now: datetime | None = None
     kept |= {thing.name for thing in things if thing.kind == "runs" and thing.modified >= young}
     pins = [each.model_dump_json() for each in runs if each.id in kept]
     pins += [_read(store, info.key) for info in store.list("models")]
-    stay = needed(things, pins, lambda thing: _read(store, f"{thing.folder}/{MANIFEST}"))
+    stay = needed(things, pins, lambda thing: _read(store, f"{thing.folder}/{Manifest.NAME}"))
     stay |= {f"runs/{run_id}" for run_id in (*kept, *broken)}
     gone = [thing for thing in things if thing.folder not in stay and thing.modified < young]
     return sorted(gone, key=lambda thing: (-thing.size, thing.folder))
@@ -127,7 +128,7 @@ def total(things: Iterable[Thing]) -> Mapping[str, tuple[int, int]]:
 
 
 def _remove(store: ObjectStore, thing: Thing) -> bool:
-    manifest = f"{thing.folder}/{MANIFEST}"
+    manifest = f"{thing.folder}/{Manifest.NAME}"
     standing = _read(store, manifest)
     if _is_used(store, thing):
         return False

@@ -3,31 +3,15 @@
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
-from ctiforge.store.artifacts import InputEntry, Manifest, read_manifest
+from ctiforge.records.artifact import InputEntry, Manifest
+from ctiforge.records.registry import Step
+from ctiforge.store.artifacts import read_manifest
 from ctiforge.store.fingerprint import SHORT, content_hash
 from ctiforge.store.objects import ObjectStore, open_store
 
 _ARTIFACT = re.compile(r"(?:^|/)(artifacts/[^/]+/[0-9a-f]{64})(?:/(.+))?$")
-
-
-class Step(BaseModel):
-    """One stage's artifact and what it was made of."""
-
-    model_config = ConfigDict(frozen=True)
-
-    stage: str
-    version: int
-    fingerprint: str
-    uri: str
-    inputs: dict[str, InputEntry]
-    git_commit: str | None
-    image: str | None
-    started_at: datetime
 
 
 @dataclass(frozen=True)

@@ -9,85 +9,19 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, TypeVar
-
-from pydantic import BaseModel, ConfigDict, ValidationError
+from typing import Literal
 
 from ctiforge.errors import GateError, StoreError, UsageError
+from ctiforge.records.registry import Candidate, Champion, ModelRecord, Move
 from ctiforge.store.fingerprint import SHORT
-from ctiforge.store.lineage import Step
 from ctiforge.store.objects import ObjectStore
+from ctiforge.store.reading import parse_record, read_record
 
-Kind = TypeVar("Kind", bound=BaseModel)
+MEND = "put back a copy of it, or ask for help"
 
 
 class OvertakenError(GateError):
     """Another promotion or rollback came first."""
-
-
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class Candidate(_Record):
-    """A model that the gate let through, as it is registered."""
-
-    name: str
-    artifact: str
-    """Its URI."""
-    fingerprint: str | None
-    """None where no stage made it."""
-    content: str
-    """The hash of its files."""
-    git_commit: str | None
-    image: str | None
-    """Those that it was trained with."""
-    lineage: tuple[Step, ...]
-    test_set: dict[str, Any]
-    decision: dict[str, Any]
-
-
-class ModelRecord(Candidate):
-    """One version, as `model.json` holds it."""
-
-    line: str
-    version: int
-    registered_at: datetime
-
-
-class Move(_Record):
-    """One change of the champion."""
-
-    at: datetime
-    what: Literal["promoted", "rolled back"]
-    version: int
-    previous: int | None
-    why: str
-
-
-class Champion(_Record):
-    """`champion.json`: the version in use, and all that led to it, oldest first."""
-
-    version: int
-    history: tuple[Move, ...]
-
-    def before(self) -> int | None:
-        """The version that was in use before this one, not counting what was rolled back; None where none was."""
-        stack: list[int] = []
-        for move in self.history:
-            if move.version in stack:
-                del stack[stack.index(move.version) :]
-            stack.append(move.version)
-        return stack[-2] if len(stack) > 1 else None
-
-    def ever(self) -> tuple[int, ...]:
-        """Every version that was in use, each once."""
-        return tuple(dict.fromkeys(move.version for move in self.history))
-
-    def rolled_back(self, version: int) -> Move | None:
-        """The rollback that took this version out of use, where nothing has brought it back since."""
-        last = next((move for move in reversed(self.history) if version in (move.version, move.previous)), None)
-        return last if last and last.what == "rolled back" and last.previous == version else None
 
 
 @dataclass(frozen=True)
@@ -112,19 +46,19 @@ class Registry:
             data, tag = self._store.read_with_tag(self._champion_key)
         except FileNotFoundError:
             return Standing(None, None)
-        return Standing(self._parsed(Champion, data, self._champion_key), tag)
+        return Standing(parse_record(self._store, self._champion_key, Champion, data, MEND), tag)
 
     def versions(self) -> list[ModelRecord]:
         """All of them, oldest first."""
         keys = [each.key for each in self._store.list(self._folder) if each.key.endswith("/model.json")]
-        found = [self._parsed(ModelRecord, self._store.read(key), key) for key in keys]
+        found = [read_record(self._store, key, ModelRecord, MEND) for key in keys]
         return sorted(found, key=lambda each: each.version)
 
     def get(self, version: int) -> ModelRecord:
         """This version. Raises UsageError, naming those that exist, where there is none."""
         key = f"{self._folder}/{version}/model.json"
         try:
-            return self._parsed(ModelRecord, self._store.read(key), key)
+            return read_record(self._store, key, ModelRecord, MEND)
         except FileNotFoundError:
             known = ", ".join(str(each.version) for each in self.versions()) or "none"
             raise UsageError(
@@ -149,7 +83,7 @@ class Registry:
                 registered_at=datetime.now(UTC),
             )
             # its answer is not asked: a reply lost on the way makes our own write look like another's
-            self._store.write_new(f"{self._folder}/{record.version}/model.json", _json(record))
+            self._store.write_new(f"{self._folder}/{record.version}/model.json", record.to_json().encode())
 
     def promote(self, version: int, standing: Standing, why: str) -> Champion:
         """Make the version the champion. Raises OvertakenError where it changed since `standing`."""
@@ -198,7 +132,7 @@ class Registry:
         before = standing.champion
         previous, history = (before.version, before.history) if before else (None, ())
         move = Move(at=datetime.now(UTC), what=what, version=version, previous=previous, why=why)
-        data = _json(Champion(version=version, history=(*history, move)))
+        data = Champion(version=version, history=(*history, move)).to_json().encode()
         if standing.tag is None:
             self._store.write_new(self._champion_key, data)
         else:
@@ -215,12 +149,6 @@ class Registry:
             )
         return stands
 
-    def _parsed(self, kind: type[Kind], data: bytes, key: str) -> Kind:
-        try:
-            return kind.model_validate_json(data)
-        except ValidationError:
-            raise StoreError(f"{self._store.uri}/{key} is damaged: put back a copy of it, or ask for help") from None
-
     @property
     def _champion_key(self) -> str:
         return f"{self._folder}/champion.json"
@@ -231,7 +159,3 @@ class Registry:
 
     def _comparisons_key(self, test_set_hash: str) -> str:
         return f"{self._folder}/comparisons/{test_set_hash}"
-
-
-def _json(record: BaseModel) -> bytes:
-    return record.model_dump_json(indent=1).encode()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ctiforge.errors import StoreError, UsageError
+from ctiforge.records.artifact import FileEntry
 
 CHUNK = 8 * 1024 * 1024
 PARALLEL = 4
@@ -30,14 +31,6 @@ class ObjectInfo:
     key: str
     size: int
     modified: datetime
-
-
-@dataclass(frozen=True)
-class FileEntry:
-    """What identifies a file's content: its size in bytes and its SHA-256 in hex digits."""
-
-    size: int
-    sha256: str
 
 
 def open_store(uri: str) -> "ObjectStore":

@@ -2,64 +2,12 @@
 
 import secrets
 from datetime import UTC, datetime
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ctiforge.errors import StoreError, UsageError
+from ctiforge.records.base import SchemaError
+from ctiforge.records.run import RunRecord, StageRecord
 from ctiforge.store.objects import ObjectStore
-
-State = Literal["waiting", "running", "done", "cached", "failed", "interrupted", "cancelled"]
-
-
-class Cause(BaseModel):
-    """Why a stage ended badly, or did not start, as the cluster tells it."""
-
-    model_config = ConfigDict(frozen=True)
-
-    category: str
-    summary: str
-    detail: str
-    remedy: str
-    since: datetime | None = None
-    """The cluster's own time of the sign."""
-    told_at: datetime | None = None
-    """When the launcher knew."""
-
-    def lines(self) -> list[str]:
-        """For people."""
-        return [self.summary, *([f"the cluster says: {self.detail}"] if self.detail else []), f"to do: {self.remedy}"]
-
-
-class StageRecord(BaseModel):
-    """One stage of a run."""
-
-    name: str
-    program: str
-    state: State = "waiting"
-    fingerprint: str | None = None
-    artifact: str | None = None
-    """The URI of the artifact's folder."""
-    attempts: int = 0
-    exit_code: int | None = None
-    last_lines: list[str] = []
-    cause: Cause | None = None
-    queued_s: float | None = None
-    """Seconds that it waited for a place to run."""
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
-
-
-class RunRecord(BaseModel):
-    """One run of a line, kept as `runs/<id>/run.json`."""
-
-    id: str
-    line: str
-    state: State = "running"
-    started_at: datetime
-    ended_at: datetime | None = None
-    exit_code: int | None = None
-    stages: list[StageRecord]
+from ctiforge.store.reading import read_record
 
 
 def new_run_id(line: str) -> str:
@@ -74,7 +22,7 @@ def new_run(line: str, stages: list[StageRecord], run_id: str | None = None) -> 
 
 def save_run(store: ObjectStore, run: RunRecord) -> None:
     """Write the record as it stands."""
-    store.write(_key(run.id), run.model_dump_json(indent=1).encode())
+    store.write(_key(run.id), run.to_json().encode())
 
 
 def load_run(store: ObjectStore, run_id: str | None = None) -> RunRecord:
@@ -85,10 +33,7 @@ def load_run(store: ObjectStore, run_id: str | None = None) -> RunRecord:
         raise UsageError(f"{store.uri}: there is no run {run_id}" if run_id else f"{store.uri}: there are no runs yet")
     if run_id and len(matching) > 1:
         raise UsageError(f"{run_id} may mean {', '.join(matching[:5])}; give more of it")
-    try:
-        return RunRecord.model_validate_json(store.read(_key(matching[0])))
-    except ValidationError:
-        raise StoreError(f"{store.uri}/{_key(matching[0])} is damaged; delete it") from None
+    return read_record(store, _key(matching[0]), RunRecord, "delete it")
 
 
 def note_cancelled(store: ObjectStore, run_id: str) -> None:
@@ -115,7 +60,7 @@ def read_runs(store: ObjectStore) -> tuple[list[RunRecord], list[str]]:
     for run_id in run_ids(store):
         try:
             runs.append(load_run(store, run_id))
-        except StoreError:
+        except (StoreError, SchemaError):
             broken.append(run_id)
     return runs, broken
 

@@ -19,11 +19,10 @@ from typing import Any
 import ctiforge
 from ctiforge.errors import InterruptedRunError, StoreError, UsageError
 from ctiforge.progress import warn
+from ctiforge.records.artifact import InputEntry, Manifest
 from ctiforge.store import fingerprint as fp
 from ctiforge.store.artifacts import (
     Input,
-    InputEntry,
-    Manifest,
     artifact_key,
     copy_out,
     fetch_input,

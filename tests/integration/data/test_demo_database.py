@@ -3,10 +3,10 @@ import pytest
 
 from ctiforge.data.database import open_database
 from ctiforge.data.near_duplicates import near_pairs_between
-from ctiforge.data.records import ArticleRecord
 from ctiforge.demo.database import load_demo
 from ctiforge.demo.os_articles import OsSizes, make_os_corpus
-from ctiforge.observables import Observable
+from ctiforge.records.article import ArticleRecord
+from ctiforge.records.observable import Observable
 
 TYPES = ("cmdline", "registry")
 

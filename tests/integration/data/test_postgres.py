@@ -1,20 +1,14 @@
-import shutil
-import tempfile
-from pathlib import Path
-
 import psycopg2
 import pytest
 
 from ctiforge.demo.postgres import running_port, start_postgres, stop_postgres
+from tests.integration.conftest import postgres_folder
 
 
 @pytest.fixture
 def folder():
-    path = Path(tempfile.mkdtemp(prefix="ctiforge-postgres-"))
-    path.chmod(0o755)
-    yield path
-    stop_postgres(path)
-    shutil.rmtree(path)
+    with postgres_folder() as path:
+        yield path
 
 
 def test_the_server_starts_once_stops_and_keeps_its_data(folder) -> None:

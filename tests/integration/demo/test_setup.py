@@ -8,10 +8,10 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from ctiforge.data.records import OS_LABELS
 from ctiforge.data.testsets import list_testsets, load_testset
 from ctiforge.demo.setup import load_demo_into
 from ctiforge.errors import UsageError
+from ctiforge.records.article import OS_LABELS
 from ctiforge.store.objects import open_store
 
 PROGRAM = Path(__file__).parents[3] / "jobs" / "demo_database.py"

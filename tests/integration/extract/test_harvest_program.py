@@ -8,9 +8,9 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from ctiforge.data.records import ArticleRecord, read_records
 from ctiforge.demo.database import load_demo
-from ctiforge.observables import Observable
+from ctiforge.records.article import ArticleRecord, read_records
+from ctiforge.records.observable import Observable
 from ctiforge.store.objects import open_store
 from tests.in_process import run_here
 

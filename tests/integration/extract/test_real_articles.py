@@ -1,7 +1,6 @@
-"""Windowing on the 30 real articles, which lie beside the repository on some machines only."""
+"""Windowing on the 30 real articles, which only some machines have."""
 
 from functools import partial
-from pathlib import Path
 
 import pytest
 from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
@@ -11,12 +10,7 @@ from ctiforge.extract.examples import ExampleLengths, WindowSizes, article_examp
 from ctiforge.extract.prompts import load_prompt
 from ctiforge.training.encoding import load_tokenizer
 
-ARTICLES = Path(__file__).parents[4] / "shared" / "data" / "articles.jsonl"
 MAX_LENGTH = 2048
-pytestmark = [
-    pytest.mark.real_data,
-    pytest.mark.skipif(not ARTICLES.is_file(), reason=f"the real articles are not on this machine ({ARTICLES})"),
-]
 
 
 def demo_tokens():
@@ -30,12 +24,12 @@ def mistral_tokens():
 
 
 @pytest.mark.parametrize("tokens_of", [demo_tokens, mistral_tokens])
-def test_windowing_keeps_every_labelled_item(tokens_of):
+def test_windowing_keeps_every_labelled_item(tokens_of, real_articles):
     tokens = tokens_of()
     prompt = load_prompt("full-v1")
     articles = [
         locate_article(record, partial(count_each, tokens))
-        for record in read_labelled_articles(ARTICLES)
+        for record in read_labelled_articles(real_articles)
         if record.observables
     ]
     longest = max(article.longest_target_tokens for article in articles)

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from ctiforge.store.models import Candidate, Registry
+from ctiforge.records.registry import Candidate
+from ctiforge.store.models import Registry
 from ctiforge.store.objects import open_store
 from ctiforge.store.runs import load_run
 

@@ -1,22 +1,13 @@
 import json
 from pathlib import Path
 
-import pytest
-
 from ctiforge.observables.locate import Locator
 from ctiforge.observables.values import normalise
 
-ARTICLES = Path(__file__).parents[4] / "shared" / "data" / "articles.jsonl"
 
-pytestmark = [
-    pytest.mark.real_data,
-    pytest.mark.skipif(not ARTICLES.exists(), reason=f"the real articles are not on this machine ({ARTICLES})"),
-]
-
-
-def test_every_labelled_item_of_the_real_articles_is_located() -> None:
+def test_every_labelled_item_of_the_real_articles_is_located(real_articles: Path) -> None:
     lost, items = [], 0
-    for line in ARTICLES.read_text(encoding="utf-8").splitlines():
+    for line in real_articles.read_text(encoding="utf-8").splitlines():
         article = json.loads(line)
         locator = Locator(article["content"])
         for type in article["labelled_types"]:

@@ -7,8 +7,8 @@ import pytest
 import torch
 from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
 
-from ctiforge.data.records import OS_LABELS, OsLabel
-from ctiforge.osbert.records import LabelledArticle
+from ctiforge.records.article import OS_LABELS, OsLabel
+from ctiforge.records.os_article import LabelledArticle
 
 WORDS = {
     "Windows": ("powershell", "registry", "rundll"),

@@ -9,7 +9,6 @@ import pytest
 import skops.io
 import torch
 
-from ctiforge.data.records import OS_LABELS, ArticleRecord
 from ctiforge.errors import DataError, UsageError
 from ctiforge.osbert import OSDetectionService
 from ctiforge.osbert.detectors import FineTuned, Frozen, Keywords, Majority, load_detector
@@ -17,6 +16,7 @@ from ctiforge.osbert.evaluate import evaluate_os_bert, read_test_articles
 from ctiforge.osbert.frozen import CLASSIFIERS, WEIGHTS, train_baselines
 from ctiforge.osbert.model import Usage, load_base, save_trained
 from ctiforge.osbert.windows import WindowSize
+from ctiforge.records.article import OS_LABELS, ArticleRecord
 from ctiforge.training.encoding import load_tokenizer
 from tests.integration.osbert.conftest import make_articles, write_parts
 

@@ -1,26 +1,18 @@
-"""OS labels and windows of the 30 real articles, which lie beside the repository on some machines only."""
+"""OS labels and windows of the 30 real articles, which only some machines have."""
 
 from pathlib import Path
 
-import pytest
-
-from ctiforge.data.records import OS_LABELS
 from ctiforge.evaluation.classification import score_row
 from ctiforge.osbert.base import resolve_encoder
 from ctiforge.osbert.detectors import Keywords
 from ctiforge.osbert.evaluate import read_test_articles
 from ctiforge.osbert.windows import WindowSize, encode_articles
+from ctiforge.records.article import OS_LABELS
 from ctiforge.training.encoding import load_tokenizer
 
-ARTICLES = Path(__file__).parents[4] / "shared" / "data" / "articles.jsonl"
-pytestmark = [
-    pytest.mark.real_data,
-    pytest.mark.skipif(not ARTICLES.is_file(), reason=f"the real articles are not on this machine ({ARTICLES})"),
-]
 
-
-def test_the_rule_is_far_above_chance_and_its_interval_is_said() -> None:
-    articles = read_test_articles(ARTICLES, "real-articles@30")
+def test_the_rule_is_far_above_chance_and_its_interval_is_said(real_articles: Path) -> None:
+    articles = read_test_articles(real_articles, "real-articles@30")
     predictions = [each.label for each in Keywords().detect_many(articles.texts)]
     row = score_row("keywords", "floor", [case.label for case in articles.cases], predictions, OS_LABELS)
     accuracy = row.metrics["accuracy"]
@@ -30,8 +22,8 @@ def test_the_rule_is_far_above_chance_and_its_interval_is_said() -> None:
     assert [each.label for each in row.classes if each.low is not None] == ["Windows"]
 
 
-def test_windows_cover_every_character_of_every_article() -> None:
-    articles = read_test_articles(ARTICLES, "real-articles@30")
+def test_windows_cover_every_character_of_every_article(real_articles: Path) -> None:
+    articles = read_test_articles(real_articles, "real-articles@30")
     size = WindowSize.of(512)
     encoded = encode_articles(load_tokenizer(resolve_encoder("demo")), articles.texts, size)
     for article, text in zip(encoded, articles.texts, strict=True):

@@ -11,7 +11,6 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, BertForSequenceClassification
 
-from ctiforge.data.records import OS_LABELS
 from ctiforge.errors import DataError, InterruptedRunError, UsageError
 from ctiforge.osbert.detectors import FineTuned
 from ctiforge.osbert.model import (
@@ -23,6 +22,7 @@ from ctiforge.osbert.model import (
 )
 from ctiforge.osbert.train import TrainRequest, class_weights, train_os_bert
 from ctiforge.osbert.windows import WindowSize, encode_articles
+from ctiforge.records.article import OS_LABELS
 from ctiforge.store.checkpoints import Checkpoints
 from ctiforge.store.objects import open_store
 from ctiforge.training.callbacks import Interruption, ProgressLines

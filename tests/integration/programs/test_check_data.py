@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ctiforge.data.records import ArticleRecord
 from ctiforge.data.testsets import import_testset
-from ctiforge.observables import Observable
+from ctiforge.records.article import ArticleRecord
+from ctiforge.records.observable import Observable
 from ctiforge.store.objects import open_store
 from tests.in_process import run_here
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from ctiforge.data.records import ArticleRecord
 from ctiforge.data.testsets import import_testset
 from ctiforge.evaluation.report import ModelInfo, TestSetInfo
 from ctiforge.extract.evaluate import evaluate_extractor
 from ctiforge.extract.regex_floor import RegexFloor
-from ctiforge.observables import Observable
+from ctiforge.records.article import ArticleRecord
+from ctiforge.records.observable import Observable
 from ctiforge.store.objects import open_store
 from tests.in_process import run_here
 from tests.integration.endpoint import Asked, Endpoint, Reply, completion
@@ -133,13 +133,23 @@ def test_comparisons_of_different_test_sets_are_refused(tmp_path: Path, test_fil
     assert alone.returncode == 2
 
 
-@pytest.mark.real_data
-def test_the_real_articles_are_scored_where_they_are(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("real_articles")
+def test_the_real_articles_are_scored(tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "benchmarks" / "eval_real.py"), f"--store={tmp_path}", f"--output={tmp_path}"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300)
 
     assert done.returncode == 0, done.stderr
-    assert "26 articles scored" in done.stdout or "not on this machine" in done.stdout
+    assert "26 articles scored" in done.stdout
+
+
+def test_without_the_real_articles_their_variable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CTIFORGE_REAL_DATA", raising=False)
+    command = [sys.executable, str(ROOT / "benchmarks" / "eval_real.py"), f"--store={tmp_path}"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60)
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: CTIFORGE_REAL_DATA is not set")
+    assert "Traceback" not in done.stderr
 
 
 def test_a_served_model_is_evaluated_anew_each_time_and_as_it_is_served(tmp_path: Path, test_file: Path) -> None:

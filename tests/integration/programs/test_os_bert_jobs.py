@@ -9,8 +9,8 @@ from typing import Any
 import psycopg2
 import pytest
 
-from ctiforge.data.records import OS_LABELS, ArticleRecord
 from ctiforge.data.testsets import import_testset
+from ctiforge.records.article import OS_LABELS, ArticleRecord
 from ctiforge.store.objects import open_store
 from tests.in_process import run_here
 from tests.integration.endpoint import Endpoint, answer

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 from ctiforge.data.identity import content_hash, fold
-from ctiforge.data.records import ArticleRecord
-from ctiforge.data.testsets import TestSet, import_testset
+from ctiforge.data.testsets import import_testset
 from ctiforge.evaluation.articles import Answers, ArticleCase, score_article
 from ctiforge.evaluation.classification import Case, ClassifierEvaluation, score_row
 from ctiforge.evaluation.report import ModelInfo, TestSetInfo, build_evaluation
-from ctiforge.observables import Observable
+from ctiforge.records.article import ArticleRecord
+from ctiforge.records.observable import Observable
+from ctiforge.records.testset import TestSet
 from ctiforge.store.artifacts import find_input
 from ctiforge.store.models import Registry
 from ctiforge.store.objects import ObjectStore, open_store

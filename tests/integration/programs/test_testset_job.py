@@ -7,7 +7,6 @@ import pytest
 from tests.in_process import run_here
 
 ROOT = Path(__file__).parents[3]
-REAL_ARTICLES = ROOT.parent / "shared" / "data" / "articles.jsonl"
 
 
 def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -71,10 +70,8 @@ def test_what_the_annotator_left_wrong_is_named(tmp_path: Path, review: list[dic
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.real_data
-@pytest.mark.skipif(not REAL_ARTICLES.is_file(), reason=f"the real articles are not on this machine ({REAL_ARTICLES})")
-def test_the_real_articles_are_imported_as_they_are(tmp_path: Path) -> None:
-    done = run("import", str(REAL_ARTICLES), "--name=real", "--annotator=ann", "--store=store", cwd=tmp_path)
+def test_the_real_articles_are_imported_as_they_are(tmp_path: Path, real_articles: Path) -> None:
+    done = run("import", str(real_articles), "--name=real", "--annotator=ann", "--store=store", cwd=tmp_path)
 
     assert done.returncode == 0, done.stderr
     assert "30 articles" in done.stdout

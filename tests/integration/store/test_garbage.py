@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from ctiforge.errors import UsageError
-from ctiforge.store.artifacts import MANIFEST, artifact_key, find_standing
+from ctiforge.records.artifact import Manifest
+from ctiforge.records.run import RunRecord, StageRecord, State
+from ctiforge.store.artifacts import artifact_key, find_standing
 from ctiforge.store.garbage import YOUNG, find_garbage, gather, remove, total
 from ctiforge.store.objects import ObjectStore, open_store
-from ctiforge.store.runs import RunRecord, StageRecord, State, save_run
+from ctiforge.store.runs import save_run
 from ctiforge.store.stages import Stage, StageFlags, StageResult, run_stage
 
 LATER = datetime.now(UTC) + YOUNG + timedelta(days=1)
@@ -192,7 +194,7 @@ def test_at_whatever_moment_somebody_plans_they_get_a_whole_artifact_or_none(
 
     for manifest in found:
         if manifest:
-            assert store.exists(f"{folder_of(made)}/{MANIFEST}")
+            assert store.exists(f"{folder_of(made)}/{Manifest.NAME}")
             assert all(store.exists(f"{folder_of(made)}/{manifest.key(name)}") for name in manifest.files)
 
 

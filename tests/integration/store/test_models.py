@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ctiforge.store.models import Candidate, OvertakenError, Registry
+from ctiforge.records.registry import Candidate
+from ctiforge.store.models import OvertakenError, Registry
 from ctiforge.store.objects import open_store
 
 AT_ONCE = 6

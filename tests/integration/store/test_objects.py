@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from ctiforge.errors import StoreError, UsageError
+from ctiforge.records.artifact import FileEntry
 from ctiforge.store.check import check_store
-from ctiforge.store.objects import FileEntry, hash_file, open_store
+from ctiforge.store.objects import hash_file, open_store
 
 
 def test_objects_are_written_read_listed_and_deleted(store_uri: str) -> None:

@@ -13,19 +13,15 @@ import pytest
 from tests.unit.chart.rendering import Chart
 
 ROOT = Path(__file__).parents[3]
-CLUSTER = ROOT.parent / "shared/cluster/cluster"
 WHEELS = ROOT / "build/helm3"
 
 
 @pytest.fixture(scope="session")
 def helm4() -> str:
-    """The path of Helm 4: on PATH, or unpacked by ../shared/cluster."""
+    """The path of Helm 4, which must be on PATH."""
     found = shutil.which("helm")
-    if found is None and CLUSTER.exists():
-        code = 'eval "$("$0" env)" && command -v helm'
-        found = subprocess.run(["bash", "-c", code, str(CLUSTER)], capture_output=True, text=True).stdout.strip()
     if not found:
-        pytest.skip("no helm on PATH, and ../shared/cluster has unpacked none")
+        pytest.skip("no helm on PATH")
     if not version_of(found).startswith("v4."):
         pytest.skip(f"{found} is not Helm 4")
     return found
@@ -48,7 +44,7 @@ def helm3(tmp_path_factory: pytest.TempPathFactory) -> str:
     return path
 
 
-@pytest.fixture(scope="session", params=["helm4", "helm3"])
+@pytest.fixture(scope="session", params=["helm4", pytest.param("helm3", marks=pytest.mark.slow)])
 def any_chart(request: pytest.FixtureRequest) -> Chart:
     """The chart, once with each Helm."""
     return Chart(request.getfixturevalue(request.param))

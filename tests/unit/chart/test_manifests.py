@@ -31,6 +31,7 @@ def test_schemas_of_kubernetes(any_chart: Chart, name: str, kubernetes: str) -> 
         assert kubernetes_validate.validate(document, kubernetes, strict=True) == kubernetes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MATRIX)
 def test_both_helms_render_the_same(helm4: str, helm3: str, name: str) -> None:
     def by_name(chart: Chart) -> list[dict[str, object]]:

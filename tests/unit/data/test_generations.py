@@ -2,13 +2,13 @@ import json
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ctiforge.data.generations import SINGLE_PROMPT_TYPES, parse_result, read_result
-from ctiforge.data.records import ArticleRecord
 from ctiforge.demo.executions import GENERATIONS, extraction_result, parse_failure
-from ctiforge.observables import TYPES, Observable
+from ctiforge.records.article import ArticleRecord
+from ctiforge.records.observable import TYPES, Observable
 
 OBSERVABLES = (
     Observable(type="cmdline", value='net group "Domain Admins" /domain', platform="Windows"),
@@ -196,7 +196,6 @@ results = st.dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
 @given(results | json_values)
 def test_nothing_makes_the_reader_raise(result: object) -> None:
     outcome = read_result(result)

@@ -5,8 +5,8 @@ import pytest
 
 from ctiforge.data.identity import content_hash, fold
 from ctiforge.data.leaks import Leak, find_leaks
-from ctiforge.data.records import ArticleRecord
 from ctiforge.errors import DataError
+from ctiforge.records.article import ArticleRecord
 
 
 def article(id: str, content: str, url: str | None = None) -> ArticleRecord:

@@ -3,7 +3,6 @@ from hashlib import sha256
 
 import pytest
 
-from ctiforge.data.records import OS_LABELS, ArticleRecord
 from ctiforge.data.testsets import (
     find_testset,
     import_testset,
@@ -15,7 +14,8 @@ from ctiforge.data.testsets import (
     test_set_inputs as stage_inputs,
 )
 from ctiforge.errors import DataError, UsageError
-from ctiforge.observables import Observable
+from ctiforge.records.article import OS_LABELS, ArticleRecord
+from ctiforge.records.observable import Observable
 from ctiforge.store.objects import open_store
 
 

@@ -5,10 +5,10 @@ from dataclasses import astuple
 import pytest
 
 from ctiforge.data.near_duplicates import near_pairs_between
-from ctiforge.data.records import OS_LABELS, ArticleRecord
 from ctiforge.demo import os_phrases, os_prose
 from ctiforge.demo.os_articles import LATE_FROM, OsSizes, make_os_corpus
 from ctiforge.demo.os_phrases import KINDS, SEEN_CUES, SPOKEN, UNSEEN_CUES, Cues
+from ctiforge.records.article import OS_LABELS, ArticleRecord
 
 SLOT = re.compile(r"\{\w+\}")
 

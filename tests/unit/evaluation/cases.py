@@ -2,7 +2,7 @@
 
 from ctiforge.evaluation.articles import Answers, ArticleCase, ArticleScore, score_article
 from ctiforge.evaluation.report import Evaluation, ModelInfo, TestSetInfo, build_evaluation
-from ctiforge.observables import Observable
+from ctiforge.records.observable import Observable
 
 
 def item(type: str, value: str, platform: str | None = None) -> Observable:

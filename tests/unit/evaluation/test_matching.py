@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctiforge.evaluation.matching import Match, match, overlap
-from ctiforge.observables import Observable
+from ctiforge.records.observable import Observable
 
 
 def outcome(expected: list[str], predicted: list[str], type: str = "cmdline") -> tuple[int, int, int, int]:

@@ -2,8 +2,8 @@ import hashlib
 
 import pytest
 
-from ctiforge.data.records import ArticleRecord
-from ctiforge.observables import Observable
+from ctiforge.records.article import ArticleRecord
+from ctiforge.records.observable import Observable
 from ctiforge.training.encoding import load_tokenizer
 
 KINDS = ("cmdline", "registry", "services", "scheduled_tasks", "process_lineage", "hunt_queries")

@@ -3,7 +3,7 @@
 import pytest
 
 from ctiforge.extract.data_check import check_harvest, check_prepared, check_records, leak_findings
-from ctiforge.observables import Observable
+from ctiforge.records.observable import Observable
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from ctiforge.data.records import ArticleRecord
 from ctiforge.errors import CannotGoOnError, DataError
 from ctiforge.evaluation.report import Evaluation, ModelInfo, TestSetInfo
 from ctiforge.extract.evaluate import (
@@ -18,7 +17,8 @@ from ctiforge.extract.evaluate import (
 from ctiforge.extract.extraction import Extraction, Source, WindowAnswer
 from ctiforge.extract.prepared import Usage
 from ctiforge.extract.regex_floor import RegexFloor
-from ctiforge.observables import Observable
+from ctiforge.records.article import ArticleRecord
+from ctiforge.records.observable import Observable
 
 
 def record(id: str, content: str, values: Sequence[str], labelled: tuple[str, ...] = ("cmdline",)) -> ArticleRecord:

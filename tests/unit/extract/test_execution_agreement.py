@@ -1,7 +1,7 @@
 from ctiforge.data.articles import Execution
 from ctiforge.data.generations import Outcome
 from ctiforge.extract.execution_agreement import agreement
-from ctiforge.observables import Observable
+from ctiforge.records.observable import Observable
 
 
 def execution(*commands: str, labelled=("cmdline", "services"), status="completed", generation="G4") -> Execution:

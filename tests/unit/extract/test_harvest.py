@@ -7,11 +7,11 @@ import pytest
 
 from ctiforge.data.articles import Article, Execution
 from ctiforge.data.generations import Outcome, read_result
-from ctiforge.data.records import ArticleRecord, read_records
 from ctiforge.errors import DataError
 from ctiforge.extract.harvest import HarvestOptions, check_minimum, harvest
 from ctiforge.extract.harvest_report import HarvestReport, print_report
-from ctiforge.observables import Observable
+from ctiforge.records.article import ArticleRecord, read_records
+from ctiforge.records.observable import Observable
 
 UNREADABLE = Execution("completed", "", Outcome(None, set_aside=Counter({"extraction_result is null": 1})))
 FAILED = Execution("completed", "", Outcome("G2", failed_types={"cmdline": "parse failure"}))

@@ -1,9 +1,9 @@
 import json
 import random
 
-from ctiforge.data.records import ArticleRecord
 from ctiforge.extract.testset_review import draw_sample, review_line
-from ctiforge.observables import Observable
+from ctiforge.records.article import ArticleRecord
+from ctiforge.records.observable import Observable
 
 
 def make_record(number: int, type_: str | None, platform: str | None = "Windows", words: int = 50) -> ArticleRecord:

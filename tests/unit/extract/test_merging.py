@@ -1,5 +1,5 @@
 from ctiforge.extract.merging import application_result, merge_windows
-from ctiforge.observables import Observable
+from ctiforge.records.observable import Observable
 from ctiforge.training.windows import Window
 
 TEXT = "It ran cmd /c start evil.exe -a now and then stopped."

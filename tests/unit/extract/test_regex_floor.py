@@ -2,7 +2,7 @@ import pytest
 
 from ctiforge.extract.extraction import Source
 from ctiforge.extract.regex_floor import RegexFloor
-from ctiforge.observables import TYPES
+from ctiforge.records.observable import TYPES
 
 
 def found(type: str, text: str) -> list[str]:

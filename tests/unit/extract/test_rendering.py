@@ -5,7 +5,7 @@ import pytest
 from ctiforge.errors import UsageError
 from ctiforge.extract.prompts import load_prompt
 from ctiforge.extract.rendering import guide_row, render_answer, render_prompt
-from ctiforge.observables import Observable
+from ctiforge.records.observable import Observable
 from ctiforge.training.encoding import count_tokens
 
 FULL = load_prompt("full-v1")

@@ -2,8 +2,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ctiforge.launcher.report import describe_run, describe_runs
+from ctiforge.records.run import RunRecord, StageRecord
 from ctiforge.store.objects import open_store
-from ctiforge.store.runs import RunRecord, StageRecord, save_run
+from ctiforge.store.runs import save_run
 
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 

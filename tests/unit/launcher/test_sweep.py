@@ -13,7 +13,8 @@ from ctiforge.launcher.kubernetes.manifests import dashed
 from ctiforge.launcher.lines import LINES, SWEEPS, LineStage
 from ctiforge.launcher.logs import saved_logs
 from ctiforge.launcher.sweep import check_points, make_points, read_grid, run_command, run_sweep
-from ctiforge.launcher.sweep_report import CHOSEN_ON, NO_PICTURE, Trained, make_sweep, markdown, plain_text, write_sweep
+from ctiforge.launcher.sweep_report import NO_PICTURE, make_sweep, markdown, plain_text, write_sweep
+from ctiforge.records.sweep import CHOSEN_ON, Trained
 from ctiforge.settings import Settings
 from ctiforge.store.objects import open_store
 

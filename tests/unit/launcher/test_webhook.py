@@ -5,7 +5,8 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from ctiforge.launcher.webhook import message, send
-from ctiforge.store.runs import Cause, StageRecord, new_run
+from ctiforge.records.run import Cause, StageRecord
+from ctiforge.store.runs import new_run
 
 CAUSE = Cause(category="no gpu", summary="no node has a GPU", detail="0/3 nodes", remedy="add one")
 

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ctiforge.observables.locate import FAR_LINEAGE, NEAR_LINEAGE, REGISTRY_APART, Locator, Occurrence, Span
@@ -147,7 +147,6 @@ TOKENS = st.sampled_from(
 GAPS = st.sampled_from([" ", "  ", "\n", "\t", "\u00a0"])
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(TOKENS, GAPS), min_size=1, max_size=14), st.data())
 def test_what_is_cut_from_a_text_at_its_spaces_is_found_there_again(
     pieces: list[tuple[str, str]], data: st.DataObject
@@ -170,7 +169,6 @@ def test_what_is_cut_from_a_text_at_its_spaces_is_found_there_again(
         assert normalise("hunt_queries", span) == normalise("hunt_queries", cut)
 
 
-@settings(max_examples=150, deadline=None)
 @given(
     st.text(max_size=120), st.sampled_from(["cmdline", "registry", "services", "process_lineage"]), st.text(max_size=20)
 )
@@ -191,7 +189,6 @@ def test_the_nearest_passage_is_the_one_that_holds_most_of_a_value_in_whole_word
     assert Locator("winword.exe starts it").nearest("process_lineage", "winword.exe -> cmd.exe") == "winword.exe"
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.text(max_size=200), st.sampled_from(["cmdline", "registry", "services", "process_lineage"]), st.text())
 def test_the_nearest_passage_always_stands_in_the_text(text: str, type: str, value: str) -> None:
     nearest = Locator(text).nearest(type, value)

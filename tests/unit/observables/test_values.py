@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ctiforge.observables.values import fold, lineage_names, lower, normalise, process_stem, strict
@@ -78,7 +78,6 @@ ANY_TEXT = st.text(st.characters(codec="utf-8"), max_size=80) | st.text(
 )
 
 
-@settings(max_examples=200, deadline=None)
 @given(ANY_TEXT)
 def test_every_folded_character_comes_from_a_stretch_of_the_original(text: str) -> None:
     folded = fold(text)

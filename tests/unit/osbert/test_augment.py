@@ -1,5 +1,5 @@
 from ctiforge.osbert.augment import augment
-from ctiforge.osbert.records import Evidence, LabelledArticle
+from ctiforge.records.os_article import Evidence, LabelledArticle
 
 TEXT = "".join(f"Filler sentence number {n} says nothing. " for n in range(20)) + "It ran on Windows Server 2019. " * 6
 

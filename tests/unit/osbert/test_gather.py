@@ -2,8 +2,8 @@ from pathlib import Path
 
 from ctiforge.data.articles import Article
 from ctiforge.data.identity import content_hash, fold
-from ctiforge.data.records import ArticleRecord
 from ctiforge.osbert.gather import gather
+from ctiforge.records.article import ArticleRecord
 
 
 def _text(name: str) -> str:

@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
-from ctiforge.data.records import OS_LABELS
 from ctiforge.osbert.pooling import POOLINGS, Pooling, pool
+from ctiforge.records.article import OS_LABELS
 
 WINDOWS, LINUX, MACOS, MULTIPLE, UNKNOWN = range(5)
 

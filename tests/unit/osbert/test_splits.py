@@ -1,10 +1,10 @@
 import pytest
 
-from ctiforge.data.records import OS_LABELS, OsLabel
 from ctiforge.errors import DataError
 from ctiforge.osbert.prepared import check_classes, check_no_leak, class_counts
-from ctiforge.osbert.records import LabelledArticle
 from ctiforge.osbert.splits import balance, split
+from ctiforge.records.article import OS_LABELS, OsLabel
+from ctiforge.records.os_article import LabelledArticle
 
 
 def _articles(counts: dict[OsLabel, int]) -> list[LabelledArticle]:

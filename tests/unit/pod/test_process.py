@@ -52,7 +52,7 @@ def test_a_signal_reaches_it_and_no_signal_reaches_one_that_has_ended() -> None:
     program, said = start(
         "import signal, sys\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(75))\nprint('ready')\nsignal.pause()"
     )
-    assert said.get(timeout=30) == (1, b"ready\n")
+    assert said.get(timeout=30)[1].startswith(b"ready")
     program.signal(signal.SIGTERM)
     assert program.wait() == 75
     program.signal(signal.SIGTERM)

@@ -6,16 +6,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ctiforge.data.records import OS_LABELS, ArticleRecord
 from ctiforge.data.testsets import import_testset
 from ctiforge.evaluation.articles import Answers, ArticleCase, score_article
 from ctiforge.evaluation.classification import Case, ClassifierEvaluation, Measure, score_row
 from ctiforge.evaluation.report import Evaluation, ModelInfo, TestSetInfo, build_evaluation
-from ctiforge.observables import Observable
+from ctiforge.records.article import OS_LABELS, ArticleRecord
+from ctiforge.records.artifact import FileEntry, InputEntry, Manifest
+from ctiforge.records.observable import Observable
+from ctiforge.records.run import RunRecord, StageRecord, State
 from ctiforge.reporting.reading import RunFiles
-from ctiforge.store.artifacts import InputEntry, Manifest, artifact_key, publish
-from ctiforge.store.objects import FileEntry, ObjectStore
-from ctiforge.store.runs import RunRecord, StageRecord, State, save_run
+from ctiforge.store.artifacts import artifact_key, publish
+from ctiforge.store.objects import ObjectStore
+from ctiforge.store.runs import save_run
 
 STARTED = datetime(2026, 1, 1, 12, tzinfo=UTC)
 TYPES = ("cmdline", "services")

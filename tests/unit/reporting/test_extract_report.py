@@ -1,9 +1,9 @@
 import pytest
 
+from ctiforge.records.run import Cause, RunRecord, StageRecord
 from ctiforge.reporting.extract_errors import SHOWN, extract_findings
 from ctiforge.reporting.extract_report import extract_sections
 from ctiforge.reporting.records import Formatted, Harvest, LogLine, Training
-from ctiforge.store.runs import Cause, RunRecord, StageRecord
 from tests.unit.reporting.making import (
     FORMATTED,
     HARVEST,

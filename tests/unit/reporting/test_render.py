@@ -5,7 +5,7 @@ import hashlib
 import re
 from html.parser import HTMLParser
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ctiforge.reporting.render import render
@@ -134,7 +134,6 @@ def test_a_section_without_blocks_and_a_report_without_sections_are_pages_too():
     Page(render(Report("run", "title", "", (), bare, (Section("errors", "Errors", "None.", ()),))))
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.text(min_size=1, max_size=60))
 def test_any_text_keeps_the_shape_of_the_page(text):
     assert Page(render(report(text))).tags == Page(render(report("text"))).tags

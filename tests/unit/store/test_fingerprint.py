@@ -1,10 +1,10 @@
 import string
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from ctiforge.records.artifact import FileEntry
 from ctiforge.store.fingerprint import content_hash, fingerprint, output_fingerprint, public_version
-from ctiforge.store.objects import FileEntry
 
 NAMES = st.text(string.ascii_lowercase, min_size=1, max_size=5)
 PARAMS = st.dictionaries(NAMES, st.integers() | st.booleans() | st.text(max_size=5), max_size=4)
@@ -15,7 +15,6 @@ def test_the_fingerprint_stays_what_it_is_from_release_to_release() -> None:
     assert value == "53831b72c7b25926111c9b22c7c7fefc454929293ed25230f1164f8e4b10d6d5"
 
 
-@settings(max_examples=50, deadline=None)
 @given(PARAMS, PARAMS)
 def test_equal_parameters_and_only_they_give_equal_fingerprints(one: dict, other: dict) -> None:
     same = _of(one) == _of(other)

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from ctiforge.errors import ExitCode, StoreError, UsageError
-from ctiforge.store.models import Candidate, Champion, Move, OvertakenError, Registry
+from ctiforge.records.registry import Candidate, Champion, Move
+from ctiforge.store.models import OvertakenError, Registry
 from ctiforge.store.objects import open_store
 
 

@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 
 from ctiforge.errors import StoreError, UsageError
+from ctiforge.records.run import RunRecord, StageRecord
 from ctiforge.store.objects import ObjectStore, open_store
-from ctiforge.store.runs import RunRecord, StageRecord, load_run, new_run, run_ids, save_run
+from ctiforge.store.runs import load_run, new_run, run_ids, save_run
 
 
 @pytest.fixture

@@ -25,9 +25,9 @@ from ctiforge.launcher.kubernetes.watching import Change, Changed, LogEnded, Log
 from ctiforge.launcher.plan import Answer
 from ctiforge.launcher.planner import Planner
 from ctiforge.launcher.signals import HeldSignals
+from ctiforge.records.run import Cause
 from ctiforge.store.artifacts import artifact_key, read_manifest
 from ctiforge.store.objects import ObjectStore
-from ctiforge.store.runs import Cause
 
 KEEP_LINES = 2_000
 TICK_S = 1.0

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ctiforge.data.records import OS_LABELS, OsLabel
-from ctiforge.osbert.records import Opinion
+from ctiforge.osbert.opinions import Opinion
+from ctiforge.records.article import OS_LABELS, OsLabel
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,10 @@ from collections import defaultdict
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 
-from ctiforge.data.records import OsLabel
 from ctiforge.osbert.labelling.flags import flags_of
-from ctiforge.osbert.records import Evidence, Opinion, Unlabelled
+from ctiforge.osbert.opinions import Opinion, Unlabelled
+from ctiforge.records.article import OsLabel
+from ctiforge.records.os_article import Evidence
 
 STRONG = 3
 WEAK = 1

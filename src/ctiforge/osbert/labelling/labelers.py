@@ -7,7 +7,7 @@ from pathlib import Path
 from ctiforge.errors import UsageError
 from ctiforge.osbert.labelling.keywords import KeywordLabeler
 from ctiforge.osbert.labelling.review import HumanLabel, read_human_labels
-from ctiforge.osbert.records import Labeler, Opinion, Unlabelled
+from ctiforge.osbert.opinions import Labeler, Opinion, Unlabelled
 from ctiforge.store.objects import open_store
 
 NAMES = ("keywords", "openai", "human")

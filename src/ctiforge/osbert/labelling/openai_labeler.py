@@ -24,7 +24,7 @@ from ctiforge.errors import CannotGoOnError, CtiforgeError, UsageError
 from ctiforge.osbert.labelling import prompt
 from ctiforge.osbert.labelling.flags import flags_of
 from ctiforge.osbert.labelling.prompt import Answer
-from ctiforge.osbert.records import Opinion, Unlabelled
+from ctiforge.osbert.opinions import Opinion, Unlabelled
 from ctiforge.settings import API_KEY, read_api_key
 from ctiforge.store.objects import ObjectStore
 

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ctiforge.data.records import OS_LABELS, OsLabel
 from ctiforge.osbert.labelling.passages import evidence_passages
-from ctiforge.osbert.records import Evidence
+from ctiforge.records.article import OS_LABELS, OsLabel
+from ctiforge.records.os_article import Evidence
 
 VERSION = 1
 """Of the prompt; another one makes answers that were kept before worthless."""

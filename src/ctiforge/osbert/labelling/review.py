@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ctiforge.data.records import OS_LABELS, OsLabel
 from ctiforge.errors import DataError, UsageError
-from ctiforge.osbert.records import Evidence
+from ctiforge.records.article import OS_LABELS, OsLabel
+from ctiforge.records.os_article import Evidence
 
 UNNAMED = "unnamed"
 """The annotator in a file that names none."""

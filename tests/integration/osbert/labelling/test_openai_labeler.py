@@ -8,7 +8,7 @@ import pytest
 from ctiforge.errors import CannotGoOnError, StoreError, UsageError
 from ctiforge.osbert.labelling.flags import INSTRUCTS
 from ctiforge.osbert.labelling.openai_labeler import LOOK_AHEAD, RETRIES, UNREACHED, OpenAiLabeler
-from ctiforge.osbert.records import Opinion, Unlabelled
+from ctiforge.osbert.opinions import Opinion, Unlabelled
 from ctiforge.store.objects import ObjectStore, open_store
 from tests.integration.endpoint import (
     DROP,

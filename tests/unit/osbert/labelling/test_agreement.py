@@ -3,9 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
-from ctiforge.data.records import OS_LABELS
 from ctiforge.osbert.labelling.agreement import Conflict, agreement, cohens_kappa, confuse
-from ctiforge.osbert.records import Opinion
+from ctiforge.osbert.opinions import Opinion
+from ctiforge.records.article import OS_LABELS
 
 LABELS = st.sampled_from(OS_LABELS)
 

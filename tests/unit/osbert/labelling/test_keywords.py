@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctiforge.data.records import OS_LABELS
 from ctiforge.osbert.labelling.flags import INSTRUCTS
 from ctiforge.osbert.labelling.keywords import CUES, ENOUGH, KeywordLabeler, decide, find_evidence, weigh
-from ctiforge.osbert.records import Unlabelled
+from ctiforge.osbert.opinions import Unlabelled
+from ctiforge.records.article import OS_LABELS
 
 WINDOWS = r"The dropper runs powershell -enc and adds HKCU\Software\Run; C:\Windows\System32\rundll32.exe loads it."
 LINUX = "The ELF file is dropped to /dev/shm, and a systemd unit keeps it alive on Ubuntu hosts."

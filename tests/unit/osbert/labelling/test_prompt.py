@@ -2,7 +2,6 @@ import json
 
 import pytest
 
-from ctiforge.data.records import OS_LABELS
 from ctiforge.osbert.labelling.prompt import (
     BEGIN,
     CHARACTERS,
@@ -13,6 +12,7 @@ from ctiforge.osbert.labelling.prompt import (
     read_answer,
     write_prompt,
 )
+from ctiforge.records.article import OS_LABELS
 
 
 def test_nothing_in_an_article_can_end_its_fence() -> None:

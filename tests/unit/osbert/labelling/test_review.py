@@ -11,7 +11,7 @@ from ctiforge.osbert.labelling.review import (
     read_reviewed,
     write_review,
 )
-from ctiforge.osbert.records import Evidence
+from ctiforge.records.os_article import Evidence
 
 
 def write(tmp_path, name: str, text: str):

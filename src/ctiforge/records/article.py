@@ -1,21 +1,23 @@
-"""The record that a harvest writes and a test set holds: one article with its observables."""
+"""One article with its observables, a line of `records.jsonl` and of `testset.jsonl`."""
 
 from pathlib import Path
-from typing import Literal, TypeVar, get_args
-
-from pydantic import BaseModel, ConfigDict, ValidationError
+from typing import Literal, get_args
 
 from ctiforge.errors import DataError
-from ctiforge.observables import Observable
+from ctiforge.records.base import Record, read_lines
+from ctiforge.records.observable import Observable
 
-Record = TypeVar("Record", bound=BaseModel)
 Labeller = Literal["model", "human"]
+
+
 OsLabel = Literal["Windows", "Linux", "MacOS", "multiple", "Unknown"]
+
+
 OS_LABELS: tuple[OsLabel, ...] = get_args(OsLabel)
 """What an article can be about; their order is that of a classifier's outputs."""
 
 
-class ArticleRecord(BaseModel):
+class ArticleRecord(Record):
     """One article and what is known to stand in it.
 
     A type in `labelled_types` without an observable is a true negative; a type outside it is
@@ -23,8 +25,6 @@ class ArticleRecord(BaseModel):
     the article is about. `group` is shared by near duplicates. `tags` are free labels that
     evaluations break their figures down by (`style`, `length`).
     """
-
-    model_config = ConfigDict(frozen=True)
 
     id: str
     url: str | None = None
@@ -52,20 +52,4 @@ def read_records(path: Path) -> list[ArticleRecord]:
         if not inside:
             raise DataError(f"{path} holds no records.jsonl: give the output of harvest_extract")
         path = inside[0]
-    return read_lines(path, ArticleRecord)
-
-
-def read_lines(path: Path, kind: type[Record]) -> list[Record]:
-    """The records of a JSON-lines file; empty lines are skipped. Raises DataError naming the line that is none."""
-    records = []
-    with path.open(encoding="utf-8-sig") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                records.append(kind.model_validate_json(line))
-            except ValidationError as error:
-                problem = error.errors()[0]
-                where = ".".join(map(str, problem["loc"])) or "the line"
-                raise DataError(f"{path}, line {number}: {where}: {problem['msg']}") from error
-    return records
+    return list(read_lines(path, ArticleRecord))

@@ -1,6 +1,6 @@
-"""What an observable is: a type, a value as the article writes it, a platform where known."""
+"""What the Extract Agent finds: an observable, the types there are, and the platforms."""
 
-from pydantic import BaseModel, ConfigDict
+from ctiforge.records.base import Record
 
 TYPES = (
     "cmdline",
@@ -11,13 +11,13 @@ TYPES = (
     "hunt_queries",
     "network_indicators",
 )
+
+
 PLATFORMS = ("Windows", "Linux", "MacOS")
 
 
-class Observable(BaseModel):
+class Observable(Record):
     """One thing to hunt for. `type` is one of `TYPES`, or an unknown one, kept as it is."""
-
-    model_config = ConfigDict(frozen=True)
 
     type: str
     value: str

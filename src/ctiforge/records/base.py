@@ -1,0 +1,145 @@
+"""What every record is, and how the file that holds one is written and read.
+
+A file says which `schema` it follows. It is written strictly: a key that its model does not have is an
+error in our own code. It is read with unknown keys passed over; one with an older number is upgraded step by
+step, one with a newer number is refused. Files of the time before they were numbered count as number 0.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, ValidationError, model_serializer
+
+from ctiforge.errors import DataError
+
+Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
+"""Turns the content of a file of one schema number into that of the next."""
+
+
+class SchemaError(DataError):
+    """A file follows a schema that this ctiforge does not read."""
+
+
+AnyRecord = TypeVar("AnyRecord", bound="Record")
+
+
+class Record(BaseModel):
+    """A value that files hold; it does not change once it is made."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def read_line(cls, line: str | bytes) -> Self:
+        """Read one line of a JSON-lines file, unknown keys passed over. Raises ValidationError where it is none."""
+        return cls.model_validate_json(line, extra="ignore")
+
+
+class File(Record):
+    """A record that is a file of its own."""
+
+    NAME: ClassVar[str]
+    """What the file is called."""
+    SCHEMA: ClassVar[int] = 1
+    """Rises when an older reader would misread what is written now."""
+    UPGRADES: ClassVar[Mapping[int, Upgrade]] = {}
+    """From a schema number to the next; a number without a step has the keys of the next one."""
+    OLDEST: ClassVar[int] = 0
+    """The oldest number that can still be upgraded."""
+
+    @model_serializer(mode="wrap")
+    def _with_number(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {"schema": self.SCHEMA, **serialize(self)}
+
+    def to_json(self) -> str:
+        """Give the file's content."""
+        return self.model_dump_json(indent=1) + "\n"
+
+    def write(self, folder: Path) -> Path:
+        """Write the file, under its own name, into a folder; give its path."""
+        path = folder / self.NAME
+        path.write_text(self.to_json(), encoding="utf-8")
+        return path
+
+    @classmethod
+    def parse(cls, text: str | bytes, source: str) -> Self:
+        """Read the content of a file.
+
+        Args:
+            text: The content.
+            source: What names the file in errors: a path, a URI.
+
+        Returns:
+            The record, upgraded where the file is older.
+
+        Raises:
+            SchemaError: It follows a newer schema, or one that is too old.
+            DataError: The content is no such record.
+        """
+        value = _object(text, source, cls.NAME)
+        number = number_of(value)
+        if number > cls.SCHEMA:
+            raise SchemaError(
+                f"{source} follows schema {number} of {cls.NAME}, this ctiforge reads up to {cls.SCHEMA}: "
+                "use the ctiforge that wrote it, or a newer one"
+            )
+        if number < cls.OLDEST:
+            raise SchemaError(
+                f"{source} follows schema {number} of {cls.NAME}, which can no longer be read "
+                f"(from {cls.OLDEST} on): make it anew with this ctiforge"
+            )
+        for step in range(number, cls.SCHEMA):
+            value = cls.UPGRADES.get(step, dict)(value)
+        try:
+            return cls.model_validate_json(json.dumps(value), extra="ignore")
+        except ValidationError as error:
+            raise DataError(f"{source} is no {cls.NAME} of ctiforge: {explain(error)}") from None
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read the file, or the one of its name in a folder. Raises DataError as `parse` does, or where none is."""
+        file = path / cls.NAME if path.is_dir() else path
+        try:
+            return cls.parse(file.read_bytes(), str(file))
+        except FileNotFoundError:
+            raise DataError(f"{file.name} is missing in {file.parent}: give a folder that ctiforge wrote") from None
+
+
+def number_of(value: Mapping[str, Any]) -> int:
+    """Give the schema number of a file's content; 0 where it has none."""
+    number = value.get("schema", value.get("schema_version", 0))
+    return number if isinstance(number, int) else 0
+
+
+def read_lines(path: Path, kind: type[AnyRecord]) -> Iterator[AnyRecord]:
+    """Read the records of a JSON-lines file, one after the other; empty lines are skipped.
+
+    Raises:
+        DataError: A line is no such record; it is named.
+    """
+    with path.open(encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                yield kind.read_line(line)
+            except ValidationError as error:
+                raise DataError(f"{path}, line {number}: {explain(error, 'the line')}") from None
+
+
+def explain(error: ValidationError, whole: str = "the file") -> str:
+    """Say the first thing that is wrong, and where."""
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"])) or whole
+    return f"{where}: {first['msg']}"
+
+
+def _object(text: str | bytes, source: str, name: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        raise DataError(f"{source} is no {name} of ctiforge: it is not JSON") from None
+    if not isinstance(value, dict):
+        raise DataError(f"{source} is no {name} of ctiforge: it is not a JSON object")
+    return value
