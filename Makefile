@@ -45,7 +45,7 @@ WHEELS ?= $(PIP_FIND_LINKS)
 TORCH ?= torch==2.13.0
 BUILD := docker build --quiet --build-arg COMMIT=$(shell git rev-parse HEAD) $(if $(WHEELS),--build-context wheels=$(WHEELS))
 
-LIST := awk -F ':.*\#[\#+] ' '{printf "  %-16s %s\n", $$1, $$2}'
+LIST := sed 's/\$$\$$/$$/' | awk -F ':.*\#[\#+] ' '{printf "  %-16s %s\n", $$1, $$2}'
 
 help:
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | $(LIST)

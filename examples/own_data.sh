@@ -5,7 +5,7 @@
 set -euo pipefail
 results=${1:?give a file of results}
 [ -e records ] || ctiforge harvest-extract --json-files "$results" --output records
-[ -e review.jsonl ] || ctiforge testset create --input records --size "${REVIEW:-30}" --output review.jsonl
+[ -e review.jsonl ] || ctiforge testset create --input records --size 30 --output review.jsonl
 "${EDITOR:-true}" review.jsonl # correct what is wrong: this is what every model is measured by
 ctiforge testset import review.jsonl --name mine --annotator "${USER:-me}"
 ctiforge run extract --json-files "$results" --test-set mine
