@@ -177,7 +177,7 @@ check: install #+ Style, types and import rules
 docs: install #+ The documentation as HTML in build/docs; a warning is an error
 	$(BIN)/sphinx-build --fail-on-warning --quiet docs build/docs
 
-docs-reference: install #+ The pages that are made of the code: command line, settings, chart values
+docs-reference: install #+ The pages that are made of the code: command line, settings, chart values, schemas
 	$(BIN)/cog -I docs/reference -r docs/reference/*.md
 
 pictures: install #+ The README's pictures, anew: the drawings, a report, a terminal (after a run)

@@ -1,17 +1,22 @@
 """What the reference pages say, taken from the code; cog puts it into them (make docs-reference)."""
 
 import ast
+import importlib
+import json
+import pkgutil
 import sys
 from collections.abc import Iterator
 from inspect import cleandoc, getsource
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 from typer.main import get_command
 
-from ctiforge import settings
+from ctiforge import records, settings
 from ctiforge.cli import app
+from ctiforge.records.base import File, Record
 
 Command = TyperCommand | TyperGroup
 ROOT = Path(__file__).parents[2]
@@ -33,7 +38,7 @@ def commands() -> Iterator[tuple[str, Command]]:
 
 def settings_table() -> str:
     """Every setting: name in `ctiforge.toml`, variable, default, text."""
-    texts = _docstrings()
+    texts = _docstrings(settings.Settings)
     rows = [
         f"| `{name}` | `CTIFORGE_{name.upper()}` | {_default(field.default)} | {_cell(texts[name])} |"
         for name, field in settings.Settings.model_fields.items()
@@ -46,6 +51,33 @@ def chart_values() -> str:
     values = (values_table.CHART / "values.yaml").read_text(encoding="utf-8")
     table = values_table.with_table(values_table.BEGIN + values_table.END, values)
     return table.removeprefix(values_table.BEGIN).removesuffix(values_table.END)
+
+
+def schemas() -> str:
+    """Every file that one room writes and another reads: what it is, its fields, its JSON Schema."""
+    for module in pkgutil.iter_modules(records.__path__):
+        importlib.import_module(f"ctiforge.records.{module.name}")
+    kinds = sorted(_kinds(File), key=lambda kind: (kind.NAME, kind.__name__))
+    return "\n".join(part for kind in kinds for part in _file(kind))
+
+
+def _kinds(parent: type[File]) -> Iterator[type[File]]:
+    for kind in parent.__subclasses__():
+        if hasattr(kind, "NAME"):
+            yield kind
+        yield from _kinds(kind)
+
+
+def _file(kind: type[File]) -> Iterator[str]:
+    texts = _docstrings(kind)
+    yield f"## `{kind.NAME}` ({kind.__name__})\n"
+    yield f"{cleandoc(kind.__doc__ or '')} Schema number {kind.SCHEMA}.\n"
+    yield "| key | what it is |\n|---|---|"
+    yield from (f"| `{name}` | {_cell(texts.get(name, ''))} |" for name in ("schema", *kind.model_fields))
+    schema = kind.model_json_schema()
+    schema["properties"] = {"schema": {"const": kind.SCHEMA}, **schema["properties"]}
+    text = json.dumps(schema, indent=1, ensure_ascii=False)
+    yield f"\n<details><summary>JSON Schema, as it is written</summary>\n\n```json\n{text}\n```\n\n</details>\n"
 
 
 def _below(name: str, command: Command) -> Iterator[tuple[str, Command]]:
@@ -98,16 +130,21 @@ def _default(value: Any) -> str:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.replace("|", r"\|").replace("<", "&lt;").split())
+    words = " ".join(text.replace("|", r"\|").split()).split("`")
+    # inside a code span nothing is markup
+    return "`".join(part if number % 2 else part.replace("<", "&lt;") for number, part in enumerate(words))
 
 
-def _docstrings() -> dict[str, str]:
-    """The text below each field of the settings."""
-    body = ast.parse(getsource(settings.Settings)).body[0]
-    assert isinstance(body, ast.ClassDef)
-    texts = {}
-    for field, text in zip(body.body, body.body[1:], strict=False):
-        is_text = isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and is_text:
-            texts[field.target.id] = str(text.value.value)  # type: ignore[attr-defined]
+def _docstrings(kind: type) -> dict[str, str]:
+    """The text below each field of a class, those of its parents included."""
+    texts: dict[str, str] = {"schema": "The number that says how to read the file."} if issubclass(kind, File) else {}
+    for each in reversed(kind.__mro__):
+        if not each.__module__.startswith("ctiforge.") or each in (File, Record):
+            continue
+        body = ast.parse(getsource(each)).body[0]
+        assert isinstance(body, ast.ClassDef)
+        for field, text in pairwise(body.body):
+            is_field = isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+            if is_field and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
+                texts[field.target.id] = str(text.value.value)
     return texts

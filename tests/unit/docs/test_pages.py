@@ -13,7 +13,7 @@ from ctiforge.settings import Settings
 
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
-MADE_OF_CODE = ("command-line", "settings", "chart-values")
+MADE_OF_CODE = ("command-line", "settings", "chart-values", "schemas")
 DRAWINGS = ("pipeline", "windows", "pod-states", "interval")
 
 
