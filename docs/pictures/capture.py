@@ -46,6 +46,7 @@ def main(flags: Sequence[str]) -> None:
     """Write every capture."""
     OUTPUT.mkdir(exist_ok=True)
     store = load_settings().settings.store
+    (OUTPUT / "command.txt").write_text(f"{shown(flags)}\n", encoding="utf-8")
     capture_plan(flags)
     capture_test_sets()
     capture_terminal(flags, store)
@@ -64,6 +65,11 @@ def capture_plan(flags: Sequence[str]) -> None:
         (OUTPUT / "plan.txt").write_text(text.replace(empty, ".ctiforge/store"), encoding="utf-8")
 
 
+def shown(flags: Sequence[str]) -> str:
+    """The command that is captured, as a person types it."""
+    return " ".join(["ctiforge run extract", *flags])
+
+
 def capture_test_sets() -> None:
     """The test sets of the store."""
     command = [*COMMAND, "testset", "list"]
@@ -73,14 +79,13 @@ def capture_test_sets() -> None:
 
 def capture_terminal(flags: Sequence[str], store: str) -> None:
     """The same run started again on a terminal: its plan, its bars, and how it ends; all is cached but the harvest."""
-    shown = " ".join(["ctiforge run extract", *flags])
     said = run_on_terminal([*COMMAND, "run", "extract", *flags]).replace(str(Path(store).absolute()), store)
     lines = screen(said)
     first = next(number for number, line in enumerate(lines) if line.startswith("run extract-"))
     plan = [lines[first], *takewhile(lambda line: line.startswith("  "), lines[first + 1 :])]
     bars = [line for line in lines if "━━" in line and BAR.match(CONTROL.sub("", line))]
     end = [line for line in lines if line.startswith("run extract-") and " is done" in line]
-    kept = [f"$ {shown}", *plan, "…", *bars, "…", *end]
+    kept = [f"$ {shown(flags)}", *plan, "…", *bars, "…", *end]
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True)
     console.print(Text.from_ansi("\n".join(line.rstrip() for line in kept)))
     picture = console.export_svg(title="ctiforge", unique_id="terminal")
