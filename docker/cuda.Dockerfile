@@ -22,6 +22,7 @@ FROM runtime AS dependencies
 COPY --from=torch /opt/venv /opt/venv
 RUN --mount=type=cache,target=/root/.cache/pip --mount=type=bind,from=wheels,target=/wheels \
     --mount=type=bind,source=pyproject.toml,target=/build/pyproject.toml \
+    --mount=type=bind,source=LICENSE,target=/build/LICENSE \
     --mount=type=bind,source=src/ctiforge/constraints.txt,target=/build/constraints.txt \
     --mount=type=bind,source=src/ctiforge/__init__.py,target=/build/src/ctiforge/__init__.py \
     cp -r /build /tmp/build && cd /tmp/build \

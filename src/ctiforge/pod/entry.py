@@ -10,7 +10,10 @@ from typing import Any
 
 import typer
 
-from ctiforge.errors import CtiforgeError, ExitCode
+from ctiforge.errors import CtiforgeError, ExitCode, UsageError
+
+MACHINES = ("linux", "darwin")
+"""What `sys.platform` may be."""
 
 _GOES_ON = "nothing half-written is kept, the same command goes on from here"
 
@@ -35,6 +38,7 @@ def exit_on_error(call: Callable[[], Any]) -> None:
     """Call and exit; see `run_program` for what each error becomes."""
     signal.signal(signal.SIGTERM, _end_interrupted)
     try:
+        _check_machine()
         call()
     except CtiforgeError as error:
         _fail(str(error), error.exit_code)
@@ -44,6 +48,12 @@ def exit_on_error(call: Callable[[], Any]) -> None:
         if error.errno != errno.ENOSPC:
             raise
         _fail(f"the disk is full ({error.filename or 'scratch'}): free some space and run the same command again", 4)
+
+
+def _check_machine() -> None:
+    # file locks and process groups are POSIX: without this line Windows would show a traceback
+    if sys.platform not in MACHINES:
+        raise UsageError(f"ctiforge runs on Linux and macOS, not on {sys.platform}: on Windows, use it inside WSL 2")
 
 
 def _end_interrupted(_signum: int, _frame: FrameType | None) -> None:

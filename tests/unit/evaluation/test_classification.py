@@ -8,6 +8,7 @@ from ctiforge.errors import DataError, UsageError
 from ctiforge.evaluation.classification import score_row
 from ctiforge.evaluation.classifier_comparison import compare_classifiers
 from ctiforge.evaluation.classifier_tables import markdown, plain_text
+from ctiforge.evaluation.statistics import BOOTSTRAP
 from ctiforge.records.base import SchemaError
 from ctiforge.records.classification import Case, ClassifierEvaluation
 from ctiforge.records.evaluation import ModelInfo, TestSetInfo
@@ -28,6 +29,7 @@ def _evaluation(predictions: dict[str, list[str]], truths: list[str], **changed:
         "measure": "accuracy",
         "labels": LABELS,
         "fingerprint": "f",
+        "bootstrap": BOOTSTRAP,
         "cases": tuple(Case(id=str(n), label=label) for n, label in enumerate(truths)),
         "rows": tuple(rows),
     }
