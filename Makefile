@@ -188,8 +188,8 @@ format-code: install #+ Let ruff lay out the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-stages-lock: install #+ Accept changed stage sources after deciding whether their versions rise
-	$(BIN)/python -m ctiforge.store.lock
+golden: install #+ Hold what a stage of a new version makes, for the tests (ARGS="format_extract")
+	$(BIN)/python -m tests.golden.write $(ARGS)
 
 sim-gate: install #+ Proof of the gate: false promotions, guardrails at the margin, coverage, power
 	$(BIN)/python benchmarks/sim_gate.py $(ARGS)

@@ -13,13 +13,13 @@ from pathlib import Path
 
 from ctiforge.data.identity import content_hash, fold
 from ctiforge.demo.os_articles import make_os_corpus
-from ctiforge.evaluation.classification import ClassifierEvaluation, read_classifier_evaluation
 from ctiforge.evaluation.classifier_comparison import compare_classifiers
 from ctiforge.evaluation.classifier_tables import plain_text
 from ctiforge.launcher.lines import DEMO_FLAGS
 from ctiforge.osbert.labelling.keywords import decide, find_evidence
 from ctiforge.osbert.splits import balance, split
 from ctiforge.records.article import ArticleRecord
+from ctiforge.records.classification import ClassifierEvaluation
 from ctiforge.records.os_article import LabelledArticle
 
 ROOT = Path(__file__).parents[1]
@@ -78,7 +78,7 @@ def _train_and_evaluate(name: str, data: Path) -> ClassifierEvaluation:
     model, evaluated = data / "model", data / "evaluated"
     _run("train_os_bert", f"--data={data}", "--base-model=demo", f"--output-dir={model}", f"--name={name}", *flags)
     _run("eval_os_bert", f"--model={model}", f"--test-data={data / 'test.jsonl'}", f"--output={evaluated}")
-    evaluation = read_classifier_evaluation((evaluated / "evaluation.json").read_text(encoding="utf-8"), name)
+    evaluation = ClassifierEvaluation.load(evaluated)
     return evaluation.model_copy(update={"rows": evaluation.rows[-1:]})
 
 

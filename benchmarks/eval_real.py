@@ -30,9 +30,9 @@ def main(
     from ctiforge.data.testsets import read_labelled_articles
     from ctiforge.evaluation.comparison import compare
     from ctiforge.evaluation.comparison_tables import markdown, print_comparison
-    from ctiforge.evaluation.report import ModelInfo
     from ctiforge.evaluation.tables import print_evaluation
     from ctiforge.extract import evaluate
+    from ctiforge.records.evaluation import ModelInfo
 
     console = Console(width=140)
     records = list(read_labelled_articles(articles))

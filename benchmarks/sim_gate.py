@@ -17,9 +17,9 @@ import typer
 from ctiforge.errors import UsageError
 from ctiforge.evaluation.gate import RULES
 from ctiforge.evaluation.gate_sides import GATE_METRICS, scored_extraction
-from ctiforge.evaluation.report import Evaluation, read_evaluation
 from ctiforge.evaluation.scores import Counts
 from ctiforge.pod.entry import run_program
+from ctiforge.records.evaluation import Evaluation
 from ctiforge.tables import print_table
 from gate_simulation import Columns, Pair, Promoted, coverage, simulate_gate, simulate_guardrail
 
@@ -160,7 +160,7 @@ def read_pair(paths: list[Path]) -> tuple[Evaluation, Evaluation]:
     """The two evaluations. Raises UsageError where they are not two of one test set."""
     if len(paths) != 2:
         raise UsageError("give two evaluations of one test set, the better one first")
-    one, other = (read_evaluation(path.read_text(encoding="utf-8"), str(path)) for path in paths)
+    one, other = (Evaluation.load(path) for path in paths)
     if [each.id for each in one.articles] != [each.id for each in other.articles]:
         raise UsageError(f"{paths[0]} and {paths[1]} are of different test sets")
     return one, other

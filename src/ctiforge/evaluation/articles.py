@@ -3,38 +3,15 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict
 
 from ctiforge.evaluation.matching import Match, match
 from ctiforge.observables.locate import Locator
 from ctiforge.observables.values import normalise
+from ctiforge.records.evaluation import Answers, ArticleScore, Grounding, Outcome, ScoredItem, TypeCounts
 from ctiforge.records.observable import Observable
-
-Outcome = Literal["found", "missed", "wrong"]
-Grounding = Literal["located", "altered", "invented"]
 
 ALTERED_FROM = 0.5
 """Share of a value's five-character pieces that stand in the article, from which on it counts as altered."""
-
-
-class Answers(BaseModel):
-    """What the windows of one article cost and how sound their raw answers were, before any repair."""
-
-    model_config = ConfigDict(frozen=True)
-
-    windows: int = 0
-    json_parsed: int = 0
-    schema_valid: int = 0
-    stopped_by_length: int = 0
-    halved: int = 0
-    """Windows whose answer had no room and that were asked again in halves; the halves are what counts above."""
-    duplicates: int = 0
-    failed: int = 0
-    prompt_tokens: int = 0
-    answer_tokens: int = 0
-    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -52,59 +29,6 @@ class ArticleCase:
     url: str | None = None
     error: str | None = None
     """Why the extractor gave nothing, where it failed on this article."""
-
-
-class ScoredItem(BaseModel):
-    """One item of an article; values as the annotator and as the extractor wrote them."""
-
-    model_config = ConfigDict(frozen=True)
-
-    type: str
-    outcome: Outcome
-    expected: str | None = None
-    predicted: str | None = None
-    exact: bool = False
-    grounding: Grounding | None = None
-    """Of a predicted value: does it stand in the article."""
-    nearest: str | None = None
-    """What the article says instead of a value that does not stand there; None where nothing is like it."""
-    near: str | None = None
-    """Of a missed item the wrong value that gives it in part; of that wrong one the missed value."""
-    unseen: bool | None = None
-    """Whether training never showed this value; None where the training data is unknown."""
-    obfuscated: bool = False
-    platform_expected: str | None = None
-    platform_predicted: str | None = None
-
-
-class TypeCounts(BaseModel):
-    """Items of one labelled type in one article, each normalised key once."""
-
-    model_config = ConfigDict(frozen=True)
-
-    expected: int
-    predicted: int
-    found: int
-    missed: int
-    wrong: int
-
-
-class ArticleScore(BaseModel):
-    """One article's counts and items; types that nobody labelled are not in it."""
-
-    model_config = ConfigDict(frozen=True)
-
-    id: str
-    title: str = ""
-    url: str | None = None
-    tags: dict[str, str] = {}
-    counts: dict[str, TypeCounts]
-    items: tuple[ScoredItem, ...]
-    expected_observables: int
-    predicted_observables: int
-    """Items as delivered, before equal values are counted once."""
-    answers: Answers
-    error: str | None = None
 
 
 def score_article(case: ArticleCase, trained_on: frozenset[tuple[str, str]] | None = None) -> ArticleScore:

@@ -7,93 +7,19 @@ test set.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from ctiforge.errors import DataError
-from ctiforge.evaluation.report import Bootstrap, MetricFigure, ModelInfo, TestSetInfo
 from ctiforge.evaluation.statistics import MIN_POSITIVE_ARTICLES, Floats, draws, f1, interval, ratio
+from ctiforge.records.classification import ClassFigures, Latency, Row, RowKind
+from ctiforge.records.evaluation import MetricFigure
 
-SCHEMA_VERSION = 1
-RowKind = Literal["floor", "baseline", "snippet", "model"]
-Measure = Literal["accuracy", "agreement"]
 Formula = Callable[["ClassSums"], Floats]
 
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True)
-
-
-class Case(_Record):
-    """One article of the test set and its true class."""
-
-    id: str
-    title: str = ""
-    label: str
-
-
-class ClassFigures(_Record):
-    """How one class fares."""
-
-    label: str
-    support: int
-    """Articles of this class."""
-    predicted: int
-    found: int
-    precision: float | None
-    recall: float | None
-    f1: float | None
-    low: float | None
-    """Interval of F1; None where too few articles carry it."""
-    high: float | None
-
-
-class Latency(_Record):
-    """Seconds for one article, all its windows included."""
-
-    median: float
-    p95: float
-
-
-class Row(_Record):
-    """One classifier on the test set."""
-
-    name: str
-    kind: RowKind
-    metrics: dict[str, MetricFigure]
-    """`accuracy`, `macro_f1`, `weighted_f1`, `weighted_precision`, `weighted_recall`."""
-    classes: tuple[ClassFigures, ...]
-    confusion: tuple[tuple[int, ...], ...]
-    """Articles by true class (rows) and predicted class (columns), in the order of `labels`."""
-    predictions: tuple[str, ...]
-    """The class predicted for each case."""
-    latency_s: Latency | None = None
-    size_bytes: int | None = None
-    """On disk."""
-
-
-class ClassifierEvaluation(_Record):
-    """Several classifiers on one test set, as `evaluation.json` holds them; the model under test is the last row."""
-
-    kind: Literal["classification"] = "classification"
-    schema_version: int = SCHEMA_VERSION
-    model: ModelInfo
-    test_set: TestSetInfo
-    measure: Measure
-    """`agreement` where the labels come from the labeler that the model was trained on: then no figure says
-    how often it is right."""
-    labels: tuple[str, ...]
-    fingerprint: str
-    cases: tuple[Case, ...]
-    rows: tuple[Row, ...]
-    bootstrap: Bootstrap = Bootstrap()
-
-    @property
-    def result(self) -> Row:
-        """The row of the model under test."""
-        return self.rows[-1]
 
 
 class ClassCounts:
@@ -185,22 +111,6 @@ def score_row(
         latency_s=Latency(median=float(np.median(seconds)), p95=float(np.quantile(seconds, 0.95))) if seconds else None,
         size_bytes=size_bytes,
     )
-
-
-def read_classifier_evaluation(text: str, source: str) -> ClassifierEvaluation:
-    """Parse an `evaluation.json` of eval_os_bert; `source` names it in errors. Raises DataError where it is none."""
-    try:
-        evaluation = ClassifierEvaluation.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise DataError(f"{source} is no evaluation of OS-BERT: {where}: {first['msg']}") from None
-    if evaluation.schema_version != SCHEMA_VERSION:
-        raise DataError(
-            f"{source} has evaluation schema {evaluation.schema_version}, this ctiforge reads {SCHEMA_VERSION}: "
-            "evaluate that model again"
-        )
-    return evaluation
 
 
 def _one_hot(values: Sequence[str], labels: Sequence[str]) -> Floats:

@@ -1,60 +1,15 @@
 """Classifiers side by side: every row of every evaluation against the last one's model, paired article by article."""
 
 from collections.abc import Sequence
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict
 
 from ctiforge.errors import UsageError
-from ctiforge.evaluation.classification import (
-    ClassCounts,
-    ClassifierEvaluation,
-    Formula,
-    Measure,
-    Row,
-    accuracy,
-    macro_f1,
-)
-from ctiforge.evaluation.comparison import Verdict, verdict
-from ctiforge.evaluation.report import Bootstrap, TestSetInfo
-from ctiforge.evaluation.statistics import MIN_POSITIVE_ARTICLES, interval
+from ctiforge.evaluation.classification import ClassCounts, Formula, accuracy, macro_f1
+from ctiforge.evaluation.comparison import verdict
+from ctiforge.evaluation.statistics import BOOTSTRAP, MIN_POSITIVE_ARTICLES, interval
+from ctiforge.records.classification import ClassifierEvaluation, Row
+from ctiforge.records.comparison import ClassifierComparison, ComparedRow, Difference
 
 _COMPARED: dict[str, Formula] = {"accuracy": accuracy, "macro_f1": macro_f1}
-
-
-class Difference(BaseModel):
-    """The model's figure minus another row's, with its paired interval."""
-
-    model_config = ConfigDict(frozen=True)
-
-    value: float
-    low: float | None
-    high: float | None
-    verdict: Verdict
-
-
-class ComparedRow(BaseModel):
-    """One row, and what the model has over it; nothing for the model itself."""
-
-    model_config = ConfigDict(frozen=True)
-
-    row: Row
-    differences: dict[str, Difference]
-
-
-class ClassifierComparison(BaseModel):
-    """What `comparison.json` holds."""
-
-    model_config = ConfigDict(frozen=True)
-
-    kind: Literal["classification"] = "classification"
-    schema_version: int = 1
-    test_set: TestSetInfo
-    measure: Measure
-    labels: tuple[str, ...]
-    model: str
-    rows: tuple[ComparedRow, ...]
-    bootstrap: Bootstrap = Bootstrap()
 
 
 def compare_classifiers(evaluations: Sequence[ClassifierEvaluation]) -> ClassifierComparison:
@@ -76,6 +31,7 @@ def compare_classifiers(evaluations: Sequence[ClassifierEvaluation]) -> Classifi
         ComparedRow(row=row, differences=_differences(truths, row, model, last.labels)) for row in rows.values()
     ]
     return ClassifierComparison(
+        bootstrap=BOOTSTRAP,
         test_set=last.test_set,
         measure=last.measure,
         labels=last.labels,

@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ctiforge.evaluation.classification import ClassifierEvaluation, Row
-from ctiforge.evaluation.classifier_comparison import ClassifierComparison, ComparedRow
 from ctiforge.evaluation.comparison import MARGIN
-from ctiforge.evaluation.report import MetricFigure
 from ctiforge.evaluation.tables import show, show_interval
+from ctiforge.records.classification import ClassifierEvaluation, Row
+from ctiforge.records.comparison import ClassifierComparison, ComparedRow
+from ctiforge.records.evaluation import MetricFigure
 
 _COLUMNS = ("classifier", "{measure}", "interval", "macro-F1", "interval", "weighted F1", "s/article", "MB")
 _AGAINST = ("macro-F1 +", "interval", "verdict")

@@ -1,63 +1,18 @@
 """Evaluations side by side: before against after, paired article by article, with a verdict in words."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from ctiforge.errors import UsageError
-from ctiforge.evaluation.report import Bootstrap, Evaluation, ModelInfo, TestSetInfo, row_metric, row_specs
-from ctiforge.evaluation.scores import METRICS, Counts, Direction, Metric, Unit, figure, replicated
-from ctiforge.evaluation.statistics import MIN_POSITIVE_ARTICLES, Floats, Interval, interval
-
-Verdict = Literal["better", "worse", "no clear difference", "underpowered", "changed", "equal", "n/a"]
+from ctiforge.evaluation.report import row_metric, row_specs
+from ctiforge.evaluation.scores import METRICS, Counts, Metric, figure, replicated
+from ctiforge.evaluation.statistics import BOOTSTRAP, MIN_POSITIVE_ARTICLES, Floats, Interval, interval
+from ctiforge.records.comparison import Change, Comparison, Contender, Verdict
+from ctiforge.records.evaluation import Direction, Evaluation, TestSetInfo, Unit
 
 MARGIN = 0.05
 """A share's interval that holds 0 and reaches further than this on average could hide a difference that matters."""
-
-
-class Change(BaseModel):
-    """One figure before and after."""
-
-    model_config = ConfigDict(frozen=True)
-
-    label: str
-    group: str
-    """`figure` for a metric, else the group of the row whose F1 it is."""
-    direction: Direction
-    unit: Unit
-    before: float | None
-    after: float | None
-    difference: float | None
-    low: float | None
-    """Paired interval of the difference; None where too few articles carry it."""
-    high: float | None
-    articles: int
-    verdict: Verdict
-
-
-class Contender(BaseModel):
-    """One evaluation against the baseline."""
-
-    model_config = ConfigDict(frozen=True)
-
-    model: ModelInfo
-    fingerprint: str
-    changes: tuple[Change, ...]
-
-
-class Comparison(BaseModel):
-    """What `comparison.json` holds."""
-
-    model_config = ConfigDict(frozen=True)
-
-    schema_version: int = 1
-    test_set: TestSetInfo
-    baseline: ModelInfo
-    baseline_fingerprint: str
-    contenders: tuple[Contender, ...]
-    bootstrap: Bootstrap = Bootstrap()
 
 
 def compare(evaluations: Sequence[Evaluation]) -> Comparison:
@@ -71,6 +26,7 @@ def compare(evaluations: Sequence[Evaluation]) -> Comparison:
     for other in evaluations[1:]:
         _check_same_test_set(baseline, other)
     return Comparison(
+        bootstrap=BOOTSTRAP,
         test_set=baseline.test_set,
         baseline=baseline.model,
         baseline_fingerprint=baseline.fingerprint,

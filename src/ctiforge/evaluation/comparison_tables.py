@@ -7,8 +7,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ctiforge.evaluation.comparison import MARGIN, Change, Comparison, Contender
+from ctiforge.evaluation.comparison import MARGIN
 from ctiforge.evaluation.tables import show, show_interval
+from ctiforge.records.comparison import Change, Comparison, Contender
 
 _STYLES = {"better": "green", "worse": "red", "underpowered": "yellow"}
 _HEADINGS = ("", "before", "after", "difference", "interval", "articles", "verdict")

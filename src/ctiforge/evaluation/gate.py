@@ -10,13 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from ctiforge.errors import GateError, UsageError
 from ctiforge.evaluation.comparison import MARGIN
 from ctiforge.evaluation.gate_sides import Figures, Scored
-from ctiforge.evaluation.report import MetricFigure, ModelInfo, TestSetInfo
-from ctiforge.evaluation.scores import Direction, Unit, finite
+from ctiforge.evaluation.scores import finite
 from ctiforge.evaluation.statistics import (
     LEVEL,
     MIN_POSITIVE_ARTICLES,
@@ -25,8 +23,8 @@ from ctiforge.evaluation.statistics import (
     pseudo_values,
     student_bounds,
 )
-
-Verdict = Literal["better", "equivalent", "no worse", "worse", "underpowered", "n/a"]
+from ctiforge.records.decision import Check, Decision
+from ctiforge.records.evaluation import TestSetInfo
 
 
 @dataclass(frozen=True)
@@ -56,52 +54,6 @@ RULES = {
     # weighted precision falls where a frequent class is named too freely, which the other two can hide
     "os-bert": Rules("macro_f1", MARGIN, {"accuracy": MARGIN, "weighted_precision": MARGIN}),
 }
-
-
-class Check(BaseModel):
-    """One figure of the candidate against one other model's."""
-
-    model_config = ConfigDict(frozen=True)
-
-    figure: str
-    label: str
-    role: Literal["primary", "guardrail"]
-    against: str
-    direction: Direction
-    unit: Unit
-    before: float | None
-    after: float | None
-    gain: float | None
-    """How much better the candidate is, whichever direction that is in."""
-    low: float | None
-    """One-sided bounds of the gain, each at `LEVEL`."""
-    high: float | None
-    margin: float
-    articles: int
-    """Those that speak for the figure."""
-    verdict: Verdict
-
-
-class Decision(BaseModel):
-    """What the gate says, and why."""
-
-    model_config = ConfigDict(frozen=True)
-
-    line: str
-    candidate: ModelInfo
-    against: ModelInfo | None
-    """What had to be beaten: the champion, or the model or floor named for a first version."""
-    test_set: TestSetInfo
-    passed: bool
-    accepted_equivalent: bool = False
-    reasons: tuple[str, ...]
-    """Why not; or, where it passed, what was not checked."""
-    checks: tuple[Check, ...] = ()
-    primary: MetricFigure | None = None
-    """The candidate's primary figure with its interval."""
-    level: float = LEVEL
-    comparisons: int = 0
-    """Pairs of models that were compared on this test set so far."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +119,7 @@ def decide(
         f"{check.label}: not checked, it says nothing of {check.against}" for check in guardrails if _is_open(check)
     ]
     return Decision(
+        level=LEVEL,
         line=line,
         candidate=candidate.model,
         against=standing.model,

@@ -11,11 +11,12 @@ import numpy as np
 
 from ctiforge.errors import DataError
 from ctiforge.evaluation.classification import METRICS as CLASS_METRICS
-from ctiforge.evaluation.classification import ClassCounts, ClassifierEvaluation, Row, read_classifier_evaluation
+from ctiforge.evaluation.classification import ClassCounts
 from ctiforge.evaluation.classification import Formula as ClassFormula
-from ctiforge.evaluation.report import Evaluation, MetricFigure, ModelInfo, TestSetInfo, read_evaluation
-from ctiforge.evaluation.scores import METRICS, Counts, Direction, Metric, Unit, per
+from ctiforge.evaluation.scores import METRICS, Counts, Metric, per
 from ctiforge.evaluation.statistics import Floats, ratio
+from ctiforge.records.classification import ClassifierEvaluation, Row
+from ctiforge.records.evaluation import Direction, Evaluation, MetricFigure, ModelInfo, TestSetInfo, Unit
 
 _SHARES = {
     "zero_false_positives": ("zero.wrong", "zero.pairs"),
@@ -73,15 +74,13 @@ def read_side(line: str, text: str, source: str) -> tuple[Scored, int]:
     Raises DataError where it is none of that line, or where no model is promoted for it.
     """
     if line == "extract":
-        extraction = read_evaluation(text, source)
-        return scored_extraction(extraction), extraction.schema_version
-    classification = read_classifier_evaluation(text, source)
-    return scored_classification(classification), classification.schema_version
+        return scored_extraction(Evaluation.parse(text, source)), Evaluation.SCHEMA
+    return scored_classification(ClassifierEvaluation.parse(text, source)), ClassifierEvaluation.SCHEMA
 
 
 def read_floor(text: str, source: str) -> Scored:
     """The best floor that an evaluation of OS-BERT has beside its model. Raises DataError where it has none."""
-    evaluation = read_classifier_evaluation(text, source)
+    evaluation = ClassifierEvaluation.parse(text, source)
     floors = [scored_classification(evaluation, row) for row in evaluation.rows if row.kind == "floor"]
     if not floors:
         raise DataError(f"{source} has no floor to be compared with: evaluate the model again")

@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ctiforge.evaluation.gate import Check, Decision
 from ctiforge.evaluation.tables import ARROWS, show
+from ctiforge.records.decision import Check, Decision
 
 _HEADINGS = ("", "against", "before", "after", "gain", "at least", "must be above", "articles", "verdict")
 _STYLES = {"better": "green", "no worse": "green", "equivalent": "yellow", "underpowered": "yellow", "worse": "red"}

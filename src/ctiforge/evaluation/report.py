@@ -2,113 +2,26 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from ctiforge.errors import DataError
-from ctiforge.evaluation.articles import ArticleScore
-from ctiforge.evaluation.scores import (
-    METRICS,
-    Counts,
-    Direction,
-    Figure,
-    Metric,
-    Unit,
-    f1_of,
-    figure,
-    finite,
-    precision_of,
-    recall_of,
+from ctiforge.evaluation.scores import METRICS, Counts, Figure, Metric, f1_of, figure, finite, precision_of, recall_of
+from ctiforge.evaluation.statistics import BOOTSTRAP, MIN_POSITIVE_ARTICLES, Floats
+from ctiforge.records.evaluation import (
+    ArticleScore,
+    Evaluation,
+    MetricFigure,
+    ModelInfo,
+    Row,
+    RowGroup,
+    TestSetInfo,
 )
-from ctiforge.evaluation.statistics import LEVEL, MIN_POSITIVE_ARTICLES, REPLICATES, SEED, Floats
-
-SCHEMA_VERSION = 2
-RowGroup = Literal["overall", "type", "values", "tag"]
 
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True)
-
-
-class ModelInfo(_Record):
-    """Which model was scored: the name it goes by, the version of exactly these weights."""
-
-    name: str
-    version: str
-
-
-class TestSetInfo(_Record):
-    """Which articles it was scored on; two evaluations are comparable when the content hashes are equal."""
-
-    __test__ = False  # not a test class, whatever pytest makes of its name
-
-    name: str
-    version: str
-    content_hash: str
-    articles: int
-    unlabelled: int = 0
-    """Articles in which no type is labelled: never scored."""
-
-
-class MetricFigure(_Record):
-    """One figure with its direction and, from enough articles on, its interval."""
-
-    label: str
-    direction: Direction
-    unit: Unit
-    value: float | None
-    low: float | None
-    high: float | None
-    support: int
-    beside: float | None = None
-    beside_label: str = ""
-
-
-class Row(_Record):
-    """Quality over one subset: everything, a type, unseen or obfuscated values, the articles of a tag."""
-
-    label: str
-    group: RowGroup
-    articles: int
-    """Articles of the subset with anything expected."""
-    expected: int
-    predicted: int
-    found: int
-    precision: float | None
-    recall: float | None
-    f1: float | None
-    f1_strict: float | None
-    f1_partial: float | None = None
-    low: float | None
-    """Interval of F1; None where too few articles carry it."""
-    high: float | None
-
-
-class Bootstrap(_Record):
-    """How the intervals were made."""
-
-    level: float = LEVEL
-    replicates: int = REPLICATES
-    seed: int = SEED
-    least_articles: int = MIN_POSITIVE_ARTICLES
-
-
-class Evaluation(_Record):
-    """One evaluation, as `evaluation.json` holds it."""
-
-    schema_version: int = SCHEMA_VERSION
-    model: ModelInfo
-    test_set: TestSetInfo
-    fingerprint: str
-    training_values_known: bool
-    failed: dict[str, int]
-    """Why articles failed, and how many each."""
-    metrics: dict[str, MetricFigure]
-    rows: tuple[Row, ...]
-    bootstrap: Bootstrap = Bootstrap()
-    articles: tuple[ArticleScore, ...]
 
 
 @dataclass(frozen=True)
@@ -142,24 +55,9 @@ def build_evaluation(
         failed={error: errors.count(error) for error in sorted(set(errors))},
         metrics={metric.name: _metric_figure(metric, counts) for metric in METRICS},
         rows=tuple(_row(spec, counts) for spec in row_specs(articles, counts)),
+        bootstrap=BOOTSTRAP,
         articles=tuple(articles),
     )
-
-
-def read_evaluation(text: str, source: str) -> Evaluation:
-    """Parse an `evaluation.json`; `source` names it in errors. Raises DataError where it is none."""
-    try:
-        evaluation = Evaluation.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise DataError(f"{source} is no evaluation of ctiforge: {where}: {first['msg']}") from None
-    if evaluation.schema_version != SCHEMA_VERSION:
-        raise DataError(
-            f"{source} has evaluation schema {evaluation.schema_version}, this ctiforge reads {SCHEMA_VERSION}: "
-            "evaluate that model again"
-        )
-    return evaluation
 
 
 def row_specs(articles: Sequence[ArticleScore], counts: Counts) -> list[RowSpec]:

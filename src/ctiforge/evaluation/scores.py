@@ -6,15 +6,11 @@ once) and every bootstrap replicate (each article as often as it was drawn).
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-from ctiforge.evaluation.articles import ArticleScore, ScoredItem
 from ctiforge.evaluation.statistics import Floats, Interval, draws, f1, interval, ratio
-
-Direction = Literal["higher", "lower", "none"]
-Unit = Literal["share", "number"]
+from ctiforge.records.evaluation import ArticleScore, Direction, ScoredItem, Unit
 
 
 class Counts:

@@ -16,6 +16,8 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from ctiforge.records.evaluation import Bootstrap
+
 Floats = NDArray[np.float64]
 
 MIN_POSITIVE_ARTICLES = 10
@@ -23,6 +25,8 @@ MIN_POSITIVE_ARTICLES = 10
 REPLICATES = 2000
 LEVEL = 0.95
 SEED = 20260101
+BOOTSTRAP = Bootstrap(level=LEVEL, replicates=REPLICATES, seed=SEED, least_articles=MIN_POSITIVE_ARTICLES)
+"""How intervals are made, as files tell it."""
 _DRAWS_TOGETHER = 100
 _WEIGHTS = 10_000
 """Draws of weights for `cautious_low`."""

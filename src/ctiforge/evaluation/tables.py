@@ -6,9 +6,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ctiforge.evaluation.articles import ArticleScore, ScoredItem
-from ctiforge.evaluation.report import Evaluation, MetricFigure, Row
-from ctiforge.evaluation.scores import Unit
+from ctiforge.records.evaluation import ArticleScore, Evaluation, MetricFigure, Row, ScoredItem, Unit
 
 ARROWS = {"higher": "↑", "lower": "↓", "none": " "}
 _OUTCOMES = ("found", "missed", "wrong")

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from ctiforge.extract.constrained import AnswerConstraint
-from ctiforge.extract.prepared import Usage, usage_of_model
+from ctiforge.extract.prepared import usage_of_model
 from ctiforge.extract.rendering import render_prompt
 from ctiforge.extract.windowed import LEAST_ANSWER_TOKENS, Job, RawAnswer, WindowedExtractor, plain_usage
+from ctiforge.records.model_note import AgentUsage
 from ctiforge.training.encoding import count_tokens, encode_prompt, end_token_id, load_tokenizer, pad_token_id
 from ctiforge.training.models import compute_dtype, load_causal_lm, pick_device
 
@@ -20,7 +21,7 @@ class ExtractAgent(WindowedExtractor):
         self,
         model: Any,
         tokenizer: Any,
-        usage: Usage,
+        usage: AgentUsage,
         name: str,
         batch_size: int = 32,
         *,
@@ -41,7 +42,7 @@ class ExtractAgent(WindowedExtractor):
         cls,
         model: str,
         *,
-        usage: Usage | None = None,
+        usage: AgentUsage | None = None,
         device: str = "auto",
         batch_size: int = 32,
         name: str | None = None,

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctiforge.errors import CannotGoOnError, CtiforgeError, DataError
-from ctiforge.evaluation.articles import Answers, ArticleCase, ArticleScore, score_article, training_keys
-from ctiforge.evaluation.report import Evaluation, ModelInfo, TestSetInfo, build_evaluation
+from ctiforge.evaluation.articles import ArticleCase, score_article, training_keys
+from ctiforge.evaluation.report import build_evaluation
 from ctiforge.extract.extraction import Extraction, Extractor, Source
-from ctiforge.extract.prepared import FILE_NAME as MODEL_FILE
-from ctiforge.extract.prepared import usage_of_data, usage_of_model
+from ctiforge.extract.prepared import note_of_model, usage_of_data, usage_of_model
 from ctiforge.extract.regex_floor import NAME as REGEX
 from ctiforge.extract.regex_floor import RegexFloor
 from ctiforge.extract.windowed import plain_usage
 from ctiforge.progress import Progress
 from ctiforge.records.article import ArticleRecord, read_records
+from ctiforge.records.evaluation import Answers, ArticleScore, Evaluation, ModelInfo, TestSetInfo
 from ctiforge.training.encoding import DEMO_MODEL
 
 if TYPE_CHECKING:
@@ -172,8 +172,8 @@ def _extract(extractor: Extractor, records: Sequence[ArticleRecord]) -> list[tup
 
 
 def _trained_name(folder: Path) -> str | None:
-    described = folder / MODEL_FILE
-    return json.loads(described.read_text(encoding="utf-8")).get("name") if described.is_file() else None
+    note = note_of_model(folder)
+    return note.name if note else None
 
 
 def _reason(error: Exception) -> str:

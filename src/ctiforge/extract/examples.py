@@ -7,6 +7,7 @@ from typing import NamedTuple
 from ctiforge.extract.rendering import render_answer
 from ctiforge.observables.locate import Locator, Occurrence
 from ctiforge.records.article import ArticleRecord
+from ctiforge.records.model_note import WindowSizes
 from ctiforge.records.observable import Observable
 from ctiforge.training.windows import CountTokens, Pieces, Window, cut_windows, split_pieces, window_around
 
@@ -27,15 +28,6 @@ CountExample = Callable[[str, str], ExampleLengths]
 
 # A window is not halved below this many tokens; what does not fit then is an item too long for --max-length.
 _SMALLEST_WINDOW = 8
-
-
-@dataclass(frozen=True)
-class WindowSizes:
-    """How a text is cut for a model, in its tokens; travels with the model to inference."""
-
-    max_length: int
-    window_tokens: int
-    overlap_tokens: int
 
 
 @dataclass(frozen=True)

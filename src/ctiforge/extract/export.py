@@ -1,6 +1,5 @@
 """An Extract Agent as its exports must be: what is asked of it in training, and how it answers a test set."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -9,18 +8,19 @@ from typing import Any
 
 import torch
 
-from ctiforge.evaluation.report import Evaluation, ModelInfo
 from ctiforge.extract.agent import ExtractAgent
 from ctiforge.extract.answers import answer_schema
 from ctiforge.extract.endpoint import Endpoint, connect
 from ctiforge.extract.evaluate import describe_test_set, evaluate_extractor, inner_folder
 from ctiforge.extract.extraction import Extractor
-from ctiforge.extract.prepared import FILE_NAME, Usage, usage_of_model
+from ctiforge.extract.prepared import note_of_model
 from ctiforge.extract.prompts import load_prompt
-from ctiforge.extract.rendering import Format, guide_row, render_answer, render_prompt
+from ctiforge.extract.rendering import guide_row, render_answer, render_prompt
 from ctiforge.extract.served import EndpointAgent
 from ctiforge.extract.windowed import plain_usage
 from ctiforge.records.article import ArticleRecord
+from ctiforge.records.evaluation import Evaluation, ModelInfo
+from ctiforge.records.model_note import AgentUsage, Format
 from ctiforge.release.chat_template import chat_template
 from ctiforge.release.export import Exported, SourceModel
 from ctiforge.release.gguf import ChatForm
@@ -50,7 +50,7 @@ class TestData:
 
 def describe_source(
     name: str, model: str, folder: Path | None, articles: Sequence[ArticleRecord]
-) -> tuple[SourceModel, Usage]:
+) -> tuple[SourceModel, AgentUsage]:
     """The model of a folder (or hub name), how it is asked, and what of `articles` must stay as in training.
 
     Their texts and answers must be read as the same tokens, their first windows rendered as the same prompts.
@@ -59,10 +59,9 @@ def describe_source(
 
     location = str(inner_folder(folder)) if folder else model
     tokenizer = load_tokenizer(location)
-    trained = usage_of_model(Path(location))
-    usage = trained or plain_usage("messages" if tokenizer.chat_template else "simple")
-    note = json.loads((Path(location) / FILE_NAME).read_text(encoding="utf-8")) if trained else None
-    base = resolve_model(note["base_model"]) if note else location
+    note = note_of_model(Path(location))
+    usage = note.usage if note else plain_usage("messages" if tokenizer.chat_template else "simple")
+    base = resolve_model(note.base_model) if note else location
     vocabulary = cached_file(base, "tokenizer.model", _raise_exceptions_for_missing_entries=False)
     source = SourceModel(
         name=name,
@@ -86,7 +85,7 @@ def describe_source(
 
 def prove(
     source: SourceModel,
-    usage: Usage,
+    usage: AgentUsage,
     merged: Path,
     files: Sequence[Exported],
     tools: LlamaCpp,
@@ -110,14 +109,14 @@ def prove(
     return proven
 
 
-def make_preset(name: str, usage: Usage) -> dict[str, Any]:
+def make_preset(name: str, usage: AgentUsage) -> dict[str, Any]:
     """LM Studio's preset: the prompt around a passage that a person pastes, and the answer's schema."""
     prompt = load_prompt(usage.prompt_version)
     instruction = f"{prompt.system}\n\n{prompt.user(usage.types, '')}".strip()
     return preset(name, instruction, answer_schema(usage.types), usage.sizes.max_length)
 
 
-def _prompts(usage: Usage, tokenizer: Any, texts: Sequence[str]) -> Iterator[Prompt]:
+def _prompts(usage: AgentUsage, tokenizer: Any, texts: Sequence[str]) -> Iterator[Prompt]:
     """The first window of each text as a conversation, with the ids of the prompt that training makes of it."""
     prompt, sizes = load_prompt(usage.prompt_version), usage.sizes
     row_format: Format = "alpaca" if usage.text_format == "alpaca" else "messages"
@@ -148,5 +147,5 @@ def _score(extractor: Extractor, weights: Path, test_data: TestData, file: Path)
         model=ModelInfo(name=extractor.name, version=find_input(str(weights)).content[:SHORT]),
         test_set=describe_test_set(test_data.path, test_data.reference),
     )
-    file.write_text(evaluation.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    file.write_text(evaluation.to_json(), encoding="utf-8")
     return recorded, evaluation

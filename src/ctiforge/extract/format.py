@@ -19,16 +19,17 @@ from ctiforge.extract.examples import (
     ExampleLengths,
     LocatedArticle,
     RenderPrompt,
-    WindowSizes,
     article_examples,
     locate_article,
 )
 from ctiforge.extract.prompts import Prompt, load_prompt
-from ctiforge.extract.rendering import FORMATS, Format, guide_row, render_answer, render_prompt
+from ctiforge.extract.rendering import guide_row, render_answer, render_prompt
 from ctiforge.extract.splits import split_by_group
-from ctiforge.extract.token_report import TokenReport, token_report, truncation_report
+from ctiforge.extract.token_report import token_report, truncation_report
 from ctiforge.progress import Progress
 from ctiforge.records.article import ArticleRecord, read_records
+from ctiforge.records.formatted import ExampleRow, FormatReport, TokenReport
+from ctiforge.records.model_note import FORMATS, Format, WindowSizes
 from ctiforge.training.encoding import count_tokens, encode_example, load_tokenizer, tokenizer_hash
 
 # Share of the room beside the prompt that the window gets; the rest is the answer's.
@@ -179,7 +180,8 @@ def write_prepared(
 ) -> dict[str, Any]:
     """Write train.jsonl, validation.jsonl, format.json and one guide file per format; returns format.json's content."""
     for name, examples in (("train", prepared.train), ("validation", prepared.validation)):
-        _write_lines(out / f"{name}.jsonl", [_row(example) for example in examples])
+        lines = "".join(_row(example).model_dump_json() + "\n" for example in examples)
+        (out / f"{name}.jsonl").write_text(lines, encoding="utf-8")
     prompt = load_prompt(options.prompt_version)
     for text_format in formats:
         rows = [
@@ -194,23 +196,23 @@ def write_prepared(
             for example in prepared.train
         ]
         (out / f"train_{text_format}.json").write_text(json.dumps(rows, ensure_ascii=False, indent=1), encoding="utf-8")
-    description = {
-        "format": options.text_format,
-        "formats": list(formats),
-        "model": model,
-        "tokenizer_hash": tokenizer_hash(tokenizer),
-        "prompt_version": options.prompt_version,
-        "types": list(prepared.types),
-        "sizes": asdict(prepared.sizes),
-        "empty_share": options.empty_share,
-        "leaked": prepared.leaked,
-        "report": prepared.report.as_json(),
-    }
-    (out / "format.json").write_text(json.dumps(description, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    report = FormatReport(
+        format=options.text_format,
+        formats=tuple(formats),
+        model=model,
+        tokenizer_hash=tokenizer_hash(tokenizer),
+        prompt_version=options.prompt_version,
+        types=prepared.types,
+        sizes=prepared.sizes,
+        empty_share=options.empty_share,
+        leaked=tuple(prepared.leaked),
+        report=prepared.report,
+    )
+    report.write(out)
     (out / "training_values.json").write_text(
         json.dumps(prepared.training_values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
     )
-    return description
+    return report.model_dump(mode="json")
 
 
 def write_guide_files(output: Path, formats: Sequence[Format]) -> None:
@@ -285,17 +287,10 @@ def _values(examples: Sequence[Example]) -> dict[str, list[str]]:
     return {name: sorted(found) for name, found in sorted(values.items())}
 
 
-def _row(example: Example) -> dict[str, Any]:
+def _row(example: Example) -> ExampleRow:
     row = asdict(example)
     row.pop("window")
-    row["observables"] = Counter(item.type for item in example.observables)
-    return row
-
-
-def _write_lines(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        for row in rows:
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    return ExampleRow(**row | {"observables": Counter(item.type for item in example.observables)})
 
 
 def _hash(text: str) -> str:

@@ -13,7 +13,7 @@ from ctiforge.data.articles import Article, Execution
 from ctiforge.data.identity import canonical_url, content_hash, fold
 from ctiforge.errors import DataError
 from ctiforge.extract.execution_agreement import agreement
-from ctiforge.extract.harvest_report import HarvestReport, KeptCounts
+from ctiforge.extract.harvest_report import HarvestCounts, KeptCounts
 from ctiforge.extract.harvest_scratch import Candidate, HarvestScratch
 from ctiforge.progress import Progress
 from ctiforge.records.article import ArticleRecord
@@ -47,13 +47,13 @@ def harvest(
     options: HarvestOptions,
     out: Path,
     scratch: Path,
-) -> HarvestReport:
+) -> HarvestCounts:
     """Write `records.jsonl` into `out` and return what was counted; contents wait in `scratch`, not in memory.
 
     `held_out` are (reason, article) pairs that no kept article may repeat: URL, content or near
     duplicate. Articles of `excluded_urls` and their near duplicates stay out as well.
     """
-    report = HarvestReport()
+    report = HarvestCounts()
     urls = {canonical_url(url) for url in excluded_urls}
     with HarvestScratch(scratch, options.seed) as rows, Progress("harvest_extract", None) as progress:
         for reason, record in held_out:
@@ -74,7 +74,7 @@ def harvest(
     return report
 
 
-def check_minimum(report: HarvestReport, force: bool) -> str | None:
+def check_minimum(report: HarvestCounts, force: bool) -> str | None:
     """A warning below the recommended number of articles, or None.
 
     Raises DataError below the minimum unless `force`.
@@ -92,7 +92,7 @@ def check_minimum(report: HarvestReport, force: bool) -> str | None:
 
 
 def _gather(
-    article: Article, urls: Collection[str], options: HarvestOptions, rows: HarvestScratch, report: HarvestReport
+    article: Article, urls: Collection[str], options: HarvestOptions, rows: HarvestScratch, report: HarvestCounts
 ) -> str | None:
     """Put an article's best execution among the candidates, or say why it is none."""
     executions = [e for e in article.executions if not options.status_filter or e.status in options.status_filter]

@@ -2,7 +2,9 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ctiforge.records.harvest import HarvestReport
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,7 +19,7 @@ LEAST_AGREEING = 20
 
 
 @dataclass
-class HarvestReport:
+class HarvestCounts:
     """Counts of one harvest; `read` is the sum of `kept` and of all `excluded`."""
 
     read: int = 0
@@ -49,12 +51,14 @@ class HarvestReport:
     """Characters of content → kept articles."""
     observables_per_article: Counter[str] = field(default_factory=Counter)
 
-    def as_dict(self) -> dict[str, Any]:
-        """JSON-able, every table sorted by name: the same counts give the same bytes."""
-        return {
-            name: dict(sorted(value.items())) if isinstance(value, dict) else value
-            for name, value in vars(self).items()
-        }
+    def as_record(self) -> HarvestReport:
+        """Give what `report.json` holds, every table sorted by name: the same counts give the same bytes."""
+        return HarvestReport(
+            **{
+                name: dict(sorted(value.items())) if isinstance(value, dict) else value
+                for name, value in vars(self).items()
+            }
+        )
 
     def add_agreement(self, article_id: str, shares: dict[str, float]) -> None:
         """Note how far the executions of one article agree, by type."""
@@ -72,7 +76,7 @@ class HarvestReport:
 class KeptCounts:
     """Adds up the kept articles."""
 
-    def __init__(self, report: HarvestReport) -> None:
+    def __init__(self, report: HarvestCounts) -> None:
         self._report = report
 
     def add(self, kept: "KeptRow") -> None:
@@ -93,7 +97,7 @@ class KeptCounts:
             report.platforms[platform] += found
 
 
-def print_report(report: HarvestReport, console: "Console") -> None:
+def print_report(report: HarvestCounts, console: "Console") -> None:
     """The tables at the end of a harvest."""
     console.print(_totals(report))
     console.print(_by_type(report))
@@ -110,7 +114,7 @@ def print_report(report: HarvestReport, console: "Console") -> None:
     console.print(breakdown)
 
 
-def _totals(report: HarvestReport) -> "Table":
+def _totals(report: HarvestCounts) -> "Table":
     table = _table("articles", "", "")
     table.add_row("read", f"with {report.executions} executions", str(report.read))
     table.add_row("kept", f"{report.positives} positive, {report.negatives} true negative", str(report.kept))
@@ -131,7 +135,7 @@ def _totals(report: HarvestReport) -> "Table":
     return table
 
 
-def _by_type(report: HarvestReport) -> "Table":
+def _by_type(report: HarvestCounts) -> "Table":
     table = _table("type", "articles labelled", "with some", "observables")
     for type_, labelled in sorted(report.labelled_articles.items()):
         row = (labelled, report.positive_articles[type_], report.observables_by_type[type_])

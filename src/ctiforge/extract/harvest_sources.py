@@ -1,6 +1,5 @@
 """The rim of a harvest: opens database and files, runs it, prints its tables."""
 
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -69,14 +68,14 @@ def harvest_sources(
         report = harvest(articles, held_out, excluded_urls, options, out, scratch)
     report.files_set_aside = {paths[Path(path)]: why for path, why in problems.files.items()}
     report.entries_set_aside = problems.entries
-    counts = report.as_dict()
-    (out / "report.json").write_text(json.dumps(counts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    record = report.as_record()
+    record.write(out)
     console = Console()
     print_report(report, console)
     warning = check_minimum(report, force)
     if warning:
         console.print(warning, style="yellow", markup=False)
-    return counts
+    return record.model_dump(mode="json")
 
 
 def read_urls(path: Path | None) -> list[str]:

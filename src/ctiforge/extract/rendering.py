@@ -2,14 +2,12 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Protocol
 
 from ctiforge.errors import UsageError
 from ctiforge.extract.prompts import Prompt
+from ctiforge.records.model_note import Format
 from ctiforge.records.observable import Observable
-
-Format = Literal["messages", "alpaca", "chatml", "simple"]
-FORMATS: tuple[Format, ...] = get_args(Format)
 
 
 class ChatTokenizer(Protocol):

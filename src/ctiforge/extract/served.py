@@ -14,9 +14,9 @@ from ctiforge.errors import UsageError
 from ctiforge.extract.answers import answer_schema
 from ctiforge.extract.endpoint import Client, Completion, RefusedError
 from ctiforge.extract.extraction import Extraction, Source, WindowAnswer
-from ctiforge.extract.prepared import Usage
 from ctiforge.extract.rendering import render_prompt
 from ctiforge.extract.windowed import LEAST_ANSWER_TOKENS, Job, RawAnswer, WindowedExtractor
+from ctiforge.records.model_note import AgentUsage
 from ctiforge.records.observable import Observable
 from ctiforge.training.encoding import count_tokens, encode_prompt
 
@@ -39,7 +39,7 @@ class EndpointAgent(WindowedExtractor):
     def __init__(
         self,
         client: Client,
-        usage: Usage,
+        usage: AgentUsage,
         name: str,
         *,
         tokenizer: Any = None,

@@ -1,50 +1,11 @@
 """What preparation did to the answers, in tokens, beside what right-truncation would have done."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
 from ctiforge.extract.examples import Example
-
-
-@dataclass(frozen=True)
-class Truncation:
-    """Whole articles as (prompt, answer) token counts, cut on the right at `max_length`."""
-
-    articles_with_answer: int
-    answers_whole: int
-    answers_gone: int
-    answer_tokens_kept_share: float
-    loss_tokens_answer_share: float
-
-
-@dataclass(frozen=True)
-class TokenReport:
-    """Figures of one prepared data set; shares are between 0 and 1."""
-
-    examples: int
-    validation_examples: int
-    prompt_tokens_median: float
-    prompt_tokens_max: int
-    answer_tokens_median: float
-    answer_tokens_max: int
-    tokens_max: int
-    items: int
-    answers_lost: int
-    items_too_long: int
-    items_beyond_overlap: int
-    machine_labels_dropped: int
-    human_labels_unlocated: int
-    empty_share_training: float
-    empty_share_inference: float
-    answers_kept_share: float
-    loss_tokens_answer_share: float
-    loss_tokens_answer_share_if_all: float
-    right_truncation: Truncation
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+from ctiforge.records.formatted import TokenReport, Truncation
 
 
 def truncation_report(lengths: Sequence[tuple[int, int]], max_length: int) -> Truncation:

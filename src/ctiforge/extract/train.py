@@ -1,7 +1,5 @@
 """Fine-tunes the Extract Agent on prepared examples and writes a model that says how to use it."""
 
-import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,14 +7,18 @@ from typing import Any
 import torch
 
 from ctiforge.errors import DataError, UsageError
-from ctiforge.extract.prepared import FILE_NAME, read_description, usage_of_data
+from ctiforge.extract.prepared import read_format_report, usage_of_data
+from ctiforge.records.base import read_lines
+from ctiforge.records.formatted import ExampleRow
+from ctiforge.records.model_note import AgentNote
+from ctiforge.records.training import LOG_NAME, Training
 from ctiforge.store.checkpoints import Checkpoints
 from ctiforge.training.batches import AnswerCollator, Rows
 from ctiforge.training.encoding import EncodedExample, encode_example, load_tokenizer, pad_token_id, tokenizer_hash
+from ctiforge.training.log import plot_curve, write_log
 from ctiforge.training.models import compute_dtype, load_causal_lm, load_for_qlora, name_base, pick_device
 from ctiforge.training.options import LoraOptions, TrainingOptions
-from ctiforge.training.records import plot_curve, write_log
-from ctiforge.training.trainer import Kind, TrainingResult, train
+from ctiforge.training.trainer import Kind, train
 
 GUIDE_DEFAULTS = {"batch_size": 4, "epochs": 3.0, "learning_rate": 2e-4, "max_length": 2048, "qlora": True}
 """The guide's settings; `deviations` names what differs from them."""
@@ -52,7 +54,7 @@ def train_extract_agent(
     """
     check_data(request, data)
     tokenizer = load_tokenizer(request.model)
-    if read_description(data)["tokenizer_hash"] != tokenizer_hash(tokenizer):
+    if read_format_report(data).tokenizer_hash != tokenizer_hash(tokenizer):
         raise UsageError(
             f"the data was cut for another model's tokenizer than {request.model!r}: run format_extract --model for it"
         )
@@ -62,25 +64,36 @@ def train_extract_agent(
     kind = Kind("train_extract", AnswerCollator(pad_token_id(tokenizer)), compute_dtype(device), _MEND)
     result = train(model, train_rows, validation_rows, kind, request.training, checkpoints, scratch)
     _save_model(model, tokenizer, request, data, out / "model")
-    metadata = training_metadata(request, result, len(train_rows), len(validation_rows), warnings) | {
-        "device": str(device),
-        "trainable_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
-    }
-    (out / "training_metadata.json").write_text(json.dumps(metadata, indent=1) + "\n", encoding="utf-8")
-    write_log(result.log, out / "log.jsonl")
+    training = Training(
+        name=request.name,
+        base_model=request.model,
+        method="qlora" if request.qlora else "full",
+        options=asdict(request.training),
+        lora=asdict(request.lora) if request.qlora else None,
+        max_length=request.max_length,
+        examples=len(train_rows),
+        validation_examples=len(validation_rows),
+        deviations_from_guide=deviations(request),
+        warnings=tuple(warnings),
+        device=str(device),
+        trainable_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
+        **result.as_record(),
+    )
+    training.write(out)
+    write_log(result.log, out / LOG_NAME)
     plot_curve(result.log, f"{request.name}: {'QLoRA' if request.qlora else 'full'}", out / "training_curve.png")
-    return metadata
+    return training.model_dump(mode="json")
 
 
 def check_data(request: TrainRequest, data: Path) -> None:
     """Refuse data of another format or length than it was cut for."""
-    description = read_description(data)
-    if request.text_format not in description["formats"] or request.text_format != description["format"]:
+    report = read_format_report(data)
+    if request.text_format not in report.formats or request.text_format != report.format:
         raise UsageError(
-            f"--format {request.text_format}, but {data} was prepared as {description['format']}: "
+            f"--format {request.text_format}, but {data} was prepared as {report.format}: "
             f"run format_extract --format {request.text_format}"
         )
-    cut_for = description["sizes"]["max_length"]
+    cut_for = report.sizes.max_length
     if request.max_length != cut_for:
         raise UsageError(
             f"--max-length {request.max_length}, but {data} was cut for {cut_for}: "
@@ -99,8 +112,8 @@ def check_minimum(examples: int, qlora: bool, force: bool) -> list[str]:
     return []
 
 
-def deviations(request: TrainRequest) -> dict[str, list[Any]]:
-    """Settings that differ from the guide's: name to [the guide's, ours]."""
+def deviations(request: TrainRequest) -> dict[str, tuple[Any, Any]]:
+    """Give the settings that differ from the guide's: name to (the guide's, ours)."""
     ours = {
         "batch_size": request.training.batch_size,
         "epochs": request.training.epochs,
@@ -108,33 +121,12 @@ def deviations(request: TrainRequest) -> dict[str, list[Any]]:
         "max_length": request.max_length,
         "qlora": request.qlora,
     }
-    return {name: [usual, ours[name]] for name, usual in GUIDE_DEFAULTS.items() if ours[name] != usual}
-
-
-def training_metadata(
-    request: TrainRequest, result: TrainingResult, examples: int, validation: int, warnings: Sequence[str]
-) -> dict[str, Any]:
-    """What `training_metadata.json` holds."""
-    return {
-        "name": request.name,
-        "base_model": request.model,
-        "method": "qlora" if request.qlora else "full",
-        "options": asdict(request.training),
-        "lora": asdict(request.lora) if request.qlora else None,
-        "max_length": request.max_length,
-        "examples": examples,
-        "validation_examples": validation,
-        **result.as_json(),
-        "deviations_from_guide": deviations(request),
-        "warnings": list(warnings),
-    }
+    return {name: (usual, ours[name]) for name, usual in GUIDE_DEFAULTS.items() if ours[name] != usual}
 
 
 def load_rows(path: Path, tokenizer: Any) -> Rows[EncodedExample]:
     """The examples of a prepared file, encoded."""
-    with path.open(encoding="utf-8") as file:
-        rows = [json.loads(line) for line in file]
-    return Rows([encode_example(tokenizer, row["prompt"], row["answer"]) for row in rows])
+    return Rows([encode_example(tokenizer, row.prompt, row.answer) for row in read_lines(path, ExampleRow)])
 
 
 def _load(request: TrainRequest) -> tuple[Any, Any]:
@@ -154,5 +146,4 @@ def _save_model(model: Any, tokenizer: Any, request: TrainRequest, data: Path, f
     if request.qlora:
         name_base(folder, request.model)
     tokenizer.save_pretrained(folder)
-    description = {"name": request.name, "base_model": request.model, "usage": usage_of_data(data).as_json()}
-    (folder / FILE_NAME).write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
+    AgentNote(name=request.name, base_model=request.model, usage=usage_of_data(data)).write(folder)

@@ -7,12 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ctiforge.extract.answers import ParsedAnswer, parse_answer
-from ctiforge.extract.examples import WindowSizes
 from ctiforge.extract.extraction import Extraction, Source, WindowAnswer
 from ctiforge.extract.merging import merge_windows
-from ctiforge.extract.prepared import Usage
 from ctiforge.extract.prompts import load_prompt
-from ctiforge.extract.rendering import Format
+from ctiforge.records.model_note import AgentUsage, Format, WindowSizes
 from ctiforge.records.observable import TYPES, Observable
 from ctiforge.training.windows import CountTokens, Window, cut_windows, split_pieces
 
@@ -53,7 +51,7 @@ class RawAnswer:
 class WindowedExtractor(ABC):
     """An extractor that asks a language model about each window of an article; how, its subclass knows."""
 
-    def __init__(self, usage: Usage, name: str, count_tokens: CountTokens, *, halves: bool) -> None:
+    def __init__(self, usage: AgentUsage, name: str, count_tokens: CountTokens, *, halves: bool) -> None:
         self.usage = usage
         self.name = name
         self.halves = halves
@@ -135,9 +133,9 @@ class WindowedExtractor(ABC):
         )
 
 
-def plain_usage(text_format: Format = "messages") -> Usage:
+def plain_usage(text_format: Format = "messages") -> AgentUsage:
     """How a model is asked that was not trained here and that nobody says more about."""
-    return Usage(text_format, "full-v1", _PLAIN_TYPES, _PLAIN_SIZES)
+    return AgentUsage(text_format, "full-v1", _PLAIN_TYPES, _PLAIN_SIZES)
 
 
 def _job(article: int, source: Source, window: Window, types: tuple[str, ...]) -> Job:

@@ -1,6 +1,5 @@
 """A sweep: a line's training run for every point of a grid of its flags, and one chosen on validation."""
 
-import json
 import shlex
 import tempfile
 from collections import deque
@@ -21,6 +20,7 @@ from ctiforge.launcher.signals import HeldSignals
 from ctiforge.launcher.sweep_report import make_sweep, plain_text, write_sweep
 from ctiforge.records.run import StageRecord
 from ctiforge.records.sweep import Trained
+from ctiforge.records.training import Training
 from ctiforge.settings import Settings
 from ctiforge.store.artifacts import fetch
 from ctiforge.store.runs import save_run
@@ -29,9 +29,6 @@ Grid = Mapping[str, Sequence[str]]
 """Flag (with underscores) → values, as they were written."""
 _News = SimpleQueue[tuple[str, Event | Outcome | BaseException]]
 """(stage, what it told) from the threads of points under way."""
-METADATA = "training_metadata.json"
-MEASURED_WITH = ("pooling", "class_weights")
-"""What of a training's metadata is part of its loss."""
 WITHOUT_POINT = ("store", "expect", "plan", "output", "output_dir", "name")
 """Flags of every training that say nothing of how it learns."""
 SIGNALLED = 128
@@ -283,20 +280,20 @@ def _follow(backend: Backend, command: Command, name: str, news: _News) -> None:
 
 
 def _trained(point: Point, entry: StageRecord) -> Trained:
-    found: dict[str, object] = {}
+    found: Training | None = None
     if entry.state in ("done", "cached") and entry.artifact:
         with tempfile.TemporaryDirectory() as into:
-            found = json.loads(fetch(f"{entry.artifact}/{METADATA}", Path(into)).read_text(encoding="utf-8"))
+            found = Training.load(fetch(f"{entry.artifact}/{Training.NAME}", Path(into)))
     return Trained(
         stage=entry.name,
         parameters=point.parameters,
         state=entry.state,
         fingerprint=entry.fingerprint,
         artifact=entry.artifact,
-        validation_loss=found.get("best_validation_loss"),
-        best_step=found.get("best_step"),
-        seconds=found.get("seconds"),
-        measured_with={name: found[name] for name in MEASURED_WITH if name in found},
+        validation_loss=found.best_validation_loss if found else None,
+        best_step=found.best_step if found else None,
+        seconds=found.seconds if found else None,
+        measured_with=found.measured_with if found else {},
         problem=_problem(entry) if entry.state == "failed" else None,
     )
 

@@ -15,7 +15,7 @@ from ctiforge.osbert.frozen import WEIGHTS, load_baseline
 from ctiforge.osbert.labelling.keywords import decide, find_evidence
 from ctiforge.osbert.model import load_trained, window_batches
 from ctiforge.osbert.pooling import pool
-from ctiforge.osbert.windows import EncodedArticle, encode_articles
+from ctiforge.osbert.windows import EncodedArticle, WindowSize, encode_articles
 from ctiforge.records.article import OS_LABELS, OsLabel
 from ctiforge.training.encoding import load_tokenizer
 from ctiforge.training.models import pick_device
@@ -67,7 +67,7 @@ class FineTuned:
     """A trained classifier over all windows of a text, or, as a plain snippet would, over the first alone."""
 
     def __init__(self, folder: Path, device: str = "auto", *, first_window_only: bool = False) -> None:
-        self.model, self.usage = load_trained(folder, pick_device(device))
+        self.model, self.note = load_trained(folder, pick_device(device))
         self.tokenizer = load_tokenizer(str(folder))
         self.first_window_only = first_window_only
         self.size_bytes: int | None = _bytes_of(folder)
@@ -75,19 +75,19 @@ class FineTuned:
     @property
     def name(self) -> str:
         first = ", first window only" if self.first_window_only else ""
-        return f"{self.usage.name}{first}"
+        return f"{self.note.name}{first}"
 
     def detect_many(self, texts: Sequence[str]) -> list[Detection]:
         return [each for start in _starts(texts) for each in self._detect(texts[start : start + _TEXTS_TOGETHER])]
 
     def _detect(self, texts: Sequence[str]) -> list[Detection]:
-        articles = encode_articles(self.tokenizer, texts, self.usage.window)
+        articles = encode_articles(self.tokenizer, texts, WindowSize.of_note(self.note))
         if self.first_window_only:
             articles = [EncodedArticle(each.windows[:1], each.spans[:1]) for each in articles]
         windows = [window for article in articles for window in article.windows]
         owners = torch.tensor([number for number, article in enumerate(articles) for _ in article.windows])
         logits = self._logits(windows)
-        pooled = pool(self.usage.pooling, logits, owners, len(articles)).softmax(dim=1).numpy()
+        pooled = pool(self.note.pooling, logits, owners, len(articles)).softmax(dim=1).numpy()
         shown, of = logits.softmax(dim=1).numpy(), owners.numpy()
         return [
             _detection(pooled[number], shown[of == number], article, text)
@@ -108,8 +108,8 @@ class Frozen:
     """A baseline of `frozen`: the mean vector of a text, classified."""
 
     def __init__(self, folder: Path, base_folder: str | None = None, device: str = "auto") -> None:
-        self.classifier, self.usage = load_baseline(folder)
-        base = base_folder or resolve_encoder(self.usage.base_model)
+        self.classifier, self.note = load_baseline(folder)
+        base = base_folder or resolve_encoder(self.note.base_model)
         self.encoder = load_frozen(base, pick_device(device))
         self.tokenizer = load_tokenizer(base)
         encoder = _bytes_of(Path(base))
@@ -117,13 +117,13 @@ class Frozen:
 
     @property
     def name(self) -> str:
-        return self.usage.name
+        return self.note.name
 
     def detect_many(self, texts: Sequence[str]) -> list[Detection]:
         return [each for start in _starts(texts) for each in self._detect(texts[start : start + _TEXTS_TOGETHER])]
 
     def _detect(self, texts: Sequence[str]) -> list[Detection]:
-        articles = encode_articles(self.tokenizer, texts, self.usage.window)
+        articles = encode_articles(self.tokenizer, texts, WindowSize.of_note(self.note))
         vectors, owners = embed_windows(self.encoder, articles, int(self.tokenizer.pad_token_id or 0), None)
         means = article_means(vectors, owners, articles)
         pooled, shown = self._probabilities(means), self._probabilities(vectors)

@@ -10,13 +10,15 @@ from typing import Any
 
 from ctiforge.data.testsets import read_labelled_articles
 from ctiforge.errors import DataError
-from ctiforge.evaluation.classification import Case, ClassifierEvaluation, Measure, Row, RowKind, score_row
-from ctiforge.evaluation.report import ModelInfo, TestSetInfo
+from ctiforge.evaluation.classification import score_row
+from ctiforge.evaluation.statistics import BOOTSTRAP
 from ctiforge.osbert.detectors import Detector, FineTuned, Frozen, Keywords, Majority, load_detector
 from ctiforge.osbert.frozen import CLASSIFIERS
 from ctiforge.osbert.prepared import class_counts
 from ctiforge.progress import Progress
 from ctiforge.records.article import OS_LABELS
+from ctiforge.records.classification import Case, ClassifierEvaluation, Measure, Row, RowKind
+from ctiforge.records.evaluation import ModelInfo, TestSetInfo
 from ctiforge.records.os_article import read_labelled
 
 _TIMED = 20
@@ -88,7 +90,7 @@ def evaluate_os_bert(
     truths = [case.label for case in articles.cases]
     with Progress("eval_os_bert", len(compared) * len(truths)) as progress:
         rows = [_row(kind, each, articles.texts, truths, progress) for kind, each in compared]
-    measure: Measure = "agreement" if articles.labeler in detector.usage.labeler.split(" + ") else "accuracy"
+    measure: Measure = "agreement" if articles.labeler in detector.note.labeler.split(" + ") else "accuracy"
     info = ModelInfo(name=detector.name, version=version)
     return ClassifierEvaluation(
         model=info,
@@ -98,6 +100,7 @@ def evaluate_os_bert(
         fingerprint=_fingerprint(info, articles.info, [row.name for row in rows]),
         cases=articles.cases,
         rows=tuple(rows),
+        bootstrap=BOOTSTRAP,
     )
 
 

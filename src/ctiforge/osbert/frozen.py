@@ -3,15 +3,14 @@
 import json
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ctiforge.errors import UsageError
 from ctiforge.osbert.embedding import Floats, embed_articles, load_frozen
-from ctiforge.osbert.model import FILE_NAME
 from ctiforge.osbert.prepared import check_classes, check_no_leak, class_counts, labeler_of
 from ctiforge.osbert.windows import WindowSize, encode_articles
+from ctiforge.records.model_note import BaselineNote
 from ctiforge.records.os_article import read_labelled
 from ctiforge.training.encoding import load_tokenizer
 from ctiforge.training.models import pick_device
@@ -21,21 +20,6 @@ WEIGHTS = "classifier.skops"
 _FOLDS = 5
 # what a forest is made of beyond what skops trusts by itself
 _TRUSTED = ["sklearn.tree._tree.Tree"]
-
-
-@dataclass(frozen=True)
-class FrozenUsage:
-    """How a baseline reads an article."""
-
-    name: str
-    base_model: str
-    max_length: int
-    overlap: int
-    labeler: str
-
-    @property
-    def window(self) -> WindowSize:
-        return WindowSize(self.max_length, self.overlap)
 
 
 def train_baselines(
@@ -59,25 +43,32 @@ def train_baselines(
     summary: dict[str, Any] = {"base_model": base_model, "articles": len(articles), "warnings": notes}
     for name in CLASSIFIERS:
         fitted, score = _fit(name, vectors, labels, seed)
-        _save(fitted, FrozenUsage(name, base_model, size.max_length, size.overlap, labeler), out / name)
+        note = BaselineNote(
+            labels=tuple(str(label) for label in fitted.classes_),
+            name=name,
+            base_model=base_model,
+            max_length=size.max_length,
+            overlap=size.overlap,
+            labeler=labeler,
+        )
+        _save(fitted, note, out / name)
         summary[name] = {"cross_validated_macro_f1": score, **_settings(fitted)}
     (out / "baselines.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
     return summary
 
 
-def load_baseline(folder: Path) -> tuple[Any, FrozenUsage]:
+def load_baseline(folder: Path) -> tuple[Any, BaselineNote]:
     """The fitted classifier of a folder, and how it reads. Raises UsageError for none, or one to distrust."""
     import skops.io
 
     file = folder / WEIGHTS
     if not file.is_file():
         raise UsageError(f"{folder} holds no {WEIGHTS}: give a folder of baselines_os")
-    described = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
+    note = BaselineNote.load(folder)
     unknown = set(skops.io.get_untrusted_types(file=file)) - set(_TRUSTED)
     if unknown:
         raise UsageError(f"{file} holds {', '.join(sorted(unknown))}, which no baseline of ctiforge has: not loaded")
-    usage = FrozenUsage(**{name: described[name] for name in FrozenUsage.__dataclass_fields__})
-    return skops.io.load(file, trusted=_TRUSTED), usage
+    return skops.io.load(file, trusted=_TRUSTED), note
 
 
 def _fit(name: str, vectors: Floats, labels: Sequence[str], seed: int) -> tuple[Any, float | None]:
@@ -113,13 +104,12 @@ def _candidates(name: str, seed: int) -> tuple[Any, dict[str, list[Any]]]:
     return Pipeline(steps), {"model__C": [0.01, 0.1, 1.0, 10.0]}
 
 
-def _save(fitted: Any, usage: FrozenUsage, folder: Path) -> None:
+def _save(fitted: Any, note: BaselineNote, folder: Path) -> None:
     import skops.io
 
     folder.mkdir(parents=True)
     skops.io.dump(fitted, folder / WEIGHTS)
-    described = {"kind": "frozen", "labels": [str(label) for label in fitted.classes_], **asdict(usage)}
-    (folder / FILE_NAME).write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
+    note.write(folder)
 
 
 def _settings(fitted: Any) -> dict[str, Any]:

@@ -12,9 +12,10 @@ import torch
 
 from ctiforge.evaluation.classification import ClassCounts, macro_f1
 from ctiforge.osbert.model import ArticleRow, last_linear, window_batches
-from ctiforge.osbert.pooling import Pooling, pool
+from ctiforge.osbert.pooling import pool
 from ctiforge.progress import Progress
 from ctiforge.records.article import OS_LABELS
+from ctiforge.records.model_note import Pooling
 
 _STEPS = 300
 _CHECK_EVERY = 10

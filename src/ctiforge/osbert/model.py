@@ -1,8 +1,7 @@
 """The classifier of articles: an encoder over windows, its logits pooled; and how one is loaded."""
 
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,31 +9,12 @@ import torch
 from torch.utils.checkpoint import checkpoint
 
 from ctiforge.errors import UsageError
-from ctiforge.osbert.pooling import Pooling, pool
+from ctiforge.osbert.pooling import pool
 from ctiforge.osbert.windows import TOKENS_TOGETHER_ON_CPU, EncodedArticle, WindowSize, check_window, read_together
 from ctiforge.records.article import OS_LABELS
+from ctiforge.records.model_note import OsBertNote, Pooling
 from ctiforge.training.encoding import cannot_load
 from ctiforge.training.models import only_errors
-
-FILE_NAME = "ctiforge.json"
-"""Beside a trained model's weights: everything that detection must repeat."""
-
-
-@dataclass(frozen=True)
-class Usage:
-    """How a trained model reads an article."""
-
-    name: str
-    base_model: str
-    max_length: int
-    overlap: int
-    pooling: Pooling
-    labeler: str
-    """Whose labels it was trained on."""
-
-    @property
-    def window(self) -> WindowSize:
-        return WindowSize(self.max_length, self.overlap)
 
 
 @dataclass(frozen=True)
@@ -178,7 +158,7 @@ def last_linear(model: Any) -> Any:
     return [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m.out_features == len(OS_LABELS)][-1]
 
 
-def load_trained(folder: Path, device: torch.device) -> tuple[Any, Usage]:
+def load_trained(folder: Path, device: torch.device) -> tuple[Any, OsBertNote]:
     """A trained classifier, its outputs in the order of our labels, and how it reads.
 
     Raises UsageError for a folder that holds none, or names no labels, or others than ours.
@@ -200,25 +180,30 @@ def load_trained(folder: Path, device: torch.device) -> tuple[Any, Usage]:
     except (OSError, ValueError, KeyError) as error:
         raise UsageError(cannot_load("model", str(folder), error)) from error
     _put_in_order(loaded, order)
-    return loaded.to(device).eval(), usage_of(folder, positions_of(config))
+    return loaded.to(device).eval(), note_of(folder, positions_of(config))
 
 
-def usage_of(folder: Path, positions: int | None = None) -> Usage:
-    """How a model's folder says it reads; for one that was not trained here, windows of all it can read, averaged."""
-    file = folder / FILE_NAME
-    if not file.is_file():
-        size = WindowSize.of(min(positions or 512, 512))
-        return Usage(folder.name, folder.name, size.max_length, size.overlap, "mean", "unknown")
-    described = json.loads(file.read_text(encoding="utf-8"))
-    return Usage(**{name: described[name] for name in Usage.__dataclass_fields__})
+def note_of(folder: Path, positions: int | None = None) -> OsBertNote:
+    """Read how a model's folder says it reads; one that was not trained here reads all it can, windows averaged."""
+    if (folder / OsBertNote.NAME).is_file():
+        return OsBertNote.load(folder)
+    size = WindowSize.of(min(positions or 512, 512))
+    return OsBertNote(
+        labels=OS_LABELS,
+        name=folder.name,
+        base_model=folder.name,
+        max_length=size.max_length,
+        overlap=size.overlap,
+        pooling="mean",
+        labeler="unknown",
+    )
 
 
-def save_trained(encoder: Any, tokenizer: Any, usage: Usage, folder: Path) -> None:
-    """Write weights (safetensors), tokenizer and `ctiforge.json` into the folder."""
+def save_trained(encoder: Any, tokenizer: Any, note: OsBertNote, folder: Path) -> None:
+    """Write weights (safetensors), tokenizer and note into the folder."""
     encoder.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    described = {"kind": "fine-tuned", "labels": list(OS_LABELS), **asdict(usage)}
-    (folder / FILE_NAME).write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
+    note.write(folder)
 
 
 def positions_of(config: Any) -> int | None:

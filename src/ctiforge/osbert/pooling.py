@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from itertools import combinations
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 
 from ctiforge.records.article import OS_LABELS
+from ctiforge.records.model_note import Pooling
 
-Pooling = Literal["noisy-or", "mean", "max"]
 POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
 
 _NONE = OS_LABELS.index("Unknown")

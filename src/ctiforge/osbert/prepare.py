@@ -1,6 +1,5 @@
 """Articles of the database into labelled parts to train on, a review file, and a report."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -20,6 +19,7 @@ from ctiforge.osbert.splits import balance, split
 from ctiforge.progress import Progress
 from ctiforge.records.article import OS_LABELS, ArticleRecord
 from ctiforge.records.os_article import LabelledArticle
+from ctiforge.records.prepared import LabelerAgreement, PrepareReport
 
 
 @dataclass(frozen=True)
@@ -70,22 +70,22 @@ def prepare(
         lines = "".join(article.model_dump_json() + "\n" for article in part)
         (out / f"{name}.jsonl").write_text(lines, encoding="utf-8")
     write_review(out / "review.jsonl", _review_rows(gathered.candidates, used, opinions))
-    report = {
+    report = PrepareReport(
         **asdict(options),
-        "labeler": " + ".join(sorted({article.labeler for article in labelled})),
-        "articles_read": gathered.read,
-        "labelled": len(labelled),
-        "set_aside": dict(sorted(gathered.set_aside.items())),
-        "flags": dict(Counter(flag for article in labelled for flag in article.flags)),
-        "classes": class_counts(labelled),
-        "parts": {
+        labeler=" + ".join(sorted({article.labeler for article in labelled})),
+        articles_read=gathered.read,
+        labelled=len(labelled),
+        set_aside=dict(sorted(gathered.set_aside.items())),
+        flags=dict(Counter(flag for article in labelled for flag in article.flags)),
+        classes=class_counts(labelled),
+        parts={
             name: class_counts(part) for name, part in zip(PARTS, (train, parts.validation, parts.test), strict=True)
         },
-        "agreement": [_agreement_report(each) for each in agreements],
-        "warnings": class_warnings(class_counts(labelled)),
-    }
-    (out / "prepare.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return report
+        agreement=tuple(_agreement_report(each) for each in agreements),
+        warnings=tuple(class_warnings(class_counts(labelled))),
+    )
+    report.write(out)
+    return report.model_dump(mode="json")
 
 
 def class_warnings(classes: Mapping[str, int]) -> list[str]:
@@ -172,16 +172,16 @@ def _review_rows(
     return sorted(rows, key=lambda row: not row.why)
 
 
-def _agreement_report(found: Agreement) -> dict[str, Any]:
-    return {
-        "first": found.first,
-        "other": found.other,
-        "articles": found.articles,
-        "same": found.same,
-        "kappa": found.kappa,
-        "labels": OS_LABELS,
-        "confusion": found.confusion,
-    }
+def _agreement_report(found: Agreement) -> LabelerAgreement:
+    return LabelerAgreement(
+        first=found.first,
+        other=found.other,
+        articles=found.articles,
+        same=found.same,
+        kappa=found.kappa,
+        labels=OS_LABELS,
+        confusion=found.confusion,
+    )
 
 
 def _nothing(read: int, set_aside: Counter[str], options: PrepareOptions) -> str:

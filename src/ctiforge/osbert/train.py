@@ -1,6 +1,5 @@
 """Fine-tunes OS-BERT on prepared articles and writes a model that says how it reads."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,24 +12,25 @@ from ctiforge.osbert.head import Start, fit_starts, start_from
 from ctiforge.osbert.model import (
     ArticleRow,
     PooledClassifier,
-    Usage,
     WindowCollator,
     has_new_head,
     load_base,
     save_trained,
 )
-from ctiforge.osbert.pooling import POOLINGS, Pooling
+from ctiforge.osbert.pooling import POOLINGS
 from ctiforge.osbert.prepared import check_classes, check_no_leak, class_counts, labeler_of
 from ctiforge.osbert.windows import WindowSize, encode_articles
 from ctiforge.records.article import OS_LABELS
+from ctiforge.records.model_note import OsBertNote, Pooling
 from ctiforge.records.os_article import LabelledArticle, read_labelled
+from ctiforge.records.training import LOG_NAME, PoolingTrial, Training
 from ctiforge.store.checkpoints import Checkpoints
 from ctiforge.training.batches import Rows
 from ctiforge.training.encoding import load_tokenizer
+from ctiforge.training.log import plot_curve, write_log
 from ctiforge.training.models import compute_dtype, pick_device
 from ctiforge.training.options import TrainingOptions
-from ctiforge.training.records import plot_curve, write_log
-from ctiforge.training.trainer import Kind, TrainingResult, train
+from ctiforge.training.trainer import Kind, train
 
 GUIDE_DEFAULTS = {"batch_size": 16, "epochs": 3.0, "learning_rate": 2e-5, "max_length": 512}
 """The guide's settings; `deviations_from_guide` names what differs from them."""
@@ -84,21 +84,39 @@ def train_os_bert(
     model = PooledClassifier(encoder, pooling, tensor).to(device)
     kind = Kind("train_os_bert", WindowCollator(pad), dtype, _MEND)
     result = train(model, Rows(rows), Rows(validation), kind, request.training, checkpoints, scratch)
-    usage = Usage(request.name, request.base_model, size.max_length, size.overlap, pooling, labeler_of(articles))
-    save_trained(model.encoder.float(), tokenizer, usage, out)
-    metadata = training_metadata(request, result, usage, warnings) | {
-        "examples": len(rows),
-        "validation_examples": len(validation),
-        "windows": sum(len(row.encoded.windows) for row in rows),
-        "classes": classes,
-        "class_weights": weights,
-        "pooling_trials": [_trial(start) for start in starts],
-        "device": str(device),
-    }
-    (out / "training_metadata.json").write_text(json.dumps(metadata, indent=1) + "\n", encoding="utf-8")
-    write_log(result.log, out / "log.jsonl")
+    note = OsBertNote(
+        labels=OS_LABELS,
+        name=request.name,
+        base_model=request.base_model,
+        max_length=size.max_length,
+        overlap=size.overlap,
+        pooling=pooling,
+        labeler=labeler_of(articles),
+    )
+    save_trained(model.encoder.float(), tokenizer, note, out)
+    training = Training(
+        name=note.name,
+        base_model=note.base_model,
+        options=asdict(request.training),
+        max_length=note.max_length,
+        overlap=note.overlap,
+        pooling=note.pooling,
+        labeler=note.labeler,
+        examples=len(rows),
+        validation_examples=len(validation),
+        windows=sum(len(row.encoded.windows) for row in rows),
+        classes=classes,
+        class_weights=weights,
+        pooling_trials=tuple(_trial(start) for start in starts),
+        deviations_from_guide=_deviations(request),
+        warnings=tuple(warnings),
+        device=str(device),
+        **result.as_record(),
+    )
+    training.write(out)
+    write_log(result.log, out / LOG_NAME)
     plot_curve(result.log, request.name, out / "training_curve.png", unit="loss per article (nats)")
-    return metadata
+    return training.model_dump(mode="json")
 
 
 def class_weights(classes: dict[str, int]) -> dict[str, float]:
@@ -106,24 +124,6 @@ def class_weights(classes: dict[str, int]) -> dict[str, float]:
     total = sum(classes.values())
     present = sum(count > 0 for count in classes.values())
     return {label: total / (present * count) if count else 0.0 for label, count in classes.items()}
-
-
-def training_metadata(
-    request: TrainRequest, result: TrainingResult, usage: Usage, warnings: Sequence[str]
-) -> dict[str, Any]:
-    """What `training_metadata.json` holds of the run itself."""
-    return {
-        "name": request.name,
-        "base_model": request.base_model,
-        "options": asdict(request.training),
-        "max_length": usage.max_length,
-        "overlap": usage.overlap,
-        "pooling": usage.pooling,
-        "labeler": usage.labeler,
-        **result.as_json(),
-        "deviations_from_guide": _deviations(request),
-        "warnings": list(warnings),
-    }
 
 
 def _dtype(device: torch.device, fp16: bool) -> torch.dtype:
@@ -139,8 +139,8 @@ def _rows(tokenizer: Any, articles: Sequence[LabelledArticle], size: WindowSize)
     return [ArticleRow(e, OS_LABELS.index(a.label)) for e, a in zip(encoded, articles, strict=True)]
 
 
-def _trial(start: Start) -> dict[str, Any]:
-    return {name: getattr(start, name) for name in ("pooling", "macro_f1", "recall_of_multiple")}
+def _trial(start: Start) -> PoolingTrial:
+    return PoolingTrial(pooling=start.pooling, macro_f1=start.macro_f1, recall_of_multiple=start.recall_of_multiple)
 
 
 def _deviations(request: TrainRequest) -> dict[str, list[Any]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ctiforge.errors import UsageError
+from ctiforge.records.model_note import BaselineNote, OsBertNote
 
 TOKENS_TOGETHER = 8_192
 """Of a step of training, for the sake of memory."""
@@ -23,6 +24,11 @@ class WindowSize:
     def of(cls, max_length: int) -> "WindowSize":
         """The windows of a length: neighbours share an eighth."""
         return cls(max_length, max_length // 8)
+
+    @classmethod
+    def of_note(cls, note: OsBertNote | BaselineNote) -> "WindowSize":
+        """The windows that a model's note names."""
+        return cls(note.max_length, note.overlap)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,5 @@
 """Looks at training data for what would spoil a training, before hours of GPU time."""
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +9,7 @@ from ctiforge.pod.entry import run_program
 from ctiforge.programs.flags import BaseModelFlag, ExpectFlag, PlanFlag, StoreFlag
 
 if TYPE_CHECKING:
-    from ctiforge.extract.data_check import Finding
+    from ctiforge.records.data_check import DataFinding
 
 
 def main(
@@ -34,6 +32,7 @@ def main(
     """
     from ctiforge.data.testsets import test_set_inputs
     from ctiforge.errors import DataError, UsageError
+    from ctiforge.records.data_check import DataCheck
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
     from ctiforge.training.encoding import model_input
 
@@ -49,8 +48,7 @@ def main(
         if errors and not force:
             more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
             raise DataError(f"{errors[0].text}{more}: {errors[0].remedy}; --force goes on all the same")
-        checked = {"checked": sorted(parts), "findings": [asdict(each) for each in findings]}
-        (dirs.out / "check.json").write_text(json.dumps(checked, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        DataCheck(checked=tuple(sorted(parts)), findings=tuple(findings)).write(dirs.out)
         return {"errors": len(errors), "warnings": len(findings) - len(errors)}
 
     result = run_stage(
@@ -65,42 +63,44 @@ def main(
         print(f"-> {result.uri}/check.json")
 
 
-def find(inputs: dict[str, Path], model: str) -> "list[Finding]":
+def find(inputs: dict[str, Path], model: str) -> "list[DataFinding]":
     """Every finding about the inputs that are there."""
     from ctiforge.data.leaks import find_leaks
     from ctiforge.extract import data_check
-    from ctiforge.extract.prepared import read_description
+    from ctiforge.extract.prepared import read_format_report
     from ctiforge.extract.template_check import check_template
     from ctiforge.records.article import read_records
+    from ctiforge.records.base import read_lines
+    from ctiforge.records.formatted import ExampleRow
+    from ctiforge.records.harvest import HarvestReport
     from ctiforge.training.encoding import load_tokenizer
 
-    findings: list[Finding] = []
+    findings: list[DataFinding] = []
     contents: dict[str, str] = {}
     if path := inputs.get("records"):
         articles = read_records(path)
         contents = {article.id: article.content for article in articles}
         findings += data_check.check_records(articles)
-        report = path / "report.json"
+        report = path / HarvestReport.NAME
         if report.is_file():
-            findings += data_check.check_harvest(json.loads(report.read_text(encoding="utf-8")))
+            findings += data_check.check_harvest(HarvestReport.load(report))
         file = path / "records.jsonl" if path.is_dir() else path
         test_sets = [path for name, path in inputs.items() if name.startswith("test_set")]
         tests = [article for test_set in test_sets for article in read_records(test_set)]
         leaks = find_leaks(tests, file) if tests else []
         findings += data_check.leak_findings((leak.test_id, leak.training_id, leak.how) for leak in leaks)
     if folder := inputs.get("data"):
-        description = read_description(folder)
-        with (folder / "train.jsonl").open(encoding="utf-8") as lines:
-            rows = [json.loads(line) for line in lines]
+        description = read_format_report(folder)
+        rows = list(read_lines(folder / "train.jsonl", ExampleRow))
         findings += data_check.check_prepared(description, rows)
-        row = next((each for each in rows if each["observables"]), rows[0])
-        text = contents.get(row["article_id"])
-        window = text[row["start"] : row["end"]] if text is not None else None
+        row = next((each for each in rows if each.observables), rows[0])
+        text = contents.get(row.article_id)
+        window = text[row.start : row.end] if text is not None else None
         findings += check_template(description, row, window, model, load_tokenizer(model))
     return findings
 
 
-def print_findings(findings: "list[Finding]") -> None:
+def print_findings(findings: "list[DataFinding]") -> None:
     """One finding a paragraph: what, and what to do."""
     for each in findings:
         print(f"{each.level}: {each.check}: {each.text}\n  to do: {each.remedy}")

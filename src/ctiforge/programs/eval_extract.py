@@ -86,9 +86,9 @@ def main(
 
     def work(dirs: StageDirs) -> dict[str, Any]:
         from ctiforge.data.testsets import read_labelled_articles
-        from ctiforge.evaluation.report import ModelInfo
         from ctiforge.extract import evaluate
         from ctiforge.extract.endpoint import Endpoint
+        from ctiforge.records.evaluation import ModelInfo
 
         records = list(read_labelled_articles(dirs.inputs["test_data"]))
         as_prepared = dirs.inputs.get("prepared")
@@ -117,7 +117,7 @@ def main(
             test_set=evaluate.describe_test_set(dirs.inputs["test_data"], reference),
             trained_on=evaluate.values_seen_in_training(dirs.inputs["training_data"]) if training_data else None,
         )
-        (dirs.out / "evaluation.json").write_text(evaluation.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        evaluation.write(dirs.out)
         return {name: figure.value for name, figure in evaluation.metrics.items()}
 
     packages = ("numpy",) if model == "regex" else ("numpy", "torch", "transformers", "peft")
@@ -205,8 +205,8 @@ def print_result(uri: str, output: str | None) -> None:
 
     from rich.console import Console
 
-    from ctiforge.evaluation.report import read_evaluation
     from ctiforge.evaluation.tables import print_evaluation
+    from ctiforge.records.evaluation import Evaluation
     from ctiforge.store.artifacts import fetch
 
     with TemporaryDirectory() as folder:
@@ -214,7 +214,7 @@ def print_result(uri: str, output: str | None) -> None:
     if output and output.endswith(".json") and not output.startswith("s3://"):
         Path(output).write_text(text, encoding="utf-8")
     console = Console()
-    print_evaluation(read_evaluation(text, uri), console if console.is_terminal else Console(width=140))
+    print_evaluation(Evaluation.parse(text, uri), console if console.is_terminal else Console(width=140))
     print(f"-> {uri}/evaluation.json")
 
 

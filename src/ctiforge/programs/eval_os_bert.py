@@ -52,7 +52,7 @@ def main(
             trained_on=dirs.inputs.get("trained_on"),
             device=device,
         )
-        (dirs.out / "evaluation.json").write_text(evaluation.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        evaluation.write(dirs.out)
         plot_confusion(evaluation, dirs.out / "confusion.png")
         return {row.name: {name: each.value for name, each in row.metrics.items()} for row in evaluation.rows}
 
@@ -76,8 +76,8 @@ def print_result(uri: str, output: str | None) -> None:
 
     from rich.console import Console
 
-    from ctiforge.evaluation.classification import read_classifier_evaluation
     from ctiforge.evaluation.classifier_tables import print_classifier_evaluation
+    from ctiforge.records.classification import ClassifierEvaluation
     from ctiforge.store.artifacts import fetch
 
     with TemporaryDirectory() as folder:
@@ -85,9 +85,8 @@ def print_result(uri: str, output: str | None) -> None:
     if output and output.endswith(".json") and not output.startswith("s3://"):
         Path(output).write_text(text, encoding="utf-8")
     console = Console()
-    print_classifier_evaluation(
-        read_classifier_evaluation(text, uri), console if console.is_terminal else Console(width=140)
-    )
+    evaluation = ClassifierEvaluation.parse(text, uri)
+    print_classifier_evaluation(evaluation, console if console.is_terminal else Console(width=140))
     print(f"-> {uri}/evaluation.json")
 
 

@@ -103,17 +103,16 @@ def main(
 
 def find_name(model: str, inputs: dict[str, str]) -> str:
     """The name that the model was trained under, else that of its folder or on the hub."""
-    from ctiforge.extract.prepared import FILE_NAME
+    from ctiforge.records.model_note import AgentNote
     from ctiforge.store.artifacts import fetch_input, find_input
 
     found = find_input(inputs["model"]) if inputs else None
-    described = [file for file in (FILE_NAME, f"model/{FILE_NAME}") if found and file in found.files]
+    described = [file for file in (AgentNote.NAME, f"model/{AgentNote.NAME}") if found and file in found.files]
     if not found or not described:
         return Path(model.rstrip("/")).name
     with TemporaryDirectory() as scratch:
         one = replace(found, files={described[0]: found.files[described[0]]})
-        file = fetch_input(one, Path(scratch)) / described[0]
-        return str(json.loads(file.read_text(encoding="utf-8"))["name"])
+        return AgentNote.load(fetch_input(one, Path(scratch)) / described[0]).name
 
 
 def export(request: Request, dirs: "StageDirs") -> dict[str, Any]:
@@ -121,6 +120,7 @@ def export(request: Request, dirs: "StageDirs") -> dict[str, Any]:
     from ctiforge.data.testsets import read_labelled_articles
     from ctiforge.demo.articles import DemoSizes, make_corpus
     from ctiforge.extract.export import TestData, describe_source, make_preset, prove
+    from ctiforge.records.exported import ExportReport, MergeReport, ParityReport
     from ctiforge.release.export import write_gguf, write_merged
     from ctiforge.release.tools import find_llama_cpp
 
@@ -130,18 +130,23 @@ def export(request: Request, dirs: "StageDirs") -> dict[str, Any]:
     known = [*make_corpus(1, DemoSizes(ARTICLES, 1, 1, 0, 0)).training, *(test_data.records if test_data else ())]
     source, usage = describe_source(request.name, request.model, dirs.inputs.get("model"), known)
     merged = dirs.scratch / "merged" if tools else dirs.out
-    summary: dict[str, Any] = {"name": source.name, "merge": asdict(write_merged(source, merged))}
+    merge = MergeReport(**asdict(write_merged(source, merged)))
+    files, proven = [], []
     if tools:
         files = write_gguf(source, merged, request.types, dirs.out, dirs.scratch, tools)
-        summary["files"] = [each.as_json() for each in files]
         if test_data:
             proven = prove(source, usage, merged, files, tools, test_data, dirs.out, request.device)
             check(source.name, proven, request.margin)
-            summary["parity"] = [asdict(each) for each in proven]
+    report = ExportReport(
+        name=source.name,
+        merge=merge,
+        files=tuple(each.as_record() for each in files),
+        parity=tuple(ParityReport(**asdict(each)) for each in proven),
+    )
     if request.format == "lmstudio":
         write_json(dirs.out / f"{source.name}.preset.json", make_preset(source.name, usage))
-    write_json(dirs.out / "export.json", summary)
-    return summary
+    report.write(dirs.out)
+    return report.model_dump(mode="json")
 
 
 def check(name: str, proven: "list[Parity]", margin: float) -> None:
@@ -190,7 +195,7 @@ def print_summary(summary: dict[str, Any], uri: str | None) -> None:
         )
     for warning in dict.fromkeys(warning for each in files for warning in each["warnings"]):
         print(f"warning: {warning}")
-    if "parity" in summary:
+    if summary.get("parity"):
         print_parity(summary["parity"])
     elif files:
         print("warning: no --test-data, so nobody has looked whether the files answer as their source does")

@@ -42,7 +42,6 @@ def show(
     """Show where a version comes from, back to the harvest, and what the gate said of it."""
     from rich.console import Console
 
-    from ctiforge.evaluation.gate import Decision
     from ctiforge.evaluation.gate_tables import print_decision
     from ctiforge.store.fingerprint import SHORT
 
@@ -63,8 +62,7 @@ def show(
         for name, entry in step.inputs.items():
             print(f"    {name} {entry.content[:SHORT]}  {entry.uri}")
     console = Console()
-    decision = Decision.model_validate(record.decision)
-    print_decision(decision, console if console.is_terminal else Console(width=140))
+    print_decision(record.decision, console if console.is_terminal else Console(width=140))
 
 
 @app.command()
@@ -101,7 +99,6 @@ def print_versions(registry: "Registry") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from ctiforge.evaluation.gate import Decision
     from ctiforge.evaluation.tables import show, show_interval
 
     champion = registry.standing().champion
@@ -109,8 +106,7 @@ def print_versions(registry: "Registry") -> None:
     table = Table("version", "name", "test set", "figure", "interval", "promoted", box=box.SIMPLE_HEAD)
     test_sets = {}
     for record in registry.versions():
-        decision = Decision.model_validate(record.decision)
-        test_set, figure = decision.test_set, decision.primary
+        test_set, figure = record.decision.test_set, record.decision.primary
         test_sets[test_set.content_hash] = f"{test_set.name}@{test_set.version}"
         table.add_row(
             f"{record.version}{' *' if champion and champion.version == record.version else ''}",

@@ -8,7 +8,7 @@ from ctiforge.pod.entry import run_program
 from ctiforge.programs.flags import ExpectFlag, LineArgument, PlanFlag, StoreFlag
 
 if TYPE_CHECKING:
-    from ctiforge.evaluation.gate import Decision
+    from ctiforge.records.decision import Decision
     from ctiforge.store.stages import StageDirs
 
 EVALUATE = {"extract": "eval_extract", "os-bert": "eval_os_bert"}
@@ -76,7 +76,7 @@ def main(
         from ctiforge.evaluation.gate_tables import plain_text
 
         decision = promote(line, rules, found, given, opened)
-        (dirs.out / "decision.json").write_text(decision.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        decision.write(dirs.out)
         (dirs.out / "decision.txt").write_text(plain_text(decision), encoding="utf-8")
         decisions.append(decision)
         return {"passed": decision.passed, "reasons": decision.reasons}

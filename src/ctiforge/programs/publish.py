@@ -10,7 +10,8 @@ import typer
 from ctiforge.pod.entry import exit_on_error
 
 if TYPE_CHECKING:
-    from ctiforge.release.records import DataReport, Evaluated
+    from ctiforge.records.classification import ClassifierEvaluation
+    from ctiforge.records.prepared import PrepareReport
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -82,20 +83,19 @@ def os_bert(
     print(f"-> {repo} {version}")
 
 
-def read_evaluation(uri: str, scratch: Path) -> "Evaluated":
-    """The evaluation of a file, or of a folder that holds `evaluation.json`."""
-    from ctiforge.evaluation.classification import read_classifier_evaluation
-    from ctiforge.release.records import Evaluated
+def read_evaluation(uri: str, scratch: Path) -> "ClassifierEvaluation":
+    """Read the evaluation of a file, or of a folder that holds `evaluation.json`."""
+    from ctiforge.records.classification import ClassifierEvaluation
 
-    file = find_file(uri, "evaluation.json", scratch / "evaluation")
-    return Evaluated.model_validate(read_classifier_evaluation(file.read_text(encoding="utf-8", errors="replace"), uri))
+    file = find_file(uri, ClassifierEvaluation.NAME, scratch / "evaluation")
+    return ClassifierEvaluation.parse(file.read_bytes(), uri)
 
 
-def read_report(uri: str | None, scratch: Path) -> "DataReport | None":
-    """The report of a file, or of a folder that holds `prepare.json`."""
-    from ctiforge.release.records import DataReport, read_record
+def read_report(uri: str | None, scratch: Path) -> "PrepareReport | None":
+    """Read the report of a file, or of a folder that holds `prepare.json`."""
+    from ctiforge.records.prepared import PrepareReport
 
-    return read_record(DataReport, find_file(uri, "prepare.json", scratch / "data")) if uri else None
+    return PrepareReport.load(find_file(uri, PrepareReport.NAME, scratch / "data")) if uri else None
 
 
 def find_file(uri: str, name: str, scratch: Path) -> Path:

@@ -4,11 +4,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ctiforge.errors import DataError, GateError, UsageError
-from ctiforge.evaluation.gate import Check, Decision, Rules, check_same_test_set, decide
+from ctiforge.errors import GateError, UsageError
+from ctiforge.evaluation.gate import Rules, check_same_test_set, decide
 from ctiforge.evaluation.gate_sides import Scored, read_floor, read_side
-from ctiforge.evaluation.report import TestSetInfo
+from ctiforge.evaluation.statistics import LEVEL
 from ctiforge.promotion.training import TRAINED_ON, check_leaks, test_articles, training_files
+from ctiforge.records.classification import evaluation_file
+from ctiforge.records.decision import Check, Decision
+from ctiforge.records.evaluation import TestSetInfo
 from ctiforge.records.registry import Candidate, ModelRecord
 from ctiforge.store.artifacts import Input, artifact_key, fetch, read_manifest
 from ctiforge.store.fingerprint import SHORT, content_hash
@@ -82,13 +85,9 @@ def _read(line: str, uri: str) -> _Read:
 
 
 def _text(uri: str) -> str:
-    """The evaluation of a file, or of a folder that holds `evaluation.json`."""
+    """The evaluation of a file, or of a folder that holds one."""
     with TemporaryDirectory() as folder:
-        path = fetch(uri, Path(folder))
-        file = path / "evaluation.json" if path.is_dir() else path
-        if not file.is_file():
-            raise DataError(f"{uri} holds no evaluation.json: give the output of an evaluation")
-        return file.read_text(encoding="utf-8", errors="replace")
+        return evaluation_file(fetch(uri, Path(folder)), uri).read_text(encoding="utf-8", errors="replace")
 
 
 def _check_is_of(own: _Read, model: Input) -> None:
@@ -211,8 +210,8 @@ def _candidate(store: ObjectStore, model: Input, lineage: Lineage, decision: Dec
         git_commit=trained.git_commit if trained else None,
         image=trained.image if trained else None,
         lineage=lineage.steps,
-        test_set=decision.test_set.model_dump(),
-        decision=decision.model_dump(mode="json"),
+        test_set=decision.test_set,
+        decision=decision,
     )
 
 
@@ -234,5 +233,11 @@ def _why(primary: Check) -> str:
 def _without_checks(line: str, own: _Read, reason: str, *, passed: bool) -> Decision:
     scored = own.scored
     return Decision(
-        line=line, candidate=scored.model, against=None, test_set=scored.test_set, passed=passed, reasons=(reason,)
+        level=LEVEL,
+        line=line,
+        candidate=scored.model,
+        against=None,
+        test_set=scored.test_set,
+        passed=passed,
+        reasons=(reason,),
     )

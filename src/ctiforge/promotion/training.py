@@ -7,8 +7,8 @@ from tempfile import TemporaryDirectory
 from ctiforge.data.leaks import find_leaks
 from ctiforge.data.testsets import find_testset, load_testset, read_labelled_articles
 from ctiforge.errors import GateError, UsageError
-from ctiforge.evaluation.report import TestSetInfo
 from ctiforge.records.article import ArticleRecord
+from ctiforge.records.evaluation import TestSetInfo
 from ctiforge.store.artifacts import fetch
 from ctiforge.store.lineage import Lineage
 from ctiforge.store.objects import ObjectStore, hash_file

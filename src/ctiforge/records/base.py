@@ -10,7 +10,14 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, ValidationError, model_serializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from ctiforge.errors import DataError
 
@@ -47,6 +54,11 @@ class File(Record):
     """From a schema number to the next; a number without a step has the keys of the next one."""
     OLDEST: ClassVar[int] = 0
     """The oldest number that can still be upgraded."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_number(cls, value: Any) -> Any:
+        return {name: each for name, each in value.items() if name != "schema"} if isinstance(value, dict) else value
 
     @model_serializer(mode="wrap")
     def _with_number(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -97,7 +109,7 @@ class File(Record):
             raise DataError(f"{source} is no {cls.NAME} of ctiforge: {explain(error)}") from None
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def load(cls, path: Path) -> Self:
         """Read the file, or the one of its name in a folder. Raises DataError as `parse` does, or where none is."""
         file = path / cls.NAME if path.is_dir() else path
         try:
@@ -110,6 +122,16 @@ def number_of(value: Mapping[str, Any]) -> int:
     """Give the schema number of a file's content; 0 where it has none."""
     number = value.get("schema", value.get("schema_version", 0))
     return number if isinstance(number, int) else 0
+
+
+def kind_of(text: str | bytes) -> str | None:
+    """Give the `kind` that a file's content names, where files of one name are of several kinds; None where none."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    kind = value.get("kind") if isinstance(value, dict) else None
+    return kind if isinstance(kind, str) else None
 
 
 def read_lines(path: Path, kind: type[AnyRecord]) -> Iterator[AnyRecord]:

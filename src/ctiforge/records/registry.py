@@ -1,10 +1,12 @@
 """`model.json` and `champion.json`: the versions of a line's models, and which is in use."""
 
 from datetime import datetime
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from ctiforge.records.artifact import InputEntry
 from ctiforge.records.base import File, Record
+from ctiforge.records.decision import Decision
+from ctiforge.records.evaluation import TestSetInfo
 
 
 class Step(Record):
@@ -34,8 +36,8 @@ class Candidate(Record):
     image: str | None
     """Those that it was trained with."""
     lineage: tuple[Step, ...]
-    test_set: dict[str, Any]
-    decision: dict[str, Any]
+    test_set: TestSetInfo
+    decision: Decision
 
 
 class ModelRecord(Candidate, File):

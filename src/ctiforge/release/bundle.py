@@ -10,18 +10,18 @@ from typing import Any
 
 from ctiforge.errors import DataError
 from ctiforge.records.artifact import FileEntry
-from ctiforge.release.records import Evaluated, ModelNote, public_name, read_record
+from ctiforge.records.classification import ClassifierEvaluation
+from ctiforge.records.model_note import OsBertNote
+from ctiforge.records.training import LOG_NAME, Training
+from ctiforge.release.names import public_name
 from ctiforge.store.objects import hash_file
 
 CARD = "README.md"
-EVALUATION = "evaluation.json"
-NOTE = "ctiforge.json"
-TRAINING = "training_metadata.json"
 
 _MODEL_FILE = re.compile(
     r"config\.json|model(-\d+-of-\d+)?\.safetensors|model\.safetensors\.index\.json"
     r"|tokenizer\.json|tokenizer_config\.json|vocab\.txt|special_tokens_map\.json|added_tokens\.json"
-    rf"|{re.escape(NOTE)}|{re.escape(TRAINING)}|log\.jsonl|training_curve\.png"
+    rf"|{re.escape(OsBertNote.NAME)}|{re.escape(Training.NAME)}|{re.escape(LOG_NAME)}|training_curve\.png"
 )
 _UNSAFE = re.compile(r".*\.(bin|pt|pth|pkl|pickle|joblib|ckpt|h5|msgpack|onnx)")
 
@@ -38,19 +38,19 @@ def copy_model(model: Path, into: Path) -> list[str]:
             shutil.copyfile(path, into / path.name)
         else:
             left_out.append(f"{path.name}/" if path.is_dir() else path.name)
-    for name in (NOTE, TRAINING):
+    for name in (OsBertNote.NAME, Training.NAME):
         _shorten_base_model(into / name)
     return left_out
 
 
-def check_model(folder: Path, evaluated: Evaluated) -> ModelNote:
+def check_model(folder: Path, evaluated: ClassifierEvaluation) -> OsBertNote:
     """Raises DataError unless transformers can load the folder as the classifier that was evaluated."""
-    note = read_record(ModelNote, folder / NOTE)
+    note = OsBertNote.load(folder / OsBertNote.NAME)
     config = _read_config(folder / "config.json")
     if not str((config.get("architectures") or [""])[0]).endswith("ForSequenceClassification"):
         raise DataError("config.json names no ...ForSequenceClassification: this is no classifier; train OS-BERT first")
     labels = list((config.get("id2label") or {}).values())
-    for source, theirs in ((NOTE, note.labels), ("the evaluation", evaluated.labels)):
+    for source, theirs in ((OsBertNote.NAME, note.labels), ("the evaluation", evaluated.labels)):
         if labels != list(theirs):
             raise DataError(f"config.json has labels {', '.join(labels) or 'none'}, {source} has {', '.join(theirs)}")
     if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.txt")):

@@ -7,17 +7,12 @@ from importlib import resources
 from typing import Any
 
 from ctiforge.errors import DataError
-from ctiforge.release.records import (
-    ClassFigures,
-    DataReport,
-    Evaluated,
-    Figure,
-    ModelNote,
-    Row,
-    Training,
-    is_hub_name,
-    public_name,
-)
+from ctiforge.records.classification import ClassFigures, ClassifierEvaluation, Row
+from ctiforge.records.evaluation import MetricFigure
+from ctiforge.records.model_note import OsBertNote
+from ctiforge.records.prepared import PrepareReport
+from ctiforge.records.training import Training
+from ctiforge.release.names import is_hub_name, public_name
 
 TEMPLATE = "os_bert_card.md.j2"
 ABSENT = "–"
@@ -49,10 +44,10 @@ class Card:
     repo: str
     version: str
     licence: str
-    note: ModelNote
+    note: OsBertNote
     training: Training
-    evaluated: Evaluated
-    data: DataReport | None = None
+    evaluated: ClassifierEvaluation
+    data: PrepareReport | None = None
     previous: Published | None = None
 
 
@@ -93,7 +88,7 @@ def check_card(text: str, card: Card) -> None:
         raise DataError("the card's metadata does not hold the evaluation's figures when it is read again")
 
 
-def _results(evaluated: Evaluated) -> list[dict[str, Any]]:
+def _results(evaluated: ClassifierEvaluation) -> list[dict[str, Any]]:
     """One entry of the model-index for each metric that has a value."""
     test_set = evaluated.test_set
     dataset = {
@@ -115,7 +110,7 @@ def _results(evaluated: Evaluated) -> list[dict[str, Any]]:
     ]
 
 
-def _metric_name(evaluated: Evaluated, name: str, figure: Figure) -> str:
+def _metric_name(evaluated: ClassifierEvaluation, name: str, figure: MetricFigure) -> str:
     if name == "accuracy":
         return evaluated.measure
     return figure.label if evaluated.measure == "accuracy" else f"{figure.label} (agreement)"
@@ -137,7 +132,7 @@ def _text(card: Card) -> str:
         result=evaluated.result,
         measure=evaluated.measure,
         test_name=_test_name(evaluated),
-        headline=_with_interval(evaluated.result.metrics["accuracy"]),
+        headline=_figure(evaluated.result.metrics["accuracy"]),
         floor=max(floors, key=lambda row: row.metrics["macro_f1"].value or 0.0, default=None),
         snippet=next((row for row in rows if row.kind == "snippet"), None),
         weak=_weak_points(card),
@@ -184,11 +179,11 @@ def _classes_table(card: Card) -> str:
     )
 
 
-def _rows_table(evaluated: Evaluated) -> str:
+def _rows_table(evaluated: ClassifierEvaluation) -> str:
     names = [_metric_name(evaluated, name, figure) for name, figure in evaluated.result.metrics.items()]
     cells = []
     for row in evaluated.rows:
-        figures = [_with_interval(row.metrics[name]) for name in evaluated.result.metrics]
+        figures = [_figure(row.metrics[name]) for name in evaluated.result.metrics]
         latency = f"{row.latency_s.median:.3g} / {row.latency_s.p95:.3g}" if row.latency_s else ABSENT
         size = f"{row.size_bytes / 1e6:.3g}" if row.size_bytes is not None else ABSENT
         cells.append((_cell(row.name), row.kind, *figures, latency, size))
@@ -205,7 +200,7 @@ def _model_table(row: Row) -> str:
     )
 
 
-def _f1_table(evaluated: Evaluated) -> str:
+def _f1_table(evaluated: ClassifierEvaluation) -> str:
     by_row = [{each.label: each for each in row.classes} for row in evaluated.rows]
     return _table(
         ("class", *(_cell(row.name) for row in evaluated.rows)),
@@ -246,18 +241,20 @@ def _changes(card: Card) -> list[tuple[str, ...]]:
     ]
 
 
-def _test_name(evaluated: Evaluated) -> str:
+def _test_name(evaluated: ClassifierEvaluation) -> str:
     return f"{evaluated.test_set.name}@{evaluated.test_set.version}"
 
 
 def _class_f1(each: ClassFigures) -> str:
-    return _with_interval(Figure(label="F1", value=each.f1, low=each.low, high=each.high))
+    return _with_interval(each.f1, each.low, each.high)
 
 
-def _with_interval(figure: Figure) -> str:
-    if figure.low is None or figure.high is None:
-        return _share(figure.value)
-    return f"{_share(figure.value)} ({_share(figure.low)} to {_share(figure.high)})"
+def _figure(figure: MetricFigure) -> str:
+    return _with_interval(figure.value, figure.low, figure.high)
+
+
+def _with_interval(value: float | None, low: float | None, high: float | None) -> str:
+    return _share(value) if low is None or high is None else f"{_share(value)} ({_share(low)} to {_share(high)})"
 
 
 def _share(value: float | None) -> str:
@@ -309,5 +306,5 @@ _FILTERS: dict[str, Any] = {
     "quoted": lambda names: ", ".join(_code(name) for name in names),
     "public_name": public_name,
     "share": _share,
-    "with_interval": _with_interval,
+    "with_interval": _figure,
 }

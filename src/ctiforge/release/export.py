@@ -1,11 +1,12 @@
 """Exports one model: merged, then as GGUF files, each proven before anybody gets it."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ctiforge.records.base import File
+from ctiforge.records.exported import ExportedFile
 from ctiforge.release.gguf import ChatForm, Contents, convert, fallbacks, read_contents
 from ctiforge.release.lmstudio import file_name
 from ctiforge.release.merge import Merged, keep_sentencepiece, merge
@@ -36,7 +37,7 @@ class SourceModel:
     """Real prompts, as conversation and as the ids of training."""
     texts: Sequence[str]
     """Texts of the trade: articles, values, answers."""
-    note: dict[str, Any] | None
+    note: File | None
     """The content of `ctiforge.json`; None for a model that was not trained here."""
     context: int
     """Tokens of prompt and answer together."""
@@ -52,19 +53,19 @@ class Exported:
     checked: Checked
     warnings: tuple[str, ...]
 
-    def as_json(self) -> dict[str, Any]:
-        """For `export.json` and the stage's summary."""
-        return {
-            "file": self.path.name,
-            "type": self.file_type,
-            "bytes": self.path.stat().st_size,
-            "architecture": self.contents.architecture,
-            "pretokenizer": self.contents.pretokenizer,
-            "tensor_types": self.contents.tensor_types,
-            "texts_read_alike": self.checked.texts,
-            "prompts_rendered_alike": self.checked.prompts,
-            "warnings": list(self.warnings),
-        }
+    def as_record(self) -> ExportedFile:
+        """Give what `export.json` says of it."""
+        return ExportedFile(
+            file=self.path.name,
+            type=self.file_type,
+            bytes=self.path.stat().st_size,
+            architecture=self.contents.architecture,
+            pretokenizer=self.contents.pretokenizer,
+            tensor_types=self.contents.tensor_types,
+            texts_read_alike=self.checked.texts,
+            prompts_rendered_alike=self.checked.prompts,
+            warnings=self.warnings,
+        )
 
 
 def write_merged(source: SourceModel, folder: Path) -> Merged:
@@ -73,7 +74,7 @@ def write_merged(source: SourceModel, folder: Path) -> Merged:
     merged = merge(source.load(source.location), source.tokenizer, ids, lambda path: source.load(str(path)), folder)
     keep_sentencepiece(source.vocabulary, folder)
     if source.note:
-        (folder / NOTE).write_text(json.dumps(source.note, indent=1) + "\n", encoding="utf-8")
+        source.note.write(folder)
     return merged
 
 

@@ -8,9 +8,11 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from ctiforge.errors import DataError, UsageError
-from ctiforge.release.bundle import CARD, EVALUATION, TRAINING, check_model, copy_model, hashes, outdated
+from ctiforge.records.classification import ClassifierEvaluation, without_articles
+from ctiforge.records.prepared import PrepareReport
+from ctiforge.records.training import Training
+from ctiforge.release.bundle import CARD, check_model, copy_model, hashes, outdated
 from ctiforge.release.card import Card, Published, check_card, read_card, render_card
-from ctiforge.release.records import DataReport, Evaluated, Training, read_record
 from ctiforge.release.versions import Version, known_versions, parse_version
 from ctiforge.store.fingerprint import content_hash
 
@@ -49,7 +51,12 @@ def check_target(target: Target) -> None:
 
 
 def lay_out(
-    target: Target, model: Path, model_content: str, evaluated: Evaluated, data: DataReport | None, into: Path
+    target: Target,
+    model: Path,
+    model_content: str,
+    evaluated: ClassifierEvaluation,
+    data: PrepareReport | None,
+    into: Path,
 ) -> tuple[Card, list[str]]:
     """Write every file that is published into an empty folder, with the card of a first version.
 
@@ -64,8 +71,8 @@ def lay_out(
         )
     left_out = copy_model(model, into)
     note = check_model(into, evaluated)
-    training = read_record(Training, model / TRAINING)
-    (into / EVALUATION).write_text(evaluated.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    training = Training.load(model / Training.NAME)
+    without_articles(evaluated).write(into)
     card = Card(target.repo, target.version, target.licence, note, training, evaluated, data)
     _write_card(card, into)
     return card, left_out

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ctiforge.errors import UsageError
-from ctiforge.evaluation.comparison import Change, compare
+from ctiforge.evaluation.comparison import compare
 from ctiforge.evaluation.gate import RULES
-from ctiforge.evaluation.report import Evaluation
+from ctiforge.records.comparison import Change
+from ctiforge.records.evaluation import Evaluation
 from ctiforge.reporting.reading import RunFiles
 
 ROLES = {

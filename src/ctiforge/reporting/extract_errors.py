@@ -3,9 +3,8 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
-from ctiforge.evaluation.articles import ArticleScore, ScoredItem
-from ctiforge.evaluation.report import Evaluation
 from ctiforge.observables.locate import Locator
+from ctiforge.records.evaluation import ArticleScore, Evaluation, ScoredItem
 from ctiforge.reporting.passages import passage, shortened
 from ctiforge.reporting.view import Finding, FindingGroup, Findings, Mark, Passage
 

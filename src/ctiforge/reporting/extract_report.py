@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from ctiforge.evaluation.comparison import Change
 from ctiforge.evaluation.statistics import MIN_POSITIVE_ARTICLES
+from ctiforge.records.comparison import Change
 from ctiforge.reporting import words
 from ctiforge.reporting.contest import GUARDRAILS, PRIMARY, Contest, Side, contest_of
 from ctiforge.reporting.extract_errors import SHOWN, extract_findings

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from ctiforge.evaluation.comparison import Change
-from ctiforge.evaluation.report import MetricFigure, Row
+from ctiforge.records.comparison import Change
+from ctiforge.records.evaluation import MetricFigure, Row
+from ctiforge.records.formatted import FormatReport
 from ctiforge.reporting import words
 from ctiforge.reporting.charts import difference_plot, reach_of, share_plot
 from ctiforge.reporting.contest import GUARDRAILS, PRIMARY, Contest, Side
-from ctiforge.reporting.records import Formatted
 from ctiforge.reporting.view import Cell, Column, Facts, Table
 
 
@@ -60,7 +60,7 @@ def row_table(caption: str, rows: Sequence[Row], contest: Contest, note: str) ->
     return Table(caption, tuple(columns), tuple(_quality_row(row, reference) for row in rows), note=note)
 
 
-def truncation_table(formatted: Formatted) -> Table:
+def truncation_table(formatted: FormatReport) -> Table:
     """What windows keep of the answers, beside what cutting whole articles on the right would have kept."""
     report, cut = formatted.report, formatted.report.right_truncation
     partly = cut.articles_with_answer - cut.answers_gone - cut.answers_whole
@@ -87,7 +87,7 @@ def truncation_table(formatted: Formatted) -> Table:
     )
 
 
-def length_facts(formatted: Formatted) -> Facts:
+def length_facts(formatted: FormatReport) -> Facts:
     """How long examples are, and what preparation left out."""
     report, sizes = formatted.report, formatted.sizes
     pairs = (

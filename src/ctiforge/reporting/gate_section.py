@@ -1,6 +1,6 @@
 """What the gate decided, check by check."""
 
-from ctiforge.evaluation.gate import Check, Decision
+from ctiforge.records.decision import Check, Decision
 from ctiforge.reporting import words
 from ctiforge.reporting.view import Cell, Column, Mark, Section, Table
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from ctiforge.evaluation.classification import Case, ClassifierEvaluation
+from ctiforge.records.classification import Case, ClassifierEvaluation
 from ctiforge.reporting.passages import AROUND, passage
 from ctiforge.reporting.view import Finding, FindingGroup, Findings, Mark, Passage
 

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from ctiforge.errors import UsageError
-from ctiforge.evaluation.classification import ClassFigures, ClassifierEvaluation, Row
-from ctiforge.evaluation.classifier_comparison import ComparedRow, Difference, compare_classifiers
+from ctiforge.evaluation.classifier_comparison import compare_classifiers
 from ctiforge.evaluation.gate import RULES
-from ctiforge.evaluation.report import MetricFigure
 from ctiforge.evaluation.statistics import MIN_POSITIVE_ARTICLES
+from ctiforge.records.classification import ClassFigures, ClassifierEvaluation, Row
+from ctiforge.records.comparison import ComparedRow, Difference
+from ctiforge.records.evaluation import MetricFigure
 from ctiforge.reporting import words
 from ctiforge.reporting.charts import difference_plot, reach_of, share_plot
 from ctiforge.reporting.contest import new_stage

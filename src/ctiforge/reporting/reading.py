@@ -6,23 +6,26 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from ctiforge.data.testsets import find_testset, load_testset
 from ctiforge.errors import CtiforgeError, DataError
-from ctiforge.evaluation.classification import ClassifierEvaluation, read_classifier_evaluation
-from ctiforge.evaluation.gate import Decision
-from ctiforge.evaluation.report import Evaluation, TestSetInfo, read_evaluation
 from ctiforge.records.artifact import Manifest
+from ctiforge.records.base import explain
+from ctiforge.records.classification import ClassifierEvaluation, read_evaluation
+from ctiforge.records.decision import Decision
+from ctiforge.records.evaluation import Evaluation, TestSetInfo
+from ctiforge.records.formatted import FormatReport
+from ctiforge.records.harvest import HarvestReport
+from ctiforge.records.prepared import PrepareReport
 from ctiforge.records.run import RunRecord, StageRecord
 from ctiforge.records.testset import TestSet
-from ctiforge.reporting.records import Formatted, Harvest, LogLine, Prepared, Training
+from ctiforge.records.training import LOG_NAME, LogLine, Training
 from ctiforge.store.artifacts import Input, fetch_input, find_input
 from ctiforge.store.objects import ObjectStore
 from ctiforge.store.runs import load_run
 
 Read = TypeVar("Read")
-Kind = TypeVar("Kind", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,9 @@ class RunFiles:
     classified: dict[str, ClassifierEvaluation] = field(default_factory=dict)
     training: Training | None = None
     log: tuple[LogLine, ...] = ()
-    formatted: Formatted | None = None
-    harvest: Harvest | None = None
-    prepared: Prepared | None = None
+    formatted: FormatReport | None = None
+    harvest: HarvestReport | None = None
+    prepared: PrepareReport | None = None
     decision: Decision | None = None
     test_set: TestSet | None = None
     texts: dict[str, str] = field(default_factory=dict)
@@ -64,19 +67,19 @@ def read_run(store: ObjectStore, run_id: str | None = None) -> RunFiles:
         manifests = {stage.name: found for stage in record.stages if (found := reader.manifest(stage))}
         stages = [stage for stage in record.stages if stage.name in manifests]
         evaluations = {
-            stage.name: each for stage in stages if (each := reader.one(stage, "evaluation.json", _evaluation))
+            stage.name: each for stage in stages if (each := reader.one(stage, Evaluation.NAME, read_evaluation))
         }
         run = RunFiles(
             record=record,
             manifests=manifests,
             evaluations={name: each for name, each in evaluations.items() if isinstance(each, Evaluation)},
             classified={name: each for name, each in evaluations.items() if isinstance(each, ClassifierEvaluation)},
-            training=reader.first(stages, "training_metadata.json", _reads(Training)),
-            log=reader.first(stages, "log.jsonl", _log_lines) or (),
-            formatted=reader.first(stages, "format.json", _reads(Formatted)),
-            harvest=reader.first(stages, "report.json", _reads(Harvest)),
-            prepared=reader.first(stages, "prepare.json", _reads(Prepared)),
-            decision=reader.first(stages, "decision.json", _reads(Decision)),
+            training=reader.first(stages, Training.NAME, Training.parse),
+            log=reader.first(stages, LOG_NAME, _log_lines) or (),
+            formatted=reader.first(stages, FormatReport.NAME, FormatReport.parse),
+            harvest=reader.first(stages, HarvestReport.NAME, HarvestReport.parse),
+            prepared=reader.first(stages, PrepareReport.NAME, PrepareReport.parse),
+            decision=reader.first(stages, Decision.NAME, Decision.parse),
         )
         tested = run.tested
         test_set, texts = _test_articles(store, tested, reader.problems) if tested else (None, {})
@@ -119,26 +122,11 @@ class _Reader:
         return next((each for each in found if each is not None), None)
 
 
-def _evaluation(text: str, source: str) -> Evaluation | ClassifierEvaluation:
-    is_classification = '"kind":"classification"' in text[:200].replace(" ", "").replace("\n", "")
-    return read_classifier_evaluation(text, source) if is_classification else read_evaluation(text, source)
-
-
-def _reads(kind: type[Kind]) -> Callable[[str, str], Kind]:
-    def parse(text: str, source: str) -> Kind:
-        try:
-            return kind.model_validate_json(text)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "the file"
-            raise DataError(f"{source} cannot be read: {where}: {first['msg']}") from None
-
-    return parse
-
-
 def _log_lines(text: str, source: str) -> tuple[LogLine, ...]:
-    parse = _reads(LogLine)
-    return tuple(parse(line, source) for line in text.splitlines() if line.strip())
+    try:
+        return tuple(LogLine.read_line(line) for line in text.splitlines() if line.strip())
+    except ValidationError as error:
+        raise DataError(f"{source} cannot be read: {explain(error, 'a line')}") from None
 
 
 def _test_articles(store: ObjectStore, info: TestSetInfo, problems: list[str]) -> tuple[TestSet | None, dict[str, str]]:

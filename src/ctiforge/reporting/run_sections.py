@@ -4,11 +4,13 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from ctiforge.records.artifact import Manifest
+from ctiforge.records.harvest import HarvestReport
+from ctiforge.records.prepared import PrepareReport
 from ctiforge.records.run import StageRecord
+from ctiforge.records.training import Training
 from ctiforge.reporting import words
 from ctiforge.reporting.charts import loss_chart, rate_chart
 from ctiforge.reporting.reading import RunFiles
-from ctiforge.reporting.records import Harvest, Prepared, Training
 from ctiforge.reporting.view import Block, Cell, Column, Facts, Section, Table
 from ctiforge.store.fingerprint import SHORT
 
@@ -125,7 +127,7 @@ def _training_facts(training: Training) -> Iterator[tuple[str, str]]:
     if training.resumed_from_step:
         yield "went on from", f"step {training.resumed_from_step:,}"
     if len(training.micro_batches) > 1:
-        sizes = " → ".join(str(each.get("batch_size", "?")) for each in training.micro_batches)
+        sizes = " → ".join(str(each.batch_size) for each in training.micro_batches)
         yield "micro-batch, for want of memory", sizes
 
 
@@ -143,7 +145,7 @@ def _settings(caption: str, settings: Mapping[str, object]) -> Table:
     return Table(caption, (Column("", False), Column("")), rows, is_folded=True)
 
 
-def _harvest_blocks(harvest: Harvest) -> Iterator[Block]:
+def _harvest_blocks(harvest: HarvestReport) -> Iterator[Block]:
     yield Facts(
         "Harvest",
         (
@@ -172,13 +174,13 @@ def _harvest_blocks(harvest: Harvest) -> Iterator[Block]:
     yield from (counts_table(caption, head, counts, is_folded=True) for caption, head, counts in reasons if counts)
 
 
-def _type_row(type: str, harvest: Harvest) -> tuple[Cell, ...]:
+def _type_row(type: str, harvest: HarvestReport) -> tuple[Cell, ...]:
     labelled, positive = harvest.labelled_articles[type], harvest.positive_articles.get(type, 0)
     numbers = (labelled, positive, labelled - positive, harvest.observables_by_type.get(type, 0))
     return (Cell(type), *(Cell(words.count(number)) for number in numbers))
 
 
-def _prepared_blocks(prepared: Prepared) -> Iterator[Block]:
+def _prepared_blocks(prepared: PrepareReport) -> Iterator[Block]:
     score = "" if prepared.min_hunt_score is None else f", hunt score {prepared.min_hunt_score:g} or more"
     pairs = [
         ("articles read", f"{prepared.articles_read:,}{score}"),

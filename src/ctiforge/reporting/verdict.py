@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from ctiforge.evaluation.comparison import Verdict as Judgement
 from ctiforge.evaluation.statistics import LEVEL
+from ctiforge.records.comparison import Verdict as Judgement
 from ctiforge.records.run import StageRecord
 from ctiforge.reporting import words
 from ctiforge.reporting.gate_section import gate_mark

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ctiforge.evaluation.comparison import MARGIN, Verdict
-from ctiforge.evaluation.scores import Direction, Unit
+from ctiforge.evaluation.comparison import MARGIN
+from ctiforge.records.comparison import Verdict
+from ctiforge.records.evaluation import Direction, Unit
 from ctiforge.reporting.view import Mark
 
 MARKS: Mapping[Verdict, Mark] = {

@@ -46,7 +46,7 @@ class Stage:
     name: str
     """The program's name: `format_extract`."""
     version: int
-    """Raised by hand when the same inputs give another output (see `stages.lock`)."""
+    """Raised by hand when the same inputs give another output, which `tests/golden/` notices."""
     packages: tuple[str, ...] = ()
     """Distributions whose versions change the result."""
     keyed_by_output: bool = False

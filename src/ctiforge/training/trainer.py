@@ -11,6 +11,7 @@ from transformers import PrinterCallback, Trainer, TrainerState, TrainingArgumen
 
 from ctiforge.errors import CannotGoOnError, InterruptedRunError
 from ctiforge.progress import warn
+from ctiforge.records.training import CurvePoint, MicroBatch, StepPlan
 from ctiforge.store.checkpoints import Checkpoints
 from ctiforge.training.batches import Collator, LengthBucketSampler, Rows
 from ctiforge.training.callbacks import Interruption, ProgressLines, Stops, Updating, stopped_improving
@@ -39,15 +40,6 @@ class Kind:
 
 
 @dataclass(frozen=True)
-class MicroBatch:
-    """Examples in memory at once, how many of those make a step, and from which step on."""
-
-    batch_size: int
-    gradient_accumulation_steps: int
-    from_step: int
-
-
-@dataclass(frozen=True)
 class TrainingResult:
     """What came out: the trainer's log lines, and the step whose weights are the result."""
 
@@ -59,26 +51,26 @@ class TrainingResult:
     stopped_early: bool
     resumed_from: int
     """The step of the checkpoint that this attempt went on from; 0: from the beginning."""
-    micro_batches: list[MicroBatch]
+    micro_batches: tuple[MicroBatch, ...]
     """The first, and each smaller one that a lack of memory forced."""
     checkpoints_blocked_s: float
     """Seconds that training waited for checkpoints."""
     seconds: float
 
-    def as_json(self) -> dict[str, Any]:
-        """What a model's metadata says of the run itself."""
+    def as_record(self) -> dict[str, Any]:
+        """Give the fields of a `Training` that are about the run itself."""
         return {
-            "steps": asdict(self.steps),
+            "steps": StepPlan(**asdict(self.steps)),
             "steps_done": self.steps_done,
             "best_step": self.best_step,
             "best_validation_loss": self.best_validation_loss,
             "stopped_early": self.stopped_early,
             "resumed_from_step": self.resumed_from,
-            "micro_batches": [asdict(each) for each in self.micro_batches],
+            "micro_batches": self.micro_batches,
             "checkpoints_blocked_s": self.checkpoints_blocked_s,
-            "validation_curve": [
-                {"step": line["step"], "loss": line["eval_loss"]} for line in self.log if "eval_loss" in line
-            ],
+            "validation_curve": tuple(
+                CurvePoint(step=int(line["step"]), loss=line["eval_loss"]) for line in self.log if "eval_loss" in line
+            ),
             "seconds": round(self.seconds, 1),
         }
 
@@ -105,7 +97,7 @@ def train(
     writer = CheckpointWriter(checkpoints, scratch)
     checkpoint = writer.begin(f"micro-batch {options.batch_size}", resume=options.resume)
     resumed_from = writer.newest
-    used = [MicroBatch(options.batch_size, options.gradient_accumulation_steps, resumed_from)]
+    used = [_micro_batch(options, resumed_from)]
     state = _state_of_finished(checkpoint, steps, options)
     with writer, Interruption() as interruption:
         while not state:
@@ -115,7 +107,7 @@ def train(
                 break
             at = trainer.state.global_step
             options = _with_less_memory(options, at, kind)
-            used.append(MicroBatch(options.batch_size, options.gradient_accumulation_steps, at))
+            used.append(_micro_batch(options, at))
             checkpoint = _state_kept(trainer)
             del trainer
             _free_gpu_memory()
@@ -132,7 +124,7 @@ def train(
         best_validation_loss=state.best_metric,
         stopped_early=state.global_step < steps.total,
         resumed_from=resumed_from,
-        micro_batches=used,
+        micro_batches=tuple(used),
         checkpoints_blocked_s=round(blocked, 3),
         seconds=time.monotonic() - started,
     )
@@ -141,6 +133,14 @@ def train(
 def trainable(model: Any) -> dict[str, torch.Tensor]:
     """The parameters that training changes, by name; tied ones once."""
     return {name: parameter.detach() for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+def _micro_batch(options: TrainingOptions, from_step: int) -> MicroBatch:
+    return MicroBatch(
+        batch_size=options.batch_size,
+        gradient_accumulation_steps=options.gradient_accumulation_steps,
+        from_step=from_step,
+    )
 
 
 class ResumableTrainer(Trainer):

@@ -6,8 +6,9 @@ import pytest
 from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 
 from ctiforge.data.testsets import read_labelled_articles
-from ctiforge.extract.examples import ExampleLengths, WindowSizes, article_examples, locate_article
+from ctiforge.extract.examples import ExampleLengths, article_examples, locate_article
 from ctiforge.extract.prompts import load_prompt
+from ctiforge.records.model_note import WindowSizes
 from ctiforge.training.encoding import load_tokenizer
 
 MAX_LENGTH = 2048

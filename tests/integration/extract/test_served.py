@@ -8,14 +8,13 @@ import pytest
 from ctiforge.errors import CannotGoOnError, UsageError
 from ctiforge.extract.endpoint import RETRIES, UNREACHED, Client, connect
 from ctiforge.extract.endpoint import Endpoint as Where
-from ctiforge.extract.examples import WindowSizes
 from ctiforge.extract.extraction import Source
-from ctiforge.extract.prepared import Usage
 from ctiforge.extract.served import EndpointAgent, ServedAsIs, ServedPrompt, read_prompt
+from ctiforge.records.model_note import AgentUsage, WindowSizes
 from ctiforge.training.encoding import encode_prompt, load_tokenizer
 from tests.integration.endpoint import DROP, HANG, Asked, Endpoint, Reply, completion, error, text_completion
 
-USAGE = Usage("messages", "short-v1", ("services", "cmdline"), WindowSizes(200, 60, 20))
+USAGE = AgentUsage("messages", "short-v1", ("services", "cmdline"), WindowSizes(200, 60, 20))
 TEXT = " ".join(f"Then Svc{number} was seen on that host." for number in range(12))
 KEY = "sk-test-1234567890"
 
@@ -43,7 +42,7 @@ def knows(asked: Asked) -> Reply:
     return completion(services(asked.text))
 
 
-def agent(endpoint: Endpoint, usage: Usage = USAGE, timeout_s: float = 20.0, **options) -> EndpointAgent:
+def agent(endpoint: Endpoint, usage: AgentUsage = USAGE, timeout_s: float = 20.0, **options) -> EndpointAgent:
     return EndpointAgent(connect(Where(endpoint.url, "m", 3, timeout_s)), usage, "served", **options)
 
 
@@ -81,7 +80,7 @@ def test_it_is_asked_as_training_asked_with_the_room_that_training_left(serve, t
 
 def test_a_format_that_is_no_conversation_is_gone_on_with_as_text(serve, tokenizer):
     endpoint = serve(lambda asked: text_completion(services(asked.text)))
-    usage = Usage("alpaca", "short-v1", ("services",), WindowSizes(400, 60, 20))
+    usage = AgentUsage("alpaca", "short-v1", ("services",), WindowSizes(400, 60, 20))
 
     found = agent(endpoint, usage, tokenizer=tokenizer).extract("It starts Svc1.")
 

@@ -19,6 +19,7 @@ from ctiforge.pod.entry import run_program
 from ctiforge.programs.plan import answer
 from ctiforge.store.objects import open_store
 from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
+from tests import making
 
 READ_DATABASE = ("harvest_extract", "prepare_os")
 FILES = {
@@ -175,7 +176,7 @@ def train(
         if learning_rate in control.get("waits", []):
             _wait("the point waits")
         loss = None if control.get("no_loss") else learning_rate * 1000 + 1 / epochs
-        found = {"best_validation_loss": loss, "best_step": 7, "seconds": 61.4, "pooling": pooling}
+        found = making.training(best_validation_loss=loss, best_step=7, seconds=61.4, pooling=pooling)
         (dirs.out / "training_metadata.json").write_text(json.dumps(found))
         return {}
 

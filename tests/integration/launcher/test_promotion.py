@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from ctiforge.records.registry import Candidate
 from ctiforge.store.models import Registry
 from ctiforge.store.objects import open_store
 from ctiforge.store.runs import load_run
+from tests.making import candidate
 
 REASON = "agent is not promoted: micro-F1 0.5 against 0.6"
 
@@ -26,12 +26,7 @@ def decision(world, line: str = "extract") -> dict[str, object]:
 
 def crown(world, artifact: str) -> None:
     registry = Registry(open_store(str(world.folder / ".ctiforge/store")), "extract")
-    record = registry.register(
-        Candidate(
-            name="agent-old", artifact=artifact, fingerprint=None, content="c", git_commit=None, image=None,
-            lineage=(), test_set={}, decision={},
-        )
-    )  # fmt: skip
+    record = registry.register(candidate("c", name="agent-old", artifact=artifact))
     registry.promote(record.version, registry.standing(), "first")
 
 

@@ -1,8 +1,7 @@
 """Real training of a small BERT: what it learns, what it leaves, what is refused."""
 
 import json
-import subprocess
-import sys
+import runpy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -109,21 +108,36 @@ print(model.config.id2label[predicted])
 """
 
 
-def test_the_plain_snippet_runs_on_a_trained_folder(trained: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+def test_the_plain_snippet_runs_on_a_trained_folder(
+    trained: tuple[Path, dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "os-bert").symlink_to(trained[0])
-    program = 'text = "bash cron elf word1 word2 word3"' + GUIDE_SNIPPET.replace("max_length=512", "max_length=64")
-    run = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "Linux"
+    snippet = tmp_path / "snippet.py"
+    code = GUIDE_SNIPPET.replace("max_length=512", "max_length=64")
+    snippet.write_text(f'text = "bash cron elf word1 word2 word3"{code}', encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(snippet))
+    assert capsys.readouterr().out.strip() == "Linux"
 
 
-def test_what_the_readme_shows_runs_on_a_trained_folder(trained: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+def test_what_the_readme_shows_runs_on_a_trained_folder(
+    trained: tuple[Path, dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
-    program = readme.partition("```python\n")[2].partition("```")[0]
+    snippet = tmp_path / "snippet.py"
+    snippet.write_text(readme.partition("```python\n")[2].partition("```")[0], encoding="utf-8")
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "os-bert").symlink_to(trained[0])
-    run = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert run.stdout.split()[0] in OS_LABELS
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(snippet))
+    assert capsys.readouterr().out.split()[0] in OS_LABELS
 
 
 def test_a_run_that_was_stopped_ends_with_the_same_weights(

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from ctiforge.data.testsets import import_testset
-from ctiforge.evaluation.report import ModelInfo, TestSetInfo
 from ctiforge.extract.evaluate import evaluate_extractor
 from ctiforge.extract.regex_floor import RegexFloor
 from ctiforge.records.article import ArticleRecord
+from ctiforge.records.evaluation import ModelInfo, TestSetInfo
 from ctiforge.records.observable import Observable
 from ctiforge.store.objects import open_store
 from tests.in_process import run_here

@@ -13,10 +13,13 @@ import pytest
 
 from ctiforge.data.identity import content_hash, fold
 from ctiforge.data.testsets import import_testset
-from ctiforge.evaluation.articles import Answers, ArticleCase, score_article
-from ctiforge.evaluation.classification import Case, ClassifierEvaluation, score_row
-from ctiforge.evaluation.report import ModelInfo, TestSetInfo, build_evaluation
+from ctiforge.evaluation.articles import ArticleCase, score_article
+from ctiforge.evaluation.classification import score_row
+from ctiforge.evaluation.report import build_evaluation
+from ctiforge.evaluation.statistics import BOOTSTRAP
 from ctiforge.records.article import ArticleRecord
+from ctiforge.records.classification import Case, ClassifierEvaluation
+from ctiforge.records.evaluation import Answers, Evaluation, ModelInfo, TestSetInfo
 from ctiforge.records.observable import Observable
 from ctiforge.records.testset import TestSet
 from ctiforge.store.artifacts import find_input
@@ -258,9 +261,7 @@ def test_another_test_set_than_the_champions_is_refused_until_it_was_evaluated_t
     assert (wrong.returncode, "--champion-evaluation is of regex" in wrong.stderr) == (2, True)
     of_champion = place.evaluate(first, 0.6, "newer")
     assert place.promote(second, evaluation, f"--champion-evaluation={of_champion}").returncode == 0
-    kept = place.registry().evaluation(
-        1, place.test_sets["newer"].sha256, json.loads(Path(of_champion).read_text())["schema_version"]
-    )
+    kept = place.registry().evaluation(1, place.test_sets["newer"].sha256, Evaluation.SCHEMA)
     assert kept == Path(of_champion).read_text()
 
 
@@ -337,6 +338,7 @@ def test_the_other_lines_first_version_must_beat_the_best_floor_of_its_own_evalu
 
         info = TestSetInfo(name="set", version="1", content_hash=place.test_sets["set"].sha256, articles=ARTICLES)
         return ClassifierEvaluation(
+            bootstrap=BOOTSTRAP,
             model=ModelInfo(name="os-bert-x", version=find_input(model).content[:12]), test_set=info,
             measure="accuracy", labels=LABELS, fingerprint="f" * 64,
             cases=tuple(Case(id=f"set-{number}", label=label) for number, label in enumerate(truths)),

@@ -2,10 +2,7 @@
 
 import json
 import os
-import subprocess
-import sys
 from contextlib import nullcontext
-from pathlib import Path
 
 import pytest
 
@@ -15,60 +12,63 @@ from ctiforge.release.gguf import ChatForm, convert
 from ctiforge.release.server import serving
 from ctiforge.release.tokens import check_reading
 from ctiforge.training.encoding import load_tokenizer
+from tests.in_process import run_here
 from tests.integration.release import tiny_models
-
-ROOT = Path(__file__).parents[3]
-
 
 pytestmark = pytest.mark.usefixtures("tools")
 
 
 def export(*arguments, cwd, code=0):
-    command = [sys.executable, str(ROOT / "jobs" / "export_model.py"), *map(str, arguments)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "HOME": str(cwd)}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=300, env=environment)
+    done = run_here("export_model", *map(str, arguments), cwd=cwd, environment=os.environ | {"HOME": str(cwd)})
     assert done.returncode == code, done.stdout + done.stderr
     return done
 
 
-@pytest.fixture
-def test_file(tmp_path):
+@pytest.fixture(scope="module")
+def test_file(tmp_path_factory):
     articles = make_corpus(5, DemoSizes(1, 0, 4, 0, 0)).test
-    file = tmp_path / "articles.jsonl"
+    file = tmp_path_factory.mktemp("test") / "articles.jsonl"
     file.write_text("".join(article.model_dump_json() + "\n" for article in articles), encoding="utf-8")
     return file
 
 
-def test_every_file_answers_the_test_set_beside_its_source(tmp_path, test_file):
-    line = (
-        "--model=demo",
-        "--format=gguf",
-        "--quantise=f32,f16,q8_0,q4_k_m",
-        "--output=out",
-        f"--test-data={test_file}",
-    )
-    done = export(*line, cwd=tmp_path)
-    body = json.loads((tmp_path / "out" / "export.json").read_text())
+@pytest.fixture(scope="module")
+def exported(tools, test_file, tmp_path_factory):
+    """The demo's model for LM Studio as every type of file: its folder, and what was said."""
+    home = tmp_path_factory.mktemp("home")
+    line = ("--model=demo", "--format=lmstudio", "--publisher=my-team", "--quantise=f32,f16,q8_0,q4_k_m")
+    done = export(*line, f"--test-data={test_file}", cwd=home)
+    again = export(*line, f"--test-data={test_file}", cwd=home)
+    assert again.stdout.startswith("cached: export_model")
+    return home / ".lmstudio" / "models" / "my-team" / "demo", done.stdout
+
+
+def test_every_file_answers_the_test_set_beside_its_source(exported):
+    out, said = exported
+    body = json.loads((out / "export.json").read_text())
     files = {each["type"]: each for each in body["files"]}
     parity = {each["file_type"]: each for each in body["parity"]}
 
     assert {each["pretokenizer"] for each in files.values()} == {"chameleon"}
     assert set(files["f16"]["tensor_types"]) == {"F16", "F32"}
     assert "Q5_0" in files["q4_k_m"]["tensor_types"]
-    assert "no multiple of 256" in done.stdout
+    assert "no multiple of 256" in said
     assert parity["f32"]["same_windows"] == parity["f32"]["windows"] > 0
     assert files["f32"]["bytes"] > files["f16"]["bytes"] > files["q8_0"]["bytes"] > files["q4_k_m"]["bytes"]
-    assert {path.name for path in (tmp_path / "out").glob("evaluation-*")} == {
+    assert {path.name for path in out.glob("evaluation-*")} == {
         f"evaluation-{name}.json" for name in ("source", *files)
     }
-    assert export(*line, cwd=tmp_path).stdout.startswith("cached: export_model")
 
 
+@pytest.mark.slow
 def test_a_file_that_answers_otherwise_than_its_source_is_not_exported(tmp_path, test_file):
     model = tiny_models.make_llama(tmp_path / "tiny")
     tiny_models.add_qwen2_tokenizer(model)
     tiny_models.shrink_below_f16(model)
-    line = ("--model=tiny", "--format=gguf", "--quantise=f16", "--output=out", f"--test-data={test_file}")
+    # random weights answer every window at full length
+    one_article = tmp_path / "article.jsonl"
+    one_article.write_text(test_file.read_text(encoding="utf-8").partition("\n")[0], encoding="utf-8")
+    line = ("--model=tiny", "--format=gguf", "--quantise=f16", "--output=out", f"--test-data={one_article}")
     done = export(*line, cwd=tmp_path, code=5)
 
     assert "tiny is not exported: f16 answers 0 of" in done.stderr
@@ -76,31 +76,34 @@ def test_a_file_that_answers_otherwise_than_its_source_is_not_exported(tmp_path,
     assert not list((tmp_path / "out").rglob("*.gguf"))
 
 
-def test_lm_studio_finds_file_preset_and_setting(tmp_path):
-    done = export("--model=demo", "--format=lmstudio", "--publisher=my-team", cwd=tmp_path)
-    folder = tmp_path / ".lmstudio" / "models" / "my-team" / "demo"
+def test_lm_studio_finds_file_preset_and_setting(exported):
+    folder, said = exported
     preset = json.loads((folder / "demo.preset.json").read_text())
 
     assert (folder / "demo-Q8_0.gguf").read_bytes()[:4] == b"GGUF"
     assert any(field["key"] == "llm.prediction.structured" for field in preset["operation"]["fields"])
-    assert done.stdout.splitlines()[-1] == "LMSTUDIO_MODEL_EXTRACT=my-team/demo"
-    assert "nobody has looked" in done.stdout
+    assert said.splitlines()[-1] == "LMSTUDIO_MODEL_EXTRACT=my-team/demo"
 
 
 @pytest.mark.parametrize(
     ("add_tokenizer", "pretokenizer"),
-    [(tiny_models.add_llama3_tokenizer, "llama-bpe"), (tiny_models.add_qwen2_tokenizer, "qwen2")],
+    [
+        (tiny_models.add_llama3_tokenizer, "llama-bpe"),
+        pytest.param(tiny_models.add_qwen2_tokenizer, "qwen2", marks=pytest.mark.slow),
+    ],
 )
 def test_other_families_are_read_and_rendered_as_in_training(tmp_path, add_tokenizer, pretokenizer):
     add_tokenizer(tiny_models.make_llama(tmp_path / "tiny"))
-    export("--model=tiny", "--format=gguf", "--quantise=q4_k_m", "--output=out", cwd=tmp_path)
+    done = export("--model=tiny", "--format=gguf", "--quantise=q4_k_m", "--output=out", cwd=tmp_path)
     (file,) = json.loads((tmp_path / "out" / "export.json").read_text())["files"]
 
     assert file["pretokenizer"] == pretokenizer
     assert set(file["tensor_types"]) == {"Q4_K", "Q6_K", "F32"}
     assert file["prompts_rendered_alike"] > 50
+    assert "nobody has looked" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_tokenizer_that_llama_cpp_has_no_name_for_is_refused(tmp_path):
     tiny_models.add_odd_tokenizer(tiny_models.make_llama(tmp_path / "odd"))
     done = export("--model=odd", "--format=gguf", "--output=out", cwd=tmp_path, code=2)
@@ -121,7 +124,9 @@ def test_an_adapter_over_a_sentencepiece_base_is_merged_with_its_vocabulary(tmp_
     assert (tmp_path / "out" / "tuned-Q8_0.gguf").exists()
 
 
-@pytest.mark.parametrize(("name", "found_out"), [("llama-bpe", False), ("smollm", True)])
+@pytest.mark.parametrize(
+    ("name", "found_out"), [pytest.param("llama-bpe", False, marks=pytest.mark.slow), ("smollm", True)]
+)
 def test_a_wrong_pretokenizer_is_found_out(tmp_path, tools, monkeypatch, name, found_out):
     model = tiny_models.make_llama(tmp_path / "tiny")
     tiny_models.add_llama3_tokenizer(model)

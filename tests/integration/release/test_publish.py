@@ -14,7 +14,6 @@ from ctiforge.errors import DataError, UsageError
 from ctiforge.release import hub
 from ctiforge.release.hub import DELAYS_S, Hub, HubError
 from ctiforge.release.publish import Target, lay_out, publish
-from ctiforge.release.records import Evaluated
 from ctiforge.store.artifacts import find_input
 from tests.integration.release.hub_server import TOKEN, Fault
 from tests.unit.release.making import make_evaluation
@@ -35,7 +34,7 @@ class Publisher:
         target = replace(TARGET, version=version, **changes)
         folder = self.models / model
         wrong = 3 if model == "one" else 1
-        evaluated = Evaluated.model_validate(make_evaluation(folder, wrong=wrong))
+        evaluated = make_evaluation(folder, wrong=wrong)
         self.scratch = self.scratch / "again"
         card, _ = lay_out(target, folder, find_input(str(folder)).content, evaluated, None, self.scratch)
         return publish(Hub(sleep=self.waits.append), target, card, self.scratch, self.said.append)

@@ -28,6 +28,7 @@ def server(tmp_path: Path, tools: LlamaCpp) -> Iterator[LlamaServer]:
         yield running
 
 
+@pytest.mark.slow
 def test_an_exact_server_s_probabilities_are_those_of_the_source(server: LlamaServer) -> None:
     model = load_causal_lm(resolve_model("demo"), torch.device("cpu"), torch.float32).eval()
     tokenizer = load_tokenizer("demo")

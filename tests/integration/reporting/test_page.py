@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.browser import CHROMIUM, Page, chromium
-from ctiforge.evaluation.gate import Check, Decision
-from ctiforge.evaluation.report import ModelInfo, TestSetInfo
+from ctiforge.records.decision import Check, Decision
+from ctiforge.records.evaluation import ModelInfo, TestSetInfo
 from ctiforge.reporting.build import build_report
 from ctiforge.reporting.reading import read_run
 from ctiforge.reporting.render import render
@@ -22,6 +22,7 @@ HOSTILE = (
     "<img src=https://example.invalid/x.png onerror=console.log('ran')> " + "A" * 20_000
 )
 DECISION = Decision(
+    level=0.95,
     line="extract",
     candidate=ModelInfo(name="tuned", version="1"),
     against=ModelInfo(name="champion", version="0"),
@@ -106,16 +107,17 @@ def browser() -> Iterator[Page]:
 @pytest.mark.parametrize("line", ["extract", "os-bert"])
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("is_dark", [False, True])
-def test_it_says_nothing_asks_for_nothing_and_fits(line, width, is_dark, pages, tmp_path) -> None:
-    with chromium() as page:
-        page.open(pages[line], width=width, is_dark=is_dark)
-        page.run("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
-        assert page.run("document.documentElement.scrollWidth") == width
-        page.screenshot(tmp_path / "page.png")
-        assert (tmp_path / "page.png").stat().st_size > 20_000
-        assert ("[U+202E]evil[U+202C] </script>" in page.run("document.body.textContent")) == (line == "extract")
-        assert page.said == []
-        assert set(page.asked) == {pages[line].as_uri()}
+def test_it_says_nothing_asks_for_nothing_and_fits(line, width, is_dark, pages, browser, tmp_path) -> None:
+    browser.said.clear()
+    browser.asked.clear()
+    browser.open(pages[line], width=width, is_dark=is_dark)
+    browser.run("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    assert browser.run("document.documentElement.scrollWidth") == width
+    browser.screenshot(tmp_path / "page.png")
+    assert (tmp_path / "page.png").stat().st_size > 20_000
+    assert ("[U+202E]evil[U+202C] </script>" in browser.run("document.body.textContent")) == (line == "extract")
+    assert browser.said == []
+    assert set(browser.asked) == {pages[line].as_uri()}
 
 
 @pytest.mark.parametrize("line", ["extract", "os-bert"])

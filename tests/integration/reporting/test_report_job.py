@@ -75,11 +75,11 @@ def test_a_damaged_file_is_told_and_the_rest_is_shown(tmp_path):
 def test_an_evaluation_of_another_age_is_told(tmp_path):
     store = open_store(str(tmp_path / "store"))
     making_store = making.Store(store, tmp_path / "making", "extract")
-    old = making.evaluation(making.articles(3), "old").model_copy(update={"schema_version": 1})
-    making_store.stage("eval_base", {"evaluation.json": old.model_dump_json()}, {"model": "base"})
+    old = making.evaluation(making.articles(3), "old").to_json().replace('"schema": 2', '"schema": 1')
+    making_store.stage("eval_base", {"evaluation.json": old}, {"model": "base"})
     run = read_run(store, making_store.save())
     assert run.evaluations == {}
-    assert "has evaluation schema 1" in run.problems[0]
+    assert "follows schema 1 of evaluation.json" in run.problems[0]
 
 
 def test_without_the_test_set_errors_come_without_their_text(tmp_path):

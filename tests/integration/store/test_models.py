@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ctiforge.records.registry import Candidate
 from ctiforge.store.models import OvertakenError, Registry
 from ctiforge.store.objects import open_store
+from tests.making import candidate
 
 AT_ONCE = 6
 PROMOTE = """
@@ -26,13 +26,6 @@ except OvertakenError as error:
     print(error, file=sys.stderr)
     sys.exit(int(error.exit_code))
 """
-
-
-def candidate(content: str) -> Candidate:
-    return Candidate(
-        name=f"model-{content}", artifact=f"s3://b/{content}", fingerprint=None, content=content * 64,
-        git_commit=None, image=None, lineage=(), test_set={}, decision={},
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize("is_first", [True, False])

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from ctiforge.store.objects import open_store
 
 GIB = 1024**3
@@ -22,6 +24,7 @@ print(int(status["VmHWM"].split()[0]) * 1024, entry.size)
 """
 
 
+@pytest.mark.slow
 def test_one_gibibyte_up_and_down_in_200_megabytes(store_uri: str, tmp_path: Path) -> None:
     source, back = tmp_path / "source.bin", tmp_path / "back.bin"
     with source.open("wb") as file:

@@ -4,6 +4,7 @@ import os
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,18 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
+    """What a run without any interruption does: `uninterrupted(options, qlora=…)` trains once for each."""
+
+    @cache
+    def train_once(options: TrainingOptions, qlora: bool) -> Run:
+        folder = tmp_path_factory.mktemp("uninterrupted")
+        return run(str(folder / "store"), folder / "scratch", options, qlora=qlora)
+
+    return lambda options=OPTIONS, qlora=False: train_once(options, qlora)
 
 
 @pytest.fixture

@@ -2,9 +2,12 @@
 
 import signal
 
+import pytest
+
 from benchmarks import bench_preempt
 
 
+@pytest.mark.slow
 def test_a_killed_program_ends_with_the_same_weights(tmp_path, monkeypatch):
     monkeypatch.setattr(bench_preempt, "STEPS", 14)
     monkeypatch.setattr(bench_preempt, "SAVE_STEPS", 4)

@@ -24,8 +24,8 @@ def too_large(above, *, from_batch=0, in_training=True):
 
 
 @pytest.mark.parametrize("from_batch", [0, 8])
-def test_training_goes_on_with_half_the_micro_batch(store_folder, tmp_path, capsys, from_batch):
-    whole = run(str(tmp_path / "other"), tmp_path / "whole")
+def test_training_goes_on_with_half_the_micro_batch(store_folder, tmp_path, capsys, uninterrupted, from_batch):
+    whole = uninterrupted()
     halved = run(store_folder, tmp_path / "first", before_forward=too_large(3, from_batch=from_batch))
     sizes = [(each.batch_size, each.gradient_accumulation_steps) for each in halved.result.micro_batches]
     assert sizes == [(8, 1), (4, 2), (2, 4)]

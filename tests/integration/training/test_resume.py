@@ -16,9 +16,9 @@ from tests.integration.training.conftest import FOLDER, OPTIONS, run, same_weigh
 
 
 @pytest.mark.parametrize(("step", "qlora"), [(1, False), (8, False), (11, False), (11, True)])
-def test_sigterm_costs_nothing(store_folder, tmp_path, signal_at, step, qlora):
+def test_sigterm_costs_nothing(store_folder, tmp_path, signal_at, step, qlora, uninterrupted):
     """Before the first checkpoint, at the end of an epoch, and within the second."""
-    whole = run(str(tmp_path / "other"), tmp_path / "whole", qlora=qlora)
+    whole = uninterrupted(qlora=qlora)
     signal_at(signal.SIGTERM, step)
     with pytest.raises(InterruptedRunError, match=f"at step {step} of 14") as caught:
         run(store_folder, tmp_path / "first", qlora=qlora)
@@ -31,17 +31,17 @@ def test_sigterm_costs_nothing(store_folder, tmp_path, signal_at, step, qlora):
     assert (resumed.result.best_step, resumed.result.steps_done) == (whole.result.best_step, whole.result.steps_done)
 
 
-def test_it_goes_on_from_either_kind_of_store(store_uri, tmp_path, signal_at):
-    whole = run(str(tmp_path / "other"), tmp_path / "whole")
+def test_it_goes_on_from_either_kind_of_store(store_uri, tmp_path, signal_at, uninterrupted):
+    whole = uninterrupted()
     signal_at(signal.SIGTERM, 10)
     with pytest.raises(InterruptedRunError):
         run(store_uri, tmp_path / "first")
     assert same_weights(run(store_uri, tmp_path / "second"), whole)
 
 
-def test_a_crash_costs_at_most_save_steps(store_folder, tmp_path, monkeypatch):
+def test_a_crash_costs_at_most_save_steps(store_folder, tmp_path, monkeypatch, uninterrupted):
     """Not even while a checkpoint is on its way: training waits for it rather than go further."""
-    whole = run(str(tmp_path / "other"), tmp_path / "whole")
+    whole = uninterrupted()
     at_risk, writers = [], []
     begin, write = CheckpointWriter.begin, CheckpointWriter._write
     trained = threading.Semaphore(0)
@@ -74,8 +74,8 @@ def test_a_crash_costs_at_most_save_steps(store_folder, tmp_path, monkeypatch):
     assert same_weights(resumed, whole)
 
 
-def test_a_damaged_newest_checkpoint_costs_one_more(store_folder, tmp_path, signal_at):
-    whole = run(str(tmp_path / "other"), tmp_path / "whole")
+def test_a_damaged_newest_checkpoint_costs_one_more(store_folder, tmp_path, signal_at, uninterrupted):
+    whole = uninterrupted()
     signal_at(signal.SIGTERM, 11)
     with pytest.raises(InterruptedRunError):
         run(store_folder, tmp_path / "first")
@@ -85,10 +85,10 @@ def test_a_damaged_newest_checkpoint_costs_one_more(store_folder, tmp_path, sign
     assert same_weights(resumed, whole)
 
 
-def test_the_best_weights_so_far_survive(store_folder, tmp_path, signal_at):
+def test_the_best_weights_so_far_survive(store_folder, tmp_path, signal_at, uninterrupted):
     """Stopping early gives back weights of before the interruption, which no later checkpoint has as its own."""
     options = replace(OPTIONS, learning_rate=5e-3, max_steps=40)
-    whole = run(str(tmp_path / "other"), tmp_path / "whole", options)
+    whole = uninterrupted(options)
     best = whole.result.best_step
     assert whole.result.stopped_early
     assert best < whole.result.steps_done
@@ -111,8 +111,8 @@ def test_a_finished_run_that_was_not_published_is_not_trained_again(store_folder
     assert same_weights(again, whole)
 
 
-def test_another_micro_batch_goes_on_with_the_rows_that_come_next(store_folder, tmp_path, signal_at):
-    whole = run(str(tmp_path / "other"), tmp_path / "whole")
+def test_another_micro_batch_goes_on_with_the_rows_that_come_next(store_folder, tmp_path, signal_at, uninterrupted):
+    whole = uninterrupted()
     signal_at(signal.SIGTERM, 10)
     with pytest.raises(InterruptedRunError):
         run(store_folder, tmp_path / "first")
@@ -136,8 +136,8 @@ def test_a_store_that_is_gone_stops_no_training_but_is_told(store_folder, tmp_pa
         run(store_folder, tmp_path / "second")
 
 
-def test_where_memory_is_short_it_waits_for_the_checkpoint(store_folder, tmp_path, monkeypatch):
-    whole = run(str(tmp_path / "other"), tmp_path / "whole")
+def test_where_memory_is_short_it_waits_for_the_checkpoint(store_folder, tmp_path, monkeypatch, uninterrupted):
+    whole = uninterrupted()
     monkeypatch.setattr(checkpoints_module, "free_memory", lambda: 1_000)
     assert same_weights(run(store_folder, tmp_path / "first"), whole)
 

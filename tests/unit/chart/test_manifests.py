@@ -22,7 +22,7 @@ def test_lint_finds_nothing(any_chart: Chart, name: str) -> None:
     assert "[WARNING]" not in result.stdout
 
 
-@pytest.mark.parametrize("kubernetes", ["1.34", "1.37"])
+@pytest.mark.parametrize("kubernetes", ["1.34", pytest.param("1.37", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", MATRIX)
 def test_schemas_of_kubernetes(any_chart: Chart, name: str, kubernetes: str) -> None:
     documents = any_chart.render(name)

@@ -1,7 +1,8 @@
 """Articles whose scores can be worked out by hand."""
 
-from ctiforge.evaluation.articles import Answers, ArticleCase, ArticleScore, score_article
-from ctiforge.evaluation.report import Evaluation, ModelInfo, TestSetInfo, build_evaluation
+from ctiforge.evaluation.articles import ArticleCase, score_article
+from ctiforge.evaluation.report import build_evaluation
+from ctiforge.records.evaluation import Answers, ArticleScore, Evaluation, ModelInfo, TestSetInfo
 from ctiforge.records.observable import Observable
 
 

@@ -5,10 +5,13 @@ import pytest
 from sklearn.metrics import classification_report, confusion_matrix
 
 from ctiforge.errors import DataError, UsageError
-from ctiforge.evaluation.classification import Case, ClassifierEvaluation, read_classifier_evaluation, score_row
+from ctiforge.evaluation.classification import score_row
 from ctiforge.evaluation.classifier_comparison import compare_classifiers
 from ctiforge.evaluation.classifier_tables import markdown, plain_text
-from ctiforge.evaluation.report import ModelInfo, TestSetInfo
+from ctiforge.evaluation.statistics import BOOTSTRAP
+from ctiforge.records.base import SchemaError
+from ctiforge.records.classification import Case, ClassifierEvaluation
+from ctiforge.records.evaluation import ModelInfo, TestSetInfo
 
 LABELS = ("Windows", "Linux", "MacOS", "multiple", "Unknown")
 
@@ -26,6 +29,7 @@ def _evaluation(predictions: dict[str, list[str]], truths: list[str], **changed:
         "measure": "accuracy",
         "labels": LABELS,
         "fingerprint": "f",
+        "bootstrap": BOOTSTRAP,
         "cases": tuple(Case(id=str(n), label=label) for n, label in enumerate(truths)),
         "rows": tuple(rows),
     }
@@ -122,18 +126,16 @@ def test_agreement_is_never_called_accuracy() -> None:
 
 def test_an_evaluation_survives_being_written_and_read() -> None:
     evaluation = _evaluation({"new": _predictions(TRUTHS, 0.5, 8)}, TRUTHS)
-    assert read_classifier_evaluation(evaluation.model_dump_json(), "x") == evaluation
+    assert ClassifierEvaluation.parse(evaluation.to_json(), "x") == evaluation
 
 
-@pytest.mark.parametrize(
-    ("text", "reason"), [("{}", "no evaluation of OS-BERT"), ("prose", "no evaluation of OS-BERT")]
-)
+@pytest.mark.parametrize(("text", "reason"), [("{}", "model: Field required"), ("prose", "it is not JSON")])
 def test_what_is_no_evaluation_is_refused_by_name(text: str, reason: str) -> None:
-    with pytest.raises(DataError, match=f"x.json is {reason}"):
-        read_classifier_evaluation(text, "x.json")
+    with pytest.raises(DataError, match=f"x.json is no evaluation.json of ctiforge: {reason}"):
+        ClassifierEvaluation.parse(text, "x.json")
 
 
 def test_an_evaluation_of_another_schema_is_refused() -> None:
-    evaluation = _evaluation({"new": TRUTHS}, TRUTHS).model_copy(update={"schema_version": 99})
-    with pytest.raises(DataError, match="schema 99, this ctiforge reads 1: evaluate that model again"):
-        read_classifier_evaluation(evaluation.model_dump_json(), "x.json")
+    text = _evaluation({"new": TRUTHS}, TRUTHS).to_json().replace('"schema": 1', '"schema": 99')
+    with pytest.raises(SchemaError, match=r"schema 99 of evaluation\.json, this ctiforge reads up to 1"):
+        ClassifierEvaluation.parse(text, "x.json")

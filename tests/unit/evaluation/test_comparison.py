@@ -4,10 +4,12 @@ import pytest
 from rich.console import Console
 
 from ctiforge.errors import UsageError
-from ctiforge.evaluation.articles import Answers, ArticleScore, score_article
-from ctiforge.evaluation.comparison import Change, compare, verdict
+from ctiforge.evaluation.articles import score_article
+from ctiforge.evaluation.comparison import compare, verdict
 from ctiforge.evaluation.comparison_tables import markdown, print_comparison
 from ctiforge.evaluation.statistics import Interval
+from ctiforge.records.comparison import Change
+from ctiforge.records.evaluation import Answers, ArticleScore
 from tests.unit.evaluation.cases import case, evaluation, item, with_hits
 
 

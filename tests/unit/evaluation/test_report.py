@@ -6,8 +6,9 @@ from rich.console import Console
 
 from ctiforge.errors import DataError
 from ctiforge.evaluation.articles import score_article, training_keys
-from ctiforge.evaluation.report import read_evaluation
 from ctiforge.evaluation.tables import article_view, print_evaluation
+from ctiforge.records.base import SchemaError
+from ctiforge.records.evaluation import Evaluation
 from tests.unit.evaluation.cases import case, evaluation, item, with_hits
 
 
@@ -21,28 +22,28 @@ def printed(renderable: object) -> str:
 def test_an_evaluation_survives_json() -> None:
     made = evaluation(with_hits([1, 2, 4]))
 
-    assert read_evaluation(made.model_dump_json(), "x.json") == made
+    assert Evaluation.parse(made.to_json(), "x.json") == made
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"schema_version": 1}', "not json"])
+@pytest.mark.parametrize("text", ["", '{"schema": 2}', "[]", '{"schema_version": 2}', "not json"])
 def test_what_is_no_evaluation_is_refused_by_name(text: str) -> None:
     with pytest.raises(DataError, match=r"^x\.json is no evaluation"):
-        read_evaluation(text, "x.json")
+        Evaluation.parse(text, "x.json")
 
 
 def test_another_schema_is_refused() -> None:
-    text = evaluation(with_hits([1])).model_copy(update={"schema_version": 99}).model_dump_json()
+    text = evaluation(with_hits([1])).to_json().replace('"schema": 2', '"schema": 99')
 
-    with pytest.raises(DataError, match="schema 99"):
-        read_evaluation(text, "x.json")
+    with pytest.raises(SchemaError, match="schema 99"):
+        Evaluation.parse(text, "x.json")
 
 
 def test_an_evaluation_of_before_the_partial_tier_is_to_be_made_again() -> None:
-    old = evaluation(with_hits([1])).model_copy(update={"schema_version": 1}).model_dump()
+    old = evaluation(with_hits([1])).model_dump() | {"schema": 1}
     old["rows"] = [{name: value for name, value in row.items() if name != "f1_partial"} for row in old["rows"]]
 
-    with pytest.raises(DataError, match="schema 1, this ctiforge reads 2: evaluate that model again"):
-        read_evaluation(json.dumps(old), "x.json")
+    with pytest.raises(SchemaError, match=r"schema 1 of evaluation\.json, which can no longer be read"):
+        Evaluation.parse(json.dumps(old), "x.json")
 
 
 def test_a_test_set_without_labels_is_refused() -> None:

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from ctiforge.evaluation.articles import Answers, ArticleScore, score_article, training_keys
+from ctiforge.evaluation.articles import score_article, training_keys
 from ctiforge.evaluation.scores import METRICS, Counts, figure
 from ctiforge.evaluation.statistics import MIN_POSITIVE_ARTICLES
+from ctiforge.records.evaluation import Answers, ArticleScore
 from tests.unit.evaluation.cases import case, item, with_hits
 
 SEEN = training_keys([item("cmdline", "net user")])

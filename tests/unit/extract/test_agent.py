@@ -6,12 +6,11 @@ import pytest
 import torch
 
 from ctiforge.extract.agent import ExtractAgent
-from ctiforge.extract.examples import WindowSizes
 from ctiforge.extract.extraction import Source
-from ctiforge.extract.prepared import Usage
+from ctiforge.records.model_note import AgentUsage, WindowSizes
 
 SIZES = WindowSizes(max_length=200, window_tokens=60, overlap_tokens=20)
-USAGE = Usage("messages", "short-v1", ("cmdline", "services"), SIZES)
+USAGE = AgentUsage("messages", "short-v1", ("cmdline", "services"), SIZES)
 
 
 class ScriptedModel:

@@ -3,7 +3,10 @@
 import pytest
 
 from ctiforge.extract.data_check import check_harvest, check_prepared, check_records, leak_findings
+from ctiforge.records.formatted import ExampleRow, FormatReport
+from ctiforge.records.harvest import HarvestReport
 from ctiforge.records.observable import Observable
+from tests import making
 
 
 @pytest.fixture
@@ -108,33 +111,23 @@ def test_values_that_stand_nowhere_in_their_article(articles, absent, expected):
 
 
 def test_executions_that_disagree():
-    report = {
-        "articles_read_again": 20,
-        "disagreements": {"cmdline": 8, "services": 3},
-        "least_agreement": {"7": 0.0, "3": 0.5},
-    }
+    found = making.harvest(
+        articles_read_again=20,
+        disagreements={"cmdline": 8, "services": 3},
+        least_agreement={"7": 0.0, "3": 0.5},
+    )
 
-    (finding,) = check_harvest(report)
+    (finding,) = check_harvest(HarvestReport(**found))
 
     assert finding.text == "cmdline: of 20 articles read more than once, the executions of 8 found different values"
     assert finding.remedy.endswith("7, 3")
-    assert list(check_harvest({})) == []
-
-
-REPORT = {
-    "tokens_max": 300,
-    "items": 100,
-    "items_too_long": 0,
-    "answers_lost": 0,
-    "validation_examples": 5,
-    "empty_share_training": 0.3,
-    "empty_share_inference": 0.4,
-}
+    assert list(check_harvest(HarvestReport(**making.harvest()))) == []
 
 
 def prepared(rows=(("p1", "a1"), ("p2", "a2")), leaked=(), **changes):
-    description = {"report": REPORT | changes, "sizes": {"max_length": 304}, "leaked": list(leaked)}
-    found = check_prepared(description, [{"prompt": prompt, "answer": answer} for prompt, answer in rows])
+    figures = making.token_report(**{"items": 100, "items_too_long": 0} | changes)
+    report = FormatReport(**making.formatted(leaked=list(leaked), report=figures))
+    found = check_prepared(report, [ExampleRow(**making.example(prompt=p, answer=a)) for p, a in rows])
     return [(each.level, each.check) for each in found]
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from ctiforge.errors import CannotGoOnError, DataError
-from ctiforge.evaluation.report import Evaluation, ModelInfo, TestSetInfo
 from ctiforge.extract.evaluate import (
     LONG_ARTICLE,
     describe_test_set,
@@ -15,10 +14,12 @@ from ctiforge.extract.evaluate import (
     values_seen_in_training,
 )
 from ctiforge.extract.extraction import Extraction, Source, WindowAnswer
-from ctiforge.extract.prepared import Usage
 from ctiforge.extract.regex_floor import RegexFloor
 from ctiforge.records.article import ArticleRecord
+from ctiforge.records.evaluation import Evaluation, ModelInfo, TestSetInfo
+from ctiforge.records.model_note import AgentNote, AgentUsage, WindowSizes
 from ctiforge.records.observable import Observable
+from tests import making
 
 
 def record(id: str, content: str, values: Sequence[str], labelled: tuple[str, ...] = ("cmdline",)) -> ArticleRecord:
@@ -180,7 +181,11 @@ def test_a_trained_model_is_loaded_from_its_artifact_under_its_own_name(
     tmp_path: Path, loaded: list[tuple[str, dict[str, object]]]
 ) -> None:
     (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "ctiforge.json").write_text('{"name": "extract-agent-x-20260101"}')
+    AgentNote(
+        name="extract-agent-x-20260101",
+        base_model="demo",
+        usage=AgentUsage("messages", "short-v1", ("cmdline",), WindowSizes(256, 90, 40)),
+    ).write(tmp_path / "model")
     load_extractor("s3://b/artifacts/train_extract/abc", tmp_path, batch_size=4)
     load_extractor("mistralai/Mistral-7B-Instruct-v0.2", None)
     load_extractor("models/mine/", tmp_path / "model" / "..")
@@ -200,11 +205,10 @@ def test_an_untrained_model_is_asked_as_the_prepared_data_was_cut(
     tmp_path: Path, loaded: list[tuple[str, dict[str, object]]]
 ) -> None:
     sizes = {"max_length": 256, "window_tokens": 90, "overlap_tokens": 40}
-    description = {"format": "messages", "prompt_version": "short-v1", "types": ["cmdline"], "sizes": sizes}
-    (tmp_path / "format.json").write_text(json.dumps(description))
+    (tmp_path / "format.json").write_text(json.dumps(making.formatted(sizes=sizes)))
     load_extractor("demo", tmp_path, prepared=tmp_path)
 
     usage = loaded[0][1]["usage"]
-    assert isinstance(usage, Usage)
+    assert isinstance(usage, AgentUsage)
     assert (usage.prompt_version, usage.sizes.window_tokens) == ("short-v1", 90)
     assert loaded[0][1]["name"] == "demo"

@@ -3,7 +3,8 @@ from functools import partial
 
 import pytest
 
-from ctiforge.extract.examples import ExampleLengths, WindowSizes, article_examples, locate_article
+from ctiforge.extract.examples import ExampleLengths, article_examples, locate_article
+from ctiforge.records.model_note import WindowSizes
 from ctiforge.training.encoding import count_tokens
 
 FILLER = " ".join(f"Nothing of note was seen on host {number} that day." for number in range(60))

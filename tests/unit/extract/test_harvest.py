@@ -9,7 +9,7 @@ from ctiforge.data.articles import Article, Execution
 from ctiforge.data.generations import Outcome, read_result
 from ctiforge.errors import DataError
 from ctiforge.extract.harvest import HarvestOptions, check_minimum, harvest
-from ctiforge.extract.harvest_report import HarvestReport, print_report
+from ctiforge.extract.harvest_report import HarvestCounts, print_report
 from ctiforge.records.article import ArticleRecord, read_records
 from ctiforge.records.observable import Observable
 
@@ -219,10 +219,10 @@ def test_a_full_disk_is_said_as_such(tmp_path, monkeypatch) -> None:
 
 def test_too_few_articles_stop_unless_forced() -> None:
     with pytest.raises(DataError, match="99 articles kept, 100 are the minimum"):
-        check_minimum(HarvestReport(kept=99), force=False)
+        check_minimum(HarvestCounts(kept=99), force=False)
 
-    assert "500 are recommended" in str(check_minimum(HarvestReport(kept=99), force=True))
-    assert check_minimum(HarvestReport(kept=500), force=False) is None
+    assert "500 are recommended" in str(check_minimum(HarvestCounts(kept=99), force=True))
+    assert check_minimum(HarvestCounts(kept=500), force=False) is None
 
 
 def test_the_report_is_json_and_prints(run, capsys) -> None:
@@ -232,7 +232,7 @@ def test_the_report_is_json_and_prints(run, capsys) -> None:
     report.files_set_aside = {"bad.json": "empty file"}
     print_report(report, Console(width=120))
 
-    assert json.loads(json.dumps(report.as_dict()))["excluded"] == {"no content": 1}
+    assert json.loads(report.as_record().to_json())["excluded"] == {"no content": 1}
     printed = capsys.readouterr().out
     for words in ("read", "kept", "no content", "cmdline", "Windows", "G2", "bad.json: empty file", "1.00 an article"):
         assert words in printed

@@ -7,7 +7,9 @@ import pytest
 from ctiforge.extract.prompts import load_prompt
 from ctiforge.extract.rendering import render_prompt
 from ctiforge.extract.template_check import check_template
+from ctiforge.records.formatted import ExampleRow, FormatReport
 from ctiforge.training.encoding import tokenizer_hash
+from tests import making
 
 WINDOW = "It ran whoami /all."
 ANSWER = '{"observables":[{"type":"cmdline","value":"whoami /all"}]}'
@@ -19,14 +21,11 @@ def check(tokenizer):
 
     def run(ours=tokenizer, cut_for=tokenizer, text_format="messages", window=WINDOW, **changes):
         prompt = render_prompt(text_format, load_prompt("short-v1"), ("cmdline",), WINDOW, cut_for, platform=False)
-        row = {"prompt": prompt, "answer": ANSWER, "types": ["cmdline"], "asks_platform": False} | changes
-        description = {
-            "format": text_format,
-            "prompt_version": "short-v1",
-            "model": "demo",
-            "tokenizer_hash": tokenizer_hash(cut_for),
-        }
-        return [(each.level, each.text) for each in check_template(description, row, window, "mine", ours)]
+        row = ExampleRow(**making.example(prompt=prompt, answer=ANSWER, **changes))
+        report = FormatReport(
+            **making.formatted(format=text_format, model="demo", tokenizer_hash=tokenizer_hash(cut_for))
+        )
+        return [(each.level, each.text) for each in check_template(report, row, window, "mine", ours)]
 
     return run
 

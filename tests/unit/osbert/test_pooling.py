@@ -3,8 +3,9 @@ import math
 import pytest
 import torch
 
-from ctiforge.osbert.pooling import POOLINGS, Pooling, pool
+from ctiforge.osbert.pooling import POOLINGS, pool
 from ctiforge.records.article import OS_LABELS
+from ctiforge.records.model_note import Pooling
 
 WINDOWS, LINUX, MACOS, MULTIPLE, UNKNOWN = range(5)
 

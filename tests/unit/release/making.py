@@ -3,9 +3,12 @@
 import json
 from pathlib import Path
 
-from ctiforge.evaluation.classification import Case, ClassifierEvaluation, score_row
-from ctiforge.evaluation.report import ModelInfo, TestSetInfo
+from ctiforge.evaluation.classification import score_row
+from ctiforge.evaluation.statistics import BOOTSTRAP
+from ctiforge.records.classification import Case, ClassifierEvaluation
+from ctiforge.records.evaluation import ModelInfo, TestSetInfo
 from ctiforge.store.artifacts import find_input
+from tests import making
 
 LABELS = ("Windows", "Linux", "MacOS", "multiple", "Unknown")
 TRUTHS = ("Windows",) * 12 + ("Linux",) * 7 + ("multiple",) * 3
@@ -49,6 +52,7 @@ def make_evaluation(model: Path | str, measure="accuracy", wrong=3, test_set="de
         measure=measure,
         labels=LABELS,
         fingerprint="f" * 64,
+        bootstrap=BOOTSTRAP,
         cases=tuple(
             Case(id=str(number), title="A title that stays here", label=truth) for number, truth in enumerate(truths)
         ),
@@ -64,56 +68,44 @@ def make_evaluation(model: Path | str, measure="accuracy", wrong=3, test_set="de
 
 
 def note(**changes):
-    return {
-        "kind": "fine-tuned",
-        "name": "os-bert-demo-20260105",
-        "base_model": "demo",
-        "labels": list(LABELS),
-        "max_length": 64,
-        "overlap": 8,
-        "pooling": "noisy-or",
-        "labeler": "keywords",
-        **changes,
-    }
+    return making.os_bert_note(**changes)
 
 
 def training(**changes):
-    return {
-        "name": "os-bert-demo-20260105",
-        "base_model": "demo",
-        "options": {"epochs": 4, "batch_size": 16, "learning_rate": 2.5e-05, "seed": 11, "early_stopping": None},
-        "max_length": 64,
-        "examples": 141,
-        "validation_examples": 31,
-        "classes": {"Windows": 81, "Linux": 47, "MacOS": 0, "multiple": 13, "Unknown": 0},
-        "class_weights": {"Windows": 0.58, "Linux": 1.0, "MacOS": 0.0, "multiple": 3.62, "Unknown": 0.0},
-        "pooling": "noisy-or",
-        "labeler": "keywords",
-        "steps_done": 36,
-        "best_validation_loss": 0.4321,
-        "seconds": 173.2,
-        "warnings": ["MacOS: 0 articles,\nthe least is 50"],
-        **changes,
-    }
+    whole = making.training(
+        name="os-bert-demo-20260105",
+        base_model="demo",
+        options={"epochs": 4, "batch_size": 16, "learning_rate": 2.5e-05, "seed": 11, "early_stopping": None},
+        max_length=64,
+        examples=141,
+        validation_examples=31,
+        classes={"Windows": 81, "Linux": 47, "MacOS": 0, "multiple": 13, "Unknown": 0},
+        class_weights={"Windows": 0.58, "Linux": 1.0, "MacOS": 0.0, "multiple": 3.62, "Unknown": 0.0},
+        pooling="noisy-or",
+        labeler="keywords",
+        steps_done=36,
+        best_validation_loss=0.4321,
+        seconds=173.2,
+        warnings=["MacOS: 0 articles,\nthe least is 50"],
+    )
+    return whole | changes
 
 
 def report(**changes):
-    return {
-        "labeler": "keywords",
-        "articles_read": 207,
-        "labelled": 194,
-        "set_aside": {"empty text": 9, "conflicting labels": 4},
-        "classes": {"Windows": 110, "Linux": 66, "multiple": 18},
-        "parts": {
+    whole = making.prepared(
+        articles_read=207,
+        labelled=194,
+        set_aside={"empty text": 9, "conflicting labels": 4},
+        classes={"Windows": 110, "Linux": 66, "multiple": 18},
+        parts={
             "train": {"Windows": 81, "Linux": 47, "multiple": 13},
             "validation": {"Windows": 17, "Linux": 12, "multiple": 2},
             "test": {"Windows": 12, "Linux": 7, "multiple": 3},
         },
-        "agreement": [{"first": "keywords", "other": "human:ana", "articles": 53, "same": 46, "kappa": 0.771}],
-        "warnings": ["Linux: 66 articles, 200 are recommended"],
-        "min_hunt_score": 80.0,
-        **changes,
-    }
+        agreement=[making.agreement(other="human:ana", articles=53, same=46, kappa=0.771)],
+        warnings=["Linux: 66 articles, 200 are recommended"],
+    )
+    return whole | changes
 
 
 def write(path: Path, value) -> Path:

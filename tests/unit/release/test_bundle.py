@@ -5,13 +5,14 @@ import json
 import pytest
 
 from ctiforge.errors import DataError, UsageError
+from ctiforge.records.classification import ClassifierEvaluation, without_articles
+from ctiforge.records.prepared import PrepareReport
 from ctiforge.release.bundle import check_model, copy_model, hashes, outdated
 from ctiforge.release.publish import Target, check_target, lay_out
-from ctiforge.release.records import DataReport, Evaluated, read_record
 from ctiforge.store.artifacts import find_input
 from tests.unit.release.making import LABELS, make_evaluation, note, report, training, write
 
-EVALUATED = Evaluated.model_validate(make_evaluation("0123456789ab"))
+EVALUATED = make_evaluation("0123456789ab")
 TARGET = Target("team/os-bert", "1.0.0", "apache-2.0")
 
 
@@ -67,7 +68,7 @@ def test_pickles_folders_and_strangers_stay_behind(model, tmp_path):
         ),
         ("tokenizer.json", None, "holds no tokenizer"),
         ("ctiforge.json", None, "ctiforge.json is missing"),
-        ("ctiforge.json", b'{"labels": []}', "ctiforge.json: max_length: Field required"),
+        ("ctiforge.json", b'{"labels": []}', "ctiforge.json of ctiforge: name: Field required"),
         ("model.safetensors.index.json", b'{"weight_map": {"other": "x"}}', "names tensors that no"),
     ],
 )
@@ -93,19 +94,19 @@ def test_an_evaluation_of_other_weights_is_refused(model, tmp_path):
 
 
 def test_what_is_laid_out_is_the_same_every_time_and_tells_no_article(model, tmp_path):
-    evaluated = Evaluated.model_validate(make_evaluation(model))
+    evaluated = make_evaluation(model)
     for name in ("out", "again"):
-        lay_out(TARGET, model, find_input(str(model)).content, evaluated, DataReport(**report()), tmp_path / name)
+        lay_out(TARGET, model, find_input(str(model)).content, evaluated, PrepareReport(**report()), tmp_path / name)
     assert hashes(tmp_path / "out") == hashes(tmp_path / "again")
     assert set(hashes(tmp_path / "out")) == {path.name for path in model.iterdir()} | {"README.md", "evaluation.json"}
-    assert read_record(Evaluated, tmp_path / "out/evaluation.json") == evaluated
+    assert ClassifierEvaluation.load(tmp_path / "out") == without_articles(evaluated)
     assert "title" not in (tmp_path / "out/evaluation.json").read_text()
 
 
 def test_a_path_of_the_base_model_is_not_published(model, tmp_path):
     write(model / "ctiforge.json", note(base_model="/home/anastasia/bert"))
     write(model / "training_metadata.json", training(base_model="/home/anastasia/bert"))
-    evaluated = Evaluated.model_validate(make_evaluation(model))
+    evaluated = make_evaluation(model)
     card, _ = lay_out(TARGET, model, find_input(str(model)).content, evaluated, None, tmp_path / "out")
     assert not any(b"anastasia" in path.read_bytes() for path in (tmp_path / "out").iterdir())
     assert json.loads((tmp_path / "out/ctiforge.json").read_text()) == note(base_model="bert")
@@ -135,5 +136,5 @@ def test_a_target_that_cannot_be_one_is_refused(target, said):
 
 def test_a_report_of_another_shape_is_told_by_its_field(tmp_path):
     path = write(tmp_path / "prepare.json", report(articles_read="many"))
-    with pytest.raises(DataError, match=r"prepare.json: articles_read: Input should be a valid integer"):
-        read_record(DataReport, path)
+    with pytest.raises(DataError, match=r"prepare.json of ctiforge: articles_read: Input should be a valid integer"):
+        PrepareReport.load(path)

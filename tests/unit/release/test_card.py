@@ -9,8 +9,10 @@ import yaml
 from huggingface_hub import ModelCard
 
 from ctiforge.errors import DataError
+from ctiforge.records.model_note import OsBertNote
+from ctiforge.records.prepared import PrepareReport
+from ctiforge.records.training import Training
 from ctiforge.release.card import TEMPLATE, Card, Published, check_card, read_card, render_card
-from ctiforge.release.records import DataReport, Evaluated, ModelNote, Training
 from tests.unit.release.making import make_evaluation, note, report, training
 
 
@@ -19,10 +21,10 @@ def card(previous=None, data=True, evaluation=None, **changes):
         repo="team/os-bert",
         version="1.2.0",
         licence="apache-2.0",
-        note=ModelNote(**note()),
+        note=OsBertNote(**note()),
         training=Training(**training(**changes)),
-        evaluated=Evaluated.model_validate(evaluation or make_evaluation("0123456789ab")),
-        data=DataReport(**report()) if data else None,
+        evaluated=evaluation or make_evaluation("0123456789ab"),
+        data=PrepareReport(**report()) if data else None,
         previous=previous,
     )
 
@@ -98,7 +100,7 @@ def test_settings_and_data_are_those_of_the_files():
 
 def test_every_labeler_and_altered_copies_are_told():
     made = card(labeler="human:ana + openai:some-model")
-    found = sections(render_card(replace(made, data=DataReport(**report(augment=2)))))["Training data"]
+    found = sections(render_card(replace(made, data=PrepareReport(**report(augment=2)))))["Training data"]
     assert "`human:ana`, a person; `openai:some-model`, a language model" in found
     assert "holds 2 altered copies of each" in found
 

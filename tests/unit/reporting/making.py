@@ -7,17 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from ctiforge.data.testsets import import_testset
-from ctiforge.evaluation.articles import Answers, ArticleCase, score_article
-from ctiforge.evaluation.classification import Case, ClassifierEvaluation, Measure, score_row
-from ctiforge.evaluation.report import Evaluation, ModelInfo, TestSetInfo, build_evaluation
+from ctiforge.evaluation.articles import ArticleCase, score_article
+from ctiforge.evaluation.classification import score_row
+from ctiforge.evaluation.report import build_evaluation
+from ctiforge.evaluation.statistics import BOOTSTRAP
 from ctiforge.records.article import OS_LABELS, ArticleRecord
 from ctiforge.records.artifact import FileEntry, InputEntry, Manifest
+from ctiforge.records.classification import Case, ClassifierEvaluation, Measure
+from ctiforge.records.evaluation import Answers, Evaluation, ModelInfo, TestSetInfo
 from ctiforge.records.observable import Observable
 from ctiforge.records.run import RunRecord, StageRecord, State
 from ctiforge.reporting.reading import RunFiles
 from ctiforge.store.artifacts import artifact_key, publish
 from ctiforge.store.objects import ObjectStore
 from ctiforge.store.runs import save_run
+from tests.making import formatted, harvest, prepared, training
 
 STARTED = datetime(2026, 1, 1, 12, tzinfo=UTC)
 TYPES = ("cmdline", "services")
@@ -124,34 +128,10 @@ def classifier_evaluation(
         measure=measure,
         labels=OS_LABELS,
         fingerprint=f"fp-{name}",
+        bootstrap=BOOTSTRAP,
         cases=tuple(Case(id=r.id, title=r.title, label=r.os_label or "Unknown") for r in records),
         rows=rows,
     )
-
-
-def training_metadata(**changes: Any) -> dict[str, Any]:
-    """What a training of the Extract Agent writes."""
-    return {
-        "name": "extract-agent-test-20260101",
-        "base_model": "test-base",
-        "method": "full",
-        "options": {"epochs": 4.0, "learning_rate": 0.002, "seed": 0},
-        "lora": None,
-        "max_length": 304,
-        "examples": 900,
-        "validation_examples": 100,
-        "steps": {"per_epoch": 50, "total": 200, "warmup": 6, "save_every": 40, "evaluate_every": 50, "at_risk": 50},
-        "steps_done": 150,
-        "best_step": 100,
-        "best_validation_loss": 0.25,
-        "stopped_early": True,
-        "resumed_from_step": 0,
-        "micro_batches": [{"batch_size": 16, "gradient_accumulation_steps": 1, "from_step": 0}],
-        "seconds": 61.0,
-        "device": "cpu",
-        "deviations_from_guide": {"epochs": [3.0, 4.0]},
-        "warnings": ["900 training examples: 1000 are recommended for full fine-tuning"],
-    } | changes
 
 
 LOG = [
@@ -161,67 +141,6 @@ LOG = [
     {"step": 150, "eval_loss": 0.3},
     {"step": 150, "train_runtime": 60.0},
 ]
-
-FORMATTED = {
-    "format": "messages",
-    "model": "test-base",
-    "prompt_version": "short-v1",
-    "sizes": {"max_length": 304, "window_tokens": 128, "overlap_tokens": 53},
-    "leaked": [{"id": "x", "reason": "same URL", "as": "a1"}],
-    "report": {
-        "examples": 900,
-        "validation_examples": 100,
-        "prompt_tokens_median": 182,
-        "prompt_tokens_max": 198,
-        "answer_tokens_median": 49.5,
-        "answer_tokens_max": 141,
-        "tokens_max": 304,
-        "items": 500,
-        "answers_lost": 0,
-        "items_too_long": 2,
-        "items_beyond_overlap": 0,
-        "machine_labels_dropped": 3,
-        "human_labels_unlocated": 0,
-        "empty_share_training": 0.3,
-        "empty_share_inference": 0.41,
-        "answers_kept_share": 0.996,
-        "loss_tokens_answer_share": 1.0,
-        "right_truncation": {
-            "articles_with_answer": 43,
-            "answers_whole": 1,
-            "answers_gone": 41,
-            "answer_tokens_kept_share": 0.029,
-            "loss_tokens_answer_share": 0.0022,
-        },
-    },
-}
-
-HARVEST = {
-    "read": 60,
-    "executions": 70,
-    "kept": 50,
-    "positives": 40,
-    "negatives": 10,
-    "observables": 120,
-    "excluded": {"no content": 10},
-    "labelled_articles": {"cmdline": 50, "services": 45},
-    "positive_articles": {"cmdline": 40, "services": 20},
-    "observables_by_type": {"cmdline": 80, "services": 40},
-    "platforms": {"Windows": 90, "Linux": 30},
-    "lengths": {"< 2k": 50},
-}
-
-PREPARED = {
-    "labeler": "keywords",
-    "articles_read": 90,
-    "labelled": 80,
-    "min_hunt_score": 80.0,
-    "set_aside": {"no label": 10},
-    "classes": dict.fromkeys(OS_LABELS, 16),
-    "parts": {"train": dict.fromkeys(OS_LABELS, 12), "validation": dict.fromkeys(OS_LABELS, 4)},
-    "agreement": [{"first": "keywords", "other": "human", "articles": 20, "same": 18, "kappa": 0.8}],
-    "warnings": ["Linux: 16 articles, 50 are the minimum, 200 are recommended"],
-}
 
 
 def manifest(stage: str, files: tuple[str, ...] = (), model: str = "") -> Manifest:
@@ -341,10 +260,10 @@ def extract_run(store: ObjectStore, folder: Path, hostile: str = "", decision: d
     making = Store(store, folder, "extract")
     records = articles(hostile=hostile)
     content_hash = making.keep(records)
-    harvest = making.stage("harvest_extract", {"report.json": HARVEST, "records.jsonl": ""})
-    prepared = making.stage("format_extract", {"format.json": FORMATTED}, {"records": f"{harvest}/records.jsonl"})
-    metadata = {"training_metadata.json": training_metadata(), "log.jsonl": log_text()}
-    model = making.stage("train_extract", metadata, {"data": prepared})
+    records_of = making.stage("harvest_extract", {"report.json": harvest(), "records.jsonl": ""})
+    examples = making.stage("format_extract", {"format.json": formatted()}, {"records": f"{records_of}/records.jsonl"})
+    metadata = {"training_metadata.json": training(), "log.jsonl": log_text()}
+    model = making.stage("train_extract", metadata, {"data": examples})
     for name, finds_every in (("eval_base", 30), ("eval_regex", 3)):
         found = evaluation(records, name, finds_every=finds_every, content_hash=content_hash)
         making.stage(name, {"evaluation.json": found.model_dump_json()}, {"model": "some/base"})
@@ -360,8 +279,8 @@ def os_run(store: ObjectStore, folder: Path) -> str:
     making = Store(store, folder, "os-bert")
     records = os_articles()
     content_hash = making.keep(records, "os-set")
-    data = making.stage("prepare_os", {"prepare.json": PREPARED})
-    metadata = {"training_metadata.json": training_metadata(name="os-bert-test", method=None), "log.jsonl": log_text()}
+    data = making.stage("prepare_os", {"prepare.json": prepared()})
+    metadata = {"training_metadata.json": training(name="os-bert-test", method=None), "log.jsonl": log_text()}
     model = making.stage("train_os_bert", metadata, {"train": f"{data}/train.jsonl"})
     found = classifier_evaluation(records, "os-bert-test", content_hash=content_hash, test_set="os-set")
     making.stage("eval_os_bert", {"evaluation.json": found.model_dump_json()}, {"model": model})

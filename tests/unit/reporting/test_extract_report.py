@@ -1,18 +1,18 @@
 import pytest
 
+from ctiforge.records.formatted import FormatReport
+from ctiforge.records.harvest import HarvestReport
 from ctiforge.records.run import Cause, RunRecord, StageRecord
+from ctiforge.records.training import LogLine, Training
 from ctiforge.reporting.extract_errors import SHOWN, extract_findings
 from ctiforge.reporting.extract_report import extract_sections
-from ctiforge.reporting.records import Formatted, Harvest, LogLine, Training
+from tests import making
 from tests.unit.reporting.making import (
-    FORMATTED,
-    HARVEST,
     LOG,
     STARTED,
     articles,
     evaluation,
     run_files,
-    training_metadata,
 )
 
 RECORDS = articles(40)
@@ -71,8 +71,8 @@ def test_too_few_articles_are_underpowered_in_words():
 def test_failed_articles_leaks_and_the_warnings_of_training_are_told():
     run = run_files(
         {"eval_base": HALF, "eval_tuned": evaluation(RECORDS, "all", failed="Timeout: no answer")},
-        training=Training.model_validate(training_metadata()),
-        formatted=Formatted.model_validate(FORMATTED),
+        training=Training.model_validate(making.training()),
+        formatted=FormatReport.model_validate(making.formatted()),
         problems=("report.json of harvest_extract cannot be read",),
     )
     assert extract_sections(run)[0].warnings == (
@@ -105,10 +105,10 @@ def test_a_run_that_failed_tells_what_is_missing_and_why():
 def test_every_section_is_there_when_everything_is():
     run = run_files(
         {"eval_regex": HALF, "eval_base": HALF, "eval_tuned": INVENTING},
-        training=Training.model_validate(training_metadata()),
-        log=tuple(LogLine.model_validate(line) for line in LOG),
-        formatted=Formatted.model_validate(FORMATTED),
-        harvest=Harvest.model_validate(HARVEST),
+        training=Training.model_validate(making.training()),
+        log=tuple(LogLine.model_validate(line, extra="ignore") for line in LOG),
+        formatted=FormatReport.model_validate(making.formatted()),
+        harvest=HarvestReport.model_validate(making.harvest()),
         texts=TEXTS,
     )
     _, sections = extract_sections(run)

@@ -1,7 +1,8 @@
+from ctiforge.records.prepared import PrepareReport
 from ctiforge.reporting.os_errors import PASSAGES, os_findings
 from ctiforge.reporting.os_report import os_sections
-from ctiforge.reporting.records import Prepared
-from tests.unit.reporting.making import PREPARED, classifier_evaluation, os_articles, run_files
+from tests import making
+from tests.unit.reporting.making import classifier_evaluation, os_articles, run_files
 
 RECORDS = os_articles(60)
 TEXTS = {record.id: record.content for record in RECORDS}
@@ -75,7 +76,7 @@ def test_only_a_few_places_far_apart_are_shown():
 
 def test_the_data_and_its_warnings_are_told():
     verdict, sections = sections_of(
-        run_files({"eval_os_bert": GOOD}, line="os-bert", prepared=Prepared.model_validate(PREPARED))
+        run_files({"eval_os_bert": GOOD}, line="os-bert", prepared=PrepareReport.model_validate(making.prepared()))
     )
     assert "Linux: 16 articles, 50 are the minimum, 200 are recommended" in verdict.warnings
     assert ("keywords and human", "Cohen’s kappa 0.800 over 20 articles") in sections["data"].blocks[0].pairs

@@ -4,24 +4,10 @@ from pathlib import Path
 import pytest
 
 from ctiforge.errors import ExitCode, StoreError, UsageError
-from ctiforge.records.registry import Candidate, Champion, Move
+from ctiforge.records.registry import Champion, Move
 from ctiforge.store.models import OvertakenError, Registry
 from ctiforge.store.objects import open_store
-
-
-def candidate(content: str, **changes: object) -> Candidate:
-    made = Candidate(
-        name=f"model-{content}",
-        artifact=f"s3://b/{content}",
-        fingerprint=None,
-        content=content * 64,
-        git_commit=None,
-        image=None,
-        lineage=(),
-        test_set={},
-        decision={},
-    )
-    return made.model_copy(update=changes)
+from tests.making import candidate, decision
 
 
 def moves(*versions: tuple[str, int]) -> Champion:
@@ -40,7 +26,7 @@ def registry(tmp_path: Path) -> Registry:
 
 def test_versions_count_up_and_a_model_keeps_its_number(registry: Registry) -> None:
     first, second = registry.register(candidate("a")), registry.register(candidate("b"))
-    again = registry.register(candidate("a", decision={"passed": True}))
+    again = registry.register(candidate("a", decision=decision(passed=False)))
 
     assert (first.version, second.version, again) == (1, 2, first)
     assert [each.version for each in registry.versions()] == [1, 2]

@@ -1,13 +1,15 @@
-"""What a training run leaves behind for people: its curve as lines and as a picture."""
+"""The curve of a training run, as lines and as a picture."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
+
+from ctiforge.records.training import LogLine
 
 
 def write_log(log: Sequence[dict[str, float]], path: Path) -> None:
     """The trainer's log, one JSON object a line: training loss, validation loss, learning rate by step."""
-    path.write_text("".join(json.dumps(line) + "\n" for line in log), encoding="utf-8")
+    lines = (LogLine.model_validate(line, extra="ignore").model_dump_json(exclude_none=True) for line in log)
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 def plot_curve(
