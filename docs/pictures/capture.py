@@ -148,7 +148,12 @@ def run_on_terminal(command: Sequence[str]) -> str:
     size = {"COLUMNS": str(COLUMNS), "LINES": str(ROWS), "TERM": "xterm-256color"}
     with subprocess.Popen(command, stdin=end, stdout=end, stderr=end, env={**os.environ, **size}) as process:
         os.close(end)
-        said = b"".join(iter(lambda: _read(terminal), b""))
+        try:
+            said = b"".join(iter(lambda: _read(terminal), b""))
+        except BaseException:
+            # nobody reads on: it would wait for that for ever
+            process.terminate()
+            raise
     os.close(terminal)
     if process.returncode:
         raise UsageError(f"{' '.join(command)} ended with exit code {process.returncode}: see what it says by hand")
