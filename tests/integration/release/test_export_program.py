@@ -60,7 +60,6 @@ def test_every_file_answers_the_test_set_beside_its_source(exported):
     }
 
 
-@pytest.mark.slow
 def test_a_file_that_answers_otherwise_than_its_source_is_not_exported(tmp_path, test_file):
     model = tiny_models.make_llama(tmp_path / "tiny")
     tiny_models.add_qwen2_tokenizer(model)

@@ -147,7 +147,7 @@ def test_a_reply_that_is_lost_makes_no_second_commit(publish):
     assert asked(publish.hub, "POST .*/commit/main") == 1
 
 
-@pytest.mark.parametrize("what", ["GET /lfs/", pytest.param("GET .*/resolve/.*/config.json", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("what", ["GET /lfs/", "GET .*/resolve/.*/config.json"])
 def test_a_damaged_download_of_the_right_size_is_found(publish, what):
     publish.hub.faults.append(Fault(what, damage=True))
     publish.refused(
@@ -211,7 +211,6 @@ def test_without_an_evaluation_or_with_that_of_other_weights_nothing_is_publishe
     assert not publish.hub.requests
 
 
-@pytest.mark.slow
 def test_409_429_and_503_pass_or_end_in_one_line(publish):
     publish.hub.faults += [
         Fault("whoami", status=429, headers=NOW),
