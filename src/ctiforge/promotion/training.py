@@ -7,17 +7,13 @@ from tempfile import TemporaryDirectory
 from ctiforge.data.leaks import find_leaks
 from ctiforge.data.testsets import find_testset, load_testset, read_labelled_articles
 from ctiforge.errors import GateError, UsageError
+from ctiforge.lines import find_line
 from ctiforge.records.article import ArticleRecord
 from ctiforge.records.evaluation import TestSetInfo
 from ctiforge.store.artifacts import fetch
 from ctiforge.store.lineage import Lineage
 from ctiforge.store.objects import ObjectStore, hash_file
 
-TRAINED_ON = {
-    "extract": ("harvest_extract", ("records.jsonl",)),
-    "os-bert": ("prepare_os", ("train.jsonl", "validation.jsonl")),
-}
-"""Line → the stage where its training articles come in, and the files that it leaves them in."""
 _NAMED = 3
 
 
@@ -28,10 +24,12 @@ def training_files(line: str, lineage: Lineage, given: Sequence[str]) -> list[st
     """
     if given:
         return list(given)
-    stage, files = TRAINED_ON[line]
-    found = [f"{step.uri}/{name}" for step in lineage.steps if step.stage == stage for name in files]
+    trained_on = find_line(line).trained_on
+    found = [
+        f"{step.uri}/{name}" for step in lineage.steps if step.stage == trained_on.stage for name in trained_on.files
+    ]
     if lineage.gaps or not found:
-        why = lineage.gaps[0] if lineage.gaps else f"no {stage} is among its stages"
+        why = lineage.gaps[0] if lineage.gaps else f"no {trained_on.stage} is among its stages"
         raise GateError(
             f"what the model was trained on cannot be followed ({why}), so nobody knows whether the test set is among "
             "it: give its records with --training-data"
