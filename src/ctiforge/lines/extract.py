@@ -210,7 +210,10 @@ EXTRACT = Line(
         },
     ),
     swept=SweptTraining("train_extract", {"learning_rate": ("1e-4", "2e-4", "5e-4"), "epochs": ("1", "3")}),
-    trained_on=TrainedOn("harvest_extract", ("records.jsonl",)),
+    source="harvest_extract",
+    trained_on=TrainedOn(
+        "format_extract", ("articles.jsonl",), since=2, before=TrainedOn("harvest_extract", ("records.jsonl",))
+    ),
     reads_files=True,
     demo_flags={
         "format_extract": {"prompt": "short-v1", "window_tokens": 128},

@@ -75,11 +75,14 @@ class SweptTraining:
 
 @dataclass(frozen=True)
 class TrainedOn:
-    """Where a line's training articles come in."""
+    """Which stage leaves the articles that a line's models were trained on."""
 
     stage: str
     files: tuple[str, ...]
-    """The files that the stage leaves them in."""
+    since: int = 1
+    """The stage's version from which on it leaves them."""
+    before: "TrainedOn | None" = None
+    """What is the closest to them in the artifacts of older versions."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,8 @@ class Line:
     """The program that evaluates its models."""
     rules: GateRules
     swept: SweptTraining
+    source: str
+    """The stage where its articles come in."""
     trained_on: TrainedOn
     reads_files: bool = False
     """Whether it can do without a database, with files alone."""

@@ -88,6 +88,7 @@ OS_BERT = Line(
     # weighted precision falls where a frequent class is named too freely, which the other two can hide
     rules=GateRules("macro_f1", MARGIN, {"accuracy": MARGIN, "weighted_precision": MARGIN}),
     swept=SweptTraining("train_os_bert", {"learning_rate": ("1e-5", "2e-5", "5e-5"), "epochs": ("3", "5")}),
+    source="prepare_os",
     trained_on=TrainedOn("prepare_os", ("train.jsonl", "validation.jsonl")),
     demo_flags={
         "prepare_os": {"limit": 330, "balance": 50},

@@ -59,7 +59,7 @@ def promote(
     known = registry.find(model.content)
     if known and standing.champion and standing.champion.version == known.version:
         return _without_checks(line, own, f"version {known.version} is the champion already", passed=True)
-    lineage = trace(store, model.uri, {find_line(line).trained_on.stage})
+    lineage = trace(store, model.uri, {find_line(line).source})
     try:
         _check_not_rolled_back(line, known, standing)
         training = training_files(line, lineage, given.training_data)

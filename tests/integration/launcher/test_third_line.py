@@ -47,6 +47,7 @@ THIRD = Line(
     evaluation="eval_os_bert",
     rules=GateRules("macro_f1", MARGIN, {"accuracy": MARGIN}),
     swept=SweptTraining("third_train", {"epochs": ("1", "2")}),
+    source="third_data",
     trained_on=TrainedOn("third_data", ("train.jsonl",)),
     demo_flags={"train_os_bert": {"epochs": 7}},
 )  # fmt: skip
