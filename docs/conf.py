@@ -1,6 +1,15 @@
 """Sphinx: MyST pages, the furo theme, nothing that is fetched from elsewhere."""
 
+import json
+import sys
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
 from ctiforge import __version__
+
+sys.path.append(str(Path(__file__).parent / "reference"))
+from from_code import file_kinds, json_schema
 
 project = "ctiforge"
 author = "the ctiforge authors"
@@ -14,3 +23,18 @@ html_title = "ctiforge"
 html_show_sphinx = False
 html_copy_source = False
 exclude_patterns: list[str] = []
+
+
+def setup(app: Sphinx) -> None:
+    """Let the JSON Schemas that the reference links to be written beside the pages."""
+    app.connect("build-finished", _write_schemas)
+
+
+def _write_schemas(app: Sphinx, error: Exception | None) -> None:
+    if error:
+        return
+    folder = Path(app.outdir) / "schemas"
+    folder.mkdir(exist_ok=True)
+    for kind in file_kinds():
+        text = json.dumps(json_schema(kind), indent=1, ensure_ascii=False)
+        (folder / f"{kind.__name__}.json").write_text(f"{text}\n", encoding="utf-8")

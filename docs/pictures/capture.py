@@ -24,6 +24,8 @@ from rich.console import Console
 from rich.text import Text
 
 from ctiforge.data.testsets import load_testset
+from ctiforge.errors import UsageError
+from ctiforge.pod.entry import exit_on_error
 from ctiforge.programs.format_extract import print_report
 from ctiforge.settings import load_settings
 from ctiforge.store.artifacts import fetch, read_manifest
@@ -33,7 +35,7 @@ from ctiforge.store.runs import RunRecord, load_run
 HERE = Path(__file__).parent
 OUTPUT = HERE.parent / "output"
 sys.path.append(str(HERE.parents[1] / "benchmarks"))
-from browser import chromium  # noqa: E402
+from browser import CHROMIUM, chromium  # noqa: E402
 
 COLUMNS, ROWS = 92, 40
 COMMAND = [sys.executable, "-m", "ctiforge"]
@@ -44,6 +46,8 @@ CONTROL = re.compile(r"\x1b\[([\d;]*)([A-HJKSTfhlm])|\x1b\[\?\d+[hl]|\r")
 
 def main(flags: Sequence[str]) -> None:
     """Write every capture."""
+    if not CHROMIUM:
+        raise UsageError("there is no Chromium on this machine: install it (Debian: apt-get install chromium)")
     OUTPUT.mkdir(exist_ok=True)
     store = load_settings().settings.store
     (OUTPUT / "command.txt").write_text(f"{shown(flags)}\n", encoding="utf-8")
@@ -144,10 +148,15 @@ def run_on_terminal(command: Sequence[str]) -> str:
     size = {"COLUMNS": str(COLUMNS), "LINES": str(ROWS), "TERM": "xterm-256color"}
     with subprocess.Popen(command, stdin=end, stdout=end, stderr=end, env={**os.environ, **size}) as process:
         os.close(end)
-        said = b"".join(iter(lambda: _read(terminal), b""))
+        try:
+            said = b"".join(iter(lambda: _read(terminal), b""))
+        except BaseException:
+            # nobody reads on: it would wait for that for ever
+            process.terminate()
+            raise
     os.close(terminal)
     if process.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with exit code {process.returncode}")
+        raise UsageError(f"{' '.join(command)} ended with exit code {process.returncode}: see what it says by hand")
     return said.decode()
 
 
@@ -186,4 +195,4 @@ def trimmed(text: str) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    exit_on_error(lambda: main(sys.argv[1:]))

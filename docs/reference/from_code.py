@@ -2,7 +2,6 @@
 
 import ast
 import importlib
-import json
 import pkgutil
 import sys
 from collections.abc import Iterator
@@ -53,12 +52,22 @@ def chart_values() -> str:
     return table.removeprefix(values_table.BEGIN).removesuffix(values_table.END)
 
 
-def schemas() -> str:
-    """Every file that one room writes and another reads: what it is, its fields, its JSON Schema."""
+def schemas_page() -> str:
+    """Every file that one room writes and another reads: what it is, its keys, a link to its JSON Schema."""
+    return "\n".join(part for kind in file_kinds() for part in _file(kind))
+
+
+def json_schema(kind: type[File]) -> dict[str, Any]:
+    """The JSON Schema of a file as it is written."""
+    schema = kind.model_json_schema()
+    return {**schema, "properties": {"schema": {"const": kind.SCHEMA}, **schema["properties"]}}
+
+
+def file_kinds() -> list[type[File]]:
+    """Every model of a file, by the file's name."""
     for module in pkgutil.iter_modules(records.__path__):
         importlib.import_module(f"ctiforge.records.{module.name}")
-    kinds = sorted(_kinds(File), key=lambda kind: (kind.NAME, kind.__name__))
-    return "\n".join(part for kind in kinds for part in _file(kind))
+    return sorted(_kinds(File), key=lambda kind: (kind.NAME, kind.__name__))
 
 
 def _kinds(parent: type[File]) -> Iterator[type[File]]:
@@ -71,13 +80,27 @@ def _kinds(parent: type[File]) -> Iterator[type[File]]:
 def _file(kind: type[File]) -> Iterator[str]:
     texts = _docstrings(kind)
     yield f"## `{kind.NAME}` ({kind.__name__})\n"
-    yield f"{cleandoc(kind.__doc__ or '')} Schema number {kind.SCHEMA}.\n"
-    yield "| key | what it is |\n|---|---|"
-    yield from (f"| `{name}` | {_cell(texts.get(name, ''))} |" for name in ("schema", *kind.model_fields))
-    schema = kind.model_json_schema()
-    schema["properties"] = {"schema": {"const": kind.SCHEMA}, **schema["properties"]}
-    text = json.dumps(schema, indent=1, ensure_ascii=False)
-    yield f"\n<details><summary>JSON Schema, as it is written</summary>\n\n```json\n{text}\n```\n\n</details>\n"
+    link = f'<a href="../schemas/{kind.__name__}.json">JSON Schema</a>'
+    yield f"{cleandoc(kind.__doc__ or '')}\n\nSchema number {kind.SCHEMA} · {link}\n"
+    yield "| key | type | what it is |\n|---|---|---|"
+    for name, value in json_schema(kind)["properties"].items():
+        yield f"| `{name}` | {_type(value)} | {_cell(texts.get(name, ''))} |"
+    yield ""
+
+
+def _type(schema: dict[str, Any]) -> str:
+    """The type of a value in words."""
+    if "anyOf" in schema:
+        return " or ".join(dict.fromkeys(map(_type, schema["anyOf"])))
+    if "$ref" in schema:
+        return f"`{schema['$ref'].rpartition('/')[2]}`"
+    if "const" in schema or "enum" in schema:
+        return " or ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
+    if schema.get("type") == "array" and "items" in schema:
+        return f"list of {_type(schema['items'])}"
+    if schema.get("type") == "object" and isinstance(schema.get("additionalProperties"), dict):
+        return f"{_type(schema['additionalProperties'])} by name"
+    return str(schema.get("format") or schema.get("type") or "any")
 
 
 def _below(name: str, command: Command) -> Iterator[tuple[str, Command]]:
@@ -137,7 +160,7 @@ def _cell(text: str) -> str:
 
 def _docstrings(kind: type) -> dict[str, str]:
     """The text below each field of a class, those of its parents included."""
-    texts: dict[str, str] = {"schema": "The number that says how to read the file."} if issubclass(kind, File) else {}
+    texts: dict[str, str] = {"schema": "Which schema the file follows."} if issubclass(kind, File) else {}
     for each in reversed(kind.__mro__):
         if not each.__module__.startswith("ctiforge.") or each in (File, Record):
             continue

@@ -95,14 +95,24 @@ class Training(File):
 
 
 class LogLine(Record):
-    """What the trainer told of one step."""
+    """What the trainer told of one step: of training, of a validation, or at the end of all; the names are its own."""
 
-    step: int
-    epoch: float | None = None
     loss: float | None = None
-    eval_loss: float | None = None
-    learning_rate: float | None = None
     grad_norm: float | None = None
+    learning_rate: float | None = None
+    eval_loss: float | None = None
+    eval_runtime: float | None = None
+    """In seconds."""
+    eval_samples_per_second: float | None = None
+    eval_steps_per_second: float | None = None
+    train_runtime: float | None = None
+    """In seconds."""
+    train_samples_per_second: float | None = None
+    train_steps_per_second: float | None = None
+    total_flos: float | None = None
+    train_loss: float | None = None
+    epoch: float | None = None
+    step: int
 
 
 def read_log(path: Path) -> tuple[LogLine, ...]:

@@ -1,5 +1,6 @@
 """The documentation builds without a warning, and what is made of the code is as the code is."""
 
+import json
 import re
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from ctiforge.errors import ExitCode
 from ctiforge.settings import Settings
@@ -29,7 +31,12 @@ def test_the_documentation_builds_without_a_warning(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--quiet", "-d", str(tmp_path / "doctrees")]
     done = subprocess.run([*command, str(DOCS), str(tmp_path / "html")], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "html/quickstart.html").exists()
+    page = (tmp_path / "html/reference/schemas.html").read_text(encoding="utf-8")
+    linked = re.findall(r'href="(\.\./schemas/[^"]+)"', page)
+    assert len(linked) == len(set(linked)) > 5
+    for target in linked:
+        schema = json.loads((tmp_path / "html/reference" / target).read_text(encoding="utf-8"))
+        Draft202012Validator.check_schema(schema)
 
 
 @pytest.mark.parametrize("page", MADE_OF_CODE)
