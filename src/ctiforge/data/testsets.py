@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from ctiforge.data.identity import content_hash, fold
 from ctiforge.errors import DataError, UsageError
-from ctiforge.records.article import OS_LABELS, ArticleRecord
+from ctiforge.records.article import OS_LABELS, TESTSET_NAME, ArticleRecord
 from ctiforge.records.observable import Observable
 from ctiforge.records.testset import TestSet
 from ctiforge.store.objects import ObjectStore, open_store
@@ -58,7 +58,7 @@ def import_testset(
         sha256=sha256,
         note=note,
     )
-    store.write_new(f"{_folder(name)}/{version}/testset.json", test_set.to_json().encode())
+    store.write_new(f"{_folder(name)}/{version}/{TestSet.NAME}", test_set.to_json().encode())
     return test_set
 
 
@@ -94,7 +94,7 @@ def get_testset(store: ObjectStore, reference: str) -> TestSet:
 
 def list_testsets(store: ObjectStore) -> list[TestSet]:
     """Every version of every test set, by name and version."""
-    found = [_read_meta(store, each.key) for each in store.list("testsets/") if each.key.endswith("/testset.json")]
+    found = [_read_meta(store, each.key) for each in store.list("testsets/") if each.key.endswith(f"/{TestSet.NAME}")]
     return sorted(found, key=lambda each: (each.name, each.version))
 
 
@@ -210,7 +210,7 @@ def _check_all(name: str, records: Sequence[ArticleRecord]) -> None:
 def _versions(store: ObjectStore, name: str) -> list[TestSet]:
     if not _NAME.fullmatch(name):
         return []
-    keys = [each.key for each in store.list(f"{_folder(name)}/") if each.key.endswith("/testset.json")]
+    keys = [each.key for each in store.list(f"{_folder(name)}/") if each.key.endswith(f"/{TestSet.NAME}")]
     return sorted((_read_meta(store, key) for key in keys), key=lambda each: each.version)
 
 
@@ -230,4 +230,4 @@ def _folder(name: str) -> str:
 
 
 def _data_key(name: str, version: int) -> str:
-    return f"{_folder(name)}/{version}/testset.jsonl"
+    return f"{_folder(name)}/{version}/{TESTSET_NAME}"

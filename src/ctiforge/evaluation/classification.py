@@ -9,17 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from ctiforge.evaluation.statistics import MIN_POSITIVE_ARTICLES, Floats, draws, f1, interval, ratio
 from ctiforge.records.classification import ClassFigures, Latency, Row, RowKind
 from ctiforge.records.evaluation import MetricFigure
 
 Formula = Callable[["ClassSums"], Floats]
-
-
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True)
 
 
 class ClassCounts:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from ctiforge.errors import DataError
 from ctiforge.evaluation.scores import METRICS, Counts, Figure, Metric, f1_of, figure, finite, precision_of, recall_of
@@ -18,10 +17,6 @@ from ctiforge.records.evaluation import (
     RowGroup,
     TestSetInfo,
 )
-
-
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True)
 
 
 @dataclass(frozen=True)

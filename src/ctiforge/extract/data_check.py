@@ -86,7 +86,7 @@ def check_prepared(description: FormatReport, rows: Sequence[ExampleRow]) -> Ite
             "warning",
             "leaks",
             f"{len(description.leaked)} articles repeated a validation or test article and were removed",
-            "nothing: they are listed in format.json",
+            f"nothing: they are listed in {FormatReport.NAME}",
         )
 
 

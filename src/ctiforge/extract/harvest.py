@@ -16,7 +16,7 @@ from ctiforge.extract.execution_agreement import agreement
 from ctiforge.extract.harvest_report import HarvestCounts, KeptCounts
 from ctiforge.extract.harvest_scratch import Candidate, HarvestScratch
 from ctiforge.progress import Progress
-from ctiforge.records.article import ArticleRecord
+from ctiforge.records.article import RECORDS_NAME, ArticleRecord
 
 MINIMUM = 100
 RECOMMENDED = 500
@@ -67,7 +67,7 @@ def harvest(
                 report.excluded[excluded] += 1
         report.excluded.update(rows.decide(options.negative_ratio))
         counts = KeptCounts(report)
-        with (out / "records.jsonl").open("wb", buffering=1 << 20) as file:
+        with (out / RECORDS_NAME).open("wb", buffering=1 << 20) as file:
             for kept in rows.kept():
                 file.write(kept.line)
                 counts.add(kept)

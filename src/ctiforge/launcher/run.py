@@ -309,7 +309,7 @@ def _with_champion(line: Line, settings: Settings) -> tuple[Settings, dict[str, 
     if settings.value(line.in_use):
         return settings, {}
     store = open_store(settings.store)
-    if settings.run_id and store.exists(f"runs/{settings.run_id}/run.json"):
+    if settings.run_id and store.exists(f"runs/{settings.run_id}/{RunRecord.NAME}"):
         begun = load_run(store, settings.run_id)
         if line.eval_in_use not in [entry.name for entry in begun.stages]:
             return settings, {}
@@ -325,7 +325,7 @@ def _with_champion(line: Line, settings: Settings) -> tuple[Settings, dict[str, 
 def _open_record(name: str, line: Stages, store: ObjectStore, run_id: str | None) -> RunRecord:
     """The record of this run, where there is one already, else a new one."""
     stages = [StageRecord(name=stage.name, program=stage.program) for stage in line]
-    if run_id and store.exists(f"runs/{run_id}/run.json"):
+    if run_id and store.exists(f"runs/{run_id}/{RunRecord.NAME}"):
         record = load_run(store, run_id)
         if [each.name for each in record.stages] != [each.name for each in stages]:
             raise UsageError(f"{run_id} was run with other stages than this version has; start a new run")

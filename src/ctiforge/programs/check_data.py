@@ -69,7 +69,7 @@ def find(inputs: dict[str, Path], model: str) -> "list[DataFinding]":
     from ctiforge.extract import data_check
     from ctiforge.extract.prepared import read_format_report
     from ctiforge.extract.template_check import check_template
-    from ctiforge.records.article import read_records
+    from ctiforge.records.article import RECORDS_NAME, read_records
     from ctiforge.records.base import read_lines
     from ctiforge.records.formatted import TRAINED_ON, ExampleRow
     from ctiforge.records.harvest import HarvestReport
@@ -84,7 +84,7 @@ def find(inputs: dict[str, Path], model: str) -> "list[DataFinding]":
         report = path / HarvestReport.NAME
         if report.is_file():
             findings += data_check.check_harvest(HarvestReport.load(report))
-        file = path / "records.jsonl" if path.is_dir() else path
+        file = path / RECORDS_NAME if path.is_dir() else path
         # of what is harvested, only what examples are cut from is trained on
         if (folder := inputs.get("data")) and (folder / TRAINED_ON).is_file():
             file = folder / TRAINED_ON

@@ -210,12 +210,12 @@ def print_result(uri: str, output: str | None) -> None:
     from ctiforge.store.artifacts import fetch
 
     with TemporaryDirectory() as folder:
-        text = fetch(f"{uri}/evaluation.json", Path(folder)).read_text(encoding="utf-8")
+        text = fetch(f"{uri}/{Evaluation.NAME}", Path(folder)).read_text(encoding="utf-8")
     if output and output.endswith(".json") and not output.startswith("s3://"):
         Path(output).write_text(text, encoding="utf-8")
     console = Console()
     print_evaluation(Evaluation.parse(text, uri), console if console.is_terminal else Console(width=140))
-    print(f"-> {uri}/evaluation.json")
+    print(f"-> {uri}/{Evaluation.NAME}")
 
 
 if __name__ == "__main__":

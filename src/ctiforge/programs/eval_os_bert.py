@@ -81,13 +81,13 @@ def print_result(uri: str, output: str | None) -> None:
     from ctiforge.store.artifacts import fetch
 
     with TemporaryDirectory() as folder:
-        text = fetch(f"{uri}/evaluation.json", Path(folder)).read_text(encoding="utf-8")
+        text = fetch(f"{uri}/{ClassifierEvaluation.NAME}", Path(folder)).read_text(encoding="utf-8")
     if output and output.endswith(".json") and not output.startswith("s3://"):
         Path(output).write_text(text, encoding="utf-8")
     console = Console()
     evaluation = ClassifierEvaluation.parse(text, uri)
     print_classifier_evaluation(evaluation, console if console.is_terminal else Console(width=140))
-    print(f"-> {uri}/evaluation.json")
+    print(f"-> {uri}/{ClassifierEvaluation.NAME}")
 
 
 if __name__ == "__main__":

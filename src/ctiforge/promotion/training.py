@@ -9,7 +9,7 @@ from ctiforge.data.testsets import find_testset, load_testset, read_labelled_art
 from ctiforge.errors import GateError, UsageError
 from ctiforge.lines import find_line
 from ctiforge.lines.line import TrainedOn
-from ctiforge.records.article import ArticleRecord
+from ctiforge.records.article import RECORDS_NAME, ArticleRecord
 from ctiforge.records.evaluation import TestSetInfo
 from ctiforge.store.artifacts import fetch
 from ctiforge.store.lineage import Lineage
@@ -75,8 +75,8 @@ def test_articles(store: ObjectStore, test_set: TestSetInfo, given: str | None) 
 
 
 def _file(path: Path, uri: str) -> Path:
-    if path.is_dir() and (path / "records.jsonl").is_file():
-        return path / "records.jsonl"
+    if path.is_dir() and (path / RECORDS_NAME).is_file():
+        return path / RECORDS_NAME
     if path.is_dir():
-        raise UsageError(f"{uri} holds no records.jsonl: give the records of a harvest")
+        raise UsageError(f"{uri} holds no {RECORDS_NAME}: give the records of a harvest")
     return path

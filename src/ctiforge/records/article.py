@@ -7,6 +7,10 @@ from ctiforge.errors import DataError
 from ctiforge.records.base import Record, read_lines
 from ctiforge.records.observable import Observable
 
+RECORDS_NAME = "records.jsonl"
+"""What a harvest leaves its articles in."""
+TESTSET_NAME = "testset.jsonl"
+"""What a version of a test set lies in."""
 Labeller = Literal["model", "human"]
 
 
@@ -48,8 +52,8 @@ def read_records(path: Path) -> list[ArticleRecord]:
     Raises DataError naming the line that is no record, or a folder that holds neither file.
     """
     if path.is_dir():
-        inside = [path / name for name in ("records.jsonl", "testset.jsonl") if (path / name).is_file()]
+        inside = [path / name for name in (RECORDS_NAME, TESTSET_NAME) if (path / name).is_file()]
         if not inside:
-            raise DataError(f"{path} holds no records.jsonl: give the output of harvest_extract")
+            raise DataError(f"{path} holds no {RECORDS_NAME}: give the output of harvest_extract")
         path = inside[0]
     return list(read_lines(path, ArticleRecord))

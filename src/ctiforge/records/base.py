@@ -101,12 +101,15 @@ class File(Record):
                 f"{source} follows schema {number} of {cls.NAME}, which can no longer be read "
                 f"(from {cls.OLDEST} on): make it anew with this ctiforge"
             )
-        for step in range(number, cls.SCHEMA):
-            value = cls.UPGRADES.get(step, dict)(value)
         try:
+            for step in range(number, cls.SCHEMA):
+                value = cls.UPGRADES.get(step, dict)(value)
             return cls.model_validate_json(json.dumps(value), extra="ignore")
         except ValidationError as error:
             raise DataError(f"{source} is no {cls.NAME} of ctiforge: {explain(error)}") from None
+        except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
+            # a step found something else than files of its number hold
+            raise DataError(f"{source} is no {cls.NAME} of ctiforge: it says schema {number}, and holds none") from None
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -121,7 +124,7 @@ class File(Record):
 def number_of(value: Mapping[str, Any]) -> int:
     """Give the schema number of a file's content; 0 where it has none."""
     number = value.get("schema", value.get("schema_version", 0))
-    return number if isinstance(number, int) else 0
+    return number if isinstance(number, int) and not isinstance(number, bool) else 0
 
 
 def kind_of(text: str | bytes) -> str | None:

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from ctiforge.records.article import TESTSET_NAME
 from ctiforge.records.base import File
 
 
@@ -29,4 +30,4 @@ class TestSet(File):
     @property
     def key(self) -> str:
         """Where the records lie in the store."""
-        return f"testsets/{self.name}/{self.version}/testset.jsonl"
+        return f"testsets/{self.name}/{self.version}/{TESTSET_NAME}"

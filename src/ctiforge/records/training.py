@@ -32,7 +32,8 @@ class CurvePoint(Record):
     """The validation loss after a step, in nats."""
 
     step: int
-    loss: float
+    loss: float | None
+    """None where it was no number: the training came apart."""
 
 
 class PoolingTrial(Record):

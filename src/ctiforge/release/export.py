@@ -15,8 +15,6 @@ from ctiforge.release.server import serving
 from ctiforge.release.tokens import Checked, Prompt, check_end, check_reading
 from ctiforge.release.tools import LlamaCpp
 
-NOTE = "ctiforge.json"
-"""Beside a model's weights: how it is to be asked."""
 _MERGE_PROMPTS = 8
 
 

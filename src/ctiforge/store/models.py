@@ -50,13 +50,13 @@ class Registry:
 
     def versions(self) -> list[ModelRecord]:
         """All of them, oldest first."""
-        keys = [each.key for each in self._store.list(self._folder) if each.key.endswith("/model.json")]
+        keys = [each.key for each in self._store.list(self._folder) if each.key.endswith(f"/{ModelRecord.NAME}")]
         found = [read_record(self._store, key, ModelRecord, MEND) for key in keys]
         return sorted(found, key=lambda each: each.version)
 
     def get(self, version: int) -> ModelRecord:
         """This version. Raises UsageError, naming those that exist, where there is none."""
-        key = f"{self._folder}/{version}/model.json"
+        key = f"{self._folder}/{version}/{ModelRecord.NAME}"
         try:
             return read_record(self._store, key, ModelRecord, MEND)
         except FileNotFoundError:
@@ -83,7 +83,7 @@ class Registry:
                 registered_at=datetime.now(UTC),
             )
             # its answer is not asked: a reply lost on the way makes our own write look like another's
-            self._store.write_new(f"{self._folder}/{record.version}/model.json", record.to_json().encode())
+            self._store.write_new(f"{self._folder}/{record.version}/{ModelRecord.NAME}", record.to_json().encode())
 
     def promote(self, version: int, standing: Standing, why: str) -> Champion:
         """Make the version the champion. Raises OvertakenError where it changed since `standing`."""
@@ -151,7 +151,7 @@ class Registry:
 
     @property
     def _champion_key(self) -> str:
-        return f"{self._folder}/champion.json"
+        return f"{self._folder}/{Champion.NAME}"
 
     def _evaluation_key(self, version: int, test_set_hash: str, schema: int) -> str:
         # an evaluation of an older schema can no longer be read: one of the newer may stand beside it

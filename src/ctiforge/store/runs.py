@@ -50,7 +50,7 @@ def note_cancelled(store: ObjectStore, run_id: str) -> None:
 
 def run_ids(store: ObjectStore) -> list[str]:
     """The ids of all runs, the one that changed last first."""
-    found = [info for info in store.list("runs") if info.key.endswith("/run.json")]
+    found = [info for info in store.list("runs") if info.key.endswith(f"/{RunRecord.NAME}")]
     return [info.key.split("/")[1] for info in sorted(found, key=lambda info: info.modified, reverse=True)]
 
 
@@ -66,4 +66,4 @@ def read_runs(store: ObjectStore) -> tuple[list[RunRecord], list[str]]:
 
 
 def _key(run_id: str) -> str:
-    return f"runs/{run_id}/run.json"
+    return f"runs/{run_id}/{RunRecord.NAME}"
