@@ -46,26 +46,12 @@ def make_corpus(seed: int, sizes: DemoSizes | None = None) -> DemoCorpus:
     """The corpus of a seed, always the same."""
     sizes = sizes or DemoSizes()
     writer = _Writer(random.Random(seed))
-    training = [
-        writer.article(extract_texts().seen[i % len(extract_texts().seen)], "seen", long=False)
-        for i in range(sizes.training)
-    ]
-    training += [
-        writer.article(extract_texts().seen[i % len(extract_texts().seen)], "seen", long=True)
-        for i in range(sizes.training_long)
-    ]
-    test = [
-        writer.article(extract_texts().seen[i % len(extract_texts().seen)], "seen", long=False)
-        for i in range(sizes.test_seen)
-    ]
-    test += [
-        writer.article(extract_texts().held_out[i % len(extract_texts().held_out)], "unseen", long=False)
-        for i in range(sizes.test_unseen)
-    ]
-    test += [
-        writer.article(extract_texts().seen[i % len(extract_texts().seen)], "seen", long=True)
-        for i in range(sizes.test_long)
-    ]
+    seen, held_out = extract_texts().seen, extract_texts().held_out
+    training = [writer.article(seen[i % len(seen)], "seen", long=False) for i in range(sizes.training)]
+    training += [writer.article(seen[i % len(seen)], "seen", long=True) for i in range(sizes.training_long)]
+    test = [writer.article(seen[i % len(seen)], "seen", long=False) for i in range(sizes.test_seen)]
+    test += [writer.article(held_out[i % len(held_out)], "unseen", long=False) for i in range(sizes.test_unseen)]
+    test += [writer.article(seen[i % len(seen)], "seen", long=True) for i in range(sizes.test_long)]
     return DemoCorpus(tuple(training), tuple(test))
 
 
