@@ -15,7 +15,7 @@ from unittest.mock import patch
 import pytest
 
 from ctiforge.cli import app
-from ctiforge.evaluation.gate import RULES
+from ctiforge.lines import find_line
 from ctiforge.osbert.frozen import load_baseline
 from ctiforge.pod.entry import exit_on_error
 from ctiforge.records import (
@@ -161,7 +161,8 @@ def model_folder() -> str:
 
 def margins(line: str) -> list[str]:
     """Margins that let everything through: the models of the fixture know nothing."""
-    return [f"--margin={name}=1" for name in (RULES[line].primary, *RULES[line].guardrails)]
+    rules = find_line(line).rules
+    return [f"--margin={name}=1" for name in (rules.primary, *rules.guardrails)]
 
 
 def kept(old: Any, new: Any, path: str = "") -> Iterator[str]:
