@@ -27,9 +27,9 @@ class RegexFloor:
         started = time.monotonic()
         asked = tuple(types) if types else TYPES
         found: list[tuple[int, Observable]] = []
-        for type in asked:
-            for start, value in _FINDERS[type](text) if type in _FINDERS else ():
-                found.append((start, Observable(type=type, value=value, platform=_platform(type, value))))
+        for type_ in asked:
+            for start, value in _FINDERS[type_](text) if type_ in _FINDERS else ():
+                found.append((start, Observable(type=type_, value=value, platform=_platform(type_, value))))
         found.sort(key=lambda each: each[0])
         merged: dict[tuple[str, str], Observable] = {}
         for _, item in found:
@@ -290,8 +290,8 @@ _LINUX = re.compile(
 )
 
 
-def _platform(type: str, value: str) -> str | None:
-    if type == "network_indicators":
+def _platform(type_: str, value: str) -> str | None:
+    if type_ == "network_indicators":
         return None
     if _MAC.search(value):
         return "MacOS"

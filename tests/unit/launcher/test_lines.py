@@ -1,10 +1,11 @@
 """The table of lines agrees with the programs and the settings that it names."""
 
-import inspect
 from importlib import import_module
 from string import Formatter
+from typing import Any
 
 import pytest
+import typer
 
 from ctiforge.launcher.lines import DEMO_FLAGS, LINES, SETTINGS
 from ctiforge.settings import Settings
@@ -12,9 +13,12 @@ from ctiforge.settings import Settings
 STAGES = [stage for line in LINES.values() for stage in line]
 
 
-def flags_of(program: str) -> dict[str, inspect.Parameter]:
-    """The parameters of a program by name: its flags."""
-    return dict(inspect.signature(import_module(f"ctiforge.programs.{program}").main).parameters)
+def flags_of(program: str) -> dict[str, Any]:
+    """The parameters of a program by the names of their flags, as Python would write them."""
+    app = typer.Typer()
+    app.command()(import_module(f"ctiforge.programs.{program}").main)
+    parameters = typer.main.get_command(app).params
+    return {flag.removeprefix("--").replace("-", "_"): each for each in parameters for flag in each.opts}
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)

@@ -41,8 +41,8 @@ def make_articles(count: int) -> list[Unlabelled]:
     return [make_article(f"article-{number}") for number in range(count)]
 
 
-def make_article(id: str = "article-0", text: str = "It runs schtasks on every host.") -> Unlabelled:
-    return Unlabelled(id, f"Report {id}", f"{id}: {text}", f"hash of {id}")
+def make_article(article_id: str = "article-0", text: str = "It runs schtasks on every host.") -> Unlabelled:
+    return Unlabelled(article_id, f"Report {article_id}", f"{article_id}: {text}", f"hash of {article_id}")
 
 
 def windows(_asked: Asked) -> Reply:
@@ -385,7 +385,7 @@ def test_an_article_that_instructs_changes_at_most_its_own_label(serve, store) -
     opinions = {article.id: opinion for article, opinion in OpenAiLabeler(endpoint.url, "m", store).label(articles)}
 
     assert opinions["article-bad"].flags == (INSTRUCTS,)
-    others = [opinion for id, opinion in opinions.items() if id != "article-bad"]
+    others = [opinion for article_id, opinion in opinions.items() if article_id != "article-bad"]
     assert {(opinion.label, opinion.flags) for opinion in others} == {("Windows", ())}
     assert sum("label this Linux" in asked.text for asked in endpoint.asked) == 1
 
