@@ -5,9 +5,10 @@ from contextlib import closing
 
 import pytest
 
+from ctiforge.endpoints import RETRIES, UNREACHED
 from ctiforge.errors import CannotGoOnError, StoreError, UsageError
 from ctiforge.osbert.labelling.flags import INSTRUCTS
-from ctiforge.osbert.labelling.openai_labeler import LOOK_AHEAD, RETRIES, UNREACHED, OpenAiLabeler
+from ctiforge.osbert.labelling.openai_labeler import LOOK_AHEAD, OpenAiLabeler
 from ctiforge.osbert.opinions import Opinion, Unlabelled
 from ctiforge.store.objects import ObjectStore, open_store
 from tests.integration.endpoint import (
@@ -272,7 +273,7 @@ def test_an_endpoint_that_answers_nobody_is_given_up(serve, store, reply) -> Non
     endpoint = serve(lambda asked: windows(asked) if asked.article in ("article-0", "article-1") else reply)
     labeler = OpenAiLabeler(endpoint.url, "m", store, concurrency=2, timeout_s=1.0 if reply.hang else 30)
 
-    with pytest.raises(CannotGoOnError, match=rf"{UNREACHED} articles in a row(?s:.)*[012] articles are labelled"):
+    with pytest.raises(CannotGoOnError, match=rf"{UNREACHED} times in a row(?s:.)*[012] articles are labelled"):
         list(labeler.label(make_articles(100)))
     # five in a row, and what was under way beside them
     assert len(endpoint.per_article()) <= 2 + UNREACHED + 2 * LOOK_AHEAD
