@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from ctiforge.extract.extraction import Extraction, Source
 from ctiforge.observables.values import normalise
-from ctiforge.records.observable import TYPES, Observable
+from ctiforge.records.observable import ARROW, TYPES, Observable
 
 NAME = "regex"
 _LONGEST_COMMAND = 1500
@@ -221,13 +221,13 @@ _ARROWS = re.compile(r"(?<![\w.-])[\w.-]{1,60}\.exe(?:\s*(?:→|-*>|=+>|⟶)\s*[
 def _lineages(text: str) -> _Found:
     for pattern in (_DOWN, _PARENT_OF, _PARENT_CHILD):
         for match in pattern.finditer(text):
-            yield match.start(), f"{match[1]} -> {match[2]}"
+            yield match.start(), match[1] + ARROW + match[2]
     for match in _UP.finditer(text):
-        yield match.start(), f"{match[2]} -> {match[1]}"
+        yield match.start(), match[2] + ARROW + match[1]
     for match in _ARROWS.finditer(text):
         names = re.findall(r"[\w.-]+\.exe", match[0], re.IGNORECASE)
         for parent, child in pairwise(names):
-            yield match.start(), f"{parent} -> {child}"
+            yield match.start(), parent + ARROW + child
 
 
 # --- hunt queries and network indicators -------------------------------------------------------

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from ctiforge.observables.values import fold, lineage_names, lower, normalise, process_stem, unwrapped
+from ctiforge.records.observable import ARROW
 
 NEAR_LINEAGE = 120
 """Characters between parent and child that count as one statement."""
@@ -78,7 +79,7 @@ class Locator:
     def as_written(self, type_: str, occurrence: Occurrence) -> str:
         """The article's own spelling; two spans in their canonical join (`parent -> child`, `KEY\\value name`)."""
         parts = [self.text[span.start : span.end] for span in occurrence.spans]
-        return ("\\" if type_ == "registry" else " -> ").join(parts)
+        return ("\\" if type_ == "registry" else ARROW).join(parts)
 
     def share_standing(self, type_: str, value: str) -> float:
         """Share of a value's pieces that stand in the text: a measure of how near to it something is written.

@@ -5,7 +5,9 @@ from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-LINEAGE_ARROW = re.compile(r"\s*(?:-+>|=+>|→|⟶|⇒|➜|»)\s*")
+from ctiforge.records.observable import ARROW
+
+_ARROWS = re.compile(r"\s*(?:-+>|=+>|→|⟶|⇒|➜|»)\s*")
 CASELESS_TYPES = frozenset({"registry", "services", "scheduled_tasks", "process_lineage", "network_indicators"})
 
 
@@ -27,7 +29,7 @@ def normalise(type_: str, value: str) -> str:
     The key is for comparing only: it is not a command that runs.
     """
     if type_ == "process_lineage":
-        return " -> ".join(process_stem(name) for name in lineage_names(value))
+        return ARROW.join(process_stem(name) for name in lineage_names(value))
     key = unwrapped(fold(value).text)
     if type_ in CASELESS_TYPES:
         key = lower(key)
@@ -44,7 +46,7 @@ def normalise(type_: str, value: str) -> str:
 
 def lineage_names(value: str) -> list[str]:
     """The names of `parent -> child`, whichever arrow joins them; one name where there is no arrow."""
-    return [name for name in (part.strip() for part in LINEAGE_ARROW.split(value)) if name]
+    return [name for name in (part.strip() for part in _ARROWS.split(value)) if name]
 
 
 def process_stem(name: str) -> str:
