@@ -15,7 +15,7 @@ from ctiforge.data.identity import content_hash, fold
 from ctiforge.demo.os_articles import make_os_corpus
 from ctiforge.evaluation.classifier_comparison import compare_classifiers
 from ctiforge.evaluation.classifier_tables import plain_text
-from ctiforge.launcher.lines import DEMO_FLAGS
+from ctiforge.lines.os_bert import OS_BERT
 from ctiforge.osbert.labelling.keywords import decide, find_evidence
 from ctiforge.osbert.splits import balance, split
 from ctiforge.records.article import ArticleRecord
@@ -29,7 +29,7 @@ FIRST = 2_000
 def main() -> None:
     """Print both evaluations in one table, and the paired difference."""
     corpus = make_os_corpus(0)
-    labelled = balance(list(_labelled(corpus.training)), int(DEMO_FLAGS["prepare_os"]["balance"]), 0)
+    labelled = balance(list(_labelled(corpus.training)), int(OS_BERT.demo_flags["prepare_os"]["balance"]), 0)
     parts = split(labelled, 0.15, 0.1, 0)
     evaluations = []
     with tempfile.TemporaryDirectory() as scratch:
@@ -74,7 +74,7 @@ def _write(path: Path, rows: Iterable[LabelledArticle | ArticleRecord]) -> None:
 
 
 def _train_and_evaluate(name: str, data: Path) -> ClassifierEvaluation:
-    flags = [f"--{key.replace('_', '-')}={value}" for key, value in DEMO_FLAGS["train_os_bert"].items()]
+    flags = [f"--{key.replace('_', '-')}={value}" for key, value in OS_BERT.demo_flags["train_os_bert"].items()]
     model, evaluated = data / "model", data / "evaluated"
     _run("train_os_bert", f"--data={data}", "--base-model=demo", f"--output-dir={model}", f"--name={name}", *flags)
     _run("eval_os_bert", f"--model={model}", f"--test-data={data / 'test.jsonl'}", f"--output={evaluated}")

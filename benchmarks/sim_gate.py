@@ -15,15 +15,15 @@ import numpy as np
 import typer
 
 from ctiforge.errors import UsageError
-from ctiforge.evaluation.gate import RULES
 from ctiforge.evaluation.gate_sides import GATE_METRICS, scored_extraction
 from ctiforge.evaluation.scores import Counts
+from ctiforge.lines.extract import EXTRACT
 from ctiforge.pod.entry import run_program
 from ctiforge.records.evaluation import Evaluation
 from ctiforge.tables import print_table
 from gate_simulation import Columns, Pair, Promoted, coverage, simulate_gate, simulate_guardrail
 
-RULE = RULES["extract"]
+RULE = EXTRACT.rules
 METRIC = {metric.name: metric for metric in GATE_METRICS if metric.name in (RULE.primary, *RULE.guardrails)}
 Margins = Mapping[str, float]
 PAIR = ("tuned", "regex")

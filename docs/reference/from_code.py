@@ -16,6 +16,7 @@ from typer.main import get_command
 from ctiforge import records, settings
 from ctiforge.cli import app
 from ctiforge.records.base import File, Record
+from ctiforge.settings import setting_names
 
 Command = TyperCommand | TyperGroup
 ROOT = Path(__file__).parents[2]
@@ -36,13 +37,20 @@ def commands() -> Iterator[tuple[str, Command]]:
 
 
 def settings_table() -> str:
-    """Every setting: name in `ctiforge.toml`, variable, default, text."""
+    """Every setting under all of its names: in `ctiforge.toml`, as a variable, a flag and a chart's value."""
     texts = _docstrings(settings.Settings)
     rows = [
-        f"| `{name}` | `CTIFORGE_{name.upper()}` | {_default(field.default)} | {_cell(texts[name])} |"
-        for name, field in settings.Settings.model_fields.items()
+        f"| `{name}` | `{names.variable}` | {_name(names.flag)} | {_name(names.chart)} | {_default(field.default)} "
+        f"| {_cell(field.description or texts[name])} |"
+        for name, field in settings.settings_class().model_fields.items()
+        for names in [setting_names(name)]
     ]
-    return "\n".join(["| in `ctiforge.toml` | environment | default | what it is |", "|---|---|---|---|", *rows, ""])
+    head = "| in `ctiforge.toml` | environment | flag of `ctiforge run` | chart | default | what it is |"
+    return "\n".join([head, "|---|---|---|---|---|---|", *rows, ""])
+
+
+def _name(name: str | None) -> str:
+    return f"`{name}`" if name else "–"
 
 
 def chart_values() -> str:

@@ -4,10 +4,11 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, create_model
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -18,6 +19,7 @@ from pydantic_settings import (
 )
 
 from ctiforge.errors import UsageError
+from ctiforge.lines import LINES
 
 FILE = "ctiforge.toml"
 API_KEY = "OPENAI_API_KEY"
@@ -25,8 +27,46 @@ API_KEY = "OPENAI_API_KEY"
 MASK = "********"
 
 
+@dataclass(frozen=True)
+class SettingNames:
+    """The names of one setting; None where it has none."""
+
+    variable: str
+    flag: str | None
+    """Of `ctiforge run`."""
+    chart: str | None
+
+
+COMMON_NAMES = {
+    "store": SettingNames("CTIFORGE_STORE", "--store", "store.uri"),
+    "database_url": SettingNames("DATABASE_URL", None, "database.existingSecret"),
+    "json_files": SettingNames("CTIFORGE_JSON_FILES", "--json-files", None),
+    "from_database": SettingNames("CTIFORGE_FROM_DATABASE", "--from-database", None),
+    "promote_auto": SettingNames("CTIFORGE_PROMOTE_AUTO", "--promote", "promote.auto"),
+    "max_length": SettingNames("CTIFORGE_MAX_LENGTH", "--max-length", "settings.maxLength"),
+    "outputs": SettingNames("CTIFORGE_OUTPUTS", "--outputs", None),
+    "backend": SettingNames("CTIFORGE_BACKEND", "--backend", None),
+    "release": SettingNames("CTIFORGE_RELEASE", "--release", None),
+    "namespace": SettingNames("CTIFORGE_NAMESPACE", "--namespace", None),
+    "context": SettingNames("CTIFORGE_CONTEXT", None, None),
+    "run_id": SettingNames("CTIFORGE_RUN_ID", "--run-id", None),
+    "webhook_url": SettingNames("CTIFORGE_WEBHOOK_URL", None, "webhook.existingSecret"),
+    "stages": SettingNames("CTIFORGE_STAGES", "--set", "settings.stages"),
+}
+"""The names of the settings that all lines share."""
+
+
+TRAVELS = ("json_files", "from_database", "max_length", "stages", "promote_auto")
+"""What goes along when a run is handed over to a cluster, with the line's own settings; the chart knows the others."""
+RENAMED = {"served_as": "served_asked_as"}
+"""Former name of a setting to its present one."""
+
+
 class Settings(BaseSettings):
-    """What a run needs to know: `CTIFORGE_<NAME>` in the environment, `name = …` in the file."""
+    """What a run needs to know: `CTIFORGE_<NAME>` in the environment, `name = …` in the file.
+
+    These are the settings that all lines share; each line adds its own (`settings_class`).
+    """
 
     model_config = SettingsConfigDict(env_prefix="CTIFORGE_", env_ignore_empty=True, extra="forbid", frozen=True)
 
@@ -38,26 +78,6 @@ class Settings(BaseSettings):
     """Result files to harvest: paths of this machine or `s3://` URIs; a cluster gets a copy by content."""
     from_database: bool | None = None
     """Whether to harvest the database; None: unless there are `json_files`."""
-    model: str = "demo"
-    """The Extract Agent's base model: a Hugging Face name or a folder; `demo` is the small one in this package."""
-    test_set: str = "demo"
-    """The test set that it is evaluated on: `name` (its newest version) or `name@2`."""
-    in_use: str | None = None
-    """The one in use, a folder, an artifact or a hub name: evaluated beside the new one; None: the champion, if any."""
-    served_endpoint: str | None = None
-    """An OpenAI-compatible address that serves what the application uses today: evaluated in every run."""
-    served_model: str = "default"
-    """The model's name there."""
-    served_prompt: str | None = None
-    """A file with the application's own prompt: whole articles are asked about, as they are today."""
-    served_as: str | None = None
-    """Or the trained model whose prompt and windows are used there."""
-    os_model: str = "demo"
-    """OS-BERT's base model; `demo` is a small encoder from a package."""
-    os_test_set: str = "demo-os"
-    """The test set that it is evaluated on."""
-    os_in_use: str | None = None
-    """The one in use, a folder or an artifact; None: the champion, if any."""
     promote_auto: bool = False
     """Whether a run ends with the gate: a model that passes it becomes the champion of its line."""
     max_length: int | None = Field(None, gt=0)
@@ -84,6 +104,10 @@ class Settings(BaseSettings):
         """Whether the harvest reads the database."""
         return not self.json_files if self.from_database is None else self.from_database
 
+    def value(self, name: str) -> Any:
+        """Give the value of a setting of any line, by its name."""
+        return getattr(self, name)
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -97,6 +121,19 @@ class Settings(BaseSettings):
         return (init_settings,)
 
 
+def settings_class() -> type[Settings]:
+    """Give the settings that all lines share, with those of each line there is."""
+    return _class_of(tuple(LINES))
+
+
+def setting_names(name: str) -> SettingNames:
+    """Give the names of the setting that is called so in `ctiforge.toml`. Raises KeyError where there is none."""
+    own = {setting.name: setting for line in LINES.values() for setting in line.settings}
+    if name in own:
+        return SettingNames(f"CTIFORGE_{name.upper()}", own[name].flag, own[name].chart)
+    return COMMON_NAMES[name]
+
+
 @dataclass(frozen=True)
 class Loaded:
     """Settings, and for each name (`stages.train_extract.epochs`) the source that decided it."""
@@ -106,7 +143,7 @@ class Loaded:
 
     def lines(self) -> Iterator[tuple[str, str, str]]:
         """(name, value, origin) of every setting, secrets masked."""
-        for name in Settings.model_fields:
+        for name in type(self.settings).model_fields:
             value = getattr(self.settings, name)
             for key, each in (_flat(value, f"{name}.") if isinstance(value, dict) else {name: value}).items():
                 yield key, _shown(each), self.origins.get(key, "default")
@@ -117,8 +154,10 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Loaded:
 
     Raises UsageError naming the source and the key that is unknown or whose value is not valid.
     """
+    known = settings_class()
     given = {name: value for name, value in (flags or {}).items() if value is not None}
-    sources = {"flag": given, "environment": _read_environment(), FILE: _read_file()}
+    sources = {"flag": given, "environment": _read_environment(known), FILE: _read_file(known)}
+    _refuse_former_names(sources[FILE])
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for origin, found in sources.items():
@@ -126,9 +165,9 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Loaded:
             if origins.setdefault(key, origin) == origin:
                 _put(values, key, value)
     try:
-        return Loaded(Settings(**values), origins)
+        return Loaded(known(**values), origins)
     except ValidationError as error:
-        raise UsageError(_explain(error, origins)) from None
+        raise UsageError(_explain(error, origins, known)) from None
 
 
 def mask_url(url: str) -> str:
@@ -160,6 +199,19 @@ def read_api_key(*, needed: bool) -> str:
     return key or "no-key"
 
 
+@cache
+def _class_of(lines: tuple[str, ...]) -> type[Settings]:
+    own: dict[str, Any] = {
+        setting.name: (
+            str | None if setting.default is None else str,
+            Field(setting.default, description=setting.text),
+        )
+        for name in lines
+        for setting in LINES[name].settings
+    }
+    return create_model("Settings", __base__=Settings, **own)
+
+
 class _Environment(EnvSettingsSource):
     """`CTIFORGE_<NAME>`, and `DATABASE_URL` as most tools call it."""
 
@@ -169,18 +221,29 @@ class _Environment(EnvSettingsSource):
         return {"database_url": usual, **found} if usual else found
 
 
-def _read_environment() -> dict[str, Any]:
+def _read_environment(known: type[Settings]) -> dict[str, Any]:
     try:
-        return _Environment(Settings)()
+        return _Environment(known)()
     except SettingsError as error:
         raise UsageError(f"environment: {error}; it must be JSON") from None
 
 
-def _read_file() -> dict[str, Any]:
+def _read_file(known: type[Settings]) -> dict[str, Any]:
     try:
-        return TomlConfigSettingsSource(Settings, FILE)()
+        return TomlConfigSettingsSource(known, FILE)()
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise UsageError(f"{FILE} cannot be read: {error}") from None
+
+
+def _refuse_former_names(of_file: Mapping[str, Any]) -> None:
+    for former, present in RENAMED.items():
+        for place, name, is_there in (
+            (FILE, former, former in of_file),
+            ("environment", f"CTIFORGE_{former.upper()}", f"CTIFORGE_{former.upper()}" in os.environ),
+        ):
+            if is_there:
+                new = present if place == FILE else f"CTIFORGE_{present.upper()}"
+                raise UsageError(f"{place}: {name} is called {new} now: rename it")
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -203,11 +266,11 @@ def _shown(value: Any) -> str:
     return "-" if value is None else str(value)
 
 
-def _explain(error: ValidationError, origins: Mapping[str, str]) -> str:
+def _explain(error: ValidationError, origins: Mapping[str, str], known: type[Settings]) -> str:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
     origin = next((where for name, where in origins.items() if f"{key}.".startswith(f"{name}.")), None)
     origin = origin or next((where for name, where in origins.items() if name.startswith(f"{key}.")), "settings")
     if first["type"] == "extra_forbidden":
-        return f"{origin}: there is no setting {key}; there are {', '.join(Settings.model_fields)}"
+        return f"{origin}: there is no setting {key}; there are {', '.join(known.model_fields)}"
     return f"{origin}: {key}: {first['msg']}"

@@ -11,8 +11,8 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from ctiforge.cli import app
-from ctiforge.launcher.lines import LINES
-from ctiforge.settings import Settings
+from ctiforge.lines import LINES
+from ctiforge.settings import settings_class
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "helm/ctiforge/README.md"])
@@ -113,8 +113,8 @@ def test_other_commands_are_known(command: str) -> None:
 
 @pytest.mark.parametrize("block", blocks("toml"))
 def test_settings_are_valid(block: str) -> None:
-    settings = Settings(**tomllib.loads(block))
-    programs = {stage.name: stage.program for line in LINES.values() for stage in line}
+    settings = settings_class()(**tomllib.loads(block))
+    programs = {stage.name: stage.program for line in LINES.values() for stage in line.stages}
     for stage, given in settings.stages.items():
         command, _ = find_command([programs.get(stage, stage).replace("_", "-")])
         known = {param.name for param in command.params}
@@ -125,7 +125,7 @@ def test_variables_exist() -> None:
     sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
     sources += "".join((ROOT / name).read_text(encoding="utf-8") for name in ("tests/conftest.py", "Makefile"))
     named = {name for page in (*TEXTS.values(), *SCRIPTS.values()) for name in re.findall(r"CTIFORGE_[A-Z_]+\b", page)}
-    settings = {f"CTIFORGE_{name.upper()}" for name in Settings.model_fields}
+    settings = {f"CTIFORGE_{name.upper()}" for name in settings_class().model_fields}
     assert [name for name in sorted(named - settings - {"CTIFORGE_"}) if name not in sources] == []
 
 

@@ -1,21 +1,35 @@
 from pathlib import Path
 
 import pytest
+import typer
 
+from ctiforge.cli import app
 from ctiforge.errors import UsageError
-from ctiforge.settings import FILE, MASK, Settings, load_settings, mask_url, read_api_key
+from ctiforge.lines import LINES
+from ctiforge.settings import (
+    COMMON_NAMES,
+    FILE,
+    MASK,
+    RENAMED,
+    Settings,
+    load_settings,
+    mask_url,
+    read_api_key,
+    setting_names,
+    settings_class,
+)
 
 
 @pytest.fixture(autouse=True)
 def _nothing_around(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("DATABASE_URL", *(f"CTIFORGE_{field.upper()}" for field in Settings.model_fields)):
+    for name in ("DATABASE_URL", *(f"CTIFORGE_{field.upper()}" for field in settings_class().model_fields)):
         monkeypatch.delenv(name, raising=False)
 
 
 def test_without_sources_everything_is_the_default() -> None:
     loaded = load_settings()
-    assert loaded.settings == Settings()
+    assert loaded.settings == settings_class()()
     assert {origin for _, _, origin in loaded.lines()} == {"default"}
 
 
@@ -53,7 +67,7 @@ def test_an_empty_variable_is_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CTIFORGE_STORE", "")
     loaded = load_settings()
     assert loaded.settings.database_url is None
-    assert loaded.settings.store == Settings().store
+    assert loaded.settings.store == settings_class()().store
 
 
 def test_secrets_are_masked_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,3 +136,27 @@ def test_an_endpoints_key_is_read_where_there_is_one(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("OPENAI_API_KEY", "sk-\u00fc")
     with pytest.raises(UsageError, match="characters that no key has"):
         read_api_key(needed=False)
+
+
+def test_a_former_name_is_refused_with_the_present_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(FILE).write_text('served_as = "models/mine"\n')
+    with pytest.raises(UsageError, match=r"ctiforge\.toml: served_as is called served_asked_as now: rename it"):
+        load_settings()
+    Path(FILE).unlink()
+    monkeypatch.setenv("CTIFORGE_SERVED_AS", "models/mine")
+    with pytest.raises(UsageError, match="CTIFORGE_SERVED_AS is called CTIFORGE_SERVED_ASKED_AS now"):
+        load_settings()
+
+
+def test_every_setting_has_its_names() -> None:
+    for name in settings_class().model_fields:
+        names = setting_names(name)
+        assert names.variable in (f"CTIFORGE_{name.upper()}", "DATABASE_URL")
+    assert set(COMMON_NAMES) == set(Settings.model_fields)
+    assert not {setting.name for line in LINES.values() for setting in line.settings} & set(COMMON_NAMES)
+    assert not set(RENAMED) & set(settings_class().model_fields)
+
+
+def test_the_flags_of_the_names_are_flags_of_a_run() -> None:
+    options = {each for option in typer.main.get_command(app).commands["run"].params for each in option.opts}
+    assert {names.flag for name in settings_class().model_fields if (names := setting_names(name)).flag} <= options

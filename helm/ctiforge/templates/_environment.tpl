@@ -35,7 +35,7 @@
 - {name: CTIFORGE_SERVED_ENDPOINT, value: {{ .endpoint | quote }}}
 - {name: CTIFORGE_SERVED_MODEL, value: {{ .model | quote }}}
 - {name: CTIFORGE_SERVED_PROMPT, value: {{ .prompt | quote }}}
-- {name: CTIFORGE_SERVED_AS, value: {{ .askedAs | quote }}}
+- {name: CTIFORGE_SERVED_ASKED_AS, value: {{ .askedAs | quote }}}
 {{- end }}
 {{- end }}
 - {name: CTIFORGE_OS_MODEL, value: {{ .Values.settings.osModel | quote }}}

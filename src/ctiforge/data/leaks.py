@@ -1,4 +1,4 @@
-"""Whether articles of a test set are among those that a model was trained on."""
+"""Leaks: articles that are kept out of training and are trained on all the same."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,23 +23,35 @@ class Leak:
     """`the same page`, or `the same text or nearly`."""
 
 
+def leaks_between(training: Sequence[ArticleRecord], test: Sequence[ArticleRecord]) -> Iterator[tuple[int, Leak]]:
+    """Find the training articles that give away a test article: the one rule of what a leak is.
+
+    Args:
+        training: Articles that are, or were, trained on.
+        test: Articles that are kept out: of a test set, or of validation.
+
+    Yields:
+        The index in `training`, and the leak; an article may have one for its page and one for its text.
+    """
+    pages = {canonical_url(article.url): article.id for article in reversed(test) if article.url}
+    near = near_pairs_between([article.content for article in training], [article.content for article in test])
+    for index, article in enumerate(training):
+        page = pages.get(canonical_url(article.url)) if article.url else None
+        if page is not None:
+            yield index, Leak(page, article.id, "the same page")
+        if index in near:
+            yield index, Leak(test[near[index]].id, article.id, "the same text or nearly")
+
+
 def find_leaks(test: Sequence[ArticleRecord], training: Path) -> list[Leak]:
-    """The articles of `test` whose page or text, or nearly that text, a JSON-lines file of training articles holds.
+    """Find the articles of `test` that a JSON-lines file of training articles gives away, each once.
 
     Raises DataError naming the line that is no article.
     """
-    pages = {canonical_url(article.url): article.id for article in reversed(test) if article.url}
-    texts = [article.content for article in test]
     leaks: dict[str, Leak] = {}
     for batch in _batches(training):
-        near = near_pairs_between([article.content for article in batch], texts)
-        for number, article in enumerate(batch):
-            page = pages.get(canonical_url(article.url)) if article.url else None
-            if page is not None:
-                leaks.setdefault(page, Leak(page, article.id, "the same page"))
-            if number in near:
-                id_ = test[near[number]].id
-                leaks.setdefault(id_, Leak(id_, article.id, "the same text or nearly"))
+        for _, leak in leaks_between(batch, test):
+            leaks.setdefault(leak.test_id, leak)
     return list(leaks.values())
 
 

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ctiforge.evaluation.comparison import MARGIN
 from ctiforge.evaluation.tables import show, show_interval
+from ctiforge.lines.line import MARGIN
 from ctiforge.records.classification import ClassifierEvaluation, Row
 from ctiforge.records.comparison import ClassifierComparison, ComparedRow
 from ctiforge.records.evaluation import MetricFigure

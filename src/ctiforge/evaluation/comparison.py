@@ -8,11 +8,9 @@ from ctiforge.errors import UsageError
 from ctiforge.evaluation.report import row_metric, row_specs
 from ctiforge.evaluation.scores import METRICS, Counts, Metric, figure, replicated
 from ctiforge.evaluation.statistics import BOOTSTRAP, MIN_POSITIVE_ARTICLES, Floats, Interval, interval
+from ctiforge.lines.line import MARGIN
 from ctiforge.records.comparison import Change, Comparison, Contender, Verdict
 from ctiforge.records.evaluation import Direction, Evaluation, TestSetInfo, Unit
-
-MARGIN = 0.05
-"""A share's interval that holds 0 and reaches further than this on average could hide a difference that matters."""
 
 
 def compare(evaluations: Sequence[Evaluation]) -> Comparison:

@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ctiforge.evaluation.comparison import MARGIN
 from ctiforge.evaluation.tables import show, show_interval
+from ctiforge.lines.line import MARGIN
 from ctiforge.records.comparison import Change, Comparison, Contender
 
 _STYLES = {"better": "green", "worse": "red", "underpowered": "yellow"}

@@ -12,7 +12,6 @@ from typing import Literal
 import numpy as np
 
 from ctiforge.errors import GateError, UsageError
-from ctiforge.evaluation.comparison import MARGIN
 from ctiforge.evaluation.gate_sides import Figures, Scored
 from ctiforge.evaluation.scores import finite
 from ctiforge.evaluation.statistics import (
@@ -23,37 +22,10 @@ from ctiforge.evaluation.statistics import (
     pseudo_values,
     student_bounds,
 )
+from ctiforge.lines import find_line
+from ctiforge.lines.line import GateRules
 from ctiforge.records.decision import Check, Decision
 from ctiforge.records.evaluation import TestSetInfo
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What a line's gate asks; margins are losses that it lets pass, in the figure's own unit."""
-
-    primary: str
-    margin: float
-    """Of the primary figure, for a model that is accepted as equivalent."""
-    guardrails: Mapping[str, float]
-
-
-RULES = {
-    "extract": Rules(
-        "micro_f1",
-        # what comparisons call a difference that matters
-        MARGIN,
-        {
-            "macro_f1": MARGIN,
-            # one more false item in ten lists that should be empty: more than that, and analysts stop reading
-            "zero_false_positives": 0.1,
-            # an answer that cannot be read loses its window's items, a value that is not in the article costs trust
-            "json_validity": MARGIN,
-            "grounded": MARGIN,
-        },
-    ),
-    # weighted precision falls where a frequent class is named too freely, which the other two can hide
-    "os-bert": Rules("macro_f1", MARGIN, {"accuracy": MARGIN, "weighted_precision": MARGIN}),
-}
 
 
 @dataclass(frozen=True)
@@ -78,9 +50,9 @@ class Gain:
     articles: int
 
 
-def rules_of(line: str, margins: Mapping[str, float]) -> Rules:
+def rules_of(line: str, margins: Mapping[str, float]) -> GateRules:
     """The line's rules with these margins in the place of its own. Raises UsageError for a figure without one."""
-    rules = RULES[line]
+    rules = find_line(line).rules
     for name, margin in margins.items():
         if name not in (rules.primary, *rules.guardrails):
             known = ", ".join((rules.primary, *rules.guardrails))
@@ -94,7 +66,7 @@ def rules_of(line: str, margins: Mapping[str, float]) -> Rules:
 
 def decide(
     line: str,
-    rules: Rules,
+    rules: GateRules,
     candidate: Scored,
     standing: Scored,
     ever: Sequence[Scored] = (),
@@ -170,7 +142,7 @@ def bounds(whole: Floats, without: Floats, size: Floats) -> Bounds:
     return Bounds(whole, low, cautious_low(pseudo, LEVEL, worst), high)
 
 
-def _primary(rules: Rules, candidate: Scored, standing: Scored) -> Check:
+def _primary(rules: GateRules, candidate: Scored, standing: Scored) -> Check:
     check, found = _measure(rules.primary, "primary", rules.margin, candidate, standing)
     if found is None or candidate.positives < MIN_POSITIVE_ARTICLES:
         return check.model_copy(update={"low": None, "high": None, "articles": candidate.positives})

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ctiforge.data.near_duplicates import near_pairs_between
+from ctiforge.data.leaks import Leak, leaks_between
 from ctiforge.errors import DataError, UsageError
 from ctiforge.extract.examples import (
     ArticleExamples,
@@ -28,7 +28,7 @@ from ctiforge.extract.splits import split_by_group
 from ctiforge.extract.token_report import token_report, truncation_report
 from ctiforge.progress import Progress
 from ctiforge.records.article import ArticleRecord, read_records
-from ctiforge.records.formatted import ExampleRow, FormatReport, TokenReport
+from ctiforge.records.formatted import TRAINED_ON, ExampleRow, FormatReport, TokenReport
 from ctiforge.records.model_note import FORMATS, Format, WindowSizes
 from ctiforge.training.encoding import count_tokens, encode_example, load_tokenizer, tokenizer_hash
 
@@ -64,6 +64,8 @@ class Prepared:
     leaked: list[dict[str, str]]
     report: TokenReport
     training_values: dict[str, list[str]]
+    articles: list[ArticleRecord]
+    """Those that examples of either part were cut from."""
 
 
 def format_records(
@@ -112,7 +114,9 @@ def prepare(
             [_whole(article, render, count_example) for article in located[0] if article.targets], options.max_length
         ),
     )
-    return Prepared(train, validation, sizes, types, leaked, report, _values(train))
+    used = {example.article_id for example in (*train, *validation)}
+    articles = [record for record in (*kept, *split.validation) if record.id in used]
+    return Prepared(train, validation, sizes, types, leaked, report, _values(train), articles)
 
 
 def example_tools(options: FormatOptions, tokenizer: Any) -> tuple[RenderPrompt, CountExample]:
@@ -144,24 +148,16 @@ def window_sizes(
 def remove_leaks(
     train: Sequence[ArticleRecord], validation: Sequence[ArticleRecord], test: Sequence[ArticleRecord]
 ) -> tuple[list[ArticleRecord], list[dict[str, str]]]:
-    """Training articles without those that share URL, content hash or near-duplicate text with a held-out one.
+    """Leave out the training articles that repeat a held-out one (see `leaks_between`).
 
     The second value lists what was removed: article, reason, and the held-out article it repeats.
     """
     held_out = [*validation, *test]
-    by_url = {record.url: record.id for record in held_out if record.url}
-    by_hash = {record.content_hash: record.id for record in held_out}
-    near = near_pairs_between([record.content for record in train], [record.content for record in held_out])
-    kept, removed = [], []
-    for index, record in enumerate(train):
-        if record.url in by_url:
-            removed.append({"id": record.id, "reason": "same URL", "as": by_url[record.url]})
-        elif record.content_hash in by_hash:
-            removed.append({"id": record.id, "reason": "same content", "as": by_hash[record.content_hash]})
-        elif index in near:
-            removed.append({"id": record.id, "reason": "near duplicate", "as": held_out[near[index]].id})
-        else:
-            kept.append(record)
+    found: dict[int, Leak] = {}
+    for index, leak in leaks_between(train, held_out):
+        found.setdefault(index, leak)
+    kept = [record for index, record in enumerate(train) if index not in found]
+    removed = [{"id": leak.training_id, "reason": leak.how, "as": leak.test_id} for leak in found.values()]
     return kept, removed
 
 
@@ -178,10 +174,12 @@ def thin_out_empty(examples: Sequence[Example], empty_share: float, seed: int) -
 def write_prepared(
     prepared: Prepared, options: FormatOptions, tokenizer: Any, model: str, formats: Sequence[Format], out: Path
 ) -> dict[str, Any]:
-    """Write train.jsonl, validation.jsonl, format.json and one guide file per format; returns format.json's content."""
+    """Write examples, the articles they are cut from, a guide file a format and format.json; give what that holds."""
     for name, examples in (("train", prepared.train), ("validation", prepared.validation)):
         lines = "".join(_row(example).model_dump_json() + "\n" for example in examples)
         (out / f"{name}.jsonl").write_text(lines, encoding="utf-8")
+    trained_on = "".join(article.model_dump_json() + "\n" for article in prepared.articles)
+    (out / TRAINED_ON).write_text(trained_on, encoding="utf-8")
     prompt = load_prompt(options.prompt_version)
     for text_format in formats:
         rows = [

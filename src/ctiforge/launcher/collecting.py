@@ -4,7 +4,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from ctiforge.launcher.lines import LineStage
+from ctiforge.lines.line import LineStage
 from ctiforge.records.run import StageRecord
 from ctiforge.settings import Settings
 from ctiforge.store.artifacts import fetch

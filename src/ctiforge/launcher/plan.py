@@ -6,9 +6,9 @@ from string import Formatter
 from typing import Any, Literal
 
 from ctiforge.errors import UsageError
-from ctiforge.launcher.lines import LineStage
+from ctiforge.lines.line import LineStage
 
-Line = Sequence[LineStage]
+Stages = Sequence[LineStage]
 Flags = Mapping[str, Mapping[str, str | int | float | bool]]
 
 
@@ -35,18 +35,18 @@ class Planned:
     problem: str | None = None
 
 
-def stages_of(line: Line, values: Mapping[str, Any]) -> Line:
+def stages_of(line: Stages, values: Mapping[str, Any]) -> Stages:
     """The stages of the line that these settings ask for."""
     return tuple(stage for stage in line if stage.needs is None or values[stage.needs])
 
 
-def inputs_of(stage: LineStage, line: Line) -> list[str]:
+def inputs_of(stage: LineStage, line: Stages) -> list[str]:
     """The names of the stages whose artifacts the stage takes."""
     names = {each.name for each in line}
     return [place for argument in stage.arguments for place in _places(argument) if place in names]
 
 
-def missing_input(stage: LineStage, line: Line, artifacts: Mapping[str, str]) -> str | None:
+def missing_input(stage: LineStage, line: Stages, artifacts: Mapping[str, str]) -> str | None:
     """The first stage whose artifact is needed and not there yet."""
     return next((name for name in inputs_of(stage, line) if name not in artifacts), None)
 
@@ -75,7 +75,7 @@ def merge_flags(defaults: Flags, own: Flags) -> Flags:
     return {name: {**defaults.get(name, {}), **own.get(name, {})} for name in {**defaults, **own}}
 
 
-def check_flags(flags: Flags, lines: Iterable[Line]) -> None:
+def check_flags(flags: Flags, lines: Iterable[Stages]) -> None:
     """Raise UsageError naming the stage that none of the lines has: one file of settings serves them all."""
     known = {name for line in lines for stage in line for name in (stage.name, stage.program)}
     for name in flags:
@@ -83,7 +83,7 @@ def check_flags(flags: Flags, lines: Iterable[Line]) -> None:
             raise UsageError(f"stages.{name}: there is no such stage; there are {', '.join(sorted(known))}")
 
 
-def make_plan(line: Line, artifacts: Mapping[str, str], answers: Mapping[str, Answer]) -> list[Planned]:
+def make_plan(line: Stages, artifacts: Mapping[str, str], answers: Mapping[str, Answer]) -> list[Planned]:
     """The plan: `answers` of the stages that could be asked, `artifacts` of those that are cached."""
     return [_planned(stage, line, artifacts, answers.get(stage.name)) for stage in line]
 
@@ -95,7 +95,7 @@ def describe(plan: Sequence[Planned], notes: Mapping[str, str] | None = None) ->
     return [line.rstrip() for line in lines]
 
 
-def _planned(stage: LineStage, line: Line, artifacts: Mapping[str, str], answer: Answer | None) -> Planned:
+def _planned(stage: LineStage, line: Stages, artifacts: Mapping[str, str], answer: Answer | None) -> Planned:
     after = missing_input(stage, line, artifacts)
     if after:
         return Planned(stage, "waits", after=after)

@@ -12,10 +12,9 @@ from typing import Self
 from ctiforge.errors import CtiforgeError, DataError, ExitCode, InterruptedRunError, UsageError
 from ctiforge.launcher.backend import Backend, Command, Event, Outcome, Progressed, Said, Task
 from ctiforge.launcher.collecting import collect, evaluations_folder
-from ctiforge.launcher.lines import DEMO_FLAGS, DEMO_MAX_LENGTH, LINES, SETTINGS, LineSettings, LineStage
 from ctiforge.launcher.plan import (
     Answer,
-    Line,
+    Stages,
     arguments_of,
     check_flags,
     describe,
@@ -26,6 +25,8 @@ from ctiforge.launcher.plan import (
 )
 from ctiforge.launcher.view import LiveView
 from ctiforge.launcher.webhook import send
+from ctiforge.lines import LINES, find_line
+from ctiforge.lines.line import Line, LineStage
 from ctiforge.records.run import RunRecord, StageRecord
 from ctiforge.settings import Settings
 from ctiforge.store.artifacts import artifact_key, fetch
@@ -64,10 +65,10 @@ def run_line(name: str, settings: Settings, backend: Backend, *, dry_run: bool =
     stays, so that the same call goes on from there. A gate that was not passed is no failure: the run
     is done, and SystemExit 5 tells it from one that promoted.
     """
-    check_flags(settings.stages, LINES.values())
-    settings, notes = _with_champion(name, settings)
-    line = stages_of(LINES[name], settings.model_dump())
-    run = LineRun.of(name, line, settings, backend)
+    line = find_line(name)
+    check_flags(settings.stages, [each.stages for each in LINES.values()])
+    settings, notes = _with_champion(line, settings)
+    run = LineRun.of(line, stages_of(line.stages, settings.model_dump()), settings, backend)
     run.notes.update(notes)
     drive(run, dry_run=dry_run)
     if run.record.exit_code and not dry_run:
@@ -95,8 +96,8 @@ class LineRun:
     """One run under way."""
 
     settings: Settings
-    names: LineSettings
     line: Line
+    stages: Stages
     record: RunRecord
     store: ObjectStore
     backend: Backend
@@ -111,22 +112,21 @@ class LineRun:
     reports: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, name: str, line: Line, settings: Settings, backend: Backend, kind: str | None = None) -> Self:
-        """A run of these stages of the line `name`, kept as a run of `kind`; nothing is started."""
-        names = SETTINGS[name]
+    def of(cls, line: Line, stages: Stages, settings: Settings, backend: Backend, kind: str | None = None) -> Self:
+        """Make a run of these stages of the line, kept as a run of `kind`; nothing is started."""
         store = open_store(settings.store)
-        record = _open_record(kind or name, line, store, settings.run_id)
-        view = LiveView([stage.name for stage in line])
-        return cls(settings, names, line, record, store, backend, view, getattr(settings, names.test_set))
+        record = _open_record(kind or line.name, stages, store, settings.run_id)
+        view = LiveView([stage.name for stage in stages])
+        return cls(settings, line, stages, record, store, backend, view, settings.value(line.test_set))
 
     def say_plan(self) -> None:
         """Ask every stage whose inputs are known, and those that this makes known; print the plan."""
-        for stage, entry in zip(self.line, self.record.stages, strict=True):
+        for stage, entry in zip(self.stages, self.record.stages, strict=True):
             if stage.live and entry.state == "done" and entry.artifact:
                 self.artifacts[stage.name] = entry.artifact
-        while batch := [stage for stage in self.line if self._can_be_asked(stage)]:
+        while batch := [stage for stage in self.stages if self._can_be_asked(stage)]:
             self.ask(batch)
-        plan = make_plan(self.line, self.artifacts, self.answers)
+        plan = make_plan(self.stages, self.artifacts, self.answers)
         self.view.say("\n".join([f"run {self.record.id}, store {self.store.uri}", *describe(plan, self.notes)]))
 
     def go(self) -> None:
@@ -160,12 +160,12 @@ class LineRun:
                 f"there is no test set {self.test_set} in {self.store.uri}; "
                 "see `ctiforge testset list`, or make one with `ctiforge testset create` and `import`"
             )
-        for stage in self.line:
+        for stage in self.stages:
             self._fail_on_problem(stage)
 
     def do_stages(self) -> None:
         """Every stage, in order."""
-        for stage, entry in zip(self.line, self.record.stages, strict=True):
+        for stage, entry in zip(self.stages, self.record.stages, strict=True):
             self.do(stage, entry)
 
     def say_result(self) -> None:
@@ -261,15 +261,15 @@ class LineRun:
 
     def command(self, stage: LineStage, extra: tuple[str, ...] = (), task: Task | None = None) -> Command:
         """What runs the stage."""
-        is_demo = getattr(self.settings, self.names.model) == DEMO
-        max_length = self.settings.max_length or (DEMO_MAX_LENGTH if is_demo else None)
+        is_demo = self.settings.value(self.line.model) == DEMO
+        max_length = self.settings.max_length or (self.line.demo_max_length if is_demo else None)
         resolved = {
-            self.names.test_set: self.test_set,
+            self.line.test_set: self.test_set,
             "max_length": max_length,
             "from_database": self.settings.reads_database,
         }
         values = {**self.settings.model_dump(), **resolved}
-        defaults = DEMO_FLAGS if is_demo else {}
+        defaults = self.line.demo_flags if is_demo else {}
         own = arguments_of(stage, values, self.artifacts, merge_flags(defaults, self.settings.stages))
         columns = {"COLUMNS": str(self.view.width)} if self.view.width else {}
         environment = columns | (self.database if stage.reads_database else {})
@@ -285,7 +285,7 @@ class LineRun:
         return (
             not stage.live
             and stage.name not in self.answers
-            and missing_input(stage, self.line, self.artifacts) is None
+            and missing_input(stage, self.stages, self.artifacts) is None
         )
 
     def _fail_on_problem(self, stage: LineStage) -> None:
@@ -301,29 +301,28 @@ class LineRun:
                 self.reports.append(fetch(f"{entry.artifact}/{stage.report}", Path(into)).read_text(encoding="utf-8"))
 
 
-def _with_champion(name: str, settings: Settings) -> tuple[Settings, dict[str, str]]:
+def _with_champion(line: Line, settings: Settings) -> tuple[Settings, dict[str, str]]:
     """The settings, with the registry's champion as the model in use where none is set, and what the plan says of it.
 
     A run that is gone on with keeps its stages: a champion that came after it began, perhaps its own, is not added.
     """
-    names = SETTINGS[name]
-    if getattr(settings, names.in_use):
+    if settings.value(line.in_use):
         return settings, {}
     store = open_store(settings.store)
     if settings.run_id and store.exists(f"runs/{settings.run_id}/run.json"):
         begun = load_run(store, settings.run_id)
-        if names.eval_in_use not in [entry.name for entry in begun.stages]:
+        if line.eval_in_use not in [entry.name for entry in begun.stages]:
             return settings, {}
-    registry = Registry(store, name)
+    registry = Registry(store, line.name)
     champion = registry.standing().champion
     if champion is None:
         return settings, {}
     record = registry.get(champion.version)
     note = f"the champion, version {record.version}: {record.name}"
-    return settings.model_copy(update={names.in_use: record.artifact}), {names.eval_in_use: note}
+    return settings.model_copy(update={line.in_use: record.artifact}), {line.eval_in_use: note}
 
 
-def _open_record(name: str, line: Line, store: ObjectStore, run_id: str | None) -> RunRecord:
+def _open_record(name: str, line: Stages, store: ObjectStore, run_id: str | None) -> RunRecord:
     """The record of this run, where there is one already, else a new one."""
     stages = [StageRecord(name=stage.name, program=stage.program) for stage in line]
     if run_id and store.exists(f"runs/{run_id}/run.json"):
@@ -340,7 +339,7 @@ def _database(run: LineRun) -> Iterator[None]:
     url = run.settings.database_url
     if url and run.backend.brings_demo:
         run.database = {"DATABASE_URL": url.get_secret_value()}
-    needed = run.settings.reads_database or not run.names.reads_files
+    needed = run.settings.reads_database or not run.line.reads_files
     if url or not run.backend.brings_demo or not needed:
         yield
         return
@@ -351,8 +350,8 @@ def _database(run: LineRun) -> Iterator[None]:
             raise _failure(DEMO_DATABASE, outcome, "")
         answer = _demo_answer(outcome)
         run.database = {"DATABASE_URL": answer["database_url"]}
-        if run.test_set == type(run.settings).model_fields[run.names.test_set].default:
-            run.test_set = answer[run.names.test_set]
+        if run.test_set == type(run.settings).model_fields[run.line.test_set].default:
+            run.test_set = answer.get(run.line.test_set, run.test_set)
         yield
     finally:
         run.backend.run(Command(DEMO_DATABASE, ("down",)), lambda _event: None)

@@ -13,11 +13,12 @@ from threading import Thread
 
 from ctiforge.errors import ExitCode, UsageError
 from ctiforge.launcher.backend import Backend, Command, Event, Outcome
-from ctiforge.launcher.lines import LINES, SWEEPS, LineStage
 from ctiforge.launcher.plan import check_flags, describe, flags_given, make_plan
 from ctiforge.launcher.run import MEANINGS, LineRun, StageFailedError, drive
 from ctiforge.launcher.signals import HeldSignals
 from ctiforge.launcher.sweep_report import make_sweep, plain_text, write_sweep
+from ctiforge.lines import LINES, find_line
+from ctiforge.lines.line import LineStage
 from ctiforge.records.run import StageRecord
 from ctiforge.records.sweep import Trained
 from ctiforge.records.training import Training
@@ -54,16 +55,17 @@ def run_sweep(
     before anything runs for a flag or value that the training refuses (exit code 2) and in the end
     where no point has a loss, and what `run_line` raises.
     """
-    check_flags(settings.stages, LINES.values())
+    line = find_line(name)
+    check_flags(settings.stages, [each.stages for each in LINES.values()])
     if parallel > 1 and settings.backend == "local":
         raise UsageError("--parallel needs --backend kubernetes: two trainings on one machine slow each other")
-    training = _training(name)
-    points = make_points(training, read_grid(texts) or SWEEPS[name].ranges)
+    training = line.stage(line.swept.stage)
+    points = make_points(training, read_grid(texts) or line.swept.ranges)
     check_points(points, training)
-    data = LINES[name][: LINES[name].index(training)]
+    data = line.stages[: line.stages.index(training)]
     flags = {point.stage.name: point.flags for point in points}
     sweep = SweepRun.of(
-        name,
+        line,
         (*data, *(point.stage for point in points)),
         settings.model_copy(update={"stages": {**settings.stages, **flags}}),
         backend,
@@ -142,7 +144,7 @@ class SweepRun(LineRun):
         with tempfile.TemporaryDirectory() as folder:
             for part in ("train.jsonl", "validation.jsonl"):
                 (Path(folder) / part).touch()
-            data = [stage.name for stage in self.line[: -len(self.points)]]
+            data = [stage.name for stage in self.stages[: -len(self.points)]]
             asked = replace(self, artifacts=dict.fromkeys(data, folder))
             answers = self.backend.ask({point.stage.name: asked.command(point.stage) for point in self.points})
         for point in self.points:
@@ -155,7 +157,7 @@ class SweepRun(LineRun):
 
     def do_stages(self) -> None:
         """The data's stages in order, then all points; writes what came of them."""
-        pairs = list(zip(self.line, self.record.stages, strict=True))
+        pairs = list(zip(self.stages, self.record.stages, strict=True))
         for stage, entry in pairs[: -len(self.points)]:
             self.do(stage, entry)
         trainings = pairs[-len(self.points) :]
@@ -266,10 +268,6 @@ def run_command(line: str, again: Sequence[str], program: str, parameters: Mappi
     """The command line that trains these parameters, or finds them trained, and evaluates them."""
     sets = [f"--set={program}.{name.replace('_', '-')}={value}" for name, value in parameters.items()]
     return shlex.join(["ctiforge", "run", line, *again, *sets])
-
-
-def _training(name: str) -> LineStage:
-    return next(stage for stage in LINES[name] if stage.name == SWEEPS[name].training)
 
 
 def _follow(backend: Backend, command: Command, name: str, news: _News) -> None:

@@ -64,13 +64,11 @@ def run(
     The database is named by DATABASE_URL; without one, a demo database is used. In a cluster it is
     the one that the chart names.
     """
-    from ctiforge.launcher.lines import LINES, SETTINGS
     from ctiforge.launcher.run import run_line
+    from ctiforge.lines import find_line
     from ctiforge.settings import load_settings
 
-    if line not in LINES:
-        raise UsageError(f"there is no line {line}; there is {', '.join(LINES)}")
-    names = SETTINGS[line]
+    names = find_line(line)
     flags = {"store": store, "max_length": max_length, "outputs": outputs, "promote_auto": promote}
     flags |= {names.model: model, names.test_set: test_set, names.in_use: in_use}
     data = {"json_files": json_files or None, "from_database": from_database}
@@ -114,16 +112,15 @@ def sweep(
     Nothing of a test set is read: `ctiforge run` evaluates the winner, with the flags that the sweep
     prints. Points that are trained already are not trained again.
     """
-    from ctiforge.launcher.lines import LINES, SETTINGS
     from ctiforge.launcher.sweep import run_sweep
+    from ctiforge.lines import find_line
     from ctiforge.settings import load_settings
 
-    if line not in LINES:
-        raise UsageError(f"there is no line {line}; there is {', '.join(LINES)}")
+    names = find_line(line)
     place = {"backend": backend, "release": release, "namespace": namespace}
     flags = {"store": store, "max_length": max_length, "outputs": outputs, **place}
     data = {"json_files": json_files or None, "from_database": from_database}
-    given = {**flags, SETTINGS[line].model: model, **data, "run_id": run_id}
+    given = {**flags, names.model: model, **data, "run_id": run_id}
     loaded = load_settings({**given, "stages": _stage_flags(set_ or [])})
     again = [f"--{name.replace('_', '-')}={value}" for name, value in {**flags, "model": model}.items() if value]
     again += [f"--json-files={each}" for each in json_files or []]
@@ -187,7 +184,7 @@ def collect(run_id: RunArgument = None, store: StoreFlag = None, backend: Backen
     """Copy a run's evaluations and comparison into the outputs folder."""
     from ctiforge.launcher.collecting import collect as collect_stage
     from ctiforge.launcher.collecting import evaluations_folder
-    from ctiforge.launcher.lines import LINES
+    from ctiforge.lines import LINES
     from ctiforge.store.runs import load_run
 
     loaded = _load(store, backend)
@@ -195,7 +192,7 @@ def collect(run_id: RunArgument = None, store: StoreFlag = None, backend: Backen
     if record.line not in LINES:
         raise UsageError(f"{record.id} is a sweep: its table lies in {loaded.settings.outputs}/sweeps/{record.id}")
     folder = evaluations_folder(loaded.settings)
-    stages = {stage.name: stage for stage in LINES[record.line]}
+    stages = {stage.name: stage for stage in LINES[record.line].stages}
     for entry in record.stages:
         path = collect_stage(stages[entry.name], entry, folder)
         if path:
@@ -273,11 +270,11 @@ def _cluster_is_well(loaded: "Loaded") -> bool:
     from ctiforge import __version__
     from ctiforge.launcher.kubernetes.client import connect
     from ctiforge.launcher.kubernetes.doctor import check_cluster, check_stages
-    from ctiforge.launcher.lines import LINES
+    from ctiforge.lines import LINES
 
     settings = loaded.settings
     cluster = connect(settings.context, settings.namespace)
-    programs = list(dict.fromkeys(stage.program for line in LINES.values() for stage in line))
+    programs = list(dict.fromkeys(stage.program for line in LINES.values() for stage in line.stages))
     first = check_cluster(cluster, settings.release, programs[0], __version__)
     is_well = True
     typer.echo(f"cluster, release {settings.release}")
@@ -291,13 +288,14 @@ def _detach(line: str, loaded: "Loaded") -> None:
     from ctiforge.launcher.kubernetes.client import connect
     from ctiforge.launcher.kubernetes.release import find_release
     from ctiforge.launcher.kubernetes.runs import submit
-    from ctiforge.launcher.lines import SETTINGS
-    from ctiforge.launcher.sharing import share_files
+    from ctiforge.launcher.sharing import file_settings, share_files
+    from ctiforge.lines import find_line
+    from ctiforge.settings import TRAVELS
     from ctiforge.store.objects import open_store
     from ctiforge.store.runs import new_run_id
 
     settings = loaded.settings
-    if settings.json_files or settings.served_prompt:
+    if settings.json_files or any(settings.value(name) for name in file_settings()):
         # nothing else of a run that is handed over needs the store from here
         found = find_release(loaded)
         cluster, settings = found.cluster, share_files(found.settings, open_store(found.settings.store), typer.echo)
@@ -305,9 +303,7 @@ def _detach(line: str, loaded: "Loaded") -> None:
         cluster = connect(settings.context, settings.namespace)
     run_id = settings.run_id or new_run_id(line)
     # what was set here goes along; where the runner is, and its store, the chart knows
-    names = SETTINGS[line]
-    own = ["json_files", "from_database", "max_length", "stages", names.model, names.test_set, names.in_use]
-    own += ["promote_auto", "served_endpoint", "served_model", "served_prompt", "served_as"]
+    own = [*TRAVELS, *(setting.name for setting in find_line(line).settings)]
     given = {name for name in own if any(key == name or key.startswith(f"{name}.") for key in loaded.origins)}
     environment = {
         f"CTIFORGE_{name.upper()}": value if isinstance(value, str) else json.dumps(value)

@@ -71,7 +71,7 @@ def find(inputs: dict[str, Path], model: str) -> "list[DataFinding]":
     from ctiforge.extract.template_check import check_template
     from ctiforge.records.article import read_records
     from ctiforge.records.base import read_lines
-    from ctiforge.records.formatted import ExampleRow
+    from ctiforge.records.formatted import TRAINED_ON, ExampleRow
     from ctiforge.records.harvest import HarvestReport
     from ctiforge.training.encoding import load_tokenizer
 
@@ -85,6 +85,9 @@ def find(inputs: dict[str, Path], model: str) -> "list[DataFinding]":
         if report.is_file():
             findings += data_check.check_harvest(HarvestReport.load(report))
         file = path / "records.jsonl" if path.is_dir() else path
+        # of what is harvested, only what examples are cut from is trained on
+        if (folder := inputs.get("data")) and (folder / TRAINED_ON).is_file():
+            file = folder / TRAINED_ON
         test_sets = [path for name, path in inputs.items() if name.startswith("test_set")]
         tests = [article for test_set in test_sets for article in read_records(test_set)]
         leaks = find_leaks(tests, file) if tests else []

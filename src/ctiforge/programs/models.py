@@ -27,9 +27,9 @@ def list_(
     store: StoreFlag = None,
 ) -> None:
     """List the versions of a line, the champion marked, and how often models were compared on each test set."""
-    from ctiforge.evaluation.gate import RULES
+    from ctiforge.lines import LINES
 
-    for each in (line,) if line else RULES:
+    for each in (line,) if line else LINES:
         print_versions(open_registry(each, store))
 
 
@@ -82,15 +82,12 @@ def rollback(
 
 def open_registry(line: str, store: str | None) -> "Registry":
     """The registry of a line in the store of the settings."""
-    from ctiforge.errors import UsageError
-    from ctiforge.evaluation.gate import RULES
+    from ctiforge.lines import find_line
     from ctiforge.settings import load_settings
     from ctiforge.store.models import Registry
     from ctiforge.store.objects import open_store
 
-    if line not in RULES:
-        raise UsageError(f"there is no line {line}; there is {', '.join(RULES)}")
-    return Registry(open_store(load_settings({"store": store}).settings.store), line)
+    return Registry(open_store(load_settings({"store": store}).settings.store), find_line(line).name)
 
 
 def print_versions(registry: "Registry") -> None:

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from ctiforge.records.decision import Decision
     from ctiforge.store.stages import StageDirs
 
-EVALUATE = {"extract": "eval_extract", "os-bert": "eval_os_bert"}
-
 
 def main(
     line: LineArgument,
@@ -53,17 +51,17 @@ def main(
     Exit code 5 when the gate was not passed, with the reason.
     """
     from ctiforge.errors import UsageError
-    from ctiforge.evaluation.gate import RULES, rules_of
+    from ctiforge.evaluation.gate import rules_of
+    from ctiforge.lines import find_line
     from ctiforge.promotion.promote import Given, promote
     from ctiforge.settings import load_settings
     from ctiforge.store.artifacts import find_input
     from ctiforge.store.objects import open_store
     from ctiforge.store.stages import Stage, StageFlags, run_stage
 
-    if line not in RULES:
-        raise UsageError(f"there is no line {line}; there is {', '.join(RULES)}")
+    known = find_line(line)
     if evaluation is None:
-        raise UsageError(f"nothing is promoted without an evaluation: run {EVALUATE[line]}, then give --evaluation")
+        raise UsageError(f"nothing is promoted without an evaluation: run {known.evaluation}, then give --evaluation")
     opened = open_store(load_settings({"store": store}).settings.store)
     margins = read_margins(margin or [])
     rules, found = rules_of(line, margins), find_input(model)

@@ -5,10 +5,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ctiforge.errors import GateError, UsageError
-from ctiforge.evaluation.gate import Rules, check_same_test_set, decide
+from ctiforge.evaluation.gate import check_same_test_set, decide
 from ctiforge.evaluation.gate_sides import Scored, read_floor, read_side
 from ctiforge.evaluation.statistics import LEVEL
-from ctiforge.promotion.training import TRAINED_ON, check_leaks, test_articles, training_files
+from ctiforge.lines import find_line
+from ctiforge.lines.line import GateRules
+from ctiforge.promotion.training import check_leaks, test_articles, training_files
 from ctiforge.records.classification import evaluation_file
 from ctiforge.records.decision import Check, Decision
 from ctiforge.records.evaluation import TestSetInfo
@@ -43,7 +45,7 @@ class _Read:
 
 
 def promote(
-    line: str, rules: Rules, model: Input, given: Given, store: ObjectStore, *, dry_run: bool = False
+    line: str, rules: GateRules, model: Input, given: Given, store: ObjectStore, *, dry_run: bool = False
 ) -> Decision:
     """Decide whether the model becomes the champion and, where it does and this is no `dry_run`, make it so.
 
@@ -57,7 +59,7 @@ def promote(
     known = registry.find(model.content)
     if known and standing.champion and standing.champion.version == known.version:
         return _without_checks(line, own, f"version {known.version} is the champion already", passed=True)
-    lineage = trace(store, model.uri, {TRAINED_ON[line][0]})
+    lineage = trace(store, model.uri, {find_line(line).source})
     try:
         _check_not_rolled_back(line, known, standing)
         training = training_files(line, lineage, given.training_data)

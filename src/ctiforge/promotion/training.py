@@ -7,17 +7,14 @@ from tempfile import TemporaryDirectory
 from ctiforge.data.leaks import find_leaks
 from ctiforge.data.testsets import find_testset, load_testset, read_labelled_articles
 from ctiforge.errors import GateError, UsageError
+from ctiforge.lines import find_line
+from ctiforge.lines.line import TrainedOn
 from ctiforge.records.article import ArticleRecord
 from ctiforge.records.evaluation import TestSetInfo
 from ctiforge.store.artifacts import fetch
 from ctiforge.store.lineage import Lineage
 from ctiforge.store.objects import ObjectStore, hash_file
 
-TRAINED_ON = {
-    "extract": ("harvest_extract", ("records.jsonl",)),
-    "os-bert": ("prepare_os", ("train.jsonl", "validation.jsonl")),
-}
-"""Line → the stage where its training articles come in, and the files that it leaves them in."""
 _NAMED = 3
 
 
@@ -28,10 +25,14 @@ def training_files(line: str, lineage: Lineage, given: Sequence[str]) -> list[st
     """
     if given:
         return list(given)
-    stage, files = TRAINED_ON[line]
-    found = [f"{step.uri}/{name}" for step in lineage.steps if step.stage == stage for name in files]
+    trained_on: TrainedOn | None = find_line(line).trained_on
+    found: list[str] = []
+    while trained_on and not found:
+        steps = [s for s in lineage.steps if s.stage == trained_on.stage and s.version >= trained_on.since]
+        found = [f"{step.uri}/{name}" for step in steps for name in trained_on.files]
+        trained_on = trained_on.before
     if lineage.gaps or not found:
-        why = lineage.gaps[0] if lineage.gaps else f"no {stage} is among its stages"
+        why = lineage.gaps[0] if lineage.gaps else f"no {find_line(line).trained_on.stage} is among its stages"
         raise GateError(
             f"what the model was trained on cannot be followed ({why}), so nobody knows whether the test set is among "
             "it: give its records with --training-data"

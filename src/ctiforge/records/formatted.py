@@ -5,6 +5,9 @@ from typing import ClassVar
 from ctiforge.records.base import File, Record
 from ctiforge.records.model_note import AgentUsage, Format, WindowSizes
 
+TRAINED_ON = "articles.jsonl"
+"""The articles that examples were cut from, an `ArticleRecord` a line: what a model of them was trained on."""
+
 
 class Truncation(Record):
     """Whole articles as (prompt, answer) token counts, cut on the right at `max_length`."""

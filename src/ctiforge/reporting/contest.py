@@ -5,25 +5,14 @@ from dataclasses import dataclass
 
 from ctiforge.errors import UsageError
 from ctiforge.evaluation.comparison import compare
-from ctiforge.evaluation.gate import RULES
+from ctiforge.lines.extract import EXTRACT
 from ctiforge.records.comparison import Change
 from ctiforge.records.evaluation import Evaluation
 from ctiforge.reporting.reading import RunFiles
 
-ROLES = {
-    "eval_regex": "regex floor",
-    "eval_base": "base model",
-    "eval_constrained": "base model, constrained",
-    "eval_base_constrained": "base model, constrained",
-    "eval_in_use": "model in use",
-    "eval_as_served": "as served today",
-    "eval_tuned": "new model",
-    "eval_tuned_constrained": "new model, constrained",
-}
-"""Stage to what it evaluates; another one goes by its own name."""
 _IN_USE = ("eval_in_use", "eval_as_served")
-PRIMARY = RULES["extract"].primary
-GUARDRAILS = tuple(RULES["extract"].guardrails)
+PRIMARY = EXTRACT.rules.primary
+GUARDRAILS = tuple(EXTRACT.rules.guardrails)
 
 
 @dataclass(frozen=True)
@@ -88,7 +77,7 @@ def new_stage(run: RunFiles) -> str | None:
 
 
 def _role(stage: str) -> str:
-    return ROLES.get(stage, stage)
+    return EXTRACT.roles.get(stage, stage)
 
 
 def _changes(before: Evaluation, after: Evaluation | None) -> dict[tuple[str, str], Change]:

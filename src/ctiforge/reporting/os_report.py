@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from ctiforge.errors import UsageError
 from ctiforge.evaluation.classifier_comparison import compare_classifiers
-from ctiforge.evaluation.gate import RULES
 from ctiforge.evaluation.statistics import MIN_POSITIVE_ARTICLES
+from ctiforge.lines.os_bert import OS_BERT
 from ctiforge.records.classification import ClassFigures, ClassifierEvaluation, Row
 from ctiforge.records.comparison import ComparedRow, Difference
 from ctiforge.records.evaluation import MetricFigure
@@ -20,7 +20,7 @@ from ctiforge.reporting.run_sections import cost_section, data_section, lineage_
 from ctiforge.reporting.verdict import dressed, judged, no_verdict
 from ctiforge.reporting.view import Block, Cell, Column, Note, Section, Table, Verdict
 
-PRIMARY = RULES["os-bert"].primary
+PRIMARY = OS_BERT.rules.primary
 _IN_USE = "eval_os_in_use"
 _KINDS = {"floor": "floor", "baseline": "baseline", "snippet": "snippet", "model": "model"}
 _AGREEMENT = (

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ctiforge.evaluation.comparison import MARGIN
+from ctiforge.lines.line import MARGIN
 from ctiforge.records.comparison import Verdict
 from ctiforge.records.evaluation import Direction, Unit
 from ctiforge.reporting.view import Mark

@@ -15,7 +15,7 @@ from ctiforge.launcher.backend import Command, Event, Outcome, Progressed
 from ctiforge.launcher.local import LocalBackend
 from ctiforge.launcher.run import StageFailedError
 from ctiforge.launcher.sweep import run_sweep
-from ctiforge.settings import Settings
+from ctiforge.settings import settings_class
 from ctiforge.store.objects import open_store
 from ctiforge.store.runs import load_run
 from tests.integration.launcher import stand_ins
@@ -223,7 +223,7 @@ def in_this_process(sweeping, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(sweeping.folder)
     for name in ("PYTHONPATH", "CONTROL"):
         monkeypatch.setenv(name, sweeping.environment[name])
-    return sweeping, Settings(model="some/base", backend="kubernetes", run_id="wide")
+    return sweeping, settings_class()(model="some/base", backend="kubernetes", run_id="wide")
 
 
 def test_in_a_cluster_several_points_are_under_way_at_a_time(in_this_process) -> None:

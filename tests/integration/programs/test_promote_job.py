@@ -59,8 +59,11 @@ class Place:
         ]  # fmt: skip
         self.test_sets[name] = import_testset(self.store, name, records)
 
-    def train(self, name: str, leaks: str | None = None, line: str = "extract") -> str:
-        """A model whose lineage goes back to a harvest, which holds an article of the test set `leaks`."""
+    def train(self, name: str, leaks: str | None = None, line: str = "extract", left_out: bool | None = None) -> str:
+        """A model whose lineage goes back to a harvest, which holds an article of the test set `leaks`.
+
+        `left_out` says whether that article was left out of the examples; None: nothing says what they are made of.
+        """
         harvest, files = ("harvest_extract", ["records.jsonl"])
         if line == "os-bert":
             harvest, files = "prepare_os", ["train.jsonl", "validation.jsonl"]
@@ -71,9 +74,15 @@ class Place:
         ]
         harvested = self.make(harvest, {}, dict.fromkeys(files, "\n".join(lines)), {})
         inputs = {"data": f"{harvested}/{files[0]}"}
+        if left_out is not None:
+            kept = lines[:-1] if left_out else lines
+            articles = {"articles.jsonl": "\n".join(kept)}
+            inputs = {"data": self.make("format_extract", {"records": inputs["data"]}, articles, {}, version=2)}
         return self.make("train_extract", inputs, {"weights": name}, {"name": name})
 
-    def make(self, stage: str, inputs: dict[str, str], files: dict[str, str], params: dict[str, str]) -> str:
+    def make(
+        self, stage: str, inputs: dict[str, str], files: dict[str, str], params: dict[str, str], version: int = 1
+    ) -> str:
         def work(dirs: StageDirs) -> dict[str, Any]:
             for name, text in files.items():
                 (dirs.out / name).write_text(text)
@@ -81,7 +90,7 @@ class Place:
 
         flags = StageFlags(self.uri)
         params = {**params, **files}
-        result = run_stage(Stage(stage, 1), params=params, inputs=inputs, output=None, flags=flags, work=work)
+        result = run_stage(Stage(stage, version), params=params, inputs=inputs, output=None, flags=flags, work=work)
         assert result.uri
         return result.uri
 
@@ -222,6 +231,13 @@ def test_a_first_version_needs_something_to_beat(place: Place) -> None:
     model = place.train("one")
     refused = place.promote(model, place.evaluate(model, 0.6))
     assert (refused.returncode, "name what its first version must beat with --against" in refused.stderr) == (5, True)
+
+
+@pytest.mark.parametrize("left_out", [True, False])
+def test_a_leak_is_judged_on_what_was_trained_on_and_not_on_what_was_harvested(place: Place, left_out: bool) -> None:
+    model = place.train("one", leaks="set", left_out=left_out)
+    done = place.promote(model, place.evaluate(model, 0.6), f"--against={place.evaluate(None, 0.3)}")
+    assert (done.returncode, "are among those trained on" in done.stderr) == ((0, False) if left_out else (5, True))
 
 
 def test_a_test_set_that_was_trained_on_is_refused(place: Place) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ctiforge.launcher.lines import LINES
+from ctiforge.lines import LINES
 from tests.unit.chart.rendering import CHART, PROGRAMS, Chart
 
 SCRIPT = CHART.parent / "values_table.py"
@@ -166,7 +166,7 @@ def test_the_schema_knows_the_values_and_the_programs() -> None:
 
 def test_the_chart_knows_the_lines() -> None:
     values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
-    assert set(PROGRAMS) == {stage.program for line in LINES.values() for stage in line}
+    assert set(PROGRAMS) == {stage.program for line in LINES.values() for stage in line.stages}
     assert set(values["retrain"]) == set(LINES)
 
 

@@ -5,14 +5,15 @@ import pytest
 
 from ctiforge.errors import GateError, UsageError
 from ctiforge.evaluation.articles import score_article
-from ctiforge.evaluation.gate import RULES, check_same_test_set, decide, rules_of
+from ctiforge.evaluation.gate import check_same_test_set, decide, rules_of
 from ctiforge.evaluation.gate_sides import Scored, scored_extraction
 from ctiforge.evaluation.gate_tables import plain_text
+from ctiforge.lines.extract import EXTRACT
 from ctiforge.records.decision import Check, Decision
 from ctiforge.records.evaluation import Answers, ArticleScore
 from tests.unit.evaluation.cases import case, evaluation, item
 
-RULE = RULES["extract"]
+RULE = EXTRACT.rules
 
 
 def scored(

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from benchmarks.gate_simulation import Pair, coverage, simulate_gate, simulate_guardrail
-from ctiforge.evaluation.gate import LEVEL, RULES
+from ctiforge.evaluation.gate import LEVEL
 from ctiforge.evaluation.gate_sides import GATE_METRICS
 from ctiforge.evaluation.scores import Counts
 from ctiforge.evaluation.statistics import cautious_low, pseudo_values, student_bounds, student_quantile
+from ctiforge.lines.extract import EXTRACT
 from tests.unit.evaluation.cases import case, item, score_article
 
 METRIC = {metric.name: metric for metric in GATE_METRICS}
@@ -33,7 +34,7 @@ GOOD, POOR = counts(1, 0.8), counts(2, 0.5)
 
 @pytest.mark.parametrize("articles", [30, 100])
 def test_no_true_difference_is_rarely_called_better(articles: int) -> None:
-    guardrails = {METRIC["macro_f1"]: RULES["extract"].guardrails["macro_f1"]}
+    guardrails = {METRIC["macro_f1"]: EXTRACT.rules.guardrails["macro_f1"]}
     found = simulate_gate(Pair.of(GOOD, POOR), METRIC["micro_f1"], guardrails, 0.5, articles, TRIALS, seed=3)
     assert found.by_primary.mean() <= 1 - LEVEL + CHANCE
     assert 0 < found.by_gate.sum() <= found.by_primary.sum()
@@ -42,7 +43,7 @@ def test_no_true_difference_is_rarely_called_better(articles: int) -> None:
 @pytest.mark.parametrize("name", ["macro_f1", "zero_false_positives"])
 @pytest.mark.parametrize("articles", [30, 100])
 def test_a_guardrail_rarely_passes_a_loss_of_its_margin_when_whole_articles_are_lost(name: str, articles: int) -> None:
-    margin = RULES["extract"].guardrails[name]
+    margin = EXTRACT.rules.guardrails[name]
     pair = Pair.losing(GOOD)
     share = pair.share_for(METRIC[name], -margin)
     assert share is not None
@@ -53,7 +54,7 @@ def test_a_guardrail_rarely_passes_a_loss_of_its_margin_when_whole_articles_are_
 
 
 def test_the_usual_bound_passes_losses_that_few_articles_have_not_shown_yet() -> None:
-    margin, metric = RULES["extract"].guardrails["macro_f1"], METRIC["macro_f1"]
+    margin, metric = EXTRACT.rules.guardrails["macro_f1"], METRIC["macro_f1"]
     pair = Pair.losing(GOOD)
     found = simulate_guardrail(pair, metric, pair.share_for(metric, -margin) or 0, 30, TRIALS, seed=4)
     assert (found.low > -margin).mean() > 0.1

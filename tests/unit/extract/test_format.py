@@ -71,9 +71,9 @@ def test_what_repeats_a_held_out_article_is_removed_and_listed(article):
     kept, removed = remove_leaks(train, [], test)
     assert [record.id for record in kept] == ["4"]
     assert [(leak["id"], leak["reason"], leak["as"]) for leak in removed] == [
-        ("1", "same URL", "t1"),
-        ("2", "same content", "t2"),
-        ("3", "near duplicate", "t3"),
+        ("1", "the same page", "t1"),
+        ("2", "the same text or nearly", "t2"),
+        ("3", "the same text or nearly", "t3"),
     ]
 
 

@@ -1,7 +1,6 @@
 import pytest
 
 from ctiforge.errors import UsageError
-from ctiforge.launcher.lines import EXTRACT, LINES, OS_BERT, SETTINGS, LineStage
 from ctiforge.launcher.plan import (
     Answer,
     arguments_of,
@@ -13,7 +12,10 @@ from ctiforge.launcher.plan import (
     missing_input,
     stages_of,
 )
-from ctiforge.settings import Settings
+from ctiforge.lines import LINES
+from ctiforge.lines.extract import STAGES as EXTRACT
+from ctiforge.lines.line import LineStage
+from ctiforge.lines.os_bert import STAGES as OS_BERT
 
 HARVEST = LineStage("harvest", "harvest_extract", ("--from-database",))
 TRAIN = LineStage("train", "train_extract", ("--data={harvest}", "--model={model}", "--max-length={max_length}"))
@@ -94,7 +96,7 @@ def test_a_stage_that_cannot_say_is_shown_with_its_reason() -> None:
     assert describe(plan)[0] == "  harvest  cannot be planned yet: no database"
 
 
-@pytest.mark.parametrize("line", LINES.values())
+@pytest.mark.parametrize("line", [each.stages for each in LINES.values()])
 def test_every_line_is_in_order_and_its_names_are_unique(line: tuple[LineStage, ...]) -> None:
     names = [stage.name for stage in line]
     assert len(set(names)) == len(names)
@@ -129,14 +131,8 @@ def test_the_gate_is_given_the_model_in_use_before_the_floor() -> None:
 
 
 def test_no_two_lines_share_a_stage_so_that_one_file_of_settings_serves_them_all() -> None:
-    names = [stage.name for line in LINES.values() for stage in line]
+    names = [stage.name for line in LINES.values() for stage in line.stages]
     assert len(set(names)) == len(names)
-
-
-def test_every_line_names_settings_that_exist() -> None:
-    assert SETTINGS.keys() == LINES.keys()
-    for names in SETTINGS.values():
-        assert {names.model, names.test_set, names.in_use} <= Settings.model_fields.keys()
 
 
 def test_os_bert_is_compared_with_the_one_in_use_where_there_is_one() -> None:

@@ -4,14 +4,14 @@ import pytest
 
 from ctiforge.errors import UsageError
 from ctiforge.launcher.sharing import share_files
-from ctiforge.settings import Settings
+from ctiforge.settings import settings_class
 from ctiforge.store.objects import open_store
 
 
 def test_local_files_are_copied_once_by_content_and_uris_left_alone(tmp_path) -> None:
     store = open_store(str(tmp_path / "store"))
     (tmp_path / "a.json").write_text("[1]")
-    settings = Settings(json_files=(str(tmp_path / "a.json"), "s3://bucket/b.json"))
+    settings = settings_class()(json_files=(str(tmp_path / "a.json"), "s3://bucket/b.json"))
     said: list[str] = []
 
     shared = share_files(settings, store, said.append)
@@ -28,7 +28,7 @@ def test_local_files_are_copied_once_by_content_and_uris_left_alone(tmp_path) ->
 
 def test_what_is_no_file_is_named(tmp_path) -> None:
     with pytest.raises(UsageError, match=r"--json-files nowhere\.json: there is no such file"):
-        share_files(Settings(json_files=("nowhere.json",)), open_store(str(tmp_path)), print)
+        share_files(settings_class()(json_files=("nowhere.json",)), open_store(str(tmp_path)), print)
 
 
 def test_the_applications_prompt_is_copied_too(tmp_path: Path) -> None:
@@ -36,10 +36,10 @@ def test_the_applications_prompt_is_copied_too(tmp_path: Path) -> None:
     prompt.write_text("Extract all.")
     store = open_store(str(tmp_path / "store"))
 
-    shared = share_files(Settings(served_prompt=str(prompt)), store, print)
+    shared = share_files(settings_class()(served_prompt=str(prompt)), store, print)
 
-    assert shared.served_prompt
-    assert Path(shared.served_prompt).read_text() == "Extract all."
-    assert share_files(Settings(), store, print).served_prompt is None
+    assert shared.value("served_prompt")
+    assert Path(shared.value("served_prompt")).read_text() == "Extract all."
+    assert share_files(settings_class()(), store, print).value("served_prompt") is None
     with pytest.raises(UsageError, match=r"served_prompt nowhere\.txt"):
-        share_files(Settings(served_prompt="nowhere.txt"), store, print)
+        share_files(settings_class()(served_prompt="nowhere.txt"), store, print)

@@ -10,12 +10,13 @@ import pytest
 from ctiforge.errors import UsageError
 from ctiforge.launcher.backend import Command, Outcome
 from ctiforge.launcher.kubernetes.manifests import dashed
-from ctiforge.launcher.lines import LINES, SWEEPS, LineStage
 from ctiforge.launcher.logs import saved_logs
 from ctiforge.launcher.sweep import check_points, make_points, read_grid, run_command, run_sweep
 from ctiforge.launcher.sweep_report import NO_PICTURE, make_sweep, markdown, plain_text, write_sweep
+from ctiforge.lines import LINES
+from ctiforge.lines.line import LineStage
 from ctiforge.records.sweep import CHOSEN_ON, Trained
-from ctiforge.settings import Settings
+from ctiforge.settings import settings_class
 from ctiforge.store.objects import open_store
 
 TRAINING = LineStage("train_x", "train_x", ("--data={prepare_x}", "--base-model={model}"), batch=(16, 1))
@@ -79,9 +80,9 @@ def test_what_the_line_sets_itself_is_not_swept(name: str) -> None:
 
 
 def test_every_line_has_a_training_and_ranges_that_may_be_swept() -> None:
-    for name, line in LINES.items():
-        training = next(stage for stage in line if stage.name == SWEEPS[name].training)
-        points = make_points(training, SWEEPS[name].ranges)
+    for line in LINES.values():
+        training = line.stage(line.swept.stage)
+        points = make_points(training, line.swept.ranges)
         check_points(points, training)
         assert len(points) == 6
 
@@ -94,7 +95,7 @@ def test_several_at_a_time_take_a_cluster() -> None:
             raise AssertionError(command)
 
     with pytest.raises(UsageError, match="--parallel needs --backend kubernetes"):
-        run_sweep("extract", [], Settings(), Nowhere(), parallel=2)
+        run_sweep("extract", [], settings_class()(), Nowhere(), parallel=2)
 
 
 def test_the_least_validation_loss_wins_and_what_has_none_comes_last() -> None:

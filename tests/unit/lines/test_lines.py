@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 import typer
 
-from ctiforge.launcher.lines import DEMO_FLAGS, LINES, SETTINGS
-from ctiforge.settings import Settings
+from ctiforge.errors import UsageError
+from ctiforge.lines import LINES, find_line
+from ctiforge.settings import settings_class
 
-STAGES = [stage for line in LINES.values() for stage in line]
+STAGES = [stage for line in LINES.values() for stage in line.stages]
+FIELDS = set(settings_class().model_fields)
+DEMO_FLAGS = {program: flags for line in LINES.values() for program, flags in line.demo_flags.items()}
 
 
 def flags_of(program: str) -> dict[str, Any]:
@@ -36,27 +39,43 @@ def test_a_stage_names_flags_of_its_program_and_its_own_batch(stage) -> None:
 @pytest.mark.parametrize("name", LINES)
 def test_a_place_is_a_setting_or_an_earlier_stage(name: str) -> None:
     earlier: set[str] = set()
-    for stage in LINES[name]:
+    for stage in LINES[name].stages:
         places = {place for argument in stage.arguments for _, place, _, _ in Formatter().parse(argument) if place}
-        assert places <= earlier | set(Settings.model_fields)
-        assert stage.needs is None or stage.needs in Settings.model_fields
+        assert places <= earlier | FIELDS
+        assert stage.needs is None or stage.needs in FIELDS
         assert stage.name not in earlier
         earlier.add(stage.name)
 
 
 @pytest.mark.parametrize("name", LINES)
 def test_a_line_has_settings_of_its_own_and_uses_them(name: str) -> None:
-    own = {SETTINGS[name].model, SETTINGS[name].test_set, SETTINGS[name].in_use}
-    assert SETTINGS[name].eval_in_use in [stage.name for stage in LINES[name] if stage.needs == SETTINGS[name].in_use]
-    assert own <= set(Settings.model_fields)
-    used = {place for stage in LINES[name] for each in stage.arguments for _, place, _, _ in Formatter().parse(each)}
+    line = LINES[name]
+    own = {setting.name for setting in line.settings}
+    assert {line.model, line.test_set, line.in_use} <= own
+    assert line.eval_in_use in [stage.name for stage in line.stages]
+    used = {place for stage in line.stages for each in stage.arguments for _, place, _, _ in Formatter().parse(each)}
     assert own <= used
-    assert not used & {field for other in SETTINGS if other != name for field in vars(SETTINGS[other]).values()}
+    assert not used & {setting.name for other in LINES.values() if other is not line for setting in other.settings}
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_what_a_line_names_besides_is_among_its_stages(name: str) -> None:
+    line = LINES[name]
+    programs = {stage.program for stage in line.stages}
+    assert line.evaluation in programs
+    assert line.trained_on.stage in {stage.name for stage in line.stages}
+    assert set(line.demo_flags) <= programs
+    assert set(line.swept.ranges) <= set(flags_of(line.stage(line.swept.stage).program))
+
+
+def test_a_line_that_is_not_there_is_told_with_those_that_are() -> None:
+    with pytest.raises(UsageError, match="there is no line bread; there is extract, os-bert"):
+        find_line("bread")
 
 
 @pytest.mark.parametrize("name", LINES)
 def test_a_line_ends_with_the_gate_where_that_is_asked_for(name: str) -> None:
-    last = LINES[name][-1]
+    last = LINES[name].stages[-1]
     assert (last.program, last.arguments[0], last.needs, last.live) == ("promote", name, "promote_auto", True)
 
 

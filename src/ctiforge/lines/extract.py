@@ -1,0 +1,233 @@
+"""The line of the Extract Agent."""
+
+from ctiforge.lines.line import MARGIN, GateRules, Line, LineSetting, LineStage, SweptTraining, TrainedOn
+
+STAGES = (
+    LineStage(
+        "harvest_extract",
+        "harvest_extract",
+        ("--from-database={from_database}", "--json-files={json_files}"),
+        reads_database=True,
+        live=True,
+    ),
+    # of the harvest only the records count: another report about the same records trains nothing anew
+    LineStage(
+        "format_extract",
+        "format_extract",
+        (
+            "--input={harvest_extract}/records.jsonl",
+            "--model={model}",
+            "--max-length={max_length}",
+            "--format=messages",
+        ),
+    ),
+    LineStage(
+        "check_data",
+        "check_data",
+        ("--records={harvest_extract}", "--data={format_extract}", "--model={model}"),
+        collect="check.json",
+    ),
+    LineStage(
+        "train_extract",
+        "train_extract",
+        ("--data={format_extract}", "--model={model}", "--max-length={max_length}", "--format=messages"),
+        batch=(4, 4),
+    ),
+    LineStage(
+        "eval_base",
+        "eval_extract",
+        (
+            "--model={model}",
+            "--test-data=testset:{test_set}",
+            "--prepared={format_extract}",
+            "--training-data={harvest_extract}/records.jsonl",
+        ),
+        collect="evaluation.json",
+        batch=(32, None),
+        role="base model",
+    ),
+    LineStage(
+        "eval_base_constrained",
+        "eval_extract",
+        (
+            "--model={model}",
+            "--constrained",
+            "--test-data=testset:{test_set}",
+            "--prepared={format_extract}",
+            "--training-data={harvest_extract}/records.jsonl",
+        ),
+        collect="evaluation.json",
+        batch=(32, None),
+        role="base model, constrained",
+    ),
+    LineStage(
+        "eval_regex",
+        "eval_extract",
+        (
+            "--model=regex",
+            "--test-data=testset:{test_set}",
+            "--training-data={harvest_extract}/records.jsonl",
+        ),
+        collect="evaluation.json",
+        batch=(32, None),
+        role="regex floor",
+    ),
+    LineStage(
+        "eval_in_use",
+        "eval_extract",
+        (
+            "--model={in_use}",
+            "--test-data=testset:{test_set}",
+            "--training-data={harvest_extract}/records.jsonl",
+        ),
+        needs="in_use",
+        collect="evaluation.json",
+        batch=(32, None),
+        role="model in use",
+    ),
+    LineStage(
+        "eval_as_served",
+        "eval_extract",
+        (
+            "--model={served_model}",
+            "--endpoint={served_endpoint}",
+            "--as-served={served_prompt}",
+            "--asked-as={served_asked_as}",
+            "--test-data=testset:{test_set}",
+            "--training-data={harvest_extract}/records.jsonl",
+        ),
+        needs="served_endpoint",
+        live=True,
+        collect="evaluation.json",
+        role="as served today",
+    ),
+    LineStage(
+        "eval_tuned",
+        "eval_extract",
+        (
+            "--model={train_extract}",
+            "--test-data=testset:{test_set}",
+            "--training-data={harvest_extract}/records.jsonl",
+        ),
+        collect="evaluation.json",
+        batch=(32, None),
+        role="new model",
+    ),
+    LineStage(
+        "compare_extract",
+        "compare",
+        (
+            "{eval_regex}",
+            "{eval_base}",
+            "{eval_base_constrained}",
+            "{eval_in_use}",
+            "{eval_as_served}",
+            "{eval_tuned}",
+        ),
+        collect="comparison.md",
+        report="comparison.txt",
+    ),
+    # a first version must beat the model in use, or the rules where there is none
+    LineStage(
+        "promote_extract",
+        "promote",
+        (
+            "extract",
+            "--model={train_extract}",
+            "--evaluation={eval_tuned}",
+            "--against={eval_in_use}",
+            "--against={eval_as_served}",
+            "--against={eval_regex}",
+        ),
+        needs="promote_auto",
+        live=True,
+        collect="decision.json",
+        report="decision.txt",
+    ),
+)
+
+EXTRACT = Line(
+    name="extract",
+    stages=STAGES,
+    settings=(
+        LineSetting(
+            "model",
+            "demo",
+            "The Extract Agent's base model: a Hugging Face name or a folder; `demo` is the small one in this package.",
+            flag="--model",
+            chart="settings.model",
+        ),
+        LineSetting(
+            "test_set",
+            "demo",
+            "The test set that it is evaluated on: `name` (its newest version) or `name@2`.",
+            flag="--test-set",
+            chart="settings.testSet",
+        ),
+        LineSetting(
+            "in_use",
+            None,
+            "The one in use, a folder, an artifact or a hub name: evaluated beside the new one; "
+            "None: the champion, if any.",
+            flag="--in-use",
+            chart="settings.inUse",
+        ),
+        LineSetting(
+            "served_endpoint",
+            None,
+            "An OpenAI-compatible address that serves what the application uses today: evaluated in every run.",
+            chart="settings.served.endpoint",
+        ),
+        LineSetting("served_model", "default", "The model's name there.", chart="settings.served.model"),
+        LineSetting(
+            "served_prompt",
+            None,
+            "A file with the application's own prompt: whole articles are asked about, as they are today.",
+            chart="settings.served.prompt",
+            is_file=True,
+        ),
+        LineSetting(
+            "served_asked_as",
+            None,
+            "Or the trained model whose prompt and windows are used there.",
+            chart="settings.served.askedAs",
+        ),
+    ),
+    model="model",
+    test_set="test_set",
+    in_use="in_use",
+    evaluation="eval_extract",
+    rules=GateRules(
+        "micro_f1",
+        MARGIN,
+        {
+            "macro_f1": MARGIN,
+            # one more false item in ten lists that should be empty: more than that, and analysts stop reading
+            "zero_false_positives": 0.1,
+            # an answer that cannot be read loses its window's items, a value that is not in the article costs trust
+            "json_validity": MARGIN,
+            "grounded": MARGIN,
+        },
+    ),
+    swept=SweptTraining("train_extract", {"learning_rate": ("1e-4", "2e-4", "5e-4"), "epochs": ("1", "3")}),
+    source="harvest_extract",
+    trained_on=TrainedOn(
+        "format_extract", ("articles.jsonl",), since=2, before=TrainedOn("harvest_extract", ("records.jsonl",))
+    ),
+    reads_files=True,
+    demo_flags={
+        "format_extract": {"prompt": "short-v1", "window_tokens": 128},
+        "train_extract": {
+            "qlora": False,
+            "epochs": 4,
+            "batch_size": 16,
+            "gradient_accumulation_steps": 1,
+            "learning_rate": 2e-3,
+            "adam_beta2": 0.95,
+            "eval_steps": 400,
+            "save_steps": 400,
+        },
+        "eval_extract": {"batch_size": 64},
+    },
+    demo_max_length=304,
+)

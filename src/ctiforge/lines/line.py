@@ -1,0 +1,127 @@
+"""What a line is: its stages, settings, gate and sweep, all in one object; nothing of what it names is imported.
+
+An argument's `{place}` is filled with a setting, or with the artifact of an earlier stage; an
+argument whose setting has no value is left out, one whose setting is true is a bare flag, and one
+whose setting is a list is given once for each of its values.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+MARGIN = 0.05
+"""A difference of a share that matters: what a comparison must be able to show, and what a gate lets pass at most."""
+
+
+@dataclass(frozen=True)
+class LineStage:
+    """One stage of a line."""
+
+    name: str
+    """Unique in its line; what people see."""
+    program: str
+    """The module of `ctiforge.programs`."""
+    arguments: tuple[str, ...] = ()
+    needs: str | None = None
+    """The setting without which the line has no such stage."""
+    reads_database: bool = False
+    """Gets DATABASE_URL."""
+    live: bool = False
+    """Always runs: what it will find, in a database or the registry of models, nobody knows before."""
+    collect: str | None = None
+    """The file of its artifact that is copied to the outputs folder for people."""
+    report: str | None = None
+    """The text of its artifact that is printed when the run is done."""
+    batch: tuple[int, int | None] | None = None
+    """The program's own --batch-size and --gradient-accumulation-steps, where a smaller one saves memory."""
+    role: str | None = None
+    """What a report calls the model that the stage evaluates."""
+
+
+@dataclass(frozen=True)
+class LineSetting:
+    """A setting of one line: `name` in `ctiforge.toml`, `CTIFORGE_<NAME>` in the environment."""
+
+    name: str
+    default: str | None
+    text: str
+    """What it is, for the reference."""
+    flag: str | None = None
+    """The flag of `ctiforge run` that sets it."""
+    chart: str | None = None
+    """The chart's value that sets it."""
+    is_file: bool = False
+    """Names a file of this machine, of which a cluster gets a copy."""
+
+
+@dataclass(frozen=True)
+class GateRules:
+    """What the gate asks of a line's model; margins are losses that it lets pass, in the figure's own unit."""
+
+    primary: str
+    margin: float
+    """Of the primary figure, for a model that is accepted as equivalent."""
+    guardrails: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class SweptTraining:
+    """What a sweep of a line trains."""
+
+    stage: str
+    """The stage that is run for every point; the stages before it are its data."""
+    ranges: Mapping[str, tuple[str, ...]]
+    """What is tried of which flags where nobody says: the guide's ranges."""
+
+
+@dataclass(frozen=True)
+class TrainedOn:
+    """Which stage leaves the articles that a line's models were trained on."""
+
+    stage: str
+    files: tuple[str, ...]
+    since: int = 1
+    """The stage's version from which on it leaves them."""
+    before: "TrainedOn | None" = None
+    """What is the closest to them in the artifacts of older versions."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line: everything that the launcher, the gate and the report need to know of it."""
+
+    name: str
+    stages: tuple[LineStage, ...]
+    settings: tuple[LineSetting, ...]
+    model: str
+    """The setting that names the base model."""
+    test_set: str
+    """The setting that names the test set."""
+    in_use: str
+    """The setting that names the model in use; where it is not set, the registry's champion is."""
+    evaluation: str
+    """The program that evaluates its models."""
+    rules: GateRules
+    swept: SweptTraining
+    source: str
+    """The stage where its articles come in."""
+    trained_on: TrainedOn
+    reads_files: bool = False
+    """Whether it can do without a database, with files alone."""
+    demo_flags: Mapping[str, Mapping[str, str | int | float | bool]] = field(default_factory=dict)
+    """Flags by program while the model is the small one of this package; settings of `stages` go before them."""
+    demo_max_length: int | None = None
+    """What `max_length` is while the model is the small one of this package and nobody set it."""
+
+    @property
+    def eval_in_use(self) -> str:
+        """The stage that evaluates the model in use."""
+        return next(stage.name for stage in self.stages if stage.needs == self.in_use)
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """Stage to what it evaluates, in a report's words."""
+        return {stage.name: stage.role for stage in self.stages if stage.role}
+
+    def stage(self, name: str) -> LineStage:
+        """Give the stage of this name. Raises StopIteration where there is none."""
+        return next(stage for stage in self.stages if stage.name == name)
