@@ -42,6 +42,11 @@ class ParityReport(Record):
     f1: float | None
     source_f1: float | None
 
+    @property
+    def difference(self) -> float | None:
+        """Of micro-F1: exported minus source."""
+        return None if self.f1 is None or self.source_f1 is None else self.f1 - self.source_f1
+
 
 class ExportReport(File):
     """Everything about one export."""
