@@ -12,8 +12,7 @@ from ctiforge.pod.entry import run_program
 from ctiforge.programs.flags import ExpectFlag, PlanFlag, StoreFlag
 
 if TYPE_CHECKING:
-    from ctiforge.records.exported import ParityReport
-    from ctiforge.release.quantise import FileType
+    from ctiforge.records.exported import FileType, ParityReport
     from ctiforge.store.stages import StageDirs
 
 ARTICLES = 60

@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ctiforge.records.exported import ParityReport
-from ctiforge.release.quantise import FileType
+from ctiforge.records.exported import FileType, ParityReport
 
 IDENTICAL: dict[FileType, float] = {"f32": 0.999, "f16": 0.99}
 """Share of windows whose raw answers must be the same text; nothing of the kind is asked of rounded weights.
