@@ -236,6 +236,9 @@ bench-report: install #+ Size of a run's report, and how long Chromium takes to 
 bench-help: install #+ How long every --help takes
 	$(BIN)/python benchmarks/bench_help.py $(ARGS)
 
+bench-wheel: install #+ Size of the wheel, and seconds from its installation to a first --help
+	$(BIN)/python benchmarks/bench_wheel.py $(ARGS)
+
 demo-base: install #+ Make the demo's base model anew (hours; it is shipped ready)
 	$(BIN)/python -m ctiforge.demo.making.pretrain $(ARGS)
 
