@@ -15,8 +15,8 @@ from pydantic import BaseModel, ValidationError, create_model
 from ctiforge.errors import DataError
 from ctiforge.records.base import File, Record, SchemaError, Upgrade, kind_of, number_of, read_lines
 from ctiforge.records.training import CurvePoint, Training
+from tests.kinds import kinds
 from tests.making import training
-from tests.unit.records.kinds import kinds
 
 SOURCE = "s3://bucket/note.json"
 
