@@ -173,7 +173,7 @@ def sign(metric: Metric) -> int:
 
 def _used(counts: Counts) -> Columns:
     """The columns that the gate's figures are made of."""
-    of_items = tuple(f"{prefix}." for prefix in ("all", *(f"type:{type}" for type in counts.types)))
+    of_items = tuple(f"{prefix}." for prefix in ("all", *(f"type:{type_}" for type_ in counts.types)))
     return with_shares(
         {name: each for name, each in counts.columns.items() if name in _USED or name.startswith(of_items)}
     )

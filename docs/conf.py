@@ -13,7 +13,7 @@ from from_code import file_kinds, json_schema
 
 project = "ctiforge"
 author = "the ctiforge authors"
-copyright = "the ctiforge authors"
+project_copyright = "the ctiforge authors"
 version = release = __version__
 extensions = ["myst_parser"]
 myst_enable_extensions = ["colon_fence", "deflist"]

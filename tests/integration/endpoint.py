@@ -207,7 +207,7 @@ class _Handler(BaseHTTPRequestHandler):
         while not self.server.endpoint.ended.wait(0.02):
             self.wfile.write(b" ")
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *args: object) -> None:
         """Quiet."""
 
 

@@ -1,7 +1,6 @@
 """However a run of pytest ends, no server outlives it."""
 
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -11,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.ending import MARK, alive, wait_until_gone
+
 ROOT = Path(__file__).parents[2]
-MARK = "CTIFORGE_TEST_MARK"
-GONE_WITHIN_S = 30
 TESTS = """
 import os, signal
 import pytest
@@ -83,24 +82,3 @@ def test_a_worker_that_is_killed_leaves_no_server(start: Start) -> None:
 
     os.kill(worker, signal.SIGKILL)
     wait_until_gone()
-
-
-def alive() -> dict[int, tuple[str, int]]:
-    """Program and a handle of every process that the test has started, itself or through others."""
-    mark = f"{MARK}={os.environ[MARK]}".encode()
-    found = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        pid = int(folder.name)
-        try:
-            if mark in (folder / "environ").read_bytes().split(b"\0"):
-                found[pid] = ((folder / "comm").read_text().strip(), os.pidfd_open(pid))
-        except OSError:
-            continue
-    return found
-
-
-def wait_until_gone() -> None:
-    """Wait for the end of each; the kernel says when."""
-    for pid, (program, handle) in alive().items():
-        ended, _, _ = select.select([handle], [], [], GONE_WITHIN_S)
-        assert ended, f"{program} ({pid}) still runs"

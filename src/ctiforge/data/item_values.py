@@ -5,6 +5,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ctiforge.observables.values import lineage_names
+from ctiforge.records.observable import ARROW, PLATFORMS
+
 _TYPE_ALIASES = {
     "cmdline": ("command", "commands", "command_line", "command_lines", "cmdlines", "cmdline_items", "process_cmdline"),
     "registry": ("registry_artifact", "registry_artifacts", "registry_key", "registry_keys", "registry_items"),
@@ -32,15 +35,7 @@ _HIVES = ("registry_hive", "hive")
 _KEYS = ("registry_key_path", "key_path", "registry_key", "key", "path")
 _VALUE_NAMES = ("registry_value_name", "value_name")
 _HIVE_PREFIX = re.compile(r"(?i)^(hk[a-z]{1,4}|hkey_[a-z_]+|registry)(:?\\|$)")
-_ARROW = re.compile(r"\s*(?:->|=>|→|➜|⇒|-->)\s*")
-_PLATFORMS = {
-    "windows": "Windows",
-    "linux": "Linux",
-    "macos": "MacOS",
-    "mac": "MacOS",
-    "osx": "MacOS",
-    "mac os": "MacOS",
-}
+_PLATFORMS = {name.lower(): name for name in PLATFORMS} | dict.fromkeys(("mac", "osx", "mac os"), "MacOS")
 
 
 def canonical_type(name: str) -> str:
@@ -78,7 +73,7 @@ def _from_object(type_: str, item: Mapping[str, Any]) -> str | None:
     if type_ == "process_lineage":
         parent, child = _first(item, _PARENTS), _first(item, _CHILDREN)
         if parent and child:
-            return f"{parent} -> {child}"
+            return parent + ARROW + child
     if type_ == "registry":
         joined = _registry(item)
         if joined:
@@ -106,7 +101,7 @@ def _registry(item: Mapping[str, Any]) -> str | None:
 
 def _tidy(type_: str, value: str | None) -> str | None:
     if value and type_ == "process_lineage":
-        return " -> ".join(part for part in _ARROW.split(value) if part) or None
+        return ARROW.join(lineage_names(value)) or None
     return value
 
 

@@ -79,11 +79,11 @@ class DuplicateIndex:
         for file in (self._signatures, *self._columns):
             file.close()
 
-    def add(self, folded: bytes, hash: str, url: str | None) -> int:
+    def add(self, folded: bytes, shingle_hash: str, url: str | None) -> int:
         """Add a folded text, its hash and its URL; returns the row's number, counted from 0."""
         url_hash = hashlib.sha256(canonical_url(url).encode("utf-8", "replace")).hexdigest() if url else "0"
         self._pending.append(_shingles(folded))
-        self._pending_keys.append((int(hash[:16], 16), int(url_hash[:16], 16)))
+        self._pending_keys.append((int(shingle_hash[:16], 16), int(url_hash[:16], 16)))
         if len(self._pending) >= _BATCH:
             self._flush()
         self.rows += 1

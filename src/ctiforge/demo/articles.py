@@ -7,9 +7,7 @@ import hashlib
 import random
 from dataclasses import dataclass
 
-from ctiforge.demo.held_out_styles import HELD_OUT
-from ctiforge.demo.seen_styles import BENIGN_COMMANDS, SEEN
-from ctiforge.demo.style import Style
+from ctiforge.demo.sentences import Style, extract_texts
 from ctiforge.demo.values import DemoItem, Names, make_item
 from ctiforge.records.article import ArticleRecord
 
@@ -48,11 +46,12 @@ def make_corpus(seed: int, sizes: DemoSizes | None = None) -> DemoCorpus:
     """The corpus of a seed, always the same."""
     sizes = sizes or DemoSizes()
     writer = _Writer(random.Random(seed))
-    training = [writer.article(SEEN[i % len(SEEN)], "seen", long=False) for i in range(sizes.training)]
-    training += [writer.article(SEEN[i % len(SEEN)], "seen", long=True) for i in range(sizes.training_long)]
-    test = [writer.article(SEEN[i % len(SEEN)], "seen", long=False) for i in range(sizes.test_seen)]
-    test += [writer.article(HELD_OUT[i % len(HELD_OUT)], "unseen", long=False) for i in range(sizes.test_unseen)]
-    test += [writer.article(SEEN[i % len(SEEN)], "seen", long=True) for i in range(sizes.test_long)]
+    seen, held_out = extract_texts().seen, extract_texts().held_out
+    training = [writer.article(seen[i % len(seen)], "seen", long=False) for i in range(sizes.training)]
+    training += [writer.article(seen[i % len(seen)], "seen", long=True) for i in range(sizes.training_long)]
+    test = [writer.article(seen[i % len(seen)], "seen", long=False) for i in range(sizes.test_seen)]
+    test += [writer.article(held_out[i % len(held_out)], "unseen", long=False) for i in range(sizes.test_unseen)]
+    test += [writer.article(seen[i % len(seen)], "seen", long=True) for i in range(sizes.test_long)]
     return DemoCorpus(tuple(training), tuple(test))
 
 
@@ -135,7 +134,7 @@ class _Writer:
         )
 
     def _fill(self, text: str, actor: str) -> str:
-        benign, domain = self.rng.choice(BENIGN_COMMANDS), ""
+        benign, domain = self.rng.choice(extract_texts().benign_commands), ""
         if "{d}" in text:
             domain = self.names.domain()
         filled = text.replace("{N}", actor).replace("{b}", benign).replace("{d}", domain)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ctiforge.records.article import ArticleRecord
-from ctiforge.records.observable import Observable
+from ctiforge.records.observable import ARROW, Observable
 
 GENERATIONS = ("G1", "G2", "G3", "G4", "G5")
 
@@ -122,8 +122,8 @@ def _g4_item(o: Observable) -> Any:
         return {key: o.value, "startup_mode": "auto"}
     if o.type == "scheduled_tasks":
         return {"task_name": o.value, "trigger": "unknown"}
-    if o.type == "process_lineage" and " -> " in o.value:
-        parent, _, child = o.value.partition(" -> ")
+    if o.type == "process_lineage" and ARROW in o.value:
+        parent, _, child = o.value.partition(ARROW)
         return {"parent_image": parent, "child_image": child}
     if o.type == "hunt_queries":
         return {"query": o.value, "type": "unknown"}

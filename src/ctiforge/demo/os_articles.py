@@ -12,8 +12,7 @@ from itertools import accumulate
 
 from ctiforge.data.identity import content_hash, fold
 from ctiforge.demo.articles import ANNOTATOR
-from ctiforge.demo.os_phrases import KINDS, SEEN_CUES, SEEN_FRAMES, SPOKEN, UNSEEN_CUES, UNSEEN_FRAMES, Cues
-from ctiforge.demo.os_prose import COMPOSED, SEEN_PROSE, SLOTS, UNSEEN_PROSE, Prose
+from ctiforge.demo.sentences import KINDS, Cues, Prose, os_phrases, os_prose
 from ctiforge.demo.values import Names
 from ctiforge.records.article import OS_LABELS, ArticleRecord, OsLabel
 
@@ -81,7 +80,7 @@ class _Writer:
     def article(self, label: OsLabel, turn: int, *, seen: bool) -> ArticleRecord:
         """One article; `turn` decides what must come equally often: length, late evidence, distance."""
         self.number += 1
-        prose, group = (SEEN_PROSE if seen else UNSEEN_PROSE), self.names.camel()
+        prose, group = (os_prose().seen_prose if seen else os_prose().unseen_prose), self.names.camel()
         long = turn % 2 == 0
         late = long and turn // 2 % 5 < 2 and label != "Unknown"
         evidence = self._evidence(label, prose, group, turn, seen=seen)
@@ -126,15 +125,15 @@ class _Writer:
             ]
         told = [cue for cues in shown for cue in cues]
         if self.rng.random() < _SHARE_NAMED_TOGETHER:
-            named = " and ".join(SPOKEN[system] for system in systems)
+            named = " and ".join(os_phrases().spoken[system] for system in systems)
             told.append(self._fill(self.rng.choice(prose.together).replace("{systems}", named), group))
         place = self.rng.random()
         return [_Placed(cue, place) for cue in told]
 
     def _cues(self, system: str, count: int, *, seen: bool) -> list[str]:
         """So many different cues of a system in their frames, every kind before one comes again."""
-        cues: Cues = (SEEN_CUES if seen else UNSEEN_CUES)[system]
-        frames = SEEN_FRAMES if seen else UNSEEN_FRAMES
+        cues: Cues = (os_phrases().seen_cues if seen else os_phrases().unseen_cues)[system]
+        frames = os_phrases().seen_frames if seen else os_phrases().unseen_frames
         kinds = self.rng.sample(KINDS, len(KINDS)) + self.rng.sample(KINDS, len(KINDS))
         chosen: dict[str, str] = {}
         for kind in kinds[:count]:
@@ -146,12 +145,12 @@ class _Writer:
         opening = self._fill(self.rng.choice(prose.openings).replace("{N}", group), group)
         closing = self._fill(self.rng.choice(prose.closings), group)
         sentences = self._distractors(label, prose, group, at_most=2 + characters // 1_500)
-        pool = list(dict.fromkeys(SEEN_PROSE.filler + prose.filler))
+        pool = list(dict.fromkeys(os_prose().seen_prose.filler + prose.filler))
         self.rng.shuffle(pool)
         left = characters - sum(len(each) + 1 for each in (opening, closing, *sentences))
         while left > 0:
             composed = self.rng.random() < _SHARE_COMPOSED
-            template = " ".join(map(self.rng.choice, COMPOSED)) + "." if composed else pool.pop()
+            template = " ".join(map(self.rng.choice, os_prose().composed)) + "." if composed else pool.pop()
             sentences.append(self._fill(template, group))
             left -= len(sentences[-1]) + 1
         self.rng.shuffle(sentences)
@@ -159,8 +158,8 @@ class _Writer:
 
     def _distractors(self, label: OsLabel, prose: Prose, group: str, at_most: int) -> list[str]:
         chosen = self.rng.sample(prose.distractors, self.rng.randint(2 if label == "Unknown" else 1, at_most))
-        if label in SPOKEN and self.rng.random() < _SHARE_WITH_PAST:
-            other = self.rng.choice([spoken for system, spoken in SPOKEN.items() if system != label])
+        if label in os_phrases().spoken and self.rng.random() < _SHARE_WITH_PAST:
+            other = self.rng.choice([spoken for system, spoken in os_phrases().spoken.items() if system != label])
             chosen.append(self.rng.choice(prose.past).replace("{other}", other))
         return [self._fill(each, group) for each in chosen]
 
@@ -178,7 +177,7 @@ class _Writer:
 
     def _fill(self, text: str, group: str) -> str:
         """The text with every slot filled: the group's own name or new ones, numbers, and words of the lists."""
-        for slot, words in SLOTS.items():
+        for slot, words in os_prose().slots.items():
             while f"{{{slot}}}" in text:
                 text = text.replace(f"{{{slot}}}", self.rng.choice(words), 1)
         while "{k}" in text:

@@ -5,7 +5,7 @@ import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ctiforge.records.observable import Observable
+from ctiforge.records.observable import ARROW, Observable
 
 _ONSETS = [
     "b",
@@ -159,7 +159,7 @@ def _lineage(names: Names) -> DemoItem:
     parent, child = names.rng.choice(_PARENTS), f"{names.lower()}.exe"
     if names.rng.random() < 0.3:
         parent = f"{names.lower()}.exe"
-    observable = Observable(type="process_lineage", value=f"{parent} -> {child}", platform="Windows")
+    observable = Observable(type="process_lineage", value=parent + ARROW + child, platform="Windows")
     return DemoItem(observable, parent, child)
 
 

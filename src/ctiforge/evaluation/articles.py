@@ -46,7 +46,7 @@ def score_article(case: ArticleCase, trained_on: frozenset[tuple[str, str]] | No
         title=case.title,
         url=case.url,
         tags=case.tags,
-        counts={type: _count([item for item in items if item.type == type]) for type in labelled},
+        counts={type_: _count([item for item in items if item.type == type_]) for type_ in labelled},
         items=items,
         expected_observables=len(expected),
         predicted_observables=len(predicted),
@@ -60,16 +60,16 @@ def training_keys(observables: Sequence[Observable]) -> frozenset[tuple[str, str
     return frozenset((item.type, normalise(item.type, item.value)) for item in observables)
 
 
-def ground(locator: Locator, type: str, value: str) -> Grounding:
+def ground(locator: Locator, type_: str, value: str) -> Grounding:
     """Whether a value stands in the article; if not, whether it was altered from something that does.
 
     A value that cannot be located is altered where at least `ALTERED_FROM` of its five-character pieces
     (white space, case and spelling variants folded) stand in the article, of a lineage where at least one
     of the two names does; anything else is invented.
     """
-    if locator.locate(type, value):
+    if locator.locate(type_, value):
         return "located"
-    return "altered" if locator.share_standing(type, value) >= ALTERED_FROM else "invented"
+    return "altered" if locator.share_standing(type_, value) >= ALTERED_FROM else "invented"
 
 
 _OBFUSCATION = re.compile(

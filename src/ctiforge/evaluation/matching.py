@@ -37,8 +37,8 @@ def match(expected: Sequence[Observable], predicted: Sequence[Observable]) -> li
     `overlap` first, down to `PARTIAL_FROM`. In order of what was expected, then what is wrong.
     """
     wanted, given = _by_key(expected), _by_key(predicted)
-    found_or_missed = [_pair(type, key, items, given.get((type, key), [])) for (type, key), items in wanted.items()]
-    wrong = [_pair(type, key, [], items) for (type, key), items in given.items() if (type, key) not in wanted]
+    found_or_missed = [_pair(type_, key, items, given.get((type_, key), [])) for (type_, key), items in wanted.items()]
+    wrong = [_pair(type_, key, [], items) for (type_, key), items in given.items() if (type_, key) not in wanted]
     partners = _partners([each for each in found_or_missed if not each.predicted], wrong)
     return [_with_partner(each, partners) for each in found_or_missed + wrong]
 
@@ -55,12 +55,12 @@ def _by_key(observables: Sequence[Observable]) -> dict[tuple[str, str], list[Obs
     return groups
 
 
-def _pair(type: str, key: str, expected: list[Observable], predicted: list[Observable]) -> Match:
+def _pair(type_: str, key: str, expected: list[Observable], predicted: list[Observable]) -> Match:
     for one in expected:
         for other in predicted:
-            if strict(type, one.value) == strict(type, other.value):
-                return Match(type, key, one, other, exact=True)
-    return Match(type, key, next(iter(expected), None), next(iter(predicted), None))
+            if strict(type_, one.value) == strict(type_, other.value):
+                return Match(type_, key, one, other, exact=True)
+    return Match(type_, key, next(iter(expected), None), next(iter(predicted), None))
 
 
 def _partners(missed: Sequence[Match], wrong: Sequence[Match]) -> Mapping[tuple[str, str, bool], Observable]:

@@ -59,7 +59,7 @@ def row_specs(articles: Sequence[ArticleScore], counts: Counts) -> list[RowSpec]
     """The rows of a quality table: all, each type, unseen and obfuscated values, each tag."""
     everything = np.ones(len(articles))
     specs = [RowSpec("all", "overall", "all", everything)]
-    specs += [RowSpec(type, "type", f"type:{type}", everything) for type in counts.types]
+    specs += [RowSpec(type_, "type", f"type:{type_}", everything) for type_ in counts.types]
     if any(item.unseen is not None for article in articles for item in article.items):
         specs.append(RowSpec("values not in training", "values", "unseen", everything))
     specs.append(RowSpec("obfuscated values", "values", "obfuscated", everything))

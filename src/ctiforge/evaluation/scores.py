@@ -25,10 +25,10 @@ class Counts:
     @classmethod
     def of(cls, articles: Sequence[ArticleScore]) -> "Counts":
         """The counts of `articles`, in their order."""
-        labelled = sorted({type for article in articles for type in article.counts})
+        labelled = sorted({type_ for article in articles for type_ in article.counts})
         rows = [_row(article, labelled) for article in articles]
         columns = {name: np.array([row[name] for row in rows], dtype=np.float64) for name in rows[0]} if rows else {}
-        positive = tuple(type for type in labelled if columns[f"type:{type}.expected"].sum() > 0)
+        positive = tuple(type_ for type_ in labelled if columns[f"type:{type_}.expected"].sum() > 0)
         return cls(columns, positive, len(articles))
 
     def sums(self, drawn: Floats) -> "Sums":
@@ -99,7 +99,7 @@ def f1_of(prefix: str, found: str = "found") -> Formula:
 
 def macro_f1(sums: Sums) -> Floats:
     """The mean of the types' F1, over types with anything expected (Manning et al. 2008, section 13.6)."""
-    each = [f1_of(f"type:{type}")(sums) for type in sums.types]
+    each = [f1_of(f"type:{type_}")(sums) for type_ in sums.types]
     if not each:
         return np.full(sums["articles"].shape, np.nan)
     stacked = np.array(each)
@@ -229,8 +229,8 @@ def _row(article: ArticleScore, labelled: Sequence[str]) -> dict[str, float]:
     row |= _items("all", items)
     row |= _items("unseen", [item for item in items if item.unseen])
     row |= _items("obfuscated", [item for item in items if item.obfuscated])
-    for type in labelled:
-        row |= _items(f"type:{type}", [item for item in items if item.type == type])
+    for type_ in labelled:
+        row |= _items(f"type:{type_}", [item for item in items if item.type == type_])
     zero = [counts for counts in article.counts.values() if not counts.expected]
     row |= {
         "pairs": len(article.counts),

@@ -89,9 +89,9 @@ def article_view(article: ArticleScore) -> RenderableType:
         parts.append(Text(article.url))
     if article.error:
         parts.append(Text(f"failed: {article.error}", style="red"))
-    for type, counts in article.counts.items():
-        title = f"{type}: {counts.found} found, {counts.missed} missed, {counts.wrong} wrong"
-        parts.append(_side_by_side(title, [item for item in article.items if item.type == type]))
+    for type_, counts in article.counts.items():
+        title = f"{type_}: {counts.found} found, {counts.missed} missed, {counts.wrong} wrong"
+        parts.append(_side_by_side(title, [item for item in article.items if item.type == type_]))
     return Group(*parts)
 
 

@@ -8,9 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ctiforge.records.observable import Observable
+from ctiforge.records.observable import PLATFORMS, Observable
 
-PLATFORMS = ("Windows", "Linux", "MacOS")
 MOST_ITEMS = 64
 """Items of one answer at most, where an answer's form is enforced."""
 _LIST_START = re.compile(r'"observables"\s*:\s*\[')

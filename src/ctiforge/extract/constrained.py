@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from ctiforge.extract.answers import PLATFORMS, answer_schema
+from ctiforge.extract.answers import answer_schema
+from ctiforge.records.observable import PLATFORMS
 
 # What ends an answer from within a value, after it, between two items, and after the last: a state of the answer
 # is told by the first that may follow there.

@@ -1,9 +1,8 @@
-"""An OpenAI-compatible endpoint: what is asked of it, and what its refusals mean.
+"""An OpenAI-compatible endpoint that serves a model: what is asked of it, and what comes of a refusal.
 
 LM Studio, vLLM and llama.cpp's server all answer `GET models`, `POST chat/completions` and `POST completions`.
 """
 
-import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,13 +11,9 @@ from typing import Any
 
 import openai
 
-from ctiforge.errors import CannotGoOnError, UsageError
-from ctiforge.settings import API_KEY, read_api_key
-
-RETRIES = 3
-"""Of one request, with the library's growing pauses or the endpoint's own Retry-After."""
-UNREACHED = 5
-"""Requests in a row that nobody answered: then nobody is there."""
+from ctiforge.endpoints import RETRIES, UNREACHED, check_address, meaning_of, names_quota, own_words, unreached_words
+from ctiforge.errors import CannotGoOnError, CtiforgeError, UsageError
+from ctiforge.settings import read_api_key
 
 
 @dataclass(frozen=True)
@@ -45,6 +40,14 @@ class RefusedError(Exception):
     """The endpoint did not answer this request; others may fare better."""
 
 
+class _OverError(openai.OpenAIError):
+    """Nothing more is to be asked; the library passes its own kind of error on without a retry."""
+
+    def __init__(self, mended: CtiforgeError) -> None:
+        super().__init__(str(mended))
+        self.mended = mended
+
+
 class Client:
     """Asks one endpoint; its key, where it needs one, is in OPENAI_API_KEY.
 
@@ -52,12 +55,16 @@ class Client:
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
-        if not re.match(r"https?://[^/]", endpoint.url):
-            raise UsageError(f"{endpoint.url!r} is no endpoint: give its address, like http://localhost:1234/v1")
+        check_address(endpoint.url)
         self.endpoint = endpoint
         self._key = read_api_key(needed=False)
         self._client = openai.OpenAI(
-            api_key=self._key, base_url=endpoint.url, timeout=endpoint.timeout_s, max_retries=RETRIES
+            api_key=self._key,
+            base_url=endpoint.url,
+            timeout=endpoint.timeout_s,
+            max_retries=RETRIES,
+            # the library would ask again: this sees every answer
+            http_client=openai.DefaultHttpxClient(event_hooks={"response": [self._end_where_quota_is_over]}),
         )
         self._lock = threading.Lock()
         self._unreached = 0
@@ -102,8 +109,10 @@ class Client:
             timed_out = isinstance(error, openai.APITimeoutError)
             why = f"no answer in {self.endpoint.timeout_s:g} s" if timed_out else f"no connection ({error.__cause__})"
             raise self._missed(why) from None
+        except _OverError as over:
+            raise over.mended from None
         except (openai.OpenAIError, ValueError) as error:
-            raise RefusedError(f"the answer is no completion: {self._said(error)}") from None
+            raise RefusedError(f"the answer is no completion: {own_words(error, self._key)}") from None
 
     @contextmanager
     def _refusals_end_it(self) -> Iterator[None]:
@@ -113,34 +122,25 @@ class Client:
             raise CannotGoOnError(f"{self.endpoint.url}: {error}; is the server up?") from None
 
     def _status_error(self, error: openai.APIStatusError) -> Exception:
-        status = error.status_code
-        if status in (401, 403):
-            return UsageError(f"{self.endpoint.url}: the key is refused ({status}): check {API_KEY}")
-        if status == 404:
-            return UsageError(
-                f"{self.endpoint.url}: model {self.endpoint.model!r} or the address is not known there (404): "
-                "the address usually ends in /v1"
-            )
-        if status == 402:
-            return CannotGoOnError(f"{self.endpoint.url}: the account's limit is over (402): raise it")
-        if status == 429 or status >= 500:
-            return self._missed(f"{status}: {self._said(error)}")
-        return RefusedError(f"{status}: {self._said(error)}")
+        meaning = meaning_of(error.status_code, own_words(error, self._key), model=self.endpoint.model)
+        if meaning.ends:
+            return meaning.ends(f"{self.endpoint.url}: {meaning.words}")
+        return self._missed(meaning.words) if meaning.may_pass else RefusedError(meaning.words)
+
+    def _end_where_quota_is_over(self, response: Any) -> None:
+        if response.status_code != 429:
+            return
+        if names_quota(response.status_code, response.read()):
+            meaning = meaning_of(429, "", model=self.endpoint.model, is_quota_over=True)
+            raise _OverError(CannotGoOnError(f"{self.endpoint.url}: {meaning.words}"))
 
     def _missed(self, why: str) -> Exception:
         with self._lock:
             self._unreached += 1
             over = self._unreached >= UNREACHED
         if over:
-            return CannotGoOnError(f"{self.endpoint.url}: {why}, {UNREACHED} times in a row; check the server")
+            return CannotGoOnError(f"{self.endpoint.url}: {unreached_words(why)}")
         return RefusedError(why)
-
-    def _said(self, error: Exception) -> str:
-        """The endpoint's own words on one line, without the key."""
-        body = getattr(error, "body", None)
-        message = body.get("message") if isinstance(body, dict) else None
-        words = " ".join(str(message or getattr(error, "message", error)).split())
-        return words.replace(self._key, "***")[:200]
 
 
 def connect(endpoint: Endpoint) -> Client:

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from ctiforge.extract.extraction import Extraction, Source
 from ctiforge.observables.values import normalise
-from ctiforge.records.observable import TYPES, Observable
+from ctiforge.records.observable import ARROW, TYPES, Observable
 
 NAME = "regex"
 _LONGEST_COMMAND = 1500
@@ -27,9 +27,9 @@ class RegexFloor:
         started = time.monotonic()
         asked = tuple(types) if types else TYPES
         found: list[tuple[int, Observable]] = []
-        for type in asked:
-            for start, value in _FINDERS[type](text) if type in _FINDERS else ():
-                found.append((start, Observable(type=type, value=value, platform=_platform(type, value))))
+        for type_ in asked:
+            for start, value in _FINDERS[type_](text) if type_ in _FINDERS else ():
+                found.append((start, Observable(type=type_, value=value, platform=_platform(type_, value))))
         found.sort(key=lambda each: each[0])
         merged: dict[tuple[str, str], Observable] = {}
         for _, item in found:
@@ -221,13 +221,13 @@ _ARROWS = re.compile(r"(?<![\w.-])[\w.-]{1,60}\.exe(?:\s*(?:→|-*>|=+>|⟶)\s*[
 def _lineages(text: str) -> _Found:
     for pattern in (_DOWN, _PARENT_OF, _PARENT_CHILD):
         for match in pattern.finditer(text):
-            yield match.start(), f"{match[1]} -> {match[2]}"
+            yield match.start(), match[1] + ARROW + match[2]
     for match in _UP.finditer(text):
-        yield match.start(), f"{match[2]} -> {match[1]}"
+        yield match.start(), match[2] + ARROW + match[1]
     for match in _ARROWS.finditer(text):
         names = re.findall(r"[\w.-]+\.exe", match[0], re.IGNORECASE)
         for parent, child in pairwise(names):
-            yield match.start(), f"{parent} -> {child}"
+            yield match.start(), parent + ARROW + child
 
 
 # --- hunt queries and network indicators -------------------------------------------------------
@@ -290,8 +290,8 @@ _LINUX = re.compile(
 )
 
 
-def _platform(type: str, value: str) -> str | None:
-    if type == "network_indicators":
+def _platform(type_: str, value: str) -> str | None:
+    if type_ == "network_indicators":
         return None
     if _MAC.search(value):
         return "MacOS"

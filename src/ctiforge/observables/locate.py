@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from ctiforge.observables.values import fold, lineage_names, lower, normalise, process_stem, unwrapped
+from ctiforge.records.observable import ARROW
 
 NEAR_LINEAGE = 120
 """Characters between parent and child that count as one statement."""
@@ -66,40 +67,40 @@ class Locator:
         self._folded = fold(text)
         self._search = lower(self._folded.text)
 
-    def locate(self, type: str, value: str) -> list[Occurrence]:
+    def locate(self, type_: str, value: str) -> list[Occurrence]:
         """Every place of `value`, in order of appearance; [] where it cannot be located."""
-        if type == "process_lineage":
+        if type_ == "process_lineage":
             return self._locate_lineage(value)
-        spans = self._locate_value(type, value)
-        if spans or type != "registry":
+        spans = self._locate_value(type_, value)
+        if spans or type_ != "registry":
             return [Occurrence((span,)) for span in spans]
         return self._locate_registry_apart(value)
 
-    def as_written(self, type: str, occurrence: Occurrence) -> str:
+    def as_written(self, type_: str, occurrence: Occurrence) -> str:
         """The article's own spelling; two spans in their canonical join (`parent -> child`, `KEY\\value name`)."""
         parts = [self.text[span.start : span.end] for span in occurrence.spans]
-        return ("\\" if type == "registry" else " -> ").join(parts)
+        return ("\\" if type_ == "registry" else ARROW).join(parts)
 
-    def share_standing(self, type: str, value: str) -> float:
+    def share_standing(self, type_: str, value: str) -> float:
         """Share of a value's pieces that stand in the text: a measure of how near to it something is written.
 
         The pieces are its runs of `PIECE` characters, folded and in lower case; of a lineage its names.
         """
-        if type == "process_lineage":
+        if type_ == "process_lineage":
             names = lineage_names(value)
             return sum(bool(self._locate_process(name)) for name in names) / len(names) if names else 0.0
-        pieces = _pieces(lower(normalise(type, value)))
+        pieces = _pieces(lower(normalise(type_, value)))
         return sum(piece in self._search for piece in pieces) / len(pieces) if pieces else 0.0
 
-    def nearest(self, type: str, value: str) -> str | None:
+    def nearest(self, type_: str, value: str) -> str | None:
         """The article's passage that is most like a value: the stretch that holds most of its pieces, whole words.
 
         Of a lineage the name that stands; None where no piece does. Of several the first.
         """
-        if type == "process_lineage":
+        if type_ == "process_lineage":
             spans = [span for name in lineage_names(value) for span in self._locate_process(name)]
             return self.text[spans[0].start : spans[0].end] if spans else None
-        key = lower(normalise(type, value))
+        key = lower(normalise(type_, value))
         places = sorted((at, piece) for piece in _pieces(key) for at in self._places(piece))
         first, last = _densest(places, len(key))
         if first == last:
@@ -114,14 +115,14 @@ class Locator:
             yield at
             at = self._search.find(piece, at + 1)
 
-    def _locate_value(self, type: str, value: str) -> list[Span]:
-        key = normalise(type, value)
-        for needle in _needles(type, value):
+    def _locate_value(self, type_: str, value: str) -> list[Span]:
+        key = normalise(type_, value)
+        for needle in _needles(type_, value):
             places = [
                 (standing, span)
                 for span in self._find(needle)
-                if (standing := _standing(type, self.text, span))
-                and normalise(type, self.text[span.start : span.end]) == key
+                if (standing := _standing(type_, self.text, span))
+                and normalise(type_, self.text[span.start : span.end]) == key
             ]
             if places:
                 best = max(standing for standing, _ in places)
@@ -222,29 +223,29 @@ def _whole_words(text: str, start: int, end: int) -> str:
     return text[first:last].strip()
 
 
-def _needles(type: str, value: str) -> list[str]:
+def _needles(type_: str, value: str) -> list[str]:
     """The folded strings to search for, the closest to `value` first."""
     whole = lower(unwrapped(fold(value).text))
-    key = lower(normalise(type, value))
+    key = lower(normalise(type_, value))
     return [needle for needle in dict.fromkeys((whole, key)) if needle]
 
 
-def _standing(type: str, text: str, span: Span) -> _Standing:
+def _standing(type_: str, text: str, span: Span) -> _Standing:
     before, after = text[max(0, span.start - 40) : span.start], text[span.end : span.end + 40]
     if _joined(before[-1:], text[span.start]) or _joined(text[span.end - 1], after[:1]):
         return _Standing.NOT
     if _hyphened(before[::-1], text[span.start]) or _hyphened(after, text[span.end - 1]):
         return _Standing.INSIDE if _SENTENCE.match(after) else _Standing.NOT
-    if type == "cmdline":
+    if type_ == "cmdline":
         return _command_standing(before, after, one_word=not re.search(r"\s", text[span.start : span.end]))
-    if type == "registry":
+    if type_ == "registry":
         return _Standing.INSIDE if re.match(r"\\+[^\s\\]", after) or before.endswith("\\") else _Standing.ALONE
-    if type == "services":
+    if type_ == "services":
         in_path = before.endswith(("\\", "/")) and not re.search(r"services\\+$", before, re.IGNORECASE)
         return _Standing.INSIDE if in_path or after.startswith("\\") else _Standing.ALONE
-    if type in ("scheduled_tasks", "process_lineage"):
+    if type_ in ("scheduled_tasks", "process_lineage"):
         return _Standing.INSIDE if after.startswith("\\") else _Standing.ALONE
-    if type == "network_indicators":
+    if type_ == "network_indicators":
         longer = before.endswith(("/", "@")) or _MORE_ADDRESS.match(after)
         return _Standing.INSIDE if longer else _Standing.ALONE
     return _Standing.ALONE

@@ -5,16 +5,18 @@ from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-LINEAGE_ARROW = re.compile(r"\s*(?:-+>|=+>|→|⟶|⇒|➜|»)\s*")
+from ctiforge.records.observable import ARROW
+
+_ARROWS = re.compile(r"\s*(?:-+>|=+>|→|⟶|⇒|➜|»)\s*")
 CASELESS_TYPES = frozenset({"registry", "services", "scheduled_tasks", "process_lineage", "network_indicators"})
 
 
-def strict(type: str, value: str) -> str:
+def strict(type_: str, value: str) -> str:
     """The key of the exact tier: only outer white space is trimmed."""
     return value.strip()
 
 
-def normalise(type: str, value: str) -> str:
+def normalise(type_: str, value: str) -> str:
     """The key of the normalised tier: equal for two spellings of one observable of `type`.
 
     Folded away for every type: runs of white space (and any beside `> | & ; , = ( ) { } [ ]`),
@@ -26,25 +28,25 @@ def normalise(type: str, value: str) -> str:
     root backslash of a task; outer backslashes of a key, a trailing slash of an address.
     The key is for comparing only: it is not a command that runs.
     """
-    if type == "process_lineage":
-        return " -> ".join(process_stem(name) for name in lineage_names(value))
+    if type_ == "process_lineage":
+        return ARROW.join(process_stem(name) for name in lineage_names(value))
     key = unwrapped(fold(value).text)
-    if type in CASELESS_TYPES:
+    if type_ in CASELESS_TYPES:
         key = lower(key)
-    if type == "cmdline":
+    if type_ == "cmdline":
         return _command_case(key)
-    if type == "registry":
+    if type_ == "registry":
         return key.strip("\\ ")
-    if type == "scheduled_tasks":
+    if type_ == "scheduled_tasks":
         return key.lstrip("\\")
-    if type == "network_indicators":
+    if type_ == "network_indicators":
         return key.rstrip("/")
     return key
 
 
 def lineage_names(value: str) -> list[str]:
     """The names of `parent -> child`, whichever arrow joins them; one name where there is no arrow."""
-    return [name for name in (part.strip() for part in LINEAGE_ARROW.split(value)) if name]
+    return [name for name in (part.strip() for part in _ARROWS.split(value)) if name]
 
 
 def process_stem(name: str) -> str:

@@ -37,7 +37,7 @@ class Request:
 
 def main(
     model: Annotated[str, typer.Option(help="The trained model: folder or artifact; or demo, the small base model.")],
-    format: Annotated[str, typer.Option(help="merged (safetensors), gguf, or lmstudio.")] = "merged",
+    file_format: Annotated[str, typer.Option("--format", help="merged (safetensors), gguf, or lmstudio.")] = "merged",
     output: Annotated[
         str | None, typer.Option(help="Folder; for lmstudio that of all its models, ~/.lmstudio/models by default.")
     ] = None,
@@ -65,38 +65,38 @@ def main(
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
     from ctiforge.training.encoding import model_input
 
-    if format not in ("merged", "gguf", "lmstudio"):
-        raise UsageError(f"--format {format}: choose merged, gguf or lmstudio")
-    types = () if format == "merged" else parse_types(quantise)
+    if file_format not in ("merged", "gguf", "lmstudio"):
+        raise UsageError(f"--format {file_format}: choose merged, gguf or lmstudio")
+    types = () if file_format == "merged" else parse_types(quantise)
     inputs, named = model_input(model)
     name = find_name(model, inputs)
-    params: dict[str, Any] = named | {"format": format, "name": name}
+    params: dict[str, Any] = named | {"format": file_format, "name": name}
     reference = None
     if types:
         params |= {"types": types, "llama_cpp": tools_version(llama_cpp), "margin": margin}
     if types and test_data:
         inputs["test_data"], reference = find_test_data(test_data, store)
-    if format == "lmstudio":
+    if file_format == "lmstudio":
         output = lmstudio.model_folder(output or lmstudio.MODELS, publisher, name)
 
     def work(dirs: StageDirs) -> dict[str, Any]:
         # nothing of an earlier try is of use, and full-precision weights are large
         with TemporaryDirectory(dir=dirs.scratch) as scratch:
-            request = Request(model, name, format, types, llama_cpp, reference, margin, device)
+            request = Request(model, name, file_format, types, llama_cpp, reference, margin, device)
             return export(request, replace(dirs, scratch=Path(scratch)))
 
     result = run_stage(
         Stage("export_model", 2, packages=("torch", "transformers", "peft", *(WHEELS if types else ()))),
         params=params,
         inputs=inputs,
-        output=output or (None if store else f"models/{name}-{format}"),
+        output=output or (None if store else f"models/{name}-{file_format}"),
         flags=StageFlags(store=store, expect=expect, plan=plan),
         work=work,
     )
     if not result.summary:
         return
     print_summary(result.summary, output or result.uri)
-    if format == "lmstudio":
+    if file_format == "lmstudio":
         print(f"import {output}/{name}.preset.json in LM Studio, and set for the application:")
         print(lmstudio.setting(publisher, name))
 

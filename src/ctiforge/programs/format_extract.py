@@ -11,11 +11,11 @@ from ctiforge.programs.flags import BaseModelFlag, ExpectFlag, PlanFlag, StoreFl
 
 
 def main(
-    input: Annotated[str, typer.Option(help="Records of harvest_extract: a file, folder or artifact.")],
+    source: Annotated[str, typer.Option("--input", help="Records of harvest_extract: a file, folder or artifact.")],
     output: Annotated[
         str | None, typer.Option(help="A folder, or X.json for one X_<format>.json per format beside it.")
     ] = None,
-    format: Annotated[str, typer.Option(help="messages, alpaca, chatml, simple or all.")] = "messages",
+    text_format: Annotated[str, typer.Option("--format", help="messages, alpaca, chatml, simple or all.")] = "messages",
     model: BaseModelFlag = "demo",
     max_length: Annotated[int, typer.Option(help="Tokens of prompt, window and answer together.")] = 2048,
     prompt: Annotated[str, typer.Option(help="Version of the prompt.")] = "full-v1",
@@ -40,7 +40,7 @@ def main(
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
     from ctiforge.training.encoding import model_input
 
-    formats = formats_of(format)
+    formats = formats_of(text_format)
     options = FormatOptions(formats[0], prompt, max_length, window_tokens, empty_share, validation_share, seed)
     model_inputs, model_params = model_input(model)
 
@@ -50,7 +50,7 @@ def main(
     result = run_stage(
         Stage("format_extract", 2, packages=("transformers", "tokenizers", "rensa")),
         params=asdict(options) | {"formats": formats} | model_params,
-        inputs={"records": input, **model_inputs, **test_set_inputs(store, test_set)},
+        inputs={"records": source, **model_inputs, **test_set_inputs(store, test_set)},
         output=output.removesuffix(".json") if output else None,
         flags=StageFlags(store=store, expect=expect, plan=plan),
         work=work,

@@ -17,8 +17,9 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 @app.command()
 def create(
     output: Annotated[Path, typer.Option(help="The review file to write (JSONL).")] = Path("review.jsonl"),
-    input: Annotated[
-        Path | None, typer.Option(help="Records of a harvest; default: the database that DATABASE_URL names.")
+    source: Annotated[
+        Path | None,
+        typer.Option("--input", help="Records of a harvest; default: the database that DATABASE_URL names."),
     ] = None,
     size: Annotated[int, typer.Option(min=1, help="Articles to review.")] = 50,
     seed: int = 0,
@@ -27,7 +28,7 @@ def create(
     from ctiforge.extract.testset_review import write_review
     from ctiforge.records.article import OS_LABELS
 
-    written = write_review(input, output, size, seed)
+    written = write_review(source, output, size, seed)
     print(
         f"{written} articles in {output}: correct observables and labelled_types, or empty both and set os_label "
         f"({', '.join(OS_LABELS)}), or do both; fill in annotator, then: ctiforge testset import {output} --name NAME"

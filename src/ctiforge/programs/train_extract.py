@@ -27,7 +27,9 @@ def main(
     data: Annotated[str, typer.Option(help="Examples of format_extract: a folder or artifact.")],
     model: Annotated[str, typer.Option(help="The model to train: folder, hub name, or demo.")] = "demo",
     output: ModelFolderFlag = None,
-    format: Annotated[str, typer.Option(help="The format that the data was prepared in.")] = "messages",
+    text_format: Annotated[
+        str, typer.Option("--format", help="The format that the data was prepared in.")
+    ] = "messages",
     name: Annotated[str | None, typer.Option(help="Default: extract-agent-{base}-{YYYYMMDD}.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Examples in memory at once (micro-batch).")] = 4,
     gradient_accumulation_steps: Annotated[int, typer.Option(min=1, help="Micro-batches of one step.")] = 4,
@@ -69,7 +71,7 @@ def main(
     def work(dirs: StageDirs) -> dict[str, Any]:
         from ctiforge.extract.train import TrainRequest, train_extract_agent
 
-        request = TrainRequest(model, run_name, format, max_length, qlora, lora, training, device, force)
+        request = TrainRequest(model, run_name, text_format, max_length, qlora, lora, training, device, force)
         return train_extract_agent(request, dirs.inputs["data"], dirs.out, dirs.scratch, dirs.checkpoints)
 
     result = run_stage(
@@ -80,7 +82,7 @@ def main(
         ),
         params=result_params(training, lora if qlora else None)
         | model_params
-        | {"format": format, "max_length": max_length},
+        | {"format": text_format, "max_length": max_length},
         inputs={"data": data, **model_inputs},
         output=output or (None if store else f"models/{run_name}"),
         flags=StageFlags(store=store, expect=expect, plan=plan),

@@ -1,4 +1,4 @@
-"""What the Extract Agent finds: an observable, the types there are, and the platforms."""
+"""What the Extract Agent finds: an observable, the types there are, the platforms, and the arrow of a lineage."""
 
 from ctiforge.records.base import Record
 
@@ -11,9 +11,9 @@ TYPES = (
     "hunt_queries",
     "network_indicators",
 )
-
-
 PLATFORMS = ("Windows", "Linux", "MacOS")
+ARROW = " -> "
+"""Between parent and child in the canonical value of a process lineage."""
 
 
 class Observable(Record):

@@ -29,7 +29,7 @@ def extract_findings(evaluation: Evaluation, texts: Mapping[str, str]) -> Findin
             if item.outcome != "found":
                 errors[item.type].append((article, item))
     places = _Places(texts)
-    groups = tuple(_group(type, found, places) for type, found in sorted(errors.items(), key=lambda p: -len(p[1])))
+    groups = tuple(_group(type_, found, places) for type_, found in sorted(errors.items(), key=lambda p: -len(p[1])))
     return Findings(groups, tuple(mark.word for mark in KINDS.values()))
 
 
@@ -40,12 +40,12 @@ class _Places:
         self._texts = texts
         self._locators: dict[str, Locator] = {}
 
-    def passage(self, article: str, type: str, value: str) -> Passage | None:
+    def passage(self, article: str, type_: str, value: str) -> Passage | None:
         """Where the value stands first; None where it does not, or the text is not there."""
         if article not in self._texts:
             return None
         locator = self._locators.setdefault(article, Locator(self._texts[article]))
-        found = locator.locate(type, value)
+        found = locator.locate(type_, value)
         return passage(locator.text, [(span.start, span.end) for span in found[0].spans]) if found else None
 
     def literal(self, article: str, words: str) -> Passage | None:
@@ -55,14 +55,14 @@ class _Places:
         return passage(text, [(at, at + len(words))], "what the article has") if at >= 0 and words else None
 
 
-def _group(type: str, errors: Sequence[Error], places: _Places) -> FindingGroup:
+def _group(type_: str, errors: Sequence[Error], places: _Places) -> FindingGroup:
     by_kind: dict[str, list[Error]] = {kind: [] for kind in KINDS}
     for error in errors:
         by_kind[_kind(error[1])].append(error)
     chosen = [error for found in by_kind.values() for error in _varied(found)[:SHOWN]]
     counts = ", ".join(f"{len(found)} {kind}" for kind, found in by_kind.items() if found)
     findings = tuple(_finding(article, item, places) for article, item in chosen)
-    return FindingGroup(type, counts, findings, more=len(errors) - len(chosen))
+    return FindingGroup(type_, counts, findings, more=len(errors) - len(chosen))
 
 
 def _kind(item: ScoredItem) -> str:

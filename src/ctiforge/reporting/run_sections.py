@@ -156,12 +156,12 @@ def _harvest_blocks(harvest: HarvestReport) -> Iterator[Block]:
             ("lengths in characters", ", ".join(f"{name}: {n:,}" for name, n in harvest.lengths.items())),
         ),
     )
-    types = sorted(harvest.labelled_articles, key=lambda type: -harvest.observables_by_type.get(type, 0))
+    types = sorted(harvest.labelled_articles, key=lambda type_: -harvest.observables_by_type.get(type_, 0))
     columns = ("", "articles labelled", "with some", "true negatives", "observables")
     yield Table(
         "Harvested by type",
         tuple(Column(title, is_number=bool(title)) for title in columns),
-        tuple(_type_row(type, harvest) for type in types),
+        tuple(_type_row(type_, harvest) for type_ in types),
     )
     if harvest.platforms:
         yield counts_table("Platforms of the observables", "platform", harvest.platforms)
@@ -174,10 +174,10 @@ def _harvest_blocks(harvest: HarvestReport) -> Iterator[Block]:
     yield from (counts_table(caption, head, counts, is_folded=True) for caption, head, counts in reasons if counts)
 
 
-def _type_row(type: str, harvest: HarvestReport) -> tuple[Cell, ...]:
-    labelled, positive = harvest.labelled_articles[type], harvest.positive_articles.get(type, 0)
-    numbers = (labelled, positive, labelled - positive, harvest.observables_by_type.get(type, 0))
-    return (Cell(type), *(Cell(words.count(number)) for number in numbers))
+def _type_row(type_: str, harvest: HarvestReport) -> tuple[Cell, ...]:
+    labelled, positive = harvest.labelled_articles[type_], harvest.positive_articles.get(type_, 0)
+    numbers = (labelled, positive, labelled - positive, harvest.observables_by_type.get(type_, 0))
+    return (Cell(type_), *(Cell(words.count(number)) for number in numbers))
 
 
 def _prepared_blocks(prepared: PrepareReport) -> Iterator[Block]:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from ctiforge.endpoints import RETRIES, UNREACHED
 from ctiforge.errors import CannotGoOnError, UsageError
-from ctiforge.extract.endpoint import RETRIES, UNREACHED, Client, connect
+from ctiforge.extract.endpoint import Client, connect
 from ctiforge.extract.endpoint import Endpoint as Where
 from ctiforge.extract.extraction import Source
 from ctiforge.extract.served import EndpointAgent, ServedAsIs, ServedPrompt, read_prompt

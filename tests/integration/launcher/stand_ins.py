@@ -3,7 +3,6 @@
 `python -m tests.integration.launcher.stand_ins PROGRAM ARGS…` runs one in a process of its own.
 """
 
-import inspect
 import json
 import os
 import sys
@@ -11,7 +10,9 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from ctiforge.errors import CtiforgeError, DataError, ExitCode, InterruptedRunError, UsageError
 from ctiforge.launcher import local
@@ -28,6 +29,8 @@ FILES = {
     "harvest_extract": "records.jsonl",
     "check_data": "check.json",
 }
+InputFlag = Annotated[str | None, typer.Option("--input")]
+FormatFlag = Annotated[str, typer.Option("--format")]
 SWEPT = "swept"
 """What the control names when the training is one whose flags a sweep tries."""
 
@@ -50,7 +53,9 @@ def known(program: Callable[..., None], arguments: Sequence[str]) -> list[str]:
     """The arguments that the stand-in has; it passes over the other flags of the real program."""
     if program is train:
         return list(arguments)
-    flags = {"--" + name.replace("_", "-") for name in inspect.signature(program).parameters}
+    app = typer.Typer()
+    app.command()(program)
+    flags = {flag for parameter in typer.main.get_command(app).params for flag in parameter.opts}
     return [each for each in arguments if not each.startswith("--") or each.partition("=")[0] in flags]
 
 
@@ -84,21 +89,21 @@ def _stage(name: str, arguments: Sequence[str]) -> Callable[..., None]:
         expect: str | None = None,
         plan: bool = False,
         model: str | None = None,
-        input: str | None = None,
+        source: InputFlag = None,
         data: str | None = None,
         test_data: str | None = None,
         training_data: str | None = None,
         baselines: str | None = None,
         base_model: str | None = None,
         max_length: int = 64,
-        format: str = "",
+        text_format: FormatFlag = "",
         from_database: bool = False,
         epochs: int = 1,
         json_files: list[str] | None = None,
         records: str | None = None,
         constrained: bool = False,
     ) -> None:
-        named = {"input": input, "data": data, "baselines": baselines, "records": records}
+        named = {"input": source, "data": data, "baselines": baselines, "records": records}
         named["model"] = model if model and "artifacts" in model else None
         inputs = {key: uri for key, uri in named.items() if uri}
         run_stage(
@@ -152,7 +157,7 @@ def _work(name: str, dirs: StageDirs, argv: list[str]) -> dict[str, Any]:
 def train(
     data: str = "",
     model: str | None = None,
-    format: str = "",
+    text_format: FormatFlag = "",
     epochs: float = 1,
     learning_rate: float = 1e-3,
     pooling: str = "mean",

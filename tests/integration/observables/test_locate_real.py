@@ -10,13 +10,13 @@ def test_every_labelled_item_of_the_real_articles_is_located(real_articles: Path
     for line in real_articles.read_text(encoding="utf-8").splitlines():
         article = json.loads(line)
         locator = Locator(article["content"])
-        for type in article["labelled_types"]:
-            for number, value in enumerate(article["truth"][type]):
+        for type_ in article["labelled_types"]:
+            for number, value in enumerate(article["truth"][type_]):
                 items += 1
-                found = locator.locate(type, value)
-                written = {normalise(type, locator.as_written(type, occurrence)) for occurrence in found}
-                if written != {normalise(type, value)}:
-                    lost.append((article["id"], type, number))
+                found = locator.locate(type_, value)
+                written = {normalise(type_, locator.as_written(type_, occurrence)) for occurrence in found}
+                if written != {normalise(type_, value)}:
+                    lost.append((article["id"], type_, number))
 
     assert items == 140
     assert lost == []

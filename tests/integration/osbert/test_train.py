@@ -124,15 +124,15 @@ def test_the_plain_snippet_runs_on_a_trained_folder(
     assert capsys.readouterr().out.strip() == "Linux"
 
 
-def test_what_the_readme_shows_runs_on_a_trained_folder(
+def test_what_the_guide_shows_runs_on_a_trained_folder(
     trained: tuple[Path, dict[str, Any]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    guide = (Path(__file__).parents[3] / "docs/guides/os-bert.md").read_text(encoding="utf-8")
     snippet = tmp_path / "snippet.py"
-    snippet.write_text(readme.partition("```python\n")[2].partition("```")[0], encoding="utf-8")
+    snippet.write_text(guide.partition("```python\n")[2].partition("```")[0], encoding="utf-8")
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "os-bert").symlink_to(trained[0])
     monkeypatch.chdir(tmp_path)

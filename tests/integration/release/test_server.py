@@ -1,7 +1,10 @@
 """A llama.cpp server beside the model that its file was made from."""
 
 import json
+import subprocess
+import sys
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,16 +17,22 @@ from ctiforge.release.server import LlamaServer, serving
 from ctiforge.release.tools import LlamaCpp
 from ctiforge.training.encoding import end_token_id, load_tokenizer, resolve_model
 from ctiforge.training.models import load_causal_lm
+from tests.ending import MARK, alive, wait_until_gone
 
 TOKENS = 200
 SHOWN = 10
 
 
-@pytest.fixture
-def server(tmp_path: Path, tools: LlamaCpp) -> Iterator[LlamaServer]:
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory, tools: LlamaCpp) -> Path:
     form = ChatForm("{{ messages[0]['content'] }}", True, end_token_id(load_tokenizer("demo")))
-    file = tmp_path / "demo.gguf"
-    convert(Path(resolve_model("demo")), form, "demo", file, tmp_path, tools)
+    folder = tmp_path_factory.mktemp("demo")
+    convert(Path(resolve_model("demo")), form, "demo", folder / "demo.gguf", folder, tools)
+    return folder / "demo.gguf"
+
+
+@pytest.fixture
+def server(file: Path, tools: LlamaCpp) -> Iterator[LlamaServer]:
     with serving(file, tools, context=2 * TOKENS, exact=True) as running:
         yield running
 
@@ -38,6 +47,28 @@ def test_an_exact_server_s_probabilities_are_those_of_the_source(server: LlamaSe
             expected = torch.log_softmax(model(torch.tensor([ids])).logits[0, -1], -1)
         for token, found in next_token(server, ids).items():
             assert found == pytest.approx(expected[token].item(), abs=1e-4)
+
+
+SERVE = """
+import signal, sys
+from pathlib import Path
+from ctiforge.release.server import serving
+from ctiforge.release.tools import find_llama_cpp
+with serving(Path(sys.argv[1]), find_llama_cpp(), context=512):
+    print("ready", flush=True)
+    signal.pause()
+"""
+
+
+@pytest.mark.slow
+def test_a_server_ends_with_the_process_that_is_killed(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(MARK, uuid.uuid4().hex)
+    with subprocess.Popen([sys.executable, "-c", SERVE, file], stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"ready\n"
+        assert len(alive()) == 2
+        process.kill()
+    wait_until_gone()
 
 
 def next_token(server: LlamaServer, ids: list[int]) -> dict[int, float]:

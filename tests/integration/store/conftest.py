@@ -80,7 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.state.objects.pop(_key(urlsplit(self.path).path), None)
         self._answer(204, b"")
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object) -> None:
         """Stay silent."""
 
     def _condition_holds(self, key: str) -> bool:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ctiforge.settings import Settings
+from ctiforge.settings import settings_class
 from tests.unit.chart.rendering import MATRIX, PROGRAMS, RELEASE, Chart, Pod
 
 STAGES = {program.replace("_", "-"): program for program in PROGRAMS}
@@ -186,7 +186,7 @@ def test_the_launcher_knows_its_run_and_settings(chart: Chart) -> None:
 
 @pytest.mark.parametrize("name", MATRIX)
 def test_the_launchers_settings_are_settings(chart: Chart, name: str) -> None:
-    known = {f"CTIFORGE_{field.upper()}" for field in Settings.model_fields}
+    known = {f"CTIFORGE_{field.upper()}" for field in settings_class().model_fields}
     # what containers know of themselves, beside the settings
     own = {"CTIFORGE_IMAGE", "CTIFORGE_SCRATCH", "CTIFORGE_SCRATCH_LIMIT"}
     for key in ("launcher", "doctor"):
@@ -197,7 +197,7 @@ def test_the_launchers_settings_are_settings(chart: Chart, name: str) -> None:
 def test_settings_without_values_are_those_of_the_package(chart: Chart) -> None:
     env = chart.pods("minimal")["launcher"].env
     for name in ("model", "test_set", "os_model", "os_test_set"):
-        assert env[f"CTIFORGE_{name.upper()}"] == Settings.model_fields[name].default
+        assert env[f"CTIFORGE_{name.upper()}"] == settings_class().model_fields[name].default
 
 
 def test_train_and_eval_ask_for_one_gpu(chart: Chart) -> None:

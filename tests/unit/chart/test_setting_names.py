@@ -10,6 +10,7 @@ from tests.unit.chart.rendering import Chart
 
 VALUES = {"max_length": 777, "promote_auto": True, "stages": {"train_extract": {"epochs": 9}}}
 """What is given where a setting is no text."""
+PREFIX = {"store": "s3://team/", "served_prompt": "s3://team/", "served_endpoint": "http://"}
 BY_SECRET = ("database_url", "webhook_url")
 """Settings whose value names a Secret."""
 OF_CHART = {name: names.chart for name in settings_class().model_fields if (names := setting_names(name)).chart}
@@ -32,8 +33,8 @@ def environment(chart: Chart) -> dict[str, object]:
     """The launcher's environment, every setting that the chart has being set."""
     values: dict[str, object] = {"retrain": {"extract": {"enabled": True}}}
     for name, path in OF_CHART.items():
-        given = VALUES.get(name, f"s3://b/{name}" if name == "store" else f"of-{name.replace('_', '-')}")
-        values = merged(values, nested(path, f"http://{given}" if name == "served_endpoint" else given))
+        given = VALUES.get(name, f"{PREFIX.get(name, '')}of-{name.replace('_', '-')}")
+        values = merged(values, nested(path, given))
     done = chart.try_template("minimal", "-f", "-", stdin=json.dumps(values))
     assert done.returncode == 0, done.stderr
     documents = [each for each in yaml.safe_load_all(done.stdout) if each]

@@ -100,6 +100,7 @@ def test_g1_may_hold_a_dict_of_lists() -> None:
         ("service_items", {"service_name": "Svc", "binary_path": "C:\\x.exe"}, "Svc"),
         ("process_trees", {"parent_image": "a.exe", "child_image": "b.exe"}, "a.exe -> b.exe"),
         ("process_lineage", "a.exe → b.exe", "a.exe -> b.exe"),
+        ("process_lineage", "a.exe » b.exe ==> c.exe", "a.exe -> b.exe -> c.exe"),
         ("process_lineage", {"parent": "a.exe", "child": "b.exe"}, "a.exe -> b.exe"),
         ("sigma_queries", {"query": "x | y"}, "x | y"),
         ("cmdline", {"value": {"command_line": "whoami"}}, "whoami"),

@@ -9,8 +9,8 @@ from ctiforge.errors import DataError
 from ctiforge.records.article import ArticleRecord
 
 
-def article(id: str, content: str, url: str | None = None) -> ArticleRecord:
-    return ArticleRecord(id=id, url=url, content=content, content_hash=content_hash(fold(content)))
+def article(article_id: str, content: str, url: str | None = None) -> ArticleRecord:
+    return ArticleRecord(id=article_id, url=url, content=content, content_hash=content_hash(fold(content)))
 
 
 def prose(seed: int) -> str:

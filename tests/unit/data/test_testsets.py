@@ -19,14 +19,14 @@ from ctiforge.records.observable import Observable
 from ctiforge.store.objects import open_store
 
 
-def make_article(id: str = "1", content: str = "They ran whoami.", **fields) -> ArticleRecord:
+def make_article(article_id: str = "1", content: str = "They ran whoami.", **fields) -> ArticleRecord:
     fields = {
         "observables": (Observable(type="cmdline", value="whoami"),),
         "labelled_types": ("cmdline", "registry"),
         "labelled_by": "human",
         "annotator": "ann",
     } | fields
-    return ArticleRecord(id=id, content=content, content_hash="", **fields)
+    return ArticleRecord(id=article_id, content=content, content_hash="", **fields)
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
 import pytest
 
 from ctiforge.demo.articles import DemoSizes, make_corpus
-from ctiforge.demo.held_out_styles import HELD_OUT
-from ctiforge.demo.seen_styles import SEEN
+from ctiforge.demo.sentences import extract_texts
 from ctiforge.observables.locate import Locator
 from ctiforge.training.encoding import count_tokens, load_tokenizer
 
@@ -25,10 +24,10 @@ def test_test_values_never_occur_in_training(corpus):
 
 
 def test_held_out_styles_are_in_the_test_set_alone(corpus):
-    held_out = {style.name for style in HELD_OUT}
+    held_out = {style.name for style in extract_texts().held_out}
     assert not {record.tags["report"] for record in corpus.training} & held_out
     assert {r.tags["report"] for r in corpus.test if r.tags["style"] == "unseen"} == held_out
-    assert {record.tags["report"] for record in corpus.training} == {style.name for style in SEEN}
+    assert {record.tags["report"] for record in corpus.training} == {style.name for style in extract_texts().seen}
 
 
 def test_every_answer_stands_in_its_article_as_it_is_written(corpus):

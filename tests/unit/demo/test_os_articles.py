@@ -5,9 +5,8 @@ from dataclasses import astuple
 import pytest
 
 from ctiforge.data.near_duplicates import near_pairs_between
-from ctiforge.demo import os_phrases, os_prose
 from ctiforge.demo.os_articles import LATE_FROM, OsSizes, make_os_corpus
-from ctiforge.demo.os_phrases import KINDS, SEEN_CUES, SPOKEN, UNSEEN_CUES, Cues
+from ctiforge.demo.sentences import KINDS, Cues, os_phrases, os_prose
 from ctiforge.records.article import OS_LABELS, ArticleRecord
 
 SLOT = re.compile(r"\{\w+\}")
@@ -30,8 +29,10 @@ def literal(cue: str) -> str:
 def first_seen(content: str) -> dict[str, int]:
     """System → where the first cue of it stands."""
     found = {}
-    for system in SPOKEN:
-        literals = [literal(cue) for cue in cues_of(SEEN_CUES[system]) + cues_of(UNSEEN_CUES[system])]
+    for system in os_phrases().spoken:
+        literals = [
+            literal(cue) for cue in cues_of(os_phrases().seen_cues[system]) + cues_of(os_phrases().unseen_cues[system])
+        ]
         places = [place for each in literals for place in [content.lower().find(each.lower())] if place >= 0]
         if places:
             found[system] = min(places)
@@ -65,7 +66,7 @@ def test_the_text_shows_what_the_label_says_and_nothing_else(corpus) -> None:
         else:
             assert shown == {record.os_label} - {"Unknown"}, record.id
         if record.os_label == "Unknown":
-            assert not any(spoken in record.content for spoken in SPOKEN.values()), record.id
+            assert not any(spoken in record.content for spoken in os_phrases().spoken.values()), record.id
 
 
 def test_half_is_long_and_the_tags_say_where_the_evidence_is(corpus) -> None:
@@ -87,8 +88,8 @@ def test_evidence_lies_anywhere(corpus) -> None:
     shares = [
         start / len(r.content)
         for r in everything(corpus)
-        if r.tags["length"] == "normal" and r.os_label in SPOKEN
-        for cue in cues_of(SEEN_CUES[r.os_label])
+        if r.tags["length"] == "normal" and r.os_label in os_phrases().spoken
+        for cue in cues_of(os_phrases().seen_cues[r.os_label])
         for start in [r.content.find(literal(cue))]
         if start >= 0
     ]
@@ -113,14 +114,14 @@ def test_half_of_the_test_articles_have_cues_and_sentences_of_their_own(corpus) 
     assert {r.tags["style"] for r in corpus.training} == {"seen"}
     training = "\n".join(r.content for r in corpus.training).lower()
     unseen = "\n".join(r.content for r in corpus.test if r.tags["style"] == "unseen").lower()
-    for system in SPOKEN:
-        literals = [literal(cue).lower() for cue in cues_of(UNSEEN_CUES[system])]
+    for system in os_phrases().spoken:
+        literals = [literal(cue).lower() for cue in cues_of(os_phrases().unseen_cues[system])]
         assert not [each for each in literals if each in training]
         assert sum(each in unseen for each in literals) > len(literals) / 2
-        tools = {cue.split()[0] for cue in UNSEEN_CUES[system].commands}
-        assert not tools & {cue.split()[0] for cue in SEEN_CUES[system].commands}
-        assert len(cues_of(SEEN_CUES[system])) >= 40
-    frames = [literal(frame).lower() for frames in os_phrases.UNSEEN_FRAMES.values() for frame in frames]
+        tools = {cue.split()[0] for cue in os_phrases().unseen_cues[system].commands}
+        assert not tools & {cue.split()[0] for cue in os_phrases().seen_cues[system].commands}
+        assert len(cues_of(os_phrases().seen_cues[system])) >= 40
+    frames = [literal(frame).lower() for frames in os_phrases().unseen_frames.values() for frame in frames]
     assert not [each for each in frames if each and each in training]
 
 
@@ -128,16 +129,23 @@ def test_every_part_has_near_misses_of_each_class(corpus) -> None:
     for part in (corpus.training, corpus.test):
         for label in OS_LABELS:
             texts = [r.content for r in part if r.os_label == label]
-            distractors = [literal(d) for d in (*os_prose.SEEN_PROSE.distractors, *os_prose.UNSEEN_PROSE.distractors)]
+            distractors = [
+                literal(d) for d in (*os_prose().seen_prose.distractors, *os_prose().unseen_prose.distractors)
+            ]
             assert all(any(each in text for each in distractors) for text in texts)
 
 
 def test_no_made_up_name_stands_in_two_articles(corpus) -> None:
-    parts = [os_prose.SEEN_PROSE, os_prose.UNSEEN_PROSE, *SEEN_CUES.values(), *UNSEEN_CUES.values()]
+    parts = [
+        os_prose().seen_prose,
+        os_prose().unseen_prose,
+        *os_phrases().seen_cues.values(),
+        *os_phrases().unseen_cues.values(),
+    ]
     texts = [text for part in parts for field in astuple(part) for text in field]
-    texts += [word for words in os_prose.SLOTS.values() for word in words]
-    texts += [text for part in os_prose.COMPOSED for text in part]
-    for frames in (os_phrases.SEEN_FRAMES, os_phrases.UNSEEN_FRAMES):
+    texts += [word for words in os_prose().slots.values() for word in words]
+    texts += [text for part in os_prose().composed for text in part]
+    for frames in (os_phrases().seen_frames, os_phrases().unseen_frames):
         texts += [frame for each in frames.values() for frame in each]
     vocabulary = set(words(" ".join(texts)))
     articles = Counter(name for r in everything(corpus) for name in set(words(r.content)) - vocabulary)

@@ -6,12 +6,12 @@ from ctiforge.records.evaluation import Answers, ArticleScore, Evaluation, Model
 from ctiforge.records.observable import Observable
 
 
-def item(type: str, value: str, platform: str | None = None) -> Observable:
-    return Observable(type=type, value=value, platform=platform)
+def item(type_: str, value: str, platform: str | None = None) -> Observable:
+    return Observable(type=type_, value=value, platform=platform)
 
 
 def case(
-    id: str,
+    article_id: str,
     expected: list[Observable],
     predicted: list[Observable],
     labelled: tuple[str, ...] = ("cmdline", "services"),
@@ -21,7 +21,7 @@ def case(
     error: str | None = None,
 ) -> ArticleCase:
     return ArticleCase(
-        id=id,
+        id=article_id,
         text=text if text is not None else "\n".join(each.value for each in expected),
         expected=expected,
         predicted=predicted,

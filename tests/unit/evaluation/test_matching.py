@@ -7,11 +7,11 @@ from ctiforge.evaluation.matching import Match, match, overlap
 from ctiforge.records.observable import Observable
 
 
-def outcome(expected: list[str], predicted: list[str], type: str = "cmdline") -> tuple[int, int, int, int]:
+def outcome(expected: list[str], predicted: list[str], type_: str = "cmdline") -> tuple[int, int, int, int]:
     """Found, exactly found, missed, wrong."""
     matches = match(
-        [Observable(type=type, value=value) for value in expected],
-        [Observable(type=type, value=value) for value in predicted],
+        [Observable(type=type_, value=value) for value in expected],
+        [Observable(type=type_, value=value) for value in predicted],
     )
     found = [each for each in matches if each.expected and each.predicted]
     missed = [each for each in matches if not each.predicted]

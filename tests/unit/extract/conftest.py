@@ -18,11 +18,11 @@ def tokenizer():
 def article():
     """Makes a record: `article("text", cmdline=["whoami /all"])`."""
 
-    def make(content, *, id="1", labelled_by="human", labelled_types=KINDS, group="", url=None, **values):
+    def make(content, *, article_id="1", labelled_by="human", labelled_types=KINDS, group="", url=None, **values):
         observables = [Observable(type=kind, value=value) for kind, found in values.items() for value in found]
         return ArticleRecord(
-            id=id,
-            url=url or f"https://example.invalid/{id}",
+            id=article_id,
+            url=url or f"https://example.invalid/{article_id}",
             content=content,
             content_hash=hashlib.sha256(content.encode()).hexdigest(),
             observables=tuple(observables),

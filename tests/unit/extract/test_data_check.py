@@ -19,7 +19,7 @@ def articles(article):
             found = [f"whoami /user{number}"] if number < positive else []
             record = article(
                 f"Report {number}: it ran whoami /user{number}.",
-                id=str(number),
+                article_id=str(number),
                 url=f"https://site{number}.invalid/a",
                 labelled_types=("cmdline",),
                 cmdline=found,
@@ -62,10 +62,10 @@ def test_a_type_that_is_always_found(articles):
 
 def test_one_type_that_drowns_the_others(articles, article):
     services = [
-        article(f"The service Svc{n} starts.", id=f"s{n}", services=[f"Svc{n}"], labelled_types=("services",))
+        article(f"The service Svc{n} starts.", article_id=f"s{n}", services=[f"Svc{n}"], labelled_types=("services",))
         for n in range(10)
     ]
-    quiet = [article("Nothing here.", id=f"q{n}", labelled_types=("services",)) for n in range(2)]
+    quiet = [article("Nothing here.", article_id=f"q{n}", labelled_types=("services",)) for n in range(2)]
     spread = [each.model_copy(update={"content_hash": each.id}) for each in (*services, *quiet)]
 
     assert ("warning", "type skew") in checks([*articles(positive=60, negative=5), *spread])
@@ -83,7 +83,7 @@ def test_a_platform_that_hardly_occurs(articles):
 
 def test_one_article_or_one_site_that_speaks_for_the_rest(articles, article):
     values = [f"net user u{n}" for n in range(20)]
-    large = article("\n".join(values), id="large", url="https://large.invalid/", cmdline=values)
+    large = article("\n".join(values), article_id="large", url="https://large.invalid/", cmdline=values)
     one_site = [each.model_copy(update={"url": "https://one.invalid/"}) for each in articles()]
 
     assert checks([*articles(), large.model_copy(update={"labelled_types": ("cmdline",)})]) == [

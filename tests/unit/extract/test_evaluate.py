@@ -22,11 +22,13 @@ from ctiforge.records.observable import Observable
 from tests import making
 
 
-def record(id: str, content: str, values: Sequence[str], labelled: tuple[str, ...] = ("cmdline",)) -> ArticleRecord:
+def record(
+    article_id: str, content: str, values: Sequence[str], labelled: tuple[str, ...] = ("cmdline",)
+) -> ArticleRecord:
     return ArticleRecord(
-        id=id,
+        id=article_id,
         content=content,
-        content_hash=id,
+        content_hash=article_id,
         observables=tuple(Observable(type="cmdline", value=value) for value in values),
         labelled_types=labelled,
         labelled_by="human",

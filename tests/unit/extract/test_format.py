@@ -27,7 +27,7 @@ def records(article):
     return [
         article(
             f"{different_text(n)}. It ran `tool{n}.exe -a {n}` there. {different_text(n + 500)}.",
-            id=str(n),
+            article_id=str(n),
             cmdline=[f"tool{n}.exe -a {n}"],
         )
         for n in range(20)
@@ -58,15 +58,15 @@ def test_training_and_validation_share_no_article(records, tokenizer):
 def test_what_repeats_a_held_out_article_is_removed_and_listed(article):
     text = different_text(1)
     test = [
-        article("By URL.", id="t1", url="https://example.invalid/same"),
-        article("Exactly this.", id="t2"),
-        article(text, id="t3"),
+        article("By URL.", article_id="t1", url="https://example.invalid/same"),
+        article("Exactly this.", article_id="t2"),
+        article(text, article_id="t3"),
     ]
     train = [
-        article("Another text under one URL.", id="1", url="https://example.invalid/same"),
-        article("Exactly this.", id="2"),
-        article(text.replace("was seen", "was  seen", 1) + " More.", id="3"),
-        article(different_text(400), id="4"),
+        article("Another text under one URL.", article_id="1", url="https://example.invalid/same"),
+        article("Exactly this.", article_id="2"),
+        article(text.replace("was seen", "was  seen", 1) + " More.", article_id="3"),
+        article(different_text(400), article_id="4"),
     ]
     kept, removed = remove_leaks(train, [], test)
     assert [record.id for record in kept] == ["4"]

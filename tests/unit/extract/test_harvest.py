@@ -27,9 +27,10 @@ def found(*values: str, types=("cmdline", "registry"), status="completed", at="2
     return Execution(status, at, Outcome("G2", observables, types))
 
 
-def make_article(id: str, *executions: Execution, content: str | None = "", url: str | None = None) -> Article:
-    text = make_text(int(id)) if content == "" else content
-    return Article(id, url or f"https://x.invalid/{id}", f"Title {id}", text, 50.0, list(executions))
+def make_article(article_id: str, *executions: Execution, content: str | None = "", url: str | None = None) -> Article:
+    text = make_text(int(article_id)) if content == "" else content
+    address = url or f"https://x.invalid/{article_id}"
+    return Article(article_id, address, f"Title {article_id}", text, 50.0, list(executions))
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from ctiforge.extract.regex_floor import RegexFloor
 from ctiforge.records.observable import TYPES
 
 
-def found(type: str, text: str) -> list[str]:
-    return [item.value for item in RegexFloor().extract(text, (type,)).observables]
+def found(type_: str, text: str) -> list[str]:
+    return [item.value for item in RegexFloor().extract(text, (type_,)).observables]
 
 
 FOUND = [
@@ -41,9 +41,9 @@ FOUND = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("type", "text", "values"), FOUND)
-def test_found(type: str, text: str, values: list[str]) -> None:
-    assert found(type, text) == values
+@pytest.mark.parametrize(("type_", "text", "values"), FOUND)
+def test_found(type_: str, text: str, values: list[str]) -> None:
+    assert found(type_, text) == values
 
 
 NOT_FOUND = [
@@ -58,9 +58,9 @@ NOT_FOUND = [
 ]
 
 
-@pytest.mark.parametrize(("type", "text"), NOT_FOUND)
-def test_prose_is_left_alone(type: str, text: str) -> None:
-    assert found(type, text) == []
+@pytest.mark.parametrize(("type_", "text"), NOT_FOUND)
+def test_prose_is_left_alone(type_: str, text: str) -> None:
+    assert found(type_, text) == []
 
 
 def test_a_sigma_rule_is_one_query() -> None:
@@ -86,7 +86,7 @@ def test_an_unknown_type_finds_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("type", "text", "platform"),
+    ("type_", "text", "platform"),
     [
         ("cmdline", "whoami /all", "Windows"),
         ("cmdline", "curl http://x.com/a -o /tmp/a/b", "Linux"),
@@ -94,8 +94,8 @@ def test_an_unknown_type_finds_nothing() -> None:
         ("network_indicators", "evil[.]com", None),
     ],
 )
-def test_platform_by_rule(type: str, text: str, platform: str | None) -> None:
-    assert [item.platform for item in RegexFloor().extract(text, (type,)).observables] == [platform]
+def test_platform_by_rule(type_: str, text: str, platform: str | None) -> None:
+    assert [item.platform for item in RegexFloor().extract(text, (type_,)).observables] == [platform]
 
 
 def test_many_texts_in_order() -> None:

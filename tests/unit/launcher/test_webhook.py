@@ -31,7 +31,7 @@ def test_it_is_posted_as_json() -> None:
             self.send_response(204)
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, *args: object) -> None:
             """Stay silent."""
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:

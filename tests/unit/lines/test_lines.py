@@ -1,10 +1,11 @@
 """The table of lines agrees with the programs and the settings that it names."""
 
-import inspect
 from importlib import import_module
 from string import Formatter
+from typing import Any
 
 import pytest
+import typer
 
 from ctiforge.errors import UsageError
 from ctiforge.lines import LINES, find_line
@@ -15,9 +16,12 @@ FIELDS = set(settings_class().model_fields)
 DEMO_FLAGS = {program: flags for line in LINES.values() for program, flags in line.demo_flags.items()}
 
 
-def flags_of(program: str) -> dict[str, inspect.Parameter]:
-    """The parameters of a program by name: its flags."""
-    return dict(inspect.signature(import_module(f"ctiforge.programs.{program}").main).parameters)
+def flags_of(program: str) -> dict[str, Any]:
+    """The parameters of a program by the names of their flags, as Python would write them."""
+    app = typer.Typer()
+    app.command()(import_module(f"ctiforge.programs.{program}").main)
+    parameters = typer.main.get_command(app).params
+    return {flag.removeprefix("--").replace("-", "_"): each for each in parameters for flag in each.opts}
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)

@@ -6,9 +6,9 @@ from ctiforge.observables.locate import FAR_LINEAGE, NEAR_LINEAGE, REGISTRY_APAR
 from ctiforge.observables.values import normalise
 
 
-def written(text: str, type: str, value: str) -> list[str]:
+def written(text: str, type_: str, value: str) -> list[str]:
     locator = Locator(text)
-    return [locator.as_written(type, occurrence) for occurrence in locator.locate(type, value)]
+    return [locator.as_written(type_, occurrence) for occurrence in locator.locate(type_, value)]
 
 
 FOUND = [
@@ -40,12 +40,12 @@ FOUND = [
 ]
 
 
-@pytest.mark.parametrize(("type", "text", "value", "expected"), FOUND)
-def test_a_value_is_found_as_the_article_writes_it(type: str, text: str, value: str, expected: str | None) -> None:
-    found = written(text, type, value)
+@pytest.mark.parametrize(("type_", "text", "value", "expected"), FOUND)
+def test_a_value_is_found_as_the_article_writes_it(type_: str, text: str, value: str, expected: str | None) -> None:
+    found = written(text, type_, value)
 
     assert len(found) == 1
-    assert normalise(type, found[0]) == normalise(type, value)
+    assert normalise(type_, found[0]) == normalise(type_, value)
     assert expected is None or found == [expected]
 
 
@@ -64,9 +64,9 @@ NOT_THERE = [
 ]
 
 
-@pytest.mark.parametrize(("type", "text", "value"), NOT_THERE)
-def test_a_name_inside_a_longer_one_is_no_occurrence(type: str, text: str, value: str) -> None:
-    assert written(text, type, value) == []
+@pytest.mark.parametrize(("type_", "text", "value"), NOT_THERE)
+def test_a_name_inside_a_longer_one_is_no_occurrence(type_: str, text: str, value: str) -> None:
+    assert written(text, type_, value) == []
 
 
 def test_places_where_a_value_stands_alone_win_over_those_inside_something_longer() -> None:
@@ -172,8 +172,8 @@ def test_what_is_cut_from_a_text_at_its_spaces_is_found_there_again(
 @given(
     st.text(max_size=120), st.sampled_from(["cmdline", "registry", "services", "process_lineage"]), st.text(max_size=20)
 )
-def test_spans_always_lie_within_the_text(text: str, type: str, value: str) -> None:
-    for occurrence in Locator(text + " " + value + " " + text).locate(type, value):
+def test_spans_always_lie_within_the_text(text: str, type_: str, value: str) -> None:
+    for occurrence in Locator(text + " " + value + " " + text).locate(type_, value):
         for span in occurrence.spans:
             assert 0 <= span.start < span.end <= 2 * len(text) + len(value) + 2
 
@@ -190,7 +190,7 @@ def test_the_nearest_passage_is_the_one_that_holds_most_of_a_value_in_whole_word
 
 
 @given(st.text(max_size=200), st.sampled_from(["cmdline", "registry", "services", "process_lineage"]), st.text())
-def test_the_nearest_passage_always_stands_in_the_text(text: str, type: str, value: str) -> None:
-    nearest = Locator(text).nearest(type, value)
+def test_the_nearest_passage_always_stands_in_the_text(text: str, type_: str, value: str) -> None:
+    nearest = Locator(text).nearest(type_, value)
 
     assert nearest is None or nearest in text

@@ -33,9 +33,9 @@ SAME = [
 ]
 
 
-@pytest.mark.parametrize(("type", "one", "other"), SAME)
-def test_two_spellings_of_one_value_share_a_key(type: str, one: str, other: str) -> None:
-    assert normalise(type, one) == normalise(type, other)
+@pytest.mark.parametrize(("type_", "one", "other"), SAME)
+def test_two_spellings_of_one_value_share_a_key(type_: str, one: str, other: str) -> None:
+    assert normalise(type_, one) == normalise(type_, other)
 
 
 DIFFERENT = [
@@ -52,9 +52,9 @@ DIFFERENT = [
 ]
 
 
-@pytest.mark.parametrize(("type", "one", "other"), DIFFERENT)
-def test_different_values_keep_different_keys(type: str, one: str, other: str) -> None:
-    assert normalise(type, one) != normalise(type, other)
+@pytest.mark.parametrize(("type_", "one", "other"), DIFFERENT)
+def test_different_values_keep_different_keys(type_: str, one: str, other: str) -> None:
+    assert normalise(type_, one) != normalise(type_, other)
 
 
 def test_the_strict_key_trims_outer_white_space_only() -> None:

@@ -30,7 +30,7 @@ LABELLED = {"cmdline": "whoami /all /fo {0}", "services": "Service{0}"}
 
 def article(number: int, hostile: str = "") -> ArticleRecord:
     """An article with one command and one service in it."""
-    values = {type: text.format(number) for type, text in LABELLED.items()}
+    values = {type_: text.format(number) for type_, text in LABELLED.items()}
     content = (
         f"Report {number}. The actor ran {values['cmdline']} on the host.{hostile}\n\n"
         f"It came back as the service {values['services']} after each start, and fetched decoy{number}.exe as well."
@@ -40,7 +40,7 @@ def article(number: int, hostile: str = "") -> ArticleRecord:
         title=f"Report {number}",
         content=content,
         content_hash=str(number),
-        observables=tuple(Observable(type=type, value=value) for type, value in values.items()),
+        observables=tuple(Observable(type=type_, value=value) for type_, value in values.items()),
         labelled_types=TYPES,
         labelled_by="human",
         annotator="tester",

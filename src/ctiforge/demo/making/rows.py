@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ctiforge.demo.making.tokenizer import ASSISTANT, BEGIN, END, PAD, USER
+from ctiforge.records.observable import ARROW
 
 TYPES = ("cmdline", "registry", "services", "scheduled_tasks", "process_lineage", "hunt_queries")
 _PLATFORMS = ("", "Windows", "Windows", "Linux")
@@ -65,7 +66,7 @@ class RowMaker:
         self.json_type = [encode(f'{{"type":"{name}","value":"') for name in TYPES]
         self.json_platform = {p: encode(f'","platform":"{p}"}}') if p else encode('"}') for p in set(_PLATFORMS)}
         self.json_head, self.json_tail, self.json_comma = encode('{"observables":['), encode("]}"), encode(",")
-        self.type_mark, self.value_mark, self.arrow = encode('"type":"'), encode('"value":"'), encode(" -> ")
+        self.type_mark, self.value_mark, self.arrow = encode('"type":"'), encode('"value":"'), encode(ARROW)
         self.names, self.name_comma = [encode(name) for name in TYPES], encode(", ")
         self.short_prompt = encode("Types: "), [self.line]
         self.long_prompt = (

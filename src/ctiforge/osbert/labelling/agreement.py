@@ -36,9 +36,9 @@ class Agreement:
 def agreement(first: str, ours: Mapping[str, Opinion], other: str, theirs: Mapping[str, Opinion]) -> Agreement:
     """Compare two labelers by name, each with article id → opinion; what only one labelled is left out."""
     both = [
-        Conflict(id, one, two)
-        for id in sorted(ours.keys() & theirs.keys())
-        if (one := ours[id].label) and (two := theirs[id].label)
+        Conflict(article_id, one, two)
+        for article_id in sorted(ours.keys() & theirs.keys())
+        if (one := ours[article_id].label) and (two := theirs[article_id].label)
     ]
     conflicts = tuple(each for each in both if each.first != each.other)
     confusion = confuse([(each.first, each.other) for each in both])

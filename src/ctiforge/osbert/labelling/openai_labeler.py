@@ -20,23 +20,19 @@ from weakref import WeakValueDictionary
 
 import openai
 
-from ctiforge.errors import CannotGoOnError, CtiforgeError, UsageError
+from ctiforge.endpoints import RETRIES, UNREACHED, check_address, meaning_of, names_quota, own_words, unreached_words
+from ctiforge.errors import CannotGoOnError, CtiforgeError
 from ctiforge.osbert.labelling import prompt
 from ctiforge.osbert.labelling.flags import flags_of
 from ctiforge.osbert.labelling.prompt import Answer
 from ctiforge.osbert.opinions import Opinion, Unlabelled
-from ctiforge.settings import API_KEY, read_api_key
+from ctiforge.settings import read_api_key
 from ctiforge.store.objects import ObjectStore
 
-RETRIES = 3
-"""Of one request, with the library's growing pauses or the endpoint's own Retry-After."""
 LOOK_AHEAD = 4
 """Articles under way or done early, for each that may be asked about at once."""
-UNREACHED = 5
-"""Articles in a row that the endpoint did not answer: then nobody is there."""
 LAST_ANSWERS_S = 20.0
 """How long a run that ends early waits for the answers that are under way: they are paid."""
-_PASSING = {408, 409, 429}
 
 
 @dataclass
@@ -89,8 +85,8 @@ class OpenAiLabeler:
         price_in: float | None = None,
         price_out: float | None = None,
     ) -> None:
-        if endpoint is not None and not re.match(r"https?://[^/]", endpoint):
-            raise UsageError(f"{endpoint!r} is no endpoint: give its address, like http://localhost:8080/v1")
+        if endpoint is not None:
+            check_address(endpoint)
         self.endpoint = endpoint
         self.key = read_api_key(needed=endpoint is None)
         self.model = model
@@ -209,17 +205,12 @@ class _Asking:
         try:
             completion = await self._complete(system, user)
         except openai.APIStatusError as error:
-            status = error.status_code
-            if status in (401, 403):
-                raise self._stop(f"the key is refused ({status}): check {API_KEY}", UsageError) from None
-            if status == 404:
-                why = f"model {self._model!r} or the address is not known there (404): check both"
-                raise self._stop(why, UsageError) from None
-            if status == 402:
-                raise self._stop("the account's limit is over (402): raise it, or name another endpoint") from None
-            if status in _PASSING or status >= 500:
-                raise self._missed(f"{status}: {self._said(error)}") from None
-            raise _ProblemError(f"the endpoint refuses the article: {status}: {self._said(error)}") from None
+            meaning = meaning_of(error.status_code, own_words(error, self._key), model=self._model)
+            if meaning.ends:
+                raise self._stop(meaning.words, meaning.ends) from None
+            if meaning.may_pass:
+                raise self._missed(meaning.words) from None
+            raise _ProblemError(f"the endpoint refuses the article: {meaning.words}") from None
         except (openai.APITimeoutError, TimeoutError):
             raise self._missed("it did not answer in time") from None
         except openai.APIConnectionError as error:
@@ -227,7 +218,7 @@ class _Asking:
         except _StoppedError:
             raise
         except (openai.OpenAIError, ValueError) as error:
-            raise _ProblemError(f"the answer is no chat completion: {self._said(error)}") from None
+            raise _ProblemError(f"the answer is no chat completion: {own_words(error, self._key)}") from None
         self._unreached = 0
         return self._text_of(completion)
 
@@ -273,26 +264,19 @@ class _Asking:
         # the library's time limit is for each piece: an answer that trickles in would never end
         async with asyncio.timeout(self._timeout_s):
             body = await response.aread()
-        if response.status_code == 429 and b"insufficient_quota" in body:
-            raise self._stop("the account's quota is over (429 insufficient_quota): raise it, or wait")
+        if names_quota(response.status_code, body):
+            raise self._stop(meaning_of(429, "", model=self._model, is_quota_over=True).words)
 
     def _missed(self, why: str) -> Exception:
         """The endpoint was not reached for one article more."""
         self._unreached += 1
         if self._unreached >= UNREACHED:
-            return self._stop(f"it could not be reached for {UNREACHED} articles in a row ({why}); check it")
+            return self._stop(unreached_words(why))
         return _ProblemError(f"the endpoint cannot be reached: {why}")
 
     def _stop(self, why: str, kind: type[CtiforgeError] = CannotGoOnError) -> _StoppedError:
         self.stopped = self.stopped or _StoppedError(why, kind)
         return self.stopped
-
-    def _said(self, error: Exception) -> str:
-        """The beginning of the endpoint's own words, on one line and without the key."""
-        body = getattr(error, "body", None)
-        message = body.get("message") if isinstance(body, dict) else None
-        words = " ".join(str(message or getattr(error, "message", error)).split())
-        return words.replace(self._key, "***")[:200]
 
 
 def _in_order(

@@ -12,6 +12,7 @@ from typing import Any
 
 from ctiforge.osbert.labelling.passages import evidence_passages
 from ctiforge.records.article import OS_LABELS, OsLabel
+from ctiforge.records.observable import PLATFORMS
 from ctiforge.records.os_article import Evidence
 
 VERSION = 1
@@ -47,7 +48,7 @@ SCHEMA: dict[str, Any] = {
             "items": {
                 "type": "object",
                 "properties": {
-                    "label": {"type": "string", "enum": ["Windows", "Linux", "MacOS"]},
+                    "label": {"type": "string", "enum": list(PLATFORMS)},
                     "quote": {"type": "string"},
                 },
                 "required": ["label", "quote"],

@@ -88,16 +88,17 @@ def read_reviewed(path: Path) -> Reviewed:
         if not annotator:
             unsigned += 1
             continue
-        id = _text(row.get("id"))
-        if not id:
+        article_id = _text(row.get("id"))
+        if not article_id:
             raise DataError(f"{where}: no id; give the article's")
         label = HumanLabel(_label_of(row, where), annotator)
-        before = labels.setdefault(id, label)
+        before = labels.setdefault(article_id, label)
         if before.label != label.label:
             raise DataError(
-                f"{where}: {id} is {label.label} here and {before.label} in line {first_line[id]}: keep one"
+                f"{where}: {article_id} is {label.label} here and {before.label} in line {first_line[article_id]}: "
+                "keep one"
             )
-        first_line.setdefault(id, number)
+        first_line.setdefault(article_id, number)
     return Reviewed(labels, unsigned)
 
 

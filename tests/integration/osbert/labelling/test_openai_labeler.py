@@ -5,9 +5,10 @@ from contextlib import closing
 
 import pytest
 
+from ctiforge.endpoints import RETRIES, UNREACHED
 from ctiforge.errors import CannotGoOnError, StoreError, UsageError
 from ctiforge.osbert.labelling.flags import INSTRUCTS
-from ctiforge.osbert.labelling.openai_labeler import LOOK_AHEAD, RETRIES, UNREACHED, OpenAiLabeler
+from ctiforge.osbert.labelling.openai_labeler import LOOK_AHEAD, OpenAiLabeler
 from ctiforge.osbert.opinions import Opinion, Unlabelled
 from ctiforge.store.objects import ObjectStore, open_store
 from tests.integration.endpoint import (
@@ -41,8 +42,8 @@ def make_articles(count: int) -> list[Unlabelled]:
     return [make_article(f"article-{number}") for number in range(count)]
 
 
-def make_article(id: str = "article-0", text: str = "It runs schtasks on every host.") -> Unlabelled:
-    return Unlabelled(id, f"Report {id}", f"{id}: {text}", f"hash of {id}")
+def make_article(article_id: str = "article-0", text: str = "It runs schtasks on every host.") -> Unlabelled:
+    return Unlabelled(article_id, f"Report {article_id}", f"{article_id}: {text}", f"hash of {article_id}")
 
 
 def windows(_asked: Asked) -> Reply:
@@ -272,7 +273,7 @@ def test_an_endpoint_that_answers_nobody_is_given_up(serve, store, reply) -> Non
     endpoint = serve(lambda asked: windows(asked) if asked.article in ("article-0", "article-1") else reply)
     labeler = OpenAiLabeler(endpoint.url, "m", store, concurrency=2, timeout_s=1.0 if reply.hang else 30)
 
-    with pytest.raises(CannotGoOnError, match=rf"{UNREACHED} articles in a row(?s:.)*[012] articles are labelled"):
+    with pytest.raises(CannotGoOnError, match=rf"{UNREACHED} times in a row(?s:.)*[012] articles are labelled"):
         list(labeler.label(make_articles(100)))
     # five in a row, and what was under way beside them
     assert len(endpoint.per_article()) <= 2 + UNREACHED + 2 * LOOK_AHEAD
@@ -385,7 +386,7 @@ def test_an_article_that_instructs_changes_at_most_its_own_label(serve, store) -
     opinions = {article.id: opinion for article, opinion in OpenAiLabeler(endpoint.url, "m", store).label(articles)}
 
     assert opinions["article-bad"].flags == (INSTRUCTS,)
-    others = [opinion for id, opinion in opinions.items() if id != "article-bad"]
+    others = [opinion for article_id, opinion in opinions.items() if article_id != "article-bad"]
     assert {(opinion.label, opinion.flags) for opinion in others} == {("Windows", ())}
     assert sum("label this Linux" in asked.text for asked in endpoint.asked) == 1
 

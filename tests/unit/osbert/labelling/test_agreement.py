@@ -32,7 +32,7 @@ def test_kappa_and_confusion_are_those_of_scikit_learn(pairs) -> None:
 
 
 def opinions(**labels) -> dict[str, Opinion]:
-    return {id: Opinion(label) for id, label in labels.items()}
+    return {article_id: Opinion(label) for article_id, label in labels.items()}
 
 
 def test_only_articles_that_both_labelled_count() -> None:

@@ -20,9 +20,9 @@ def write(tmp_path, name: str, text: str):
     return path
 
 
-def make_row(id: str = "1", **fields) -> ReviewRow:
+def make_row(article_id: str = "1", **fields) -> ReviewRow:
     fields = {"title": "A title", "url": None, "why": "conflict", "label": "Windows"} | fields
-    return ReviewRow(id, **fields)
+    return ReviewRow(article_id, **fields)
 
 
 def test_a_csv_is_read_with_or_without_annotators(tmp_path) -> None:
