@@ -20,12 +20,13 @@ from ctiforge.extract.served import EndpointAgent
 from ctiforge.extract.windowed import plain_usage
 from ctiforge.records.article import ArticleRecord
 from ctiforge.records.evaluation import Evaluation, ModelInfo
+from ctiforge.records.exported import ParityReport
 from ctiforge.records.model_note import AgentUsage, Format
 from ctiforge.release.chat_template import chat_template
 from ctiforge.release.export import Exported, SourceModel
 from ctiforge.release.gguf import ChatForm
 from ctiforge.release.lmstudio import preset
-from ctiforge.release.parity import Parity, Recorded, compare_answers
+from ctiforge.release.parity import Recorded, compare_answers
 from ctiforge.release.server import serving
 from ctiforge.release.tokens import Prompt, spaced_behind_special
 from ctiforge.release.tools import LlamaCpp
@@ -92,7 +93,7 @@ def prove(
     test_data: TestData,
     out: Path,
     device: str,
-) -> list[Parity]:
+) -> list[ParityReport]:
     """Let source and files answer the test data; every evaluation is left in `out`."""
     model = load_causal_lm(str(merged), pick_device(device), torch.float32).eval()
     halves = source.note is not None

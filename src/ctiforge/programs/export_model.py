@@ -1,7 +1,7 @@
 """Exports a trained model: merged, as GGUF, or for LM Studio; every file proven to answer as its source does."""
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,8 +12,7 @@ from ctiforge.pod.entry import run_program
 from ctiforge.programs.flags import ExpectFlag, PlanFlag, StoreFlag
 
 if TYPE_CHECKING:
-    from ctiforge.release.parity import Parity
-    from ctiforge.release.quantise import FileType
+    from ctiforge.records.exported import FileType, ParityReport
     from ctiforge.store.stages import StageDirs
 
 ARTICLES = 60
@@ -120,7 +119,7 @@ def export(request: Request, dirs: "StageDirs") -> dict[str, Any]:
     from ctiforge.data.testsets import read_labelled_articles
     from ctiforge.demo.articles import DemoSizes, make_corpus
     from ctiforge.extract.export import TestData, describe_source, make_preset, prove
-    from ctiforge.records.exported import ExportReport, MergeReport, ParityReport
+    from ctiforge.records.exported import ExportReport
     from ctiforge.release.export import write_gguf, write_merged
     from ctiforge.release.tools import find_llama_cpp
 
@@ -130,7 +129,7 @@ def export(request: Request, dirs: "StageDirs") -> dict[str, Any]:
     known = [*make_corpus(1, DemoSizes(ARTICLES, 1, 1, 0, 0)).training, *(test_data.records if test_data else ())]
     source, usage = describe_source(request.name, request.model, dirs.inputs.get("model"), known)
     merged = dirs.scratch / "merged" if tools else dirs.out
-    merge = MergeReport(**asdict(write_merged(source, merged)))
+    merge = write_merged(source, merged)
     files, proven = [], []
     if tools:
         files = write_gguf(source, merged, request.types, dirs.out, dirs.scratch, tools)
@@ -141,7 +140,7 @@ def export(request: Request, dirs: "StageDirs") -> dict[str, Any]:
         name=source.name,
         merge=merge,
         files=tuple(each.as_record() for each in files),
-        parity=tuple(ParityReport(**asdict(each)) for each in proven),
+        parity=tuple(proven),
     )
     if request.format == "lmstudio":
         write_json(dirs.out / f"{source.name}.preset.json", make_preset(source.name, usage))
@@ -149,14 +148,14 @@ def export(request: Request, dirs: "StageDirs") -> dict[str, Any]:
     return report.model_dump(mode="json")
 
 
-def check(name: str, proven: "list[Parity]", margin: float) -> None:
+def check(name: str, proven: "list[ParityReport]", margin: float) -> None:
     """Raise GateError, after all are told, where a file answers otherwise than its source."""
     from ctiforge.errors import GateError
     from ctiforge.release.parity import judge
 
     reasons = [reason for each in proven if (reason := judge(each, margin))]
     if reasons:
-        print_parity([asdict(each) for each in proven])
+        print_parity([each.model_dump() for each in proven])
         raise GateError(f"{name} is not exported: {'; '.join(reasons)}")
 
 

@@ -1,8 +1,11 @@
 """`export.json`: what an export wrote, and how it compares with its source."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from ctiforge.records.base import File, Record
+
+FileType = Literal["f32", "f16", "q8_0", "q4_k_m"]
+"""How the weights of a GGUF are rounded."""
 
 
 class MergeReport(Record):
@@ -19,7 +22,7 @@ class ExportedFile(Record):
     """One GGUF and what was found in it."""
 
     file: str
-    type: str
+    type: FileType
     bytes: int
     architecture: str
     pretokenizer: str
@@ -32,7 +35,7 @@ class ExportedFile(Record):
 class ParityReport(Record):
     """One exported file beside its source, over one test set."""
 
-    file_type: str
+    file_type: FileType
     windows: int
     same_windows: int
     """With the very same raw answer to a prompt of as many tokens."""
@@ -41,6 +44,11 @@ class ParityReport(Record):
     """With the very same observables after merging."""
     f1: float | None
     source_f1: float | None
+
+    @property
+    def difference(self) -> float | None:
+        """Of micro-F1: exported minus source."""
+        return None if self.f1 is None or self.source_f1 is None else self.f1 - self.source_f1
 
 
 class ExportReport(File):

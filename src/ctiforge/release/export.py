@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from ctiforge.records.base import File
-from ctiforge.records.exported import ExportedFile
+from ctiforge.records.exported import ExportedFile, FileType, MergeReport
 from ctiforge.release.gguf import ChatForm, Contents, convert, fallbacks, read_contents
 from ctiforge.release.lmstudio import file_name
-from ctiforge.release.merge import Merged, keep_sentencepiece, merge
-from ctiforge.release.quantise import FileType, quantise
+from ctiforge.release.merge import keep_sentencepiece, merge
+from ctiforge.release.quantise import quantise
 from ctiforge.release.server import serving
 from ctiforge.release.tokens import Checked, Prompt, check_end, check_reading
 from ctiforge.release.tools import LlamaCpp
@@ -66,7 +66,7 @@ class Exported:
         )
 
 
-def write_merged(source: SourceModel, folder: Path) -> Merged:
+def write_merged(source: SourceModel, folder: Path) -> MergeReport:
     """Write full-precision weights, tokenizer and note; DataError where the logits are not those of the source."""
     ids = [ids for _, ids in source.prompts[:_MERGE_PROMPTS]]
     merged = merge(source.load(source.location), source.tokenizer, ids, lambda path: source.load(str(path)), folder)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ctiforge.errors import CannotGoOnError, UsageError
+from ctiforge.records.exported import FileType
 from ctiforge.release.pretokenizers import find_pretokenizer
-from ctiforge.release.quantise import FileType
 from ctiforge.release.tools import LlamaCpp
 
 # What each file type should be made of; anything else in it is llama.cpp's fallback.

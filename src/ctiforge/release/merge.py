@@ -2,11 +2,11 @@
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ctiforge.errors import DataError
+from ctiforge.records.exported import MergeReport
 
 LARGEST = 1e-5
 """How far a logit may move in fp32, as a share of the largest one, which is taken to be 10 at least: rounding in
@@ -14,20 +14,9 @@ another order, and nothing else; the adapter of another model moves them by more
 _VOCABULARY = "tokenizer.model"
 
 
-@dataclass(frozen=True)
-class Merged:
-    """What came of it."""
-
-    adapter: bool
-    """Whether there was one to merge; weights that were trained in full pass through."""
-    largest_difference: float
-    """Between the logits before and of what was written, over every token of the prompts."""
-    largest_logit: float
-
-
 def merge(
     model: Any, tokenizer: Any, prompts: Sequence[Sequence[int]], reload: Callable[[Path], Any], folder: Path
-) -> Merged:
+) -> MergeReport:
     """Write `model` (fp32, with an adapter or without) and its tokenizer to `folder`, merged.
 
     The logits of what was written are compared with those before, `prompts` being token ids. Raises DataError
@@ -49,7 +38,7 @@ def merge(
             f"the merged model's logits differ from base and adapter by {difference:.1e} (at most {most:.0e}; the "
             f"largest logit is {largest:.1f}): check that the adapter belongs to this base and its files are whole"
         )
-    return Merged(adapter, difference, largest)
+    return MergeReport(adapter=adapter, largest_difference=difference, largest_logit=largest)
 
 
 def limit(largest_logit: float) -> float:

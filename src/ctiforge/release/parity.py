@@ -1,10 +1,9 @@
 """Whether an exported file answers as its source does: window by window, article by article, and by its score."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from ctiforge.release.quantise import FileType
+from ctiforge.records.exported import FileType, ParityReport
 
 IDENTICAL: dict[FileType, float] = {"f32": 0.999, "f16": 0.99}
 """Share of windows whose raw answers must be the same text; nothing of the kind is asked of rounded weights.
@@ -33,26 +32,6 @@ class Recorded:
             yield extraction
 
 
-@dataclass(frozen=True)
-class Parity:
-    """One exported file beside its source, over one test set."""
-
-    file_type: FileType
-    windows: int
-    same_windows: int
-    """With the very same raw answer to a prompt of as many tokens."""
-    articles: int
-    same_articles: int
-    """With the very same observables after merging."""
-    f1: float | None
-    source_f1: float | None
-
-    @property
-    def difference(self) -> float | None:
-        """Of micro-F1: exported minus source."""
-        return None if self.f1 is None or self.source_f1 is None else self.f1 - self.source_f1
-
-
 def compare_answers(
     file_type: FileType,
     source: Recorded,
@@ -60,14 +39,14 @@ def compare_answers(
     special: Sequence[str],
     source_f1: float | None,
     f1: float | None,
-) -> Parity:
+) -> ParityReport:
     """Count what is the same in the articles that the source has read.
 
     `special` are the tokenizer's special tokens: a server leaves them out of its text, the source writes them.
     """
     before, after = _answers(source, special), _answers(exported, special)
     others = exported.extractions
-    return Parity(
+    return ParityReport(
         file_type=file_type,
         windows=len(before),
         same_windows=sum(after.get(window) == raw for window, raw in before.items()),
@@ -81,7 +60,7 @@ def compare_answers(
     )
 
 
-def judge(parity: Parity, margin: float) -> str | None:
+def judge(parity: ParityReport, margin: float) -> str | None:
     """Why the file is not to be used, None where it is.
 
     Of f32 and f16 nearly all answers must be the same (`IDENTICAL`), and no F1 more than `margin` lower.

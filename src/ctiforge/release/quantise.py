@@ -6,12 +6,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 from ctiforge.errors import CannotGoOnError, UsageError
+from ctiforge.records.exported import FileType
 from ctiforge.release.tools import LlamaCpp
 
-FileType = Literal["f32", "f16", "q8_0", "q4_k_m"]
 FILE_TYPES: tuple[FileType, ...] = get_args(FileType)
 # enum llama_ftype of llama.h
 _CODES = {"f16": 1, "q8_0": 7, "q4_k_m": 15}

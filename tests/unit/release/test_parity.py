@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from ctiforge.release.parity import Parity, Recorded, compare_answers, judge
+from ctiforge.records.exported import ParityReport
+from ctiforge.release.parity import Recorded, compare_answers, judge
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,15 @@ def recorded(found):
 
 
 def parity(file_type, same=100, windows=100, f1=0.8, source_f1=0.8):
-    return Parity(file_type, windows, same, 10, 10, f1, source_f1)
+    return ParityReport(
+        file_type=file_type,
+        windows=windows,
+        same_windows=same,
+        articles=10,
+        same_articles=10,
+        f1=f1,
+        source_f1=source_f1,
+    )
 
 
 def test_windows_and_articles_are_compared_by_what_was_read():
