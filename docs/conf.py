@@ -9,7 +9,7 @@ from sphinx.application import Sphinx
 from ctiforge import __version__
 
 sys.path.append(str(Path(__file__).parent / "reference"))
-from from_code import file_kinds, json_schema
+from from_code import file_kinds
 
 project = "ctiforge"
 author = "the ctiforge authors"
@@ -36,5 +36,5 @@ def _write_schemas(app: Sphinx, error: Exception | None) -> None:
     folder = Path(app.outdir) / "schemas"
     folder.mkdir(exist_ok=True)
     for kind in file_kinds():
-        text = json.dumps(json_schema(kind), indent=1, ensure_ascii=False)
+        text = json.dumps(kind.model_json_schema(), indent=1, ensure_ascii=False)
         (folder / f"{kind.__name__}.json").write_text(f"{text}\n", encoding="utf-8")

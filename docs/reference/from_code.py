@@ -65,12 +65,6 @@ def schemas_page() -> str:
     return "\n".join(part for kind in file_kinds() for part in _file(kind))
 
 
-def json_schema(kind: type[File]) -> dict[str, Any]:
-    """The JSON Schema of a file as it is written."""
-    schema = kind.model_json_schema()
-    return {**schema, "properties": {"schema": {"const": kind.SCHEMA}, **schema["properties"]}}
-
-
 def file_kinds() -> list[type[File]]:
     """Every model of a file, by the file's name."""
     for module in pkgutil.iter_modules(records.__path__):
@@ -91,7 +85,7 @@ def _file(kind: type[File]) -> Iterator[str]:
     link = f'<a href="../schemas/{kind.__name__}.json">JSON Schema</a>'
     yield f"{cleandoc(kind.__doc__ or '')}\n\nSchema number {kind.SCHEMA} · {link}\n"
     yield "| key | type | what it is |\n|---|---|---|"
-    for name, value in json_schema(kind)["properties"].items():
+    for name, value in kind.model_json_schema()["properties"].items():
         yield f"| `{name}` | {_type(value)} | {_cell(texts.get(name, ''))} |"
     yield ""
 

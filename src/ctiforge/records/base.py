@@ -13,11 +13,14 @@ from typing import Any, ClassVar, Self, TypeVar
 from pydantic import (
     BaseModel,
     ConfigDict,
+    GetJsonSchemaHandler,
     SerializerFunctionWrapHandler,
     ValidationError,
     model_serializer,
     model_validator,
 )
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from ctiforge.errors import DataError
 
@@ -63,6 +66,15 @@ class File(Record):
     @model_serializer(mode="wrap")
     def _with_number(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return {"schema": self.SCHEMA, **serialize(self)}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Describe what is written, also where a file is part of another: the number is in it."""
+        found = handler(core_schema)
+        described = handler.resolve_ref_schema(found)
+        described["properties"] = {"schema": {"const": cls.SCHEMA}, **described["properties"]}
+        described["required"] = ["schema", *described.get("required", [])]
+        return found
 
     def to_json(self) -> str:
         """Give the file's content."""

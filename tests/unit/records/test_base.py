@@ -9,14 +9,15 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Literal, Union, get_args, get_origin
 
+import jsonschema
 import pytest
 from pydantic import BaseModel, ValidationError, create_model
 
 from ctiforge.errors import DataError
 from ctiforge.records.base import File, Record, SchemaError, Upgrade, kind_of, number_of, read_lines
 from ctiforge.records.training import CurvePoint, Training
+from tests.kinds import kinds
 from tests.making import training
-from tests.unit.records.kinds import kinds
 
 SOURCE = "s3://bucket/note.json"
 
@@ -193,6 +194,15 @@ def test_every_file_reads_what_it_writes(kind: type[File], tmp_path: Path) -> No
         kind.parse(json.dumps({**written, "schema": kind.SCHEMA + 1}), SOURCE)
     if "<" not in kind.NAME:
         assert kind.load(made.write(tmp_path)) == made
+
+
+@pytest.mark.parametrize("kind", kinds(), ids=lambda kind: kind.__name__)
+def test_every_file_follows_its_json_schema_and_does_not_without_its_number(kind: type[File]) -> None:
+    schema = jsonschema.Draft202012Validator(kind.model_json_schema())
+    written = json.loads(instance(kind).to_json())
+    schema.validate(written)
+    assert not schema.is_valid({**written, "schema": kind.SCHEMA + 1})
+    assert not schema.is_valid({name: value for name, value in written.items() if name != "schema"})
 
 
 @pytest.mark.parametrize("kind", kinds(), ids=lambda kind: kind.__name__)

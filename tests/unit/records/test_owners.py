@@ -11,7 +11,7 @@ import ctiforge
 from ctiforge.records.article import RECORDS_NAME, TESTSET_NAME
 from ctiforge.records.formatted import TRAINED_ON
 from ctiforge.records.training import LOG_NAME
-from tests.unit.records.kinds import kinds
+from tests.kinds import kinds
 
 PACKAGE = Path(ctiforge.__file__).parent
 NAMES = {kind.NAME for kind in kinds() if "<" not in kind.NAME} | {LOG_NAME, RECORDS_NAME, TESTSET_NAME, TRAINED_ON}

@@ -1,0 +1,79 @@
+"""What no stage writes, but the launcher and the store: written by their own code, held against its model, read again.
+
+What stages write is held in tests/golden.
+"""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from unittest.mock import patch
+
+from ctiforge.cli import app
+from ctiforge.launcher.sweep_report import make_sweep, write_sweep
+from ctiforge.pod.entry import exit_on_error
+from ctiforge.records.checkpoint import Attempt, Checkpoint
+from ctiforge.records.run import Cause, RunRecord, StageRecord
+from ctiforge.records.sweep import Sweep, Trained
+from ctiforge.store.checkpoints import Checkpoints
+from ctiforge.store.objects import open_store
+from ctiforge.store.runs import load_run, new_run, note_cancelled, save_run
+from tests.golden.written import hold
+from tests.in_process import captured, exit_code
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def said(verb: str, store: Path) -> str:
+    """What a verb prints of this store."""
+    with captured() as (output, _), patch.dict(os.environ, {"CTIFORGE_STORE": str(store)}):
+        assert exit_code(lambda: exit_on_error(lambda: app([verb]))) == 0
+    return output.getvalue()
+
+
+def test_a_run_is_written_as_its_model_and_read_by_whoever_shows_it(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    cause = Cause(category="quota", summary="no room", detail="0/1 nodes", remedy="wait", since=NOW, told_at=NOW)
+    stages = [
+        StageRecord(name="train", program="train_extract", state="running", attempts=2, started_at=NOW),
+        StageRecord(name="eval", program="eval_extract", state="failed", exit_code=3, cause=cause, last_lines=["why"]),
+    ]
+    made = new_run("extract", stages, "a-run")
+    save_run(store, made)
+    hold(RunRecord, (tmp_path / "runs/a-run/run.json").read_text(encoding="utf-8"))
+    assert load_run(store, "a-run") == made
+    assert all("a-run" in said(verb, tmp_path) for verb in ("runs", "status"))
+    note_cancelled(store, "a-run")
+    hold(RunRecord, (tmp_path / "runs/a-run/run.json").read_text(encoding="utf-8"))
+    assert [stage.state for stage in load_run(store).stages] == ["cancelled", "failed"]
+
+
+def test_a_sweep_is_written_as_its_model(tmp_path: Path) -> None:
+    points = [
+        Trained(stage="train.1", parameters={"epochs": "1"}, state="done", validation_loss=float("nan"), seconds=1.0),
+        Trained(stage="train.2", parameters={"epochs": "2"}, state="done", validation_loss=0.5, best_step=3),
+        Trained(stage="train.3", parameters={"epochs": "3"}, state="failed", problem="out of memory"),
+    ]
+    made = make_sweep("a-sweep", "extract", "train_extract", points)
+    write_sweep(made, tmp_path)
+    hold(Sweep, (tmp_path / "sweep.json").read_text(encoding="utf-8"))
+    read = Sweep.load(tmp_path)
+    assert read == made
+    assert read.best
+    assert read.best.stage == "train.2"
+
+
+def test_attempts_and_checkpoints_are_written_as_their_models_and_gone_on_from(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path / "store"))
+    for step in (0, 3):
+        (tmp_path / "weights").write_text(f"after {step}", encoding="utf-8")
+        checkpoints = Checkpoints(store, "checkpoints/train/f")
+        assert checkpoints.begin(tmp_path / "into", "cpu") == step
+        assert checkpoints.save(step + 3, {"weights": tmp_path / "weights"})
+    folder = tmp_path / "store/checkpoints/train/f"
+    attempts = sorted((folder / "attempts").glob("*.json"))
+    manifests = sorted(folder.glob("*/*/manifest.json"))
+    assert [len(attempts), len(manifests)] == [2, 2]
+    for kind, files in ((Attempt, attempts), (Checkpoint, manifests)):
+        for file in files:
+            hold(kind, file.read_text(encoding="utf-8"))
+            assert kind.load(file)
