@@ -47,7 +47,7 @@ class DemoCorpus:
 def make_corpus(seed: int, sizes: DemoSizes | None = None) -> DemoCorpus:
     """The corpus of a seed, always the same."""
     sizes = sizes or DemoSizes()
-    writer = _Writer(random.Random(seed))
+    writer = _ArticleWriter(random.Random(seed))
     training = [writer.article(SEEN[i % len(SEEN)], "seen", long=False) for i in range(sizes.training)]
     training += [writer.article(SEEN[i % len(SEEN)], "seen", long=True) for i in range(sizes.training_long)]
     test = [writer.article(SEEN[i % len(SEEN)], "seen", long=False) for i in range(sizes.test_seen)]
@@ -56,7 +56,7 @@ def make_corpus(seed: int, sizes: DemoSizes | None = None) -> DemoCorpus:
     return DemoCorpus(tuple(training), tuple(test))
 
 
-class _Writer:
+class _ArticleWriter:
     """Writes one article after the other; names are never used twice."""
 
     def __init__(self, rng: random.Random) -> None:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from ctiforge.errors import DataError
 from ctiforge.evaluation.scores import METRICS, Counts, Figure, Metric, f1_of, figure, finite, precision_of, recall_of
@@ -14,14 +13,10 @@ from ctiforge.records.evaluation import (
     Evaluation,
     MetricFigure,
     ModelInfo,
-    Row,
+    QualityRow,
     RowGroup,
     TestSetInfo,
 )
-
-
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True)
 
 
 @dataclass(frozen=True)
@@ -95,10 +90,10 @@ def _metric_figure(metric: Metric, counts: Counts) -> MetricFigure:
     )
 
 
-def _row(spec: RowSpec, counts: Counts) -> Row:
+def _row(spec: RowSpec, counts: Counts) -> QualityRow:
     sums = counts.sums(spec.chosen[np.newaxis, :])
     f1 = figure(row_metric(spec.prefix), counts, spec.chosen, least=MIN_POSITIVE_ARTICLES)
-    return Row(
+    return QualityRow(
         label=spec.label,
         group=spec.group,
         articles=f1.support,

@@ -28,7 +28,7 @@ MINIMA = {True: (100, 500), False: (500, 1_000)}
 
 
 @dataclass(frozen=True)
-class TrainRequest:
+class AgentTraining:
     """One fine-tuning run as asked for on the command line."""
 
     model: str
@@ -45,7 +45,7 @@ class TrainRequest:
 
 
 def train_extract_agent(
-    request: TrainRequest, data: Path, out: Path, scratch: Path, checkpoints: Checkpoints
+    request: AgentTraining, data: Path, out: Path, scratch: Path, checkpoints: Checkpoints
 ) -> dict[str, Any]:
     """Train and write `model/`, `training_metadata.json`, `training_curve.png` and `log.jsonl` into `out`.
 
@@ -85,7 +85,7 @@ def train_extract_agent(
     return training.model_dump(mode="json")
 
 
-def check_data(request: TrainRequest, data: Path) -> None:
+def check_data(request: AgentTraining, data: Path) -> None:
     """Refuse data of another format or length than it was cut for."""
     report = read_format_report(data)
     if request.text_format not in report.formats or request.text_format != report.format:
@@ -112,7 +112,7 @@ def check_minimum(examples: int, qlora: bool, force: bool) -> list[str]:
     return []
 
 
-def deviations(request: TrainRequest) -> dict[str, tuple[Any, Any]]:
+def deviations(request: AgentTraining) -> dict[str, tuple[Any, Any]]:
     """Give the settings that differ from the guide's: name to (the guide's, ours)."""
     ours = {
         "batch_size": request.training.batch_size,
@@ -129,7 +129,7 @@ def load_rows(path: Path, tokenizer: Any) -> Rows[EncodedExample]:
     return Rows([encode_example(tokenizer, row.prompt, row.answer) for row in read_lines(path, ExampleRow)])
 
 
-def _load(request: TrainRequest) -> tuple[Any, Any]:
+def _load(request: AgentTraining) -> tuple[Any, Any]:
     device = pick_device(request.device)
     # the adapter's first weights are drawn at random
     torch.manual_seed(request.training.seed)
@@ -140,7 +140,7 @@ def _load(request: TrainRequest) -> tuple[Any, Any]:
     return model, device
 
 
-def _save_model(model: Any, tokenizer: Any, request: TrainRequest, data: Path, folder: Path) -> None:
+def _save_model(model: Any, tokenizer: Any, request: AgentTraining, data: Path, folder: Path) -> None:
     model.config.use_cache = True
     model.save_pretrained(folder)
     if request.qlora:

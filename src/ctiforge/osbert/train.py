@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ctiforge.errors import UsageError
-from ctiforge.osbert.head import Start, fit_starts, start_from
+from ctiforge.osbert.head import HeadStart, fit_starts, start_from
 from ctiforge.osbert.model import (
     ArticleRow,
     PooledClassifier,
@@ -38,7 +38,7 @@ _MEND = "set a smaller --max-length, or use a larger GPU"
 
 
 @dataclass(frozen=True)
-class TrainRequest:
+class OsBertTraining:
     """One fine-tuning run as asked for on the command line."""
 
     base_model: str
@@ -56,7 +56,7 @@ class TrainRequest:
 
 
 def train_os_bert(
-    request: TrainRequest, parts: tuple[Path, Path], out: Path, scratch: Path, checkpoints: Checkpoints
+    request: OsBertTraining, parts: tuple[Path, Path], out: Path, scratch: Path, checkpoints: Checkpoints
 ) -> dict[str, Any]:
     """Train on prepared parts (training, validation) and write the model into `out`.
 
@@ -139,11 +139,11 @@ def _rows(tokenizer: Any, articles: Sequence[LabelledArticle], size: WindowSize)
     return [ArticleRow(e, OS_LABELS.index(a.label)) for e, a in zip(encoded, articles, strict=True)]
 
 
-def _trial(start: Start) -> PoolingTrial:
+def _trial(start: HeadStart) -> PoolingTrial:
     return PoolingTrial(pooling=start.pooling, macro_f1=start.macro_f1, recall_of_multiple=start.recall_of_multiple)
 
 
-def _deviations(request: TrainRequest) -> dict[str, list[Any]]:
+def _deviations(request: OsBertTraining) -> dict[str, list[Any]]:
     ours = {name: getattr(request.training, name) for name in ("batch_size", "epochs", "learning_rate")}
     ours["max_length"] = request.max_length
     return {name: [usual, ours[name]] for name, usual in GUIDE_DEFAULTS.items() if ours[name] != usual}

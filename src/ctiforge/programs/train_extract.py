@@ -69,9 +69,9 @@ def main(
     run_name = name or default_name(model, date.today())
 
     def work(dirs: StageDirs) -> dict[str, Any]:
-        from ctiforge.extract.train import TrainRequest, train_extract_agent
+        from ctiforge.extract.train import AgentTraining, train_extract_agent
 
-        request = TrainRequest(model, run_name, text_format, max_length, qlora, lora, training, device, force)
+        request = AgentTraining(model, run_name, text_format, max_length, qlora, lora, training, device, force)
         return train_extract_agent(request, dirs.inputs["data"], dirs.out, dirs.scratch, dirs.checkpoints)
 
     result = run_stage(

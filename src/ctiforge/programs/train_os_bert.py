@@ -81,11 +81,11 @@ def main(
     run_name = name or default_name(base_model, date.today())
 
     def work(dirs: StageDirs) -> dict[str, Any]:
-        from ctiforge.osbert.train import TrainRequest, train_os_bert
+        from ctiforge.osbert.train import OsBertTraining, train_os_bert
 
         base = str(dirs.inputs.get("base_model", resolve_encoder(base_model)))
         chosen: Any = None if pooling == "auto" else pooling
-        request = TrainRequest(
+        request = OsBertTraining(
             base_model, base, run_name, max_length, chosen, class_weights, training, "cuda" if use_gpu else device, fp16
         )
         parts = dirs.inputs["train"], dirs.inputs["validation"]

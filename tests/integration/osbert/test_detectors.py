@@ -14,9 +14,10 @@ from ctiforge.osbert import OSDetectionService
 from ctiforge.osbert.detectors import FineTuned, Frozen, Keywords, Majority, load_detector
 from ctiforge.osbert.evaluate import evaluate_os_bert, read_test_articles
 from ctiforge.osbert.frozen import CLASSIFIERS, WEIGHTS, train_baselines
-from ctiforge.osbert.model import Usage, load_base, save_trained
+from ctiforge.osbert.model import load_base, save_trained
 from ctiforge.osbert.windows import WindowSize
 from ctiforge.records.article import OS_LABELS, ArticleRecord
+from ctiforge.records.model_note import OsBertNote
 from ctiforge.training.encoding import load_tokenizer
 from tests.integration.osbert.conftest import make_articles, write_parts
 
@@ -43,7 +44,15 @@ def model(small_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
     encoder = load_base(str(small_bert), WindowSize.of(64), 3)
     torch.nn.init.normal_(encoder.classifier.weight)
-    usage = Usage("os-bert-test", str(small_bert), 64, 8, "noisy-or", "keywords")
+    usage = OsBertNote(
+        labels=OS_LABELS,
+        name="os-bert-test",
+        base_model=str(small_bert),
+        max_length=64,
+        overlap=8,
+        pooling="noisy-or",
+        labeler="keywords",
+    )
     save_trained(encoder, load_tokenizer(str(small_bert)), usage, folder)
     return folder
 
