@@ -17,11 +17,9 @@ from ctiforge.training.batches import AnswerCollator, Rows
 from ctiforge.training.encoding import EncodedExample, encode_example, load_tokenizer, pad_token_id, tokenizer_hash
 from ctiforge.training.log import plot_curve, write_log
 from ctiforge.training.models import compute_dtype, load_causal_lm, load_for_qlora, name_base, pick_device
-from ctiforge.training.options import LoraOptions, TrainingOptions
+from ctiforge.training.options import AGENT, LoraOptions, TrainingOptions
 from ctiforge.training.trainer import Kind, train
 
-GUIDE_DEFAULTS = {"batch_size": 4, "epochs": 3.0, "learning_rate": 2e-4, "max_length": 2048, "qlora": True}
-"""The guide's settings; `deviations` names what differs from them."""
 _MEND = "set a smaller --max-length (and prepare the data for it), train with --qlora, or use a larger GPU"
 MINIMA = {True: (100, 500), False: (500, 1_000)}
 """QLoRA or not: (fewest examples, recommended examples)."""
@@ -73,7 +71,7 @@ def train_extract_agent(
         max_length=request.max_length,
         examples=len(train_rows),
         validation_examples=len(validation_rows),
-        deviations_from_guide=deviations(request),
+        deviations_from_guide=AGENT.deviations(request.training, request.max_length, request.qlora),
         warnings=tuple(warnings),
         device=str(device),
         trainable_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
@@ -110,18 +108,6 @@ def check_minimum(examples: int, qlora: bool, force: bool) -> list[str]:
     if examples < recommended:
         return [f"{examples} training examples: {recommended} are recommended for {method}"]
     return []
-
-
-def deviations(request: AgentTraining) -> dict[str, tuple[Any, Any]]:
-    """Give the settings that differ from the guide's: name to (the guide's, ours)."""
-    ours = {
-        "batch_size": request.training.batch_size,
-        "epochs": request.training.epochs,
-        "learning_rate": request.training.learning_rate,
-        "max_length": request.max_length,
-        "qlora": request.qlora,
-    }
-    return {name: (usual, ours[name]) for name, usual in GUIDE_DEFAULTS.items() if ours[name] != usual}
 
 
 def load_rows(path: Path, tokenizer: Any) -> Rows[EncodedExample]:
