@@ -17,10 +17,11 @@ import torch
 from ctiforge.demo.os_articles import make_os_corpus
 from ctiforge.osbert.base import resolve_encoder
 from ctiforge.osbert.detectors import FineTuned
-from ctiforge.osbert.model import Usage, load_base, save_trained
+from ctiforge.osbert.model import load_base, save_trained
 from ctiforge.osbert.pooling import pool
 from ctiforge.osbert.windows import WindowSize, encode_articles
 from ctiforge.records.article import OS_LABELS
+from ctiforge.records.model_note import OsBertNote
 from ctiforge.tables import print_table
 from ctiforge.training.encoding import load_tokenizer
 
@@ -56,7 +57,11 @@ def _untrained(folder: Path) -> Path:
     base = resolve_encoder("demo")
     encoder = load_base(base, WindowSize.of(512), 0)
     torch.nn.init.normal_(encoder.classifier.weight)
-    save_trained(encoder, load_tokenizer(base), Usage("untrained", "demo", 512, 64, "noisy-or", "nobody"), folder)
+    note = OsBertNote(
+        labels=OS_LABELS, name="untrained", base_model="demo",
+        max_length=512, overlap=64, pooling="noisy-or", labeler="nobody",
+    )  # fmt: skip
+    save_trained(encoder, load_tokenizer(base), note, folder)
     return folder
 
 

@@ -38,7 +38,7 @@ def main(mode: str, parameters: int) -> None:
         _wait_for_each()
     numbers = random.Random(0)
     rows = Rows([EncodedExample([numbers.randrange(1_000) for _ in range(64)], 32) for _ in range(STEPS)])
-    options = TrainingOptions(1, 1, max_steps=STEPS, save_steps=SAVE_STEPS)
+    options = TrainingOptions(batch_size=1, gradient_accumulation_steps=1, max_steps=STEPS, save_steps=SAVE_STEPS)
     kind = Kind("train", AnswerCollator(0), torch.float32, "take a smaller model")
     torch.manual_seed(0)
     model = _model(parameters)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from ctiforge.data.generations import Outcome
+from ctiforge.data.generations import ReadResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +12,7 @@ class Execution:
     status: str
     finished_at: str
     """ISO 8601, or empty where nothing says."""
-    outcome: Outcome
+    outcome: ReadResult
 
     @property
     def rank(self) -> tuple[bool, int, str]:

@@ -21,7 +21,7 @@ _G4_KEYS = ("source_evidence", "extraction_justification", "confidence_score")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ReadResult:
     """What one execution found. `generation` is None where the result could not be read at all."""
 
     generation: str | None
@@ -33,10 +33,10 @@ class Outcome:
     """Reason → how many items (or whole results) could not be read."""
 
 
-def read_result(result: Any) -> Outcome:
+def read_result(result: Any) -> ReadResult:
     """Read any JSON value; never raises. What cannot be read is counted in `set_aside`."""
     if not isinstance(result, dict):
-        return Outcome(None, set_aside=Counter({f"extraction_result is {_json_kind(result)}": 1}))
+        return ReadResult(None, set_aside=Counter({f"extraction_result is {_json_kind(result)}": 1}))
     if isinstance(result.get("subresults"), dict):
         return _read_sub_results(result, result["subresults"])
     present = [key for key in _ITEM_KEYS if key in result]
@@ -44,23 +44,23 @@ def read_result(result: Any) -> Outcome:
     for key in (*(key for key in present if result[key]), *present):
         return _read_single_prompt(result, result[key], "G2" if key == "observables" else "G1")
     why = "extraction_result is empty" if not result else "extraction_result has no observables"
-    return Outcome(None, set_aside=Counter({why: 1}))
+    return ReadResult(None, set_aside=Counter({why: 1}))
 
 
-def parse_result(text: str | None) -> Outcome:
+def parse_result(text: str | None) -> ReadResult:
     """Read the JSON text of a result; None, invalid or too deeply nested JSON is counted, not raised."""
     if text is None:
-        return Outcome(None, set_aside=Counter({"extraction_result is null": 1}))
+        return ReadResult(None, set_aside=Counter({"extraction_result is null": 1}))
     try:
         return read_result(json.loads(text))
     except ValueError:
         reason = "extraction_result is not JSON"
     except RecursionError:
         reason = "extraction_result is nested too deeply"
-    return Outcome(None, set_aside=Counter({reason: 1}))
+    return ReadResult(None, set_aside=Counter({reason: 1}))
 
 
-def _read_single_prompt(result: Mapping[str, Any], items: Any, generation: str) -> Outcome:
+def _read_single_prompt(result: Mapping[str, Any], items: Any, generation: str) -> ReadResult:
     """G1 and G2: one prompt asked for every type, so it failed or succeeded for all of them."""
     set_aside: Counter[str] = Counter()
     found = _observables(_typed_items(items, set_aside), set_aside)
@@ -72,12 +72,12 @@ def _read_single_prompt(result: Mapping[str, Any], items: Any, generation: str) 
     if not failure and not found and set_aside:
         failure = "no readable item"
     if failure:
-        return Outcome(generation, failed_types=dict.fromkeys(SINGLE_PROMPT_TYPES, failure), set_aside=set_aside)
+        return ReadResult(generation, failed_types=dict.fromkeys(SINGLE_PROMPT_TYPES, failure), set_aside=set_aside)
     labelled = dict.fromkeys((*SINGLE_PROMPT_TYPES, *(o.type for o in found)))
-    return Outcome(generation, found, tuple(labelled), set_aside=set_aside)
+    return ReadResult(generation, found, tuple(labelled), set_aside=set_aside)
 
 
-def _read_sub_results(result: Mapping[str, Any], sub_results: Mapping[str, Any]) -> Outcome:
+def _read_sub_results(result: Mapping[str, Any], sub_results: Mapping[str, Any]) -> ReadResult:
     """G3 to G5: each type has its own sub-result; the aggregated list adds platforms and what only it holds."""
     set_aside: Counter[str] = Counter()
     items = list(_typed_items(result.get("observables") or [], set_aside))
@@ -95,7 +95,7 @@ def _read_sub_results(result: Mapping[str, Any], sub_results: Mapping[str, Any])
     found = tuple(o for o in _observables(items, set_aside) if o.type not in failed)
     labelled.update(dict.fromkeys(o.type for o in found))
     labelled_types = tuple(t for t in labelled if t not in failed)
-    return Outcome(_sub_result_generation(result, items), found, labelled_types, failed, set_aside)
+    return ReadResult(_sub_result_generation(result, items), found, labelled_types, failed, set_aside)
 
 
 def _sub_result_failure(sub_result: Any) -> str | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ctiforge.data.articles import Article, Execution
-from ctiforge.data.generations import Outcome, parse_result, read_result
+from ctiforge.data.generations import ReadResult, parse_result, read_result
 
 FOUND_NAMES = ("*_extract_results_full.json", "lmstudio_extract_*.json", "*extraction_results*.json")
 _SKIPPED_FOLDERS = ("node_modules", "venv", "site-packages", "__pycache__")
@@ -136,14 +136,14 @@ def _articles(entries: Iterator[tuple[str | None, Any]], problems: Counter[str])
         )
 
 
-def _outcome(run: dict[str, Any]) -> Outcome:
+def _outcome(run: dict[str, Any]) -> ReadResult:
     if "extraction_result" in run:
         result = run["extraction_result"]
         # some exports hold the column as text
         return parse_result(result) if isinstance(result, str) else read_result(result)
     if not any(key in run for key in _RESULT_KEYS):
         if run.get("error"):
-            return Outcome(None, set_aside=Counter({"error in the result file": 1}))
+            return ReadResult(None, set_aside=Counter({"error in the result file": 1}))
         if isinstance(run.get("full_response"), dict):
             return read_result(run["full_response"])
     return read_result(run)

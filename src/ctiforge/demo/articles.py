@@ -45,7 +45,7 @@ class DemoCorpus:
 def make_corpus(seed: int, sizes: DemoSizes | None = None) -> DemoCorpus:
     """The corpus of a seed, always the same."""
     sizes = sizes or DemoSizes()
-    writer = _Writer(random.Random(seed))
+    writer = _ArticleWriter(random.Random(seed))
     seen, held_out = extract_texts().seen, extract_texts().held_out
     training = [writer.article(seen[i % len(seen)], "seen", long=False) for i in range(sizes.training)]
     training += [writer.article(seen[i % len(seen)], "seen", long=True) for i in range(sizes.training_long)]
@@ -55,7 +55,7 @@ def make_corpus(seed: int, sizes: DemoSizes | None = None) -> DemoCorpus:
     return DemoCorpus(tuple(training), tuple(test))
 
 
-class _Writer:
+class _ArticleWriter:
     """Writes one article after the other; names are never used twice."""
 
     def __init__(self, rng: random.Random) -> None:

@@ -75,7 +75,7 @@ def load_demo(
         cursor.execute(
             "INSERT INTO sources (identifier, name, url) VALUES ('demo', 'Demo reports', 'https://demo.invalid')"
         )
-        writer = _Writer(cursor, random.Random(seed), counts)
+        writer = _TableWriter(cursor, random.Random(seed), counts)
         for position, record in enumerate(articles):
             writer.write_record(position, record)
         writer.write_junk()
@@ -84,7 +84,7 @@ def load_demo(
     return counts
 
 
-class _Writer:
+class _TableWriter:
     """Writes articles and executions in order, a minute apart."""
 
     def __init__(self, cursor: "Cursor", random: random.Random, counts: DemoCounts) -> None:

@@ -54,7 +54,7 @@ class OsCorpus:
 def make_os_corpus(seed: int, sizes: OsSizes | None = None) -> OsCorpus:
     """The corpus of a seed, always the same: the classes take turns; half of each class is long."""
     sizes = sizes or OsSizes()
-    writer = _Writer(random.Random(seed))
+    writer = _OsArticleWriter(random.Random(seed))
     training = [writer.article(label, i, seen=True) for i in range(sizes.training) for label in OS_LABELS]
     seen = (sizes.test + 1) // 2
     test = [writer.article(label, i % seen, seen=i < seen) for i in range(sizes.test) for label in OS_LABELS]
@@ -69,7 +69,7 @@ class _Placed:
     place: float
 
 
-class _Writer:
+class _OsArticleWriter:
     """Writes one article after the other; names are never used twice."""
 
     def __init__(self, rng: random.Random) -> None:

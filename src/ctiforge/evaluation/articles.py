@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ctiforge.evaluation.matching import Match, match
 from ctiforge.observables.locate import Locator
 from ctiforge.observables.values import normalise
-from ctiforge.records.evaluation import Answers, ArticleScore, Grounding, Outcome, ScoredItem, TypeCounts
+from ctiforge.records.evaluation import Answers, ArticleScore, Grounding, ItemOutcome, ScoredItem, TypeCounts
 from ctiforge.records.observable import Observable
 
 ALTERED_FROM = 0.5
@@ -90,7 +90,7 @@ def _scored(each: Match, locator: Locator, trained_on: frozenset[tuple[str, str]
     expected, predicted = each.expected, each.predicted
     written = expected or predicted
     assert written is not None
-    outcome: Outcome = "missed" if not predicted else "wrong" if not expected else "found"
+    outcome: ItemOutcome = "missed" if not predicted else "wrong" if not expected else "found"
     grounding = ground(locator, predicted.type, predicted.value) if predicted else None
     stands = predicted is None or grounding == "located"
     return ScoredItem(

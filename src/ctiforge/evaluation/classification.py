@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ctiforge.evaluation.statistics import MIN_POSITIVE_ARTICLES, Floats, draws, f1, interval, ratio
-from ctiforge.records.classification import ClassFigures, Latency, Row, RowKind
+from ctiforge.records.classification import ClassFigures, ClassifierRow, Latency, RowKind
 from ctiforge.records.evaluation import MetricFigure
 
-Formula = Callable[["ClassSums"], Floats]
+ClassFormula = Callable[["ClassSums"], Floats]
 
 
 class ClassCounts:
@@ -28,7 +28,7 @@ class ClassCounts:
         """The sums with each article once."""
         return self.sums(np.ones((1, len(self.expected))))
 
-    def replicated(self, formula: Formula) -> Floats:
+    def replicated(self, formula: ClassFormula) -> Floats:
         """A figure under every draw of articles, the same draws for everything over as many articles."""
         return np.concatenate([formula(self.sums(block)) for block in draws(len(self.expected))])
 
@@ -64,12 +64,12 @@ def macro_f1(sums: ClassSums) -> Floats:
     return ratio(np.where(known, each, 0).sum(axis=1), known.sum(axis=1).astype(np.float64))
 
 
-def weighted(of: Callable[[ClassSums], Floats]) -> Formula:
+def weighted(of: Callable[[ClassSums], Floats]) -> ClassFormula:
     """A figure of the classes, (replicates, classes), averaged by their articles; one that is not a number counts 0."""
     return lambda sums: ratio((np.nan_to_num(of(sums)) * sums.expected).sum(axis=1), sums.articles)
 
 
-METRICS: dict[str, tuple[str, Formula]] = {
+METRICS: dict[str, tuple[str, ClassFormula]] = {
     "accuracy": ("accuracy", accuracy),
     "macro_f1": ("macro-F1", macro_f1),
     "weighted_f1": ("weighted F1", weighted(lambda sums: f1(sums.found, sums.expected, sums.predicted))),
@@ -88,12 +88,12 @@ def score_row(
     *,
     seconds: Sequence[float] = (),
     size_bytes: int | None = None,
-) -> Row:
+) -> ClassifierRow:
     """Score one classifier; `seconds` are the latencies of the articles where they were measured."""
     counts = ClassCounts(truths, predictions, labels)
     replicated = [counts.sums(block) for block in draws(len(truths))]
     once = counts.once()
-    return Row(
+    return ClassifierRow(
         name=name,
         kind=kind,
         metrics={
@@ -113,7 +113,7 @@ def _one_hot(values: Sequence[str], labels: Sequence[str]) -> Floats:
 
 
 def _figure(
-    label: str, formula: Formula, once: ClassSums, replicated: Sequence[ClassSums], articles: int
+    label: str, formula: ClassFormula, once: ClassSums, replicated: Sequence[ClassSums], articles: int
 ) -> MetricFigure:
     value = float(formula(once)[0])
     enough = articles >= MIN_POSITIVE_ARTICLES

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from ctiforge.errors import UsageError
-from ctiforge.evaluation.classification import ClassCounts, Formula, accuracy, macro_f1
+from ctiforge.evaluation.classification import ClassCounts, ClassFormula, accuracy, macro_f1
 from ctiforge.evaluation.comparison import verdict
 from ctiforge.evaluation.statistics import BOOTSTRAP, MIN_POSITIVE_ARTICLES, interval
-from ctiforge.records.classification import ClassifierEvaluation, Row
+from ctiforge.records.classification import ClassifierEvaluation, ClassifierRow
 from ctiforge.records.comparison import ClassifierComparison, ComparedRow, Difference
 
-_COMPARED: dict[str, Formula] = {"accuracy": accuracy, "macro_f1": macro_f1}
+_COMPARED: dict[str, ClassFormula] = {"accuracy": accuracy, "macro_f1": macro_f1}
 
 
 def compare_classifiers(evaluations: Sequence[ClassifierEvaluation]) -> ClassifierComparison:
@@ -40,12 +40,14 @@ def compare_classifiers(evaluations: Sequence[ClassifierEvaluation]) -> Classifi
     )
 
 
-def _differences(truths: Sequence[str], row: Row, model: Row, labels: Sequence[str]) -> dict[str, Difference]:
+def _differences(
+    truths: Sequence[str], row: ClassifierRow, model: ClassifierRow, labels: Sequence[str]
+) -> dict[str, Difference]:
     before, after = (ClassCounts(truths, each.predictions, labels) for each in (row, model))
     return {name: _difference(formula, before, after) for name, formula in _COMPARED.items()}
 
 
-def _difference(formula: Formula, before: ClassCounts, after: ClassCounts) -> Difference:
+def _difference(formula: ClassFormula, before: ClassCounts, after: ClassCounts) -> Difference:
     value = float((formula(after.once()) - formula(before.once()))[0])
     enough = len(before.expected) >= MIN_POSITIVE_ARTICLES
     found = interval(after.replicated(formula) - before.replicated(formula)) if enough else None

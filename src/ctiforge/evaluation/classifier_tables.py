@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ctiforge.evaluation.tables import show, show_interval
 from ctiforge.lines.line import MARGIN
-from ctiforge.records.classification import ClassifierEvaluation, Row
+from ctiforge.records.classification import ClassifierEvaluation, ClassifierRow
 from ctiforge.records.comparison import ClassifierComparison, ComparedRow
 from ctiforge.records.evaluation import MetricFigure
 
@@ -91,7 +91,7 @@ def _head(measure: str) -> list[str]:
     return [name.format(measure=measure) for name in _COLUMNS]
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: ClassifierRow) -> list[str]:
     metrics = row.metrics
     return [
         row.name,
@@ -107,7 +107,7 @@ def _with_interval(metric: MetricFigure) -> list[str]:
     return [show(metric.value), show_interval(metric.low, metric.high)]
 
 
-def _class_rows(row: Row) -> list[list[str]]:
+def _class_rows(row: ClassifierRow) -> list[list[str]]:
     head = ["class", "articles", "predicted", "precision", "recall", "F1", "interval"]
     return [
         head,

@@ -9,7 +9,7 @@ from ctiforge.evaluation.report import row_metric, row_specs
 from ctiforge.evaluation.scores import METRICS, Counts, Metric, figure, replicated
 from ctiforge.evaluation.statistics import BOOTSTRAP, MIN_POSITIVE_ARTICLES, Floats, Interval, interval
 from ctiforge.lines.line import MARGIN
-from ctiforge.records.comparison import Change, Comparison, Contender, Verdict
+from ctiforge.records.comparison import Change, ChangeVerdict, Comparison, Contender
 from ctiforge.records.evaluation import Direction, Evaluation, TestSetInfo, Unit
 
 
@@ -35,7 +35,7 @@ def compare(evaluations: Sequence[Evaluation]) -> Comparison:
     )
 
 
-def verdict(difference: float, found: Interval | None, direction: Direction, unit: Unit) -> Verdict:
+def verdict(difference: float, found: Interval | None, direction: Direction, unit: Unit) -> ChangeVerdict:
     """Better or worse only where the paired interval of the difference leaves out 0.
 
     Without an interval (too few articles), or with one that holds 0 and reaches further than `MARGIN` for a

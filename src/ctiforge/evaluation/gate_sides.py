@@ -11,11 +11,10 @@ import numpy as np
 
 from ctiforge.errors import DataError
 from ctiforge.evaluation.classification import METRICS as CLASS_METRICS
-from ctiforge.evaluation.classification import ClassCounts
-from ctiforge.evaluation.classification import Formula as ClassFormula
+from ctiforge.evaluation.classification import ClassCounts, ClassFormula
 from ctiforge.evaluation.scores import METRICS, Counts, Metric, per
 from ctiforge.evaluation.statistics import Floats, ratio
-from ctiforge.records.classification import ClassifierEvaluation, Row
+from ctiforge.records.classification import ClassifierEvaluation, ClassifierRow
 from ctiforge.records.evaluation import Direction, Evaluation, MetricFigure, ModelInfo, TestSetInfo, Unit
 
 _SHARES = {
@@ -109,7 +108,7 @@ def scored_extraction(evaluation: Evaluation) -> Scored:
     )
 
 
-def scored_classification(evaluation: ClassifierEvaluation, row: Row | None = None) -> Scored:
+def scored_classification(evaluation: ClassifierEvaluation, row: ClassifierRow | None = None) -> Scored:
     """An evaluation of OS-BERT: its model's row, or another one of it (a floor).
 
     Raises DataError where its labels come from the labeler that the model learnt from.

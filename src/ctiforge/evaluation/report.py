@@ -13,7 +13,7 @@ from ctiforge.records.evaluation import (
     Evaluation,
     MetricFigure,
     ModelInfo,
-    Row,
+    QualityRow,
     RowGroup,
     TestSetInfo,
 )
@@ -90,10 +90,10 @@ def _metric_figure(metric: Metric, counts: Counts) -> MetricFigure:
     )
 
 
-def _row(spec: RowSpec, counts: Counts) -> Row:
+def _row(spec: RowSpec, counts: Counts) -> QualityRow:
     sums = counts.sums(spec.chosen[np.newaxis, :])
     f1 = figure(row_metric(spec.prefix), counts, spec.chosen, least=MIN_POSITIVE_ARTICLES)
-    return Row(
+    return QualityRow(
         label=spec.label,
         group=spec.group,
         articles=f1.support,

@@ -53,7 +53,7 @@ class Sums:
         return self._drawn @ values if values is not None else np.zeros(len(self._drawn))
 
 
-Formula = Callable[[Sums], Floats]
+ItemFormula = Callable[[Sums], Floats]
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,11 @@ class Metric:
     name: str
     label: str
     direction: Direction
-    formula: Formula
+    formula: ItemFormula
     support: str
     """The column that is positive in the articles on which the figure rests."""
     unit: Unit = "share"
-    beside: Formula | None = None
+    beside: ItemFormula | None = None
     """The figure to read it against: the truth's, or a floor's."""
     beside_label: str = ""
 
@@ -82,17 +82,17 @@ class Figure:
     beside: float | None = None
 
 
-def precision_of(prefix: str) -> Formula:
+def precision_of(prefix: str) -> ItemFormula:
     """TP / (TP + FP) = found / predicted, over the items of one subset."""
     return lambda sums: ratio(sums[f"{prefix}.found"], sums[f"{prefix}.predicted"])
 
 
-def recall_of(prefix: str) -> Formula:
+def recall_of(prefix: str) -> ItemFormula:
     """TP / (TP + FN) = found / expected, over the items of one subset."""
     return lambda sums: ratio(sums[f"{prefix}.found"], sums[f"{prefix}.expected"])
 
 
-def f1_of(prefix: str, found: str = "found") -> Formula:
+def f1_of(prefix: str, found: str = "found") -> ItemFormula:
     """Micro-F1 over the items of one subset, all types pooled; `found` names the column of true positives."""
     return lambda sums: f1(sums[f"{prefix}.{found}"], sums[f"{prefix}.expected"], sums[f"{prefix}.predicted"])
 
@@ -107,7 +107,7 @@ def macro_f1(sums: Sums) -> Floats:
     return ratio(np.where(known, stacked, 0).sum(axis=0), known.sum(axis=0).astype(np.float64))
 
 
-def per(top: str, bottom: str) -> Formula:
+def per(top: str, bottom: str) -> ItemFormula:
     """One column's sum by another's."""
     return lambda sums: ratio(sums[top], sums[bottom])
 
@@ -209,7 +209,7 @@ def figure(metric: Metric, counts: Counts, chosen: Floats | None = None, *, leas
     )
 
 
-def replicated(formula: Formula, counts: Counts, chosen: Floats) -> Floats:
+def replicated(formula: ItemFormula, counts: Counts, chosen: Floats) -> Floats:
     """The formula's value in every bootstrap replicate; the same draws for the same number of chosen articles."""
     rows = np.flatnonzero(chosen)
     if not rows.size:

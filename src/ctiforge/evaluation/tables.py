@@ -6,7 +6,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ctiforge.records.evaluation import ArticleScore, Evaluation, MetricFigure, Row, ScoredItem, Unit
+from ctiforge.records.evaluation import ArticleScore, Evaluation, MetricFigure, QualityRow, ScoredItem, Unit
 
 ARROWS = {"higher": "↑", "lower": "↓", "none": " "}
 _OUTCOMES = ("found", "missed", "wrong")
@@ -118,7 +118,7 @@ def _item_text(item: ScoredItem) -> Text:
     return Text(f"{item.predicted} ({item.grounding}{nearest})")
 
 
-def _quality_cells(row: Row) -> list[str]:
+def _quality_cells(row: QualityRow) -> list[str]:
     counts = [str(number) for number in (row.articles, row.expected, row.predicted, row.found)]
     shares = [show(row.precision), show(row.recall), show(row.f1)]
     return [

@@ -8,7 +8,7 @@ from typing import Any
 from ctiforge.extract.constrained import AnswerConstraint
 from ctiforge.extract.prepared import usage_of_model
 from ctiforge.extract.rendering import render_prompt
-from ctiforge.extract.windowed import LEAST_ANSWER_TOKENS, Job, RawAnswer, WindowedExtractor, plain_usage
+from ctiforge.extract.windowed import LEAST_ANSWER_TOKENS, PendingWindow, RawAnswer, WindowedExtractor, plain_usage
 from ctiforge.records.model_note import AgentUsage
 from ctiforge.training.encoding import count_tokens, encode_prompt, end_token_id, load_tokenizer, pad_token_id
 from ctiforge.training.models import compute_dtype, load_causal_lm, pick_device
@@ -63,21 +63,21 @@ class ExtractAgent(WindowedExtractor):
         halves = trained_here is not None
         return cls(loaded, tokenizer, known, name or model, batch_size, halves=halves, constrained=constrained)
 
-    def generate(self, jobs: Sequence[Job]) -> Iterator[RawAnswer]:
-        """Answers in order of the jobs; windows of like lengths share a batch."""
-        prompts = [self._prompt_ids(job) for job in jobs]
-        order = sorted(range(len(jobs)), key=lambda i: len(prompts[i]))
+    def generate(self, waiting: Sequence[PendingWindow]) -> Iterator[RawAnswer]:
+        """Answers in order of the windows; windows of like lengths share a batch."""
+        prompts = [self._prompt_ids(pending) for pending in waiting]
+        order = sorted(range(len(waiting)), key=lambda i: len(prompts[i]))
         answers: dict[int, RawAnswer] = {}
         for start in range(0, len(order), self.batch_size):
             batch = order[start : start + self.batch_size]
-            answers.update(zip(batch, self._generate_batch([(jobs[i], prompts[i]) for i in batch]), strict=True))
-        yield from (answers[i] for i in range(len(jobs)))
+            answers.update(zip(batch, self._generate_batch([(waiting[i], prompts[i]) for i in batch]), strict=True))
+        yield from (answers[i] for i in range(len(waiting)))
 
-    def _prompt_ids(self, job: Job) -> list[int]:
-        rendered = render_prompt(self.usage.text_format, self.prompt, job.types, job.text, self.tokenizer)
+    def _prompt_ids(self, pending: PendingWindow) -> list[int]:
+        rendered = render_prompt(self.usage.text_format, self.prompt, pending.types, pending.text, self.tokenizer)
         return encode_prompt(self.tokenizer, rendered)
 
-    def _generate_batch(self, batch: Sequence[tuple[Job, list[int]]]) -> list[RawAnswer]:
+    def _generate_batch(self, batch: Sequence[tuple[PendingWindow, list[int]]]) -> list[RawAnswer]:
         try:
             return self._generate_greedily(batch)
         except RuntimeError as error:
@@ -85,10 +85,10 @@ class ExtractAgent(WindowedExtractor):
                 half = len(batch) // 2
                 return self._generate_batch(batch[:half]) + self._generate_batch(batch[half:])
             # One bad window costs that window, not the article.
-            job, ids = batch[0]
-            return [RawAnswer(job, "", 0, len(ids), False, str(error).splitlines()[0])]
+            pending, ids = batch[0]
+            return [RawAnswer(pending, "", 0, len(ids), False, str(error).splitlines()[0])]
 
-    def _generate_greedily(self, batch: Sequence[tuple[Job, list[int]]]) -> list[RawAnswer]:
+    def _generate_greedily(self, batch: Sequence[tuple[PendingWindow, list[int]]]) -> list[RawAnswer]:
         import torch
 
         longest = max(len(prompt) for _, prompt in batch)
@@ -97,7 +97,7 @@ class ExtractAgent(WindowedExtractor):
         mask = torch.tensor([[0] * (longest - len(prompt)) + [1] * len(prompt) for _, prompt in batch])
         # each window has the room that it would have alone: what shares its batch changes no answer
         rooms = [max(LEAST_ANSWER_TOKENS, self.usage.sizes.max_length - len(prompt)) for _, prompt in batch]
-        types = [job.types for job, _ in batch]
+        types = [pending.types for pending, _ in batch]
         constraint = self._constraint.processor(types, longest, rooms) if self._constraint else None
         with torch.inference_mode():
             output = self.model.generate(
@@ -111,13 +111,13 @@ class ExtractAgent(WindowedExtractor):
                 **({"logits_processor": [constraint]} if constraint else {}),
             )
         rows = [row[:room] for row, room in zip(output[:, longest:].tolist(), rooms, strict=True)]
-        return [self._answer(job, len(prompt), row) for (job, prompt), row in zip(batch, rows, strict=True)]
+        return [self._answer(pending, len(prompt), row) for (pending, prompt), row in zip(batch, rows, strict=True)]
 
-    def _answer(self, job: Job, prompt_tokens: int, ids: list[int]) -> RawAnswer:
+    def _answer(self, pending: PendingWindow, prompt_tokens: int, ids: list[int]) -> RawAnswer:
         ended = self._end in ids
         written = ids[: ids.index(self._end)] if ended else ids
         raw = self.tokenizer.decode(written, skip_special_tokens=False, clean_up_tokenization_spaces=False)
-        return RawAnswer(job, raw, len(written), prompt_tokens, stopped_by_length=not ended)
+        return RawAnswer(pending, raw, len(written), prompt_tokens, stopped_by_length=not ended)
 
 
 def _rooms_are_full(prompt_length: int, rooms: Sequence[int]) -> Any:

@@ -31,7 +31,7 @@ _SMALLEST_WINDOW = 8
 
 
 @dataclass(frozen=True)
-class Target:
+class LocatedItem:
     """One labelled item and where it stands; `observable.value` is spelt as the article does."""
 
     observable: Observable
@@ -53,7 +53,7 @@ class LocatedArticle:
 
     record: ArticleRecord
     pieces: Pieces
-    targets: tuple[Target, ...]
+    targets: tuple[LocatedItem, ...]
     dropped: tuple[Observable, ...]
     unlocated_human: tuple[Observable, ...]
 
@@ -100,7 +100,7 @@ class ArticleExamples:
 def locate_article(record: ArticleRecord, count_tokens: CountTokens) -> LocatedArticle:
     """Locate every label of `record`; a human label that cannot be located is kept apart, never dropped."""
     locator = Locator(record.content)
-    targets: dict[tuple[str, str], Target] = {}
+    targets: dict[tuple[str, str], LocatedItem] = {}
     missing: list[Observable] = []
     for item in record.observables:
         if item.type not in record.labelled_types:
@@ -110,7 +110,7 @@ def locate_article(record: ArticleRecord, count_tokens: CountTokens) -> LocatedA
             missing.append(item)
             continue
         written = locator.as_written(item.type, occurrences[0])
-        targets.setdefault((item.type, written), Target(item.model_copy(update={"value": written}), occurrences))
+        targets.setdefault((item.type, written), LocatedItem(item.model_copy(update={"value": written}), occurrences))
     human = record.labelled_by == "human"
     return LocatedArticle(
         record,
@@ -162,8 +162,8 @@ class _Builder:
         self.sizes = sizes
         self.render_prompt = render_prompt
         self.count_example = count_example
-        self.covered: set[Target] = set()
-        self.too_long: list[Target] = []
+        self.covered: set[LocatedItem] = set()
+        self.too_long: list[LocatedItem] = []
         self.examples: dict[Window, Example] = {}
 
     def add(self, window: Window) -> None:
@@ -178,7 +178,7 @@ class _Builder:
         for half in self._halves(window, tokens):
             self.add(half)
 
-    def add_alone(self, target: Target) -> None:
+    def add_alone(self, target: LocatedItem) -> None:
         """A window around the item's shortest occurrence, as large as leaves room for the answer."""
         occurrence = min(target.occurrences, key=lambda found: found.end - found.start)
         start, end = occurrence.start, occurrence.end
@@ -224,7 +224,7 @@ class _Builder:
                 examples.append(self._build(window, types, kept))
         return ArticleExamples(examples, [target.observable for target in self.too_long])
 
-    def _example(self, window: Window) -> tuple[Example, list[Target]]:
+    def _example(self, window: Window) -> tuple[Example, list[LocatedItem]]:
         placed = [(target.first_in(window), target) for target in self.article.targets]
         inside = sorted(((at, target) for at, target in placed if at is not None), key=lambda pair: pair[0])
         targets = [target for _, target in inside]
@@ -272,11 +272,11 @@ class _Builder:
         return [half for half in halves if half != window]
 
 
-def _extents(pieces: Pieces, target: Target) -> list[int]:
+def _extents(pieces: Pieces, target: LocatedItem) -> list[int]:
     return [pieces.tokens_between(occurrence.start, occurrence.end) for occurrence in target.occurrences]
 
 
-def _touches(target: Target, window: Window) -> bool:
+def _touches(target: LocatedItem, window: Window) -> bool:
     return any(
         span.start < window.end and window.start < span.end
         for occurrence in target.occurrences

@@ -28,7 +28,7 @@ from ctiforge.release.gguf import ChatForm
 from ctiforge.release.lmstudio import preset
 from ctiforge.release.parity import Recorded, compare_answers
 from ctiforge.release.server import serving
-from ctiforge.release.tokens import Prompt, spaced_behind_special
+from ctiforge.release.tokens import RenderedPrompt, spaced_behind_special
 from ctiforge.release.tools import LlamaCpp
 from ctiforge.store.artifacts import find_input
 from ctiforge.store.fingerprint import SHORT
@@ -117,7 +117,7 @@ def make_preset(name: str, usage: AgentUsage) -> dict[str, Any]:
     return preset(name, instruction, answer_schema(usage.types), usage.sizes.max_length)
 
 
-def _prompts(usage: AgentUsage, tokenizer: Any, texts: Sequence[str]) -> Iterator[Prompt]:
+def _prompts(usage: AgentUsage, tokenizer: Any, texts: Sequence[str]) -> Iterator[RenderedPrompt]:
     """The first window of each text as a conversation, with the ids of the prompt that training makes of it."""
     prompt, sizes = load_prompt(usage.prompt_version), usage.sizes
     row_format: Format = "alpaca" if usage.text_format == "alpaca" else "messages"

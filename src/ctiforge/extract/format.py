@@ -42,7 +42,7 @@ _LEAST_WINDOW_TOKENS = 24
 
 @dataclass(frozen=True)
 class FormatOptions:
-    """What a person may choose about preparation; see `jobs/format_extract.py --help`."""
+    """What a person may choose about preparation; see `ctiforge format-extract --help`."""
 
     text_format: Format
     prompt_version: str

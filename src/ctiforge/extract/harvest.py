@@ -14,7 +14,7 @@ from ctiforge.data.identity import canonical_url, content_hash, fold
 from ctiforge.errors import DataError
 from ctiforge.extract.execution_agreement import agreement
 from ctiforge.extract.harvest_report import HarvestCounts, KeptCounts
-from ctiforge.extract.harvest_scratch import Candidate, HarvestScratch
+from ctiforge.extract.harvest_scratch import HarvestedArticle, HarvestScratch
 from ctiforge.progress import Progress
 from ctiforge.records.article import RECORDS_NAME, ArticleRecord
 
@@ -121,7 +121,7 @@ def _gather(
     if reason:
         rows.add_held_out(folded, hash_, article.url, reason)
         return reason
-    rows.add(Candidate(article, content, hash_, best, labelled), folded)
+    rows.add(HarvestedArticle(article, content, hash_, best, labelled), folded)
     return None
 
 

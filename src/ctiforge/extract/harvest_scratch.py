@@ -69,7 +69,7 @@ ORDER BY number IS NULL, number, id, hash
 
 
 @dataclass(slots=True)
-class Candidate:
+class HarvestedArticle:
     """An article that may become a record: its text, and the execution that labels it."""
 
     article: Article
@@ -120,7 +120,7 @@ class HarvestScratch:
                 path.unlink()
             self._folder.rmdir()
 
-    def add(self, candidate: Candidate, folded: bytes) -> None:
+    def add(self, candidate: HarvestedArticle, folded: bytes) -> None:
         """Keep a candidate; `folded` is its content without layout."""
         article, outcome, hash_ = candidate.article, candidate.execution.outcome, candidate.content_hash
         # an ArticleRecord without `id` and `group`, which are settled at the end
@@ -217,7 +217,7 @@ def _number(id_: str) -> int | None:
     return int(id_) if id_.isascii() and id_.isdigit() and len(id_) < 19 else None
 
 
-def _counts(candidate: Candidate) -> str:
+def _counts(candidate: HarvestedArticle) -> str:
     """What the report counts of an article, as JSON: observables per labelled type, and per platform."""
     types = dict.fromkeys(candidate.labelled_types, 0)
     platforms: dict[str, int] = {}

@@ -15,7 +15,7 @@ from ctiforge.extract.answers import answer_schema
 from ctiforge.extract.endpoint import Client, Completion, RefusedError
 from ctiforge.extract.extraction import Extraction, Source, WindowAnswer
 from ctiforge.extract.rendering import render_prompt
-from ctiforge.extract.windowed import LEAST_ANSWER_TOKENS, Job, RawAnswer, WindowedExtractor
+from ctiforge.extract.windowed import LEAST_ANSWER_TOKENS, PendingWindow, RawAnswer, WindowedExtractor
 from ctiforge.records.model_note import AgentUsage
 from ctiforge.records.observable import Observable
 from ctiforge.training.encoding import count_tokens, encode_prompt
@@ -52,30 +52,30 @@ class EndpointAgent(WindowedExtractor):
         self._tokenizer = tokenizer
         self._constrained = constrained
 
-    def generate(self, jobs: Sequence[Job]) -> Iterator[RawAnswer]:
-        """Answers in order of the jobs, `concurrency` requests at a time."""
-        yield from _several_at_a_time(self._answer, jobs, self._client.endpoint.concurrency)
+    def generate(self, waiting: Sequence[PendingWindow]) -> Iterator[RawAnswer]:
+        """Answers in order of the windows, `concurrency` requests at a time."""
+        yield from _several_at_a_time(self._answer, waiting, self._client.endpoint.concurrency)
 
-    def _answer(self, job: Job) -> RawAnswer:
+    def _answer(self, pending: PendingWindow) -> RawAnswer:
         try:
-            found = self._ask(job)
+            found = self._ask(pending)
         except RefusedError as error:
-            return RawAnswer(job, "", 0, 0, False, str(error))
-        return RawAnswer(job, found.text, found.answer_tokens, found.prompt_tokens, found.stopped_by_length)
+            return RawAnswer(pending, "", 0, 0, False, str(error))
+        return RawAnswer(pending, found.text, found.answer_tokens, found.prompt_tokens, found.stopped_by_length)
 
-    def _ask(self, job: Job) -> Completion:
-        user = self.prompt.user(job.types, job.text)
+    def _ask(self, pending: PendingWindow) -> Completion:
+        user = self.prompt.user(pending.types, pending.text)
         if self.usage.text_format != "messages":
-            text = render_prompt(self.usage.text_format, self.prompt, job.types, job.text, self._tokenizer)
+            text = render_prompt(self.usage.text_format, self.prompt, pending.types, pending.text, self._tokenizer)
             return self._client.complete(text, self._room(text))
         system = [{"role": "system", "content": self.prompt.system}] if self.prompt.system else []
-        schema = answer_schema(job.types) if self._constrained else None
-        return self._client.chat([*system, {"role": "user", "content": user}], self._room_of(job), schema)
+        schema = answer_schema(pending.types) if self._constrained else None
+        return self._client.chat([*system, {"role": "user", "content": user}], self._room_of(pending), schema)
 
-    def _room_of(self, job: Job) -> int:
+    def _room_of(self, pending: PendingWindow) -> int:
         if self._tokenizer and self._tokenizer.chat_template:
-            return self._room(render_prompt("messages", self.prompt, job.types, job.text, self._tokenizer))
-        return self._room(f"{self.prompt.system}{self.prompt.user(job.types, job.text)}")
+            return self._room(render_prompt("messages", self.prompt, pending.types, pending.text, self._tokenizer))
+        return self._room(f"{self.prompt.system}{self.prompt.user(pending.types, pending.text)}")
 
     def _room(self, prompt: str) -> int:
         tokens = len(encode_prompt(self._tokenizer, prompt)) if self._tokenizer else _estimate_tokens([prompt])[0]

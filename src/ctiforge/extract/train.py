@@ -17,18 +17,16 @@ from ctiforge.training.batches import AnswerCollator, Rows
 from ctiforge.training.encoding import EncodedExample, encode_example, load_tokenizer, pad_token_id, tokenizer_hash
 from ctiforge.training.log import plot_curve, write_log
 from ctiforge.training.models import compute_dtype, load_causal_lm, load_for_qlora, name_base, pick_device
-from ctiforge.training.options import LoraOptions, TrainingOptions
+from ctiforge.training.options import AGENT, LoraOptions, TrainingOptions
 from ctiforge.training.trainer import Kind, train
 
-GUIDE_DEFAULTS = {"batch_size": 4, "epochs": 3.0, "learning_rate": 2e-4, "max_length": 2048, "qlora": True}
-"""The guide's settings; `deviations` names what differs from them."""
 _MEND = "set a smaller --max-length (and prepare the data for it), train with --qlora, or use a larger GPU"
 MINIMA = {True: (100, 500), False: (500, 1_000)}
 """QLoRA or not: (fewest examples, recommended examples)."""
 
 
 @dataclass(frozen=True)
-class TrainRequest:
+class AgentTraining:
     """One fine-tuning run as asked for on the command line."""
 
     model: str
@@ -45,7 +43,7 @@ class TrainRequest:
 
 
 def train_extract_agent(
-    request: TrainRequest, data: Path, out: Path, scratch: Path, checkpoints: Checkpoints
+    request: AgentTraining, data: Path, out: Path, scratch: Path, checkpoints: Checkpoints
 ) -> dict[str, Any]:
     """Train and write `model/`, `training_metadata.json`, `training_curve.png` and `log.jsonl` into `out`.
 
@@ -73,7 +71,7 @@ def train_extract_agent(
         max_length=request.max_length,
         examples=len(train_rows),
         validation_examples=len(validation_rows),
-        deviations_from_guide=deviations(request),
+        deviations_from_guide=AGENT.deviations(request.training, request.max_length, request.qlora),
         warnings=tuple(warnings),
         device=str(device),
         trainable_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
@@ -85,7 +83,7 @@ def train_extract_agent(
     return training.model_dump(mode="json")
 
 
-def check_data(request: TrainRequest, data: Path) -> None:
+def check_data(request: AgentTraining, data: Path) -> None:
     """Refuse data of another format or length than it was cut for."""
     report = read_format_report(data)
     if request.text_format not in report.formats or request.text_format != report.format:
@@ -112,24 +110,12 @@ def check_minimum(examples: int, qlora: bool, force: bool) -> list[str]:
     return []
 
 
-def deviations(request: TrainRequest) -> dict[str, tuple[Any, Any]]:
-    """Give the settings that differ from the guide's: name to (the guide's, ours)."""
-    ours = {
-        "batch_size": request.training.batch_size,
-        "epochs": request.training.epochs,
-        "learning_rate": request.training.learning_rate,
-        "max_length": request.max_length,
-        "qlora": request.qlora,
-    }
-    return {name: (usual, ours[name]) for name, usual in GUIDE_DEFAULTS.items() if ours[name] != usual}
-
-
 def load_rows(path: Path, tokenizer: Any) -> Rows[EncodedExample]:
     """The examples of a prepared file, encoded."""
     return Rows([encode_example(tokenizer, row.prompt, row.answer) for row in read_lines(path, ExampleRow)])
 
 
-def _load(request: TrainRequest) -> tuple[Any, Any]:
+def _load(request: AgentTraining) -> tuple[Any, Any]:
     device = pick_device(request.device)
     # the adapter's first weights are drawn at random
     torch.manual_seed(request.training.seed)
@@ -140,7 +126,7 @@ def _load(request: TrainRequest) -> tuple[Any, Any]:
     return model, device
 
 
-def _save_model(model: Any, tokenizer: Any, request: TrainRequest, data: Path, folder: Path) -> None:
+def _save_model(model: Any, tokenizer: Any, request: AgentTraining, data: Path, folder: Path) -> None:
     model.config.use_cache = True
     model.save_pretrained(folder)
     if request.qlora:

@@ -26,7 +26,7 @@ _HALVINGS = 3
 
 
 @dataclass(frozen=True)
-class Job:
+class PendingWindow:
     """One window waiting for its answer."""
 
     article: int
@@ -40,7 +40,7 @@ class Job:
 class RawAnswer:
     """What the model wrote for one window."""
 
-    job: Job
+    pending: PendingWindow
     raw: str
     tokens: int
     prompt_tokens: int
@@ -60,8 +60,8 @@ class WindowedExtractor(ABC):
         self._count_tokens = count_tokens
 
     @abstractmethod
-    def generate(self, jobs: Sequence[Job]) -> Iterator[RawAnswer]:
-        """An answer for every job, in their order; what goes wrong with one window is that answer's error."""
+    def generate(self, waiting: Sequence[PendingWindow]) -> Iterator[RawAnswer]:
+        """An answer for every window, in their order; what goes wrong with one window is that answer's error."""
 
     def extract(self, text: str, types: Sequence[str] | None = None, *, source_url: str | None = None) -> Extraction:
         """Find the observables of `types` (default: those the model was trained for) in one text."""
@@ -74,11 +74,11 @@ class WindowedExtractor(ABC):
 
     def _extract_together(self, sources: Sequence[Source]) -> list[Extraction]:
         started = time.monotonic()
-        jobs = [job for index, source in enumerate(sources) for job in self._jobs(index, source)]
+        waiting = [pending for index, source in enumerate(sources) for pending in self._windows_of(index, source)]
         halved: Counter[int] = Counter()
         answers: list[list[RawAnswer]] = [[] for _ in sources]
-        for answer in sorted(self._answers(sources, jobs, halved), key=lambda each: each.job.window):
-            answers[answer.job.article].append(answer)
+        for answer in sorted(self._answers(sources, waiting, halved), key=lambda each: each.pending.window):
+            answers[answer.pending.article].append(answer)
         seconds = time.monotonic() - started
         total_windows = max(sum(map(len, answers)), 1)
         return [
@@ -86,42 +86,42 @@ class WindowedExtractor(ABC):
             for index, (source, found) in enumerate(zip(sources, answers, strict=True))
         ]
 
-    def _jobs(self, index: int, source: Source) -> list[Job]:
+    def _windows_of(self, index: int, source: Source) -> list[PendingWindow]:
         types = source.types or self.usage.types
         sizes = self.usage.sizes
         pieces = split_pieces(source.text, self._count_tokens)
         windows = cut_windows(pieces, window_tokens=sizes.window_tokens, overlap_tokens=sizes.overlap_tokens)
-        return [_job(index, source, window, types) for window in windows]
+        return [_pending(index, source, window, types) for window in windows]
 
     def _answers(
-        self, sources: Sequence[Source], jobs: Sequence[Job], halved: Counter[int], rounds: int = _HALVINGS
+        self, sources: Sequence[Source], waiting: Sequence[PendingWindow], halved: Counter[int], rounds: int = _HALVINGS
     ) -> list[RawAnswer]:
         """An answer for every window, or for the parts of one whose answer had no room; `halved` counts by article."""
         settled: list[RawAnswer] = []
-        again: list[Job] = []
-        for answer in self.generate(jobs):
-            halves = self._half_jobs(sources, answer) if answer.stopped_by_length and rounds else []
+        again: list[PendingWindow] = []
+        for answer in self.generate(waiting):
+            halves = self._halves_of(sources, answer) if answer.stopped_by_length and rounds else []
             again += halves
-            halved[answer.job.article] += bool(halves)
+            halved[answer.pending.article] += bool(halves)
             if not halves:
                 settled.append(answer)
         return settled + (self._answers(sources, again, halved, rounds - 1) if again else [])
 
-    def _half_jobs(self, sources: Sequence[Source], answer: RawAnswer) -> list[Job]:
+    def _halves_of(self, sources: Sequence[Source], answer: RawAnswer) -> list[PendingWindow]:
         """Two overlapping halves of a window whose answer had no room, as training halves such a window."""
-        job, source = answer.job, sources[answer.job.article]
-        pieces = split_pieces(job.text, self._count_tokens)
+        pending, source = answer.pending, sources[answer.pending.article]
+        pieces = split_pieces(pending.text, self._count_tokens)
         if not self.halves or pieces.total_tokens < LEAST_ANSWER_TOKENS:
             return []
         overlap = min(self.usage.sizes.overlap_tokens, pieces.total_tokens // 2)
         halves = cut_windows(pieces, window_tokens=(pieces.total_tokens + overlap) // 2 + 1, overlap_tokens=overlap)
-        moved = [Window(job.window.start + half.start, job.window.start + half.end) for half in halves]
-        return [_job(job.article, source, half, job.types) for half in moved if half != job.window]
+        moved = [Window(pending.window.start + half.start, pending.window.start + half.end) for half in halves]
+        return [_pending(pending.article, source, half, pending.types) for half in moved if half != pending.window]
 
     def _extraction(self, source: Source, answers: Sequence[RawAnswer], seconds: float, halved: int) -> Extraction:
-        parsed = [parse_answer(answer.raw, answer.job.types) for answer in answers]
+        parsed = [parse_answer(answer.raw, answer.pending.types) for answer in answers]
         found: list[tuple[Window, Sequence[Observable]]] = [
-            (answer.job.window, each.observables) for answer, each in zip(answers, parsed, strict=True)
+            (answer.pending.window, each.observables) for answer, each in zip(answers, parsed, strict=True)
         ]
         return Extraction(
             observables=merge_windows(source.text, found),
@@ -138,14 +138,14 @@ def plain_usage(text_format: Format = "messages") -> AgentUsage:
     return AgentUsage(text_format, "full-v1", _PLAIN_TYPES, _PLAIN_SIZES)
 
 
-def _job(article: int, source: Source, window: Window, types: tuple[str, ...]) -> Job:
-    return Job(article, window, types, source.text[window.start : window.end])
+def _pending(article: int, source: Source, window: Window, types: tuple[str, ...]) -> PendingWindow:
+    return PendingWindow(article, window, types, source.text[window.start : window.end])
 
 
 def _window_answer(answer: RawAnswer, parsed: ParsedAnswer) -> WindowAnswer:
     return WindowAnswer(
-        start=answer.job.window.start,
-        end=answer.job.window.end,
+        start=answer.pending.window.start,
+        end=answer.pending.window.end,
         raw=answer.raw,
         json_parsed=parsed.json_parsed,
         schema_valid=parsed.schema_valid,

@@ -13,6 +13,7 @@ from ctiforge.osbert.base import resolve_encoder
 from ctiforge.osbert.embedding import article_means, embed_windows, load_frozen
 from ctiforge.osbert.frozen import WEIGHTS, load_baseline
 from ctiforge.osbert.labelling.keywords import decide, find_evidence
+from ctiforge.osbert.labelling.passages import Passage
 from ctiforge.osbert.model import load_trained, window_batches
 from ctiforge.osbert.pooling import pool
 from ctiforge.osbert.windows import EncodedArticle, WindowSize, encode_articles
@@ -21,15 +22,6 @@ from ctiforge.training.encoding import load_tokenizer
 from ctiforge.training.models import pick_device
 
 _TEXTS_TOGETHER = 64
-
-
-@dataclass(frozen=True)
-class Passage:
-    """Characters `start` to `end` of the text that was read."""
-
-    start: int
-    end: int
-    text: str
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from ctiforge.progress import Progress
 from ctiforge.training.encoding import cannot_load
 from ctiforge.training.models import only_errors
 
-Floats = NDArray[np.float32]
+Vectors = NDArray[np.float32]
 
 
 def load_frozen(model: str, device: torch.device) -> Any:
@@ -32,7 +32,7 @@ def load_frozen(model: str, device: torch.device) -> Any:
 
 def embed_windows(
     encoder: Any, articles: Sequence[EncodedArticle], pad_token_id: int, stage: str | None
-) -> tuple[Floats, NDArray[np.int64]]:
+) -> tuple[Vectors, NDArray[np.int64]]:
     """The mean of each window's token vectors, (windows, hidden), and the article of each window, (windows,).
 
     `stage` is told in progress lines; None: nothing is told.
@@ -48,13 +48,13 @@ def embed_windows(
     return vectors, owners
 
 
-def embed_articles(encoder: Any, articles: Sequence[EncodedArticle], pad_token_id: int, stage: str) -> Floats:
+def embed_articles(encoder: Any, articles: Sequence[EncodedArticle], pad_token_id: int, stage: str) -> Vectors:
     """The mean over each article's tokens, (articles, hidden): its windows' vectors weighted by their tokens."""
     vectors, owners = embed_windows(encoder, articles, pad_token_id, stage)
     return article_means(vectors, owners, articles)
 
 
-def article_means(vectors: Floats, owners: NDArray[np.int64], articles: Sequence[EncodedArticle]) -> Floats:
+def article_means(vectors: Vectors, owners: NDArray[np.int64], articles: Sequence[EncodedArticle]) -> Vectors:
     """What `embed_windows` gave into one vector an article, (articles, hidden)."""
     tokens = np.array([len(window) for article in articles for window in article.windows], dtype=np.float32)
     sums = np.zeros((len(articles), vectors.shape[1]), dtype=np.float32)
@@ -63,8 +63,8 @@ def article_means(vectors: Floats, owners: NDArray[np.int64], articles: Sequence
 
 
 @torch.inference_mode()
-def _means(encoder: Any, batch: dict[str, torch.Tensor]) -> Floats:
+def _means(encoder: Any, batch: dict[str, torch.Tensor]) -> Vectors:
     hidden = encoder(**batch).last_hidden_state
     mask = batch["attention_mask"].unsqueeze(-1)
-    means: Floats = ((hidden * mask).sum(dim=1) / mask.sum(dim=1)).float().cpu().numpy()
+    means: Vectors = ((hidden * mask).sum(dim=1) / mask.sum(dim=1)).float().cpu().numpy()
     return means

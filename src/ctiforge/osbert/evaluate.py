@@ -17,7 +17,7 @@ from ctiforge.osbert.frozen import CLASSIFIERS
 from ctiforge.osbert.prepared import class_counts
 from ctiforge.progress import Progress
 from ctiforge.records.article import OS_LABELS
-from ctiforge.records.classification import Case, ClassifierEvaluation, Measure, Row, RowKind
+from ctiforge.records.classification import Case, ClassifierEvaluation, ClassifierRow, Measure, RowKind
 from ctiforge.records.evaluation import ModelInfo, TestSetInfo
 from ctiforge.records.os_article import read_labelled
 
@@ -104,7 +104,9 @@ def evaluate_os_bert(
     )
 
 
-def _row(kind: RowKind, detector: Detector, texts: Sequence[str], truths: Sequence[str], progress: Progress) -> Row:
+def _row(
+    kind: RowKind, detector: Detector, texts: Sequence[str], truths: Sequence[str], progress: Progress
+) -> ClassifierRow:
     predictions: list[str] = []
     for start in range(0, len(texts), _ARTICLES_TOGETHER):
         found = detector.detect_many(texts[start : start + _ARTICLES_TOGETHER])

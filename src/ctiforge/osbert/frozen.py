@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ctiforge.errors import UsageError
-from ctiforge.osbert.embedding import Floats, embed_articles, load_frozen
+from ctiforge.osbert.embedding import Vectors, embed_articles, load_frozen
 from ctiforge.osbert.prepared import check_classes, check_no_leak, class_counts, labeler_of
 from ctiforge.osbert.windows import WindowSize, encode_articles
 from ctiforge.records.model_note import BaselineNote
@@ -71,7 +71,7 @@ def load_baseline(folder: Path) -> tuple[Any, BaselineNote]:
     return skops.io.load(file, trusted=_TRUSTED), note
 
 
-def _fit(name: str, vectors: Floats, labels: Sequence[str], seed: int) -> tuple[Any, float | None]:
+def _fit(name: str, vectors: Vectors, labels: Sequence[str], seed: int) -> tuple[Any, float | None]:
     """The classifier with the best cross-validated macro-F1 of its grid, and that figure; None where none was made."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.model_selection import GridSearchCV, StratifiedKFold

@@ -14,7 +14,7 @@ from ctiforge.records.article import ArticleRecord
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class ArticleToLabel:
     """An article to label, and the copies of it that are left out."""
 
     article: Article
@@ -29,7 +29,7 @@ class Gathered:
     """What was chosen, and why the rest was not."""
 
     read: int = 0
-    candidates: list[Candidate] = field(default_factory=list)
+    candidates: list[ArticleToLabel] = field(default_factory=list)
     set_aside: Counter[str] = field(default_factory=Counter)
 
 
@@ -65,7 +65,7 @@ def _choose(read: Sequence[Article], held_out: Sequence[tuple[str, ArticleRecord
             copies[group].append(article.id)
         else:
             chosen[group], copies[group] = (article, content, hash_), []
-    gathered.candidates = [Candidate(*each, tuple(copies[group])) for group, each in chosen.items()]
+    gathered.candidates = [ArticleToLabel(*each, tuple(copies[group])) for group, each in chosen.items()]
     return gathered
 
 

@@ -27,7 +27,7 @@ _NOTHING = 2.5
 
 
 @dataclass(frozen=True)
-class Start:
+class HeadStart:
     """A fitted head of one pooling, and how it does on the validation articles; None where there are none."""
 
     pooling: Pooling
@@ -45,14 +45,14 @@ def fit_starts(
     validation: Sequence[ArticleRow],
     weights: torch.Tensor,
     pad_token_id: int,
-) -> list[Start]:
+) -> list[HeadStart]:
     """A head for each pooling, the best on validation first; `weights` (classes,) are those of the loss."""
     features = _Features.of(encoder, [*train, *validation], pad_token_id)
     starts = [_fit(pooling, features, len(train), weights) for pooling in poolings]
     return sorted(starts, key=lambda start: -(start.macro_f1 or 0))
 
 
-def start_from(encoder: Any, start: Start) -> None:
+def start_from(encoder: Any, start: HeadStart) -> None:
     """Give the encoder's last layer the fitted weights."""
     head = last_linear(encoder)
     with torch.no_grad():
@@ -95,7 +95,7 @@ class _Features:
         return pool(pooling, head(self.values[chosen]), self.owners[chosen] - first, last - first)
 
 
-def _fit(pooling: Pooling, features: _Features, trained: int, weights: torch.Tensor) -> Start:
+def _fit(pooling: Pooling, features: _Features, trained: int, weights: torch.Tensor) -> HeadStart:
     """Trained on the first `trained` articles, until the loss on the others is lowest."""
     head = _new_head(features.values.shape[1], pooling)
     optimizer = torch.optim.AdamW(head.parameters(), lr=_LEARNING_RATE, weight_decay=0.1)
@@ -120,7 +120,7 @@ def _fit(pooling: Pooling, features: _Features, trained: int, weights: torch.Ten
         figures = score(features.labels[trained:].tolist(), predicted.tolist())
     # the encoder's own values are neither centred nor scaled
     weight = head.weight.detach() / features.scale
-    return Start(pooling, weight, head.bias.detach() - weight @ features.mean, *figures)
+    return HeadStart(pooling, weight, head.bias.detach() - weight @ features.mean, *figures)
 
 
 def _new_head(hidden: int, pooling: Pooling) -> torch.nn.Linear:

@@ -10,7 +10,7 @@ from typing import Any
 from ctiforge.data.articles import Article
 from ctiforge.errors import DataError
 from ctiforge.osbert.augment import augment
-from ctiforge.osbert.gather import Candidate, gather
+from ctiforge.osbert.gather import ArticleToLabel, gather
 from ctiforge.osbert.labelling.agreement import Agreement, agreement
 from ctiforge.osbert.labelling.review import ReviewRow, write_review
 from ctiforge.osbert.opinions import Labeler, Opinion, Unlabelled
@@ -109,7 +109,7 @@ def check_minimum(classes: Mapping[str, int], *, force: bool) -> None:
         )
 
 
-def _ask(labeler: Labeler, candidates: Sequence[Candidate]) -> dict[str, Opinion]:
+def _ask(labeler: Labeler, candidates: Sequence[ArticleToLabel]) -> dict[str, Opinion]:
     """Article id to opinion."""
     articles = [Unlabelled(c.article.id, c.article.title, c.content, c.content_hash, c.copies) for c in candidates]
     opinions = {}
@@ -122,7 +122,7 @@ def _ask(labeler: Labeler, candidates: Sequence[Candidate]) -> dict[str, Opinion
 
 
 def _labelled(
-    candidates: Sequence[Candidate],
+    candidates: Sequence[ArticleToLabel],
     used: Sequence[str],
     opinions: Mapping[str, Mapping[str, Opinion]],
     set_aside: Counter[str],
@@ -148,7 +148,7 @@ def _labelled(
 
 
 def _review_rows(
-    candidates: Sequence[Candidate], used: Sequence[str], opinions: Mapping[str, Mapping[str, Opinion]]
+    candidates: Sequence[ArticleToLabel], used: Sequence[str], opinions: Mapping[str, Mapping[str, Opinion]]
 ) -> list[ReviewRow]:
     """Every article for a person to judge, the doubtful ones first."""
     rows = []

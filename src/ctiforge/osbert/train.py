@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ctiforge.errors import UsageError
-from ctiforge.osbert.head import Start, fit_starts, start_from
+from ctiforge.osbert.head import HeadStart, fit_starts, start_from
 from ctiforge.osbert.model import (
     ArticleRow,
     PooledClassifier,
@@ -29,16 +29,14 @@ from ctiforge.training.batches import Rows
 from ctiforge.training.encoding import load_tokenizer
 from ctiforge.training.log import plot_curve, write_log
 from ctiforge.training.models import compute_dtype, pick_device
-from ctiforge.training.options import TrainingOptions
+from ctiforge.training.options import OS_BERT, TrainingOptions
 from ctiforge.training.trainer import Kind, train
 
-GUIDE_DEFAULTS = {"batch_size": 16, "epochs": 3.0, "learning_rate": 2e-5, "max_length": 512}
-"""The guide's settings; `deviations_from_guide` names what differs from them."""
 _MEND = "set a smaller --max-length, or use a larger GPU"
 
 
 @dataclass(frozen=True)
-class TrainRequest:
+class OsBertTraining:
     """One fine-tuning run as asked for on the command line."""
 
     base_model: str
@@ -56,7 +54,7 @@ class TrainRequest:
 
 
 def train_os_bert(
-    request: TrainRequest, parts: tuple[Path, Path], out: Path, scratch: Path, checkpoints: Checkpoints
+    request: OsBertTraining, parts: tuple[Path, Path], out: Path, scratch: Path, checkpoints: Checkpoints
 ) -> dict[str, Any]:
     """Train on prepared parts (training, validation) and write the model into `out`.
 
@@ -108,7 +106,7 @@ def train_os_bert(
         classes=classes,
         class_weights=weights,
         pooling_trials=tuple(_trial(start) for start in starts),
-        deviations_from_guide=_deviations(request),
+        deviations_from_guide=OS_BERT.deviations(request.training, request.max_length),
         warnings=tuple(warnings),
         device=str(device),
         **result.as_record(),
@@ -139,11 +137,5 @@ def _rows(tokenizer: Any, articles: Sequence[LabelledArticle], size: WindowSize)
     return [ArticleRow(e, OS_LABELS.index(a.label)) for e, a in zip(encoded, articles, strict=True)]
 
 
-def _trial(start: Start) -> PoolingTrial:
+def _trial(start: HeadStart) -> PoolingTrial:
     return PoolingTrial(pooling=start.pooling, macro_f1=start.macro_f1, recall_of_multiple=start.recall_of_multiple)
-
-
-def _deviations(request: TrainRequest) -> dict[str, list[Any]]:
-    ours = {name: getattr(request.training, name) for name in ("batch_size", "epochs", "learning_rate")}
-    ours["max_length"] = request.max_length
-    return {name: [usual, ours[name]] for name, usual in GUIDE_DEFAULTS.items() if ours[name] != usual}

@@ -6,6 +6,7 @@ import typer
 
 from ctiforge.pod.entry import run_program
 from ctiforge.programs.flags import DeviceFlag, ExpectFlag, OsDataFlag, OsWindowFlag, PlanFlag, StoreFlag
+from ctiforge.training.options import OS_BERT
 
 
 def main(
@@ -14,7 +15,7 @@ def main(
         str, typer.Option(help="The encoder, left as it is: a hub name, folder or artifact; demo: a small one.")
     ] = "ibm-research/CTI-BERT",
     output: Annotated[str | None, typer.Option(help="Folder; default: models/os-baselines.")] = None,
-    max_length: OsWindowFlag = 512,
+    max_length: OsWindowFlag = OS_BERT.max_length,
     device: DeviceFlag = "auto",
     seed: int = 0,
     store: StoreFlag = None,

@@ -8,6 +8,7 @@ import typer
 
 from ctiforge.pod.entry import run_program
 from ctiforge.programs.flags import BaseModelFlag, ExpectFlag, PlanFlag, StoreFlag, TestSetsFlag
+from ctiforge.training.options import AGENT
 
 
 def main(
@@ -17,7 +18,7 @@ def main(
     ] = None,
     text_format: Annotated[str, typer.Option("--format", help="messages, alpaca, chatml, simple or all.")] = "messages",
     model: BaseModelFlag = "demo",
-    max_length: Annotated[int, typer.Option(help="Tokens of prompt, window and answer together.")] = 2048,
+    max_length: Annotated[int, typer.Option(help="Tokens of prompt, window and answer together.")] = AGENT.max_length,
     prompt: Annotated[str, typer.Option(help="Version of the prompt.")] = "full-v1",
     window_tokens: Annotated[
         int | None, typer.Option(help="Article tokens of a window; default: six tenths of the room.")

@@ -59,7 +59,7 @@ def main(
 
     def work(dirs: StageDirs) -> dict[str, Any]:
         from ctiforge.data.database import database_url, open_database
-        from ctiforge.osbert.labelling.labelers import Endpoint, make_labelers
+        from ctiforge.osbert.labelling.labelers import LabelingEndpoint, make_labelers
         from ctiforge.osbert.prepare import check_minimum, prepare
         from ctiforge.records.article import read_records
 
@@ -69,7 +69,7 @@ def main(
             if name.startswith("test_set:")
             for record in read_records(path)
         ]
-        asked = Endpoint(endpoint, labeler_model, store or ANSWERS, concurrency, timeout, price_in, price_out)
+        asked = LabelingEndpoint(endpoint, labeler_model, store or ANSWERS, concurrency, timeout, price_in, price_out)
         labelers = make_labelers(names, dirs.inputs.get("labels"), asked)
         with open_database(database_url()) as database:
             articles = database.articles_by_score(options.min_hunt_score, None)

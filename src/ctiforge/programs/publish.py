@@ -52,10 +52,10 @@ def os_bert(
     The token is HF_TOKEN, or that of the Hub's own login (hf auth login). The same command goes on after a stop.
     """
     from ctiforge.errors import UsageError
-    from ctiforge.release.publish import Target, check_target, lay_out
+    from ctiforge.release.publish import HubTarget, check_target, lay_out
     from ctiforge.store.artifacts import fetch_input, find_input
 
-    target = Target(repo, version, licence, private, allow_namesake)
+    target = HubTarget(repo, version, licence, private, allow_namesake)
     check_target(target)
     if evaluation is None:
         raise UsageError("nothing is published without an evaluation: run eval_os_bert, then give --evaluation")

@@ -21,6 +21,7 @@ from ctiforge.programs.flags import (
     SaveStepsFlag,
     StoreFlag,
 )
+from ctiforge.training.options import AGENT, LORA
 
 
 def main(
@@ -31,26 +32,32 @@ def main(
         str, typer.Option("--format", help="The format that the data was prepared in.")
     ] = "messages",
     name: Annotated[str | None, typer.Option(help="Default: extract-agent-{base}-{YYYYMMDD}.")] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Examples in memory at once (micro-batch).")] = 4,
-    gradient_accumulation_steps: Annotated[int, typer.Option(min=1, help="Micro-batches of one step.")] = 4,
-    epochs: EpochsFlag = 3.0,
-    max_steps: MaxStepsFlag = None,
-    learning_rate: Annotated[float, typer.Option(min=0.0)] = 2e-4,
-    max_length: Annotated[int, typer.Option(min=16, help="Must be what the data was cut for.")] = 2048,
-    warmup_ratio: Annotated[float, typer.Option(min=0.0, max=1.0)] = 0.03,
-    weight_decay: Annotated[float, typer.Option(min=0.0)] = 0.0,
-    adam_beta2: Annotated[float, typer.Option(min=0.0, max=1.0)] = 0.999,
-    qlora: Annotated[bool, typer.Option("--qlora/--no-qlora", help="4-bit base with LoRA, or all weights.")] = True,
-    lora_r: Annotated[int, typer.Option(min=1)] = 16,
-    lora_alpha: Annotated[int, typer.Option(min=1)] = 32,
-    save_steps: SaveStepsFlag = 100,
-    eval_steps: EvalStepsFlag = 100,
-    early_stopping_patience: PatienceFlag = 3,
-    resume: ResumeFlag = True,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Examples in memory at once (micro-batch).")
+    ] = AGENT.training.batch_size,
+    gradient_accumulation_steps: Annotated[
+        int, typer.Option(min=1, help="Micro-batches of one step.")
+    ] = AGENT.training.gradient_accumulation_steps,
+    epochs: EpochsFlag = AGENT.training.epochs,
+    max_steps: MaxStepsFlag = AGENT.training.max_steps,
+    learning_rate: Annotated[float, typer.Option(min=0.0)] = AGENT.training.learning_rate,
+    max_length: Annotated[int, typer.Option(min=16, help="Must be what the data was cut for.")] = AGENT.max_length,
+    warmup_ratio: Annotated[float, typer.Option(min=0.0, max=1.0)] = AGENT.training.warmup_ratio,
+    weight_decay: Annotated[float, typer.Option(min=0.0)] = AGENT.training.weight_decay,
+    adam_beta2: Annotated[float, typer.Option(min=0.0, max=1.0)] = AGENT.training.adam_beta2,
+    qlora: Annotated[
+        bool, typer.Option("--qlora/--no-qlora", help="4-bit base with LoRA, or all weights.")
+    ] = AGENT.qlora,
+    lora_r: Annotated[int, typer.Option(min=1)] = LORA.r,
+    lora_alpha: Annotated[int, typer.Option(min=1)] = LORA.alpha,
+    save_steps: SaveStepsFlag = AGENT.training.save_steps,
+    eval_steps: EvalStepsFlag = AGENT.training.eval_steps,
+    early_stopping_patience: PatienceFlag = AGENT.training.early_stopping_patience,
+    resume: ResumeFlag = AGENT.training.resume,
     device: DeviceFlag = "auto",
-    report_to: ReportToFlag = "none",
+    report_to: ReportToFlag = AGENT.training.report_to,
     force: Annotated[bool, typer.Option(help="Train below the minimum of examples.")] = False,
-    seed: int = 0,
+    seed: int = AGENT.training.seed,
     store: StoreFlag = None,
     expect: ExpectFlag = None,
     plan: PlanFlag = False,
@@ -61,17 +68,29 @@ def main(
     from ctiforge.training.options import LoraOptions, TrainingOptions, result_params
 
     training = TrainingOptions(
-        batch_size, gradient_accumulation_steps, epochs, max_steps, learning_rate, warmup_ratio, weight_decay,
-        adam_beta2, save_steps, eval_steps, early_stopping_patience, seed, report_to, resume,
-    )  # fmt: skip
+        batch_size=batch_size,
+        gradient_accumulation_steps=gradient_accumulation_steps,
+        epochs=epochs,
+        max_steps=max_steps,
+        learning_rate=learning_rate,
+        warmup_ratio=warmup_ratio,
+        weight_decay=weight_decay,
+        adam_beta2=adam_beta2,
+        save_steps=save_steps,
+        eval_steps=eval_steps,
+        early_stopping_patience=early_stopping_patience,
+        seed=seed,
+        report_to=report_to,
+        resume=resume,
+    )
     lora = LoraOptions(lora_r, lora_alpha)
     model_inputs, model_params = model_input(model)
     run_name = name or default_name(model, date.today())
 
     def work(dirs: StageDirs) -> dict[str, Any]:
-        from ctiforge.extract.train import TrainRequest, train_extract_agent
+        from ctiforge.extract.train import AgentTraining, train_extract_agent
 
-        request = TrainRequest(model, run_name, text_format, max_length, qlora, lora, training, device, force)
+        request = AgentTraining(model, run_name, text_format, max_length, qlora, lora, training, device, force)
         return train_extract_agent(request, dirs.inputs["data"], dirs.out, dirs.scratch, dirs.checkpoints)
 
     result = run_stage(

@@ -23,6 +23,7 @@ from ctiforge.programs.flags import (
     SaveStepsFlag,
     StoreFlag,
 )
+from ctiforge.training.options import OS_BERT
 
 _FIGURES = ("macro_f1", "recall_of_multiple")
 
@@ -34,14 +35,18 @@ def main(
     ] = "ibm-research/CTI-BERT",
     output_dir: ModelFolderFlag = None,
     name: Annotated[str | None, typer.Option(help="Default: os-bert-{base}-{YYYYMMDD}.")] = None,
-    epochs: EpochsFlag = 3.0,
-    batch_size: Annotated[int, typer.Option(min=1, help="Articles in memory at once (micro-batch).")] = 16,
-    gradient_accumulation_steps: Annotated[int, typer.Option(min=1, help="Micro-batches of one step.")] = 1,
-    max_steps: MaxStepsFlag = None,
-    learning_rate: Annotated[float, typer.Option(min=0.0)] = 2e-5,
-    weight_decay: Annotated[float, typer.Option(min=0.0)] = 0.01,
-    warmup_ratio: Annotated[float, typer.Option(min=0.0, max=1.0)] = 0.1,
-    max_length: OsWindowFlag = 512,
+    epochs: EpochsFlag = OS_BERT.training.epochs,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Articles in memory at once (micro-batch).")
+    ] = OS_BERT.training.batch_size,
+    gradient_accumulation_steps: Annotated[
+        int, typer.Option(min=1, help="Micro-batches of one step.")
+    ] = OS_BERT.training.gradient_accumulation_steps,
+    max_steps: MaxStepsFlag = OS_BERT.training.max_steps,
+    learning_rate: Annotated[float, typer.Option(min=0.0)] = OS_BERT.training.learning_rate,
+    weight_decay: Annotated[float, typer.Option(min=0.0)] = OS_BERT.training.weight_decay,
+    warmup_ratio: Annotated[float, typer.Option(min=0.0, max=1.0)] = OS_BERT.training.warmup_ratio,
+    max_length: OsWindowFlag = OS_BERT.max_length,
     pooling: Annotated[
         str, typer.Option(help="Windows into one answer: auto (chosen on validation), noisy-or, mean or max.")
     ] = "auto",
@@ -52,14 +57,14 @@ def main(
     fp16: Annotated[
         bool, typer.Option("--fp16/--no-fp16", help="16-bit floats on a GPU; default: bf16 where it has that.")
     ] = False,
-    eval_steps: EvalStepsFlag = 100,
-    save_steps: SaveStepsFlag = 100,
-    early_stopping_patience: PatienceFlag = 3,
-    resume: ResumeFlag = True,
+    eval_steps: EvalStepsFlag = OS_BERT.training.eval_steps,
+    save_steps: SaveStepsFlag = OS_BERT.training.save_steps,
+    early_stopping_patience: PatienceFlag = OS_BERT.training.early_stopping_patience,
+    resume: ResumeFlag = OS_BERT.training.resume,
     device: DeviceFlag = "auto",
     use_gpu: Annotated[bool, typer.Option("--use-gpu", help="The same as --device cuda.")] = False,
-    report_to: ReportToFlag = "none",
-    seed: int = 0,
+    report_to: ReportToFlag = OS_BERT.training.report_to,
+    seed: int = OS_BERT.training.seed,
     store: StoreFlag = None,
     expect: ExpectFlag = None,
     plan: PlanFlag = False,
@@ -74,18 +79,29 @@ def main(
     if pooling not in ("auto", "noisy-or", "mean", "max"):
         raise UsageError(f"--pooling {pooling}: give auto, noisy-or, mean or max")
     training = TrainingOptions(
-        batch_size, gradient_accumulation_steps, epochs, max_steps, learning_rate, warmup_ratio, weight_decay,
-        0.999, save_steps, eval_steps, early_stopping_patience, seed, report_to, resume,
-    )  # fmt: skip
+        batch_size=batch_size,
+        gradient_accumulation_steps=gradient_accumulation_steps,
+        epochs=epochs,
+        max_steps=max_steps,
+        learning_rate=learning_rate,
+        warmup_ratio=warmup_ratio,
+        weight_decay=weight_decay,
+        save_steps=save_steps,
+        eval_steps=eval_steps,
+        early_stopping_patience=early_stopping_patience,
+        seed=seed,
+        report_to=report_to,
+        resume=resume,
+    )
     model_inputs, model_params = encoder_input(base_model)
     run_name = name or default_name(base_model, date.today())
 
     def work(dirs: StageDirs) -> dict[str, Any]:
-        from ctiforge.osbert.train import TrainRequest, train_os_bert
+        from ctiforge.osbert.train import OsBertTraining, train_os_bert
 
         base = str(dirs.inputs.get("base_model", resolve_encoder(base_model)))
         chosen: Any = None if pooling == "auto" else pooling
-        request = TrainRequest(
+        request = OsBertTraining(
             base_model, base, run_name, max_length, chosen, class_weights, training, "cuda" if use_gpu else device, fp16
         )
         parts = dirs.inputs["train"], dirs.inputs["validation"]

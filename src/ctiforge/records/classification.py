@@ -44,7 +44,7 @@ class Latency(Record):
     p95: float
 
 
-class Row(Record):
+class ClassifierRow(Record):
     """One classifier on the test set."""
 
     name: str
@@ -75,11 +75,11 @@ class ClassifierEvaluation(File):
     labels: tuple[str, ...]
     fingerprint: str
     cases: tuple[Case, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[ClassifierRow, ...]
     bootstrap: Bootstrap
 
     @property
-    def result(self) -> Row:
+    def result(self) -> ClassifierRow:
         """The row of the model under test."""
         return self.rows[-1]
 

@@ -3,10 +3,10 @@
 from typing import ClassVar, Literal
 
 from ctiforge.records.base import File, Record, kind_of
-from ctiforge.records.classification import Measure, Row
+from ctiforge.records.classification import ClassifierRow, Measure
 from ctiforge.records.evaluation import Bootstrap, Direction, ModelInfo, TestSetInfo, Unit
 
-Verdict = Literal["better", "worse", "no clear difference", "underpowered", "changed", "equal", "n/a"]
+ChangeVerdict = Literal["better", "worse", "no clear difference", "underpowered", "changed", "equal", "n/a"]
 
 
 class Change(Record):
@@ -24,7 +24,7 @@ class Change(Record):
     """Paired interval of the difference; None where too few articles carry it."""
     high: float | None
     articles: int
-    verdict: Verdict
+    verdict: ChangeVerdict
 
 
 class Contender(Record):
@@ -53,13 +53,13 @@ class Difference(Record):
     value: float
     low: float | None
     high: float | None
-    verdict: Verdict
+    verdict: ChangeVerdict
 
 
 class ComparedRow(Record):
     """One row, and what the model has over it; nothing for the model itself."""
 
-    row: Row
+    row: ClassifierRow
     differences: dict[str, Difference]
 
 

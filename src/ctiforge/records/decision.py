@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from ctiforge.records.base import File, Record
 from ctiforge.records.evaluation import Direction, MetricFigure, ModelInfo, TestSetInfo, Unit
 
-Verdict = Literal["better", "equivalent", "no worse", "worse", "underpowered", "n/a"]
+GateVerdict = Literal["better", "equivalent", "no worse", "worse", "underpowered", "n/a"]
 
 
 class Check(Record):
@@ -27,7 +27,7 @@ class Check(Record):
     margin: float
     articles: int
     """Those that speak for the figure."""
-    verdict: Verdict
+    verdict: GateVerdict
 
 
 class Decision(File):

@@ -13,7 +13,7 @@ Unit = Literal["share", "number"]
 RowGroup = Literal["overall", "type", "values", "tag"]
 
 
-Outcome = Literal["found", "missed", "wrong"]
+ItemOutcome = Literal["found", "missed", "wrong"]
 
 
 Grounding = Literal["located", "altered", "invented"]
@@ -53,7 +53,7 @@ class MetricFigure(Record):
     beside_label: str = ""
 
 
-class Row(Record):
+class QualityRow(Record):
     """Quality over one subset: everything, a type, unseen or obfuscated values, the articles of a tag."""
 
     label: str
@@ -102,7 +102,7 @@ class ScoredItem(Record):
     """One item of an article; values as the annotator and as the extractor wrote them."""
 
     type: str
-    outcome: Outcome
+    outcome: ItemOutcome
     expected: str | None = None
     predicted: str | None = None
     exact: bool = False
@@ -159,6 +159,6 @@ class Evaluation(File):
     failed: dict[str, int]
     """Why articles failed, and how many each."""
     metrics: dict[str, MetricFigure]
-    rows: tuple[Row, ...]
+    rows: tuple[QualityRow, ...]
     bootstrap: Bootstrap
     articles: tuple[ArticleScore, ...]

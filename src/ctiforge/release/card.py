@@ -7,7 +7,7 @@ from importlib import resources
 from typing import Any
 
 from ctiforge.errors import DataError
-from ctiforge.records.classification import ClassFigures, ClassifierEvaluation, Row
+from ctiforge.records.classification import ClassFigures, ClassifierEvaluation, ClassifierRow
 from ctiforge.records.evaluation import MetricFigure
 from ctiforge.records.model_note import OsBertNote
 from ctiforge.records.prepared import PrepareReport
@@ -190,7 +190,7 @@ def _rows_table(evaluated: ClassifierEvaluation) -> str:
     return _table(("classifier", "kind", *names, "seconds an article (median / 95th)", "MB"), cells)
 
 
-def _model_table(row: Row) -> str:
+def _model_table(row: ClassifierRow) -> str:
     return _table(
         ("class", "articles", "precision", "recall", "F1"),
         [

@@ -12,7 +12,7 @@ from ctiforge.release.lmstudio import file_name
 from ctiforge.release.merge import keep_sentencepiece, merge
 from ctiforge.release.quantise import quantise
 from ctiforge.release.server import serving
-from ctiforge.release.tokens import Checked, Prompt, check_end, check_reading
+from ctiforge.release.tokens import Checked, RenderedPrompt, check_end, check_reading
 from ctiforge.release.tools import LlamaCpp
 
 _MERGE_PROMPTS = 8
@@ -31,7 +31,7 @@ class SourceModel:
     vocabulary: str | None
     """The base's SentencePiece file where it has one."""
     form: ChatForm
-    prompts: Sequence[Prompt]
+    prompts: Sequence[RenderedPrompt]
     """Real prompts, as conversation and as the ids of training."""
     texts: Sequence[str]
     """Texts of the trade: articles, values, answers."""

@@ -28,7 +28,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Target:
+class HubTarget:
     """Where to publish, and under which version."""
 
     repo: str
@@ -39,7 +39,7 @@ class Target:
     """Whether a new repository may have the name of somebody else's."""
 
 
-def check_target(target: Target) -> None:
+def check_target(target: HubTarget) -> None:
     """Raises UsageError for a repository, version or licence that cannot be one."""
     parse_version(target.version)
     if not _REPO.fullmatch(target.repo) or "--" in target.repo or ".." in target.repo:
@@ -51,7 +51,7 @@ def check_target(target: Target) -> None:
 
 
 def lay_out(
-    target: Target,
+    target: HubTarget,
     model: Path,
     model_content: str,
     evaluated: ClassifierEvaluation,
@@ -78,7 +78,7 @@ def lay_out(
     return card, left_out
 
 
-def publish(hub: "Hub", target: Target, card: Card, folder: Path, say: Say) -> str:
+def publish(hub: "Hub", target: HubTarget, card: Card, folder: Path, say: Say) -> str:
     """Publish the folder that `lay_out` wrote; gives back the commit, tagged and verified.
 
     Goes on where an earlier call was stopped; a version that is there with the same content is only
@@ -119,13 +119,13 @@ def publish(hub: "Hub", target: Target, card: Card, folder: Path, say: Say) -> s
     return commit
 
 
-def _check_version(target: Target, known: Mapping[Version, str]) -> None:
+def _check_version(target: HubTarget, known: Mapping[Version, str]) -> None:
     version, newest = parse_version(target.version), max(known, default=None)
     if newest and version < newest and version not in known:
         raise UsageError(f"--version {version} is not higher than {newest}, the newest of {target.repo}")
 
 
-def _previous(hub: "Hub", target: Target, known: Mapping[Version, str]) -> Published | None:
+def _previous(hub: "Hub", target: HubTarget, known: Mapping[Version, str]) -> Published | None:
     earlier = [version for version in known if version < parse_version(target.version)]
     if not earlier:
         return None
@@ -137,7 +137,7 @@ def _previous(hub: "Hub", target: Target, known: Mapping[Version, str]) -> Publi
     return read_card(text, tag)
 
 
-def _check_name(hub: "Hub", target: Target, say: Say) -> None:
+def _check_name(hub: "Hub", target: HubTarget, say: Say) -> None:
     owner, _, name = target.repo.partition("/")
     taken = hub.namesakes(target.repo)
     if not taken:
@@ -151,7 +151,7 @@ def _check_name(hub: "Hub", target: Target, say: Say) -> None:
     raise UsageError(f"the name {name} is taken by {who}: {others}, or keep it with --allow-namesake")
 
 
-def _check_same(hub: "Hub", target: Target, commit: str, folder: Path) -> None:
+def _check_same(hub: "Hub", target: HubTarget, commit: str, folder: Path) -> None:
     from ctiforge.release.hub import digests
 
     there, here = hub.files(target.repo, commit), digests(folder)
@@ -163,7 +163,7 @@ def _check_same(hub: "Hub", target: Target, commit: str, folder: Path) -> None:
         )
 
 
-def _verify(hub: "Hub", target: Target, commit: str, card: Card, folder: Path, say: Say) -> None:
+def _verify(hub: "Hub", target: HubTarget, commit: str, card: Card, folder: Path, say: Say) -> None:
     """Download everything again and compare: a file that was damaged on the way has the right size and no error."""
     from ctiforge.release.hub import HubError
     from ctiforge.store.objects import hash_file

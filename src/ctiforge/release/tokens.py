@@ -22,7 +22,7 @@ _PLAIN = (
 # Text stands inside a prompt; how the very first character is taken, SentencePiece's own way, the prompts show.
 _BEFORE = "Text:\n"
 
-Prompt = tuple[list[dict[str, str]], list[int]]
+RenderedPrompt = tuple[list[dict[str, str]], list[int]]
 """A conversation, and the ids of the prompt that training makes of it."""
 
 
@@ -35,7 +35,9 @@ class Checked:
     warnings: tuple[str, ...]
 
 
-def check_reading(server: LlamaServer, tokenizer: Any, texts: Iterable[str], prompts: Sequence[Prompt]) -> Checked:
+def check_reading(
+    server: LlamaServer, tokenizer: Any, texts: Iterable[str], prompts: Sequence[RenderedPrompt]
+) -> Checked:
     """Compare token ids of `texts` (and of a fixed set of odd ones), and of each prompt.
 
     Raises DataError with the first difference.

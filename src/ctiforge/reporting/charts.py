@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from ctiforge.reporting.view import Chart, IntervalPlot, Series, Tick
 
-Point = tuple[float, float]
+Coordinates = tuple[float, float]
 """A step and what was measured there, or a place in a drawing."""
 Frame = tuple[float, float, float, float]
 """Left, top, right and bottom of a plotting area."""
@@ -38,8 +38,8 @@ def reach_of(numbers: Iterable[float | None]) -> float:
 
 
 def loss_chart(
-    training: Sequence[Point],
-    validation: Sequence[Point],
+    training: Sequence[Coordinates],
+    validation: Sequence[Coordinates],
     *,
     best_step: int | None,
     unit: str,
@@ -56,7 +56,7 @@ def loss_chart(
     def up(exponent: float) -> float:
         return _up((exponent - low) / (high - low), _FRAME)
 
-    def place(point: Point) -> Point:
+    def place(point: Coordinates) -> Coordinates:
         return _across(point[0], last, _FRAME), up(math.log10(point[1]))
 
     best = next((point for point in lines[1][1] if point[0] == best_step), None)
@@ -82,7 +82,7 @@ def loss_chart(
     )
 
 
-def rate_chart(points: Sequence[Point], last: float) -> Chart | None:
+def rate_chart(points: Sequence[Coordinates], last: float) -> Chart | None:
     """The learning rate over steps, `last` of them; None where it is not known."""
     if not points:
         return None
@@ -120,12 +120,12 @@ def _up(share: float, frame: Frame) -> float:
     return round(frame[3] - (frame[3] - frame[1]) * share, 1)
 
 
-def _drawable(points: Sequence[Point]) -> list[Point]:
+def _drawable(points: Sequence[Coordinates]) -> list[Coordinates]:
     """Those that a logarithmic scale has a place for."""
     return [(step, loss) for step, loss in points if math.isfinite(loss) and loss > 0]
 
 
-def _thinned(points: Sequence[Point]) -> list[Point]:
+def _thinned(points: Sequence[Coordinates]) -> list[Coordinates]:
     """At most about `MOST_POINTS`: each is the mean of its neighbours, at the last one's step."""
     together = math.ceil(len(points) / MOST_POINTS)
     parts = [points[start : start + together] for start in range(0, len(points), together or 1)]

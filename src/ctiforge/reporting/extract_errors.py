@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from ctiforge.observables.locate import Locator
 from ctiforge.records.evaluation import ArticleScore, Evaluation, ScoredItem
 from ctiforge.reporting.passages import passage, shortened
-from ctiforge.reporting.view import Finding, FindingGroup, Findings, Mark, Passage
+from ctiforge.reporting.view import Finding, FindingGroup, Findings, Mark, ShownPassage
 
 SHOWN = 8
 """Errors of one kind and type that are shown; the rest is counted."""
@@ -40,7 +40,7 @@ class _Places:
         self._texts = texts
         self._locators: dict[str, Locator] = {}
 
-    def passage(self, article: str, type_: str, value: str) -> Passage | None:
+    def passage(self, article: str, type_: str, value: str) -> ShownPassage | None:
         """Where the value stands first; None where it does not, or the text is not there."""
         if article not in self._texts:
             return None
@@ -48,7 +48,7 @@ class _Places:
         found = locator.locate(type_, value)
         return passage(locator.text, [(span.start, span.end) for span in found[0].spans]) if found else None
 
-    def literal(self, article: str, words: str) -> Passage | None:
+    def literal(self, article: str, words: str) -> ShownPassage | None:
         """Where these very words stand first."""
         text = self._texts.get(article, "")
         at = text.find(words)

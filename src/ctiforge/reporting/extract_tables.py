@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ctiforge.records.comparison import Change
-from ctiforge.records.evaluation import MetricFigure, Row
+from ctiforge.records.evaluation import MetricFigure, QualityRow
 from ctiforge.records.formatted import FormatReport
 from ctiforge.reporting import words
 from ctiforge.reporting.charts import difference_plot, reach_of, share_plot
@@ -51,7 +51,7 @@ def change_table(side: Side) -> Table:
     )
 
 
-def row_table(caption: str, rows: Sequence[Row], contest: Contest, note: str) -> Table:
+def row_table(caption: str, rows: Sequence[QualityRow], contest: Contest, note: str) -> Table:
     """F1 over subsets, as bars; counts alone where too few articles carry a figure."""
     reference = contest.reference
     columns = [Column("", False), Column("F1"), Column("0 to 1", False)]
@@ -140,7 +140,7 @@ def _metrics_table(
     return Table(caption, tuple(columns), tuple(rows), note=note, is_folded=is_folded)
 
 
-def _quality_row(row: Row, reference: Side | None) -> tuple[Cell, ...]:
+def _quality_row(row: QualityRow, reference: Side | None) -> tuple[Cell, ...]:
     counts = [Cell(words.count(each)) for each in (row.found, row.expected, row.predicted, row.articles)]
     if row.low is None or row.f1 is None:
         empty = [Cell() for _ in range(5 if reference else 3)]

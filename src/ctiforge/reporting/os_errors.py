@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ctiforge.records.classification import Case, ClassifierEvaluation
 from ctiforge.reporting.passages import AROUND, passage
-from ctiforge.reporting.view import Finding, FindingGroup, Findings, Mark, Passage
+from ctiforge.reporting.view import Finding, FindingGroup, Findings, Mark, ShownPassage
 
 SHOWN = 12
 """Errors of one class that are shown; the rest is counted."""
@@ -46,7 +46,7 @@ def _finding(case: Case, predicted: str, texts: Mapping[str, str], find_cues: Fi
     )
 
 
-def _passages(text: str, label: str, cues: Sequence[tuple[str, int, int]]) -> list[Passage]:
+def _passages(text: str, label: str, cues: Sequence[tuple[str, int, int]]) -> list[ShownPassage]:
     """The first places that speak for a class, far enough apart to show something new."""
     chosen: list[tuple[int, int]] = []
     for _, start, end in (each for each in cues if each[0] == label):

@@ -7,7 +7,7 @@ from ctiforge.errors import UsageError
 from ctiforge.evaluation.classifier_comparison import compare_classifiers
 from ctiforge.evaluation.statistics import MIN_POSITIVE_ARTICLES
 from ctiforge.lines.os_bert import OS_BERT
-from ctiforge.records.classification import ClassFigures, ClassifierEvaluation, Row
+from ctiforge.records.classification import ClassFigures, ClassifierEvaluation, ClassifierRow
 from ctiforge.records.comparison import ComparedRow, Difference
 from ctiforge.records.evaluation import MetricFigure
 from ctiforge.reporting import words
@@ -89,7 +89,7 @@ def _reference(run: RunFiles, rows: tuple[ComparedRow, ...]) -> ComparedRow | No
     return same or max(rivals, key=lambda each: each.row.metrics[PRIMARY].value or 0.0, default=None)
 
 
-def _role(run: RunFiles, row: Row) -> str:
+def _role(run: RunFiles, row: ClassifierRow) -> str:
     in_use = run.classified.get(_IN_USE)
     if in_use and row.name == in_use.result.name:
         return "model in use"
@@ -199,7 +199,7 @@ def _class_row(each: ClassFigures) -> tuple[Cell, ...]:
     )
 
 
-def _confusion_row(number: int, label: str, row: Row) -> tuple[Cell, ...]:
+def _confusion_row(number: int, label: str, row: ClassifierRow) -> tuple[Cell, ...]:
     counts = row.confusion[number]
     total = sum(counts) or 1
     shaded = (
@@ -231,7 +231,7 @@ def _reading_costs(rows: tuple[ComparedRow, ...]) -> Table | None:
     return Table("Seconds for an article, and size", columns, cells)
 
 
-def _cost_cells(row: Row) -> tuple[Cell, ...]:
+def _cost_cells(row: ClassifierRow) -> tuple[Cell, ...]:
     latency = row.latency_s
     seconds = (f"{latency.median:.3f}", f"{latency.p95:.3f}") if latency else ("–", "–")
     return (*(Cell(each) for each in seconds), Cell(words.size(row.size_bytes) or "–"))

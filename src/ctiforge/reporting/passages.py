@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from ctiforge.reporting.view import Passage, Piece
+from ctiforge.reporting.view import Piece, ShownPassage
 
 AROUND = 160
 """Characters of the article on either side of what is marked."""
@@ -15,7 +15,7 @@ Stretch = tuple[int, int]
 """First character, and one past the last."""
 
 
-def passage(text: str, marked: Sequence[Stretch], title: str = "") -> Passage:
+def passage(text: str, marked: Sequence[Stretch], title: str = "") -> ShownPassage:
     """The article around these stretches, whole words, with what is left out shown by an ellipsis."""
     stretches = _merged(marked)
     start, end = max(0, stretches[0][0] - AROUND), min(len(text), stretches[-1][1] + AROUND)
@@ -26,7 +26,7 @@ def passage(text: str, marked: Sequence[Stretch], title: str = "") -> Passage:
         if number + 1 < len(stretches):
             pieces.append(Piece(shortened(_lines(text[finish : stretches[number + 1][0]]))))
     pieces.append(Piece(_lines(text[stretches[-1][1] : last]) + (" …" if last < len(text) else "")))
-    return Passage(tuple(piece for piece in pieces if piece.text), title)
+    return ShownPassage(tuple(piece for piece in pieces if piece.text), title)
 
 
 def shortened(text: str) -> str:

@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Mapping
 
 from ctiforge.evaluation.statistics import LEVEL
-from ctiforge.records.comparison import Verdict as Judgement
+from ctiforge.records.comparison import ChangeVerdict
 from ctiforge.records.run import StageRecord
 from ctiforge.reporting import words
 from ctiforge.reporting.gate_section import gate_mark
 from ctiforge.reporting.reading import RunFiles
 from ctiforge.reporting.view import Mark, Verdict
 
-SENTENCES: Mapping[Judgement, str] = {
+SENTENCES: Mapping[ChangeVerdict, str] = {
     "better": "The new model is better than the {other}: {figure} {after} instead of {before}, {difference}",
     "worse": "The new model is worse than the {other}: {figure} {after} instead of {before}, {difference}",
     "no clear difference": "The new model and the {other} do about equally well: {figure} {after} and {before}, "
@@ -32,7 +32,7 @@ def no_verdict(run: RunFiles, why: str) -> Verdict:
 
 
 def judged(
-    judgement: Judgement,
+    judgement: ChangeVerdict,
     other: str,
     figure: str,
     before: float | None,

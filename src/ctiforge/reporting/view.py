@@ -131,7 +131,7 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Passage:
+class ShownPassage:
     """Part of an article with what it is shown for."""
 
     pieces: tuple[Piece, ...]
@@ -146,7 +146,7 @@ class Finding:
     mark: Mark
     article: str
     remarks: tuple[str, ...] = ()
-    passages: tuple[Passage, ...] = ()
+    passages: tuple[ShownPassage, ...] = ()
 
 
 @dataclass(frozen=True)

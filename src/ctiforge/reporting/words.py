@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ctiforge.lines.line import MARGIN
-from ctiforge.records.comparison import Verdict
+from ctiforge.records.comparison import ChangeVerdict
 from ctiforge.records.evaluation import Direction, Unit
 from ctiforge.reporting.view import Mark
 
-MARKS: Mapping[Verdict, Mark] = {
+MARKS: Mapping[ChangeVerdict, Mark] = {
     "better": Mark("good", "▲", "better"),
     "worse": Mark("bad", "▼", "worse"),
     "underpowered": Mark("unsure", "?", "underpowered"),

@@ -12,7 +12,7 @@ Collator = Callable[[Sequence[Any]], dict[str, torch.Tensor]]
 """Rows into a padded batch of tensors."""
 
 
-class Row(Protocol):
+class TrainingRow(Protocol):
     """One training example."""
 
     @property
@@ -21,7 +21,7 @@ class Row(Protocol):
         ...
 
 
-AnyRow = TypeVar("AnyRow", bound=Row)
+AnyRow = TypeVar("AnyRow", bound=TrainingRow)
 
 # Batches whose rows are sorted by length together: enough for little padding, few enough to stay shuffled.
 _BATCHES_PER_BUCKET = 32

@@ -1,4 +1,4 @@
-"""What a person may choose about a training run; no heavy imports, so that planning is quick."""
+"""What a person may choose about a training run, and what holds where nobody chooses; no heavy imports."""
 
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -45,6 +45,53 @@ class LoraOptions:
     r: int = 16
     alpha: int = 32
     dropout: float = 0.05
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """The guide's settings of one kind of model: what its flags are by default, and what deviations are told from."""
+
+    training: TrainingOptions
+    max_length: int
+    """Tokens of a window."""
+    qlora: bool = False
+
+    def deviations(self, training: TrainingOptions, max_length: int, qlora: bool = False) -> dict[str, list[Any]]:
+        """Give the settings that differ from the guide's: name to [the guide's, ours]."""
+        usual, ours = _of_guide(self.training, self.max_length, self.qlora), _of_guide(training, max_length, qlora)
+        return {name: [usual[name], ours[name]] for name in usual if ours[name] != usual[name]}
+
+
+def _of_guide(training: TrainingOptions, max_length: int, qlora: bool) -> dict[str, Any]:
+    """The settings that the guide names."""
+    named = {name: getattr(training, name) for name in ("batch_size", "epochs", "learning_rate")}
+    return named | {"max_length": max_length, "qlora": qlora}
+
+
+LORA = LoraOptions()
+AGENT = Defaults(
+    TrainingOptions(
+        batch_size=4,
+        gradient_accumulation_steps=4,
+        epochs=3.0,
+        learning_rate=2e-4,
+        warmup_ratio=0.03,
+        weight_decay=0.0,
+    ),
+    max_length=2048,
+    qlora=True,
+)
+OS_BERT = Defaults(
+    TrainingOptions(
+        batch_size=16,
+        gradient_accumulation_steps=1,
+        epochs=3.0,
+        learning_rate=2e-5,
+        warmup_ratio=0.1,
+        weight_decay=0.01,
+    ),
+    max_length=512,
+)
 
 
 def result_params(training: TrainingOptions, lora: LoraOptions | None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from ctiforge.demo.articles import DemoSizes, make_corpus
 from ctiforge.errors import DataError, UsageError
 from ctiforge.extract.agent import ExtractAgent
 from ctiforge.extract.format import FormatOptions, prepare, write_prepared
-from ctiforge.extract.train import TrainRequest, train_extract_agent
+from ctiforge.extract.train import AgentTraining, train_extract_agent
 from ctiforge.store.checkpoints import Checkpoints
 from ctiforge.store.objects import open_store
 from ctiforge.training.encoding import load_tokenizer
@@ -25,7 +25,7 @@ OPTIONS = TrainingOptions(
     eval_steps=4,
     save_steps=4,
 )
-REQUEST = TrainRequest("demo", "test-model", "messages", 304, False, LoraOptions(), OPTIONS, device="cpu", force=True)
+REQUEST = AgentTraining("demo", "test-model", "messages", 304, False, LoraOptions(), OPTIONS, device="cpu", force=True)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -19,7 +19,7 @@ from ctiforge.osbert.model import (
     load_base,
     load_trained,
 )
-from ctiforge.osbert.train import TrainRequest, class_weights, train_os_bert
+from ctiforge.osbert.train import OsBertTraining, class_weights, train_os_bert
 from ctiforge.osbert.windows import WindowSize, encode_articles
 from ctiforge.records.article import OS_LABELS
 from ctiforge.store.checkpoints import Checkpoints
@@ -40,12 +40,12 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def _request(base: Path, **changed: Any) -> TrainRequest:
-    request = TrainRequest(str(base), str(base), "os-bert-test", 64, "noisy-or", True, OPTIONS, "cpu")
+def _request(base: Path, **changed: Any) -> OsBertTraining:
+    request = OsBertTraining(str(base), str(base), "os-bert-test", 64, "noisy-or", True, OPTIONS, "cpu")
     return replace(request, **changed)
 
 
-def _train(request: TrainRequest, parts: Path, folder: Path) -> dict[str, Any]:
+def _train(request: OsBertTraining, parts: Path, folder: Path) -> dict[str, Any]:
     for name in ("out", "scratch"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     checkpoints = Checkpoints(open_store(str(folder / "store")), "checkpoints/train_os_bert/test")

@@ -13,12 +13,12 @@ from huggingface_hub.utils._http import default_client_factory
 from ctiforge.errors import DataError, UsageError
 from ctiforge.release import hub
 from ctiforge.release.hub import DELAYS_S, Hub, HubError
-from ctiforge.release.publish import Target, lay_out, publish
+from ctiforge.release.publish import HubTarget, lay_out, publish
 from ctiforge.store.artifacts import find_input
 from tests.integration.release.hub_server import TOKEN, Fault
 from tests.unit.release.making import make_evaluation
 
-TARGET = Target("team/os-bert", "1.0.0", "apache-2.0")
+TARGET = HubTarget("team/os-bert", "1.0.0", "apache-2.0")
 _FILE = "/{repo_id}/resolve/{revision}/{filename}"
 
 

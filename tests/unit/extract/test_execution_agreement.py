@@ -1,12 +1,12 @@
 from ctiforge.data.articles import Execution
-from ctiforge.data.generations import Outcome
+from ctiforge.data.generations import ReadResult
 from ctiforge.extract.execution_agreement import agreement
 from ctiforge.records.observable import Observable
 
 
 def execution(*commands: str, labelled=("cmdline", "services"), status="completed", generation="G4") -> Execution:
     observables = tuple(Observable(type="cmdline", value=value) for value in commands)
-    return Execution(status, "", Outcome(generation, observables, tuple(labelled)))
+    return Execution(status, "", ReadResult(generation, observables, tuple(labelled)))
 
 
 def test_executions_that_found_the_same_agree_whatever_the_spelling():

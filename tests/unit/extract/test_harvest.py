@@ -6,15 +6,15 @@ from collections import Counter
 import pytest
 
 from ctiforge.data.articles import Article, Execution
-from ctiforge.data.generations import Outcome, read_result
+from ctiforge.data.generations import ReadResult, read_result
 from ctiforge.errors import DataError
 from ctiforge.extract.harvest import HarvestOptions, check_minimum, harvest
 from ctiforge.extract.harvest_report import HarvestCounts, print_report
 from ctiforge.records.article import ArticleRecord, read_records
 from ctiforge.records.observable import Observable
 
-UNREADABLE = Execution("completed", "", Outcome(None, set_aside=Counter({"extraction_result is null": 1})))
-FAILED = Execution("completed", "", Outcome("G2", failed_types={"cmdline": "parse failure"}))
+UNREADABLE = Execution("completed", "", ReadResult(None, set_aside=Counter({"extraction_result is null": 1})))
+FAILED = Execution("completed", "", ReadResult("G2", failed_types={"cmdline": "parse failure"}))
 
 
 def make_text(seed: int, words: int = 120) -> str:
@@ -24,7 +24,7 @@ def make_text(seed: int, words: int = 120) -> str:
 
 def found(*values: str, types=("cmdline", "registry"), status="completed", at="2026-01-01") -> Execution:
     observables = tuple(Observable(type="cmdline", value=value, platform="Windows") for value in values)
-    return Execution(status, at, Outcome("G2", observables, types))
+    return Execution(status, at, ReadResult("G2", observables, types))
 
 
 def make_article(article_id: str, *executions: Execution, content: str | None = "", url: str | None = None) -> Article:

@@ -8,12 +8,12 @@ from ctiforge.errors import DataError, UsageError
 from ctiforge.records.classification import ClassifierEvaluation, without_articles
 from ctiforge.records.prepared import PrepareReport
 from ctiforge.release.bundle import check_model, copy_model, hashes, outdated
-from ctiforge.release.publish import Target, check_target, lay_out
+from ctiforge.release.publish import HubTarget, check_target, lay_out
 from ctiforge.store.artifacts import find_input
 from tests.unit.release.making import LABELS, make_evaluation, note, report, training, write
 
 EVALUATED = make_evaluation("0123456789ab")
-TARGET = Target("team/os-bert", "1.0.0", "apache-2.0")
+TARGET = HubTarget("team/os-bert", "1.0.0", "apache-2.0")
 
 
 @pytest.fixture
@@ -122,11 +122,11 @@ def test_of_a_repository_only_old_models_and_unsafe_weights_are_outdated(model):
 @pytest.mark.parametrize(
     ("target", "said"),
     [
-        (Target("os-bert", "1.0.0", "mit"), "names no repository: give owner/name"),
-        (Target("team/os--bert", "1.0.0", "mit"), "names no repository"),
-        (Target("team/../bert", "1.0.0", "mit"), "names no repository"),
-        (Target("team/os-bert", "1.0", "mit"), "no semantic version"),
-        (Target("team/os-bert", "1.0.0", "MIT License"), "no licence of the Hub"),
+        (HubTarget("os-bert", "1.0.0", "mit"), "names no repository: give owner/name"),
+        (HubTarget("team/os--bert", "1.0.0", "mit"), "names no repository"),
+        (HubTarget("team/../bert", "1.0.0", "mit"), "names no repository"),
+        (HubTarget("team/os-bert", "1.0", "mit"), "no semantic version"),
+        (HubTarget("team/os-bert", "1.0.0", "MIT License"), "no licence of the Hub"),
     ],
 )
 def test_a_target_that_cannot_be_one_is_refused(target, said):

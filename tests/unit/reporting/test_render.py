@@ -19,10 +19,10 @@ from ctiforge.reporting.view import (
     IntervalPlot,
     Mark,
     Note,
-    Passage,
     Piece,
     Report,
     Section,
+    ShownPassage,
     Table,
     Verdict,
 )
@@ -72,7 +72,7 @@ def report(text):
         Cell(text, shade=2),
     )
     table = Table(text, tuple(Column(text) for _ in cells), (cells,), note=text)
-    finding = Finding(text, mark, text, (text,), (Passage((Piece(text), Piece(text, True)), text),))
+    finding = Finding(text, mark, text, (text,), (ShownPassage((Piece(text), Piece(text, True)), text),))
     findings = Findings((FindingGroup(text, text, (finding,), more=3),), (text,))
     blocks = (table, Table(text, table.columns, table.rows, is_folded=True), Facts(text, ((text, text),)), findings)
     section = Section("errors", text, text, (*blocks, Note((text,), "unsure")))

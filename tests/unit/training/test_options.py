@@ -1,6 +1,6 @@
 import pytest
 
-from ctiforge.training.options import LoraOptions, TrainingOptions, result_params
+from ctiforge.training.options import AGENT, OS_BERT, LoraOptions, TrainingOptions, result_params
 from ctiforge.training.steps import derive_steps
 
 
@@ -39,3 +39,11 @@ def test_the_effective_batch_stands_for_its_factors_in_the_fingerprint():
 def test_a_smaller_micro_batch_keeps_the_effective_batch(before, after):
     smaller = TrainingOptions(*before).with_smaller_micro_batch()
     assert (smaller.batch_size, smaller.gradient_accumulation_steps) == after
+
+
+def test_what_differs_from_the_guide_is_told_with_both() -> None:
+    assert AGENT.deviations(AGENT.training, AGENT.max_length, AGENT.qlora) == {}
+    assert AGENT.deviations(TrainingOptions(epochs=1, seed=7), 304) == {
+        "epochs": [3.0, 1], "max_length": [2048, 304], "qlora": [True, False],
+    }  # fmt: skip
+    assert OS_BERT.deviations(OS_BERT.training, 64) == {"max_length": [512, 64]}

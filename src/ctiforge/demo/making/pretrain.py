@@ -15,7 +15,7 @@ import numpy as np
 import torch
 import typer
 
-from ctiforge.demo.making.rows import Row, RowMaker
+from ctiforge.demo.making.rows import PretrainingRow, RowMaker
 from ctiforge.demo.making.tokenizer import VOCABULARY, make_tokenizer
 from ctiforge.pod.entry import run_program
 
@@ -124,7 +124,7 @@ def save(model: Any, tokenizer: Any, folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def _row(rows: RowMaker, level: int, length: int) -> Row:
+def _row(rows: RowMaker, level: int, length: int) -> PretrainingRow:
     if level == 0:
         return rows.repeats(length)
     return rows.extraction(length, _LONGEST_VALUE if length >= 192 else length // 6)

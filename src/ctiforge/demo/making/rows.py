@@ -24,7 +24,7 @@ _TYPE_WEIGHT, _FIRST_WEIGHT, _ANY_WEIGHT = 6.0, 4.0, 3.0
 
 
 @dataclass(frozen=True)
-class Row:
+class PretrainingRow:
     """Token ids, and the weight of each as a target (0: no loss)."""
 
     ids: list[int]
@@ -74,7 +74,7 @@ class RowMaker:
             encode("\nCopy each value.\n\n"),
         )
 
-    def repeats(self, length: int) -> Row:
+    def repeats(self, length: int) -> PretrainingRow:
         """A row of segments, each repeated once or twice; only the repeats are targets."""
         ids, weights = [self.begin], [0.0]
         while len(ids) < length:
@@ -82,15 +82,15 @@ class RowMaker:
             times = self._int(2, 4)
             ids += segment * times
             weights += [0.0] * len(segment) + [1.0] * (len(segment) * (times - 1))
-        return Row(ids[:length], weights[:length])
+        return PretrainingRow(ids[:length], weights[:length])
 
-    def extraction(self, length: int, longest_value: int) -> Row:
+    def extraction(self, length: int, longest_value: int) -> PretrainingRow:
         """A row of at most `length` tokens: prompt, text, answer."""
         text_length = int((length - 34) * self.rng.uniform(0.35, 0.75))
         while True:
             prompt, answer = self._extraction(text_length, length, longest_value)
             if len(prompt) + len(answer) <= length:
-                return Row(prompt + answer, [0.0] * len(prompt) + self._weights(answer))
+                return PretrainingRow(prompt + answer, [0.0] * len(prompt) + self._weights(answer))
             text_length = max(8, text_length - 6)
 
     def _extraction(self, text_length: int, length: int, longest_value: int) -> tuple[list[int], list[int]]:

@@ -29,7 +29,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Start:
+class FirstMove:
     """Adopt the attempt's Job, or create it."""
 
     attempt: int
@@ -37,7 +37,7 @@ class Start:
 
 
 @dataclass(frozen=True)
-class Decision:
+class NextMove:
     """What to do now."""
 
     move: Literal["wait", "ended", "fail", "next", "halve"]
@@ -45,7 +45,7 @@ class Decision:
     why: str = ""
 
 
-WAIT = Decision("wait")
+WAIT = NextMove("wait")
 
 
 def limits_of(annotations: Mapping[str, str]) -> Limits:
@@ -61,43 +61,43 @@ def limits_of(annotations: Mapping[str, str]) -> Limits:
     )
 
 
-def first_move(jobs: Sequence[Object], *, by_run: bool) -> Start:
+def first_move(jobs: Sequence[Object], *, by_run: bool) -> FirstMove:
     """Adopt a live Job of this work; else start the attempt after the newest.
 
     `by_run`: the work is named by its run, not its content, so that a Job that is done was done for us.
     """
     newest = max(jobs, key=attempt_of, default=None)
     if newest is None:
-        return Start(1, adopt=False)
+        return FirstMove(1, adopt=False)
     is_live = not is_over(newest) and "deletionTimestamp" not in newest["metadata"]
     if is_live or (by_run and holds(newest, "Complete")):
-        return Start(attempt_of(newest), adopt=True)
-    return Start(attempt_of(newest) + 1, adopt=False)
+        return FirstMove(attempt_of(newest), adopt=True)
+    return FirstMove(attempt_of(newest) + 1, adopt=False)
 
 
 def decide(
     job: Object, pods: Sequence[Object], diagnosis: Diagnosis | None, now: datetime, limits: Limits, crashes_before: int
-) -> Decision:
+) -> NextMove:
     """What to do about the attempt whose Job and pods are these.
 
     `crashes_before` are the crashes of earlier attempts: all of them together are bounded by the
     template's backoffLimit.
     """
     if holds(job, "Complete") or any(map(has_succeeded, pods)):
-        return Decision("ended")
+        return NextMove("ended")
     if diagnosis and diagnosis.category is Category.OOM_KILLED:
-        return Decision("halve", why=diagnosis.summary)
+        return NextMove("halve", why=diagnosis.summary)
     if holds(job, "Failed"):
         return _after_failure(diagnosis)
     if diagnosis and diagnosis.category in HANGING and _age(diagnosis.since, now) > limits.node_lost_s:
-        return Decision("next", why=diagnosis.summary)
+        return NextMove("next", why=diagnosis.summary)
     if diagnosis and diagnosis.category.is_fatal:
         return _after_failure(diagnosis)
     crashes = int(job.get("status", {}).get("failed", 0))
     if crashes and crashes + crashes_before > int(job["spec"].get("backoffLimit", 6)):
         return _after_failure(diagnosis)
     if crashes and not _active(pods) and BACK_OFF_S * 2 ** (crashes - 1) > LONGEST_BACK_OFF_S:
-        return Decision("next", why=f"Kubernetes would wait {BACK_OFF_S * 2 ** (crashes - 1)} s before the next pod")
+        return NextMove("next", why=f"Kubernetes would wait {BACK_OFF_S * 2 ** (crashes - 1)} s before the next pod")
     return _within_limits(job, pods, now, limits)
 
 
@@ -112,25 +112,25 @@ def started_at(pods: Sequence[Object]) -> datetime | None:
     return max((datetime.fromisoformat(each["startedAt"]) for each in running if each), default=None)
 
 
-def _after_failure(diagnosis: Diagnosis | None) -> Decision:
+def _after_failure(diagnosis: Diagnosis | None) -> NextMove:
     if diagnosis is None:
-        return Decision("fail", int(ExitCode.CRASH), "the Job failed")
+        return NextMove("fail", int(ExitCode.CRASH), "the Job failed")
     code = diagnosis.category.exit_code or diagnosis.exit_code or ExitCode.CRASH
-    return Decision("fail", int(code), diagnosis.summary)
+    return NextMove("fail", int(code), diagnosis.summary)
 
 
-def _within_limits(job: Object, pods: Sequence[Object], now: datetime, limits: Limits) -> Decision:
+def _within_limits(job: Object, pods: Sequence[Object], now: datetime, limits: Limits) -> NextMove:
     running_since = started_at(pods)
     if running_since:
         ran = _age(running_since, now)
         if limits.run_s and ran > limits.run_s:
-            return Decision("fail", ExitCode.CANNOT_GO_ON, f"it ran for more than {limits.run_s:.0f} s")
+            return NextMove("fail", ExitCode.CANNOT_GO_ON, f"it ran for more than {limits.run_s:.0f} s")
         return WAIT
     waiting_since = max(
         [datetime.fromisoformat(each["metadata"]["creationTimestamp"]) for each in [job, *pods]], default=now
     )
     if _age(waiting_since, now) > limits.pending_s:
-        return Decision("fail", ExitCode.CANNOT_GO_ON, f"no pod of it started within {limits.pending_s:.0f} s")
+        return NextMove("fail", ExitCode.CANNOT_GO_ON, f"no pod of it started within {limits.pending_s:.0f} s")
     return WAIT
 
 

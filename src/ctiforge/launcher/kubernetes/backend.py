@@ -8,8 +8,8 @@ from queue import Empty
 
 from ctiforge.errors import ExitCode
 from ctiforge.launcher.backend import Command, Event, Made, Outcome, Said, Task, read_event
-from ctiforge.launcher.kubernetes.attempts import WAIT, Decision, Limits, decide, first_move, is_over, limits_of
-from ctiforge.launcher.kubernetes.client import Cluster, Kind, Object
+from ctiforge.launcher.kubernetes.attempts import WAIT, Limits, NextMove, decide, first_move, is_over, limits_of
+from ctiforge.launcher.kubernetes.client import Cluster, Object, ResourceKind
 from ctiforge.launcher.kubernetes.diagnosis import Diagnosis, diagnose
 from ctiforge.launcher.kubernetes.manifests import (
     attempt_of,
@@ -21,7 +21,7 @@ from ctiforge.launcher.kubernetes.manifests import (
     work_key,
 )
 from ctiforge.launcher.kubernetes.reading import creation_time, has_started, state
-from ctiforge.launcher.kubernetes.watching import Change, Changed, LogEnded, Logged, WatchFailed, Watching
+from ctiforge.launcher.kubernetes.watching import Changed, LogEnded, Logged, WatchFailed, Watching, WatchNews
 from ctiforge.launcher.plan import Answer
 from ctiforge.launcher.planner import Planner
 from ctiforge.launcher.signals import HeldSignals
@@ -67,7 +67,7 @@ class KubernetesBackend:
         template = self._cluster.cron_job(template_name(self._release, command.program))
         key = work_key(command.program, command.task)
         work = _Work(self._cluster, command, command.task, key, template, on_event)
-        kinds: dict[Kind, str | None] = {"jobs": selector(key), "pods": selector(key), "events": None}
+        kinds: dict[ResourceKind, str | None] = {"jobs": selector(key), "pods": selector(key), "events": None}
         with Watching(self._cluster, kinds) as watching, HeldSignals() as signals:
             outcome = work.run(watching, signals)
         if outcome.exit_code in (ExitCode.DONE, ExitCode.GATE) and outcome.made is None:
@@ -144,7 +144,7 @@ class _Work:
         except Empty:
             return
 
-    def _note(self, change: Change, watching: Watching) -> None:
+    def _note(self, change: WatchNews, watching: Watching) -> None:
         match change:
             case Changed("jobs", name, value):
                 self._keep(self.jobs, name, value)
@@ -178,7 +178,7 @@ class _Work:
             self.lines.setdefault(pod, deque(maxlen=KEEP_LINES)).append(line)
         self.on_event(event)
 
-    def _decide(self, limits: Limits) -> Decision:
+    def _decide(self, limits: Limits) -> NextMove:
         job = self._job()
         if job is None:
             return self._without_job()
@@ -192,7 +192,7 @@ class _Work:
             self.known_since.setdefault(diagnosis.summary, now)
         return decision
 
-    def _without_job(self) -> Decision:
+    def _without_job(self) -> NextMove:
         """Our Job is not there: not told of yet, replaced by another launcher's attempt, or deleted."""
         newer = [attempt_of(job) for job in self.jobs.values() if attempt_of(job) > self.attempt]
         if newer:
@@ -202,13 +202,13 @@ class _Work:
         if there is not None:
             self.jobs[there["metadata"]["name"]] = there
             return WAIT
-        return Decision("fail", int(ExitCode.INTERRUPTED), "its Job was deleted")
+        return NextMove("fail", int(ExitCode.INTERRUPTED), "its Job was deleted")
 
-    def _next_attempt(self, decision: Decision) -> Decision:
+    def _next_attempt(self, decision: NextMove) -> NextMove:
         if decision.move == "halve":
             smaller = self.task.batch and halved_batch(self.command.arguments, self.task.batch)
             if not smaller:
-                return Decision("fail", int(ExitCode.CANNOT_GO_ON), decision.why)
+                return NextMove("fail", int(ExitCode.CANNOT_GO_ON), decision.why)
             self.command = replace(self.command, arguments=smaller)
             self.on_event(Said(f"{decision.why}: once more with {' '.join(smaller[-2:])}"))
         else:

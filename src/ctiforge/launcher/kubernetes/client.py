@@ -12,7 +12,7 @@ from typing import Any, Literal
 from ctiforge.errors import CtiforgeError, ExitCode, UsageError
 
 Object = dict[str, Any]
-Kind = Literal["jobs", "pods", "events"]
+ResourceKind = Literal["jobs", "pods", "events"]
 
 CONNECT_S = 5
 READ_S = 30
@@ -126,12 +126,12 @@ class Cluster:
             f"delete job {name}",
         )
 
-    def list(self, kind: Kind, selector: str | None = None) -> tuple[list[Object], str]:
+    def list(self, kind: ResourceKind, selector: str | None = None) -> tuple[list[Object], str]:
         """All objects of the kind with these labels, and the resourceVersion to watch from."""
         found = self._call(lambda **k: self._lister(kind)(self.namespace, label_selector=selector, **k), f"list {kind}")
         return found["items"], found["metadata"]["resourceVersion"]
 
-    def watch(self, kind: Kind, selector: str | None, version: str) -> Iterator[Object]:
+    def watch(self, kind: ResourceKind, selector: str | None, version: str) -> Iterator[Object]:
         """Watch events {type, object} from `version` on, until the server ends the watch."""
         from kubernetes.watch.watch import iter_resp_lines
 
@@ -177,8 +177,8 @@ class Cluster:
         finally:
             answer.close()
 
-    def _lister(self, kind: Kind) -> Callable[..., Any]:
-        listers: dict[Kind, Callable[..., Any]] = {
+    def _lister(self, kind: ResourceKind) -> Callable[..., Any]:
+        listers: dict[ResourceKind, Callable[..., Any]] = {
             "jobs": self._batch.list_namespaced_job,
             "pods": self._core.list_namespaced_pod,
             "events": self._core.list_namespaced_event,

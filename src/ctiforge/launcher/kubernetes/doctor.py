@@ -29,7 +29,7 @@ PATIENCE_S = 900
 
 
 @dataclass(frozen=True)
-class Finding:
+class Checkup:
     """One line of the answer."""
 
     level: Literal["ok", "warning", "problem"]
@@ -37,12 +37,12 @@ class Finding:
     remedy: str = ""
 
 
-def check_cluster(cluster: Cluster, release: str, template: str, package_version: str) -> Iterator[Finding]:
+def check_cluster(cluster: Cluster, release: str, template: str, package_version: str) -> Iterator[Checkup]:
     """API, rights and chart of a release, one finding each; `template` is one of its programs.
 
     Raises ClusterError where nobody answers.
     """
-    yield Finding("ok", f"API answers ({cluster.check()}), namespace {cluster.namespace}")
+    yield Checkup("ok", f"API answers ({cluster.check()}), namespace {cluster.namespace}")
     denied = {
         resource: [verb for verb in verbs if not _may(cluster, resource, verb)] for resource, verbs in RIGHTS.items()
     }
@@ -50,14 +50,14 @@ def check_cluster(cluster: Cluster, release: str, template: str, package_version
     try:
         cron_job = cluster.cron_job(template_name(release, template))
     except ClusterError as error:
-        yield Finding("problem", str(error))
+        yield Checkup("problem", str(error))
         return
     yield chart_finding(release, cron_job["metadata"].get("annotations", {}), package_version)
 
 
 def check_stages(
     cluster: Cluster, release: str, programs: Sequence[str], patience_s: float = PATIENCE_S
-) -> Iterator[Finding]:
+) -> Iterator[Checkup]:
     """Try each program from its template, one after another, and delete its Job again.
 
     It says its flags, or whether its database can be read. One after another: where
@@ -68,34 +68,34 @@ def check_stages(
             template = cluster.cron_job(template_name(release, program))
             yield stage_finding(program, _try_out(cluster, template, program, patience_s))
         except ClusterError as error:
-            yield Finding("problem", f"{program}: {error}")
+            yield Checkup("problem", f"{program}: {error}")
 
 
-def permission_findings(namespace: str, release: str, denied: Mapping[str, Collection[str]]) -> Iterator[Finding]:
+def permission_findings(namespace: str, release: str, denied: Mapping[str, Collection[str]]) -> Iterator[Checkup]:
     """A finding per resource with verbs that are denied, or one that there are none."""
     lacking = {resource: verbs for resource, verbs in denied.items() if verbs}
     if not lacking:
-        yield Finding("ok", f"all rights that a launcher needs in namespace {namespace}")
+        yield Checkup("ok", f"all rights that a launcher needs in namespace {namespace}")
     for resource, verbs in lacking.items():
-        yield Finding(
+        yield Checkup(
             "problem",
             f"you may not {', '.join(verbs)} {resource} in namespace {namespace}",
             f"ask for the role {release}-launcher: an administrator names you in the chart's rbac.users or rbac.groups",
         )
 
 
-def chart_finding(release: str, annotations: Mapping[str, str], package_version: str) -> Finding:
+def chart_finding(release: str, annotations: Mapping[str, str], package_version: str) -> Checkup:
     """The chart's version beside this package's."""
     version = annotations.get(CHART_VERSION)
     if version is None:
-        return Finding("problem", f"{release} is no release of ctiforge's chart", "name the release with --release")
+        return Checkup("problem", f"{release} is no release of ctiforge's chart", "name the release with --release")
     if version != package_version:
-        return Finding(
+        return Checkup(
             "warning",
             f"chart {version} of release {release}, and this is ctiforge {package_version}",
             "run `helm upgrade` with the chart of this version, or install the package of the chart's",
         )
-    return Finding("ok", f"chart {version}, release {release}")
+    return Checkup("ok", f"chart {version}, release {release}")
 
 
 def trial_job(cron_job: Object, name: str, arguments: Sequence[str] = ("--help",)) -> Object:
@@ -105,14 +105,14 @@ def trial_job(cron_job: Object, name: str, arguments: Sequence[str] = ("--help",
     return job
 
 
-def stage_finding(program: str, ended: Diagnosis | float | None) -> Finding:
+def stage_finding(program: str, ended: Diagnosis | float | None) -> Checkup:
     """What became of a program's trial: done after so many seconds, diagnosed, or None: neither in time."""
     if isinstance(ended, float):
-        return Finding("ok", f"{program}: placed, image there, secrets there, started and done in {ended:.0f} s")
+        return Checkup("ok", f"{program}: placed, image there, secrets there, started and done in {ended:.0f} s")
     if ended is None:
-        return Finding("problem", f"{program}: neither started nor refused in time", "look at kubectl get events")
+        return Checkup("problem", f"{program}: neither started nor refused in time", "look at kubectl get events")
     said = f"; the cluster says: {ended.detail}" if ended.detail else ""
-    return Finding("problem", f"{program}: {ended.summary}{said}", ended.remedy)
+    return Checkup("problem", f"{program}: {ended.summary}{said}", ended.remedy)
 
 
 def _may(cluster: Cluster, resource: str, verb: str) -> bool:

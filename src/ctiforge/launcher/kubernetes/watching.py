@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from queue import SimpleQueue
 
-from ctiforge.launcher.kubernetes.client import Cluster, ClusterError, Kind, Object
+from ctiforge.launcher.kubernetes.client import Cluster, ClusterError, Object, ResourceKind
 from ctiforge.launcher.kubernetes.manifests import CONTAINER
 from ctiforge.launcher.kubernetes.reading import state
 
@@ -19,7 +19,7 @@ FORGIVEN_REFUSALS = 60
 class Changed:
     """An object as it is now; None: it is gone."""
 
-    kind: Kind
+    kind: ResourceKind
     name: str
     value: Object | None
 
@@ -46,7 +46,7 @@ class WatchFailed:
     error: ClusterError
 
 
-Change = Changed | Logged | LogEnded | WatchFailed
+WatchNews = Changed | Logged | LogEnded | WatchFailed
 
 
 class Watching:
@@ -56,8 +56,8 @@ class Watching:
     where that version is gone (410).
     """
 
-    def __init__(self, cluster: Cluster, selectors: dict[Kind, str | None]) -> None:
-        self.changes: SimpleQueue[Change] = SimpleQueue()
+    def __init__(self, cluster: Cluster, selectors: dict[ResourceKind, str | None]) -> None:
+        self.changes: SimpleQueue[WatchNews] = SimpleQueue()
         self._cluster = cluster
         self._selectors = selectors
         self._stop = threading.Event()
@@ -88,7 +88,7 @@ class Watching:
 
         threading.Thread(target=guarded, daemon=True).start()
 
-    def _watch(self, kind: Kind, selector: str | None) -> None:
+    def _watch(self, kind: ResourceKind, selector: str | None) -> None:
         known: dict[str, Object] = {}
         version, refusals = "", FORGIVEN_REFUSALS
         while not self._stop.is_set():
@@ -106,7 +106,7 @@ class Watching:
                 version = "" if error.status == GONE else version
                 self._stop.wait(PAUSE_S)
 
-    def _list(self, kind: Kind, selector: str | None, known: dict[str, Object]) -> str:
+    def _list(self, kind: ResourceKind, selector: str | None, known: dict[str, Object]) -> str:
         items, version = self._cluster.list(kind, selector)
         now = {item["metadata"]["name"]: item for item in items}
         for name in known.keys() - now.keys():
@@ -118,7 +118,7 @@ class Watching:
         known.update(now)
         return version
 
-    def _read(self, kind: Kind, selector: str | None, version: str, known: dict[str, Object]) -> str:
+    def _read(self, kind: ResourceKind, selector: str | None, version: str, known: dict[str, Object]) -> str:
         """Read one watch to its end; gives back the version to go on from."""
         from urllib3.exceptions import HTTPError
 
@@ -137,7 +137,7 @@ class Watching:
             self._stop.wait(PAUSE_S)
         return version
 
-    def _note(self, kind: Kind, item: Object, deleted: bool, known: dict[str, Object]) -> None:
+    def _note(self, kind: ResourceKind, item: Object, deleted: bool, known: dict[str, Object]) -> None:
         name = item["metadata"]["name"]
         if deleted:
             known.pop(name, None)

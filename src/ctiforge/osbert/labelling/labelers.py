@@ -14,7 +14,7 @@ NAMES = ("keywords", "openai", "human")
 
 
 @dataclass(frozen=True)
-class Endpoint:
+class LabelingEndpoint:
     """What is asked for labels, and where its answers are kept; see `OpenAiLabeler`."""
 
     url: str | None
@@ -45,7 +45,7 @@ class HumanLabeler:
                 yield article, Opinion(None, problem=problem)
 
 
-def make_labelers(names: Sequence[str], labels: Path | None, endpoint: Endpoint) -> list[Labeler]:
+def make_labelers(names: Sequence[str], labels: Path | None, endpoint: LabelingEndpoint) -> list[Labeler]:
     """The labelers of `names`, in order. Raises UsageError for an unknown name, or one that lacks what it needs."""
     unknown = [name for name in names if name not in NAMES]
     if unknown:
@@ -53,7 +53,7 @@ def make_labelers(names: Sequence[str], labels: Path | None, endpoint: Endpoint)
     return [_make(name, labels, endpoint) for name in dict.fromkeys(names)]
 
 
-def _make(name: str, labels: Path | None, endpoint: Endpoint) -> Labeler:
+def _make(name: str, labels: Path | None, endpoint: LabelingEndpoint) -> Labeler:
     if name == "keywords":
         return KeywordLabeler()
     if name == "human":

@@ -24,7 +24,7 @@ from ctiforge.endpoints import RETRIES, UNREACHED, check_address, meaning_of, na
 from ctiforge.errors import CannotGoOnError, CtiforgeError
 from ctiforge.osbert.labelling import prompt
 from ctiforge.osbert.labelling.flags import flags_of
-from ctiforge.osbert.labelling.prompt import Answer
+from ctiforge.osbert.labelling.prompt import LabelAnswer
 from ctiforge.osbert.opinions import Opinion, Unlabelled
 from ctiforge.settings import read_api_key
 from ctiforge.store.objects import ObjectStore
@@ -177,7 +177,7 @@ class _Asking:
         self._usage.dropped_quotes += missing
         return Opinion(answer.label, evidence, flags)
 
-    async def _answer(self, article: Unlabelled) -> Answer:
+    async def _answer(self, article: Unlabelled) -> LabelAnswer:
         """The answer kept from before, or a new one, which is kept at once."""
         texts = await asyncio.to_thread(prompt.write_prompt, article.title, article.content)
         key = _answer_key(self._model, texts)
@@ -327,7 +327,7 @@ def _answer_key(model: str, texts: tuple[str, str]) -> str:
     return f"labels/{slug}/{hashlib.sha256(asked.encode()).hexdigest()}.json"
 
 
-def _read_kept(answers: ObjectStore, key: str) -> Answer | None:
+def _read_kept(answers: ObjectStore, key: str) -> LabelAnswer | None:
     """The answer kept under the key; None where there is none, or one that cannot be read."""
     try:
         return prompt.read_answer(answers.read(key).decode("utf-8", "replace"))

@@ -65,7 +65,7 @@ _LABEL_OF: dict[str, OsLabel] = {label.casefold(): label for label in OS_LABELS}
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class LabelAnswer:
     """A usable answer: its label, and what it quotes for which system, not yet looked up in the article."""
 
     label: OsLabel
@@ -85,7 +85,7 @@ def write_prompt(title: str, content: str) -> tuple[str, str]:
     return SYSTEM, f"{BEGIN}\n{data}\n{END}\n\nLabel the article above."
 
 
-def read_answer(text: str) -> Answer:
+def read_answer(text: str) -> LabelAnswer:
     """The answer in a model's text: a JSON object, in a code fence or bare. Raises ValueError saying what it is not."""
     fenced = _FENCED.fullmatch(text)
     try:
@@ -97,7 +97,7 @@ def read_answer(text: str) -> Answer:
     label = _LABEL_OF.get(answer["label"].strip().casefold())
     if label is None:
         raise ValueError(f"the answer invents a label: {answer['label'][:40]!r}")
-    return Answer(label, tuple(_quotes(answer.get("evidence"))))
+    return LabelAnswer(label, tuple(_quotes(answer.get("evidence"))))
 
 
 def locate_quotes(content: str, quotes: Iterable[tuple[OsLabel, str]]) -> tuple[tuple[Evidence, ...], int]:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ctiforge.launcher.kubernetes.attempts import Decision, Limits, Start, decide, first_move, limits_of
+from ctiforge.launcher.kubernetes.attempts import FirstMove, Limits, NextMove, decide, first_move, limits_of
 from ctiforge.launcher.kubernetes.categories import Category, Diagnosis
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -37,14 +37,14 @@ def diagnosis(category: Category, *, since_s: float = 0, exit_code: int | None =
 @pytest.mark.parametrize(
     ("jobs", "by_run", "expected"),
     [
-        ([], False, Start(1, adopt=False)),
-        ([job(1)], False, Start(1, adopt=True)),
-        ([job(1, condition="Failed"), job(2)], False, Start(2, adopt=True)),
-        ([job(1, condition="Failed")], False, Start(2, adopt=False)),
-        ([job(1, deleting=True)], False, Start(2, adopt=False)),
+        ([], False, FirstMove(1, adopt=False)),
+        ([job(1)], False, FirstMove(1, adopt=True)),
+        ([job(1, condition="Failed"), job(2)], False, FirstMove(2, adopt=True)),
+        ([job(1, condition="Failed")], False, FirstMove(2, adopt=False)),
+        ([job(1, deleting=True)], False, FirstMove(2, adopt=False)),
         # its artifact was asked for before, and is not there
-        ([job(1, condition="Complete")], False, Start(2, adopt=False)),
-        ([job(1, condition="Complete")], True, Start(1, adopt=True)),
+        ([job(1, condition="Complete")], False, FirstMove(2, adopt=False)),
+        ([job(1, condition="Complete")], True, FirstMove(1, adopt=True)),
     ],
 )
 def test_a_live_job_is_adopted_and_a_failed_one_followed_by_the_next(jobs, by_run, expected) -> None:
@@ -88,7 +88,7 @@ def test_the_next_move(job_, pods, found, crashes_before, move, exit_code) -> No
 
 def test_time_spent_running_has_a_limit_of_its_own() -> None:
     pods = [pod("Running", running_s=100)]
-    assert decide(job(), pods, None, NOW, Limits(run_s=200), 0) == Decision("wait")
+    assert decide(job(), pods, None, NOW, Limits(run_s=200), 0) == NextMove("wait")
     assert decide(job(), pods, None, NOW, Limits(run_s=99), 0).exit_code == 4
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from ctiforge.launcher.kubernetes.diagnosis import Category, Diagnosis
 from ctiforge.launcher.kubernetes.doctor import (
     RIGHTS,
-    Finding,
+    Checkup,
     chart_finding,
     permission_findings,
     stage_finding,
@@ -59,7 +59,7 @@ def test_a_trial_asks_for_all_that_the_stage_does_and_runs_nothing() -> None:
 
 def test_rights_that_lack_are_named_with_who_gives_them() -> None:
     assert list(permission_findings("ml", "ctiforge", {name: [] for name in RIGHTS})) == [
-        Finding("ok", "all rights that a launcher needs in namespace ml")
+        Checkup("ok", "all rights that a launcher needs in namespace ml")
     ]
     denied = {"cronjobs.batch": [], "jobs.batch": ["create", "delete"], "pods/log": ["get"]}
     jobs, logs = permission_findings("ml", "forge", denied)
@@ -84,7 +84,7 @@ def test_what_became_of_a_trial() -> None:
     assert stage_finding("train_extract", 2.4).level == "ok"
     secret = Diagnosis(Category.SECRET_MISSING, "pod p: there is no secret db", 'secret "db" not found', "create it")
     found = stage_finding("harvest_extract", secret)
-    assert found == Finding(
+    assert found == Checkup(
         "problem",
         'harvest_extract: pod p: there is no secret db; the cluster says: secret "db" not found',
         "create it",

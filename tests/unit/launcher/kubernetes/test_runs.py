@@ -7,7 +7,7 @@ import pytest
 
 from ctiforge.errors import CannotGoOnError
 from ctiforge.launcher.kubernetes import runs
-from ctiforge.launcher.kubernetes.client import Kind, Object
+from ctiforge.launcher.kubernetes.client import Object, ResourceKind
 
 
 @dataclass
@@ -18,13 +18,13 @@ class FakeCluster:
     """What each further question about pods finds; the last one for ever."""
     deleted: list[str] = field(default_factory=list)
 
-    def list(self, kind: Kind, selector: str | None = None) -> tuple[list[Object], str]:
+    def list(self, kind: ResourceKind, selector: str | None = None) -> tuple[list[Object], str]:
         if kind == "jobs":
             return ([] if self.deleted or "!" in (selector or "") else [{"metadata": {"name": "job"}}]), "1"
         now = self.pods.pop(0) if len(self.pods) > 1 else self.pods[0]
         return [{"metadata": {"name": name, "resourceVersion": "1"}} for name in now], "1"
 
-    def watch(self, kind: Kind, selector: str | None, version: str) -> Iterator[Object]:
+    def watch(self, kind: ResourceKind, selector: str | None, version: str) -> Iterator[Object]:
         return iter(())
 
     def delete_job(self, name: str) -> None:

@@ -7,7 +7,7 @@ from ctiforge.osbert.labelling.prompt import (
     CHARACTERS,
     END,
     SCHEMA,
-    Answer,
+    LabelAnswer,
     locate_quotes,
     read_answer,
     write_prompt,
@@ -40,7 +40,7 @@ def test_the_schema_allows_the_labels_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("label", OS_LABELS)
 def test_an_answer_is_read_back_as_it_was_written(label) -> None:
-    answer = Answer(label, (("Windows", 'a "quote"'), ("Linux", "\ud800 ü")))
+    answer = LabelAnswer(label, (("Windows", 'a "quote"'), ("Linux", "\ud800 ü")))
 
     assert read_answer(answer.to_json().decode()) == answer
 
