@@ -90,8 +90,8 @@ class World:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            # a shell's background job ignores Ctrl-C, and what it starts inherits that
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            # what a shell's background job or nohup ignores, what it starts would inherit
+            preexec_fn=lambda: [signal.signal(each, signal.SIG_DFL) for each in (signal.SIGINT, signal.SIGHUP)],
         )
 
     def ctiforge(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
