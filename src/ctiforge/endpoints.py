@@ -69,12 +69,12 @@ def names_quota(status: int, body: bytes) -> bool:
 
 
 def unreached_words(why: str) -> str:
-    """What to say once nobody has answered `UNREACHED` requests in a row."""
+    """Give what to say once nobody has answered `UNREACHED` requests in a row."""
     return f"it could not be reached {UNREACHED} times in a row ({why}); check that the server is up"
 
 
 def own_words(error: Exception, key: str) -> str:
-    """The beginning of the endpoint's own words, on one line and without the key."""
+    """Give the beginning of the endpoint's own words, on one line and without the key."""
     body = getattr(error, "body", None)
     message = body.get("message") if isinstance(body, dict) else None
     words = " ".join(str(message or getattr(error, "message", error)).split())

@@ -171,7 +171,7 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Loaded:
 
 
 def mask_url(url: str) -> str:
-    """The URL without its password and without the values of its query; what is no URL is masked whole."""
+    """Give the URL without its password and without the values of its query; what is no URL is masked whole."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -187,7 +187,7 @@ def mask_url(url: str) -> str:
 
 
 def read_api_key(*, needed: bool) -> str:
-    """The key for an OpenAI-compatible endpoint, `no-key` where there is none.
+    """Give the key for an OpenAI-compatible endpoint, `no-key` where there is none.
 
     Raises UsageError where it is `needed` and missing, or is nothing that a header can carry.
     """

@@ -1,0 +1,1 @@
+"""Rows of the team's database and result files, articles and test sets, as records."""

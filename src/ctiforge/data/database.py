@@ -102,7 +102,7 @@ class Database:
             return int((cursor.fetchone() or (0,))[0])
 
     def articles_by_score(self, least: float, limit: int | None) -> Iterator[Article]:
-        """The `limit` best articles (None: all) of score `least` and more, by score, then id; without executions.
+        """Give the `limit` best articles (None: all) of score `least` and more, by score, then id; without executions.
 
         A score that is no number reaches nothing. Raises DatabaseError when the connection is lost.
         """
@@ -110,7 +110,7 @@ class Database:
             yield _article(row)
 
     def articles_by_id(self, ids: Sequence[int]) -> dict[int, Article]:
-        """The articles of these ids, without executions; those that do not exist are missing."""
+        """Give the articles of these ids, without executions; those that do not exist are missing."""
         with _explained(), self._connection.cursor() as cursor:
             cursor.execute(_BY_ID, (list(ids),))
             return {int(row[0]): _article(row) for row in cursor.fetchall()}
@@ -189,7 +189,7 @@ def read_article(url: str | None, article_id: str) -> ArticleRecord:
 
 
 def database_url() -> str:
-    """The URL in the environment (DATABASE_URL); UsageError where there is none."""
+    """Give the URL in the environment (DATABASE_URL); UsageError where there is none."""
     url = os.environ.get("DATABASE_URL", "").strip()
     if not url:
         raise UsageError(
@@ -212,7 +212,7 @@ def _score(text: str | None) -> float | None:
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """Turns what psycopg2 raises into one line that a person can act on."""
+    """Turn what psycopg2 raises into one line that a person can act on."""
     import psycopg2
 
     try:

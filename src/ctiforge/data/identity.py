@@ -10,7 +10,7 @@ _TRACKING = ("utm_", "fbclid", "gclid", "mc_cid", "mc_eid")
 
 
 def fold(content: str) -> bytes:
-    """The text as UTF-8 without white space, ASCII letters in lower case; lone surrogates become `?`."""
+    """Give the text as UTF-8 without white space, ASCII letters in lower case; lone surrogates become `?`."""
     return content.encode("utf-8", "replace").translate(_LOWER, _WHITE_SPACE)
 
 
@@ -20,7 +20,7 @@ def content_hash(folded: bytes) -> str:
 
 
 def canonical_url(url: str) -> str:
-    """The URL without what names no other page: scheme, `www.`, port, fragment, tracking, last slash, host case."""
+    """Strip a URL of what names no other page: scheme, `www.`, port, fragment, tracking, last slash, host case."""
     page, _, query = url.strip().partition("#")[0].partition("?")
     host, slash, path = page.rpartition("://")[2].partition("/")
     host = _PORT.sub("", host.rpartition("@")[2].lower()).removeprefix("www.")

@@ -39,7 +39,7 @@ _PLATFORMS = {name.lower(): name for name in PLATFORMS} | dict.fromkeys(("mac", 
 
 
 def canonical_type(name: str) -> str:
-    """The type that `name` is an alias of; an unknown one as it is, trimmed."""
+    """Give the type that `name` is an alias of; an unknown one as it is, trimmed."""
     if name in _TYPE_ALIASES:
         return name
     key = name.strip().lower().replace(" ", "_").replace("-", "_")
@@ -49,7 +49,7 @@ def canonical_type(name: str) -> str:
 
 
 def canonical_value(type_: str, item: Any) -> str | None:
-    """The canonical value of an item of `type_` (DESIGN: canonical values), or None when it holds none."""
+    """Give the canonical value of an item of `type_` (DESIGN: canonical values), or None when it holds none."""
     if not isinstance(item, dict):
         return _tidy(type_, _text(item))
     inner = item.get("value")
@@ -88,7 +88,7 @@ def _from_original(type_: str, item: Mapping[str, Any]) -> str | None:
 
 
 def _registry(item: Mapping[str, Any]) -> str | None:
-    """`KEY[\\value name]` of an object that holds hive, key and value name apart."""
+    r"""Give `KEY[\value name]` of an object that holds hive, key and value name apart."""
     key = _first(item, _KEYS)
     if key is None:
         return None
@@ -114,7 +114,7 @@ def _first(item: Mapping[str, Any], keys: tuple[str, ...]) -> str | None:
 
 
 def _text(value: Any) -> str | None:
-    """A value as text, or None for what is empty or no scalar (NaN and infinities too)."""
+    """Give a value as text, or None for what is empty or no scalar (NaN and infinities too)."""
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, (int, float)):

@@ -31,7 +31,7 @@ class JsonProblems:
 
 
 def find_json_files(root: Path) -> list[Path]:
-    """Result files below `root` whose names tell (`FOUND_NAMES`), sorted; hidden and package folders are skipped."""
+    """Find result files below `root` by their names (`FOUND_NAMES`), sorted; hidden and package folders are skipped."""
     found: set[Path] = set()
     for folder, subfolders, names in os.walk(root):
         subfolders[:] = [name for name in subfolders if not name.startswith(".") and name not in _SKIPPED_FOLDERS]
@@ -67,7 +67,7 @@ class _Unreadable(ValueError):
 def with_contents(
     articles: Iterable[Article], articles_by_id: Callable[[Sequence[int]], Mapping[int, Article]]
 ) -> Iterator[Article]:
-    """The articles, those without content completed from the database by their id, a hundred at a time."""
+    """Give the articles, those without content completed from the database by their id, a hundred at a time."""
     stream = iter(articles)
     while batch := list(islice(stream, 100)):
         missing = [int(a.id) for a in batch if not a.content and a.id.isascii() and a.id.isdigit()]

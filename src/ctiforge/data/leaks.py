@@ -56,7 +56,7 @@ def find_leaks(test: Sequence[ArticleRecord], training: Path) -> list[Leak]:
 
 
 def _batches(path: Path) -> Iterator[list[ArticleRecord]]:
-    """The articles of a file, some at a time: a harvest may be larger than memory."""
+    """Give the articles of a file, some at a time: a harvest may be larger than memory."""
     with path.open(encoding="utf-8-sig") as file:
         lines = ((number, line) for number, line in enumerate(file, start=1) if line.strip())
         while batch := list(islice(lines, _TOGETHER)):

@@ -63,7 +63,7 @@ def import_testset(
 
 
 def load_testset(store: ObjectStore, reference: str) -> tuple[TestSet, list[ArticleRecord]]:
-    """The test set `name` (its newest version) or `name@2`, and its articles.
+    """Give the test set `name` (its newest version) or `name@2`, and its articles.
 
     Raises UsageError, naming those that exist, where there is none; DataError where it is damaged.
     """
@@ -75,7 +75,7 @@ def load_testset(store: ObjectStore, reference: str) -> tuple[TestSet, list[Arti
 
 
 def find_testset(store: ObjectStore, reference: str, note: str | None = None) -> TestSet | None:
-    """The description of `name` (newest version, with that note where one is given) or `name@2`; None for none."""
+    """Give the description of `name` (newest version, with that note where one is given) or `name@2`; None for none."""
     name, _, version = reference.partition("@")
     found = [each for each in _versions(store, name) if not version or str(each.version) == version]
     return next((each for each in reversed(found) if note is None or each.note == note), None)
@@ -114,7 +114,7 @@ def test_set_inputs(store: str | None, references: Sequence[str] | None) -> dict
 
 
 def find_test_data(test_data: str | None, store: str | None) -> tuple[str, str | None]:
-    """What --test-data names: the URI of the articles, and name@version where they are a test set of the store."""
+    """Give what --test-data names: the URI of the articles, and name@version where they are a test set of the store."""
     if not test_data:
         raise UsageError("give --test-data FILE, or testset:NAME of the store (ctiforge testset list)")
     if not test_data.startswith("testset:"):

@@ -9,7 +9,7 @@ from ctiforge.errors import UsageError
 
 
 def read_text(file: str | None, article_id: str | None) -> tuple[str, str | None]:
-    """The text of a file, of standard input (-) or of an article of the database, and that article's URL.
+    """Give the text of a file, of standard input (-) or of an article of the database, and that article's URL.
 
     Raises UsageError for none or both, a file that cannot be read, an article that is not there.
     """

@@ -43,7 +43,7 @@ class DemoCorpus:
 
 
 def make_corpus(seed: int, sizes: DemoSizes | None = None) -> DemoCorpus:
-    """The corpus of a seed, always the same."""
+    """Give the corpus of a seed, always the same."""
     sizes = sizes or DemoSizes()
     writer = _ArticleWriter(random.Random(seed))
     seen, held_out = extract_texts().seen, extract_texts().held_out
@@ -121,7 +121,7 @@ class _ArticleWriter:
         return phrase.replace("{v}", _shielded(value)).replace("{p}", item.parent).replace("{c}", item.child)
 
     def _near_miss(self) -> str:
-        """A sentence about something that only looks like an observable."""
+        """Give a sentence about something that only looks like an observable."""
         name = self.names.lower()
         return self.rng.choice(
             (

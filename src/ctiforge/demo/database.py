@@ -203,5 +203,5 @@ class _TableWriter:
 
 
 def as_dict(counts: DemoCounts) -> dict[str, int]:
-    """The counts as a JSON-able dict."""
+    """Give the counts as a JSON-able dict."""
     return asdict(counts)

@@ -52,7 +52,7 @@ class OsCorpus:
 
 
 def make_os_corpus(seed: int, sizes: OsSizes | None = None) -> OsCorpus:
-    """The corpus of a seed, always the same: the classes take turns; half of each class is long."""
+    """Give the corpus of a seed, always the same: the classes take turns; half of each class is long."""
     sizes = sizes or OsSizes()
     writer = _OsArticleWriter(random.Random(seed))
     training = [writer.article(label, i, seen=True) for i in range(sizes.training) for label in OS_LABELS]
@@ -107,7 +107,7 @@ class _OsArticleWriter:
         )
 
     def _evidence(self, label: OsLabel, prose: Prose, group: str, turn: int, *, seen: bool) -> list[_Placed]:
-        """What shows the systems of a label, each sentence with its place."""
+        """Give what shows the systems of a label, each sentence with its place."""
         if label == "Unknown":
             return []
         if label != "multiple":
@@ -141,7 +141,7 @@ class _OsArticleWriter:
         return [self.rng.choice(frames[kind]).replace("{cue}", cue) for cue, kind in chosen.items()]
 
     def _neutral(self, label: OsLabel, prose: Prose, group: str, characters: int) -> list[str]:
-        """Opening, filler with distractors between, and closing: about so many characters."""
+        """Write opening, filler with distractors between, and closing: about so many characters."""
         opening = self._fill(self.rng.choice(prose.openings).replace("{N}", group), group)
         closing = self._fill(self.rng.choice(prose.closings), group)
         sentences = self._distractors(label, prose, group, at_most=2 + characters // 1_500)
@@ -176,7 +176,7 @@ class _OsArticleWriter:
             sentences.insert(index, each.text)
 
     def _fill(self, text: str, group: str) -> str:
-        """The text with every slot filled: the group's own name or new ones, numbers, and words of the lists."""
+        """Give the text with every slot filled: the group's own name or new ones, numbers, and words of the lists."""
         for slot, words in os_prose().slots.items():
             while f"{{{slot}}}" in text:
                 text = text.replace(f"{{{slot}}}", self.rng.choice(words), 1)
@@ -203,7 +203,7 @@ class _OsArticleWriter:
 
 
 def _where(starts: Sequence[int]) -> str:
-    """The tag for evidence that starts at these characters."""
+    """Give the tag for evidence that starts at these characters."""
     if not starts:
         return "none"
     return "late" if min(starts) >= LATE_FROM else "early"

@@ -56,7 +56,7 @@ def stop_postgres(folder: Path) -> None:
 
 
 def running_port(folder: Path) -> int | None:
-    """The TCP port the server of `folder` listens on, or None when it does not run."""
+    """Give the TCP port the server of `folder` listens on, or None when it does not run."""
     try:
         lines = (folder / "data" / "postmaster.pid").read_text().splitlines()
         os.kill(int(lines[0]), 0)
@@ -143,7 +143,7 @@ def _tool(folder: Path, name: str, *arguments: str) -> None:
 
 
 def _server_user() -> pwd.struct_passwd | None:
-    """The user to run as: None for a normal user; as root the first of these that exists."""
+    """Give the user to run as: None for a normal user; as root the first of these that exists."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody", "daemon"):

@@ -56,19 +56,19 @@ def load_demo_into(database_url: str, store_uri: str) -> Demo:
 
 
 def corpus_version() -> str:
-    """Changes when the source that makes the corpus does."""
+    """Give a version that changes when the source that makes the corpus does."""
     here = Path(__file__).parent
     return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(here.glob("*.py")))).hexdigest()
 
 
 def _register(store: ObjectStore, name: str, articles: Callable[[], Sequence[ArticleRecord]], version: str) -> str:
-    """The reference of the version's test set, imported where the store does not have it."""
+    """Give the reference of the version's test set, imported where the store does not have it."""
     found = find_testset(store, name, note=version)
     return (found or import_testset(store, name, articles(), ANNOTATOR, note=version)).reference
 
 
 def _loaded_version(database_url: str) -> str | None:
-    """The version of the corpus that the tables hold; None where there are no tables."""
+    """Give the version of the corpus that the tables hold; None where there are no tables."""
     with closing(_connect(database_url)) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass('articles') IS NOT NULL, obj_description(to_regclass('articles'))")
         there, comment = cursor.fetchone() or (False, None)

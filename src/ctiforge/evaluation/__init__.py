@@ -1,0 +1,1 @@
+"""How well a model does: matching, scores, intervals, comparison and the gate."""

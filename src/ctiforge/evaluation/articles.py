@@ -56,7 +56,7 @@ def score_article(case: ArticleCase, trained_on: frozenset[tuple[str, str]] | No
 
 
 def training_keys(observables: Sequence[Observable]) -> frozenset[tuple[str, str]]:
-    """The (type, normalised key) of each value, as `score_article` wants to know them."""
+    """Give the (type, normalised key) of each value, as `score_article` wants to know them."""
     return frozenset((item.type, normalise(item.type, item.value)) for item in observables)
 
 

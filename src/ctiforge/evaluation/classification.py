@@ -25,15 +25,15 @@ class ClassCounts:
         self.predicted = _one_hot(predictions, labels)
 
     def once(self) -> "ClassSums":
-        """The sums with each article once."""
+        """Give the sums with each article once."""
         return self.sums(np.ones((1, len(self.expected))))
 
     def replicated(self, formula: ClassFormula) -> Floats:
-        """A figure under every draw of articles, the same draws for everything over as many articles."""
+        """Give a figure under every draw of articles, the same draws for everything over as many articles."""
         return np.concatenate([formula(self.sums(block)) for block in draws(len(self.expected))])
 
     def sums(self, drawn: Floats) -> "ClassSums":
-        """The sums under each row of `drawn` (replicates, articles)."""
+        """Give the sums under each row of `drawn` (replicates, articles)."""
         found = drawn @ (self.expected * self.predicted)
         return ClassSums(drawn.sum(axis=1), drawn @ self.expected, drawn @ self.predicted, found)
 
@@ -58,14 +58,14 @@ def accuracy(sums: ClassSums) -> Floats:
 
 
 def macro_f1(sums: ClassSums) -> Floats:
-    """The mean F1 of the classes that occur."""
+    """Give the mean F1 of the classes that occur."""
     each = np.where(sums.expected > 0, f1(sums.found, sums.expected, sums.predicted), np.nan)
     known = np.isfinite(each)
     return ratio(np.where(known, each, 0).sum(axis=1), known.sum(axis=1).astype(np.float64))
 
 
 def weighted(of: Callable[[ClassSums], Floats]) -> ClassFormula:
-    """A figure of the classes, (replicates, classes), averaged by their articles; one that is not a number counts 0."""
+    """Average a figure of the classes, (replicates, classes), by their articles; what is no number counts 0."""
     return lambda sums: ratio((np.nan_to_num(of(sums)) * sums.expected).sum(axis=1), sums.articles)
 
 

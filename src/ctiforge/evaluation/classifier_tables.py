@@ -47,14 +47,14 @@ def print_classifier_comparison(comparison: ClassifierComparison, console: Conso
 
 
 def plain_text(comparison: ClassifierComparison) -> str:
-    """The table as a terminal of 180 columns without colours shows it."""
+    """Give the table as a terminal of 180 columns without colours shows it."""
     with StringIO() as file:
         print_classifier_comparison(comparison, Console(file=file, width=180, color_system=None))
         return file.getvalue()
 
 
 def markdown(comparison: ClassifierComparison) -> str:
-    """The same as Markdown."""
+    """Give the same as Markdown."""
     head = _compared_head(comparison)
     rows = [_compared_cells(each) for each in comparison.rows]
     lines = [f"### {_heading(comparison)}", "", _line(head), "|---|" + "---:|" * (len(head) - 1)]
@@ -62,7 +62,7 @@ def markdown(comparison: ClassifierComparison) -> str:
 
 
 def plot_confusion(evaluation: ClassifierEvaluation, path: Path) -> None:
-    """The confusion of the model as a PNG: true classes down, predicted ones across, counts in the cells."""
+    """Draw the model's confusion as a PNG: true classes down, predicted ones across, counts in the cells."""
     import matplotlib
 
     matplotlib.use("Agg")

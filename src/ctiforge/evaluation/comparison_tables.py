@@ -35,14 +35,14 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
 
 
 def plain_text(comparison: Comparison) -> str:
-    """The tables as a terminal of 140 columns without colours shows them."""
+    """Give the tables as a terminal of 140 columns without colours shows them."""
     with StringIO() as file:
         print_comparison(comparison, Console(file=file, width=140, color_system=None))
         return file.getvalue()
 
 
 def markdown(comparison: Comparison) -> str:
-    """The same as Markdown."""
+    """Give the same as Markdown."""
     parts = []
     for contender in comparison.contenders:
         lines = [f"### {heading(comparison, contender)}", "", "| " + " | ".join(_HEADINGS) + " |"]
@@ -63,7 +63,7 @@ def heading(comparison: Comparison, contender: Contender) -> str:
 
 
 def footnote(comparison: Comparison) -> str:
-    """What the columns mean."""
+    """Give what the columns mean."""
     bootstrap = comparison.bootstrap
     return (
         f"Rows named after items show micro-F1. Intervals: {bootstrap.level:.0%} of the paired difference, "
@@ -74,7 +74,7 @@ def footnote(comparison: Comparison) -> str:
 
 
 def change_cells(change: Change) -> list[str]:
-    """The cells of one row."""
+    """Give the cells of one row."""
     label = f"F1, {change.label}" if change.group != "figure" else change.label
     sides = [show(change.before, change.unit), show(change.after, change.unit)]
     difference = "n/a" if change.difference is None else _signed(change)

@@ -51,7 +51,7 @@ class Gain:
 
 
 def rules_of(line: str, margins: Mapping[str, float]) -> GateRules:
-    """The line's rules with these margins in the place of its own. Raises UsageError for a figure without one."""
+    """Give the line's rules with these margins in the place of its own. Raises UsageError for a figure without one."""
     rules = find_line(line).rules
     for name, margin in margins.items():
         if name not in (rules.primary, *rules.guardrails):
@@ -119,7 +119,7 @@ def check_same_test_set(candidate: Scored, other: Scored, todo: str) -> None:
 
 
 def gain(candidate: Figures, other: Figures) -> Gain | None:
-    """The paired gain; None where a side has no such figure, or fewer than two articles speak for it."""
+    """Give the paired gain; None where a side has no such figure, or fewer than two articles speak for it."""
     size = np.maximum(candidate.size, other.size)
     speaking = int((size > 0).sum())
     if speaking < 2:
@@ -134,7 +134,7 @@ def gain(candidate: Figures, other: Figures) -> Gain | None:
 
 
 def bounds(whole: Floats, without: Floats, size: Floats) -> Bounds:
-    """The bounds of gains (…), given those without one article each and the articles' sizes, both (…, n)."""
+    """Give the bounds of gains (…), given those without one article each and the articles' sizes, both (…, n)."""
     pseudo = pseudo_values(whole, without)
     low, high = student_bounds(whole, pseudo, LEVEL)
     # the worst: an article is lost altogether that is as large as the one where an average item stands
@@ -169,7 +169,7 @@ def _guardrail(name: str, margin: float, candidate: Scored, other: Scored) -> Ch
 def _measure(
     name: str, role: Literal["primary", "guardrail"], margin: float, candidate: Scored, other: Scored
 ) -> tuple[Check, Gain | None]:
-    """The check before its verdict: what is not shown is underpowered."""
+    """Give the check before its verdict: what is not shown is underpowered."""
     ours, theirs = candidate.figures[name], other.figures[name]
     found = gain(ours, theirs)
     check = Check(
@@ -196,7 +196,7 @@ def _whole(figures: Figures) -> float | None:
 
 
 def _others(name: str, standing: Scored, ever: Sequence[Scored]) -> list[Scored]:
-    """What a guardrail is held against: the champion, and the best version ever where that is another."""
+    """Give what a guardrail is held against: the champion, and the best version ever where that is another."""
     best = max((standing, *ever), key=lambda each: _goodness(each.figures[name]))
     return [standing] if best is standing else [standing, best]
 

@@ -68,7 +68,7 @@ class Scored:
 
 
 def read_side(line: str, text: str, source: str) -> tuple[Scored, int]:
-    """The evaluation that a line's gate reads, and its schema; `source` names it in errors.
+    """Give the evaluation that a line's gate reads, and its schema; `source` names it in errors.
 
     Raises DataError where it is none of that line, or where no model is promoted for it.
     """
@@ -78,7 +78,7 @@ def read_side(line: str, text: str, source: str) -> tuple[Scored, int]:
 
 
 def read_floor(text: str, source: str) -> Scored:
-    """The best floor that an evaluation of OS-BERT has beside its model. Raises DataError where it has none."""
+    """Give the best floor that an evaluation of OS-BERT has beside its model. Raises DataError where it has none."""
     evaluation = ClassifierEvaluation.parse(text, source)
     floors = [scored_classification(evaluation, row) for row in evaluation.rows if row.kind == "floor"]
     if not floors:
@@ -88,7 +88,7 @@ def read_floor(text: str, source: str) -> Scored:
 
 
 def scored_extraction(evaluation: Evaluation) -> Scored:
-    """An evaluation of the Extract Agent.
+    """Give an evaluation of the Extract Agent.
 
     A rule, which answers no windows, copies its values from the text: that they stand there says nothing.
     """
@@ -109,7 +109,7 @@ def scored_extraction(evaluation: Evaluation) -> Scored:
 
 
 def scored_classification(evaluation: ClassifierEvaluation, row: ClassifierRow | None = None) -> Scored:
-    """An evaluation of OS-BERT: its model's row, or another one of it (a floor).
+    """Give an evaluation of OS-BERT: its model's row, or another one of it (a floor).
 
     Raises DataError where its labels come from the labeler that the model learnt from.
     """
@@ -133,7 +133,7 @@ def scored_classification(evaluation: ClassifierEvaluation, row: ClassifierRow |
 
 
 def with_shares(columns: Mapping[str, Floats]) -> dict[str, Floats]:
-    """The columns of counts, and for each share within an article that share and whether the article has it."""
+    """Give the columns of counts, and for each share within an article that share and whether the article has it."""
     shares = {f"{name}.share": np.nan_to_num(ratio(columns[top], columns[of])) for name, (top, of) in _SHARES.items()}
     there = {f"{name}.articles": (columns[of] > 0).astype(np.float64) for name, (_, of) in _SHARES.items()}
     return {**columns, **shares, **there}
@@ -145,7 +145,7 @@ def _figures(metric: Metric, counts: Counts) -> Figures:
 
 
 def _silent(figures: Figures) -> Figures:
-    """The same figure where there is none."""
+    """Give the same figure where there is none."""
     return replace(figures, values=lambda drawn: np.full(len(drawn), np.nan), size=0 * figures.size)
 
 

@@ -27,14 +27,14 @@ def print_decision(decision: Decision, console: Console) -> None:
 
 
 def plain_text(decision: Decision) -> str:
-    """The same as a terminal of 140 columns without colours shows it."""
+    """Give the same as a terminal of 140 columns without colours shows it."""
     with StringIO() as file:
         print_decision(decision, Console(file=file, width=140, color_system=None))
         return file.getvalue()
 
 
 def decision_lines(decision: Decision) -> list[str]:
-    """The verdict, and the reasons."""
+    """Give the verdict, and the reasons."""
     head = "the gate is passed" if decision.passed else "the gate is not passed"
     if decision.accepted_equivalent:
         head = "the gate is passed as equivalent, which a person asked for"

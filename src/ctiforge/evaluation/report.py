@@ -56,7 +56,7 @@ def build_evaluation(
 
 
 def row_specs(articles: Sequence[ArticleScore], counts: Counts) -> list[RowSpec]:
-    """The rows of a quality table: all, each type, unseen and obfuscated values, each tag."""
+    """Give the rows of a quality table: all, each type, unseen and obfuscated values, each tag."""
     everything = np.ones(len(articles))
     specs = [RowSpec("all", "overall", "all", everything)]
     specs += [RowSpec(type_, "type", f"type:{type_}", everything) for type_ in counts.types]

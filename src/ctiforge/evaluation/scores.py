@@ -24,7 +24,7 @@ class Counts:
 
     @classmethod
     def of(cls, articles: Sequence[ArticleScore]) -> "Counts":
-        """The counts of `articles`, in their order."""
+        """Give the counts of `articles`, in their order."""
         labelled = sorted({type_ for article in articles for type_ in article.counts})
         rows = [_row(article, labelled) for article in articles]
         columns = {name: np.array([row[name] for row in rows], dtype=np.float64) for name in rows[0]} if rows else {}
@@ -98,7 +98,7 @@ def f1_of(prefix: str, found: str = "found") -> ItemFormula:
 
 
 def macro_f1(sums: Sums) -> Floats:
-    """The mean of the types' F1, over types with anything expected (Manning et al. 2008, section 13.6)."""
+    """Give the mean of the types' F1, over types with anything expected (Manning et al. 2008, section 13.6)."""
     each = [f1_of(f"type:{type_}")(sums) for type_ in sums.types]
     if not each:
         return np.full(sums["articles"].shape, np.nan)
@@ -197,7 +197,7 @@ METRICS = (
 
 
 def figure(metric: Metric, counts: Counts, chosen: Floats | None = None, *, least: int) -> Figure:
-    """A metric over the `chosen` articles (1 or 0 each; None: all), with an interval from `least` articles on."""
+    """Give a metric over the `chosen` articles (1 or 0 each; None: all), with an interval from `least` articles on."""
     chosen = np.ones(counts.articles) if chosen is None else chosen
     support = counts.support(metric.support, chosen)
     whole = counts.sums(chosen[np.newaxis, :])
@@ -210,7 +210,7 @@ def figure(metric: Metric, counts: Counts, chosen: Floats | None = None, *, leas
 
 
 def replicated(formula: ItemFormula, counts: Counts, chosen: Floats) -> Floats:
-    """The formula's value in every bootstrap replicate; the same draws for the same number of chosen articles."""
+    """Give the formula's value in every bootstrap replicate; the same draws for the same number of chosen articles."""
     rows = np.flatnonzero(chosen)
     if not rows.size:
         return np.array([])
@@ -219,7 +219,7 @@ def replicated(formula: ItemFormula, counts: Counts, chosen: Floats) -> Floats:
 
 
 def finite(value: float) -> float | None:
-    """A plain float, or None where it is not a number."""
+    """Give a plain float, or None where it is not a number."""
     return float(value) if np.isfinite(value) else None
 
 

@@ -13,7 +13,7 @@ _OUTCOMES = ("found", "missed", "wrong")
 
 
 def print_evaluation(evaluation: Evaluation, console: Console) -> None:
-    """The quality of every row and every other figure, with what they rest on."""
+    """Print the quality of every row and every other figure, with what they rest on."""
     test_set = evaluation.test_set
     console.print(
         f"{evaluation.model.name} ({evaluation.model.version}) on {test_set.name} {test_set.version}: "
@@ -71,7 +71,7 @@ def figures_table(evaluation: Evaluation) -> Table:
 
 
 def show(value: float | None, unit: Unit = "share") -> str:
-    """A figure in three decimals (shares) or three digits (numbers); n/a where there is none."""
+    """Give a figure in three decimals (shares) or three digits (numbers); n/a where there is none."""
     if value is None:
         return "n/a"
     return f"{value:.3f}" if unit == "share" else f"{value:.4g}"

@@ -48,7 +48,7 @@ class ExtractAgent(WindowedExtractor):
         name: str | None = None,
         constrained: bool = False,
     ) -> "ExtractAgent":
-        """The model of a folder (full weights or adapter) or a hub name.
+        """Give the model of a folder (full weights or adapter) or a hub name.
 
         A model trained here knows how it is to be asked; another is asked as `usage` says, or with
         the full prompt and windows of 900 tokens. `constrained` lets it write nothing but answers of
@@ -121,7 +121,7 @@ class ExtractAgent(WindowedExtractor):
 
 
 def _rooms_are_full(prompt_length: int, rooms: Sequence[int]) -> Any:
-    """A stopping criterion of transformers: (rows,), true for those that have written as much as they may."""
+    """Give a stopping criterion of transformers: (rows,), true for those that have written as much as they may."""
     import torch
 
     most = torch.tensor(rooms)

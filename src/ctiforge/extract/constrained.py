@@ -40,7 +40,7 @@ class AnswerConstraint:
     def processor(
         self, types: Sequence[tuple[str, ...]], prompt_length: int, rooms: Sequence[int]
     ) -> "AnswerProcessor":
-        """A logits processor for one batch: each row's types, the padded prompt's length, each answer's most tokens."""
+        """Make a batch's logits processor: each row's types, the padded prompt's length, each answer's most tokens."""
         from llguidance import LLMatcher
 
         matchers = [LLMatcher(self._guide, _grammar(row)) for row in types]
@@ -102,7 +102,7 @@ class AnswerProcessor:
                 self._done[row] = token == self._end or matcher.is_stopped()
 
     def _ending(self, matcher: Any, left: int) -> int | None:
-        """The token that ends the answer from here, once no more than it needs is left."""
+        """Give the token that ends the answer from here, once no more than it needs is left."""
         if left > max(ending.from_tokens for ending in self._endings):
             return None
         for ending in self._endings:

@@ -27,7 +27,7 @@ _NAMED = 5
 
 
 def check_records(records: Sequence[ArticleRecord]) -> Iterator[DataFinding]:
-    """Findings about harvested articles as they are, whatever model is to learn from them."""
+    """Find what is wrong with harvested articles as they are, whatever model is to learn from them."""
     if not any(record.observables for record in records):
         yield _finding("error", "no examples", "no article has an observable", "look at the report of the harvest")
         return
@@ -40,7 +40,7 @@ def check_records(records: Sequence[ArticleRecord]) -> Iterator[DataFinding]:
 
 
 def check_harvest(report: HarvestReport) -> Iterator[DataFinding]:
-    """Findings of a harvest's own report: articles whose executions disagree."""
+    """Find what a harvest's own report tells: articles whose executions disagree."""
     again = report.articles_read_again
     for type_, count in sorted(report.disagreements.items()):
         if count < max(2, DISAGREEING_SHARE * again):
@@ -55,7 +55,7 @@ def check_harvest(report: HarvestReport) -> Iterator[DataFinding]:
 
 
 def check_prepared(description: FormatReport, rows: Sequence[ExampleRow]) -> Iterator[DataFinding]:
-    """Findings about examples: `description` is format.json, `rows` those of train.jsonl."""
+    """Find what is wrong with examples: `description` is format.json, `rows` those of train.jsonl."""
     report, longest = description.report, description.sizes.max_length
     if report.tokens_max > longest:
         yield _finding(
@@ -91,7 +91,7 @@ def check_prepared(description: FormatReport, rows: Sequence[ExampleRow]) -> Ite
 
 
 def leak_findings(leaks: Iterable[tuple[str, str, str]]) -> Iterator[DataFinding]:
-    """An error for each (test article, training article, how) that training would give away."""
+    """Give an error for each (test article, training article, how) that training would give away."""
     for test_id, training_id, how in leaks:
         yield _finding(
             "error",

@@ -70,7 +70,7 @@ class Client:
         self._unreached = 0
 
     def served(self) -> list[str]:
-        """The names of the models that are served there. Raises UsageError or CannotGoOnError where nobody says."""
+        """Ask which models are served there. Raises UsageError or CannotGoOnError where nobody says."""
         with self._refusals_end_it(), self._explained():
             return [each.id for each in self._client.models.list()]
 
@@ -89,7 +89,7 @@ class Client:
             return _completion(completion, choice, getattr(choice.message, "content", None))
 
     def complete(self, prompt: str, room: int) -> Completion:
-        """The same for a text that is to be gone on with."""
+        """Give the same for a text that is to be gone on with."""
         with self._explained():
             completion: Any = self._client.completions.create(
                 model=self.endpoint.model, prompt=prompt, temperature=0, max_tokens=room
@@ -144,7 +144,7 @@ class Client:
 
 
 def connect(endpoint: Endpoint) -> Client:
-    """A client of an endpoint that answers and serves the model. Raises UsageError or CannotGoOnError otherwise."""
+    """Find an endpoint that answers and serves the model. Raises UsageError or CannotGoOnError otherwise."""
     client = Client(endpoint)
     served = client.served()
     if served and endpoint.model not in served:

@@ -62,12 +62,12 @@ def score_record(
 
 
 def values_seen_in_training(path: Path) -> frozenset[tuple[str, str]]:
-    """The values of the records that a model was trained on: a file or folder of `harvest_extract`."""
+    """Give the values of the records that a model was trained on: a file or folder of `harvest_extract`."""
     return training_keys([item for record in read_records(path) for item in record.observables])
 
 
 def describe_test_set(path: Path, reference: str | None = None) -> TestSetInfo:
-    """What a JSONL of labelled articles is called: `name@version` of the store, else its file and hash."""
+    """Give what a JSONL of labelled articles is called: `name@version` of the store, else its file and hash."""
     content_hash = hashlib.sha256(path.read_bytes()).hexdigest()
     name, _, version = (reference or f"{path.stem}@{content_hash[:12]}").rpartition("@")
     return TestSetInfo(name=name, version=version, content_hash=content_hash, articles=0)
@@ -82,7 +82,7 @@ def load_extractor(
     batch_size: int = 32,
     constrained: bool = False,
 ) -> Extractor:
-    """The rule floor for `regex`, else the model of a folder (or of a hub name), under the name it was trained with.
+    """Load the rules for `regex`, else the model of a folder (or of a hub name), under the name it was trained with.
 
     A model that was not trained here is asked as the data of `prepared` (an artifact of format_extract) was cut.
     `constrained` lets it write nothing but answers of the right form.
@@ -111,7 +111,7 @@ def load_served(
     prompt: Path | None = None,
     constrained: bool = False,
 ) -> Extractor:
-    """A served model, asked as the model of the folder `asked_as` is: its prompt, windows and tokenizer.
+    """Give a served model, asked as the model of the folder `asked_as` is: its prompt, windows and tokenizer.
 
     Without one as the data of `prepared` was cut, or plainly. `prompt` is a file with the application's own prompt:
     then whole articles are asked about. Raises UsageError or CannotGoOnError where nobody serves it.
@@ -136,7 +136,7 @@ def load_served(
 
 
 def inner_folder(folder: Path) -> Path:
-    """The model's own folder in an artifact of train_extract, else the folder itself."""
+    """Give the model's own folder in an artifact of train_extract, else the folder itself."""
     return folder / "model" if (folder / "model").is_dir() else folder
 
 
@@ -214,6 +214,6 @@ def _answers(extraction: Extraction) -> Answers:
 
 
 def _fingerprint(model: ModelInfo, test_set: TestSetInfo, trained_on: frozenset[tuple[str, str]] | None) -> str:
-    """The same for the same weights, articles and training values, whatever they are called."""
+    """Give the same for the same weights, articles and training values, whatever they are called."""
     parts = [model.version, test_set.content_hash, sorted(trained_on) if trained_on is not None else None]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -86,6 +86,7 @@ class Example:
 
     @property
     def tokens(self) -> int:
+        """Tokens of prompt and answer together."""
         return self.prompt_tokens + self.answer_tokens
 
 
@@ -179,7 +180,7 @@ class _Builder:
             self.add(half)
 
     def add_alone(self, target: LocatedItem) -> None:
-        """A window around the item's shortest occurrence, as large as leaves room for the answer."""
+        """Add a window around the item's shortest occurrence, as large as leaves room for the answer."""
         occurrence = min(target.occurrences, key=lambda found: found.end - found.start)
         start, end = occurrence.start, occurrence.end
         least = self.article.pieces.tokens_between(start, end)
@@ -211,7 +212,7 @@ class _Builder:
             self.examples[best] = changed
 
     def result(self) -> ArticleExamples:
-        """The examples in order; types of items too long are not asked for where such an item is cut."""
+        """Give the examples in order; types of items too long are not asked for where such an item is cut."""
         examples = []
         for window, example in sorted(self.examples.items()):
             cut_types = {target.observable.type for target in self.too_long if _touches(target, window)}

@@ -52,7 +52,7 @@ class TestData:
 def describe_source(
     name: str, model: str, folder: Path | None, articles: Sequence[ArticleRecord]
 ) -> tuple[SourceModel, AgentUsage]:
-    """The model of a folder (or hub name), how it is asked, and what of `articles` must stay as in training.
+    """Give the model of a folder (or hub name), how it is asked, and what of `articles` must stay as in training.
 
     Their texts and answers must be read as the same tokens, their first windows rendered as the same prompts.
     """
@@ -118,7 +118,7 @@ def make_preset(name: str, usage: AgentUsage) -> dict[str, Any]:
 
 
 def _prompts(usage: AgentUsage, tokenizer: Any, texts: Sequence[str]) -> Iterator[RenderedPrompt]:
-    """The first window of each text as a conversation, with the ids of the prompt that training makes of it."""
+    """Give the first window of each text as a conversation, with the ids of the prompt that training makes of it."""
     prompt, sizes = load_prompt(usage.prompt_version), usage.sizes
     row_format: Format = "alpaca" if usage.text_format == "alpaca" else "messages"
     for text in texts:
@@ -132,7 +132,7 @@ def _prompts(usage: AgentUsage, tokenizer: Any, texts: Sequence[str]) -> Iterato
 
 
 def _conversation(row: dict[str, Any]) -> list[dict[str, str]]:
-    """The turns before the answer; of Alpaca's parts the instruction is the system's."""
+    """Give the turns before the answer; of Alpaca's parts the instruction is the system's."""
     if "messages" in row:
         turns: list[dict[str, str]] = row["messages"][:-1]
         return turns

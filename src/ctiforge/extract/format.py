@@ -71,7 +71,7 @@ class Prepared:
 def format_records(
     inputs: Mapping[str, Path], out: Path, model: str, options: FormatOptions, formats: Sequence[Format]
 ) -> dict[str, Any]:
-    """The stage: `inputs["records"]` (and test sets under `test_set…`) to files in `out`; returns its summary."""
+    """Give the stage: `inputs["records"]` (and test sets under `test_set…`) to files in `out`; returns its summary."""
     tokenizer = load_tokenizer(model)
     records = read_records(inputs["records"])
     held_out = [
@@ -221,7 +221,7 @@ def write_guide_files(output: Path, formats: Sequence[Format]) -> None:
 
 
 def formats_of(choice: str) -> tuple[Format, ...]:
-    """The formats a `--format` flag asks for; raises UsageError for an unknown one."""
+    """Give the formats a `--format` flag asks for; raises UsageError for an unknown one."""
     if choice == "all":
         return FORMATS
     for known in FORMATS:

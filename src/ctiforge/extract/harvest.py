@@ -75,7 +75,7 @@ def harvest(
 
 
 def check_minimum(report: HarvestCounts, force: bool) -> str | None:
-    """A warning below the recommended number of articles, or None.
+    """Give a warning below the recommended number of articles, or None.
 
     Raises DataError below the minimum unless `force`.
     """
@@ -126,7 +126,7 @@ def _gather(
 
 
 def _labelled_types(execution: Execution) -> tuple[str, ...]:
-    """The types this execution says something about: only a completed one proves that there is nothing."""
+    """Give the types this execution says something about: only a completed one proves that there is nothing."""
     if execution.status == "completed":
         return execution.outcome.labelled_types
     found = {observable.type for observable in execution.outcome.observables}

@@ -98,7 +98,7 @@ class KeptCounts:
 
 
 def print_report(report: HarvestCounts, console: "Console") -> None:
-    """The tables at the end of a harvest."""
+    """Print the tables at the end of a harvest."""
     console.print(_totals(report))
     console.print(_by_type(report))
     breakdown = _table("kept by", "", "articles")

@@ -163,7 +163,7 @@ class HarvestScratch:
         self._position += len(body)
 
     def add_held_out(self, folded: bytes, hash_: str, url: str | None, reason: str) -> None:
-        """An article that no kept one may repeat."""
+        """Add an article that no kept one may repeat."""
         with _disk_full_as_os_error():
             self._add_row(folded, url, ("", None, 0, 0, hash_, reason, 0, 0, "", 0, 0, "", 0, ""))
 
@@ -183,7 +183,7 @@ class HarvestScratch:
             return Counter(dict(self._database.execute("SELECT reason, count(*) FROM excluded GROUP BY reason")))
 
     def kept(self) -> Iterator[KeptRow]:
-        """The lines of the output, by id; articles of different content that share an id become `id`, `id~2`, …"""
+        """Give the lines of the output, by id; of articles that differ and share an id the second becomes `id~2`."""
         last_id, times = None, 0
         for start, length, id_, smallest, found, generation, characters, counts in self._database.execute(_KEPT_ROWS):
             times = times + 1 if id_ == last_id else 1
@@ -204,7 +204,7 @@ class HarvestScratch:
         self._pending.clear()
 
     def _lot(self, hash_: str) -> int:
-        """A number drawn for an article: the same for the same seed, whatever the order of reading."""
+        """Give a number drawn for an article: the same for the same seed, whatever the order of reading."""
         return int.from_bytes(hashlib.blake2b(f"{self._seed}:{hash_}".encode(), digest_size=7).digest())
 
 
@@ -213,12 +213,12 @@ def _open_lines(path: Path) -> IO[bytes]:
 
 
 def _number(id_: str) -> int | None:
-    """The id as a number, to sort by, where it is one that SQLite can hold."""
+    """Give the id as a number, to sort by, where it is one that SQLite can hold."""
     return int(id_) if id_.isascii() and id_.isdigit() and len(id_) < 19 else None
 
 
 def _counts(candidate: HarvestedArticle) -> str:
-    """What the report counts of an article, as JSON: observables per labelled type, and per platform."""
+    """Give what the report counts of an article, as JSON: observables per labelled type, and per platform."""
     types = dict.fromkeys(candidate.labelled_types, 0)
     platforms: dict[str, int] = {}
     for observable in candidate.execution.outcome.observables:

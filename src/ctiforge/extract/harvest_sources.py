@@ -31,7 +31,7 @@ class Sources:
         return asdict(self)
 
     def inputs(self) -> dict[str, str]:
-        """What a stage has to fetch: the URI of each file that lies in a store, by a name for it."""
+        """Give what a stage has to fetch: the URI of each file that lies in a store, by a name for it."""
         return {_input_name(n): uri for n, uri in enumerate(self.json_files) if "://" in uri}
 
     def paths(self, fetched: Mapping[str, Path]) -> dict[Path, str]:
@@ -79,7 +79,7 @@ def harvest_sources(
 
 
 def read_urls(path: Path | None) -> list[str]:
-    """The URLs of a file, one a line, sorted; empty lines and `#` comments are skipped. UsageError for no file."""
+    """Give the URLs of a file, one a line, sorted; empty lines and `#` comments are skipped. UsageError for no file."""
     if path is None:
         return []
     try:

@@ -25,7 +25,7 @@ def merge_windows(text: str, answers: Sequence[tuple[Window, Sequence[Observable
 
 
 def application_result(observables: Sequence[Observable], source_url: str | None) -> dict[str, Any]:
-    """The extraction as the application stores it: the items, a summary, the count of distinct values."""
+    """Give the extraction as the application stores it: the items, a summary, the count of distinct values."""
     distinct = {(item.type, normalise(item.type, item.value)) for item in observables}
     return {
         "observables": [item.model_dump(exclude_none=True) for item in observables],

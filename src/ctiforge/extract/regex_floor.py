@@ -23,7 +23,7 @@ class RegexFloor:
     name = NAME
 
     def extract(self, text: str, types: Sequence[str] | None = None, *, source_url: str | None = None) -> Extraction:
-        """The observables of `types` (None: all) in order of appearance, each value once."""
+        """Give the observables of `types` (None: all) in order of appearance, each value once."""
         started = time.monotonic()
         asked = tuple(types) if types else TYPES
         found: list[tuple[int, Observable]] = []
@@ -42,7 +42,7 @@ class RegexFloor:
         )
 
     def extract_many(self, sources: Sequence[Source]) -> Iterator[Extraction]:
-        """The same for many texts, in order."""
+        """Give the same for many texts, in order."""
         for source in sources:
             yield self.extract(source.text, source.types, source_url=source.source_url)
 
@@ -108,7 +108,7 @@ def _commands(text: str) -> _Found:
 
 
 def _command_from(text: str, match: re.Match[str]) -> str | None:
-    """The command that starts here, up to where prose, the line or its quotes end; None where it is only named."""
+    """Give the command that starts here, up to where prose, the line or its quotes end; None where it is only named."""
     start = match.start()
     line = text[start : start + _LONGEST_COMMAND].split("\n", 1)[0]
     closing = _WRAPPERS.get(text[start - 1 : start])

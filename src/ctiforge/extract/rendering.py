@@ -16,7 +16,9 @@ class ChatTokenizer(Protocol):
     chat_template: Any
     bos_token: str | None
 
-    def apply_chat_template(self, conversation: Any, /, *, tokenize: bool, add_generation_prompt: bool) -> Any: ...
+    def apply_chat_template(self, conversation: Any, /, *, tokenize: bool, add_generation_prompt: bool) -> Any:
+        """Render a conversation."""
+        ...
 
 
 def render_prompt(
@@ -28,7 +30,7 @@ def render_prompt(
     *,
     platform: bool = True,
 ) -> str:
-    """The text that stands before the answer.
+    """Give the text that stands before the answer.
 
     `messages` is what the model's own chat template renders; `chatml`, `alpaca` and `simple` are fixed
     texts (ChatML of OpenAI, the template of Stanford Alpaca, instruction and text in plain).
@@ -51,7 +53,7 @@ def render_prompt(
 
 
 def render_answer(observables: Sequence[Observable]) -> str:
-    """The answer a model learns: compact JSON, one object, items in the order given."""
+    """Give the answer a model learns: compact JSON, one object, items in the order given."""
     items = [item.model_dump(exclude_none=True) for item in observables]
     return json.dumps({"observables": items}, ensure_ascii=False, separators=(",", ":"))
 

@@ -90,7 +90,7 @@ class ServedPrompt:
     user: str
 
     def messages(self, source: Source) -> list[dict[str, str]]:
-        """The conversation about one article; where the prompt has no place for it, it comes last."""
+        """Give the conversation about one article; where the prompt has no place for it, it comes last."""
         user = self.user if PLACE in self.system + self.user else f"{self.user.rstrip()}\n\n{PLACE}"
         turns = [("system", self.system), ("user", user)]
         return [{"role": role, "content": _filled(text, source)} for role, text in turns if text]
@@ -109,7 +109,7 @@ class ServedAsIs:
         return next(self.extract_many([Source(text, tuple(types) if types else None, source_url)]))
 
     def extract_many(self, sources: Sequence[Source]) -> Iterator[Extraction]:
-        """The same for many texts, in order, `concurrency` at a time."""
+        """Give the same for many texts, in order, `concurrency` at a time."""
         yield from _several_at_a_time(self._extract, sources, self._client.endpoint.concurrency)
 
     def _extract(self, source: Source) -> Extraction:
@@ -122,7 +122,7 @@ class ServedAsIs:
 
 
 def read_prompt(path: Path) -> ServedPrompt:
-    """The prompt of a file: JSON with `system` and `user`, or a text, which is the user's turn.
+    """Give the prompt of a file: JSON with `system` and `user`, or a text, which is the user's turn.
 
     Raises UsageError for JSON without a `user`.
     """
@@ -137,7 +137,7 @@ def read_prompt(path: Path) -> ServedPrompt:
 
 
 def _several_at_a_time(ask: Callable[[Asked], Got], of: Sequence[Asked], at_once: int) -> Iterator[Got]:
-    """What is got for each, in order."""
+    """Give what is got for each, in order."""
     pool = ThreadPoolExecutor(at_once)
     try:
         yield from pool.map(ask, of)
@@ -164,7 +164,7 @@ def _whole(source: Source, found: Completion, error: str | None, seconds: float)
 
 
 def _read_answer(raw: str) -> tuple[tuple[Observable, ...], bool, bool]:
-    """An answer in any of the application's shapes: its items, whether the raw text is JSON, and whether it is read."""
+    """Read an answer in any of the application's shapes: its items, whether it is raw JSON, whether it is read."""
     try:
         whole, parsed = json.loads(raw), True
     except (ValueError, RecursionError):
@@ -177,7 +177,7 @@ def _read_answer(raw: str) -> tuple[tuple[Observable, ...], bool, bool]:
 
 
 def _inner_json(raw: str) -> Any:
-    """What lies between the first and the last brace, as the application looks for it in prose and code fences."""
+    """Give what lies between the first and the last brace, as the application looks for it in prose and code fences."""
     try:
         return json.loads(raw[raw.index("{") : raw.rindex("}") + 1])
     except (ValueError, RecursionError):

@@ -15,7 +15,7 @@ _SHOWN = 40
 def check_template(
     description: FormatReport, row: ExampleRow, window: str | None, model: str, tokenizer: Any
 ) -> Iterator[DataFinding]:
-    """Findings about one example `row` of data prepared as `description` (format.json) says, and a model's tokenizer.
+    """Find what differs between one example `row`, cut as `description` says, and a model's tokenizer.
 
     `window` is the part of the article that the row shows; without it only what the row holds is looked at.
     """
@@ -49,7 +49,7 @@ def _asked(description: FormatReport, row: ExampleRow, window: str, tokenizer: A
 
 
 def _check_conversation(row: ExampleRow, taught: list[int], tokenizer: Any, remedy: str) -> Iterator[DataFinding]:
-    """A served model sees the conversation its template renders: prompt and answer must be what it begins with."""
+    """Give a served model sees the conversation its template renders: prompt and answer must be what it begins with."""
     opening = row.prompt
     turns = [{"role": "user", "content": "x"}, {"role": "assistant", "content": row.answer}]
     whole = str(tokenizer.apply_chat_template(turns, tokenize=False))

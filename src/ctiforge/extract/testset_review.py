@@ -88,7 +88,7 @@ def review_line(record: ArticleRecord) -> str:
 
 
 def _evidence(located: Locator, content: str, type_: str, value: str) -> str:
-    """The item where it first stands, with the text around it; says so where it cannot be found."""
+    """Give the item where it first stands, with the text around it; says so where it cannot be found."""
     occurrences = located.locate(type_, value)
     if not occurrences:
         return "NOT FOUND in the article"

@@ -9,7 +9,7 @@ from ctiforge.records.formatted import TokenReport, Truncation
 
 
 def truncation_report(lengths: Sequence[tuple[int, int]], max_length: int) -> Truncation:
-    """What is left of whole articles, (prompt, answer) tokens each, cut at `max_length`, every token in the loss."""
+    """Count what is left of whole articles, (prompt, answer) tokens each, cut on the right at `max_length`."""
     kept = [max(0, min(answer, max_length - prompt)) for prompt, answer in lengths]
     total = sum(answer for _, answer in lengths)
     seen = sum(min(prompt + answer, max_length) for prompt, answer in lengths)

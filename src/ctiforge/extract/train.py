@@ -111,7 +111,7 @@ def check_minimum(examples: int, qlora: bool, force: bool) -> list[str]:
 
 
 def load_rows(path: Path, tokenizer: Any) -> Rows[EncodedExample]:
-    """The examples of a prepared file, encoded."""
+    """Give the examples of a prepared file, encoded."""
     return Rows([encode_example(tokenizer, row.prompt, row.answer) for row in read_lines(path, ExampleRow)])
 
 

@@ -61,14 +61,14 @@ class WindowedExtractor(ABC):
 
     @abstractmethod
     def generate(self, waiting: Sequence[PendingWindow]) -> Iterator[RawAnswer]:
-        """An answer for every window, in their order; what goes wrong with one window is that answer's error."""
+        """Give an answer for every window, in their order; what goes wrong with one window is that answer's error."""
 
     def extract(self, text: str, types: Sequence[str] | None = None, *, source_url: str | None = None) -> Extraction:
         """Find the observables of `types` (default: those the model was trained for) in one text."""
         return next(self.extract_many([Source(text, tuple(types) if types else None, source_url)]))
 
     def extract_many(self, sources: Sequence[Source]) -> Iterator[Extraction]:
-        """The same for many texts, in order; their windows share batches."""
+        """Give the same for many texts, in order; their windows share batches."""
         for start in range(0, len(sources), _ARTICLES_TOGETHER):
             yield from self._extract_together(sources[start : start + _ARTICLES_TOGETHER])
 
@@ -96,7 +96,7 @@ class WindowedExtractor(ABC):
     def _answers(
         self, sources: Sequence[Source], waiting: Sequence[PendingWindow], halved: Counter[int], rounds: int = _HALVINGS
     ) -> list[RawAnswer]:
-        """An answer for every window, or for the parts of one whose answer had no room; `halved` counts by article."""
+        """Answer every window, or the parts of one whose answer had no room; `halved` counts by article."""
         settled: list[RawAnswer] = []
         again: list[PendingWindow] = []
         for answer in self.generate(waiting):

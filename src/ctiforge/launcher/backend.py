@@ -108,7 +108,7 @@ class Backend(Protocol):
 
 
 def read_event(line: str) -> Event:
-    """What a line of a program's output says: progress, an artifact, or words."""
+    """Give what a line of a program's output says: progress, an artifact, or words."""
     if line.startswith('{"event"'):
         try:
             return _typed(json.loads(line))

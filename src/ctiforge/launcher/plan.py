@@ -36,25 +36,25 @@ class Planned:
 
 
 def stages_of(line: Stages, values: Mapping[str, Any]) -> Stages:
-    """The stages of the line that these settings ask for."""
+    """Give the stages of the line that these settings ask for."""
     return tuple(stage for stage in line if stage.needs is None or values[stage.needs])
 
 
 def inputs_of(stage: LineStage, line: Stages) -> list[str]:
-    """The names of the stages whose artifacts the stage takes."""
+    """Give the names of the stages whose artifacts the stage takes."""
     names = {each.name for each in line}
     return [place for argument in stage.arguments for place in _places(argument) if place in names]
 
 
 def missing_input(stage: LineStage, line: Stages, artifacts: Mapping[str, str]) -> str | None:
-    """The first stage whose artifact is needed and not there yet."""
+    """Give the first stage whose artifact is needed and not there yet."""
     return next((name for name in inputs_of(stage, line) if name not in artifacts), None)
 
 
 def arguments_of(
     stage: LineStage, values: Mapping[str, Any], artifacts: Mapping[str, str], flags: Flags
 ) -> tuple[str, ...]:
-    """The program's arguments: the table's, then the settings' own flags for this program and this stage.
+    """Give the program's arguments: the table's, then the settings' own flags for this program and this stage.
 
     `values` are settings by name, `artifacts` the URI of each stage's artifact.
     """
@@ -65,7 +65,7 @@ def arguments_of(
 
 
 def flags_given(stage: LineStage) -> list[str]:
-    """The names of the flags, with underscores, that the table gives the stage's program."""
+    """Give the names of the flags, with underscores, that the table gives the stage's program."""
     flags = (argument.partition("=")[0] for argument in stage.arguments if argument.startswith("--"))
     return [flag.removeprefix("--").replace("-", "_") for flag in flags]
 
@@ -84,12 +84,12 @@ def check_flags(flags: Flags, lines: Iterable[Stages]) -> None:
 
 
 def make_plan(line: Stages, artifacts: Mapping[str, str], answers: Mapping[str, Answer]) -> list[Planned]:
-    """The plan: `answers` of the stages that could be asked, `artifacts` of those that are cached."""
+    """Give the plan: `answers` of the stages that could be asked, `artifacts` of those that are cached."""
     return [_planned(stage, line, artifacts, answers.get(stage.name)) for stage in line]
 
 
 def describe(plan: Sequence[Planned], notes: Mapping[str, str] | None = None) -> list[str]:
-    """The plan for people, one line a stage, with the note about it where there is one."""
+    """Give the plan for people, one line a stage, with the note about it where there is one."""
     width = max(len(each.stage.name) for each in plan)
     lines = (f"  {each.stage.name:<{width}}  {_words(each)}  {(notes or {}).get(each.stage.name, '')}" for each in plan)
     return [line.rstrip() for line in lines]
@@ -118,7 +118,7 @@ def _words(planned: Planned) -> str:
 
 
 def _filled(argument: str, values: Mapping[str, Any]) -> list[str]:
-    """The argument once, not at all, or once for each value of a list; see `lines`."""
+    """Give the argument once, not at all, or once for each value of a list; see `lines`."""
     found = {place: values.get(place) for place in _places(argument)}
     if any(value is None or value is False for value in found.values()):
         return []

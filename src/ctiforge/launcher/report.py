@@ -12,7 +12,7 @@ SHOWN = 20
 
 
 def describe_runs(store: ObjectStore) -> str:
-    """The newest runs, one line each."""
+    """Give the newest runs, one line each."""
     ids = run_ids(store)
     if not ids:
         return f"{store.uri}: there are no runs yet"

@@ -169,7 +169,7 @@ class LineRun:
             self.do(stage, entry)
 
     def say_result(self) -> None:
-        """What came of it, for people."""
+        """Say what came of it."""
         self.view.say("\n".join(self.reports))
         self.view.say(f"run {self.record.id} is done; its evaluations lie in {evaluations_folder(self.settings)}")
         for entry in self.record.stages:
@@ -232,12 +232,12 @@ class LineRun:
             self.view.say(event.line)
 
     def note_interrupted(self, stage: LineStage, entry: StageRecord) -> None:
-        """The launcher stops while the stage runs."""
+        """Note that the launcher stops while the stage runs."""
         entry.state, entry.ended_at = "interrupted", datetime.now(UTC)
         self.view.ended(stage.name, entry.state)
 
     def note_outcome(self, stage: LineStage, entry: StageRecord, outcome: Outcome) -> None:
-        """The stage's program has ended. Raises StageFailedError when it ended badly."""
+        """Note how the stage's program has ended. Raises StageFailedError when it ended badly."""
         log = f"runs/{self.record.id}/{stage.name}.log"
         self.store.write(log, "\n".join(outcome.lines).encode())
         entry.ended_at = datetime.now(UTC)
@@ -260,7 +260,7 @@ class LineRun:
         self._close(stage, entry)
 
     def command(self, stage: LineStage, extra: tuple[str, ...] = (), task: Task | None = None) -> Command:
-        """What runs the stage."""
+        """Give what runs the stage."""
         is_demo = self.settings.value(self.line.model) == DEMO
         max_length = self.settings.max_length or (self.line.demo_max_length if is_demo else None)
         resolved = {
@@ -302,7 +302,7 @@ class LineRun:
 
 
 def _with_champion(line: Line, settings: Settings) -> tuple[Settings, dict[str, str]]:
-    """The settings, with the registry's champion as the model in use where none is set, and what the plan says of it.
+    """Take the registry's champion for the model in use where none is set; give what the plan says of it too.
 
     A run that is gone on with keeps its stages: a champion that came after it began, perhaps its own, is not added.
     """
@@ -323,7 +323,7 @@ def _with_champion(line: Line, settings: Settings) -> tuple[Settings, dict[str, 
 
 
 def _open_record(name: str, line: Stages, store: ObjectStore, run_id: str | None) -> RunRecord:
-    """The record of this run, where there is one already, else a new one."""
+    """Give the record of this run, where there is one already, else a new one."""
     stages = [StageRecord(name=stage.name, program=stage.program) for stage in line]
     if run_id and store.exists(f"runs/{run_id}/{RunRecord.NAME}"):
         record = load_run(store, run_id)

@@ -22,7 +22,7 @@ def share_files(settings: Settings, store: ObjectStore, say: Callable[[str], Non
 
 
 def file_settings() -> list[str]:
-    """The settings of all lines that name a file of this machine."""
+    """Give the settings of all lines that name a file of this machine."""
     return [setting.name for line in LINES.values() for setting in line.settings if setting.is_file]
 
 

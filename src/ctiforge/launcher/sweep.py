@@ -156,7 +156,7 @@ class SweepRun(LineRun):
         """Nothing: a sweep needs no test set, and a point that cannot be planned is one that fails."""
 
     def do_stages(self) -> None:
-        """The data's stages in order, then all points; writes what came of them."""
+        """Do the data's stages in order, then all points; write what came of them."""
         pairs = list(zip(self.stages, self.record.stages, strict=True))
         for stage, entry in pairs[: -len(self.points)]:
             self.do(stage, entry)
@@ -172,7 +172,7 @@ class SweepRun(LineRun):
         self._report(trainings)
 
     def say_result(self) -> None:
-        """The table, and where it lies."""
+        """Say the table, and where it lies."""
         for report in self.reports:
             self.view.say(report)
 
@@ -230,7 +230,7 @@ class SweepRun(LineRun):
 
     @contextmanager
     def _failure_noted(self, stage: LineStage, entry: StageRecord) -> Iterator[None]:
-        """A point that fails stops no other; one that is told to end stops all."""
+        """Give a point that fails stops no other; one that is told to end stops all."""
         try:
             yield
         except StageFailedError as error:
@@ -265,7 +265,7 @@ class SweepRun(LineRun):
 
 
 def run_command(line: str, again: Sequence[str], program: str, parameters: Mapping[str, str]) -> str:
-    """The command line that trains these parameters, or finds them trained, and evaluates them."""
+    """Give the command line that trains these parameters, or finds them trained, and evaluates them."""
     sets = [f"--set={program}.{name.replace('_', '-')}={value}" for name, value in parameters.items()]
     return shlex.join(["ctiforge", "run", line, *again, *sets])
 

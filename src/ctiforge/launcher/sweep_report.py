@@ -34,7 +34,7 @@ def write_sweep(sweep: Sweep, folder: Path) -> str | None:
 
 
 def plain_text(sweep: Sweep) -> str:
-    """The table for a terminal, the winner marked, and what to know and to do about it."""
+    """Give the table for a terminal, the winner marked, and what to know and to do about it."""
     rows = [_head(sweep), *(_cells(each) for each in sweep.points)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     marks = ["*" if each.stage == sweep.winner else " " for each in sweep.points]
@@ -46,7 +46,7 @@ def plain_text(sweep: Sweep) -> str:
 
 
 def markdown(sweep: Sweep) -> str:
-    """The same as Markdown."""
+    """Give the same as Markdown."""
     head = _head(sweep)
     rows = [_bold(_cells(each)) if each.stage == sweep.winner else _cells(each) for each in sweep.points]
     table = [_line(head), "|" + "---|" * len(head), *map(_line, rows)]
@@ -55,7 +55,7 @@ def markdown(sweep: Sweep) -> str:
 
 
 def plot_losses(sweep: Sweep, path: Path) -> None:
-    """Validation loss over the first parameter as a PNG: a line per value of a second one, only dots for more."""
+    """Draw validation losses over the first parameter as a PNG: a line per value of a second, else dots."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -126,7 +126,7 @@ def _cells(point: Trained) -> list[str]:
 
 
 def _series(points: Sequence[Trained], names: Sequence[str]) -> dict[str, list[Trained]]:
-    """The points of each line of the picture, by what all of its points share."""
+    """Give the points of each line of the picture, by what all of its points share."""
     series: dict[str, list[Trained]] = {}
     for each in points:
         label = ", ".join(f"{_dashed(name)} {each.parameters[name]}" for name in names[1:])

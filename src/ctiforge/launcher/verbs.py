@@ -253,7 +253,7 @@ def _load(store: str | None, backend: str | None) -> "Loaded":
 
 
 def _open_store(loaded: "Loaded") -> "ObjectStore":
-    """The store of the settings or, in a cluster, of the chart's release."""
+    """Give the store of the settings or, in a cluster, of the chart's release."""
     from ctiforge.store.objects import open_store
 
     if loaded.settings.backend == "local" or loaded.origins.get("store", "default") != "default":

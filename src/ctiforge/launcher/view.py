@@ -46,11 +46,11 @@ class LiveView:
         return self._console.width if self._console.is_terminal else None
 
     def say(self, line: str) -> None:
-        """A line for people."""
+        """Say a line to people."""
         self._console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
     def started(self, stage: str) -> None:
-        """The stage runs from now on."""
+        """Show that the stage runs from now on."""
         self._last_plain = self._clock()
         if self._bars:
             # no total: the bar pulses until the stage says how much there is (`update` cannot take a total away)
@@ -60,7 +60,7 @@ class LiveView:
             self.say(f"{stage}: started")
 
     def progressed(self, stage: str, event: Progressed) -> None:
-        """The stage is this far."""
+        """Show how far the stage is."""
         if self._bars:
             self._bars.update(self._tasks[stage], completed=event.done, total=event.total, state=_figures(event))
         elif self._clock() - self._last_plain >= PLAIN_EVERY_S:
@@ -68,7 +68,7 @@ class LiveView:
             self.say(f"{stage}: {_count(event)} {_figures(event)}".rstrip())
 
     def ended(self, stage: str, state: str, detail: str = "") -> None:
-        """The stage is done, cached, failed or interrupted."""
+        """Show that the stage is done, cached, failed or interrupted."""
         words = f"{state} {detail}".rstrip()
         if not self._bars:
             self.say(f"{stage}: {words}")

@@ -10,7 +10,7 @@ TIMEOUT_S = 10
 
 
 def message(run: RunRecord) -> dict[str, object]:
-    """What is sent: the run, how it ended, and the stage with its cause. Pure."""
+    """Give what is sent: the run, how it ended, and the stage with its cause. Pure."""
     stage = next((each for each in run.stages if each.state in ("failed", "interrupted")), None)
     cause = stage.cause.summary if stage and stage.cause else None
     words = f"{run.id} {run.state}" + (f" at {stage.name}" if stage else "") + (f": {cause}" if cause else "")

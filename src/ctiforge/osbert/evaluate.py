@@ -73,7 +73,7 @@ def evaluate_os_bert(
     trained_on: Path | None,
     device: str,
 ) -> ClassifierEvaluation:
-    """A row for every floor, baseline and way to read there is, the model's own last.
+    """Give a row for every floor, baseline and way to read there is, the model's own last.
 
     `trained_on` is the training part, for the majority's floor.
     """
@@ -126,7 +126,7 @@ def _seconds(detector: Detector, text: str) -> float:
 
 
 def _is_prepared(path: Path) -> str | None:
-    """The labeler of a part of prepare_os; None for other files."""
+    """Give the labeler of a part of prepare_os; None for other files."""
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         first = file.readline()
     try:
@@ -137,5 +137,5 @@ def _is_prepared(path: Path) -> str | None:
 
 
 def _fingerprint(model: ModelInfo, test_set: TestSetInfo, rows: Sequence[str]) -> str:
-    """The same for the same weights, articles and rows."""
+    """Give the same for the same weights, articles and rows."""
     return hashlib.sha256(json.dumps([model.version, test_set.content_hash, list(rows)]).encode()).hexdigest()

@@ -58,7 +58,7 @@ def train_baselines(
 
 
 def load_baseline(folder: Path) -> tuple[Any, BaselineNote]:
-    """The fitted classifier of a folder, and how it reads. Raises UsageError for none, or one to distrust."""
+    """Give the fitted classifier of a folder, and how it reads. Raises UsageError for none, or one to distrust."""
     import skops.io
 
     file = folder / WEIGHTS
@@ -72,7 +72,7 @@ def load_baseline(folder: Path) -> tuple[Any, BaselineNote]:
 
 
 def _fit(name: str, vectors: Vectors, labels: Sequence[str], seed: int) -> tuple[Any, float | None]:
-    """The classifier with the best cross-validated macro-F1 of its grid, and that figure; None where none was made."""
+    """Fit the classifier with the best cross-validated macro-F1 of its grid; give that figure, None without one."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.model_selection import GridSearchCV, StratifiedKFold
 

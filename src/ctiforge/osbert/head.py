@@ -46,7 +46,7 @@ def fit_starts(
     weights: torch.Tensor,
     pad_token_id: int,
 ) -> list[HeadStart]:
-    """A head for each pooling, the best on validation first; `weights` (classes,) are those of the loss."""
+    """Give a head for each pooling, the best on validation first; `weights` (classes,) are those of the loss."""
     features = _Features.of(encoder, [*train, *validation], pad_token_id)
     starts = [_fit(pooling, features, len(train), weights) for pooling in poolings]
     return sorted(starts, key=lambda start: -(start.macro_f1 or 0))
@@ -139,7 +139,7 @@ def _loss(pooled: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> 
 
 @torch.no_grad()
 def _inputs_of_head(encoder: Any, windows: Sequence[list[int]], pad_token_id: int) -> torch.Tensor:
-    """What the encoder's last layer gets of each window, (windows, hidden), on the CPU."""
+    """Give what the encoder's last layer gets of each window, (windows, hidden), on the CPU."""
     head, device = last_linear(encoder), next(encoder.parameters()).device
     values = torch.empty(len(windows), head.in_features)
     seen: list[torch.Tensor] = []

@@ -41,6 +41,7 @@ class WindowCollator:
         self.pad_token_id = pad_token_id
 
     def __call__(self, rows: Sequence[ArticleRow]) -> dict[str, torch.Tensor]:
+        """Make a batch of rows."""
         batch = collate_windows([window for row in rows for window in row.encoded.windows], self.pad_token_id)
         windows = torch.tensor([len(row.encoded.windows) for row in rows])
         articles = torch.arange(len(rows)).repeat_interleave(windows)
@@ -67,7 +68,7 @@ class PooledClassifier(torch.nn.Module):
         input_ids: torch.Tensor,
         attention_mask: torch.Tensor,
     ) -> dict[str, torch.Tensor]:
-        """The loss, a scalar, and logits (articles, classes)."""
+        """Give the loss, a scalar, and logits (articles, classes)."""
         logits = self.window_logits(input_ids, attention_mask)
         pooled = pool(self.pooling, logits, articles, len(labels))
         each = torch.nn.functional.cross_entropy(pooled, labels, reduction="none")
@@ -110,7 +111,7 @@ def collate_windows(windows: Sequence[list[int]], pad_token_id: int) -> dict[str
 def window_batches(
     windows: Sequence[list[int]], pad_token_id: int, device: torch.device
 ) -> Iterator[tuple[list[int], dict[str, torch.Tensor]]]:
-    """The numbers of windows that are computed together, and their batch on the device."""
+    """Give the numbers of windows that are computed together, and their batch on the device."""
     most = TOKENS_TOGETHER_ON_CPU if device.type == "cpu" else None
     for part in read_together([len(window) for window in windows], most):
         batch = collate_windows([windows[number] for number in part], pad_token_id)
@@ -118,7 +119,7 @@ def window_batches(
 
 
 def load_base(model: str, size: WindowSize, seed: int) -> Any:
-    """The encoder of a folder or hub name with a head for our labels, its weights drawn by `seed`.
+    """Give the encoder of a folder or hub name with a head for our labels, its weights drawn by `seed`.
 
     A head that the base brings is kept where it knows exactly our labels, in whatever order.
     Raises UsageError for what is no encoder, or one that reads less than a window.
@@ -154,12 +155,12 @@ def has_new_head(encoder: Any) -> bool:
 
 
 def last_linear(model: Any) -> Any:
-    """The layer that gives the logits."""
+    """Give the layer that gives the logits."""
     return [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m.out_features == len(OS_LABELS)][-1]
 
 
 def load_trained(folder: Path, device: torch.device) -> tuple[Any, OsBertNote]:
-    """A trained classifier, its outputs in the order of our labels, and how it reads.
+    """Give a trained classifier, its outputs in the order of our labels, and how it reads.
 
     Raises UsageError for a folder that holds none, or names no labels, or others than ours.
     """
@@ -207,7 +208,7 @@ def save_trained(encoder: Any, tokenizer: Any, note: OsBertNote, folder: Path) -
 
 
 def positions_of(config: Any) -> int | None:
-    """The most tokens that an encoder can read at once; None where it has no such limit."""
+    """Give the most tokens that an encoder can read at once; None where it has no such limit."""
     positions = getattr(config, "max_position_embeddings", None)
     # RoBERTa counts its positions from the padding index on
     offset = config.pad_token_id + 1 if config.model_type in ("roberta", "xlm-roberta", "camembert") else 0
@@ -258,7 +259,7 @@ def _put_in_order(model: Any, order: list[int]) -> None:
 
 
 def _draw_again(model: Any) -> None:
-    """A head with five outputs of other names says nothing about ours."""
+    """Draw the head again: one with five outputs of other names says nothing about ours."""
     head = last_linear(model)
     torch.nn.init.normal_(head.weight, std=getattr(model.config, "initializer_range", 0.02))
     torch.nn.init.zeros_(head.bias)

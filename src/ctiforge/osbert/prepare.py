@@ -89,7 +89,7 @@ def prepare(
 
 
 def class_warnings(classes: Mapping[str, int]) -> list[str]:
-    """What a class has too little of, by name."""
+    """Give what a class has too little of, by name."""
     return [
         f"{label}: {count} articles, {MINIMUM} are the minimum, {RECOMMENDED} are recommended"
         if count < MINIMUM

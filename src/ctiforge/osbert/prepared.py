@@ -14,7 +14,7 @@ RECOMMENDED = 200
 
 
 def part_inputs(data: str) -> dict[str, str]:
-    """The inputs of a training: of what prepare_os left, the report may change and nothing be trained anew."""
+    """Give the inputs of a training: of what prepare_os left, the report may change and nothing be trained anew."""
     folder = data.rstrip("/").removesuffix(".json")
     return {part: f"{folder}/{part}.jsonl" for part in PARTS[:2]}
 

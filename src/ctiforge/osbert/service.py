@@ -9,10 +9,10 @@ from ctiforge.osbert.detectors import Detection, FineTuned, Frozen
 
 
 class OSDetectionService:
-    """A fine-tuned OS-BERT, or a frozen encoder with a simple classifier, behind one call.
+    r"""A fine-tuned OS-BERT, or a frozen encoder with a simple classifier, behind one call.
 
     >>> service = OSDetectionService(use_finetuned=True, finetuned_model_path="models/os-bert")
-    >>> service.detect("The loader writes itself to HKCU\\\\...\\\\Run").label
+    >>> service.detect("The loader writes itself to HKCU\\...\\Run").label
     'Windows'
 
     `model_name` is the encoder that is left frozen when `use_finetuned` is false; `classifier_path`

@@ -22,12 +22,12 @@ class WindowSize:
 
     @classmethod
     def of(cls, max_length: int) -> "WindowSize":
-        """The windows of a length: neighbours share an eighth."""
+        """Give the windows of a length: neighbours share an eighth."""
         return cls(max_length, max_length // 8)
 
     @classmethod
     def of_note(cls, note: OsBertNote | BaselineNote) -> "WindowSize":
-        """The windows that a model's note names."""
+        """Give the windows that a model's note names."""
         return cls(note.max_length, note.overlap)
 
 
@@ -45,12 +45,12 @@ class EncodedArticle:
 
 
 def encode_articles(tokenizer: Any, texts: Sequence[str], size: WindowSize) -> list[EncodedArticle]:
-    """The windows of each text: together they cover all of it; an empty text has one, of special tokens alone."""
+    """Give the windows of each text: together they cover all of it; an empty text has one, of special tokens alone."""
     return [_encode(tokenizer, text, size) for text in texts]
 
 
 def read_together(lengths: Sequence[int], most: int | None = None) -> list[list[int]]:
-    """The windows that are computed in one go, as their numbers: alike in length, so that little is padding.
+    """Give the windows that are computed in one go, as their numbers: alike in length, so that little is padding.
 
     Padded, each part has at most `most` tokens (default: `TOKENS_TOGETHER`), or is one window.
     """

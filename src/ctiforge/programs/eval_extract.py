@@ -150,7 +150,7 @@ def find_model(model: str) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def model_version(model: str, inputs: dict[str, str]) -> str:
-    """The hash of the model's files; this program's version for the rule floor, the name of a hub model."""
+    """Give the hash of the model's files; this program's version for the rule floor, the name of a hub model."""
     import ctiforge
     from ctiforge.store.artifacts import find_input
 

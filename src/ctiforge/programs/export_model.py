@@ -101,7 +101,7 @@ def main(
 
 
 def find_name(model: str, inputs: dict[str, str]) -> str:
-    """The name that the model was trained under, else that of its folder or on the hub."""
+    """Give the name that the model was trained under, else that of its folder or on the hub."""
     from ctiforge.records.model_note import AgentNote
     from ctiforge.store.artifacts import fetch_input, find_input
 
@@ -165,7 +165,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def print_summary(summary: dict[str, Any], uri: str | None) -> None:
-    """What was merged, what each file holds, and how it compares with its source."""
+    """Print what was merged, what each file holds, and how it compares with its source."""
     from ctiforge.release.merge import limit
     from ctiforge.tables import print_table
 

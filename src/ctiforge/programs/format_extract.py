@@ -63,7 +63,7 @@ def main(
 
 
 def print_report(summary: dict[str, Any]) -> None:
-    """The token report, beside what right-truncation would have done, and the articles removed as leaks."""
+    """Print the token report, beside what right-truncation would have done, and the articles removed as leaks."""
     from ctiforge.extract.token_report import report_rows
     from ctiforge.tables import print_table
 

@@ -69,7 +69,7 @@ def main(arguments: Sequence[str], command: CommandOf = command_of) -> int:
 
 
 def program_names() -> list[str]:
-    """The names that a container can be started with, sorted."""
+    """Give the names that a container can be started with, sorted."""
     found = [module.name for module in pkgutil.iter_modules(ctiforge.programs.__path__)]
     return sorted({"ctiforge", *found} - {*NO_PROGRAMS})
 

@@ -81,7 +81,7 @@ def rollback(
 
 
 def open_registry(line: str, store: str | None) -> "Registry":
-    """The registry of a line in the store of the settings."""
+    """Give the registry of a line in the store of the settings."""
     from ctiforge.lines import find_line
     from ctiforge.settings import load_settings
     from ctiforge.store.models import Registry
@@ -122,7 +122,7 @@ def print_versions(registry: "Registry") -> None:
 
 
 def words(move: "Move") -> str:
-    """A change of the champion in words."""
+    """Give a change of the champion in words."""
     previous = f" in the place of {move.previous}" if move.previous else ""
     return f"version {move.version} {move.what}{previous}: {move.why}"
 

@@ -99,7 +99,7 @@ def read_report(uri: str | None, scratch: Path) -> "PrepareReport | None":
 
 
 def find_file(uri: str, name: str, scratch: Path) -> Path:
-    """The file itself, or that of this name in the folder or artifact; nothing else of it is fetched."""
+    """Give the file itself, or that of this name in the folder or artifact; nothing else of it is fetched."""
     from dataclasses import replace
 
     from ctiforge.errors import DataError

@@ -118,7 +118,7 @@ def default_name(model: str, today: date) -> str:
 
 
 def print_summary(summary: dict[str, Any], uri: str | None) -> None:
-    """What was trained, how it deviates from the guide's settings, and where it lies."""
+    """Print what was trained, how it deviates from the guide's settings, and where it lies."""
     for warning in summary["warnings"]:
         print(f"warning: {warning}")
     for setting, (usual, ours) in summary["deviations_from_guide"].items():

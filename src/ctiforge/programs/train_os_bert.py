@@ -127,7 +127,7 @@ def default_name(base_model: str, today: date) -> str:
 
 
 def print_summary(summary: dict[str, Any], uri: str | None) -> None:
-    """What was trained, how windows are pooled and why, how it deviates from the guide, and where it lies."""
+    """Print what was trained, how windows are pooled and why, how it deviates from the guide, where it lies."""
     for warning in summary["warnings"]:
         print(f"warning: {warning}")
     for trial in summary["pooling_trials"]:

@@ -87,7 +87,7 @@ def _read(line: str, uri: str) -> _Read:
 
 
 def _text(uri: str) -> str:
-    """The evaluation of a file, or of a folder that holds one."""
+    """Give the evaluation of a file, or of a folder that holds one."""
     with TemporaryDirectory() as folder:
         return evaluation_file(fetch(uri, Path(folder)), uri).read_text(encoding="utf-8", errors="replace")
 
@@ -101,7 +101,7 @@ def _check_is_of(own: _Read, model: Input) -> None:
 
 
 def _check_not_rolled_back(line: str, known: ModelRecord | None, standing: Standing) -> None:
-    """A person's rollback stands until a person takes it back, whatever a nightly run finds."""
+    """Let a person's rollback stand until a person takes it back, whatever a nightly run finds."""
     move = standing.champion.rolled_back(known.version) if known and standing.champion else None
     if known and move:
         raise GateError(
@@ -113,7 +113,7 @@ def _check_not_rolled_back(line: str, known: ModelRecord | None, standing: Stand
 def _champion(
     line: str, registry: Registry, standing: Standing, own: _Read, given: Given, *, dry_run: bool
 ) -> Scored | None:
-    """The champion's evaluation on the candidate's test set: the registry's, else one that was given."""
+    """Give the champion's evaluation on the candidate's test set: the registry's, else one that was given."""
     if standing.champion is None:
         if given.champion_evaluation:
             raise UsageError(f"--champion-evaluation: {line} has no champion; --against names what is to be beaten")
@@ -136,7 +136,7 @@ def _champion(
 
 
 def _given_of(line: str, record: ModelRecord, given: Given) -> _Read | None:
-    """The evaluation of this version among those given; None where there is none."""
+    """Give the evaluation of this version among those given; None where there is none."""
     if given.champion_evaluation:
         named = _read(line, given.champion_evaluation)
         if named.scored.model.version != record.content[:SHORT]:
@@ -150,7 +150,7 @@ def _given_of(line: str, record: ModelRecord, given: Given) -> _Read | None:
 
 
 def _first_to_beat(line: str, own: _Read, given: Given) -> Scored:
-    """What a line's first version is held against."""
+    """Give what a line's first version is held against."""
     if not given.against:
         raise GateError(
             f"{line} has no champion yet: name what its first version must beat with --against, the evaluation of "
@@ -166,7 +166,7 @@ def _first_to_beat(line: str, own: _Read, given: Given) -> Scored:
 
 
 def _ever(line: str, registry: Registry, standing: Standing, own: _Read) -> tuple[list[Scored], list[ModelRecord]]:
-    """The other versions that were in use before: their evaluations on the same articles, and those without one."""
+    """Give the other versions once in use: their evaluations on the same articles, and those without one."""
     if standing.champion is None:
         return [], []
     versions = (registry.get(number) for number in standing.champion.ever() if number != standing.champion.version)

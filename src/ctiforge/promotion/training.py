@@ -19,7 +19,7 @@ _NAMED = 3
 
 
 def training_files(line: str, lineage: Lineage, given: Sequence[str]) -> list[str]:
-    """The URIs of the training articles: those `given`, else those of the lineage.
+    """Give the URIs of the training articles: those `given`, else those of the lineage.
 
     Raises GateError where neither says it.
     """

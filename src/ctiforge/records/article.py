@@ -47,7 +47,7 @@ class ArticleRecord(Record):
 
 
 def read_records(path: Path) -> list[ArticleRecord]:
-    """The records of a JSON-lines file, or of the `records.jsonl` or `testset.jsonl` in a folder.
+    """Give the records of a JSON-lines file, or of the `records.jsonl` or `testset.jsonl` in a folder.
 
     Raises DataError naming the line that is no record, or a folder that holds neither file.
     """

@@ -44,5 +44,5 @@ class Manifest(File):
     seconds: float
 
     def key(self, name: str) -> str:
-        """The key of a file, relative to the manifest's folder."""
+        """Give the key of a file, relative to the manifest's folder."""
         return f"{self.attempt}/{name}" if self.attempt else name

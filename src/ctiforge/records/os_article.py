@@ -34,5 +34,5 @@ class LabelledArticle(Record):
 
 
 def read_labelled(path: Path) -> list[LabelledArticle]:
-    """The articles of a JSON-lines file of prepare_os. Raises DataError naming the line that is none."""
+    """Give the articles of a JSON-lines file of prepare_os. Raises DataError naming the line that is none."""
     return list(read_lines(path, LabelledArticle))

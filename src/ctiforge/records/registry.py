@@ -69,7 +69,7 @@ class Champion(File):
     history: tuple[Move, ...]
 
     def before(self) -> int | None:
-        """The version that was in use before this one, not counting what was rolled back; None where none was."""
+        """Give the version that was in use before this one, not counting what was rolled back; None where none was."""
         stack: list[int] = []
         for move in self.history:
             if move.version in stack:
@@ -82,6 +82,6 @@ class Champion(File):
         return tuple(dict.fromkeys(move.version for move in self.history))
 
     def rolled_back(self, version: int) -> Move | None:
-        """The rollback that took this version out of use, where nothing has brought it back since."""
+        """Give the rollback that took this version out of use, where nothing has brought it back since."""
         last = next((move for move in reversed(self.history) if version in (move.version, move.previous)), None)
         return last if last and last.what == "rolled back" and last.previous == version else None

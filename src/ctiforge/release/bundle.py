@@ -44,7 +44,7 @@ def copy_model(model: Path, into: Path) -> list[str]:
 
 
 def check_model(folder: Path, evaluated: ClassifierEvaluation) -> OsBertNote:
-    """Raises DataError unless transformers can load the folder as the classifier that was evaluated."""
+    """Raise DataError unless transformers can load the folder as the classifier that was evaluated."""
     note = OsBertNote.load(folder / OsBertNote.NAME)
     config = _read_config(folder / "config.json")
     if not str((config.get("architectures") or [""])[0]).endswith("ForSequenceClassification"):

@@ -52,7 +52,7 @@ class Card:
 
 
 def render_card(card: Card) -> str:
-    """The card: metadata with the model-index, then the text."""
+    """Give the card: metadata with the model-index, then the text."""
     from huggingface_hub import EvalResult, ModelCardData
 
     base = card.training.base_model
@@ -69,7 +69,7 @@ def render_card(card: Card) -> str:
 
 
 def read_card(text: str, version: str) -> Published:
-    """The figures in the metadata of a card; without any where it holds none that can be read."""
+    """Give the figures in the metadata of a card; without any where it holds none that can be read."""
     from huggingface_hub import ModelCard
 
     try:
@@ -82,7 +82,7 @@ def read_card(text: str, version: str) -> Published:
 
 
 def check_card(text: str, card: Card) -> None:
-    """Raises DataError unless the metadata of this text, read again, holds the figures that the card was made of."""
+    """Raise DataError unless the metadata of this text, read again, holds the figures that the card was made of."""
     expected = {each["metric_name"]: each["metric_value"] for each in _results(card.evaluated)}
     if (read_card(text, card.version).figures or {}) != expected:
         raise DataError("the card's metadata does not hold the evaluation's figures when it is read again")
@@ -151,7 +151,7 @@ def _text(card: Card) -> str:
 
 
 def _weak_points(card: Card) -> list[str]:
-    """What the figures say against the model, a sentence each."""
+    """Give what the figures say against the model, a sentence each."""
     said = []
     for each in card.evaluated.result.classes:
         name = _code(each.label)

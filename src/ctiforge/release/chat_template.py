@@ -28,7 +28,7 @@ _GENERATION = re.compile(r"\{%(-?)\s*(?:end)?generation\s*(-?)%\}")
 
 
 def chat_template(text_format: str, tokenizer: Any) -> str:
-    """The template for a model that was trained on `text_format`; for `messages` it is the tokenizer's own."""
+    """Give the template for a model that was trained on `text_format`; for `messages` it is the tokenizer's own."""
     if text_format in _FIXED:
         return _FIXED[text_format]
     own = _GENERATION.sub(lambda mark: f"{{#{mark[1]} {mark[2]}#}}", str(tokenizer.chat_template))
@@ -36,7 +36,7 @@ def chat_template(text_format: str, tokenizer: Any) -> str:
 
 
 def _shows_system(tokenizer: Any) -> bool:
-    """Some templates refuse the role, some drop it without a word."""
+    """Try the role: some templates refuse it, some drop it without a word."""
     turns = [{"role": "system", "content": "SYSTEM-MARKER"}, {"role": "user", "content": "x"}]
     try:
         return "SYSTEM-MARKER" in str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))

@@ -67,7 +67,7 @@ def convert(model: Path, form: ChatForm, name: str, out: Path, scratch: Path, ll
 
 
 def read_contents(gguf: Path) -> Contents:
-    """The metadata and tensor types that matter here."""
+    """Give the metadata and tensor types that matter here."""
     from gguf import GGUFReader
 
     reader = GGUFReader(gguf)
@@ -87,7 +87,7 @@ def read_contents(gguf: Path) -> Contents:
 
 
 def fallbacks(contents: Contents, file_type: FileType) -> str | None:
-    """A warning where tensors are of another type than the file's name says."""
+    """Give a warning where tensors are of another type than the file's name says."""
     others = {name: n for name, n in contents.tensor_types.items() if name not in _EXPECTED[file_type]}
     if not others:
         return None
@@ -99,7 +99,7 @@ def fallbacks(contents: Contents, file_type: FileType) -> str | None:
 
 
 def _lay_out(model: Path, form: ChatForm, into: Path) -> Path:
-    """The model's files by link, its tokenizer's with the chat form that the GGUF shall hold."""
+    """Give the model's files by link, its tokenizer's with the chat form that the GGUF shall hold."""
     into.mkdir(parents=True)
     for file in model.iterdir():
         if file.is_file() and file.name not in ("tokenizer_config.json", "chat_template.jinja"):

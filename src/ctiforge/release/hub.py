@@ -68,7 +68,7 @@ class Hub:
         self._sleep = sleep
 
     def check_may_write(self, repo: str) -> None:
-        """Raises UsageError where the token is missing, wrong, or plainly without rights to the repository."""
+        """Raise UsageError where the token is missing, wrong, or plainly without rights to the repository."""
         who = self._call("logging in", self._api.whoami)
         owner = repo.partition("/")[0]
         roles = {str(org["name"]): org.get("roleInOrg") for org in who.get("orgs") or []}
@@ -81,7 +81,7 @@ class Hub:
             raise UsageError(f"{who['name']} may only read {owner}: use a token and a role that may write")
 
     def find(self, repo: str) -> Remote | None:
-        """The repository, None where there is none (or none that the token may see)."""
+        """Give the repository, None where there is none (or none that the token may see)."""
 
         def ask() -> Remote | None:
             try:
@@ -166,7 +166,7 @@ class Hub:
         )
 
     def _landed(self, repo: str, parent: str, title: str) -> str | None:
-        """The newest commit, when it is ours although no reply said so."""
+        """Give the newest commit, when it is ours although no reply said so."""
         commits = self._call(f"reading the commits of {repo}", lambda: self._api.list_repo_commits(repo))
         ids = [each.commit_id for each in commits]
         return ids[0] if len(ids) > 1 and ids[1] == parent and commits[0].title == title else None
@@ -295,7 +295,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _one_line(text: str) -> str:
-    """What a server said: one line, not too long, and never the token."""
+    """Give what a server said: one line, not too long, and never the token."""
     token = huggingface_hub.get_token()
     words = " ".join(text.replace(token, "********").split() if token else text.split())
     return f": {words[:200]}" if words else ""

@@ -21,12 +21,12 @@ def model_folder(models: str, publisher: str, name: str) -> str:
 
 
 def setting(publisher: str, name: str) -> str:
-    """The line that the application's environment needs."""
+    """Give the line that the application's environment needs."""
     return f"{VARIABLE}={publisher}/{name}"
 
 
 def preset(name: str, instruction: str, schema: dict[str, Any], max_length: int) -> dict[str, Any]:
-    """A preset as LM Studio imports it: `instruction` as system prompt, answers held to `schema`, nothing sampled.
+    """Give a preset as LM Studio imports it: `instruction` as system prompt, answers held to `schema`, nothing sampled.
 
     `max_length` is in tokens, prompt and answer together. The keys are those of LM Studio's own SDK.
     """

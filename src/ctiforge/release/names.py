@@ -11,5 +11,5 @@ def is_hub_name(base_model: str) -> bool:
 
 
 def public_name(base_model: str) -> str:
-    """A base model's name as it is; of a path its last part: the rest is nobody's business."""
+    """Give a base model's name as it is; of a path its last part: the rest is nobody's business."""
     return base_model if is_hub_name(base_model) else base_model.rstrip("/").rpartition("/")[2]

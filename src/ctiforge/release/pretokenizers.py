@@ -12,7 +12,7 @@ def _split(pattern: str) -> dict[str, Any]:
 
 
 def _words(digits: str) -> str:
-    """The pattern of Llama 3 and Qwen2, which differ in how many digits stand together."""
+    """Give the pattern of Llama 3 and Qwen2, which differ in how many digits stand together."""
     return (
         r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
         + digits

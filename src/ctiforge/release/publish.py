@@ -40,7 +40,7 @@ class HubTarget:
 
 
 def check_target(target: HubTarget) -> None:
-    """Raises UsageError for a repository, version or licence that cannot be one."""
+    """Raise UsageError for a repository, version or licence that cannot be one."""
     parse_version(target.version)
     if not _REPO.fullmatch(target.repo) or "--" in target.repo or ".." in target.repo:
         raise UsageError(f"--repo {target.repo} names no repository: give owner/name, such as my-team/os-bert")

@@ -18,7 +18,7 @@ _CODES = {"f16": 1, "q8_0": 7, "q4_k_m": 15}
 
 
 def parse_types(text: str) -> tuple[FileType, ...]:
-    """The types of a comma-separated list, each once, in the order given. Raises UsageError for an unknown one."""
+    """Give the types of a comma-separated list, each once, in the order given. Raises UsageError for an unknown one."""
     wanted = [name.strip().lower() for name in text.split(",") if name.strip()]
     unknown = [name for name in wanted if name not in FILE_TYPES]
     if unknown or not wanted:

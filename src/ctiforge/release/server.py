@@ -35,12 +35,12 @@ class LlamaServer:
         return f"{self.address}/v1"
 
     def tokenize(self, text: str, *, opened: bool = False) -> list[int]:
-        """The ids of a text, special tokens read as such; `opened` by the begin token where the file asks for one."""
+        """Ask for a text's ids, special tokens read as such; `opened` by the begin token where the file has it so."""
         body = {"content": text, "add_special": opened, "parse_special": True}
         return [int(token) for token in self._post("tokenize", body)["tokens"]]
 
     def render(self, messages: Sequence[dict[str, str]]) -> str:
-        """The prompt that the file's own chat template makes of a conversation."""
+        """Give the prompt that the file's own chat template makes of a conversation."""
         return str(self._post("apply-template", {"messages": list(messages)})["prompt"])
 
     def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:

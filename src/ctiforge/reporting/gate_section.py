@@ -15,7 +15,7 @@ _MARKS = {
 
 
 def gate_mark(decision: Decision) -> Mark:
-    """Passed or not."""
+    """Give the mark of a gate that was passed, or not."""
     if not decision.passed:
         return Mark("bad", "✕", "not passed")
     return Mark("good", "✓", "passed as equivalent" if decision.accepted_equivalent else "passed")

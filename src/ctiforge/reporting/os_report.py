@@ -30,7 +30,7 @@ _AGREEMENT = (
 
 
 def os_sections(run: RunFiles, find_cues: FindCues) -> tuple[Verdict, tuple[Section, ...]]:
-    """The verdict, and every section that the run has something for."""
+    """Give the verdict, and every section that the run has something for."""
     name = new_stage(run)
     new = run.classified.get(name) if name else None
     rows = _compared(run, new) if new else ()
@@ -82,7 +82,7 @@ def _verdict(run: RunFiles, new: ClassifierEvaluation | None, rows: tuple[Compar
 
 
 def _reference(run: RunFiles, rows: tuple[ComparedRow, ...]) -> ComparedRow | None:
-    """The model in use, where none was evaluated the strongest floor or baseline."""
+    """Give the model in use, where none was evaluated the strongest floor or baseline."""
     in_use = run.classified.get(_IN_USE)
     rivals = [each for each in rows if each.differences and each.row.kind != "snippet"]
     same = next((each for each in rivals if in_use and each.row.name == in_use.result.name), None)

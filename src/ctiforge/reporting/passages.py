@@ -16,7 +16,7 @@ Stretch = tuple[int, int]
 
 
 def passage(text: str, marked: Sequence[Stretch], title: str = "") -> ShownPassage:
-    """The article around these stretches, whole words, with what is left out shown by an ellipsis."""
+    """Give the article around these stretches, whole words, with what is left out shown by an ellipsis."""
     stretches = _merged(marked)
     start, end = max(0, stretches[0][0] - AROUND), min(len(text), stretches[-1][1] + AROUND)
     first, last = _word_start(text, start, stretches[0][0]), _word_end(text, end, stretches[-1][1])
@@ -30,7 +30,7 @@ def passage(text: str, marked: Sequence[Stretch], title: str = "") -> ShownPassa
 
 
 def shortened(text: str) -> str:
-    """The text, its middle left out where it is very long."""
+    """Give the text, its middle left out where it is very long."""
     if len(text) <= LONGEST:
         return text
     half = LONGEST // 2

@@ -57,7 +57,7 @@ class RunFiles:
 
 
 def read_run(store: ObjectStore, run_id: str | None = None) -> RunFiles:
-    """The run with this id, or whose id begins so; None: the newest. UsageError when there is none.
+    """Give the run with this id, or whose id begins so; None: the newest. UsageError when there is none.
 
     A file that is damaged, of another age or gone becomes a problem of the result, and stops nothing.
     """
@@ -105,7 +105,7 @@ class _Reader:
             return None
 
     def one(self, stage: StageRecord, name: str, parse: Callable[[str, str], Read]) -> Read | None:
-        """A file of the stage's artifact; None where it has none, or none that can be read."""
+        """Give a file of the stage's artifact; None where it has none, or none that can be read."""
         found = self._found[stage.name]
         if name not in found.files:
             return None
@@ -117,7 +117,7 @@ class _Reader:
             return None
 
     def first(self, stages: list[StageRecord], name: str, parse: Callable[[str, str], Read]) -> Read | None:
-        """The file of the first stage that has one."""
+        """Give the file of the first stage that has one."""
         found = (self.one(stage, name, parse) for stage in stages)
         return next((each for each in found if each is not None), None)
 
@@ -130,7 +130,7 @@ def _log_lines(text: str, source: str) -> tuple[LogLine, ...]:
 
 
 def _test_articles(store: ObjectStore, info: TestSetInfo, problems: list[str]) -> tuple[TestSet | None, dict[str, str]]:
-    """The test set and its articles' texts, where the store holds exactly what was evaluated."""
+    """Give the test set and its articles' texts, where the store holds exactly what was evaluated."""
     reference = f"{info.name}@{info.version}"
     try:
         known = find_testset(store, reference)

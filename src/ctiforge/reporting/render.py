@@ -19,7 +19,7 @@ _UNSEEN = re.compile(
 
 
 def render(report: Report) -> str:
-    """The whole page. Its own script and style are the only ones that its policy lets a browser run."""
+    """Give the whole page. Its own script and style are the only ones that its policy lets a browser run."""
     environment = Environment(
         loader=PackageLoader("ctiforge.reporting", "page"),
         autoescape=True,
@@ -44,7 +44,7 @@ def _visible(value: Any) -> Any:
 
 
 def _page_header(report: Report) -> str:
-    """What printed pages say at their top and foot; style is no place for foreign characters."""
+    """Give what printed pages say at their top and foot; style is no place for foreign characters."""
     run = re.sub(r"[^A-Za-z0-9 ._-]", "", report.run)
     return (
         f'@page {{ margin: 16mm 14mm; @top-left {{ content: "ctiforge · run {run}"; font: 8pt sans-serif; }} '

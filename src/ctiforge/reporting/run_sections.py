@@ -19,7 +19,7 @@ _OF_A_KIND = 12
 
 
 def training_section(run: RunFiles, unit: str) -> Section | None:
-    """The curve, how long it took, with which settings, and how they differ from the guide's."""
+    """Give the curve, how long it took, with which settings, and how they differ from the guide's."""
     training = run.training
     if not training:
         return None
@@ -43,7 +43,7 @@ def training_section(run: RunFiles, unit: str) -> Section | None:
 
 
 def data_section(run: RunFiles) -> Section | None:
-    """What was read, kept and left out, and what the model was tested on."""
+    """Give what was read, kept and left out, and what the model was tested on."""
     blocks: list[Block] = []
     if run.harvest:
         blocks += _harvest_blocks(run.harvest)

@@ -41,7 +41,7 @@ def judged(
     ends: tuple[float | None, float | None],
     articles: int,
 ) -> Verdict:
-    """The sentence about one paired difference."""
+    """Give the sentence about one paired difference."""
     sentence = SENTENCES[judgement].format(
         other=other,
         figure=figure,
@@ -55,7 +55,7 @@ def judged(
 
 
 def dressed(run: RunFiles, verdict: Verdict, warnings: tuple[str, ...] = ()) -> Verdict:
-    """The verdict with the gate's decision, with everything to be warned of, and with what is missing."""
+    """Give the verdict with the gate's decision, with everything to be warned of, and with what is missing."""
     return Verdict(
         mark=verdict.mark,
         sentence=verdict.sentence,

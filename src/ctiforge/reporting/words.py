@@ -25,7 +25,7 @@ _DIRECTIONS = {"higher": "higher is better", "lower": "lower is better", "none":
 
 
 def figure(value: float | None, unit: Unit = "share") -> str:
-    """A share in three decimals, a number in three digits, with a true minus; n/a where there is none."""
+    """Give a share in three decimals, a number in three digits, with a true minus; n/a where there is none."""
     if value is None:
         return "n/a"
     is_large = unit == "number" and abs(value) >= 100
@@ -38,13 +38,13 @@ def interval(low: float | None, high: float | None, unit: Unit = "share") -> str
 
 
 def signed(value: float | None, unit: Unit = "share") -> str:
-    """A difference with its sign."""
+    """Give a difference with its sign."""
     text = figure(value, unit)
     return text if value is None or value < 0 else f"+{text}"
 
 
 def signed_interval(low: float | None, high: float | None, unit: Unit = "share") -> str:
-    """The interval of a difference; nothing where there is none."""
+    """Give the interval of a difference; nothing where there is none."""
     return "" if low is None or high is None else f"{signed(low, unit)} … {signed(high, unit)}"
 
 
@@ -54,7 +54,7 @@ def direction(which: Direction) -> str:
 
 
 def percent(share: float) -> str:
-    """A share as a percentage, with more digits where it is small."""
+    """Give a share as a percentage, with more digits where it is small."""
     return f"{share:.2%}" if 0 < share < 0.1 else f"{share:.1%}"
 
 
@@ -74,7 +74,7 @@ def size(count: int | None) -> str:
 
 
 def count(number: float | None) -> str:
-    """A count with its thousands apart; nothing where it is not known."""
+    """Give a count with its thousands apart; nothing where it is not known."""
     return "" if number is None else f"{number:,.0f}"
 
 
@@ -84,7 +84,7 @@ def plural(number: int, one: str, many: str = "") -> str:
 
 
 def setting(value: Any) -> str:
-    """A setting's value as a person would write it."""
+    """Give a setting's value as a person would write it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):

@@ -33,12 +33,12 @@ class Input:
 
 
 def artifact_key(stage: str, fingerprint: str) -> str:
-    """The folder of an artifact below the store's URI."""
+    """Give the folder of an artifact below the store's URI."""
     return f"artifacts/{stage}/{fingerprint}"
 
 
 def read_manifest(store: ObjectStore, folder: str = "") -> Manifest | None:
-    """The manifest in this folder of the store, None where there is none; StoreError when it is damaged."""
+    """Give the manifest in this folder of the store, None where there is none; StoreError when it is damaged."""
     key = f"{folder}/{Manifest.NAME}".lstrip("/")
     try:
         return read_record(store, key, Manifest, "delete it and run the same command again")
@@ -47,7 +47,7 @@ def read_manifest(store: ObjectStore, folder: str = "") -> Manifest | None:
 
 
 def find_standing(store: ObjectStore, folder: str) -> Manifest | None:
-    """The manifest of a finished artifact that somebody is about to count on; None where there is none.
+    """Give the manifest of a finished artifact that somebody is about to count on; None where there is none.
 
     Its use is noted, then it is looked for again: who removes what is old sees the note, or we see it gone.
     """
@@ -107,7 +107,7 @@ def find_input(uri: str) -> Input:
 
 
 def fetch_input(found: Input, into: Path) -> Path:
-    """The file or folder on this machine, its hashes verified; what lies in S3 is downloaded below `into`.
+    """Give the file or folder on this machine, its hashes verified; what lies in S3 is downloaded below `into`.
 
     Raises StoreError, naming the file, when its content is not what the manifest says.
     """
@@ -144,7 +144,7 @@ def copy_out(folder: Path, output: str, manifest: Manifest) -> None:
 
 
 def read_manifest_if_valid(store: ObjectStore) -> Manifest | None:
-    """The manifest of a flat folder, None where there is none that can be read."""
+    """Give the manifest of a flat folder, None where there is none that can be read."""
     try:
         return read_manifest(store)
     except StoreError:

@@ -101,7 +101,7 @@ class Checkpoints:
             self.store.delete(self._key(key))
 
     def _keys(self, below: str = "") -> list[str]:
-        """The keys of all objects, relative to the checkpoints' folder."""
+        """Give the keys of all objects, relative to the checkpoints' folder."""
         found = self.store.list(self._key(below).rstrip("/"))
         return [info.key.removeprefix(f"{self.folder}/") for info in found]
 
@@ -116,7 +116,7 @@ class Checkpoints:
         return found
 
     def _accepted(self, attempts: Sequence[Attempt], keys: Sequence[str]) -> list[Checkpoint]:
-        """What may be gone on from, newest first: the last attempt's checkpoints, then those that it accepted."""
+        """Give what may be gone on from, newest first: the last attempt's checkpoints, then those that it accepted."""
         if not attempts:
             return []
         last = attempts[-1]
@@ -197,7 +197,7 @@ def fruitless(attempts: Sequence[Attempt], interrupted: set[int], settings: str,
 
 
 def _numbers(keys: Sequence[str]) -> Iterator[int]:
-    """The numbers of `attempts/<n>.json`."""
+    """Give the numbers of `attempts/<n>.json`."""
     for key in keys:
         if key.startswith("attempts/") and key.endswith(".json"):
             yield int(key.removeprefix("attempts/").removesuffix(".json"))

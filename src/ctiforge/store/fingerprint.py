@@ -32,7 +32,7 @@ def fingerprint(
 
 
 def output_fingerprint(stage: str, content: str) -> str:
-    """The fingerprint of a stage that is keyed by what it wrote: `content` is its outputs' content hash."""
+    """Give the fingerprint of a stage that is keyed by what it wrote: `content` is its outputs' content hash."""
     return _sha256({"stage": stage, "content": content})
 
 
@@ -42,7 +42,7 @@ def content_hash(files: Mapping[str, FileEntry]) -> str:
 
 
 def public_version(version: str) -> str:
-    """The version without its build (`2.13.0+cpu` → `2.13.0`): images for CPU and GPU share artifacts."""
+    """Give the version without its build (`2.13.0+cpu` → `2.13.0`): images for CPU and GPU share artifacts."""
     return version.partition("+")[0]
 
 

@@ -54,7 +54,7 @@ class Thing:
 
 
 def find_garbage(store: ObjectStore, keep_runs: int, now: datetime | None = None) -> list[Thing]:
-    """What can go, largest first: all but the newest `keep_runs` runs of each line, and what only those named.
+    """Give what can go, largest first: all but the newest `keep_runs` runs of each line, and what only those named.
 
     Raises UsageError for a negative number.
     """
@@ -84,7 +84,7 @@ def remove(store: ObjectStore, things: Iterable[Thing], say: Callable[[Thing, bo
 
 
 def gather(objects: Sequence[ObjectInfo]) -> list[Thing]:
-    """The things that objects belong to, sorted."""
+    """Give the things that objects belong to, sorted."""
     found: defaultdict[str, list[ObjectInfo]] = defaultdict(list)
     for info in objects:
         parts = info.key.split("/")
@@ -95,7 +95,7 @@ def gather(objects: Sequence[ObjectInfo]) -> list[Thing]:
 
 
 def runs_kept(runs: Sequence[RunRecord], keep: int) -> set[str]:
-    """The ids of the newest `keep` runs of each line, and of all that are under way or can be gone on with."""
+    """Give the ids of the newest `keep` runs of each line, and of all that are under way or can be gone on with."""
     kept = {run.id for run in runs if run.state in ("running", "interrupted")}
     for line in {run.line for run in runs}:
         newest = sorted((run for run in runs if run.line == line), key=lambda run: run.started_at, reverse=True)
@@ -104,7 +104,7 @@ def runs_kept(runs: Sequence[RunRecord], keep: int) -> set[str]:
 
 
 def needed(things: Sequence[Thing], pins: Iterable[str], manifest_of: Callable[[Thing], str]) -> set[str]:
-    """The folders of what the texts `pins` name by hash, of what went into that, and so on."""
+    """Give the folders of what the texts `pins` name by hash, of what went into that, and so on."""
     named: defaultdict[str, list[Thing]] = defaultdict(list)
     for thing in things:
         named[thing.name].append(thing)
@@ -148,7 +148,7 @@ def _is_used(store: ObjectStore, thing: Thing) -> bool:
 
 
 def _read(store: ObjectStore, key: str) -> str:
-    """The text of an object, "" where there is none."""
+    """Give the text of an object, "" where there is none."""
     try:
         return store.read(key).decode("utf-8", "replace")
     except FileNotFoundError:

@@ -67,7 +67,7 @@ def _is_made(store: ObjectStore, entry: InputEntry, gaps: list[str]) -> bool:
 
 
 def _manifest(store: ObjectStore, uri: str) -> tuple[str, Manifest] | None:
-    """The folder and the manifest of an artifact, or of one of its files."""
+    """Give the folder and the manifest of an artifact, or of one of its files."""
     if artifact := _ARTIFACT.search(uri):
         manifest = read_manifest(store, artifact[1])
         if manifest:
@@ -81,7 +81,7 @@ def _manifest(store: ObjectStore, uri: str) -> tuple[str, Manifest] | None:
 
 
 def _file_in(folder: str, uri: str) -> str:
-    """The file's name, where the URI names one of the artifact's files."""
+    """Give the file's name, where the URI names one of the artifact's files."""
     artifact = _ARTIFACT.search(uri)
     return (artifact[2] or "") if artifact else uri.removeprefix(folder).strip("/")
 

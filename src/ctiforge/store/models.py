@@ -55,7 +55,7 @@ class Registry:
         return sorted(found, key=lambda each: each.version)
 
     def get(self, version: int) -> ModelRecord:
-        """This version. Raises UsageError, naming those that exist, where there is none."""
+        """Get this version. Raises UsageError, naming those that exist, where there is none."""
         key = f"{self._folder}/{version}/{ModelRecord.NAME}"
         try:
             return read_record(self._store, key, ModelRecord, MEND)
@@ -66,7 +66,7 @@ class Registry:
             ) from None
 
     def find(self, content: str) -> ModelRecord | None:
-        """The version with this content, where one is registered."""
+        """Give the version with this content, where one is registered."""
         return next((each for each in self.versions() if each.content == content), None)
 
     def register(self, candidate: Candidate) -> ModelRecord:
@@ -111,7 +111,7 @@ class Registry:
         self._store.write_new(self._evaluation_key(version, test_set_hash, schema), data)
 
     def evaluation(self, version: int, test_set_hash: str, schema: int) -> str | None:
-        """The version's evaluation on a test set, in this schema; None where there is none."""
+        """Give the version's evaluation on a test set, in this schema; None where there is none."""
         try:
             return self._store.read(self._evaluation_key(version, test_set_hash, schema)).decode()
         except FileNotFoundError:

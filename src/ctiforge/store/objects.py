@@ -68,11 +68,11 @@ class ObjectStore:
         self._backend = backend
 
     def read(self, key: str) -> bytes:
-        """The whole object; for small ones."""
+        """Give the whole object; for small ones."""
         return self.read_with_tag(key)[0]
 
     def read_with_tag(self, key: str) -> tuple[bytes, str]:
-        """The whole object and the tag of this version of it, for `replace`."""
+        """Give the whole object and the tag of this version of it, for `replace`."""
         import obstore
 
         with self._explained(key):
@@ -93,7 +93,7 @@ class ObjectStore:
         return True
 
     def list(self, prefix: str) -> list[ObjectInfo]:
-        """The objects in the folder `prefix` and its subfolders, sorted by key."""
+        """Give the objects in the folder `prefix` and its subfolders, sorted by key."""
         import obstore
 
         with self._explained(prefix):

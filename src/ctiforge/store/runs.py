@@ -11,12 +11,12 @@ from ctiforge.store.reading import read_record
 
 
 def new_run_id(line: str) -> str:
-    """The id of a run that starts now; ids sort by time, and are names that Kubernetes allows."""
+    """Give the id of a run that starts now; ids sort by time, and are names that Kubernetes allows."""
     return f"{line}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
 def new_run(line: str, stages: list[StageRecord], run_id: str | None = None) -> RunRecord:
-    """A run that starts now."""
+    """Give a run that starts now."""
     return RunRecord(id=run_id or new_run_id(line), line=line, started_at=datetime.now(UTC), stages=stages)
 
 
@@ -26,7 +26,7 @@ def save_run(store: ObjectStore, run: RunRecord) -> None:
 
 
 def load_run(store: ObjectStore, run_id: str | None = None) -> RunRecord:
-    """The run with this id, or whose id alone begins so; None: the newest. UsageError when there is none."""
+    """Give the run with this id, or whose id alone begins so; None: the newest. UsageError when there is none."""
     ids = run_ids(store)
     matching = [each for each in ids if each == run_id] or [each for each in ids if each.startswith(run_id or "")]
     if not matching:
@@ -49,7 +49,7 @@ def note_cancelled(store: ObjectStore, run_id: str) -> None:
 
 
 def run_ids(store: ObjectStore) -> list[str]:
-    """The ids of all runs, the one that changed last first."""
+    """Give the ids of all runs, the one that changed last first."""
     found = [info for info in store.list("runs") if info.key.endswith(f"/{RunRecord.NAME}")]
     return [info.key.split("/")[1] for info in sorted(found, key=lambda info: info.modified, reverse=True)]
 

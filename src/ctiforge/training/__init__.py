@@ -1,0 +1,1 @@
+"""Fine-tuning: windows, batches, checkpoints, and a trainer that can be stopped at any step."""

@@ -40,6 +40,7 @@ class AnswerCollator:
         self.pad_token_id = pad_token_id
 
     def __call__(self, rows: Sequence[EncodedExample]) -> dict[str, torch.Tensor]:
+        """Make a batch of rows."""
         length = max(len(row.input_ids) for row in rows)
         input_ids = torch.full((len(rows), length), self.pad_token_id)
         attention_mask = torch.zeros((len(rows), length), dtype=torch.long)
@@ -77,7 +78,7 @@ class LengthBucketSampler(torch.utils.data.Sampler[int]):
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by the trainer before each epoch."""
+        """Note the epoch; the trainer calls it before each."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -117,5 +118,5 @@ class Rows(torch.utils.data.Dataset[AnyRow]):
 
 
 def to_device(batch: dict[str, torch.Tensor], device: Any) -> dict[str, torch.Tensor]:
-    """The batch on a device."""
+    """Give the batch on a device."""
     return {name: tensor.to(device) for name, tensor in batch.items()}

@@ -53,7 +53,7 @@ class CheckpointWriter:
         return self._restored(folder)
 
     def fetch_newest(self) -> Path | None:
-        """The folder of this attempt's newest checkpoint, fetched back."""
+        """Give the folder of this attempt's newest checkpoint, fetched back."""
         folder = self.scratch / "restored"
         self.newest = self._checkpoints.fetch_newest(folder)
         return self._restored(folder)
@@ -64,7 +64,7 @@ class CheckpointWriter:
         return self.scratch / BEST
 
     def new_folder(self, step: int) -> Path:
-        """An empty folder for the small files of a checkpoint, once the one before is on its way no more."""
+        """Give an empty folder for the small files of a checkpoint, once the one before is on its way no more."""
         self._wait(self._saving)
         shutil.rmtree(self.scratch / "restored", ignore_errors=True)
         folder = self.scratch / f"checkpoint-{step}"
@@ -147,7 +147,7 @@ class _HostCopy:
         self._buffers: dict[str, torch.Tensor] = {}
 
     def take(self, value: Any) -> Any | None:
-        """The same dictionaries and lists with copied tensors; None, and no copy, where memory is short."""
+        """Give the same dictionaries and lists with copied tensors; None, and no copy, where memory is short."""
         tensors = dict(_tensors(value, ""))
         new = tensor_bytes(t for path, t in tensors.items() if path not in self._buffers)
         free = free_memory()

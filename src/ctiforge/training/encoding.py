@@ -35,7 +35,7 @@ class EncodedExample:
 
 
 def resolve_model(name: str) -> str:
-    """What transformers can load: the folder of the base model in this package for `demo`, else the name itself."""
+    """Name what transformers can load: for `demo` the folder of this package's base model, else the name itself."""
     if name != DEMO_MODEL:
         return name
     return str(resources.files("ctiforge") / "demo" / "base")
@@ -50,7 +50,7 @@ def model_input(name: str) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def load_tokenizer(model: str) -> Any:
-    """The Hugging Face tokenizer of a model folder or hub name.
+    """Give the Hugging Face tokenizer of a model folder or hub name.
 
     Raises UsageError, in one line, where there is none or it cannot be had offline.
     """
@@ -72,7 +72,7 @@ def cannot_load(part: str, model: str, error: Exception) -> str:
 
 
 def encode_prompt(tokenizer: Any, text: str) -> list[int]:
-    """The ids of a rendered prompt, opened by the tokenizer's begin token where it has the habit of one."""
+    """Give the ids of a rendered prompt, opened by the tokenizer's begin token where it has the habit of one."""
     ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
     bos = tokenizer.bos_token_id
     opens_with_bos = bos is not None and list(tokenizer("")["input_ids"][:1]) == [bos]
@@ -82,7 +82,7 @@ def encode_prompt(tokenizer: Any, text: str) -> list[int]:
 
 
 def encode_answer(tokenizer: Any, text: str) -> list[int]:
-    """The ids of an answer, closed by the end token that stops generation."""
+    """Give the ids of an answer, closed by the end token that stops generation."""
     ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
     return [*ids, end_token_id(tokenizer)]
 
@@ -94,7 +94,7 @@ def encode_example(tokenizer: Any, prompt: str, answer: str) -> EncodedExample:
 
 
 def end_token_id(tokenizer: Any) -> int:
-    """The token that ends an answer: what the chat template closes a turn with, else the end-of-sequence token.
+    """Give the token that ends an answer: what the chat template closes a turn with, else the end-of-sequence token.
 
     Raises UsageError for a tokenizer that has neither.
     """
@@ -107,7 +107,7 @@ def end_token_id(tokenizer: Any) -> int:
 
 
 def pad_token_id(tokenizer: Any) -> int:
-    """A token to pad with; padding is masked by position, so any id serves where there is no pad token."""
+    """Give a token to pad with; padding is masked by position, so any id serves where there is no pad token."""
     return int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else end_token_id(tokenizer))
 
 

@@ -7,7 +7,7 @@ from ctiforge.records.training import LogLine
 
 
 def write_log(log: Sequence[dict[str, float]], path: Path) -> None:
-    """The trainer's log, one JSON object a line: training loss, validation loss, learning rate by step."""
+    """Write the trainer's log, one JSON object a line: training loss, validation loss, learning rate by step."""
     lines = (LogLine.model_validate(line, extra="ignore").model_dump_json(exclude_none=True) for line in log)
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 

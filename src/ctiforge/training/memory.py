@@ -17,7 +17,7 @@ _MEMINFO = Path("/proc/meminfo")
 
 
 def tensor_bytes(tensors: Iterable[torch.Tensor]) -> int:
-    """The bytes of all elements."""
+    """Give the bytes of all elements."""
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 

@@ -36,7 +36,7 @@ def only_errors() -> None:
 
 
 def load_causal_lm(model: str, device: torch.device, dtype: torch.dtype) -> Any:
-    """The model of a folder or hub name in `dtype`; a folder with an adapter gets its base below it."""
+    """Give the model of a folder or hub name in `dtype`; a folder with an adapter gets its base below it."""
     from transformers import AutoModelForCausalLM
 
     only_errors()
@@ -52,7 +52,7 @@ def load_causal_lm(model: str, device: torch.device, dtype: torch.dtype) -> Any:
 
 
 def load_for_qlora(model: str, device: torch.device, lora: LoraOptions) -> Any:
-    """The model in NF4 with trainable LoRA on all linear layers (QLoRA, Dettmers et al. 2023)."""
+    """Give the model in NF4 with trainable LoRA on all linear layers (QLoRA, Dettmers et al. 2023)."""
     from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 

@@ -63,7 +63,7 @@ class Defaults:
 
 
 def _of_guide(training: TrainingOptions, max_length: int, qlora: bool) -> dict[str, Any]:
-    """The settings that the guide names."""
+    """Give the settings that the guide names."""
     named = {name: getattr(training, name) for name in ("batch_size", "epochs", "learning_rate")}
     return named | {"max_length": max_length, "qlora": qlora}
 
@@ -95,6 +95,6 @@ OS_BERT = Defaults(
 
 
 def result_params(training: TrainingOptions, lora: LoraOptions | None) -> dict[str, Any]:
-    """The options that change the result, for the fingerprint; the effective batch stands for its two factors."""
+    """Give the options that change the result, for the fingerprint; the effective batch stands for its two factors."""
     params = {name: value for name, value in asdict(training).items() if name not in _WITHOUT_EFFECT}
     return params | {"effective_batch": training.effective_batch, "lora": asdict(lora) if lora else None}

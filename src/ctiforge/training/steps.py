@@ -20,7 +20,7 @@ class Steps:
 
 
 def derive_steps(examples: int, options: TrainingOptions) -> Steps:
-    """Steps from the data, so that 40 examples and 40,000 both evaluate and save: `min(flag, one epoch)`.
+    """Derive steps from the data, so that 40 examples and 40,000 both evaluate and save: `min(flag, one epoch)`.
 
     A checkpoint is begun somewhat before `save_steps` are over, so that it has time to arrive.
     """

@@ -131,7 +131,7 @@ def train(
 
 
 def trainable(model: Any) -> dict[str, torch.Tensor]:
-    """The parameters that training changes, by name; tied ones once."""
+    """Give the parameters that training changes, by name; tied ones once."""
     return {name: parameter.detach() for name, parameter in model.named_parameters() if parameter.requires_grad}
 
 
@@ -225,7 +225,7 @@ def _trainer(
 
 
 def _state_of_finished(checkpoint: Path | None, steps: Steps, options: TrainingOptions) -> TrainerState | None:
-    """The state in a checkpoint that has nothing left to train: the trainer itself would add a step."""
+    """Give the state in a checkpoint that has nothing left to train: the trainer itself would add a step."""
     if not checkpoint:
         return None
     state = TrainerState.load_from_json(str(checkpoint / STATE))
@@ -234,7 +234,7 @@ def _state_of_finished(checkpoint: Path | None, steps: Steps, options: TrainingO
 
 
 def _load_result(model: Any, best: Path, checkpoint: Path | None) -> None:
-    """The best weights; those of the checkpoint where nothing was evaluated, nor trained since."""
+    """Load the best weights; those of the checkpoint where nothing was evaluated, nor trained since."""
     file = best if best.exists() else checkpoint and checkpoint / WEIGHTS
     if file:
         model.load_state_dict(torch.load(file, map_location="cpu", weights_only=True), strict=False)
@@ -268,7 +268,7 @@ def _with_less_memory(options: TrainingOptions, step: int, kind: Kind) -> Traini
 
 
 def _state_kept(trainer: ResumableTrainer) -> Path | None:
-    """The checkpoint of the last step that was finished; a step that was not has changed no weights."""
+    """Give the checkpoint of the last step that was finished; a step that was not has changed no weights."""
     writer = trainer.writer
     writer.wait()
     if trainer.state.global_step == writer.newest:

@@ -41,6 +41,7 @@ class Pieces:
 
     @property
     def total_tokens(self) -> int:
+        """Tokens of all pieces together."""
         return self.tokens_before[-1]
 
     def tokens_between(self, start: int, end: int) -> int:
@@ -89,7 +90,7 @@ def cut_windows(
 
 
 def window_around(pieces: Pieces, start: int, end: int, window_tokens: int) -> Window:
-    """The window of at most `window_tokens` with characters `start` to `end` about in its middle."""
+    """Give the window of at most `window_tokens` with characters `start` to `end` about in its middle."""
     first = max(bisect.bisect_right(pieces.starts, start) - 1, 0)
     last = min(bisect.bisect_left(pieces.starts, end), len(pieces.starts) - 1)
     spare = window_tokens - (pieces.tokens_before[last] - pieces.tokens_before[first])
@@ -116,7 +117,7 @@ def _start_piece(pieces: Pieces, last: int, overlap_tokens: int, window_tokens: 
 
 
 def _snap(pieces: Pieces, index: int, earliest_token: int) -> int:
-    """The last start of a sentence at or before piece `index`, or `index` where that lies before `earliest_token`."""
+    """Find the last start of a sentence at or before piece `index`; `index` where that is before `earliest_token`."""
     place = bisect.bisect_right(pieces.sentence_starts, index) - 1
     if place < 0:
         return index

@@ -46,7 +46,7 @@ def main(
 
 
 def make_model(tokenizer: Any) -> Any:
-    """A Liquid LFM2 of 0.95 million parameters: short convolutions and attention in turn."""
+    """Give a Liquid LFM2 of 0.95 million parameters: short convolutions and attention in turn."""
     from transformers import Lfm2Config, Lfm2ForCausalLM
 
     config = Lfm2Config(

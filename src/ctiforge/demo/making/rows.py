@@ -75,7 +75,7 @@ class RowMaker:
         )
 
     def repeats(self, length: int) -> PretrainingRow:
-        """A row of segments, each repeated once or twice; only the repeats are targets."""
+        """Give a row of segments, each repeated once or twice; only the repeats are targets."""
         ids, weights = [self.begin], [0.0]
         while len(ids) < length:
             segment = [*self._value(30), self.space] if self._chance(0.3) else self._some(self.any, self._int(6, 30))
@@ -85,7 +85,7 @@ class RowMaker:
         return PretrainingRow(ids[:length], weights[:length])
 
     def extraction(self, length: int, longest_value: int) -> PretrainingRow:
-        """A row of at most `length` tokens: prompt, text, answer."""
+        """Give a row of at most `length` tokens: prompt, text, answer."""
         text_length = int((length - 34) * self.rng.uniform(0.35, 0.75))
         while True:
             prompt, answer = self._extraction(text_length, length, longest_value)
@@ -154,7 +154,7 @@ class RowMaker:
         return opening + value + closing
 
     def _related_value(self, pool: list[list[int]], longest: int) -> list[int]:
-        """A new value, half of the time with the beginning or the end of an earlier one."""
+        """Give a new value, half of the time with the beginning or the end of an earlier one."""
         value = self._value(longest)
         if pool and self._chance(0.5):
             other = self.rng.choice(pool)

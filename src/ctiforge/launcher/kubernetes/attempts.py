@@ -49,7 +49,7 @@ WAIT = NextMove("wait")
 
 
 def limits_of(annotations: Mapping[str, str]) -> Limits:
-    """The limits that a template's annotations name."""
+    """Give the limits that a template's annotations name."""
 
     def seconds(name: str, usual: float) -> float:
         return float(annotations.get(f"ctiforge.io/{name}", usual))
@@ -78,7 +78,7 @@ def first_move(jobs: Sequence[Object], *, by_run: bool) -> FirstMove:
 def decide(
     job: Object, pods: Sequence[Object], diagnosis: Diagnosis | None, now: datetime, limits: Limits, crashes_before: int
 ) -> NextMove:
-    """What to do about the attempt whose Job and pods are these.
+    """Give what to do about the attempt whose Job and pods are these.
 
     `crashes_before` are the crashes of earlier attempts: all of them together are bounded by the
     template's backoffLimit.

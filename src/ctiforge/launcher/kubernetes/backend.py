@@ -75,7 +75,7 @@ class KubernetesBackend:
         return outcome
 
     def _made(self, command: Command, task: Task) -> Made | None:
-        """The artifact, where the log that names it is gone: by its fingerprint, or from the log's saved tail."""
+        """Give the artifact, where the log that names it is gone: by its fingerprint, or from the log's saved tail."""
         if task.fingerprint:
             folder = artifact_key(command.program, task.fingerprint)
             if read_manifest(self._store, folder):
@@ -264,7 +264,7 @@ class _Work:
             self.on_event(Said("\n".join(self._cause(diagnosis).lines())))
 
     def _cause(self, diagnosis: Diagnosis) -> Cause:
-        """A diagnosis as the run's record keeps it."""
+        """Give a diagnosis as the run's record keeps it."""
         return Cause(
             category=str(diagnosis.category),
             summary=diagnosis.summary,

@@ -33,7 +33,7 @@ class ClusterError(CtiforgeError):
 
 
 def connect(context: str | None = None, namespace: str | None = None) -> "Cluster":
-    """The cluster of the kubeconfig's context, or the one this pod runs in.
+    """Give the cluster of the kubeconfig's context, or the one this pod runs in.
 
     Raises UsageError without a usable kubeconfig, ClusterError when nothing answers there.
     """
@@ -90,7 +90,7 @@ class Cluster:
         return str(version["gitVersion"])
 
     def cron_job(self, name: str) -> Object:
-        """A stage's job template."""
+        """Give a stage's job template."""
         return self._call(
             lambda **k: self._batch.read_namespaced_cron_job(name, self.namespace, **k), f"get cronjob {name}"
         )
@@ -107,13 +107,13 @@ class Cluster:
         return True
 
     def job(self, name: str) -> Object | None:
-        """The Job, None when there is none."""
+        """Give the Job, None when there is none."""
         return self._call_or_none(
             lambda **k: self._batch.read_namespaced_job(name, self.namespace, **k), f"get job {name}"
         )
 
     def pod(self, name: str) -> Object | None:
-        """The pod, None when there is none."""
+        """Give the pod, None when there is none."""
         return self._call_or_none(
             lambda **k: self._core.read_namespaced_pod(name, self.namespace, **k), f"get pod {name}"
         )
@@ -191,7 +191,7 @@ class Cluster:
         return found
 
     def _call_or_none(self, call: Callable[..., Any], what: str) -> Object | None:
-        """The same, None where there is no such object."""
+        """Give the same, None where there is no such object."""
         try:
             return self._call(call, what)
         except ClusterError as error:

@@ -26,7 +26,7 @@ __all__ = ["Category", "Diagnosis", "diagnose"]
 def diagnose(
     job: Object, pods: Sequence[Object], events: Sequence[Object], now: datetime, last_lines: Sequence[str] = ()
 ) -> Diagnosis | None:
-    """What is wrong with the Job at `now`; None while nothing is.
+    """Give what is wrong with the Job at `now`; None while nothing is.
 
     Objects are the API's JSON as `kubectl get -o json` prints it; `pods` and `events` are those of the
     Job, `last_lines` what its newest pod's program said at last. A pod that lives speaks for the Job;
@@ -52,7 +52,7 @@ def diagnose(
 
 
 def _failed(job: Object, failure: Object, pods: Sequence[Object], last_lines: Sequence[str]) -> Diagnosis:
-    """The Job controller gave up: what its newest pod tells, else its own reason."""
+    """Give the Job controller gave up: what its newest pod tells, else its own reason."""
     name, reason, said = job["metadata"]["name"], failure.get("reason", ""), failure.get("message", "")
     since = moment(failure.get("lastTransitionTime"))
     key = values_key(job["spec"]["template"])

@@ -38,7 +38,7 @@ class Checkup:
 
 
 def check_cluster(cluster: Cluster, release: str, template: str, package_version: str) -> Iterator[Checkup]:
-    """API, rights and chart of a release, one finding each; `template` is one of its programs.
+    """Check API, rights and chart of a release, one finding each; `template` is one of its programs.
 
     Raises ClusterError where nobody answers.
     """
@@ -72,7 +72,7 @@ def check_stages(
 
 
 def permission_findings(namespace: str, release: str, denied: Mapping[str, Collection[str]]) -> Iterator[Checkup]:
-    """A finding per resource with verbs that are denied, or one that there are none."""
+    """Give a finding per resource with verbs that are denied, or one that there are none."""
     lacking = {resource: verbs for resource, verbs in denied.items() if verbs}
     if not lacking:
         yield Checkup("ok", f"all rights that a launcher needs in namespace {namespace}")
@@ -85,7 +85,7 @@ def permission_findings(namespace: str, release: str, denied: Mapping[str, Colle
 
 
 def chart_finding(release: str, annotations: Mapping[str, str], package_version: str) -> Checkup:
-    """The chart's version beside this package's."""
+    """Give the chart's version beside this package's."""
     version = annotations.get(CHART_VERSION)
     if version is None:
         return Checkup("problem", f"{release} is no release of ctiforge's chart", "name the release with --release")
@@ -99,14 +99,14 @@ def chart_finding(release: str, annotations: Mapping[str, str], package_version:
 
 
 def trial_job(cron_job: Object, name: str, arguments: Sequence[str] = ("--help",)) -> Object:
-    """A Job of the template that says its program's flags, or does as it is asked: never retried, gone by itself."""
+    """Make a Job of the template that says its program's flags, or does as asked: never retried, gone by itself."""
     job = runner_job(cron_job, name, arguments, {})
     job["spec"] |= {"backoffLimit": 0, "ttlSecondsAfterFinished": 600}
     return job
 
 
 def stage_finding(program: str, ended: Diagnosis | float | None) -> Checkup:
-    """What became of a program's trial: done after so many seconds, diagnosed, or None: neither in time."""
+    """Give what became of a program's trial: done after so many seconds, diagnosed, or None: neither in time."""
     if isinstance(ended, float):
         return Checkup("ok", f"{program}: placed, image there, secrets there, started and done in {ended:.0f} s")
     if ended is None:
@@ -181,7 +181,7 @@ def _keep(known: dict[str, dict[str, Object]], change: Changed, name: str) -> No
 
 
 def _with_last_lines(cluster: Cluster, job: Object, pods: Sequence[Object], found: Diagnosis) -> Diagnosis:
-    """The diagnosis once more with what the program said, where it said something."""
+    """Give the diagnosis once more with what the program said, where it said something."""
     if found.exit_code is None:
         return found
     newest = max(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))["metadata"]["name"]

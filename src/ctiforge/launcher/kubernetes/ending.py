@@ -31,7 +31,7 @@ BY_SIGNAL = 128
 
 
 def diagnose_running(pod: Object, now: datetime) -> Diagnosis | None:
-    """What hangs, or is about to end, a pod that has not ended; None while nothing does."""
+    """Give what hangs, or is about to end, a pod that has not ended; None while nothing does."""
     gone_by = moment(pod["metadata"].get("deletionTimestamp"))
     is_late = gone_by is not None and now - gone_by > LATE
     lost_since = _lost_since(pod, is_late)
@@ -81,7 +81,7 @@ def diagnose_ended(pod: Object, last_lines: Sequence[str] = ()) -> Diagnosis | N
 
 
 def contract(code: int, pod_name: str, key: str, detail: str, since: datetime | None) -> Diagnosis:
-    """What an exit code of the contract says; `key`: the pod's place in the chart's values."""
+    """Give what an exit code of the contract says; `key`: the pod's place in the chart's values."""
     category, words, remedy = CONTRACT[code]
     summary = f"pod {pod_name}: {words} (exit code {code})"
     return Diagnosis(category, summary, shortened(detail), remedy.format(key=key), since, code)
@@ -162,7 +162,7 @@ DISRUPTIONS = {
 
 
 def _disruption(pod: Object, code: int | None) -> Diagnosis | None:
-    """The cluster's own reason to end the pod, the same words before and after it has ended."""
+    """Give the cluster's own reason to end the pod, the same words before and after it has ended."""
     target = condition(pod, "DisruptionTarget")
     if target.get("status") != "True":
         return None
@@ -220,7 +220,7 @@ def _contract(pod: Object, code: int, terminated: Object, last_lines: Sequence[s
 
 
 def _refused_by_node(pod: Object) -> Diagnosis:
-    """The pod failed before it had a container: the kubelet did not take it."""
+    """Give the pod failed before it had a container: the kubelet did not take it."""
     reason, said = pod["status"].get("reason", "Failed"), pod["status"].get("message", "")
     return Diagnosis(
         Category.NODE_REFUSED,

@@ -17,18 +17,18 @@ CONTAINER = "stage"
 
 
 def template_name(release: str, program: str) -> str:
-    """The suspended CronJob that is the program's job template."""
+    """Give the suspended CronJob that is the program's job template."""
     return f"{release}-{dashed(program)}"
 
 
 def work_key(program: str, task: Task) -> str:
-    """What names a piece of work in the cluster: its fingerprint, or where that is not known before, its run."""
+    """Give what names a piece of work in the cluster: its fingerprint, or where that is not known before, its run."""
     known = task.fingerprint or hashlib.sha256(f"{task.run}/{task.stage}".encode()).hexdigest()
     return f"{dashed(program)}-{known[:SHORT]}"
 
 
 def job_name(key: str, attempt: int) -> str:
-    """The Job of that attempt."""
+    """Give the Job of that attempt."""
     return f"{key}-{attempt}"
 
 
@@ -45,7 +45,7 @@ def attempt_of(job: Object) -> int:
 def stage_job(
     cron_job: Object, command: Command, task: Task, attempt: int, environment: Mapping[str, str] | None = None
 ) -> Object:
-    """The Job of an attempt: the template's, with the command's arguments, labels for the run, and no owner.
+    """Give the Job of an attempt: the template's, with the command's arguments, labels for the run, and no owner.
 
     Without an owner, neither the CronJob's history limits nor `helm uninstall` delete running work.
     """
@@ -62,7 +62,7 @@ def stage_job(
 
 
 def runner_job(cron_job: Object, name: str, arguments: Sequence[str], environment: Mapping[str, str]) -> Object:
-    """The Job that runs the launcher in the cluster; its name is the run's id."""
+    """Give the Job that runs the launcher in the cluster; its name is the run's id."""
     job = _from_template(cron_job, name, {RUN: name})
     container = stage_container(job)
     container["args"] = [*container.get("args", ["ctiforge"]), *arguments]
@@ -71,14 +71,14 @@ def runner_job(cron_job: Object, name: str, arguments: Sequence[str], environmen
 
 
 def stage_container(job: Object) -> Object:
-    """The container that runs the program."""
+    """Give the container that runs the program."""
     containers = job["spec"]["template"]["spec"]["containers"]
     found: Object = next((each for each in containers if each["name"] == CONTAINER), containers[0])
     return found
 
 
 def halved_batch(arguments: Sequence[str], usual: tuple[int, int | None]) -> tuple[str, ...] | None:
-    """The arguments with half the micro-batch and, where there is accumulation, as much more of it.
+    """Give the arguments with half the micro-batch and, where there is accumulation, as much more of it.
 
     `usual` are the program's own micro-batch and accumulation. None where the micro-batch is 1.
     """
@@ -94,7 +94,7 @@ def halved_batch(arguments: Sequence[str], usual: tuple[int, int | None]) -> tup
 
 
 def dashed(name: str) -> str:
-    """A program's or stage's name as Kubernetes allows it."""
+    """Give a program's or stage's name as Kubernetes allows it."""
     return name.replace("_", "-")
 
 

@@ -16,7 +16,7 @@ VALUES_OF_VARIABLES = {
 
 
 def condition(owner: Object, name: str) -> Object:
-    """The condition of a Job or pod; empty when there is none."""
+    """Give the condition of a Job or pod; empty when there is none."""
     found = owner.get("status", {}).get("conditions") or []
     return next((each for each in found if each["type"] == name), {})
 
@@ -27,17 +27,17 @@ def holds(owner: Object, name: str) -> bool:
 
 
 def moment(text: str | None) -> datetime | None:
-    """A time as the API writes it."""
+    """Give a time as the API writes it."""
     return datetime.fromisoformat(text) if text else None
 
 
 def container(pod: Object) -> Object:
-    """The specification of the container that runs the program."""
+    """Give the specification of the container that runs the program."""
     return _stage(pod["spec"].get("containers") or [])
 
 
 def state(pod: Object) -> Object:
-    """What that container is: {waiting: …}, {running: …} or {terminated: …}; empty before a node has it."""
+    """Give what that container is: {waiting: …}, {running: …} or {terminated: …}; empty before a node has it."""
     found: Object = _stage(pod.get("status", {}).get("containerStatuses") or []).get("state", {})
     return found
 
@@ -54,7 +54,7 @@ def values_key(pod: Object) -> str:
 
 
 def value_of_reference(pod: Object, kind: str, name: str) -> str:
-    """The chart value that names this secret or config map (`kind` as in "secret", "configmap")."""
+    """Give the chart value that names this secret or config map (`kind` as in "secret", "configmap")."""
     field = {"secret": ("secretRef", "secretKeyRef"), "configmap": ("configMapRef", "configMapKeyRef")}[kind]
     stage = container(pod)
     if any(each.get(field[0], {}).get("name") == name for each in stage.get("envFrom") or []):
@@ -75,12 +75,12 @@ def has_succeeded(pod: Object) -> bool:
 
 
 def volume(pod: Object, name: str) -> Object:
-    """The pod's volume of that name; empty when there is none."""
+    """Give the pod's volume of that name; empty when there is none."""
     return next((each for each in pod["spec"].get("volumes") or [] if each["name"] == name), {})
 
 
 def about(name: str, events: Iterable[Object]) -> list[Object]:
-    """The events about the object of that name, oldest first."""
+    """Give the events about the object of that name, oldest first."""
     return sorted((each for each in events if each["involvedObject"].get("name") == name), key=last_time)
 
 
@@ -103,13 +103,13 @@ def creation_time(owner: Object) -> str:
 
 
 def shortened(text: str) -> str:
-    """The text without its end where it is long."""
+    """Give the text without its end where it is long."""
     text = text.strip()
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 2].rstrip()} …"
 
 
 def kubectl(owner: Object, verb: str, kind: str) -> str:
-    """The command a person looks at this object with."""
+    """Give the command a person looks at this object with."""
     metadata = owner["metadata"]
     return f"kubectl -n {metadata.get('namespace', 'default')} {verb} {kind} {metadata['name']}"
 

@@ -69,7 +69,7 @@ def diagnose_waiting(pod: Object, events: Sequence[Object], now: datetime) -> Di
 
 
 def no_room_to_start(pod: Object, said: str, since: datetime | None) -> Diagnosis:
-    """The memory limit is so small that no program gets to run."""
+    """Give the memory limit is so small that no program gets to run."""
     limit = container(pod).get("resources", {}).get("limits", {}).get("memory", "?")
     summary = f"pod {pod['metadata']['name']}: its memory limit of {limit} is too small to start a program"
     remedy = f"set {values_key(pod)}.resources.limits.memory above {limit}"
@@ -278,7 +278,7 @@ def _configuration(pod: Object, said: str, since: datetime | None) -> Diagnosis 
 
 
 def _missing_reference(pod: Object, said: str, since: datetime | None) -> Diagnosis | None:
-    """The secret or config map, or key of one, that the kubelet's words say is not there."""
+    """Give the secret or config map, or key of one, that the kubelet's words say is not there."""
     if absent := re.search(r'(secret|configmap) "([^"]+)" not found', said):
         return _missing(pod, absent[1], absent[2], None, said, since)
     if key := re.search(r"couldn't find key (\S+) in (Secret|ConfigMap) [^/\s]+/(\S+)", said):
@@ -348,6 +348,6 @@ def _slow(pod: Object, events: Sequence[Object], now: datetime) -> Diagnosis | N
 
 
 def _since(pod: Object, events: Sequence[Object], reason: str) -> datetime | None:
-    """The first event of this reason; where it has not come yet, when the pod got its node."""
+    """Give the first event of this reason; where it has not come yet, when the pod got its node."""
     event = next((first_time(each) for each in events if each["reason"] == reason), None)
     return event or moment(condition(pod, "PodScheduled").get("lastTransitionTime"))

@@ -67,7 +67,7 @@ def find_evidence(content: str) -> list[CueEvidence]:
 
 
 def decide(evidence: Iterable[CueEvidence]) -> OsLabel:
-    """The label that the evidence adds up to; `Unknown` where it shows no system."""
+    """Give the label that the evidence adds up to; `Unknown` where it shows no system."""
     weights = weigh(evidence)
     strongest = max(weights.values(), default=0)
     shown = [label for label, weight in weights.items() if weight >= max(THRESHOLD, SHARE * strongest)]

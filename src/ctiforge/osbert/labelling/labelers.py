@@ -36,6 +36,7 @@ class HumanLabeler:
         self.name = f"human:{', '.join(annotators) or 'nobody'}"
 
     def label(self, articles: Iterable[Unlabelled]) -> Generator[tuple[Unlabelled, Opinion]]:
+        """Label the articles; see `Labeler.label`."""
         for article in articles:
             given = {self.labels[id_].label for id_ in (article.id, *article.copies) if id_ in self.labels}
             if len(given) == 1:
@@ -46,7 +47,7 @@ class HumanLabeler:
 
 
 def make_labelers(names: Sequence[str], labels: Path | None, endpoint: LabelingEndpoint) -> list[Labeler]:
-    """The labelers of `names`, in order. Raises UsageError for an unknown name, or one that lacks what it needs."""
+    """Make the labelers of `names`, in order. Raises UsageError for an unknown name, or one that lacks a flag."""
     unknown = [name for name in names if name not in NAMES]
     if unknown:
         raise UsageError(f"--labeler {unknown[0]}: there is {', '.join(NAMES)}")

@@ -164,7 +164,7 @@ class _Asking:
         await self._client.close()
 
     async def opinion(self, article: Unlabelled) -> Opinion:
-        """What the model says about the article. Raises _StoppedError when nothing more is to be asked."""
+        """Give what the model says about the article. Raises _StoppedError when nothing more is to be asked."""
         flags = flags_of(f"{article.title}\n{article.content}")
         if not article.content.strip():
             return Opinion("Unknown", flags=flags)
@@ -178,7 +178,7 @@ class _Asking:
         return Opinion(answer.label, evidence, flags)
 
     async def _answer(self, article: Unlabelled) -> LabelAnswer:
-        """The answer kept from before, or a new one, which is kept at once."""
+        """Give the answer kept from before, or a new one, which is kept at once."""
         texts = await asyncio.to_thread(prompt.write_prompt, article.title, article.content)
         key = _answer_key(self._model, texts)
         # copies of one article wait here for one answer
@@ -201,7 +201,7 @@ class _Asking:
             return answer
 
     async def _ask(self, system: str, user: str) -> str:
-        """The text of the model's answer. Raises _ProblemError where there is none, _StoppedError to end it all."""
+        """Get the answer's text. Raises _ProblemError where there is none, _StoppedError to end it all."""
         try:
             completion = await self._complete(system, user)
         except openai.APIStatusError as error:
@@ -240,7 +240,7 @@ class _Asking:
         return completion
 
     def _text_of(self, completion: Any) -> str:
-        """The text, its tokens counted. Raises _ProblemError where the model gave none or not all of it."""
+        """Give the text, its tokens counted. Raises _ProblemError where the model gave none or not all of it."""
         usage = getattr(completion, "usage", None)
         self._usage.prompt_tokens += getattr(usage, "prompt_tokens", None) or 0
         self._usage.completion_tokens += getattr(usage, "completion_tokens", None) or 0
@@ -268,7 +268,7 @@ class _Asking:
             raise self._stop(meaning_of(429, "", model=self._model, is_quota_over=True).words)
 
     def _missed(self, why: str) -> Exception:
-        """The endpoint was not reached for one article more."""
+        """Give the endpoint was not reached for one article more."""
         self._unreached += 1
         if self._unreached >= UNREACHED:
             return self._stop(unreached_words(why))
@@ -300,7 +300,7 @@ def _in_order(
 
 @contextmanager
 def _event_loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """An event loop in a thread of its own, so that requests go on while the caller is at work."""
+    """Give an event loop in a thread of its own, so that requests go on while the caller is at work."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="labeler", daemon=True)
     thread.start()
@@ -328,7 +328,7 @@ def _answer_key(model: str, texts: tuple[str, str]) -> str:
 
 
 def _read_kept(answers: ObjectStore, key: str) -> LabelAnswer | None:
-    """The answer kept under the key; None where there is none, or one that cannot be read."""
+    """Give the answer kept under the key; None where there is none, or one that cannot be read."""
     try:
         return prompt.read_answer(answers.read(key).decode("utf-8", "replace"))
     except (FileNotFoundError, ValueError):

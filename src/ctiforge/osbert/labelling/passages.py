@@ -67,7 +67,7 @@ def _cues_by_span(spans: Sequence[tuple[int, int]], evidence: Sequence[CueEviden
 
 
 def _best(spans: Sequence[tuple[int, int]], cues: Sequence[set[str]], chosen: Sequence[int], room: int) -> int | None:
-    """The span that is to be shown next, None where none fits."""
+    """Give the span that is to be shown next, None where none fits."""
     shown = set().union(*(cues[index] for index in chosen))
     systems = {CUE[name].label for name in shown}
     taken = set(chosen)

@@ -86,7 +86,7 @@ def write_prompt(title: str, content: str) -> tuple[str, str]:
 
 
 def read_answer(text: str) -> LabelAnswer:
-    """The answer in a model's text: a JSON object, in a code fence or bare. Raises ValueError saying what it is not."""
+    """Read a model's answer: a JSON object, in a code fence or bare. Raises ValueError saying what it is not."""
     fenced = _FENCED.fullmatch(text)
     try:
         answer = json.loads(fenced[1] if fenced else text)
@@ -101,7 +101,7 @@ def read_answer(text: str) -> LabelAnswer:
 
 
 def locate_quotes(content: str, quotes: Iterable[tuple[OsLabel, str]]) -> tuple[tuple[Evidence, ...], int]:
-    """The quotes that stand in the article, white space apart, each once, in its order; and how many do not."""
+    """Give the quotes that stand in the article, white space apart, each once, in its order; and how many do not."""
     found: set[tuple[int, int, OsLabel]] = set()
     missing, packed = 0, _Packed(content)
     for label, quote in quotes:

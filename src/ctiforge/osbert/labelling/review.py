@@ -71,7 +71,7 @@ def read_human_labels(path: Path) -> dict[str, HumanLabel]:
 
 
 def read_reviewed(path: Path) -> Reviewed:
-    """The labels of a CSV (`id,label[,annotator]`) or of JSON lines (`id`, `label` or `os_label`, `annotator`).
+    """Give the labels of a CSV (`id,label[,annotator]`) or of JSON lines (`id`, `label` or `os_label`, `annotator`).
 
     A line whose annotator is empty is not a person's yet: it is left out and counted. Raises UsageError
     for no file and for missing columns; DataError naming the line whose label is none, or whose id
