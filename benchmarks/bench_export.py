@@ -31,7 +31,7 @@ def main() -> None:
         _run("train_extract", *flags, f"--output={adapter}", "--force")
         _run("export_model", f"--model={adapter}", "--format=merged", f"--output={scratch}/merged")
         test_data = store / "testsets" / "demo" / "1" / "testset.jsonl"
-        files = ["--format=gguf", "--quantise=f32,f16,q8_0,q4_k_m", f"--output={scratch}/gguf"]
+        files = ["--format=gguf", "--quantize=f32,f16,q8_0,q4_k_m", f"--output={scratch}/gguf"]
         _run("export_model", f"--model={folder}", *files, f"--test-data={test_data}")
 
 

@@ -155,7 +155,7 @@ def _eval_os_bert(call: Call, inputs: Path) -> None:
 
 def _export_model(call: Call, inputs: Path) -> None:
     call("--model=demo", "--format=merged", "--device=cpu")
-    call("--model=demo", "--format=gguf", "--quantise=f32,q8_0", "--device=cpu")
+    call("--model=demo", "--format=gguf", "--quantize=f32,q8_0", "--device=cpu")
 
 
 STAGES: dict[str, Callable[[Call, Path], None]] = {

@@ -40,7 +40,9 @@ def main(
     output: Annotated[
         str | None, typer.Option(help="Folder; for lmstudio that of all its models, ~/.lmstudio/models by default.")
     ] = None,
-    quantise: Annotated[str, typer.Option(help="GGUF files to write: f32, f16, q8_0, q4_k_m.")] = "q8_0",
+    quantize: Annotated[
+        str, typer.Option("--quantize", "--quantise", help="GGUF files to write: f32, f16, q8_0, q4_k_m.")
+    ] = "q8_0",
     test_data: Annotated[
         str | None,
         typer.Option(help="A JSONL of labelled articles, or testset:NAME[@VERSION]: each file must answer it alike."),
@@ -59,14 +61,14 @@ def main(
     from ctiforge.data.testsets import find_test_data
     from ctiforge.errors import UsageError
     from ctiforge.release import lmstudio
-    from ctiforge.release.quantise import parse_types
+    from ctiforge.release.quantize import parse_types
     from ctiforge.release.tools import WHEELS, tools_version
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
     from ctiforge.training.encoding import model_input
 
     if file_format not in ("merged", "gguf", "lmstudio"):
         raise UsageError(f"--format {file_format}: choose merged, gguf or lmstudio")
-    types = () if file_format == "merged" else parse_types(quantise)
+    types = () if file_format == "merged" else parse_types(quantize)
     inputs, named = model_input(model)
     name = find_name(model, inputs)
     params: dict[str, Any] = named | {"format": file_format, "name": name}

@@ -32,7 +32,9 @@ def os_bert(
     data: Annotated[
         str | None, typer.Option(help="What it was trained on (prepare_os): prepare.json or artifact, for the card.")
     ] = None,
-    licence: Annotated[str, typer.Option(help="Of the weights, as the Hub names it.")] = "apache-2.0",
+    license_name: Annotated[
+        str, typer.Option("--license", "--licence", help="Of the weights, as the Hub names it.")
+    ] = "apache-2.0",
     private: Annotated[bool, typer.Option("--private", help="Create a new repository as a private one.")] = False,
     allow_namesake: Annotated[
         bool,
@@ -55,7 +57,7 @@ def os_bert(
     from ctiforge.release.publish import HubTarget, check_target, lay_out
     from ctiforge.store.artifacts import fetch_input, find_input
 
-    target = HubTarget(repo, version, licence, private, allow_namesake)
+    target = HubTarget(repo, version, license_name, private, allow_namesake)
     check_target(target)
     if evaluation is None:
         raise UsageError("nothing is published without an evaluation: run eval_os_bert, then give --evaluation")

@@ -43,7 +43,7 @@ class Card:
 
     repo: str
     version: str
-    licence: str
+    license: str
     note: OsBertNote
     training: Training
     evaluated: ClassifierEvaluation
@@ -59,7 +59,7 @@ def render_card(card: Card) -> str:
     metadata = ModelCardData(
         model_name=f"{card.repo.rpartition('/')[2]} {card.version}",
         base_model=base if is_hub_name(base) else None,
-        license=card.licence,
+        license=card.license,
         library_name="transformers",
         pipeline_tag="text-classification",
         tags=["os-bert", "cyber-threat-intelligence", "operating-system"],

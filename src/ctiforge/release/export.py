@@ -10,7 +10,7 @@ from ctiforge.records.exported import ExportedFile, FileType, MergeReport
 from ctiforge.release.gguf import ChatForm, Contents, convert, fallbacks, read_contents
 from ctiforge.release.lmstudio import file_name
 from ctiforge.release.merge import keep_sentencepiece, merge
-from ctiforge.release.quantise import quantise
+from ctiforge.release.quantize import quantize
 from ctiforge.release.server import serving
 from ctiforge.release.tokens import Checked, RenderedPrompt, check_end, check_reading
 from ctiforge.release.tools import LlamaCpp
@@ -89,7 +89,7 @@ def write_gguf(
     exported = []
     for file_type in types:
         path = out / file_name(source.name, file_type)
-        quantise(full, path, file_type, llama_cpp)
+        quantize(full, path, file_type, llama_cpp)
         contents = read_contents(path)
         check_end(contents, source.form)
         with serving(path, llama_cpp, context=source.context) as server:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ALTERNATIVES = ("os-bert-cti", "cti-os-bert", "os-detection-bert")
 """Names to take where `os-bert` is somebody else's already."""
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
-_LICENCE = re.compile(r"[a-z0-9][a-z0-9.-]*", re.ASCII)
+_LICENSE = re.compile(r"[a-z0-9][a-z0-9.-]*", re.ASCII)
 
 Say = Callable[[str], None]
 
@@ -33,20 +33,20 @@ class HubTarget:
 
     repo: str
     version: str
-    licence: str
+    license: str
     private: bool = False
     allow_namesake: bool = False
     """Whether a new repository may have the name of somebody else's."""
 
 
 def check_target(target: HubTarget) -> None:
-    """Raise UsageError for a repository, version or licence that cannot be one."""
+    """Raise UsageError for a repository, version or license that cannot be one."""
     parse_version(target.version)
     if not _REPO.fullmatch(target.repo) or "--" in target.repo or ".." in target.repo:
         raise UsageError(f"--repo {target.repo} names no repository: give owner/name, such as my-team/os-bert")
-    if not _LICENCE.fullmatch(target.licence):
+    if not _LICENSE.fullmatch(target.license):
         raise UsageError(
-            f"--licence {target.licence} is no licence of the Hub: give its short name, such as apache-2.0"
+            f"--license {target.license} is no license of the Hub: give its short name, such as apache-2.0"
         )
 
 
@@ -73,7 +73,7 @@ def lay_out(
     note = check_model(into, evaluated)
     training = Training.load(model / Training.NAME)
     without_articles(evaluated).write(into)
-    card = Card(target.repo, target.version, target.licence, note, training, evaluated, data)
+    card = Card(target.repo, target.version, target.license, note, training, evaluated, data)
     _write_card(card, into)
     return card, left_out
 

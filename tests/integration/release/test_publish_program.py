@@ -119,6 +119,11 @@ def test_the_same_again_changes_nothing_and_verifies(publish):
     assert len(publish.hub.repos[REPO].commits) == 2
 
 
+@pytest.mark.parametrize("flag", ["--license", "--licence"])
+def test_a_license_that_the_hub_does_not_know_is_refused_by_either_spelling(publish, flag):
+    publish.refused("1.0.0", f"{flag}=MIT License", code=2, said="MIT License is no license of the Hub")
+
+
 def test_no_token_and_a_wrong_one(publish):
     publish.refused("1.0.0", code=2, said="there is no token: run hf auth login", environment={"HF_TOKEN": ""})
     publish.refused("1.0.0", code=2, said=r"does not accept the token \(401\)", environment={"HF_TOKEN": "hf_other"})

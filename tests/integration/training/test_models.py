@@ -37,9 +37,9 @@ def test_qlora_trains_low_rank_matrices_on_all_linear_layers_alone():
     trainable = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
     assert trainable
     assert all("lora_" in name for name in trainable)
-    quantised = [module for module in model.modules() if isinstance(module, bitsandbytes.nn.Linear4bit)]
-    assert quantised
-    assert all(module.support_avx512bf16_for_cpu is False for module in quantised)
+    quantized = [module for module in model.modules() if isinstance(module, bitsandbytes.nn.Linear4bit)]
+    assert quantized
+    assert all(module.support_avx512bf16_for_cpu is False for module in quantized)
 
 
 def test_a_model_that_cannot_be_loaded_offline_is_told_in_one_line(monkeypatch):

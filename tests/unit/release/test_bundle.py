@@ -126,7 +126,7 @@ def test_of_a_repository_only_old_models_and_unsafe_weights_are_outdated(model):
         (HubTarget("team/os--bert", "1.0.0", "mit"), "names no repository"),
         (HubTarget("team/../bert", "1.0.0", "mit"), "names no repository"),
         (HubTarget("team/os-bert", "1.0", "mit"), "no semantic version"),
-        (HubTarget("team/os-bert", "1.0.0", "MIT License"), "no licence of the Hub"),
+        (HubTarget("team/os-bert", "1.0.0", "MIT License"), "no license of the Hub"),
     ],
 )
 def test_a_target_that_cannot_be_one_is_refused(target, said):

