@@ -13,7 +13,6 @@ from ctiforge.records.article import ArticleRecord
 
 KINDS = ("cmdline", "registry", "services", "scheduled_tasks", "process_lineage", "hunt_queries")
 ANNOTATOR = "demo generator"
-NOTE = "Synthetic articles made of templates: figures on them prove the machinery, not a real model's skill."
 
 _KIND_WEIGHTS = (32, 15, 14, 13, 15, 11)
 _LONG_WORDS = 3_000

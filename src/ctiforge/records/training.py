@@ -1,9 +1,8 @@
 """What a training leaves of either line: `training_metadata.json`, and a line of `log.jsonl` for each look."""
 
-from pathlib import Path
 from typing import Any, ClassVar
 
-from ctiforge.records.base import File, Record, read_lines
+from ctiforge.records.base import File, Record
 
 LOG_NAME = "log.jsonl"
 
@@ -114,8 +113,3 @@ class LogLine(Record):
     train_loss: float | None = None
     epoch: float | None = None
     step: int
-
-
-def read_log(path: Path) -> tuple[LogLine, ...]:
-    """Read `log.jsonl`. Raises DataError naming the line that is none."""
-    return tuple(read_lines(path, LogLine))

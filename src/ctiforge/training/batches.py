@@ -115,8 +115,3 @@ class Rows(torch.utils.data.Dataset[AnyRow]):
     def lengths(self) -> list[int]:
         """Tokens of each row."""
         return [row.length for row in self.rows]
-
-
-def to_device(batch: dict[str, torch.Tensor], device: Any) -> dict[str, torch.Tensor]:
-    """Give the batch on a device."""
-    return {name: tensor.to(device) for name, tensor in batch.items()}
