@@ -82,7 +82,7 @@ eval: install #+ One step by hand: a model's figures on a test set (ARGS="--mode
 compare: install #+ Evaluations side by side (ARGS="A.json B.json …")
 	$(BIN)/ctiforge compare $(ARGS)
 
-prepare-os: install #+ One step by hand: articles labelled by operating system (ARGS="--output …")
+prepare-os: install #+ One step by hand: articles labeled by operating system (ARGS="--output …")
 	$(BIN)/python jobs/prepare_os.py $(ARGS)
 
 detect-os: install #+ The operating system that one text is about, as JSON (ARGS="FILE --model …")
@@ -218,7 +218,7 @@ bench-evictions: install #+ What evictions cost on the development cluster (afte
 bench-cluster: install #+ What the launcher adds to a Job (after kind-up)
 	$(BIN)/python benchmarks/bench_cluster.py $(ARGS)
 
-bench-label: install #+ Labelling 200 articles at concurrency 8 against 1, and after a kill
+bench-label: install #+ Labeling 200 articles at concurrency 8 against 1, and after a kill
 	$(BIN)/python benchmarks/bench_label.py $(ARGS)
 
 bench-windows: install #+ OS-BERT on whole articles against their first 2,000 characters

@@ -5,7 +5,7 @@ but one near duplicate in a hundred) and write the same kind of records, equally
 by the same parser, exact and near duplicates merged with MinHash (128 values, similarity 0.8),
 records sorted, one JSON line each.
 
-- ours: `ctiforge.extract.harvest`: server-side cursors, candidates on disk, shingles in numpy.
+- ours: `ctiforge.extract.harvest.harvest`: server-side cursors, candidates on disk, shingles in numpy.
 - baseline, as it is usually written: the ORM's objects from `.all()`, a list of pydantic records,
   shingles of three words, rensa's RMinHash and RMinHashLSH in memory, `model_dump_json`.
 

@@ -1,4 +1,4 @@
-"""How long labelling takes against a slow endpoint, and what a run that is killed half-way costs."""
+"""How long labeling takes against a slow endpoint, and what a run that is killed half-way costs."""
 
 import random
 import signal
@@ -58,12 +58,12 @@ def main(
 
 def label_all(url: str, store: str, concurrency: int, articles: int) -> None:
     """Label the synthetic articles."""
-    from ctiforge.osbert.labelling.openai_labeler import OpenAiLabeler
-    from ctiforge.osbert.opinions import Unlabelled
+    from ctiforge.osbert.labeling.openai_labeler import OpenAiLabeler
+    from ctiforge.osbert.opinions import Unlabeled
     from ctiforge.pod.entry import exit_on_error
     from ctiforge.store.objects import open_store
 
-    made = (Unlabelled(str(n), f"article-{n}", f"article-{n}: {TEXT}", str(n)) for n in range(articles))
+    made = (Unlabeled(str(n), f"article-{n}", f"article-{n}: {TEXT}", str(n)) for n in range(articles))
     labeler = OpenAiLabeler(url, "bench", open_store(store), concurrency=concurrency)
     exit_on_error(lambda: [opinion.label for _, opinion in labeler.label(made)].index("Windows"))
 

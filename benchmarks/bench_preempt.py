@@ -157,7 +157,7 @@ def _summary(kills: list[Kill]) -> tuple[str, ...]:
 
 def _prepare(folder: Path) -> None:
     from ctiforge.demo.articles import DemoSizes, make_corpus
-    from ctiforge.extract.format import FormatOptions, prepare, write_prepared
+    from ctiforge.extract.dataset.format import FormatOptions, prepare, write_prepared
     from ctiforge.training.encoding import load_tokenizer
 
     tokenizer = load_tokenizer("demo")

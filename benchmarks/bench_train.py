@@ -83,10 +83,10 @@ def main(
 
 def build_arms(model: str, max_length: int) -> tuple[Arm, Arm, Arm, list[Any], list[tuple[str, str]]]:
     """The three recipes' rows from the same articles, the held-out rows, and the pinned facts."""
-    from ctiforge.extract.examples import article_examples
-    from ctiforge.extract.format import FormatOptions, example_tools, thin_out_empty, window_sizes
+    from ctiforge.extract.dataset.examples import article_examples
+    from ctiforge.extract.dataset.format import FormatOptions, example_tools, thin_out_empty, window_sizes
     from ctiforge.extract.prompts import load_prompt
-    from ctiforge.extract.rendering import render_answer
+    from ctiforge.extract.prompts.rendering import render_answer
     from ctiforge.training.encoding import encode_example, load_tokenizer, tokenizer_hash
 
     tokenizer = load_tokenizer(model)
@@ -254,7 +254,7 @@ def _batches(arm: Arm, batch_size: int, seed: int) -> Iterator[list[Any]]:
 def _articles(tokenizer: Any) -> tuple[list[Any], list[Any]]:
     """The real articles with answers, located: for training, and every fourth held out."""
     from ctiforge.data.testsets import read_labelled_articles
-    from ctiforge.extract.examples import locate_article
+    from ctiforge.extract.dataset.examples import locate_article
     from ctiforge.training.encoding import count_tokens
 
     records = sorted(read_labelled_articles(real_articles()), key=lambda record: record.id)

@@ -13,14 +13,14 @@ from pathlib import Path
 
 from ctiforge.data.identity import content_hash, fold
 from ctiforge.demo.os_articles import make_os_corpus
-from ctiforge.evaluation.classifier_comparison import compare_classifiers
-from ctiforge.evaluation.classifier_tables import plain_text
+from ctiforge.evaluation.comparing.classifiers import compare_classifiers
+from ctiforge.evaluation.tables.classifiers import plain_text
 from ctiforge.lines.os_bert import OS_BERT
-from ctiforge.osbert.labelling.keywords import decide, find_evidence
+from ctiforge.osbert.labeling.keywords import decide, find_evidence
 from ctiforge.osbert.splits import balance, split
 from ctiforge.records.article import ArticleRecord
 from ctiforge.records.classification import ClassifierEvaluation
-from ctiforge.records.os_article import LabelledArticle
+from ctiforge.records.os_article import LabeledArticle
 
 ROOT = Path(__file__).parents[1]
 FIRST = 2_000
@@ -29,8 +29,8 @@ FIRST = 2_000
 def main() -> None:
     """Print both evaluations in one table, and the paired difference."""
     corpus = make_os_corpus(0)
-    labelled = balance(list(_labelled(corpus.training)), int(OS_BERT.demo_flags["prepare_os"]["balance"]), 0)
-    parts = split(labelled, 0.15, 0.1, 0)
+    labeled = balance(list(_labeled(corpus.training)), int(OS_BERT.demo_flags["prepare_os"]["balance"]), 0)
+    parts = split(labeled, 0.15, 0.1, 0)
     evaluations = []
     with tempfile.TemporaryDirectory() as scratch:
         for name, most in ((f"first {FIRST:,} characters", FIRST), ("whole articles", None)):
@@ -49,10 +49,10 @@ def main() -> None:
         print(f"{each.model.name}: {right} of {len(late)} articles whose evidence begins after {FIRST:,} characters")
 
 
-def _labelled(records: Iterable[ArticleRecord]) -> Iterable[LabelledArticle]:
+def _labeled(records: Iterable[ArticleRecord]) -> Iterable[LabeledArticle]:
     for record in records:
         label = decide(find_evidence(record.content))
-        yield LabelledArticle(
+        yield LabeledArticle(
             id=record.id,
             content=record.content,
             content_hash=content_hash(fold(record.content)),
@@ -61,7 +61,7 @@ def _labelled(records: Iterable[ArticleRecord]) -> Iterable[LabelledArticle]:
         )
 
 
-def _cut(article: LabelledArticle, most: int | None) -> LabelledArticle:
+def _cut(article: LabeledArticle, most: int | None) -> LabeledArticle:
     return article.model_copy(update={"content": article.content[:most]})
 
 
@@ -69,7 +69,7 @@ def _cut_record(record: ArticleRecord, most: int | None) -> ArticleRecord:
     return record.model_copy(update={"content": record.content[:most]})
 
 
-def _write(path: Path, rows: Iterable[LabelledArticle | ArticleRecord]) -> None:
+def _write(path: Path, rows: Iterable[LabeledArticle | ArticleRecord]) -> None:
     path.write_text("".join(row.model_dump_json() + "\n" for row in rows), encoding="utf-8")
 
 

@@ -22,7 +22,7 @@ def main(
     file = real_articles()
     from rich.console import Console
 
-    from ctiforge.evaluation.classifier_tables import print_classifier_evaluation
+    from ctiforge.evaluation.tables.classifiers import print_classifier_evaluation
     from ctiforge.osbert.evaluate import evaluate_os_bert, read_test_articles
     from ctiforge.store.artifacts import find_input
 

@@ -28,9 +28,9 @@ def main(
     from rich.console import Console
 
     from ctiforge.data.testsets import read_labelled_articles
-    from ctiforge.evaluation.comparison import compare
-    from ctiforge.evaluation.comparison_tables import markdown, print_comparison
-    from ctiforge.evaluation.tables import print_evaluation
+    from ctiforge.evaluation.comparing.comparison import compare
+    from ctiforge.evaluation.tables.comparison import markdown, print_comparison
+    from ctiforge.evaluation.tables.evaluation import print_evaluation
     from ctiforge.extract import evaluate
     from ctiforge.records.evaluation import ModelInfo
 

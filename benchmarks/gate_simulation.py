@@ -13,9 +13,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ctiforge.evaluation.gate import Bounds, bounds
-from ctiforge.evaluation.gate_sides import with_shares
-from ctiforge.evaluation.scores import Counts, Metric
+from ctiforge.evaluation.gate.gate import Bounds, bounds
+from ctiforge.evaluation.gate.sides import with_shares
+from ctiforge.evaluation.scoring.scores import Counts, Metric
 from ctiforge.evaluation.statistics import LEVEL, Floats, draws, pseudo_values, student_bounds
 
 Bools = NDArray[np.bool_]

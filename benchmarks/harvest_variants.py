@@ -12,7 +12,7 @@ from typing import Any
 def ours(url: str, out: Path) -> tuple[int, int]:
     """The harvest of this project; returns (rows read, articles kept)."""
     from ctiforge.data.database import open_database
-    from ctiforge.extract.harvest import HarvestOptions, harvest
+    from ctiforge.extract.harvest.harvest import HarvestOptions, harvest
 
     with open_database(url) as database:
         report = harvest(database.articles(), [], [], HarvestOptions(), out, out)

@@ -15,8 +15,8 @@ import numpy as np
 import typer
 
 from ctiforge.errors import UsageError
-from ctiforge.evaluation.gate_sides import GATE_METRICS, scored_extraction
-from ctiforge.evaluation.scores import Counts
+from ctiforge.evaluation.gate.sides import GATE_METRICS, scored_extraction
+from ctiforge.evaluation.scoring.scores import Counts
 from ctiforge.lines.extract import EXTRACT
 from ctiforge.pod.entry import run_program
 from ctiforge.records.evaluation import Evaluation

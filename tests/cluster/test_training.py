@@ -54,7 +54,7 @@ def prepared(undisturbed: Place) -> Prepared:
 
 @pytest.fixture(scope="module")
 def prepared_os(undisturbed: Place) -> Prepared:
-    """Labelled articles in the store, and the training of OS-BERT that nothing disturbed."""
+    """Labeled articles in the store, and the training of OS-BERT that nothing disturbed."""
     articles = undisturbed.run("prepare_os", "--limit=40", "--force")
     assert articles.made, articles
     return _trained(undisturbed, "train_os_bert", f"--data={articles.made.uri}", *OS_FLAGS)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ctiforge.errors import UsageError
-from ctiforge.extract import data_check
+from ctiforge.extract.dataset import check
 from tests.golden import held, stages, write
 from tests.golden.picture import differences, of_value
 
@@ -28,7 +28,7 @@ def moved(old: Any, new: Any, tolerance: float = 1e-9) -> list[str]:
 def test_a_stage_that_makes_something_else_is_named_with_what_moved_and_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(data_check, "check_records", lambda articles: [])
+    monkeypatch.setattr(check, "check_records", lambda articles: [])
     found = held.complaint(stages.run("check_data", tmp_path))
     assert found
     first, count, *_, advice = found.splitlines()

@@ -6,9 +6,9 @@ import pytest
 
 from ctiforge.endpoints import QUOTA_OVER, UNREACHED
 from ctiforge.errors import CannotGoOnError, CtiforgeError, UsageError
-from ctiforge.extract.endpoint import Client, Endpoint, RefusedError
-from ctiforge.osbert.labelling.openai_labeler import OpenAiLabeler
-from ctiforge.osbert.opinions import Unlabelled
+from ctiforge.extract.answering.endpoint import Client, Endpoint, RefusedError
+from ctiforge.osbert.labeling.openai_labeler import OpenAiLabeler
+from ctiforge.osbert.opinions import Unlabeled
 from ctiforge.store.objects import open_store
 from tests.integration.endpoint import error
 
@@ -28,7 +28,7 @@ def ask_a_model(url: str, _folder: str) -> CtiforgeError | None:
 
 
 def ask_for_labels(url: str, folder: str) -> CtiforgeError | None:
-    articles = [Unlabelled(str(n), "A title", f"article-{n} runs schtasks.", str(n)) for n in range(ASKED)]
+    articles = [Unlabeled(str(n), "A title", f"article-{n} runs schtasks.", str(n)) for n in range(ASKED)]
     try:
         given = [opinion for _, opinion in OpenAiLabeler(url, "m", open_store(folder), concurrency=1).label(articles)]
     except CtiforgeError as ended:

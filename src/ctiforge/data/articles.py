@@ -16,7 +16,7 @@ class Execution:
 
     @property
     def rank(self) -> tuple[bool, int, str]:
-        """The best execution of an article ranks highest: completed before others, most labelled types, newest."""
+        """The best execution of an article ranks highest: completed before others, most labeled types, newest."""
         return (self.status == "completed", len(self.outcome.labelled_types), self.finished_at)
 
 

@@ -1,7 +1,7 @@
 """Reads one stored `extraction_result`, of any of the application's five generations, into typed observables.
 
 G1 `behavioral_observables`; G2 `observables` and a `raw_response`; G3 adds `subresults` and an aggregated
-list; G4 has objects as items; G5 adds a platform to each. Failures make their type unlabelled.
+list; G4 has objects as items; G5 adds a platform to each. Failures make their type unlabeled.
 """
 
 import json
@@ -28,7 +28,7 @@ class ReadResult:
     observables: tuple[Observable, ...] = ()
     labelled_types: tuple[str, ...] = ()
     failed_types: dict[str, str] = field(default_factory=dict)
-    """Type → why it is unlabelled."""
+    """Type → why it is unlabeled."""
     set_aside: Counter[str] = field(default_factory=Counter)
     """Reason → how many items (or whole results) could not be read."""
 
@@ -73,8 +73,8 @@ def _read_single_prompt(result: Mapping[str, Any], items: Any, generation: str) 
         failure = "no readable item"
     if failure:
         return ReadResult(generation, failed_types=dict.fromkeys(SINGLE_PROMPT_TYPES, failure), set_aside=set_aside)
-    labelled = dict.fromkeys((*SINGLE_PROMPT_TYPES, *(o.type for o in found)))
-    return ReadResult(generation, found, tuple(labelled), set_aside=set_aside)
+    labeled = dict.fromkeys((*SINGLE_PROMPT_TYPES, *(o.type for o in found)))
+    return ReadResult(generation, found, tuple(labeled), set_aside=set_aside)
 
 
 def _read_sub_results(result: Mapping[str, Any], sub_results: Mapping[str, Any]) -> ReadResult:
@@ -82,19 +82,19 @@ def _read_sub_results(result: Mapping[str, Any], sub_results: Mapping[str, Any])
     set_aside: Counter[str] = Counter()
     items = list(_typed_items(result.get("observables") or [], set_aside))
     failed: dict[str, str] = {}
-    labelled: dict[str, None] = {}
+    labeled: dict[str, None] = {}
     for name, sub_result in sub_results.items():
         type_ = canonical_type(name)
         failure = _sub_result_failure(sub_result)
         if failure:
             failed[type_] = failure
             continue
-        labelled[type_] = None
+        labeled[type_] = None
         entries = sub_result.get("items")
         items.extend((type_, item) for item in (entries if isinstance(entries, list) else ()))
     found = tuple(o for o in _observables(items, set_aside) if o.type not in failed)
-    labelled.update(dict.fromkeys(o.type for o in found))
-    labelled_types = tuple(t for t in labelled if t not in failed)
+    labeled.update(dict.fromkeys(o.type for o in found))
+    labelled_types = tuple(t for t in labeled if t not in failed)
     return ReadResult(_sub_result_generation(result, items), found, labelled_types, failed, set_aside)
 
 

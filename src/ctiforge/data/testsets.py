@@ -33,7 +33,7 @@ def import_testset(
 
     `annotator` fills in where an article names none. Raises UsageError for a bad name, DataError
     where a label is a model's, an annotator is missing, an id occurs twice or an article has neither
-    labelled types nor the label of an operating system.
+    labeled types nor the label of an operating system.
     """
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} is no name for a test set: use lower-case letters, digits, '.', '_' and '-'")
@@ -180,7 +180,7 @@ def _without_evidence(item: Any) -> Any:
 
 def _checked(record: ArticleRecord, annotator: str | None) -> ArticleRecord:
     if record.labelled_by != "human":
-        raise DataError(f"article {record.id} is labelled by a model: only what a person checked is truth")
+        raise DataError(f"article {record.id} is labeled by a model: only what a person checked is truth")
     name = (record.annotator or "").strip() or (annotator or "").strip()
     if not name:
         raise DataError(f"article {record.id} names no annotator: fill it in, or give --annotator NAME")

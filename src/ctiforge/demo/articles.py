@@ -124,7 +124,7 @@ class _ArticleWriter:
         name = self.names.lower()
         return self.rng.choice(
             (
-                f"The file {name}.exe was deleted before it could be analysed.",
+                f"The file {name}.exe was deleted before it could be analyzed.",
                 f"A folder named {name.capitalize()}Backup held nothing of interest.",
                 f"The archive {name}.zip contained a decoy document.",
                 f"An older tool, {name}, was mentioned in the same forum.",

@@ -1,1 +1,4 @@
-"""How well a model does: matching, scores, intervals, comparison and the gate."""
+"""How well a model does.
+
+`side_by_side` stands on `comparing`, `gate` and `tables`; these on `scoring`, and that on `statistics`.
+"""

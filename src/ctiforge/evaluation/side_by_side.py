@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctiforge.errors import UsageError
-from ctiforge.evaluation import classifier_tables, comparison_tables
-from ctiforge.evaluation.classifier_comparison import compare_classifiers
-from ctiforge.evaluation.comparison import compare
+from ctiforge.evaluation.comparing.classifiers import compare_classifiers
+from ctiforge.evaluation.comparing.comparison import compare
+from ctiforge.evaluation.tables import classifiers as classifier_tables
+from ctiforge.evaluation.tables import comparison as comparison_tables
 from ctiforge.records.base import kind_of
 from ctiforge.records.classification import ClassifierEvaluation
 from ctiforge.records.comparison import ClassifierComparison, Comparison

@@ -7,20 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctiforge.errors import CannotGoOnError, CtiforgeError, DataError
-from ctiforge.evaluation.articles import ArticleCase, score_article, training_keys
-from ctiforge.evaluation.report import build_evaluation
-from ctiforge.extract.extraction import Extraction, Extractor, Source
+from ctiforge.evaluation.scoring.articles import ArticleCase, score_article, training_keys
+from ctiforge.evaluation.scoring.report import build_evaluation
+from ctiforge.extract.answering.extraction import Extraction, Extractor, Source
+from ctiforge.extract.answering.regex_floor import NAME as REGEX
+from ctiforge.extract.answering.regex_floor import RegexFloor
+from ctiforge.extract.answering.windowed import plain_usage
 from ctiforge.extract.prepared import note_of_model, usage_of_data, usage_of_model
-from ctiforge.extract.regex_floor import NAME as REGEX
-from ctiforge.extract.regex_floor import RegexFloor
-from ctiforge.extract.windowed import plain_usage
 from ctiforge.progress import Progress
 from ctiforge.records.article import ArticleRecord, read_records
 from ctiforge.records.evaluation import Answers, ArticleScore, Evaluation, ModelInfo, TestSetInfo
 from ctiforge.training.encoding import DEMO_MODEL
 
 if TYPE_CHECKING:
-    from ctiforge.extract.endpoint import Endpoint
+    from ctiforge.extract.answering.endpoint import Endpoint
 
 LONG_ARTICLE = 32_000
 """Characters from which on an article without a tag for its length counts as long: about 8,000 tokens."""
@@ -35,20 +35,20 @@ def evaluate_extractor(
     test_set: TestSetInfo,
     trained_on: frozenset[tuple[str, str]] | None = None,
 ) -> Evaluation:
-    """Extract the labelled types of every article and score them; articles without any are left out.
+    """Extract the labeled types of every article and score them; articles without any are left out.
 
-    Raises DataError where nothing is labelled, CannotGoOnError where the extractor failed on every article.
+    Raises DataError where nothing is labeled, CannotGoOnError where the extractor failed on every article.
     """
-    labelled = [record for record in records if record.labelled_types]
-    if not labelled:
-        raise DataError(f"no type is labelled in any article of {test_set.name}: there is nothing to score against")
-    scores = list(_scores(extractor, labelled, trained_on))
+    labeled = [record for record in records if record.labelled_types]
+    if not labeled:
+        raise DataError(f"no type is labeled in any article of {test_set.name}: there is nothing to score against")
+    scores = list(_scores(extractor, labeled, trained_on))
     if all(score.error for score in scores):
         raise CannotGoOnError(f"{model.name} failed on every article; the first time with: {scores[0].error}")
     return build_evaluation(
         scores,
         model=model,
-        test_set=test_set.model_copy(update={"articles": len(labelled), "unlabelled": len(records) - len(labelled)}),
+        test_set=test_set.model_copy(update={"articles": len(labeled), "unlabelled": len(records) - len(labeled)}),
         fingerprint=_fingerprint(model, test_set, trained_on),
         training_values_known=trained_on is not None,
     )
@@ -67,7 +67,7 @@ def values_seen_in_training(path: Path) -> frozenset[tuple[str, str]]:
 
 
 def describe_test_set(path: Path, reference: str | None = None) -> TestSetInfo:
-    """Give what a JSONL of labelled articles is called: `name@version` of the store, else its file and hash."""
+    """Give what a JSONL of labeled articles is called: `name@version` of the store, else its file and hash."""
     content_hash = hashlib.sha256(path.read_bytes()).hexdigest()
     name, _, version = (reference or f"{path.stem}@{content_hash[:12]}").rpartition("@")
     return TestSetInfo(name=name, version=version, content_hash=content_hash, articles=0)
@@ -89,7 +89,7 @@ def load_extractor(
     """
     if model == REGEX:
         return RegexFloor()
-    from ctiforge.extract.agent import ExtractAgent
+    from ctiforge.extract.answering.agent import ExtractAgent
 
     inside = inner_folder(folder) if folder else None
     name = model if inside is None or model == DEMO_MODEL else _trained_name(inside) or Path(model.rstrip("/")).name
@@ -116,8 +116,8 @@ def load_served(
     Without one as the data of `prepared` was cut, or plainly. `prompt` is a file with the application's own prompt:
     then whole articles are asked about. Raises UsageError or CannotGoOnError where nobody serves it.
     """
-    from ctiforge.extract.endpoint import connect
-    from ctiforge.extract.served import EndpointAgent, ServedAsIs, read_prompt
+    from ctiforge.extract.answering.endpoint import connect
+    from ctiforge.extract.answering.served import EndpointAgent, ServedAsIs, read_prompt
     from ctiforge.training.encoding import load_tokenizer
 
     client = connect(endpoint)

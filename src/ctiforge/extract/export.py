@@ -8,16 +8,16 @@ from typing import Any
 
 import torch
 
-from ctiforge.extract.agent import ExtractAgent
-from ctiforge.extract.answers import answer_schema
-from ctiforge.extract.endpoint import Endpoint, connect
+from ctiforge.extract.answering.agent import ExtractAgent
+from ctiforge.extract.answering.endpoint import Endpoint, connect
+from ctiforge.extract.answering.extraction import Extractor
+from ctiforge.extract.answering.served import EndpointAgent
+from ctiforge.extract.answering.windowed import plain_usage
 from ctiforge.extract.evaluate import describe_test_set, evaluate_extractor, inner_folder
-from ctiforge.extract.extraction import Extractor
 from ctiforge.extract.prepared import note_of_model
 from ctiforge.extract.prompts import load_prompt
-from ctiforge.extract.rendering import guide_row, render_answer, render_prompt
-from ctiforge.extract.served import EndpointAgent
-from ctiforge.extract.windowed import plain_usage
+from ctiforge.extract.prompts.answers import answer_schema
+from ctiforge.extract.prompts.rendering import guide_row, render_answer, render_prompt
 from ctiforge.records.article import ArticleRecord
 from ctiforge.records.evaluation import Evaluation, ModelInfo
 from ctiforge.records.exported import ParityReport
@@ -39,7 +39,7 @@ from ctiforge.training.windows import cut_windows, split_pieces
 
 @dataclass(frozen=True)
 class TestData:
-    """The labelled articles that source and exports answer."""
+    """The labeled articles that source and exports answer."""
 
     __test__ = False  # not a test class, whatever pytest makes of its name
 

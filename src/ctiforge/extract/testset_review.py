@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ctiforge.errors import DataError, UsageError
-from ctiforge.extract.harvest import HarvestOptions
-from ctiforge.extract.harvest_sources import Sources, harvest_sources
+from ctiforge.extract.harvest.harvest import HarvestOptions
+from ctiforge.extract.harvest.sources import Sources, harvest_sources
 from ctiforge.observables.locate import Locator
 from ctiforge.records.article import ArticleRecord, read_records
 

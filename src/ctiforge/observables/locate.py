@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
-from ctiforge.observables.values import fold, lineage_names, lower, normalise, process_stem, unwrapped
+from ctiforge.observables.values import fold, lineage_names, lower, normalize, process_stem, unwrapped
 from ctiforge.records.observable import ARROW
 
 NEAR_LINEAGE = 120
@@ -89,7 +89,7 @@ class Locator:
         if type_ == "process_lineage":
             names = lineage_names(value)
             return sum(bool(self._locate_process(name)) for name in names) / len(names) if names else 0.0
-        pieces = _pieces(lower(normalise(type_, value)))
+        pieces = _pieces(lower(normalize(type_, value)))
         return sum(piece in self._search for piece in pieces) / len(pieces) if pieces else 0.0
 
     def nearest(self, type_: str, value: str) -> str | None:
@@ -100,7 +100,7 @@ class Locator:
         if type_ == "process_lineage":
             spans = [span for name in lineage_names(value) for span in self._locate_process(name)]
             return self.text[spans[0].start : spans[0].end] if spans else None
-        key = lower(normalise(type_, value))
+        key = lower(normalize(type_, value))
         places = sorted((at, piece) for piece in _pieces(key) for at in self._places(piece))
         first, last = _densest(places, len(key))
         if first == last:
@@ -116,13 +116,13 @@ class Locator:
             at = self._search.find(piece, at + 1)
 
     def _locate_value(self, type_: str, value: str) -> list[Span]:
-        key = normalise(type_, value)
+        key = normalize(type_, value)
         for needle in _needles(type_, value):
             places = [
                 (standing, span)
                 for span in self._find(needle)
                 if (standing := _standing(type_, self.text, span))
-                and normalise(type_, self.text[span.start : span.end]) == key
+                and normalize(type_, self.text[span.start : span.end]) == key
             ]
             if places:
                 best = max(standing for standing, _ in places)
@@ -226,7 +226,7 @@ def _whole_words(text: str, start: int, end: int) -> str:
 def _needles(type_: str, value: str) -> list[str]:
     """Give the folded strings to search for, the closest to `value` first."""
     whole = lower(unwrapped(fold(value).text))
-    key = lower(normalise(type_, value))
+    key = lower(normalize(type_, value))
     return [needle for needle in dict.fromkeys((whole, key)) if needle]
 
 

@@ -1,4 +1,4 @@
-"""When two values are the same observable: the strict key, the normalised key, and the fold behind the latter."""
+"""When two values are the same observable: the strict key, the normalized key, and the fold behind the latter."""
 
 import re
 from array import array
@@ -16,8 +16,8 @@ def strict(type_: str, value: str) -> str:
     return value.strip()
 
 
-def normalise(type_: str, value: str) -> str:
-    r"""Give the key of the normalised tier: equal for two spellings of one observable of `type`.
+def normalize(type_: str, value: str) -> str:
+    r"""Give the key of the normalized tier: equal for two spellings of one observable of `type`.
 
     Folded away for every type: runs of white space (and any beside `> | & ; , = ( ) { } [ ]`),
     zero-width characters, smart quotes and dashes, HTML entities, JSON and vendor escapes
@@ -67,7 +67,7 @@ class Folded:
 
 
 def fold(text: str) -> Folded:
-    """Fold the variants that every type shares (see `normalise`); case is kept."""
+    """Fold the variants that every type shares (see `normalize`); case is kept."""
     folded = Folded(text.translate(_LOOKALIKES), array("i", range(len(text))), array("i", range(1, len(text) + 1)))
     for pattern, replacement in _RULES:
         folded = _rewrite(folded, pattern, replacement)

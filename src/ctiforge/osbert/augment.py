@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 
 from ctiforge.data.identity import content_hash, fold
-from ctiforge.records.os_article import LabelledArticle
+from ctiforge.records.os_article import LabeledArticle
 
 _DROPPED = 0.2
 _MASKED = 0.5
@@ -16,12 +16,12 @@ _NAME = re.compile(
 )
 
 
-def augment(articles: Sequence[LabelledArticle], copies: int, seed: int) -> list[LabelledArticle]:
+def augment(articles: Sequence[LabeledArticle], copies: int, seed: int) -> list[LabeledArticle]:
     """Give the articles and `copies` altered ones of each; what shows the label by more than a name stays."""
     return [each for article in articles for each in (article, *(_altered(article, n, seed) for n in range(copies)))]
 
 
-def _altered(article: LabelledArticle, number: int, seed: int) -> LabelledArticle:
+def _altered(article: LabeledArticle, number: int, seed: int) -> LabeledArticle:
     rng = random.Random(f"{seed}:{number}:{article.content_hash}")
     kept = []
     for match in _SENTENCE.finditer(article.content):

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from ctiforge.osbert.base import resolve_encoder
 from ctiforge.osbert.embedding import article_means, embed_windows, load_frozen
 from ctiforge.osbert.frozen import WEIGHTS, load_baseline
-from ctiforge.osbert.labelling.keywords import decide, find_evidence
-from ctiforge.osbert.labelling.passages import Passage
+from ctiforge.osbert.labeling.keywords import decide, find_evidence
+from ctiforge.osbert.labeling.passages import Passage
 from ctiforge.osbert.model import load_trained, window_batches
 from ctiforge.osbert.pooling import pool
 from ctiforge.osbert.windows import EncodedArticle, WindowSize, encode_articles

@@ -10,7 +10,7 @@ from typing import Any
 
 from ctiforge.data.testsets import read_labelled_articles
 from ctiforge.errors import DataError
-from ctiforge.evaluation.classification import score_row
+from ctiforge.evaluation.scoring.classification import score_row
 from ctiforge.evaluation.statistics import BOOTSTRAP
 from ctiforge.osbert.detectors import Detector, FineTuned, Frozen, Keywords, Majority, load_detector
 from ctiforge.osbert.frozen import CLASSIFIERS
@@ -19,7 +19,7 @@ from ctiforge.progress import Progress
 from ctiforge.records.article import OS_LABELS
 from ctiforge.records.classification import Case, ClassifierEvaluation, ClassifierRow, Measure, RowKind
 from ctiforge.records.evaluation import ModelInfo, TestSetInfo
-from ctiforge.records.os_article import read_labelled
+from ctiforge.records.os_article import read_labeled
 
 _TIMED = 20
 """Articles that are detected one by one for the latency."""
@@ -39,16 +39,16 @@ class TestArticles:
 
 
 def read_test_articles(path: Path, reference: str | None) -> TestArticles:
-    """Labelled articles of a test set, of a JSONL, or of a part that prepare_os left. Raises DataError for none."""
+    """Labeled articles of a test set, of a JSONL, or of a part that prepare_os left. Raises DataError for none."""
     is_prepared = _is_prepared(path)
     if is_prepared:
-        labelled = [(a.id, a.title, a.content, a.label) for a in read_labelled(path)]
-        labeler, total = is_prepared, len(labelled)
+        labeled = [(a.id, a.title, a.content, a.label) for a in read_labeled(path)]
+        labeler, total = is_prepared, len(labeled)
     else:
         articles = list(read_labelled_articles(path))
-        labelled = [(a.id, a.title, a.content, a.os_label) for a in articles if a.os_label]
+        labeled = [(a.id, a.title, a.content, a.os_label) for a in articles if a.os_label]
         labeler, total = None, len(articles)
-    if not labelled:
+    if not labeled:
         raise DataError(f"{reference or path}: no article has an os_label, so there is nothing to score against")
     content_hash = hashlib.sha256(path.read_bytes()).hexdigest()
     name, _, version = (reference or f"{path.stem}@{content_hash[:12]}").rpartition("@")
@@ -56,11 +56,11 @@ def read_test_articles(path: Path, reference: str | None) -> TestArticles:
         name=name,
         version=version,
         content_hash=content_hash,
-        articles=len(labelled),
-        unlabelled=total - len(labelled),
+        articles=len(labeled),
+        unlabelled=total - len(labeled),
     )
-    cases = tuple(Case(id=id_, title=title, label=label) for id_, title, _, label in labelled)
-    return TestArticles(info, cases, tuple(text for _, _, text, _ in labelled), labeler)
+    cases = tuple(Case(id=id_, title=title, label=label) for id_, title, _, label in labeled)
+    return TestArticles(info, cases, tuple(text for _, _, text, _ in labeled), labeler)
 
 
 def evaluate_os_bert(
@@ -80,7 +80,7 @@ def evaluate_os_bert(
     detector = load_detector(model, base_folder=base_folder, device=device)
     compared: list[tuple[RowKind, Detector]] = []
     if trained_on:
-        compared.append(("floor", Majority(class_counts(read_labelled(trained_on)))))
+        compared.append(("floor", Majority(class_counts(read_labeled(trained_on)))))
     compared.append(("floor", Keywords()))
     if baselines:
         compared += [("baseline", Frozen(baselines / name, base_folder, device)) for name in CLASSIFIERS]

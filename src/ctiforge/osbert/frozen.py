@@ -11,7 +11,7 @@ from ctiforge.osbert.embedding import Vectors, embed_articles, load_frozen
 from ctiforge.osbert.prepared import check_classes, check_no_leak, class_counts, labeler_of
 from ctiforge.osbert.windows import WindowSize, encode_articles
 from ctiforge.records.model_note import BaselineNote
-from ctiforge.records.os_article import read_labelled
+from ctiforge.records.os_article import read_labeled
 from ctiforge.training.encoding import load_tokenizer
 from ctiforge.training.models import pick_device
 
@@ -30,7 +30,7 @@ def train_baselines(
     Returns a summary. Their settings are chosen by cross-validation on the training part. Raises DataError for fewer
     than two classes or a leak.
     """
-    articles, validation = (read_labelled(part) for part in parts)
+    articles, validation = (read_labeled(part) for part in parts)
     check_no_leak(articles, validation, "validation")
     notes = check_classes(class_counts(articles))
     size = WindowSize.of(max_length)

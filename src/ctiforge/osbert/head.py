@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ctiforge.evaluation.classification import ClassCounts, macro_f1
+from ctiforge.evaluation.scoring.classification import ClassCounts, macro_f1
 from ctiforge.osbert.model import ArticleRow, last_linear, window_batches
 from ctiforge.osbert.pooling import pool
 from ctiforge.progress import Progress

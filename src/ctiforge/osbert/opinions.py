@@ -9,7 +9,7 @@ from ctiforge.records.os_article import Evidence
 
 
 @dataclass(frozen=True, slots=True)
-class Unlabelled:
+class Unlabeled:
     """An article as a labeler gets it."""
 
     id: str
@@ -18,7 +18,7 @@ class Unlabelled:
     content_hash: str
     """Of the folded text: the same for copies that differ in layout and case only."""
     copies: tuple[str, ...] = ()
-    """The ids of its near duplicates, which are not labelled themselves."""
+    """The ids of its near duplicates, which are not labeled themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,9 @@ class Labeler(Protocol):
 
     @property
     def name(self) -> str:
-        """As in `LabelledArticle.labeler`."""
+        """As in `LabeledArticle.labeler`."""
         ...
 
-    def label(self, articles: Iterable[Unlabelled]) -> Generator[tuple[Unlabelled, Opinion]]:
-        """Each article with an opinion, in the order given; an article that cannot be labelled stops no other."""
+    def label(self, articles: Iterable[Unlabeled]) -> Generator[tuple[Unlabeled, Opinion]]:
+        """Each article with an opinion, in the order given; an article that cannot be labeled stops no other."""
         ...

@@ -1,4 +1,4 @@
-"""Articles of the database into labelled parts to train on, a review file, and a report."""
+"""Articles of the database into labeled parts to train on, a review file, and a report."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,20 +11,20 @@ from ctiforge.data.articles import Article
 from ctiforge.errors import DataError
 from ctiforge.osbert.augment import augment
 from ctiforge.osbert.gather import ArticleToLabel, gather
-from ctiforge.osbert.labelling.agreement import Agreement, agreement
-from ctiforge.osbert.labelling.review import ReviewRow, write_review
-from ctiforge.osbert.opinions import Labeler, Opinion, Unlabelled
+from ctiforge.osbert.labeling.agreement import Agreement, agreement
+from ctiforge.osbert.labeling.review import ReviewRow, write_review
+from ctiforge.osbert.opinions import Labeler, Opinion, Unlabeled
 from ctiforge.osbert.prepared import MINIMUM, PARTS, RECOMMENDED, class_counts
 from ctiforge.osbert.splits import balance, split
 from ctiforge.progress import Progress
 from ctiforge.records.article import OS_LABELS, ArticleRecord
-from ctiforge.records.os_article import LabelledArticle
+from ctiforge.records.os_article import LabeledArticle
 from ctiforge.records.prepared import LabelerAgreement, PrepareReport
 
 
 @dataclass(frozen=True)
 class PrepareOptions:
-    """What decides which articles are labelled, and where they go."""
+    """What decides which articles are labeled, and where they go."""
 
     min_hunt_score: float = 80.0
     limit: int | None = 200
@@ -55,15 +55,15 @@ def prepare(
         raise DataError(_nothing(gathered.read, gathered.set_aside, options))
     opinions = {labeler.name: _ask(labeler, gathered.candidates) for labeler in labelers}
     used = sorted(opinions, key=lambda name: not name.startswith("human"))
-    labelled = list(_labelled(gathered.candidates, used, opinions, gathered.set_aside))
-    if not labelled:
+    labeled = list(_labeled(gathered.candidates, used, opinions, gathered.set_aside))
+    if not labeled:
         raise DataError(
             f"{len(gathered.candidates)} articles, and {labelers[0].name} gave none of them a label: "
             f"{_counted(gathered.set_aside)}"
         )
     first, *others = opinions
     agreements = [agreement(first, opinions[first], other, opinions[other]) for other in others]
-    chosen = balance(labelled, options.balance, options.seed) if options.balance else labelled
+    chosen = balance(labeled, options.balance, options.seed) if options.balance else labeled
     parts = split(chosen, options.validation_share, options.test_share, options.seed)
     train = augment(parts.train, options.augment, options.seed)
     for name, part in zip(PARTS, (train, parts.validation, parts.test), strict=True):
@@ -72,17 +72,17 @@ def prepare(
     write_review(out / "review.jsonl", _review_rows(gathered.candidates, used, opinions))
     report = PrepareReport(
         **asdict(options),
-        labeler=" + ".join(sorted({article.labeler for article in labelled})),
+        labeler=" + ".join(sorted({article.labeler for article in labeled})),
         articles_read=gathered.read,
-        labelled=len(labelled),
+        labelled=len(labeled),
         set_aside=dict(sorted(gathered.set_aside.items())),
-        flags=dict(Counter(flag for article in labelled for flag in article.flags)),
-        classes=class_counts(labelled),
+        flags=dict(Counter(flag for article in labeled for flag in article.flags)),
+        classes=class_counts(labeled),
         parts={
             name: class_counts(part) for name, part in zip(PARTS, (train, parts.validation, parts.test), strict=True)
         },
         agreement=tuple(_agreement_report(each) for each in agreements),
-        warnings=tuple(class_warnings(class_counts(labelled))),
+        warnings=tuple(class_warnings(class_counts(labeled))),
     )
     report.write(out)
     return report.model_dump(mode="json")
@@ -111,7 +111,7 @@ def check_minimum(classes: Mapping[str, int], *, force: bool) -> None:
 
 def _ask(labeler: Labeler, candidates: Sequence[ArticleToLabel]) -> dict[str, Opinion]:
     """Article id to opinion."""
-    articles = [Unlabelled(c.article.id, c.article.title, c.content, c.content_hash, c.copies) for c in candidates]
+    articles = [Unlabeled(c.article.id, c.article.title, c.content, c.content_hash, c.copies) for c in candidates]
     opinions = {}
     # closed also when it is left early: what it has asked by then is paid, and kept
     with Progress("prepare_os", len(articles)) as progress, closing(labeler.label(articles)) as given:
@@ -121,12 +121,12 @@ def _ask(labeler: Labeler, candidates: Sequence[ArticleToLabel]) -> dict[str, Op
     return opinions
 
 
-def _labelled(
+def _labeled(
     candidates: Sequence[ArticleToLabel],
     used: Sequence[str],
     opinions: Mapping[str, Mapping[str, Opinion]],
     set_aside: Counter[str],
-) -> Iterator[LabelledArticle]:
+) -> Iterator[LabeledArticle]:
     """Each candidate with the label of the first labeler in `used` that has one."""
     for candidate in candidates:
         given = [(name, opinions[name][candidate.article.id]) for name in used]
@@ -134,7 +134,7 @@ def _labelled(
         if not opinion.label:
             set_aside[f"{name}: {opinion.problem or 'no label'}"] += 1
             continue
-        yield LabelledArticle(
+        yield LabeledArticle(
             id=candidate.article.id,
             url=candidate.article.url,
             title=candidate.article.title,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from ctiforge.errors import DataError
 from ctiforge.records.article import OS_LABELS
-from ctiforge.records.os_article import LabelledArticle
+from ctiforge.records.os_article import LabeledArticle
 
 PARTS = ("train", "validation", "test")
 MINIMUM = 50
@@ -19,13 +19,13 @@ def part_inputs(data: str) -> dict[str, str]:
     return {part: f"{folder}/{part}.jsonl" for part in PARTS[:2]}
 
 
-def class_counts(articles: Sequence[LabelledArticle]) -> dict[str, int]:
+def class_counts(articles: Sequence[LabeledArticle]) -> dict[str, int]:
     """Articles of every label, those without any included."""
     counts = Counter(article.label for article in articles)
     return {label: counts[label] for label in OS_LABELS}
 
 
-def labeler_of(articles: Sequence[LabelledArticle]) -> str:
+def labeler_of(articles: Sequence[LabeledArticle]) -> str:
     """Whose labels they are, several joined by " + "."""
     return " + ".join(sorted({article.labeler for article in articles}))
 
@@ -39,7 +39,7 @@ def check_classes(classes: dict[str, int]) -> list[str]:
     return [_about(label, count) for label, count in classes.items() if count < RECOMMENDED]
 
 
-def check_no_leak(train: Sequence[LabelledArticle], other: Sequence[LabelledArticle], part: str) -> None:
+def check_no_leak(train: Sequence[LabeledArticle], other: Sequence[LabeledArticle], part: str) -> None:
     """Raise DataError where an article, or a near duplicate of it, is in both parts."""
     hashes = {article.content_hash for article in train}
     groups = {article.group for article in train if article.group}

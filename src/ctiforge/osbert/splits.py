@@ -5,31 +5,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ctiforge.records.article import OS_LABELS
-from ctiforge.records.os_article import LabelledArticle
+from ctiforge.records.os_article import LabeledArticle
 
 
 @dataclass(frozen=True)
 class Parts:
     """What is trained on, what training is watched on, and what the labeler's agreement is measured on."""
 
-    train: tuple[LabelledArticle, ...]
-    validation: tuple[LabelledArticle, ...]
-    test: tuple[LabelledArticle, ...]
+    train: tuple[LabeledArticle, ...]
+    validation: tuple[LabeledArticle, ...]
+    test: tuple[LabeledArticle, ...]
 
 
-def balance(articles: Sequence[LabelledArticle], most: int, seed: int) -> list[LabelledArticle]:
+def balance(articles: Sequence[LabeledArticle], most: int, seed: int) -> list[LabeledArticle]:
     """At most so many articles of each class, chosen by a seeded hash of their content."""
     return [article for label in OS_LABELS for article in _of_class(articles, label, seed)[:most]]
 
 
-def split(articles: Sequence[LabelledArticle], validation_share: float, test_share: float, seed: int) -> Parts:
+def split(articles: Sequence[LabeledArticle], validation_share: float, test_share: float, seed: int) -> Parts:
     """Split each class by its shares, rounded; which article goes where depends on the seed and its content alone.
 
     Where a class has three articles or more, validation gets at least one of them.
     """
-    train: list[LabelledArticle] = []
-    validation: list[LabelledArticle] = []
-    test: list[LabelledArticle] = []
+    train: list[LabeledArticle] = []
+    validation: list[LabeledArticle] = []
+    test: list[LabeledArticle] = []
     for label in OS_LABELS:
         ordered = _of_class(articles, label, seed)
         for_test = round(len(ordered) * test_share)
@@ -40,10 +40,10 @@ def split(articles: Sequence[LabelledArticle], validation_share: float, test_sha
     return Parts(_in_order(train), _in_order(validation), _in_order(test))
 
 
-def _of_class(articles: Sequence[LabelledArticle], label: str, seed: int) -> list[LabelledArticle]:
+def _of_class(articles: Sequence[LabeledArticle], label: str, seed: int) -> list[LabeledArticle]:
     chosen = [article for article in articles if article.label == label]
     return sorted(chosen, key=lambda article: hashlib.sha256(f"{seed}:{article.content_hash}".encode()).digest())
 
 
-def _in_order(articles: Sequence[LabelledArticle]) -> tuple[LabelledArticle, ...]:
+def _in_order(articles: Sequence[LabeledArticle]) -> tuple[LabeledArticle, ...]:
     return tuple(sorted(articles, key=lambda article: article.content_hash))

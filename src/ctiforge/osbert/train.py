@@ -22,7 +22,7 @@ from ctiforge.osbert.prepared import check_classes, check_no_leak, class_counts,
 from ctiforge.osbert.windows import WindowSize, encode_articles
 from ctiforge.records.article import OS_LABELS
 from ctiforge.records.model_note import OsBertNote, Pooling
-from ctiforge.records.os_article import LabelledArticle, read_labelled
+from ctiforge.records.os_article import LabeledArticle, read_labeled
 from ctiforge.records.training import LOG_NAME, PoolingTrial, Training
 from ctiforge.store.checkpoints import Checkpoints
 from ctiforge.training.batches import Rows
@@ -64,7 +64,7 @@ def train_os_bert(
     """
     device = pick_device(request.device)
     dtype = _dtype(device, request.fp16)
-    articles, validation_articles = (read_labelled(part) for part in parts)
+    articles, validation_articles = (read_labeled(part) for part in parts)
     check_no_leak(articles, validation_articles, "validation")
     classes = class_counts(articles)
     warnings = check_classes(classes)
@@ -132,7 +132,7 @@ def _dtype(device: torch.device, fp16: bool) -> torch.dtype:
     return torch.float16
 
 
-def _rows(tokenizer: Any, articles: Sequence[LabelledArticle], size: WindowSize) -> list[ArticleRow]:
+def _rows(tokenizer: Any, articles: Sequence[LabeledArticle], size: WindowSize) -> list[ArticleRow]:
     encoded = encode_articles(tokenizer, [article.content for article in articles], size)
     return [ArticleRow(e, OS_LABELS.index(a.label)) for e, a in zip(encoded, articles, strict=True)]
 

@@ -66,9 +66,9 @@ def main(
 def find(inputs: dict[str, Path], model: str) -> "list[DataFinding]":
     """Every finding about the inputs that are there."""
     from ctiforge.data.leaks import find_leaks
-    from ctiforge.extract import data_check
+    from ctiforge.extract.dataset import check
     from ctiforge.extract.prepared import read_format_report
-    from ctiforge.extract.template_check import check_template
+    from ctiforge.extract.prompts.template_check import check_template
     from ctiforge.records.article import RECORDS_NAME, read_records
     from ctiforge.records.base import read_lines
     from ctiforge.records.formatted import TRAINED_ON, ExampleRow
@@ -80,10 +80,10 @@ def find(inputs: dict[str, Path], model: str) -> "list[DataFinding]":
     if path := inputs.get("records"):
         articles = read_records(path)
         contents = {article.id: article.content for article in articles}
-        findings += data_check.check_records(articles)
+        findings += check.check_records(articles)
         report = path / HarvestReport.NAME
         if report.is_file():
-            findings += data_check.check_harvest(HarvestReport.load(report))
+            findings += check.check_harvest(HarvestReport.load(report))
         file = path / RECORDS_NAME if path.is_dir() else path
         # of what is harvested, only what examples are cut from is trained on
         if (folder := inputs.get("data")) and (folder / TRAINED_ON).is_file():
@@ -91,11 +91,11 @@ def find(inputs: dict[str, Path], model: str) -> "list[DataFinding]":
         test_sets = [path for name, path in inputs.items() if name.startswith("test_set")]
         tests = [article for test_set in test_sets for article in read_records(test_set)]
         leaks = find_leaks(tests, file) if tests else []
-        findings += data_check.leak_findings((leak.test_id, leak.training_id, leak.how) for leak in leaks)
+        findings += check.leak_findings((leak.test_id, leak.training_id, leak.how) for leak in leaks)
     if folder := inputs.get("data"):
         description = read_format_report(folder)
         rows = list(read_lines(folder / "train.jsonl", ExampleRow))
-        findings += data_check.check_prepared(description, rows)
+        findings += check.check_prepared(description, rows)
         row = next((each for each in rows if each.observables), rows[0])
         text = contents.get(row.article_id)
         window = text[row.start : row.end] if text is not None else None

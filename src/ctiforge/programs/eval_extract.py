@@ -22,7 +22,7 @@ from ctiforge.programs.flags import (
 def main(
     model: Annotated[str, typer.Option(help="A model's folder, artifact or hub name; demo; or regex, the rule floor.")],
     test_data: Annotated[
-        str | None, typer.Option(help="A JSONL of labelled articles, or testset:NAME[@VERSION] of the store.")
+        str | None, typer.Option(help="A JSONL of labeled articles, or testset:NAME[@VERSION] of the store.")
     ] = None,
     output: EvaluationFlag = None,
     article_id: Annotated[
@@ -62,7 +62,7 @@ def main(
     expect: ExpectFlag = None,
     plan: PlanFlag = False,
 ) -> None:
-    """Score a model on the labelled types of a test set; a type that nobody labelled is never scored.
+    """Score a model on the labeled types of a test set; a type that nobody labeled is never scored.
 
     The key of an endpoint that wants one is in OPENAI_API_KEY. What it serves may change under one name:
     it is asked anew each time.
@@ -87,7 +87,7 @@ def main(
     def work(dirs: StageDirs) -> dict[str, Any]:
         from ctiforge.data.testsets import read_labelled_articles
         from ctiforge.extract import evaluate
-        from ctiforge.extract.endpoint import Endpoint
+        from ctiforge.extract.answering.endpoint import Endpoint
         from ctiforge.records.evaluation import ModelInfo
 
         records = list(read_labelled_articles(dirs.inputs["test_data"]))
@@ -162,7 +162,7 @@ def model_version(model: str, inputs: dict[str, str]) -> str:
 def show_article(
     model: str, test_data: str | None, article_id: str, store: str | None, device: str, batch_size: int
 ) -> None:
-    """Print one article's items: found, missed and wrong side by side; unlabelled ones as what was extracted."""
+    """Print one article's items: found, missed and wrong side by side; unlabeled ones as what was extracted."""
     from tempfile import TemporaryDirectory
 
     from rich.console import Console
@@ -170,9 +170,9 @@ def show_article(
     from ctiforge.data.database import read_article
     from ctiforge.data.testsets import find_test_data, read_labelled_articles
     from ctiforge.errors import UsageError
-    from ctiforge.evaluation.tables import article_view
+    from ctiforge.evaluation.tables.evaluation import article_view
     from ctiforge.extract import evaluate
-    from ctiforge.extract.merging import application_result
+    from ctiforge.extract.answering.merging import application_result
     from ctiforge.store.artifacts import fetch
 
     with TemporaryDirectory() as scratch:
@@ -190,7 +190,7 @@ def show_article(
         Console().print(article_view(evaluate.score_record(extractor, article)))
         return
     found = extractor.extract(article.content, source_url=article.url)
-    print("nobody has labelled this article (--test-data names one that is); what the model extracts:")
+    print("nobody has labeled this article (--test-data names one that is); what the model extracts:")
     print(json.dumps(application_result(found.observables, article.url), ensure_ascii=False, indent=1))
 
 
@@ -205,7 +205,7 @@ def print_result(uri: str, output: str | None) -> None:
 
     from rich.console import Console
 
-    from ctiforge.evaluation.tables import print_evaluation
+    from ctiforge.evaluation.tables.evaluation import print_evaluation
     from ctiforge.records.evaluation import Evaluation
     from ctiforge.store.artifacts import fetch
 

@@ -39,7 +39,7 @@ def main(
     inputs = {"model": model, "test_data": uri} | base_inputs | {name: each for name, each in optional.items() if each}
 
     def work(dirs: StageDirs) -> dict[str, Any]:
-        from ctiforge.evaluation.classifier_tables import plot_confusion
+        from ctiforge.evaluation.tables.classifiers import plot_confusion
         from ctiforge.osbert.evaluate import evaluate_os_bert, read_test_articles
 
         base = dirs.inputs.get("base_model") or (base_model and resolve_encoder(base_model))
@@ -76,7 +76,7 @@ def print_result(uri: str, output: str | None) -> None:
 
     from rich.console import Console
 
-    from ctiforge.evaluation.classifier_tables import print_classifier_evaluation
+    from ctiforge.evaluation.tables.classifiers import print_classifier_evaluation
     from ctiforge.records.classification import ClassifierEvaluation
     from ctiforge.store.artifacts import fetch
 

@@ -45,7 +45,7 @@ def main(
     ] = "q8_0",
     test_data: Annotated[
         str | None,
-        typer.Option(help="A JSONL of labelled articles, or testset:NAME[@VERSION]: each file must answer it alike."),
+        typer.Option(help="A JSONL of labeled articles, or testset:NAME[@VERSION]: each file must answer it alike."),
     ] = None,
     margin: Annotated[float, typer.Option(min=0.0, help="How much lower a file's micro-F1 may be.")] = 0.02,
     publisher: Annotated[str, typer.Option(help="The folder above the model's in LM Studio.")] = "ctiforge",

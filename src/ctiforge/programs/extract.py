@@ -25,8 +25,8 @@ def main(
 ) -> None:
     """Print the observables of a text as JSON, in the shape that the application stores."""
     from ctiforge.data.texts import read_text
+    from ctiforge.extract.answering.merging import application_result
     from ctiforge.extract.evaluate import load_extractor
-    from ctiforge.extract.merging import application_result
     from ctiforge.store.artifacts import fetch
     from ctiforge.training.encoding import model_input
 

@@ -37,7 +37,7 @@ def main(
 ) -> None:
     """Cut harvested articles into training examples that fit the model, with nothing cut off."""
     from ctiforge.data.testsets import test_set_inputs
-    from ctiforge.extract.format import FormatOptions, format_records, formats_of, write_guide_files
+    from ctiforge.extract.dataset.format import FormatOptions, format_records, formats_of, write_guide_files
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
     from ctiforge.training.encoding import model_input
 
@@ -64,7 +64,7 @@ def main(
 
 def print_report(summary: dict[str, Any]) -> None:
     """Print the token report, beside what right-truncation would have done, and the articles removed as leaks."""
-    from ctiforge.extract.token_report import report_rows
+    from ctiforge.extract.dataset.token_report import report_rows
     from ctiforge.tables import print_table
 
     title = f"prepared for {summary['model']}, --max-length {summary['sizes']['max_length']}"

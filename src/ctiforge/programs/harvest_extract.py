@@ -42,11 +42,11 @@ def main(
     """Harvest articles with their observables into records.jsonl.
 
     Of several executions of one article the best counts: completed before others, then the most
-    labelled types, then the newest. Only a completed one proves that there is nothing to find.
+    labeled types, then the newest. Only a completed one proves that there is nothing to find.
     """
     from ctiforge.data.testsets import test_set_inputs
-    from ctiforge.extract.harvest import HarvestOptions
-    from ctiforge.extract.harvest_sources import Sources, harvest_sources, read_urls
+    from ctiforge.extract.harvest.harvest import HarvestOptions
+    from ctiforge.extract.harvest.sources import Sources, harvest_sources, read_urls
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
 
     if check:

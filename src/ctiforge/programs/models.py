@@ -42,7 +42,7 @@ def show(
     """Show where a version comes from, back to the harvest, and what the gate said of it."""
     from rich.console import Console
 
-    from ctiforge.evaluation.gate_tables import print_decision
+    from ctiforge.evaluation.tables.gate import print_decision
     from ctiforge.store.fingerprint import SHORT
 
     registry = open_registry(line, store)
@@ -96,7 +96,7 @@ def print_versions(registry: "Registry") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from ctiforge.evaluation.tables import show, show_interval
+    from ctiforge.evaluation.tables.evaluation import show, show_interval
 
     champion = registry.standing().champion
     promoted = {move.version: f"{move.at:%Y-%m-%d %H:%M}" for move in champion.history} if champion else {}

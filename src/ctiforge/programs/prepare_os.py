@@ -59,7 +59,7 @@ def main(
 
     def work(dirs: StageDirs) -> dict[str, Any]:
         from ctiforge.data.database import database_url, open_database
-        from ctiforge.osbert.labelling.labelers import LabelingEndpoint, make_labelers
+        from ctiforge.osbert.labeling.labelers import LabelingEndpoint, make_labelers
         from ctiforge.osbert.prepare import check_minimum, prepare
         from ctiforge.records.article import read_records
 
@@ -101,7 +101,7 @@ def print_report(report: dict[str, Any]) -> None:
         (label, str(count), *(str(part[label]) for part in parts.values()))
         for label, count in report["classes"].items()
     ]
-    print_table(f"labelled by {report['labeler']}", ("", "articles", *parts), rows)
+    print_table(f"labeled by {report['labeler']}", ("", "articles", *parts), rows)
     for reason, count in report["set_aside"].items():
         print(f"set aside: {count} × {reason}")
     for flag, count in report["flags"].items():

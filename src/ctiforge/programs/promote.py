@@ -51,7 +51,7 @@ def main(
     Exit code 5 when the gate was not passed, with the reason.
     """
     from ctiforge.errors import UsageError
-    from ctiforge.evaluation.gate import rules_of
+    from ctiforge.evaluation.gate.gate import rules_of
     from ctiforge.lines import find_line
     from ctiforge.promotion.promote import Given, promote
     from ctiforge.settings import load_settings
@@ -71,7 +71,7 @@ def main(
     decisions: list[Decision] = []
 
     def work(dirs: "StageDirs") -> dict[str, Any]:
-        from ctiforge.evaluation.gate_tables import plain_text
+        from ctiforge.evaluation.tables.gate import plain_text
 
         decision = promote(line, rules, found, given, opened)
         decision.write(dirs.out)
@@ -111,7 +111,7 @@ def end(decision: "Decision", *, dry_run: bool) -> None:
     from rich.console import Console
 
     from ctiforge.errors import GateError
-    from ctiforge.evaluation.gate_tables import print_decision
+    from ctiforge.evaluation.tables.gate import print_decision
 
     console = Console()
     print_decision(decision, console if console.is_terminal else Console(width=140))

@@ -36,7 +36,7 @@ def main(
 
 def find_cues(text: str) -> Sequence[tuple[str, int, int]]:
     """Where a text speaks for which operating system."""
-    from ctiforge.osbert.labelling.keywords import find_evidence
+    from ctiforge.osbert.labeling.keywords import find_evidence
 
     return [(each.label, each.start, each.end) for each in find_evidence(text)]
 

@@ -50,7 +50,7 @@ def import_(
     opened = open_store(load_settings({"store": store}).settings.store)
     test_set = import_testset(opened, name, read_labelled_articles(file), annotator)
     types = ", ".join(f"{type_} {count}" for type_, count in test_set.labelled_types.items())
-    print(f"{test_set.reference} in {opened.uri}: {test_set.articles} articles, labelled: {types}")
+    print(f"{test_set.reference} in {opened.uri}: {test_set.articles} articles, labeled: {types}")
 
 
 @app.command("list")
@@ -63,10 +63,10 @@ def list_(store: StoreFlag = None) -> None:
     from ctiforge.settings import load_settings
     from ctiforge.store.objects import open_store
 
-    table = Table("test set", "articles", "labelled", "annotator", box=None)
+    table = Table("test set", "articles", "labeled", "annotator", box=None)
     for each in list_testsets(open_store(load_settings({"store": store}).settings.store)):
-        labelled = ", ".join(f"{type_} {count}" for type_, count in each.labelled_types.items())
-        table.add_row(each.reference, str(each.articles), labelled, each.annotator)
+        labeled = ", ".join(f"{type_} {count}" for type_, count in each.labelled_types.items())
+        table.add_row(each.reference, str(each.articles), labeled, each.annotator)
     Console().print(table)
 
 

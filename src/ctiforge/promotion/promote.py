@@ -5,8 +5,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ctiforge.errors import GateError, UsageError
-from ctiforge.evaluation.gate import check_same_test_set, decide
-from ctiforge.evaluation.gate_sides import Scored, read_floor, read_side
+from ctiforge.evaluation.gate.gate import check_same_test_set, decide
+from ctiforge.evaluation.gate.sides import Scored, read_floor, read_side
 from ctiforge.evaluation.statistics import LEVEL
 from ctiforge.lines import find_line
 from ctiforge.lines.line import GateRules

@@ -11,7 +11,7 @@ RECORDS_NAME = "records.jsonl"
 """What a harvest leaves its articles in."""
 TESTSET_NAME = "testset.jsonl"
 """What a version of a test set lies in."""
-Labeller = Literal["model", "human"]
+LabeledBy = Literal["model", "human"]
 
 
 OsLabel = Literal["Windows", "Linux", "MacOS", "multiple", "Unknown"]
@@ -38,7 +38,7 @@ class ArticleRecord(Record):
     observables: tuple[Observable, ...] = ()
     labelled_types: tuple[str, ...] = ()
     os_label: OsLabel | None = None
-    labelled_by: Labeller = "model"
+    labelled_by: LabeledBy = "model"
     annotator: str | None = None
     generation: str | None = None
     hunt_score: float | None = None

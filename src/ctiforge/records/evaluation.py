@@ -36,7 +36,7 @@ class TestSetInfo(Record):
     content_hash: str
     articles: int
     unlabelled: int = 0
-    """Articles in which no type is labelled: never scored."""
+    """Articles in which no type is labeled: never scored."""
 
 
 class MetricFigure(Record):
@@ -120,7 +120,7 @@ class ScoredItem(Record):
 
 
 class TypeCounts(Record):
-    """Items of one labelled type in one article, each normalised key once."""
+    """Items of one labeled type in one article, each normalized key once."""
 
     expected: int
     predicted: int
@@ -130,7 +130,7 @@ class TypeCounts(Record):
 
 
 class ArticleScore(Record):
-    """One article's counts and items; types that nobody labelled are not in it."""
+    """One article's counts and items; types that nobody labeled are not in it."""
 
     id: str
     title: str = ""

@@ -30,7 +30,7 @@ class HarvestReport(File):
     entries_set_aside: dict[str, int]
     generations: dict[str, int]
     labelled_articles: dict[str, int]
-    """Type to kept articles in which it is labelled."""
+    """Type to kept articles in which it is labeled."""
     positive_articles: dict[str, int]
     observables_by_type: dict[str, int]
     platforms: dict[str, int]

@@ -15,7 +15,7 @@ class Evidence(Record):
     end: int
 
 
-class LabelledArticle(Record):
+class LabeledArticle(Record):
     """One article and which operating system it is about, in the opinion of one labeler."""
 
     id: str
@@ -33,6 +33,6 @@ class LabelledArticle(Record):
     """Shared by near duplicates."""
 
 
-def read_labelled(path: Path) -> list[LabelledArticle]:
+def read_labeled(path: Path) -> list[LabeledArticle]:
     """Give the articles of a JSON-lines file of prepare_os. Raises DataError naming the line that is none."""
-    return list(read_lines(path, LabelledArticle))
+    return list(read_lines(path, LabeledArticle))

@@ -1,4 +1,4 @@
-"""`prepare.json`: where the articles of OS-BERT come from, and who labelled them."""
+"""`prepare.json`: where the articles of OS-BERT come from, and who labeled them."""
 
 from typing import ClassVar
 
@@ -6,7 +6,7 @@ from ctiforge.records.base import File, Record
 
 
 class LabelerAgreement(Record):
-    """How far two labelers agree on the articles that both labelled."""
+    """How far two labelers agree on the articles that both labeled."""
 
     first: str
     other: str
@@ -20,7 +20,7 @@ class LabelerAgreement(Record):
 
 
 class PrepareReport(File):
-    """What was read, labelled, set aside and divided."""
+    """What was read, labeled, set aside and divided."""
 
     NAME: ClassVar[str] = "prepare.json"
 

@@ -17,7 +17,7 @@ class TestSet(File):
     annotator: str
     articles: int
     labelled_types: dict[str, int]
-    """Type → articles in which it is labelled; `os_label` → those with an operating system's label."""
+    """Type → articles in which it is labeled; `os_label` → those with an operating system's label."""
     sha256: str
     note: str = ""
     """Where it comes from, in the words of whoever imported it."""

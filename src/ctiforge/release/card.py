@@ -156,7 +156,7 @@ def _weak_points(card: Card) -> list[str]:
     for each in card.evaluated.result.classes:
         name = _code(each.label)
         if not card.training.classes.get(each.label):
-            said.append(f"No training article is labelled {name}: the model has not learnt that answer.")
+            said.append(f"No training article is labeled {name}: the model has not learnt that answer.")
         if not each.support:
             said.append(f"The test set holds no article of {name}: how that class fares is not known.")
         elif each.label == "multiple":
@@ -278,7 +278,7 @@ def _code(text: str) -> str:
     return f"`{_cell(text).replace('`', '')}`"
 
 
-def _labelling(labelers: str) -> str:
+def _labeling(labelers: str) -> str:
     """Each labeler with what it is; several are joined by a plus."""
     said = []
     for labeler in labelers.split(" + "):
@@ -297,7 +297,7 @@ _FILTERS: dict[str, Any] = {
     "cite_key": lambda repo: re.sub(r"\W+", "_", repo.rpartition("/")[2], flags=re.ASCII),
     "code": _code,
     "counts": lambda counts: ", ".join(f"{_line(name)} {count}" for name, count in counts.items()),
-    "labelling": _labelling,
+    "labeling": _labeling,
     "line": _line,
     "name_of": lambda repo: repo.rpartition("/")[2],
     "number": _plain,

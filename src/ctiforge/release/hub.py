@@ -74,7 +74,7 @@ class Hub:
         roles = {str(org["name"]): org.get("roleInOrg") for org in who.get("orgs") or []}
         if owner != who["name"] and owner not in roles:
             raise UsageError(
-                f"{who['name']} is no member of {owner} (it is in: {', '.join(roles) or 'no organisation'})"
+                f"{who['name']} is no member of {owner} (it is in: {', '.join(roles) or 'no organization'})"
             )
         token = (who.get("auth") or {}).get("accessToken") or {}
         if token.get("role") == "read" or roles.get(owner) == "read":

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ctiforge.errors import UsageError
-from ctiforge.evaluation.comparison import compare
+from ctiforge.evaluation.comparing.comparison import compare
 from ctiforge.lines.extract import EXTRACT
 from ctiforge.records.comparison import Change
 from ctiforge.records.evaluation import Evaluation

@@ -16,7 +16,7 @@ KINDS = {
     "wrong": Mark("bad", "!", "wrong"),
     "missed": Mark("unsure", "○", "missed"),
 }
-"""Invented and altered values do not stand in the article, wrong ones do, but nobody labelled them as that type."""
+"""Invented and altered values do not stand in the article, wrong ones do, but nobody labeled them as that type."""
 
 Error = tuple[ArticleScore, ScoredItem]
 

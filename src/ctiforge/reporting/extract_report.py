@@ -147,7 +147,7 @@ def _errors(contest: Contest, texts: Mapping[str, str]) -> Section | None:
         return Section("errors", "Errors", "The new model made none.", ())
     lead = (
         f"What the new model missed or got wrong, with the article’s own words around it; at most {SHOWN} of each "
-        "kind and type. Wrong values stand in the article but nobody labelled them as that type; altered ones are "
+        "kind and type. Wrong values stand in the article but nobody labeled them as that type; altered ones are "
         "written differently there; invented ones do not stand there at all."
     )
     blocks = (findings,) if texts else (Note(("The articles’ text is not at hand.",), "unsure"), findings)

@@ -40,7 +40,7 @@ def _finding(case: Case, predicted: str, texts: Mapping[str, str], find_cues: Fi
     return Finding(
         value=case.title or case.id,
         mark=Mark("bad", "✕", f"taken for {predicted}"),
-        article=f"{case.id} · labelled {case.label}",
+        article=f"{case.id} · labeled {case.label}",
         remarks=(remark,) if remark else (),
         passages=passages,
     )

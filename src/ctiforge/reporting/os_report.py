@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from ctiforge.errors import UsageError
-from ctiforge.evaluation.classifier_comparison import compare_classifiers
+from ctiforge.evaluation.comparing.classifiers import compare_classifiers
 from ctiforge.evaluation.statistics import MIN_POSITIVE_ARTICLES
 from ctiforge.lines.os_bert import OS_BERT
 from ctiforge.records.classification import ClassFigures, ClassifierEvaluation, ClassifierRow
@@ -172,7 +172,7 @@ def _classes(new: ClassifierEvaluation) -> Section:
         tuple(_class_row(each) for each in new.result.classes),
         note=f"Fewer than {MIN_POSITIVE_ARTICLES} articles carry no figure: counts only.",
     )
-    truth = "true" if new.measure == "accuracy" else "labelled"
+    truth = "true" if new.measure == "accuracy" else "labeled"
     confusion = Table(
         f"Confusion: {truth} class down, predicted class across",
         (Column("", False), *(Column(label) for label in new.labels)),

@@ -157,7 +157,7 @@ def _harvest_blocks(harvest: HarvestReport) -> Iterator[Block]:
         ),
     )
     types = sorted(harvest.labelled_articles, key=lambda type_: -harvest.observables_by_type.get(type_, 0))
-    columns = ("", "articles labelled", "with some", "true negatives", "observables")
+    columns = ("", "articles labeled", "with some", "true negatives", "observables")
     yield Table(
         "Harvested by type",
         tuple(Column(title, is_number=bool(title)) for title in columns),
@@ -167,7 +167,7 @@ def _harvest_blocks(harvest: HarvestReport) -> Iterator[Block]:
         yield counts_table("Platforms of the observables", "platform", harvest.platforms)
     reasons = (
         ("Articles left out", "why", harvest.excluded),
-        ("Types left unlabelled", "type and why", harvest.unlabelled),
+        ("Types left unlabeled", "type and why", harvest.unlabelled),
         ("Items set aside", "why", {**harvest.items_set_aside, **harvest.entries_set_aside}),
         ("Files set aside", "file and why", {f"{path}: {why}": 1 for path, why in harvest.files_set_aside.items()}),
     )
@@ -175,8 +175,8 @@ def _harvest_blocks(harvest: HarvestReport) -> Iterator[Block]:
 
 
 def _type_row(type_: str, harvest: HarvestReport) -> tuple[Cell, ...]:
-    labelled, positive = harvest.labelled_articles[type_], harvest.positive_articles.get(type_, 0)
-    numbers = (labelled, positive, labelled - positive, harvest.observables_by_type.get(type_, 0))
+    labeled, positive = harvest.labelled_articles[type_], harvest.positive_articles.get(type_, 0)
+    numbers = (labeled, positive, labeled - positive, harvest.observables_by_type.get(type_, 0))
     return (Cell(type_), *(Cell(words.count(number)) for number in numbers))
 
 
@@ -184,7 +184,7 @@ def _prepared_blocks(prepared: PrepareReport) -> Iterator[Block]:
     score = "" if prepared.min_hunt_score is None else f", hunt score {prepared.min_hunt_score:g} or more"
     pairs = [
         ("articles read", f"{prepared.articles_read:,}{score}"),
-        ("labelled", f"{prepared.labelled:,} by {prepared.labeler}"),
+        ("labeled", f"{prepared.labelled:,} by {prepared.labeler}"),
     ]
     if prepared.augment:
         pairs.append(("altered copies of each training article", words.count(prepared.augment)))
@@ -194,7 +194,7 @@ def _prepared_blocks(prepared: PrepareReport) -> Iterator[Block]:
     yield Facts("Preparation", tuple(pairs))
     yield Table(
         "Articles by class and part",
-        (Column("", False), Column("labelled"), *(Column(part) for part in prepared.parts)),
+        (Column("", False), Column("labeled"), *(Column(part) for part in prepared.parts)),
         tuple(
             (
                 Cell(label),
@@ -219,8 +219,8 @@ def _test_set_facts(run: RunFiles) -> Iterator[Facts]:
         ("articles", f"{info.articles:,} scored, {info.unlabelled:,} without a label left out"),
     ]
     if run.test_set:
-        labelled = ", ".join(f"{name} {number:,}" for name, number in run.test_set.labelled_types.items())
-        pairs += [("labelled by", run.test_set.annotator), ("articles labelled for", labelled)]
+        labeled = ", ".join(f"{name} {number:,}" for name, number in run.test_set.labelled_types.items())
+        pairs += [("labeled by", run.test_set.annotator), ("articles labeled for", labeled)]
     yield Facts("Test set", tuple(pairs))
 
 

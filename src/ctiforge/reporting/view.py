@@ -8,7 +8,7 @@ Tone = Literal["good", "bad", "unsure", "plain"]
 
 @dataclass(frozen=True)
 class Mark:
-    """A judgement: never by colour alone, so it has a symbol and a word too."""
+    """A judgement: never by color alone, so it has a symbol and a word too."""
 
     tone: Tone
     symbol: str

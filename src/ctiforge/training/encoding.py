@@ -88,7 +88,7 @@ def encode_answer(tokenizer: Any, text: str) -> list[int]:
 
 
 def encode_example(tokenizer: Any, prompt: str, answer: str) -> EncodedExample:
-    """Prompt and answer tokenised apart and joined, so that training sees the ids generation will see."""
+    """Prompt and answer tokenized apart and joined, so that training sees the ids generation will see."""
     prompt_ids = encode_prompt(tokenizer, prompt)
     return EncodedExample(prompt_ids + encode_answer(tokenizer, answer), len(prompt_ids))
 

@@ -6,7 +6,7 @@ import pytest
 from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 
 from ctiforge.data.testsets import read_labelled_articles
-from ctiforge.extract.examples import ExampleLengths, article_examples, locate_article
+from ctiforge.extract.dataset.examples import ExampleLengths, article_examples, locate_article
 from ctiforge.extract.prompts import load_prompt
 from ctiforge.records.model_note import WindowSizes
 from ctiforge.training.encoding import load_tokenizer
@@ -25,7 +25,7 @@ def mistral_tokens():
 
 
 @pytest.mark.parametrize("tokens_of", [demo_tokens, mistral_tokens])
-def test_windowing_keeps_every_labelled_item(tokens_of, real_articles):
+def test_windowing_keeps_every_labeled_item(tokens_of, real_articles):
     tokens = tokens_of()
     prompt = load_prompt("full-v1")
     articles = [

@@ -8,8 +8,8 @@ import torch
 
 from ctiforge.demo.articles import DemoSizes, make_corpus
 from ctiforge.errors import DataError, UsageError
-from ctiforge.extract.agent import ExtractAgent
-from ctiforge.extract.format import FormatOptions, prepare, write_prepared
+from ctiforge.extract.answering.agent import ExtractAgent
+from ctiforge.extract.dataset.format import FormatOptions, prepare, write_prepared
 from ctiforge.extract.train import AgentTraining, train_extract_agent
 from ctiforge.store.checkpoints import Checkpoints
 from ctiforge.store.objects import open_store

@@ -8,7 +8,7 @@ import torch
 from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
 
 from ctiforge.records.article import OS_LABELS, OsLabel
-from ctiforge.records.os_article import LabelledArticle
+from ctiforge.records.os_article import LabeledArticle
 
 WORDS = {
     "Windows": ("powershell", "registry", "rundll"),
@@ -45,7 +45,7 @@ def make_bert(vocabulary: int, **settings: object) -> BertForSequenceClassificat
     return BertForSequenceClassification(config)
 
 
-def write_parts(folder: Path, articles: dict[str, list[LabelledArticle]]) -> Path:
+def write_parts(folder: Path, articles: dict[str, list[LabeledArticle]]) -> Path:
     """Parts as prepare_os leaves them."""
     folder.mkdir(parents=True, exist_ok=True)
     for part, each in articles.items():
@@ -53,20 +53,20 @@ def write_parts(folder: Path, articles: dict[str, list[LabelledArticle]]) -> Pat
     return folder
 
 
-def make_articles(count: int, seed: int, *, words: int = 150) -> list[LabelledArticle]:
+def make_articles(count: int, seed: int, *, words: int = 150) -> list[LabeledArticle]:
     """So many articles of every class; what shows the class stands anywhere among the filler."""
     rng = random.Random(seed)
     return [_article(label, f"{seed}-{label}-{n}", rng, words) for n in range(count) for label in OS_LABELS]
 
 
-def _article(label: OsLabel, id_: str, rng: random.Random, words: int) -> LabelledArticle:
+def _article(label: OsLabel, id_: str, rng: random.Random, words: int) -> LabeledArticle:
     systems = {"multiple": ["Windows", "Linux"], "Unknown": []}.get(label, [label])
     text = rng.choices(FILLER, k=words)
     for system in systems:
         for _ in range(3):
             text.insert(rng.randrange(len(text)), rng.choice(WORDS[system]))
     content = " ".join(text)
-    return LabelledArticle(id=id_, content=content, content_hash=id_, label=label, labeler="keywords")
+    return LabeledArticle(id=id_, content=content, content_hash=id_, label=label, labeler="keywords")
 
 
 @pytest.fixture(scope="session")

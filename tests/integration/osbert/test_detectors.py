@@ -144,9 +144,9 @@ def _test_set(folder: Path, count: int) -> Path:
         ArticleRecord(id=a.id, content=a.content, content_hash=a.content_hash, os_label=a.label, labelled_by="human")
         for a in make_articles(count, 21)
     ]
-    unlabelled = records[0].model_copy(update={"id": "nobody", "os_label": None})
+    unlabeled = records[0].model_copy(update={"id": "nobody", "os_label": None})
     path = folder / "testset.jsonl"
-    path.write_text("".join(record.model_dump_json() + "\n" for record in [*records, unlabelled]))
+    path.write_text("".join(record.model_dump_json() + "\n" for record in [*records, unlabeled]))
     return path
 
 

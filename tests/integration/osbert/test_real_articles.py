@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ctiforge.evaluation.classification import score_row
+from ctiforge.evaluation.scoring.classification import score_row
 from ctiforge.osbert.base import resolve_encoder
 from ctiforge.osbert.detectors import Keywords
 from ctiforge.osbert.evaluate import read_test_articles

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from ctiforge.data.testsets import import_testset
+from ctiforge.extract.answering.regex_floor import RegexFloor
 from ctiforge.extract.evaluate import evaluate_extractor
-from ctiforge.extract.regex_floor import RegexFloor
 from ctiforge.records.article import ArticleRecord
 from ctiforge.records.evaluation import ModelInfo, TestSetInfo
 from ctiforge.records.observable import Observable
@@ -89,13 +89,13 @@ def test_one_article_is_shown_for_reading(tmp_path: Path, test_file: Path) -> No
 
 
 def bad_line(kind: str, tmp_path: Path, test_file: Path) -> tuple[str, ...]:
-    unlabelled = tmp_path / "unlabelled.jsonl"
-    unlabelled.write_text(articles(1)[0].model_copy(update={"labelled_types": (), "observables": ()}).model_dump_json())
+    unlabeled = tmp_path / "unlabeled.jsonl"
+    unlabeled.write_text(articles(1)[0].model_copy(update={"labelled_types": (), "observables": ()}).model_dump_json())
     return {
         "no test data": ("--model=regex",),
         "no such file": ("--model=regex", "--test-data=missing.jsonl"),
         "no such test set": ("--model=regex", "--test-data=testset:no", f"--store={tmp_path / 'store'}"),
-        "no labels": ("--model=regex", f"--test-data={unlabelled}"),
+        "no labels": ("--model=regex", f"--test-data={unlabeled}"),
         "not json": ("--model=regex", f"--test-data={Path(__file__)}"),
     }[kind]
 

@@ -199,7 +199,7 @@ def test_bad_input_of_preparation(
     assert "Traceback" not in done.stderr
 
 
-def test_copies_that_a_person_labelled_differently_are_set_aside(database_url: str, tmp_path: Path) -> None:
+def test_copies_that_a_person_labeled_differently_are_set_aside(database_url: str, tmp_path: Path) -> None:
     title, content = article("Windows", 1)
     insert(database_url, [(title, content), ("copy", content + " First published elsewhere."), article("Linux", 2)])
     (tmp_path / "labels.csv").write_text("id,label,annotator\n1,Windows,a\n2,Linux,a\n3,Linux,a\n")

@@ -13,9 +13,9 @@ import pytest
 
 from ctiforge.data.identity import content_hash, fold
 from ctiforge.data.testsets import import_testset
-from ctiforge.evaluation.articles import ArticleCase, score_article
-from ctiforge.evaluation.classification import score_row
-from ctiforge.evaluation.report import build_evaluation
+from ctiforge.evaluation.scoring.articles import ArticleCase, score_article
+from ctiforge.evaluation.scoring.classification import score_row
+from ctiforge.evaluation.scoring.report import build_evaluation
 from ctiforge.evaluation.statistics import BOOTSTRAP
 from ctiforge.records.article import ArticleRecord
 from ctiforge.records.classification import Case, ClassifierEvaluation

@@ -15,7 +15,7 @@ def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def review(tmp_path: Path) -> list[dict]:
-    """The lines of a review file, made from articles that no harvest labelled, as prepare_os writes them."""
+    """The lines of a review file, made from articles that no harvest labeled, as prepare_os writes them."""
     rows = [
         {
             "id": str(n),
@@ -47,7 +47,7 @@ def test_a_reviewed_file_with_labels_of_operating_systems_becomes_a_test_set(
     listed = run("list", "--store", "store", cwd=tmp_path)
 
     assert done.returncode == 0, done.stderr
-    assert "3 articles, labelled: os_label 3" in done.stdout
+    assert "3 articles, labeled: os_label 3" in done.stdout
     assert "os@1" in listed.stdout
     assert "os_label 3" in listed.stdout
 

@@ -81,8 +81,8 @@ LINES: dict[str, type[Record]] = {
     "store/artifacts/harvest_extract/*/records.jsonl": article.ArticleRecord,
     "store/artifacts/format_extract/*.jsonl": formatted.ExampleRow,
     "store/artifacts/train_*/log.jsonl": training.LogLine,
-    "store/artifacts/prepare_os/*/t*.jsonl": os_article.LabelledArticle,
-    "store/artifacts/prepare_os/*/validation.jsonl": os_article.LabelledArticle,
+    "store/artifacts/prepare_os/*/t*.jsonl": os_article.LabeledArticle,
+    "store/artifacts/prepare_os/*/validation.jsonl": os_article.LabeledArticle,
     "store/testsets/*/testset.jsonl": article.ArticleRecord,
 }
 OTHERS = {

@@ -1,4 +1,4 @@
-"""export_model as a person runs it: real converter, real quantisation, real server, tiny models."""
+"""export_model as a person runs it: real converter, real quantization, real server, tiny models."""
 
 import json
 import os

@@ -44,7 +44,7 @@ def test_platform_is_kept_where_the_generation_has_one(generation: str, platform
 
 
 @pytest.mark.parametrize("generation", ["G3", "G4", "G5"])
-def test_a_failed_sub_result_leaves_its_type_unlabelled_and_the_others_stand(generation: str) -> None:
+def test_a_failed_sub_result_leaves_its_type_unlabeled_and_the_others_stand(generation: str) -> None:
     outcome = read_result(extraction_result(RECORD, generation, "hunt_queries"))
 
     assert outcome.failed_types == {"hunt_queries": "context length exceeded"}

@@ -64,7 +64,7 @@ def test_a_version_whose_writer_died_is_not_overwritten(store) -> None:
 @pytest.mark.parametrize(
     ("articles", "words"),
     [
-        ([make_article(labelled_by="model")], "labelled by a model"),
+        ([make_article(labelled_by="model")], "labeled by a model"),
         ([make_article(annotator=None)], "names no annotator"),
         ([make_article(annotator="  ")], "names no annotator"),
         ([make_article(), make_article("2", labelled_types=(), observables=())], "article 2 has neither"),
@@ -81,10 +81,10 @@ def test_what_no_person_checked_is_refused(store, articles, words: str) -> None:
 
 
 def test_articles_may_have_either_label_or_both(store) -> None:
-    unlabelled = {"labelled_types": (), "observables": ()}
+    unlabeled = {"labelled_types": (), "observables": ()}
     articles = [
         make_article("1", os_label="Windows"),
-        make_article("2", os_label="Unknown", **unlabelled),
+        make_article("2", os_label="Unknown", **unlabeled),
         make_article("3"),
     ]
 

@@ -50,7 +50,7 @@ def test_a_seed_gives_the_same_corpus_and_another_gives_another() -> None:
     assert make_os_corpus(4, sizes) != make_os_corpus(3, sizes)
 
 
-def test_the_classes_are_balanced_and_nobody_labelled_observables(corpus) -> None:
+def test_the_classes_are_balanced_and_nobody_labeled_observables(corpus) -> None:
     assert Counter(r.os_label for r in corpus.training) == dict.fromkeys(OS_LABELS, 66)
     assert Counter(r.os_label for r in corpus.test) == dict.fromkeys(OS_LABELS, 20)
     assert len({r.id for r in everything(corpus)}) == len({r.url for r in everything(corpus)}) == 430

@@ -1,7 +1,7 @@
 """Articles whose scores can be worked out by hand."""
 
-from ctiforge.evaluation.articles import ArticleCase, score_article
-from ctiforge.evaluation.report import build_evaluation
+from ctiforge.evaluation.scoring.articles import ArticleCase, score_article
+from ctiforge.evaluation.scoring.report import build_evaluation
 from ctiforge.records.evaluation import Answers, ArticleScore, Evaluation, ModelInfo, TestSetInfo
 from ctiforge.records.observable import Observable
 
@@ -14,7 +14,7 @@ def case(
     article_id: str,
     expected: list[Observable],
     predicted: list[Observable],
-    labelled: tuple[str, ...] = ("cmdline", "services"),
+    labeled: tuple[str, ...] = ("cmdline", "services"),
     text: str | None = None,
     answers: Answers | None = None,
     tags: dict[str, str] | None = None,
@@ -25,7 +25,7 @@ def case(
         text=text if text is not None else "\n".join(each.value for each in expected),
         expected=expected,
         predicted=predicted,
-        labelled_types=labelled,
+        labelled_types=labeled,
         answers=answers or Answers(),
         tags=tags or {},
         error=error,

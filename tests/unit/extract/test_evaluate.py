@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from ctiforge.errors import CannotGoOnError, DataError
+from ctiforge.extract.answering.extraction import Extraction, Source, WindowAnswer
+from ctiforge.extract.answering.regex_floor import RegexFloor
 from ctiforge.extract.evaluate import (
     LONG_ARTICLE,
     describe_test_set,
@@ -13,8 +15,6 @@ from ctiforge.extract.evaluate import (
     score_record,
     values_seen_in_training,
 )
-from ctiforge.extract.extraction import Extraction, Source, WindowAnswer
-from ctiforge.extract.regex_floor import RegexFloor
 from ctiforge.records.article import ArticleRecord
 from ctiforge.records.evaluation import Evaluation, ModelInfo, TestSetInfo
 from ctiforge.records.model_note import AgentNote, AgentUsage, WindowSizes
@@ -23,14 +23,14 @@ from tests import making
 
 
 def record(
-    article_id: str, content: str, values: Sequence[str], labelled: tuple[str, ...] = ("cmdline",)
+    article_id: str, content: str, values: Sequence[str], labeled: tuple[str, ...] = ("cmdline",)
 ) -> ArticleRecord:
     return ArticleRecord(
         id=article_id,
         content=content,
         content_hash=article_id,
         observables=tuple(Observable(type="cmdline", value=value) for value in values),
-        labelled_types=labelled,
+        labelled_types=labeled,
         labelled_by="human",
         annotator="a",
     )
@@ -89,16 +89,16 @@ def test_an_extractor_that_breaks_on_every_article_ends_the_evaluation() -> None
 
 def test_only_labelled_types_are_asked_for_and_unlabelled_articles_are_left_out() -> None:
     extractor = Brittle()
-    evaluation = evaluated([record("1", "net user", ["net user"]), record("2", "dir /s", [], labelled=())], extractor)
+    evaluation = evaluated([record("1", "net user", ["net user"]), record("2", "dir /s", [], labeled=())], extractor)
 
     assert extractor.asked == [("cmdline",)]
     assert (evaluation.test_set.articles, evaluation.test_set.unlabelled) == (1, 1)
 
 
 def test_a_test_file_without_labels_is_refused() -> None:
-    with pytest.raises(DataError, match="no type is labelled"):
-        evaluated([record("1", "net user", [], labelled=())])
-    with pytest.raises(DataError, match="no type is labelled"):
+    with pytest.raises(DataError, match="no type is labeled"):
+        evaluated([record("1", "net user", [], labeled=())])
+    with pytest.raises(DataError, match="no type is labeled"):
         evaluated([])
 
 
@@ -173,7 +173,7 @@ def test_regex_is_the_rule_floor() -> None:
 def loaded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, object]]]:
     """What ExtractAgent.load is called with, in place of loading a model."""
     calls: list[tuple[str, dict[str, object]]] = []
-    from ctiforge.extract.agent import ExtractAgent
+    from ctiforge.extract.answering.agent import ExtractAgent
 
     monkeypatch.setattr(ExtractAgent, "load", lambda model, **options: calls.append((model, options)))
     return calls

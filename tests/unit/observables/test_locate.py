@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctiforge.observables.locate import FAR_LINEAGE, NEAR_LINEAGE, REGISTRY_APART, Locator, Occurrence, Span
-from ctiforge.observables.values import normalise
+from ctiforge.observables.values import normalize
 
 
 def written(text: str, type_: str, value: str) -> list[str]:
@@ -45,7 +45,7 @@ def test_a_value_is_found_as_the_article_writes_it(type_: str, text: str, value:
     found = written(text, type_, value)
 
     assert len(found) == 1
-    assert normalise(type_, found[0]) == normalise(type_, value)
+    assert normalize(type_, found[0]) == normalize(type_, value)
     assert expected is None or found == [expected]
 
 
@@ -158,7 +158,7 @@ def test_what_is_cut_from_a_text_at_its_spaces_is_found_there_again(
     first = data.draw(st.integers(0, len(pieces) - 1))
     last = data.draw(st.integers(first, len(pieces) - 1))
     cut = text[edges[first] : edges[last] + len(pieces[last][0])]
-    if normalise("hunt_queries", cut) == "":
+    if normalize("hunt_queries", cut) == "":
         return
 
     found = Locator(text).locate("hunt_queries", cut)
@@ -166,7 +166,7 @@ def test_what_is_cut_from_a_text_at_its_spaces_is_found_there_again(
     assert found
     for occurrence in found:
         span = text[occurrence.start : occurrence.end]
-        assert normalise("hunt_queries", span) == normalise("hunt_queries", cut)
+        assert normalize("hunt_queries", span) == normalize("hunt_queries", cut)
 
 
 @given(

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctiforge.observables.values import fold, lineage_names, lower, normalise, process_stem, strict
+from ctiforge.observables.values import fold, lineage_names, lower, normalize, process_stem, strict
 
 SAME = [
     ("cmdline", "adfind.exe  -gcb\n -sc trustdmp", "adfind.exe -gcb -sc trustdmp"),
@@ -35,7 +35,7 @@ SAME = [
 
 @pytest.mark.parametrize(("type_", "one", "other"), SAME)
 def test_two_spellings_of_one_value_share_a_key(type_: str, one: str, other: str) -> None:
-    assert normalise(type_, one) == normalise(type_, other)
+    assert normalize(type_, one) == normalize(type_, other)
 
 
 DIFFERENT = [
@@ -54,7 +54,7 @@ DIFFERENT = [
 
 @pytest.mark.parametrize(("type_", "one", "other"), DIFFERENT)
 def test_different_values_keep_different_keys(type_: str, one: str, other: str) -> None:
-    assert normalise(type_, one) != normalise(type_, other)
+    assert normalize(type_, one) != normalize(type_, other)
 
 
 def test_the_strict_key_trims_outer_white_space_only() -> None:
@@ -63,7 +63,7 @@ def test_the_strict_key_trims_outer_white_space_only() -> None:
 
 
 def test_an_unknown_type_is_folded_like_any_other() -> None:
-    assert normalise("event_ids", " 4688\u200b ") == "4688"
+    assert normalize("event_ids", " 4688\u200b ") == "4688"
 
 
 def test_lineage_names_and_stems() -> None:

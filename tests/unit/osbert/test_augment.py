@@ -1,11 +1,11 @@
 from ctiforge.osbert.augment import augment
-from ctiforge.records.os_article import Evidence, LabelledArticle
+from ctiforge.records.os_article import Evidence, LabeledArticle
 
 TEXT = "".join(f"Filler sentence number {n} says nothing. " for n in range(20)) + "It ran on Windows Server 2019. " * 6
 
 
-def _article(text: str, *evidence: Evidence) -> LabelledArticle:
-    return LabelledArticle(
+def _article(text: str, *evidence: Evidence) -> LabeledArticle:
+    return LabeledArticle(
         id="7", content=text, content_hash="h", label="Windows", labeler="keywords", evidence=evidence
     )
 

@@ -4,12 +4,12 @@ from ctiforge.errors import DataError
 from ctiforge.osbert.prepared import check_classes, check_no_leak, class_counts
 from ctiforge.osbert.splits import balance, split
 from ctiforge.records.article import OS_LABELS, OsLabel
-from ctiforge.records.os_article import LabelledArticle
+from ctiforge.records.os_article import LabeledArticle
 
 
-def _articles(counts: dict[OsLabel, int]) -> list[LabelledArticle]:
+def _articles(counts: dict[OsLabel, int]) -> list[LabeledArticle]:
     return [
-        LabelledArticle(
+        LabeledArticle(
             id=f"{label}-{n}", content=f"{label} {n}", content_hash=f"{label}{n}", label=label, labeler="keywords"
         )
         for label, count in counts.items()

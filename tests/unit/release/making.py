@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from ctiforge.evaluation.classification import score_row
+from ctiforge.evaluation.scoring.classification import score_row
 from ctiforge.evaluation.statistics import BOOTSTRAP
 from ctiforge.records.classification import Case, ClassifierEvaluation
 from ctiforge.records.evaluation import ModelInfo, TestSetInfo

@@ -92,7 +92,7 @@ def test_settings_and_data_are_those_of_the_files():
     ):
         assert line in found["Training"]
     data = found["Training data"]
-    assert "207 articles were read, with a threat hunting score of 80 or more, and 194 labelled" in data
+    assert "207 articles were read, with a threat hunting score of 80 or more, and 194 labeled" in data
     assert "Set aside: empty text 9, conflicting labels 4" in data
     assert "53 articles have labels of both `keywords` and `human:ana`: Cohen's kappa is 0.771" in data
     assert "| `Linux` | 47 | 12 | 7 |" in data
@@ -107,7 +107,7 @@ def test_every_labeler_and_altered_copies_are_told():
 
 def test_limitations_name_what_the_figures_say_against_the_model():
     found = sections(render_card(card()))["Limitations"]
-    assert "No training article is labelled `MacOS`" in found
+    assert "No training article is labeled `MacOS`" in found
     assert "The test set holds no article of `Unknown`" in found
     assert "Only 7 test articles are of `Linux`" in found
     assert "Articles about several systems: 3 in the test set, recall 1.000" in found

@@ -3,7 +3,7 @@
 import pytest
 
 from ctiforge.extract.prompts import load_prompt
-from ctiforge.extract.rendering import guide_row, render_prompt
+from ctiforge.extract.prompts.rendering import guide_row, render_prompt
 from ctiforge.release.chat_template import chat_template
 from ctiforge.training.encoding import load_tokenizer
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ctiforge.data.testsets import import_testset
-from ctiforge.evaluation.articles import ArticleCase, score_article
-from ctiforge.evaluation.classification import score_row
-from ctiforge.evaluation.report import build_evaluation
+from ctiforge.evaluation.scoring.articles import ArticleCase, score_article
+from ctiforge.evaluation.scoring.classification import score_row
+from ctiforge.evaluation.scoring.report import build_evaluation
 from ctiforge.evaluation.statistics import BOOTSTRAP
 from ctiforge.records.article import OS_LABELS, ArticleRecord
 from ctiforge.records.artifact import FileEntry, InputEntry, Manifest

@@ -1,4 +1,4 @@
-from ctiforge.evaluation.comparison import compare
+from ctiforge.evaluation.comparing.comparison import compare
 from ctiforge.reporting.contest import contest_of, new_stage
 from tests.unit.reporting.making import articles, evaluation, run_files
 

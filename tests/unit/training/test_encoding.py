@@ -19,7 +19,7 @@ def tokenizer():
     return load_tokenizer("demo")
 
 
-def test_prompt_and_answer_are_tokenised_apart_and_joined(tokenizer):
+def test_prompt_and_answer_are_tokenized_apart_and_joined(tokenizer):
     example = encode_example(tokenizer, "<s><user>x<end><assistant>", '{"observables":[]}')
     assert example.input_ids == encode_prompt(tokenizer, "<s><user>x<end><assistant>") + encode_answer(
         tokenizer, '{"observables":[]}'
@@ -59,7 +59,7 @@ def test_a_tokenizer_without_pad_token_pads_with_its_end_token(tokenizer):
     assert pad_token_id(tokenizer) == end_token_id(tokenizer)
 
 
-def test_no_merge_of_the_demo_tokenizer_holds_a_space_so_that_article_and_json_tokenise_alike(tokenizer):
+def test_no_merge_of_the_demo_tokenizer_holds_a_space_so_that_article_and_json_tokenize_alike(tokenizer):
     alone = tokenizer("Stranek", add_special_tokens=False)["input_ids"]
     after_space = tokenizer("the Stranek", add_special_tokens=False)["input_ids"]
     assert after_space[-len(alone) :] == alone

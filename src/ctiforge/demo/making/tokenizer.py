@@ -1,4 +1,4 @@
-"""The demo's tokenizer: byte-level BPE under which an article and its JSON answer tokenise alike.
+"""The demo's tokenizer: byte-level BPE under which an article and its JSON answer tokenize alike.
 
 Digits and punctuation stand alone, by llama.cpp's `chameleon` pre-tokenizer sequence, so that an
 export can name it. No merge holds a space: a word has the same tokens behind a space, a quote or a

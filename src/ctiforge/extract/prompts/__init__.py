@@ -1,4 +1,4 @@
-"""The versioned prompts, one TOML file each; a released version is never edited, a new one is added."""
+"""What the model reads and answers: versioned prompts (never edited), rendering, the shape of answers."""
 
 import tomllib
 from collections.abc import Sequence

@@ -24,7 +24,7 @@ CONTROL_PLANE = "1 node(s) had untolerated taint {node-role.kubernetes.io/contro
 UNBOUND = "pod has unbound immediate PersistentVolumeClaims"
 NO_CLAIM = 'persistentvolumeclaim "ctiforge-model-cache" not found'
 OTHER_ZONE = "3 node(s) didn't match PersistentVolume's node affinity"
-NOT_LABELLED = "2 node(s) didn't match Pod's node affinity/selector"
+NOT_LABELED = "2 node(s) didn't match Pod's node affinity/selector"
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ NOT_LABELLED = "2 node(s) didn't match Pod's node affinity/selector"
         ("3 Insufficient ephemeral-storage", Category.NO_STORAGE, "free 50Gi", "requests.ephemeral-storage"),
         ("3 node(s) had untolerated taint(s)", Category.TAINTED, "every node has a taint", "train_extract.tolerations"),
         (CONTROL_PLANE, Category.TAINTED, "control-plane", "stages.train_extract.tolerations"),
-        (f"{TAINT}, {NOT_LABELLED}", Category.NO_MATCHING_NODE, "no node has the labels", "train_extract.nodeSelector"),
+        (f"{TAINT}, {NOT_LABELED}", Category.NO_MATCHING_NODE, "no node has the labels", "train_extract.nodeSelector"),
         (UNBOUND, Category.VOLUME_UNBOUND, "ctiforge-model-cache is not bound", "modelCache.storageClassName"),
         (NO_CLAIM, Category.VOLUME_UNBOUND, "no volume claim ctiforge-model-cache", "modelCache.existingClaim"),
         (OTHER_ZONE, Category.VOLUME_UNBOUND, "is not bound here", "kubectl -n ml describe pvc ctiforge-model-cache"),

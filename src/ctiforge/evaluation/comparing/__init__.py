@@ -1,0 +1,1 @@
+"""Evaluations of one test set set against each other, row by row."""

@@ -1,0 +1,94 @@
+"""One-to-one matching of what was expected in an article with what was predicted for it."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ctiforge.observables.values import normalize, strict
+from ctiforge.records.observable import Observable
+
+PARTIAL_FROM = 0.5
+"""Token overlap from which on a wrong item counts as a missed one found in part."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """One item, found (both sides), missed (expected only) or wrong (predicted only)."""
+
+    type: str
+    key: str
+    """The value's normalized key, which both sides share."""
+    expected: Observable | None
+    predicted: Observable | None
+    exact: bool = False
+    """Found, and equal at the strict tier too."""
+    near: Observable | None = None
+    """Of a missed item the wrong one that gives it in part; of that wrong one the missed."""
+
+
+def match(expected: Sequence[Observable], predicted: Sequence[Observable]) -> list[Match]:
+    """Match at the normalized tier; say which matches are strict too, and what was found in part alone.
+
+    Both sides count once per (type, normalized key), as the application merges them, so a matching by
+    key is one-to-one and the tiers are nested: whatever is exact is found, and only what is not found
+    can be found in part. Of several spellings of one key an exactly equal pair is taken where there is
+    one. What is missed and what is wrong are then paired one-to-one within their type, the largest
+    `overlap` first, down to `PARTIAL_FROM`. In order of what was expected, then what is wrong.
+    """
+    wanted, given = _by_key(expected), _by_key(predicted)
+    found_or_missed = [_pair(type_, key, items, given.get((type_, key), [])) for (type_, key), items in wanted.items()]
+    wrong = [_pair(type_, key, [], items) for (type_, key), items in given.items() if (type_, key) not in wanted]
+    partners = _partners([each for each in found_or_missed if not each.predicted], wrong)
+    return [_with_partner(each, partners) for each in found_or_missed + wrong]
+
+
+def overlap(one: str, other: str) -> float:
+    """Token overlap of two normalized values, 0 to 1: the F1 of their words as bags (Rajpurkar et al. 2016)."""
+    return _overlap(_words(one), _words(other))
+
+
+def _by_key(observables: Sequence[Observable]) -> dict[tuple[str, str], list[Observable]]:
+    groups: dict[tuple[str, str], list[Observable]] = {}
+    for item in observables:
+        groups.setdefault((item.type, normalize(item.type, item.value)), []).append(item)
+    return groups
+
+
+def _pair(type_: str, key: str, expected: list[Observable], predicted: list[Observable]) -> Match:
+    for one in expected:
+        for other in predicted:
+            if strict(type_, one.value) == strict(type_, other.value):
+                return Match(type_, key, one, other, exact=True)
+    return Match(type_, key, next(iter(expected), None), next(iter(predicted), None))
+
+
+def _partners(missed: Sequence[Match], wrong: Sequence[Match]) -> Mapping[tuple[str, str, bool], Observable]:
+    """Who is paired with whom, by type, key and whether it is the missed side; each item in one pair at most."""
+    bags = {id(each): _words(each.key) for each in (*missed, *wrong)}
+    pairs = [
+        (-share, one.key, other.key, one, other)
+        for one in missed
+        for other in wrong
+        if one.type == other.type and (share := _overlap(bags[id(one)], bags[id(other)])) >= PARTIAL_FROM
+    ]
+    partners: dict[tuple[str, str, bool], Observable] = {}
+    for *_, one, other in sorted(pairs, key=lambda pair: (*pair[:3], pair[3].type)):
+        mine, its = (one.type, one.key, True), (other.type, other.key, False)
+        if mine not in partners and its not in partners and one.expected and other.predicted:
+            partners[mine], partners[its] = other.predicted, one.expected
+    return partners
+
+
+def _with_partner(each: Match, partners: Mapping[tuple[str, str, bool], Observable]) -> Match:
+    near = partners.get((each.type, each.key, each.predicted is None))
+    return replace(each, near=near) if near else each
+
+
+def _words(key: str) -> Counter[str]:
+    return Counter(re.findall(r"\w+", key.casefold()))
+
+
+def _overlap(one: Counter[str], other: Counter[str]) -> float:
+    total = one.total() + other.total()
+    return 2 * (one & other).total() / total if total else 0.0

@@ -1,0 +1,1 @@
+"""Evaluations, comparisons and decisions as tables to read."""

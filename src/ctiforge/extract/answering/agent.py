@@ -1,0 +1,138 @@
+"""The Extract Agent at work on this machine: windows of an article through the model, batch by batch."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ctiforge.extract.answering.constrained import AnswerConstraint
+from ctiforge.extract.answering.windowed import (
+    LEAST_ANSWER_TOKENS,
+    PendingWindow,
+    RawAnswer,
+    WindowedExtractor,
+    plain_usage,
+)
+from ctiforge.extract.prepared import usage_of_model
+from ctiforge.extract.prompts.rendering import render_prompt
+from ctiforge.records.model_note import AgentUsage
+from ctiforge.training.encoding import count_tokens, encode_prompt, end_token_id, load_tokenizer, pad_token_id
+from ctiforge.training.models import compute_dtype, load_causal_lm, pick_device
+
+
+class ExtractAgent(WindowedExtractor):
+    """A causal language model with the tokenizer, prompt and window sizes it was trained with."""
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        usage: AgentUsage,
+        name: str,
+        batch_size: int = 32,
+        *,
+        halves: bool = True,
+        constrained: bool = False,
+    ) -> None:
+        super().__init__(usage, name, partial(count_tokens, tokenizer), halves=halves)
+        self.model = model
+        self.tokenizer = tokenizer
+        self.batch_size = batch_size
+        self._end = end_token_id(tokenizer)
+        self._constraint = (
+            AnswerConstraint(tokenizer, model.config.get_text_config().vocab_size, self._end) if constrained else None
+        )
+
+    @classmethod
+    def load(
+        cls,
+        model: str,
+        *,
+        usage: AgentUsage | None = None,
+        device: str = "auto",
+        batch_size: int = 32,
+        name: str | None = None,
+        constrained: bool = False,
+    ) -> "ExtractAgent":
+        """Give the model of a folder (full weights or adapter) or a hub name.
+
+        A model trained here knows how it is to be asked; another is asked as `usage` says, or with
+        the full prompt and windows of 900 tokens. `constrained` lets it write nothing but answers of
+        the right form. Raises UsageError where it cannot be loaded.
+        """
+        target = pick_device(device)
+        tokenizer = load_tokenizer(model)
+        loaded = load_causal_lm(model, target, compute_dtype(target)).eval()
+        trained_here = usage_of_model(Path(model))
+        known = trained_here or usage or plain_usage("messages" if tokenizer.chat_template else "simple")
+        # A model that was not trained here has not learnt to end: its answers would only be asked for again.
+        halves = trained_here is not None
+        return cls(loaded, tokenizer, known, name or model, batch_size, halves=halves, constrained=constrained)
+
+    def generate(self, waiting: Sequence[PendingWindow]) -> Iterator[RawAnswer]:
+        """Answers in order of the windows; windows of like lengths share a batch."""
+        prompts = [self._prompt_ids(pending) for pending in waiting]
+        order = sorted(range(len(waiting)), key=lambda i: len(prompts[i]))
+        answers: dict[int, RawAnswer] = {}
+        for start in range(0, len(order), self.batch_size):
+            batch = order[start : start + self.batch_size]
+            answers.update(zip(batch, self._generate_batch([(waiting[i], prompts[i]) for i in batch]), strict=True))
+        yield from (answers[i] for i in range(len(waiting)))
+
+    def _prompt_ids(self, pending: PendingWindow) -> list[int]:
+        rendered = render_prompt(self.usage.text_format, self.prompt, pending.types, pending.text, self.tokenizer)
+        return encode_prompt(self.tokenizer, rendered)
+
+    def _generate_batch(self, batch: Sequence[tuple[PendingWindow, list[int]]]) -> list[RawAnswer]:
+        try:
+            return self._generate_greedily(batch)
+        except RuntimeError as error:
+            if len(batch) > 1:
+                half = len(batch) // 2
+                return self._generate_batch(batch[:half]) + self._generate_batch(batch[half:])
+            # One bad window costs that window, not the article.
+            pending, ids = batch[0]
+            return [RawAnswer(pending, "", 0, len(ids), False, str(error).splitlines()[0])]
+
+    def _generate_greedily(self, batch: Sequence[tuple[PendingWindow, list[int]]]) -> list[RawAnswer]:
+        import torch
+
+        longest = max(len(prompt) for _, prompt in batch)
+        pad = pad_token_id(self.tokenizer)
+        ids = torch.tensor([[pad] * (longest - len(prompt)) + prompt for _, prompt in batch])
+        mask = torch.tensor([[0] * (longest - len(prompt)) + [1] * len(prompt) for _, prompt in batch])
+        # each window has the room that it would have alone: what shares its batch changes no answer
+        rooms = [max(LEAST_ANSWER_TOKENS, self.usage.sizes.max_length - len(prompt)) for _, prompt in batch]
+        types = [pending.types for pending, _ in batch]
+        constraint = self._constraint.processor(types, longest, rooms) if self._constraint else None
+        with torch.inference_mode():
+            output = self.model.generate(
+                input_ids=ids.to(self.model.device),
+                attention_mask=mask.to(self.model.device),
+                max_new_tokens=max(rooms),
+                stopping_criteria=[_rooms_are_full(longest, rooms)],
+                do_sample=False,
+                eos_token_id=self._end,
+                pad_token_id=pad,
+                **({"logits_processor": [constraint]} if constraint else {}),
+            )
+        rows = [row[:room] for row, room in zip(output[:, longest:].tolist(), rooms, strict=True)]
+        return [self._answer(pending, len(prompt), row) for (pending, prompt), row in zip(batch, rows, strict=True)]
+
+    def _answer(self, pending: PendingWindow, prompt_tokens: int, ids: list[int]) -> RawAnswer:
+        ended = self._end in ids
+        written = ids[: ids.index(self._end)] if ended else ids
+        raw = self.tokenizer.decode(written, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        return RawAnswer(pending, raw, len(written), prompt_tokens, stopped_by_length=not ended)
+
+
+def _rooms_are_full(prompt_length: int, rooms: Sequence[int]) -> Any:
+    """Give a stopping criterion of transformers: (rows,), true for those that have written as much as they may."""
+    import torch
+
+    most = torch.tensor(rooms)
+
+    def full(input_ids: Any, _scores: Any, **_: Any) -> Any:
+        return (input_ids.shape[1] - prompt_length >= most).to(input_ids.device)
+
+    return full

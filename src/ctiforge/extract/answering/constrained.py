@@ -1,0 +1,120 @@
+"""Lets a model write nothing but answers of the right form: the answer's schema, enforced token by token."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import torch
+
+from ctiforge.extract.prompts.answers import answer_schema
+from ctiforge.records.observable import PLATFORMS
+
+# What ends an answer from within a value, after it, between two items, and after the last: a state of the answer
+# is told by the first that may follow there.
+_END_VALUE, _END_ITEM, _END_LIST, _END_ANSWER = '"}]}', "}]}", "]}", "}"
+# an escape, or a character of several tokens, has to be over before anything can be closed
+_SLACK = 8
+
+
+@dataclass(frozen=True)
+class _Ending:
+    """How an answer is ended from one state, and from how many tokens on that are left."""
+
+    ids: list[int]
+    from_tokens: int
+
+
+class AnswerConstraint:
+    """The forms of answers over one tokenizer; `processor` makes what enforces them in one batch (llguidance)."""
+
+    def __init__(self, tokenizer: Any, vocab_size: int, end_token_id: int) -> None:
+        import llguidance.hf
+
+        self.tokenizer = tokenizer
+        self.end_token_id = end_token_id
+        self._vocab_size = max(vocab_size, len(tokenizer))
+        self._guide = llguidance.hf.from_tokenizer(tokenizer, n_vocab=self._vocab_size, eos_token=end_token_id)
+
+    def processor(
+        self, types: Sequence[tuple[str, ...]], prompt_length: int, rooms: Sequence[int]
+    ) -> "AnswerProcessor":
+        """Make a batch's logits processor: each row's types, the padded prompt's length, each answer's most tokens."""
+        from llguidance import LLMatcher
+
+        matchers = [LLMatcher(self._guide, _grammar(row)) for row in types]
+        longest = max((len(name) for row in types for name in row), default=0)
+        return AnswerProcessor(matchers, self._endings(longest), prompt_length, rooms, self.end_token_id)
+
+    def _endings(self, longest_type: int) -> list[_Ending]:
+        """In the order in which they tell the states apart; a token may be as short as a character."""
+        item = len(f',{{"type":"","value":"x"{_END_ITEM}') + longest_type + 1
+        platform = len(f',"platform":"{max(PLATFORMS, key=len)}"{_END_ITEM}') + 1
+        ends = {_END_VALUE: len(_END_VALUE) + 1, _END_ITEM: platform, _END_LIST: item, _END_ANSWER: 0}
+        return [_Ending(self._ids(text), tokens + _SLACK) for text, tokens in ends.items()]
+
+    def _ids(self, text: str) -> list[int]:
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+
+class AnswerProcessor:
+    """A `LogitsProcessor` of transformers: allows what the grammar does, and ends an answer while there is room."""
+
+    def __init__(
+        self,
+        matchers: Sequence[Any],
+        endings: Sequence[_Ending],
+        prompt_length: int,
+        rooms: Sequence[int],
+        end_token_id: int,
+    ) -> None:
+        self._matchers = matchers
+        self._endings = endings
+        self._prompt_length = prompt_length
+        self._rooms = rooms
+        self._end = end_token_id
+        self._done = [False] * len(matchers)
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        """`input_ids` (rows, tokens so far), `scores` (rows, vocabulary) with what may not follow at minus infinity."""
+        written = input_ids.shape[1] - self._prompt_length
+        if written:
+            self._follow(input_ids[:, -1].tolist())
+        allowed = [self._allowed(row, room - written, scores.shape[-1]) for row, room in enumerate(self._rooms)]
+        return scores.masked_fill(~torch.stack(allowed).to(scores.device), float("-inf"))
+
+    def _allowed(self, row: int, left: int, vocabulary: int) -> torch.Tensor:
+        """Which tokens may follow, (vocabulary,)."""
+        matcher = self._matchers[row]
+        forced = self._end if self._done[row] else self._ending(matcher, left)
+        if forced is not None:
+            return torch.arange(vocabulary) == forced
+        # one bit a token, the lowest first; the library's own torch functions would need a compiler
+        words = torch.frombuffer(bytearray(matcher.compute_bitmask()), dtype=torch.uint8)
+        return (words[:, None] >> torch.arange(8)).bitwise_and(1).bool().flatten()[:vocabulary]
+
+    def _follow(self, tokens: Sequence[int]) -> None:
+        for row, (matcher, token) in enumerate(zip(self._matchers, tokens, strict=True)):
+            if not self._done[row]:
+                matcher.consume_token(token)
+                self._done[row] = token == self._end or matcher.is_stopped()
+
+    def _ending(self, matcher: Any, left: int) -> int | None:
+        """Give the token that ends the answer from here, once no more than it needs is left."""
+        if left > max(ending.from_tokens for ending in self._endings):
+            return None
+        for ending in self._endings:
+            if matcher.validate_tokens(ending.ids) == len(ending.ids):
+                return ending.ids[0] if left <= ending.from_tokens else None
+        return None
+
+
+@cache
+def _grammar(types: tuple[str, ...]) -> str:
+    from llguidance import LLMatcher
+
+    compact = {"whitespace_flexible": False, "item_separator": ",", "key_separator": ":"}
+    grammar: str = LLMatcher.grammar_from_json_schema(json.dumps(answer_schema(types) | {"x-guidance": compact}))
+    return grammar

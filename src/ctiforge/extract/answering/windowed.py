@@ -1,0 +1,157 @@
+"""What every extractor does that asks a language model: windows of an article out, answers in, merged."""
+
+import time
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ctiforge.extract.answering.extraction import Extraction, Source, WindowAnswer
+from ctiforge.extract.answering.merging import merge_windows
+from ctiforge.extract.prompts import load_prompt
+from ctiforge.extract.prompts.answers import ParsedAnswer, parse_answer
+from ctiforge.records.model_note import AgentUsage, Format, WindowSizes
+from ctiforge.records.observable import TYPES, Observable
+from ctiforge.training.windows import CountTokens, Window, cut_windows, split_pieces
+
+LEAST_ANSWER_TOKENS = 16
+"""Tokens that an answer is given room for, however little a prompt leaves."""
+# How a model is asked that was not trained here.
+_PLAIN_SIZES = WindowSizes(max_length=2048, window_tokens=900, overlap_tokens=200)
+_PLAIN_TYPES = tuple(name for name in TYPES if name != "network_indicators")
+# Articles whose windows are answered together; more fill batches better and take more memory.
+_ARTICLES_TOGETHER = 32
+# How often a window whose answer has no room is halved.
+_HALVINGS = 3
+
+
+@dataclass(frozen=True)
+class PendingWindow:
+    """One window waiting for its answer."""
+
+    article: int
+    window: Window
+    types: tuple[str, ...]
+    text: str
+    """What of the article the window shows."""
+
+
+@dataclass(frozen=True)
+class RawAnswer:
+    """What the model wrote for one window."""
+
+    pending: PendingWindow
+    raw: str
+    tokens: int
+    prompt_tokens: int
+    stopped_by_length: bool
+    error: str | None = None
+
+
+class WindowedExtractor(ABC):
+    """An extractor that asks a language model about each window of an article; how, its subclass knows."""
+
+    def __init__(self, usage: AgentUsage, name: str, count_tokens: CountTokens, *, halves: bool) -> None:
+        self.usage = usage
+        self.name = name
+        self.halves = halves
+        """Whether a window whose answer has no room is asked about again in halves."""
+        self.prompt = load_prompt(usage.prompt_version)
+        self._count_tokens = count_tokens
+
+    @abstractmethod
+    def generate(self, waiting: Sequence[PendingWindow]) -> Iterator[RawAnswer]:
+        """Give an answer for every window, in their order; what goes wrong with one window is that answer's error."""
+
+    def extract(self, text: str, types: Sequence[str] | None = None, *, source_url: str | None = None) -> Extraction:
+        """Find the observables of `types` (default: those the model was trained for) in one text."""
+        return next(self.extract_many([Source(text, tuple(types) if types else None, source_url)]))
+
+    def extract_many(self, sources: Sequence[Source]) -> Iterator[Extraction]:
+        """Give the same for many texts, in order; their windows share batches."""
+        for start in range(0, len(sources), _ARTICLES_TOGETHER):
+            yield from self._extract_together(sources[start : start + _ARTICLES_TOGETHER])
+
+    def _extract_together(self, sources: Sequence[Source]) -> list[Extraction]:
+        started = time.monotonic()
+        waiting = [pending for index, source in enumerate(sources) for pending in self._windows_of(index, source)]
+        halved: Counter[int] = Counter()
+        answers: list[list[RawAnswer]] = [[] for _ in sources]
+        for answer in sorted(self._answers(sources, waiting, halved), key=lambda each: each.pending.window):
+            answers[answer.pending.article].append(answer)
+        seconds = time.monotonic() - started
+        total_windows = max(sum(map(len, answers)), 1)
+        return [
+            self._extraction(source, found, seconds * len(found) / total_windows, halved[index])
+            for index, (source, found) in enumerate(zip(sources, answers, strict=True))
+        ]
+
+    def _windows_of(self, index: int, source: Source) -> list[PendingWindow]:
+        types = source.types or self.usage.types
+        sizes = self.usage.sizes
+        pieces = split_pieces(source.text, self._count_tokens)
+        windows = cut_windows(pieces, window_tokens=sizes.window_tokens, overlap_tokens=sizes.overlap_tokens)
+        return [_pending(index, source, window, types) for window in windows]
+
+    def _answers(
+        self, sources: Sequence[Source], waiting: Sequence[PendingWindow], halved: Counter[int], rounds: int = _HALVINGS
+    ) -> list[RawAnswer]:
+        """Answer every window, or the parts of one whose answer had no room; `halved` counts by article."""
+        settled: list[RawAnswer] = []
+        again: list[PendingWindow] = []
+        for answer in self.generate(waiting):
+            halves = self._halves_of(sources, answer) if answer.stopped_by_length and rounds else []
+            again += halves
+            halved[answer.pending.article] += bool(halves)
+            if not halves:
+                settled.append(answer)
+        return settled + (self._answers(sources, again, halved, rounds - 1) if again else [])
+
+    def _halves_of(self, sources: Sequence[Source], answer: RawAnswer) -> list[PendingWindow]:
+        """Two overlapping halves of a window whose answer had no room, as training halves such a window."""
+        pending, source = answer.pending, sources[answer.pending.article]
+        pieces = split_pieces(pending.text, self._count_tokens)
+        if not self.halves or pieces.total_tokens < LEAST_ANSWER_TOKENS:
+            return []
+        overlap = min(self.usage.sizes.overlap_tokens, pieces.total_tokens // 2)
+        halves = cut_windows(pieces, window_tokens=(pieces.total_tokens + overlap) // 2 + 1, overlap_tokens=overlap)
+        moved = [Window(pending.window.start + half.start, pending.window.start + half.end) for half in halves]
+        return [_pending(pending.article, source, half, pending.types) for half in moved if half != pending.window]
+
+    def _extraction(self, source: Source, answers: Sequence[RawAnswer], seconds: float, halved: int) -> Extraction:
+        parsed = [parse_answer(answer.raw, answer.pending.types) for answer in answers]
+        found: list[tuple[Window, Sequence[Observable]]] = [
+            (answer.pending.window, each.observables) for answer, each in zip(answers, parsed, strict=True)
+        ]
+        return Extraction(
+            observables=merge_windows(source.text, found),
+            windows=tuple(_window_answer(answer, each) for answer, each in zip(answers, parsed, strict=True)),
+            seconds=seconds,
+            source_url=source.source_url,
+            requested_types=tuple(source.types or self.usage.types),
+            halved=halved,
+        )
+
+
+def plain_usage(text_format: Format = "messages") -> AgentUsage:
+    """How a model is asked that was not trained here and that nobody says more about."""
+    return AgentUsage(text_format, "full-v1", _PLAIN_TYPES, _PLAIN_SIZES)
+
+
+def _pending(article: int, source: Source, window: Window, types: tuple[str, ...]) -> PendingWindow:
+    return PendingWindow(article, window, types, source.text[window.start : window.end])
+
+
+def _window_answer(answer: RawAnswer, parsed: ParsedAnswer) -> WindowAnswer:
+    return WindowAnswer(
+        start=answer.pending.window.start,
+        end=answer.pending.window.end,
+        raw=answer.raw,
+        json_parsed=parsed.json_parsed,
+        schema_valid=parsed.schema_valid,
+        stopped_by_length=answer.stopped_by_length,
+        duplicates=parsed.duplicates,
+        prompt_tokens=answer.prompt_tokens,
+        answer_tokens=answer.tokens,
+        error=answer.error,
+    )

@@ -1,0 +1,1 @@
+"""Harvested articles become training examples: windows with answers, splits, token counts, a last check."""

@@ -1,0 +1,285 @@
+"""Turns one article's labels into training examples: labels located, windows cut, answers written."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ctiforge.extract.prompts.rendering import render_answer
+from ctiforge.observables.locate import Locator, Occurrence
+from ctiforge.records.article import ArticleRecord
+from ctiforge.records.model_note import WindowSizes
+from ctiforge.records.observable import Observable
+from ctiforge.training.windows import CountTokens, Pieces, Window, cut_windows, split_pieces, window_around
+
+RenderPrompt = Callable[[Sequence[str], str, bool], str]
+"""(requested types, window's text, whether platforms are asked for) to the text that stands before the answer."""
+
+
+class ExampleLengths(NamedTuple):
+    """Tokens of one encoded example; `loss` are those that carry loss."""
+
+    prompt: int
+    answer: int
+    loss: int
+
+
+CountExample = Callable[[str, str], ExampleLengths]
+"""(prompt, answer) as text to their lengths in the target model's tokens."""
+
+# A window is not halved below this many tokens; what does not fit then is an item too long for --max-length.
+_SMALLEST_WINDOW = 8
+
+
+@dataclass(frozen=True)
+class LocatedItem:
+    """One labeled item and where it stands; `observable.value` is spelt as the article does."""
+
+    observable: Observable
+    occurrences: tuple[Occurrence, ...]
+
+    def first_in(self, window: Window) -> int | None:
+        """Where the first whole occurrence in `window` begins; None where there is none."""
+        starts = [
+            occurrence.start
+            for occurrence in self.occurrences
+            if all(window.start <= span.start and span.end <= window.end for span in occurrence.spans)
+        ]
+        return min(starts, default=None)
+
+
+@dataclass(frozen=True)
+class LocatedArticle:
+    """An article with its labels located; `dropped` are machine labels that stand nowhere in it."""
+
+    record: ArticleRecord
+    pieces: Pieces
+    targets: tuple[LocatedItem, ...]
+    dropped: tuple[Observable, ...]
+    unlocated_human: tuple[Observable, ...]
+
+    @property
+    def longest_target_tokens(self) -> int:
+        """Tokens from the first to the last character of the longest item's shortest occurrence."""
+        return max((min(_extents(self.pieces, target)) for target in self.targets), default=0)
+
+    def targets_longer_than(self, tokens: int) -> int:
+        """How many items have no occurrence within `tokens`."""
+        return sum(min(_extents(self.pieces, target)) > tokens for target in self.targets)
+
+
+@dataclass(frozen=True)
+class Example:
+    """One window as prompt and answer. Token counts include the special tokens of training."""
+
+    article_id: str
+    start: int
+    end: int
+    types: tuple[str, ...]
+    asks_platform: bool
+    window: str
+    prompt: str
+    answer: str
+    observables: tuple[Observable, ...]
+    prompt_tokens: int
+    answer_tokens: int
+    loss_tokens: int
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of prompt and answer together."""
+        return self.prompt_tokens + self.answer_tokens
+
+
+@dataclass
+class ArticleExamples:
+    """The examples of one article and the items that fit into no window."""
+
+    examples: list[Example] = field(default_factory=list)
+    too_long: list[Observable] = field(default_factory=list)
+
+
+def locate_article(record: ArticleRecord, count_tokens: CountTokens) -> LocatedArticle:
+    """Locate every label of `record`; a human label that cannot be located is kept apart, never dropped."""
+    locator = Locator(record.content)
+    targets: dict[tuple[str, str], LocatedItem] = {}
+    missing: list[Observable] = []
+    for item in record.observables:
+        if item.type not in record.labelled_types:
+            continue
+        occurrences = tuple(locator.locate(item.type, item.value))
+        if not occurrences:
+            missing.append(item)
+            continue
+        written = locator.as_written(item.type, occurrences[0])
+        targets.setdefault((item.type, written), LocatedItem(item.model_copy(update={"value": written}), occurrences))
+    human = record.labelled_by == "human"
+    return LocatedArticle(
+        record,
+        split_pieces(record.content, count_tokens),
+        tuple(targets.values()),
+        dropped=() if human else tuple(missing),
+        unlocated_human=tuple(missing) if human else (),
+    )
+
+
+def article_examples(
+    article: LocatedArticle,
+    sizes: WindowSizes,
+    render_prompt: RenderPrompt,
+    count_example: CountExample,
+) -> ArticleExamples:
+    """Every window of an article as an example, each within `sizes.max_length`, no item lost.
+
+    A window whose answer is too long is halved;
+    an item that even a window of its own cannot hold is listed in `too_long`, and no window that
+    touches it asks for its type.
+    """
+    builder = _Builder(article, sizes, render_prompt, count_example)
+    spans = [(s.start, s.end) for t in article.targets for o in t.occurrences for s in o.spans]
+    windows = cut_windows(
+        article.pieces, window_tokens=sizes.window_tokens, overlap_tokens=sizes.overlap_tokens, keep_whole=spans
+    )
+    for window in windows:
+        builder.add(window)
+    for target in article.targets:
+        if target not in builder.covered:
+            builder.add_alone(target)
+    for item in article.unlocated_human:
+        builder.add_by_guess(item, windows)
+    return builder.result()
+
+
+class _Builder:
+    """Collects the examples of one article."""
+
+    def __init__(
+        self,
+        article: LocatedArticle,
+        sizes: WindowSizes,
+        render_prompt: RenderPrompt,
+        count_example: CountExample,
+    ) -> None:
+        self.article = article
+        self.sizes = sizes
+        self.render_prompt = render_prompt
+        self.count_example = count_example
+        self.covered: set[LocatedItem] = set()
+        self.too_long: list[LocatedItem] = []
+        self.examples: dict[Window, Example] = {}
+
+    def add(self, window: Window) -> None:
+        example, inside = self._example(window)
+        if example.tokens <= self.sizes.max_length:
+            self.examples[window] = example
+            self.covered.update(inside)
+            return
+        tokens = self.article.pieces.tokens_between(window.start, window.end)
+        if tokens <= _SMALLEST_WINDOW:
+            return
+        for half in self._halves(window, tokens):
+            self.add(half)
+
+    def add_alone(self, target: LocatedItem) -> None:
+        """Add a window around the item's shortest occurrence, as large as leaves room for the answer."""
+        occurrence = min(target.occurrences, key=lambda found: found.end - found.start)
+        start, end = occurrence.start, occurrence.end
+        least = self.article.pieces.tokens_between(start, end)
+        budget = max(self.sizes.window_tokens, least)
+        while True:
+            window = window_around(self.article.pieces, start, end, budget)
+            example, inside = self._example(window)
+            if example.tokens <= self.sizes.max_length and target in inside:
+                self.examples[window] = example
+                self.covered.update(inside)
+                return
+            if budget <= least:
+                self.too_long.append(target)
+                return
+            budget = max(least, budget // 2)
+
+    def add_by_guess(self, item: Observable, windows: Sequence[Window]) -> None:
+        """Put a human label that stands nowhere into the window that shares most of its words."""
+        words = item.value.casefold().split()
+        content = self.article.record.content.casefold()
+        known = [window for window in windows if window in self.examples]
+        if not known:
+            return
+        best = max(known, key=lambda window: sum(word in content[window.start : window.end] for word in words))
+        example, _ = self._example(best)
+        observables = [*example.observables, item]
+        changed = self._build(best, example.types, observables)
+        if changed.tokens <= self.sizes.max_length:
+            self.examples[best] = changed
+
+    def result(self) -> ArticleExamples:
+        """Give the examples in order; types of items too long are not asked for where such an item is cut."""
+        examples = []
+        for window, example in sorted(self.examples.items()):
+            cut_types = {target.observable.type for target in self.too_long if _touches(target, window)}
+            if not cut_types:
+                examples.append(example)
+                continue
+            types = tuple(name for name in example.types if name not in cut_types)
+            if types:
+                kept = [item for item in example.observables if item.type in types]
+                examples.append(self._build(window, types, kept))
+        return ArticleExamples(examples, [target.observable for target in self.too_long])
+
+    def _example(self, window: Window) -> tuple[Example, list[LocatedItem]]:
+        placed = [(target.first_in(window), target) for target in self.article.targets]
+        inside = sorted(((at, target) for at, target in placed if at is not None), key=lambda pair: pair[0])
+        targets = [target for _, target in inside]
+        observables = [target.observable for target in targets]
+        return self._build(window, self.article.record.labelled_types, observables), targets
+
+    def _build(self, window: Window, types: Sequence[str], observables: Sequence[Observable]) -> Example:
+        text = self.article.record.content[window.start : window.end]
+        asks_platform = self._knows_platforms(observables)
+        if not asks_platform:
+            observables = [item.model_copy(update={"platform": None}) for item in observables]
+        prompt = self.render_prompt(types, text, asks_platform)
+        answer = render_answer(observables)
+        lengths = self.count_example(prompt, answer)
+        return Example(
+            self.article.record.id,
+            window.start,
+            window.end,
+            tuple(types),
+            asks_platform,
+            text,
+            prompt,
+            answer,
+            tuple(observables),
+            lengths.prompt,
+            lengths.answer,
+            lengths.loss,
+        )
+
+    def _knows_platforms(self, observables: Sequence[Observable]) -> bool:
+        """Platforms are asked for only where they are labeled: on every item, or somewhere in the article."""
+        if observables:
+            return all(item.platform for item in observables)
+        everywhere = self.article.record.observables
+        return not everywhere or any(item.platform for item in everywhere)
+
+    def _halves(self, window: Window, tokens: int) -> list[Window]:
+        spans = [(s.start, s.end) for t in self.article.targets for o in t.occurrences for s in o.spans]
+        inner = [span for span in spans if window.start <= span[0] and span[1] <= window.end]
+        pieces = self.article.pieces
+        first = pieces.starts.index(window.start)
+        last = pieces.starts.index(window.end)
+        part = Pieces(pieces.starts[first : last + 1], pieces.tokens_before[first : last + 1], ())
+        halves = cut_windows(part, window_tokens=max(tokens // 2, 1), overlap_tokens=0, keep_whole=inner)
+        return [half for half in halves if half != window]
+
+
+def _extents(pieces: Pieces, target: LocatedItem) -> list[int]:
+    return [pieces.tokens_between(occurrence.start, occurrence.end) for occurrence in target.occurrences]
+
+
+def _touches(target: LocatedItem, window: Window) -> bool:
+    return any(
+        span.start < window.end and window.start < span.end
+        for occurrence in target.occurrences
+        for span in occurrence.spans
+    )

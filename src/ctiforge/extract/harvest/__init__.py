@@ -1,0 +1,1 @@
+"""What the team stores becomes articles with labels: sources, choice of execution, report."""

@@ -1,0 +1,133 @@
+"""From articles with executions to training records: choose, merge duplicates, keep apart, count everything.
+
+Every article ends in exactly one place: kept, or excluded with a reason. The output depends on
+what was read alone, not on the order it came in nor on the clock.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ctiforge.data.articles import Article, Execution
+from ctiforge.data.identity import canonical_url, content_hash, fold
+from ctiforge.errors import DataError
+from ctiforge.extract.harvest.agreement import agreement
+from ctiforge.extract.harvest.report import HarvestCounts, KeptCounts
+from ctiforge.extract.harvest.scratch import HarvestedArticle, HarvestScratch
+from ctiforge.progress import Progress
+from ctiforge.records.article import RECORDS_NAME, ArticleRecord
+
+MINIMUM = 100
+RECOMMENDED = 500
+
+
+@dataclass(frozen=True)
+class HarvestOptions:
+    """What decides which articles are kept."""
+
+    min_observables: int = 1
+    """Fewest observables of a positive article."""
+    negative_ratio: float = 0.2
+    """Largest share of kept articles without any observable, below 1."""
+    status_filter: tuple[str, ...] = ()
+    """Statuses of the executions to read; none named: any."""
+    seed: int = 0
+    """Chooses the negatives."""
+
+    def as_params(self) -> dict[str, Any]:
+        """JSON-able, for a manifest."""
+        return asdict(self)
+
+
+def harvest(
+    articles: Iterable[Article],
+    held_out: Iterable[tuple[str, ArticleRecord]],
+    excluded_urls: Collection[str],
+    options: HarvestOptions,
+    out: Path,
+    scratch: Path,
+) -> HarvestCounts:
+    """Write `records.jsonl` into `out` and return what was counted; contents wait in `scratch`, not in memory.
+
+    `held_out` are (reason, article) pairs that no kept article may repeat: URL, content or near
+    duplicate. Articles of `excluded_urls` and their near duplicates stay out as well.
+    """
+    report = HarvestCounts()
+    urls = {canonical_url(url) for url in excluded_urls}
+    with HarvestScratch(scratch, options.seed) as rows, Progress("harvest_extract", None) as progress:
+        for reason, record in held_out:
+            folded = fold(record.content)
+            rows.add_held_out(folded, content_hash(folded), record.url, reason)
+        for article in articles:
+            report.read += 1
+            progress.update(report.read)
+            excluded = _gather(article, urls, options, rows, report)
+            if excluded:
+                report.excluded[excluded] += 1
+        report.excluded.update(rows.decide(options.negative_ratio))
+        counts = KeptCounts(report)
+        with (out / RECORDS_NAME).open("wb", buffering=1 << 20) as file:
+            for kept in rows.kept():
+                file.write(kept.line)
+                counts.add(kept)
+    return report
+
+
+def check_minimum(report: HarvestCounts, force: bool) -> str | None:
+    """Give a warning below the recommended number of articles, or None.
+
+    Raises DataError below the minimum unless `force`.
+    """
+    if report.kept < MINIMUM and not force:
+        raise DataError(
+            f"{report.kept} articles kept, {MINIMUM} are the minimum for QLoRA (full fine-tuning: 500): "
+            "harvest more, or give --force"
+        )
+    if report.kept < RECOMMENDED:
+        return (
+            f"warning: {report.kept} articles kept; {RECOMMENDED} are recommended for QLoRA, 1,000 for full fine-tuning"
+        )
+    return None
+
+
+def _gather(
+    article: Article, urls: Collection[str], options: HarvestOptions, rows: HarvestScratch, report: HarvestCounts
+) -> str | None:
+    """Put an article's best execution among the candidates, or say why it is none."""
+    executions = [e for e in article.executions if not options.status_filter or e.status in options.status_filter]
+    report.executions += len(executions)
+    if not executions:
+        return "no execution of the chosen status"
+    best = max(executions, key=lambda execution: execution.rank)
+    if best.outcome.set_aside:
+        report.items_set_aside.update(best.outcome.set_aside)
+    content = article.content
+    if not content or not content.strip():
+        return "no content"
+    if best.outcome.generation is None:
+        return next(iter(best.outcome.set_aside), "extraction_result cannot be read")
+    report.add_agreement(article.id, agreement(executions))
+    for type_, why in best.outcome.failed_types.items():
+        report.unlabelled[f"{type_}: {why}"] += 1
+    labeled = _labelled_types(best)
+    if not labeled:
+        return "no type labelled: every extraction failed"
+    if 0 < len(best.outcome.observables) < options.min_observables:
+        return f"fewer than {options.min_observables} observables"
+    folded = fold(content)
+    hash_ = content_hash(folded)
+    reason = "--exclude-urls" if urls and article.url and canonical_url(article.url) in urls else None
+    if reason:
+        rows.add_held_out(folded, hash_, article.url, reason)
+        return reason
+    rows.add(HarvestedArticle(article, content, hash_, best, labeled), folded)
+    return None
+
+
+def _labelled_types(execution: Execution) -> tuple[str, ...]:
+    """Give the types this execution says something about: only a completed one proves that there is nothing."""
+    if execution.status == "completed":
+        return execution.outcome.labelled_types
+    found = {observable.type for observable in execution.outcome.observables}
+    return tuple(type_ for type_ in execution.outcome.labelled_types if type_ in found)

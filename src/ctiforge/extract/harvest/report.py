@@ -1,0 +1,170 @@
+"""What a harvest read, kept and left out: as JSON, and as the tables at its end."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ctiforge.records.harvest import HarvestReport
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from ctiforge.extract.harvest.scratch import KeptRow
+
+_LENGTHS = ((2_000, "< 2k"), (8_000, "2k-8k"), (32_000, "8k-32k"), (128_000, "32k-128k"))
+_LONGEST = "> 128k"
+LEAST_AGREEING = 20
+"""Articles that are named because their executions agree least."""
+
+
+@dataclass
+class HarvestCounts:
+    """Counts of one harvest; `read` is the sum of `kept` and of all `excluded`."""
+
+    read: int = 0
+    executions: int = 0
+    kept: int = 0
+    positives: int = 0
+    negatives: int = 0
+    observables: int = 0
+    excluded: Counter[str] = field(default_factory=Counter)
+    unlabelled: Counter[str] = field(default_factory=Counter)
+    """Type and reason → executions read whose type failed."""
+    articles_read_again: int = 0
+    """Articles that two completed executions or more say something about."""
+    disagreements: Counter[str] = field(default_factory=Counter)
+    """Type → articles whose executions found different values of it."""
+    least_agreement: dict[str, float] = field(default_factory=dict)
+    """Of the articles whose executions agree least: id → share of their values that all found."""
+    items_set_aside: Counter[str] = field(default_factory=Counter)
+    files_set_aside: dict[str, str] = field(default_factory=dict)
+    entries_set_aside: Counter[str] = field(default_factory=Counter)
+    generations: Counter[str] = field(default_factory=Counter)
+    labelled_articles: Counter[str] = field(default_factory=Counter)
+    """Type → kept articles in which it is labeled."""
+    positive_articles: Counter[str] = field(default_factory=Counter)
+    observables_by_type: Counter[str] = field(default_factory=Counter)
+    platforms: Counter[str] = field(default_factory=Counter)
+    """Platform → observables."""
+    lengths: Counter[str] = field(default_factory=Counter)
+    """Characters of content → kept articles."""
+    observables_per_article: Counter[str] = field(default_factory=Counter)
+
+    def as_record(self) -> HarvestReport:
+        """Give what `report.json` holds, every table sorted by name: the same counts give the same bytes."""
+        return HarvestReport(
+            **{
+                name: dict(sorted(value.items())) if isinstance(value, dict) else value
+                for name, value in vars(self).items()
+            }
+        )
+
+    def add_agreement(self, article_id: str, shares: dict[str, float]) -> None:
+        """Note how far the executions of one article agree, by type."""
+        if not shares:
+            return
+        self.articles_read_again += 1
+        self.disagreements.update(type_ for type_, share in shares.items() if share < 1)
+        if min(shares.values()) == 1:
+            return
+        known = {**self.least_agreement, article_id: round(min(shares.values()), 3)}
+        kept = sorted(known.items(), key=lambda pair: (pair[1], pair[0]))[:LEAST_AGREEING]
+        self.least_agreement = dict(kept)
+
+
+class KeptCounts:
+    """Adds up the kept articles."""
+
+    def __init__(self, report: HarvestCounts) -> None:
+        self._report = report
+
+    def add(self, kept: "KeptRow") -> None:
+        """Count one kept article."""
+        report = self._report
+        report.kept += 1
+        report.positives += kept.found > 0
+        report.negatives += kept.found == 0
+        report.observables += kept.found
+        report.generations[kept.generation] += 1
+        report.lengths[_length(kept.characters)] += 1
+        report.observables_per_article[_per_article(kept.found)] += 1
+        for type_, found in kept.counts["types"].items():
+            report.labelled_articles[type_] += 1
+            report.positive_articles[type_] += found > 0
+            report.observables_by_type[type_] += found
+        for platform, found in kept.counts["platforms"].items():
+            report.platforms[platform] += found
+
+
+def print_report(report: HarvestCounts, console: "Console") -> None:
+    """Print the tables at the end of a harvest."""
+    console.print(_totals(report))
+    console.print(_by_type(report))
+    breakdown = _table("kept by", "", "articles")
+    for title, counts in (
+        ("generation", report.generations),
+        ("characters", report.lengths),
+        ("observables", report.observables_per_article),
+    ):
+        for name, count in sorted(counts.items(), key=lambda pair: _order(pair[0])):
+            breakdown.add_row(title, name, str(count))
+    for name, count in sorted(report.platforms.items()):
+        breakdown.add_row("platform", name, f"{count} observables")
+    console.print(breakdown)
+
+
+def _totals(report: HarvestCounts) -> "Table":
+    table = _table("articles", "", "")
+    table.add_row("read", f"with {report.executions} executions", str(report.read))
+    table.add_row("kept", f"{report.positives} positive, {report.negatives} true negative", str(report.kept))
+    for name, counts in (
+        ("excluded", report.excluded),
+        ("unlabelled", report.unlabelled),
+        ("set aside", report.items_set_aside),
+        ("set aside", report.entries_set_aside),
+    ):
+        for reason, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])):
+            table.add_row(name, reason, str(count))
+    if report.articles_read_again:
+        table.add_row("executions disagree", f"of {report.articles_read_again} articles read more than once, on", "")
+    for type_, count in sorted(report.disagreements.items()):
+        table.add_row("executions disagree", type_, str(count))
+    for path, reason in sorted(report.files_set_aside.items()):
+        table.add_row("set aside", f"{path}: {reason}", "1 file")
+    return table
+
+
+def _by_type(report: HarvestCounts) -> "Table":
+    table = _table("type", "articles labeled", "with some", "observables")
+    for type_, labeled in sorted(report.labelled_articles.items()):
+        row = (labeled, report.positive_articles[type_], report.observables_by_type[type_])
+        table.add_row(type_, *map(str, row))
+    per_article = report.observables / report.kept if report.kept else 0.0
+    table.add_row(
+        "all", str(report.kept), str(report.positives), f"{report.observables} ({per_article:.2f} an article)"
+    )
+    return table
+
+
+def _table(*columns: str) -> "Table":
+    from rich.box import SIMPLE
+    from rich.table import Table
+
+    table = Table(box=SIMPLE)
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number == len(columns) - 1 else "left")
+    return table
+
+
+def _length(characters: int) -> str:
+    return next((name for most, name in _LENGTHS if characters < most), _LONGEST)
+
+
+def _per_article(found: int) -> str:
+    return str(found) if found < 3 else "3-5" if found < 6 else "6-10" if found < 11 else "11+"
+
+
+def _order(name: str) -> tuple[int, str]:
+    names = [*(short for _, short in _LENGTHS), _LONGEST, "0", "1", "2", "3-5", "6-10", "11+"]
+    return (names.index(name) if name in names else -1, name)

@@ -1,0 +1,239 @@
+"""Where a harvest's candidates wait on disk until all are read: lines in a file, what decides about them in SQLite.
+
+So the memory of a harvest does not grow with the number or the length of its articles.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from pydantic_core import to_json
+
+from ctiforge.data.articles import Article, Execution
+from ctiforge.data.near_duplicates import DuplicateIndex
+
+_BATCH = 1000
+_BUFFER = 1 << 20
+_SCHEMA = """
+PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA temp_store = FILE; PRAGMA cache_size = -4000;
+CREATE TABLE rows (
+    n INTEGER PRIMARY KEY, id TEXT, number INTEGER, start INTEGER, length INTEGER, hash TEXT, held_out TEXT,
+    completed INTEGER, labeled INTEGER, finished TEXT, found INTEGER, lot INTEGER,
+    generation TEXT, characters INTEGER, counts TEXT);
+CREATE TABLE groups (n INTEGER PRIMARY KEY, lead INTEGER);
+CREATE TABLE excluded (n INTEGER PRIMARY KEY, reason TEXT);
+"""
+# a group with a held-out article is out altogether
+_EXCLUDE_HELD_OUT = """
+INSERT INTO excluded SELECT rows.n, out.reason FROM rows JOIN groups USING (n) JOIN (
+    SELECT lead, min(held_out) AS reason FROM rows JOIN groups USING (n) WHERE held_out IS NOT NULL GROUP BY lead
+) AS out USING (lead) WHERE rows.held_out IS NULL
+"""
+# of a group the best execution stays: completed before others, most labeled types, newest, smallest id
+_EXCLUDE_DUPLICATES = """
+INSERT INTO excluded SELECT n, 'duplicate of another article' FROM (
+    SELECT n, row_number() OVER (
+        PARTITION BY lead
+        ORDER BY completed DESC, labeled DESC, finished DESC, number IS NULL, number, id, hash) AS place
+    FROM rows JOIN groups USING (n)
+    WHERE held_out IS NULL AND n NOT IN (SELECT n FROM excluded)
+      AND lead IN (SELECT lead FROM groups GROUP BY lead HAVING count(*) > 1)
+) WHERE place > 1
+"""
+_EXCLUDE_NEGATIVES = """
+INSERT INTO excluded SELECT n, 'true negative beyond --negative-ratio' FROM rows
+WHERE found = 0 AND held_out IS NULL AND n NOT IN (SELECT n FROM excluded)
+ORDER BY lot, hash, id LIMIT -1 OFFSET ?
+"""
+_COUNT_POSITIVES = (
+    "SELECT count(*) FROM rows WHERE found > 0 AND held_out IS NULL AND n NOT IN (SELECT n FROM excluded)"
+)
+_INSERT = "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_KEPT_ROWS = """
+SELECT start, length, id, smallest, found, generation, characters, counts
+FROM rows JOIN groups USING (n) JOIN (
+    SELECT lead, min(hash) AS smallest FROM rows JOIN groups USING (n) WHERE held_out IS NULL GROUP BY lead
+) USING (lead)
+WHERE held_out IS NULL AND n NOT IN (SELECT n FROM excluded)
+ORDER BY number IS NULL, number, id, hash
+"""
+
+
+@dataclass(slots=True)
+class HarvestedArticle:
+    """An article that may become a record: its text, and the execution that labels it."""
+
+    article: Article
+    content: str
+    content_hash: str
+    execution: Execution
+    labelled_types: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRow:
+    """One line of the output and what the report counts of it."""
+
+    line: bytes
+    generation: str
+    characters: int
+    found: int
+    counts: dict[str, dict[str, int]]
+    """`types` and `platforms` → observables."""
+
+
+class HarvestScratch:
+    """The candidates of one harvest in `folder`; use as a context manager, which removes what it wrote."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self._folder = folder / f"harvest-{os.getpid()}"
+        self._folder.mkdir(parents=True)
+        self._lines = _open_lines(self._folder / "lines")
+        self._index = DuplicateIndex(self._folder)
+        self._database = sqlite3.connect(self._folder / "rows.sqlite")
+        self._database.executescript(_SCHEMA)
+        self._pending: list[tuple[Any, ...]] = []
+        self._position = 0
+        self._seed = seed
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._database.close()
+        self._index.__exit__(kind, error, trace)
+        try:
+            self._lines.close()
+        finally:
+            for path in self._folder.iterdir():
+                path.unlink()
+            self._folder.rmdir()
+
+    def add(self, candidate: HarvestedArticle, folded: bytes) -> None:
+        """Keep a candidate; `folded` is its content without layout."""
+        article, outcome, hash_ = candidate.article, candidate.execution.outcome, candidate.content_hash
+        # an ArticleRecord without `id` and `group`, which are settled at the end
+        observables = [{"type": o.type, "value": o.value, "platform": o.platform} for o in outcome.observables]
+        body = to_json(
+            {
+                "url": article.url,
+                "title": article.title,
+                "content": candidate.content,
+                "content_hash": hash_,
+                "observables": observables,
+                "labelled_types": candidate.labelled_types,
+                "labelled_by": "model",
+                "annotator": None,
+                "generation": outcome.generation,
+                "hunt_score": article.hunt_score,
+                "tags": {},
+            }
+        )
+        with _disk_full_as_os_error():
+            self._lines.write(body)
+            self._add_row(
+                folded,
+                article.url,
+                (
+                    article.id,
+                    _number(article.id),
+                    self._position,
+                    len(body),
+                    hash_,
+                    None,
+                    *candidate.execution.rank,
+                    len(observables),
+                    self._lot(hash_),
+                    outcome.generation,
+                    len(candidate.content),
+                    _counts(candidate),
+                ),
+            )
+        self._position += len(body)
+
+    def add_held_out(self, folded: bytes, hash_: str, url: str | None, reason: str) -> None:
+        """Add an article that no kept one may repeat."""
+        with _disk_full_as_os_error():
+            self._add_row(folded, url, ("", None, 0, 0, hash_, reason, 0, 0, "", 0, 0, "", 0, ""))
+
+    def decide(self, negative_ratio: float) -> Counter[str]:
+        """Settle what stays, once all are added; returns how many are excluded for which reason."""
+        with _disk_full_as_os_error():
+            self._flush()
+            self._lines.flush()
+            leads = enumerate(self._index.groups().tolist())
+            self._database.executemany("INSERT INTO groups VALUES (?, ?)", leads)
+            self._database.execute(_EXCLUDE_HELD_OUT)
+            self._database.execute(_EXCLUDE_DUPLICATES)
+            (positives,) = self._database.execute(_COUNT_POSITIVES).fetchone()
+            # of k kept articles, k × ratio may be negative; the sum of the parts is rounded down
+            negatives = int(positives * negative_ratio / (1 - negative_ratio) + 1e-9)
+            self._database.execute(_EXCLUDE_NEGATIVES, (negatives,))
+            return Counter(dict(self._database.execute("SELECT reason, count(*) FROM excluded GROUP BY reason")))
+
+    def kept(self) -> Iterator[KeptRow]:
+        """Give the lines of the output, by id; of articles that differ and share an id the second becomes `id~2`."""
+        last_id, times = None, 0
+        for start, length, id_, smallest, found, generation, characters, counts in self._database.execute(_KEPT_ROWS):
+            times = times + 1 if id_ == last_id else 1
+            last_id = id_
+            body = os.pread(self._lines.fileno(), length, start)
+            head = to_json({"id": id_ if times == 1 else f"{id_}~{times}"})
+            line = head[:-1] + b"," + body[1:-1] + b',"group":"' + smallest[:16].encode() + b'"}\n'
+            yield KeptRow(line, generation, characters, found, json.loads(counts))
+
+    def _add_row(self, folded: bytes, url: str | None, columns: tuple[Any, ...]) -> None:
+        number = self._index.add(folded, columns[4], url)
+        self._pending.append((number, *columns))
+        if len(self._pending) >= _BATCH:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._database.executemany(_INSERT, self._pending)
+        self._pending.clear()
+
+    def _lot(self, hash_: str) -> int:
+        """Give a number drawn for an article: the same for the same seed, whatever the order of reading."""
+        return int.from_bytes(hashlib.blake2b(f"{self._seed}:{hash_}".encode(), digest_size=7).digest())
+
+
+def _open_lines(path: Path) -> IO[bytes]:
+    return path.open("w+b", buffering=_BUFFER)
+
+
+def _number(id_: str) -> int | None:
+    """Give the id as a number, to sort by, where it is one that SQLite can hold."""
+    return int(id_) if id_.isascii() and id_.isdigit() and len(id_) < 19 else None
+
+
+def _counts(candidate: HarvestedArticle) -> str:
+    """Give what the report counts of an article, as JSON: observables per labeled type, and per platform."""
+    types = dict.fromkeys(candidate.labelled_types, 0)
+    platforms: dict[str, int] = {}
+    for observable in candidate.execution.outcome.observables:
+        types[observable.type] = types.get(observable.type, 0) + 1
+        platform = observable.platform or "unknown"
+        platforms[platform] = platforms.get(platform, 0) + 1
+    return to_json({"types": types, "platforms": platforms}).decode()
+
+
+@contextmanager
+def _disk_full_as_os_error() -> Iterator[None]:
+    """SQLite has its own error for a full disk; programs know the system's."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_FULL:
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "scratch") from error

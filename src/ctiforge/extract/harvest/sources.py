@@ -1,0 +1,117 @@
+"""The rim of a harvest: opens database and files, runs it, prints its tables."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from ctiforge.data.articles import Article
+from ctiforge.data.database import database_url, open_database
+from ctiforge.data.json_files import JsonProblems, find_json_files, read_json_files, with_contents
+from ctiforge.errors import UsageError
+from ctiforge.extract.harvest.harvest import HarvestOptions, check_minimum, harvest
+from ctiforge.extract.harvest.report import print_report
+from ctiforge.records.article import ArticleRecord, read_records
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where articles come from: `json_files` are paths or S3 URIs; `since`, an ISO date, is for the database."""
+
+    from_database: bool = False
+    json_files: tuple[str, ...] = ()
+    auto_find_json: bool = False
+    since: str | None = None
+
+    def as_params(self) -> dict[str, Any]:
+        """JSON-able, for a manifest."""
+        return asdict(self)
+
+    def inputs(self) -> dict[str, str]:
+        """Give what a stage has to fetch: the URI of each file that lies in a store, by a name for it."""
+        return {_input_name(n): uri for n, uri in enumerate(self.json_files) if "://" in uri}
+
+    def paths(self, fetched: Mapping[str, Path]) -> dict[Path, str]:
+        """Where each file is on this machine, and what it is called; `fetched` are the stage's inputs by name."""
+        here = {fetched.get(_input_name(n), Path(uri)): uri for n, uri in enumerate(self.json_files)}
+        found = find_json_files(Path()) if self.auto_find_json else []
+        return here | {path: str(path) for path in found if path not in here}
+
+
+def harvest_sources(
+    sources: Sources,
+    options: HarvestOptions,
+    excluded_urls: Sequence[str],
+    inputs: Mapping[str, Path],
+    out: Path,
+    scratch: Path,
+    *,
+    force: bool = False,
+) -> dict[str, Any]:
+    """Harvest into `out` (records.jsonl, report.json), print the tables, return the report.
+
+    `inputs` are the sources' own and the test sets that are kept out, each by its name.
+    Articles of JSON files that lack their content get it from the database where it is read, or
+    where DATABASE_URL is set. Raises UsageError without a source, DataError below the minimum.
+    """
+    from rich.console import Console
+
+    problems = JsonProblems()
+    test_sets = {name: path for name, path in inputs.items() if name not in sources.inputs()}
+    held_out = chain.from_iterable(_test_articles(name, path) for name, path in test_sets.items())
+    paths = sources.paths(inputs)
+    with ExitStack() as stack:
+        articles = _open(sources, paths, options, problems, stack)
+        report = harvest(articles, held_out, excluded_urls, options, out, scratch)
+    report.files_set_aside = {paths[Path(path)]: why for path, why in problems.files.items()}
+    report.entries_set_aside = problems.entries
+    record = report.as_record()
+    record.write(out)
+    console = Console()
+    print_report(report, console)
+    warning = check_minimum(report, force)
+    if warning:
+        console.print(warning, style="yellow", markup=False)
+    return record.model_dump(mode="json")
+
+
+def read_urls(path: Path | None) -> list[str]:
+    """Give the URLs of a file, one a line, sorted; empty lines and `#` comments are skipped. UsageError for no file."""
+    if path is None:
+        return []
+    try:
+        lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    except OSError as error:
+        raise UsageError(f"--exclude-urls {path}: {error.strerror}") from None
+    return sorted({line.strip() for line in lines if line.strip() and not line.startswith("#")})
+
+
+def _open(
+    sources: Sources, paths: Mapping[Path, str], options: HarvestOptions, problems: JsonProblems, stack: ExitStack
+) -> Iterator[Article]:
+    if not sources.from_database and not paths:
+        found = "--auto-find-json found none" if sources.auto_find_json else "nothing to read"
+        raise UsageError(f"{found}: give --from-database, --json-files FILE or --auto-find-json")
+    missing = [name for path, name in paths.items() if not path.exists()]
+    if missing:
+        raise UsageError(f"--json-files {missing[0]}: there is no such file")
+    from_files = read_json_files(list(paths), problems)
+    if not sources.from_database and not os.environ.get("DATABASE_URL"):
+        return from_files
+    database = stack.enter_context(open_database(database_url()))
+    completed = with_contents(from_files, database.articles_by_id)
+    if not sources.from_database:
+        return completed
+    return chain(database.articles(options.status_filter, sources.since), completed)
+
+
+def _input_name(number: int) -> str:
+    return f"json_file_{number}"
+
+
+def _test_articles(name: str, path: Path) -> Iterator[tuple[str, ArticleRecord]]:
+    reason = f"in test set {name.removeprefix('test_set:')}, or near to it"
+    return ((reason, record) for record in read_records(path))

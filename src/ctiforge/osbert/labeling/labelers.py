@@ -1,0 +1,76 @@
+"""Who labels: the labelers that a person named, ready to be asked."""
+
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ctiforge.errors import UsageError
+from ctiforge.osbert.labeling.keywords import KeywordLabeler
+from ctiforge.osbert.labeling.review import HumanLabel, read_human_labels
+from ctiforge.osbert.opinions import Labeler, Opinion, Unlabeled
+from ctiforge.store.objects import open_store
+
+NAMES = ("keywords", "openai", "human")
+
+
+@dataclass(frozen=True)
+class LabelingEndpoint:
+    """What is asked for labels, and where its answers are kept; see `OpenAiLabeler`."""
+
+    url: str | None
+    model: str | None
+    answers: str
+    """A store's URI."""
+    concurrency: int
+    timeout_s: float
+    price_in: float | None
+    price_out: float | None
+
+
+class HumanLabeler:
+    """The labels that people gave, by article id; a copy's label is the article's."""
+
+    def __init__(self, labels: Mapping[str, HumanLabel]) -> None:
+        self.labels = labels
+        annotators = sorted({label.annotator for label in labels.values()})
+        self.name = f"human:{', '.join(annotators) or 'nobody'}"
+
+    def label(self, articles: Iterable[Unlabeled]) -> Generator[tuple[Unlabeled, Opinion]]:
+        """Label the articles; see `Labeler.label`."""
+        for article in articles:
+            given = {self.labels[id_].label for id_ in (article.id, *article.copies) if id_ in self.labels}
+            if len(given) == 1:
+                yield article, Opinion(given.pop())
+            else:
+                problem = "labels of near duplicates conflict" if given else "not judged"
+                yield article, Opinion(None, problem=problem)
+
+
+def make_labelers(names: Sequence[str], labels: Path | None, endpoint: LabelingEndpoint) -> list[Labeler]:
+    """Make the labelers of `names`, in order. Raises UsageError for an unknown name, or one that lacks a flag."""
+    unknown = [name for name in names if name not in NAMES]
+    if unknown:
+        raise UsageError(f"--labeler {unknown[0]}: there is {', '.join(NAMES)}")
+    return [_make(name, labels, endpoint) for name in dict.fromkeys(names)]
+
+
+def _make(name: str, labels: Path | None, endpoint: LabelingEndpoint) -> Labeler:
+    if name == "keywords":
+        return KeywordLabeler()
+    if name == "human":
+        if labels is None:
+            raise UsageError("--labeler human needs --labels: a CSV or JSONL of id, label and annotator")
+        return HumanLabeler(read_human_labels(labels))
+    if endpoint.model is None:
+        raise UsageError("--labeler openai needs --labeler-model: the name that the endpoint knows it by")
+    from ctiforge.osbert.labeling.openai_labeler import OpenAiLabeler
+
+    return OpenAiLabeler(
+        endpoint.url,
+        endpoint.model,
+        open_store(endpoint.answers),
+        concurrency=endpoint.concurrency,
+        timeout_s=endpoint.timeout_s,
+        price_in=endpoint.price_in,
+        price_out=endpoint.price_out,
+    )

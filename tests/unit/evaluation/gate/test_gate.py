@@ -1,0 +1,165 @@
+"""What the gate lets through, what it refuses, and how it says so."""
+
+import numpy as np
+import pytest
+
+from ctiforge.errors import GateError, UsageError
+from ctiforge.evaluation.gate.gate import check_same_test_set, decide, rules_of
+from ctiforge.evaluation.gate.sides import Scored, scored_extraction
+from ctiforge.evaluation.scoring.articles import score_article
+from ctiforge.evaluation.tables.gate import plain_text
+from ctiforge.lines.extract import EXTRACT
+from ctiforge.records.decision import Check, Decision
+from ctiforge.records.evaluation import Answers, ArticleScore
+from tests.unit.evaluation.cases import case, evaluation, item
+
+RULE = EXTRACT.rules
+
+
+def scored(
+    found: list[int], name: str = "model", valid: int = 5, wrong: int = 0, expected: int = 4, content_hash: str = "abc"
+) -> Scored:
+    """An article for each entry: so many of `expected` commands found, and beside them one service list to be left
+    empty that has so many items; of five windows so many can be read."""
+    scores = [_score(number, each, valid, wrong, expected) for number, each in enumerate(found)]
+    return scored_extraction(evaluation(scores, name, content_hash))
+
+
+def _score(number: int, found: int, valid: int, wrong: int, expected: int) -> ArticleScore:
+    wanted = [item("cmdline", f"run-{number} /arg{index} x") for index in range(expected)]
+    extra = [item("services", f"svc{number}-{index}") for index in range(wrong)]
+    text = "\n".join(each.value for each in wanted + extra)
+    answers = Answers(windows=5, json_parsed=valid, schema_valid=valid)
+    return score_article(case(f"a{number}", wanted, wanted[:found] + extra, text=text, answers=answers))
+
+
+def found(seed: int, share: float, articles: int = 120) -> list[int]:
+    return np.random.default_rng(seed).binomial(4, share, size=articles).tolist()
+
+
+def checks(decision: Decision, role: str = "guardrail") -> dict[str, Check]:
+    return {check.figure: check for check in decision.checks if check.role == role}
+
+
+CHAMPION = found(1, 0.6)
+
+
+def test_a_clearly_better_model_passes_and_every_check_is_there() -> None:
+    decision = decide("extract", RULE, scored(found(1, 0.8), "new"), scored(CHAMPION, "old"))
+
+    assert decision.passed
+    assert decision.reasons == ()
+    assert checks(decision, "primary")["micro_f1"].verdict == "better"
+    assert {name: check.verdict for name, check in checks(decision).items()} == dict.fromkeys(
+        RULE.guardrails, "no worse"
+    )
+    assert decision.primary is not None
+    assert decision.primary.value == pytest.approx(checks(decision, "primary")["micro_f1"].after)
+
+
+def test_a_worse_model_is_refused_with_its_numbers() -> None:
+    decision = decide("extract", RULE, scored(found(1, 0.4), "new"), scored(CHAMPION, "old"))
+
+    assert not decision.passed
+    assert checks(decision, "primary")["micro_f1"].verdict == "worse"
+    assert "micro-F1 0." in decision.reasons[0]
+    assert "of old (1)" in decision.reasons[0]
+    assert "train again" in decision.reasons[0]
+
+
+def test_the_same_model_is_equivalent_and_passes_only_where_a_person_asks() -> None:
+    sides = scored(CHAMPION, "new"), scored(CHAMPION, "old")
+    refused = decide("extract", RULE, *sides)
+    accepted = decide("extract", RULE, *sides, accept_equivalent=True)
+
+    assert checks(refused, "primary")["micro_f1"].verdict == "equivalent"
+    assert not refused.passed
+    assert "--accept-equivalent" in refused.reasons[0]
+    assert (accepted.passed, accepted.accepted_equivalent) == (True, True)
+
+
+def test_few_articles_are_underpowered_whatever_a_person_accepts() -> None:
+    sides = scored([3] * 12, "new"), scored([3] * 12, "old")
+    decision = decide("extract", RULE, *sides, accept_equivalent=True)
+
+    assert not decision.passed
+    assert checks(decision, "primary")["micro_f1"].verdict == "underpowered"
+    assert "cannot be excluded" in decision.reasons[0]
+    assert "enlarge the test set" in decision.reasons[0]
+
+
+def test_fewer_than_ten_positive_articles_have_no_interval() -> None:
+    decision = decide("extract", RULE, scored([4] * 9, "new"), scored([0] * 9, "old"))
+    primary = checks(decision, "primary")["micro_f1"]
+
+    assert (primary.verdict, primary.low, primary.articles) == ("underpowered", None, 9)
+    assert "9 articles speak for it, fewer than 10" in decision.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("figure", "changes"), [("json_validity", {"valid": 3}), ("zero_false_positives", {"wrong": 1})]
+)
+def test_a_better_model_that_is_worse_at_a_guardrail_is_refused(figure: str, changes: dict[str, int]) -> None:
+    decision = decide("extract", RULE, scored(found(1, 0.9), "new", **changes), scored(CHAMPION, "old"))
+
+    assert checks(decision)[figure].verdict == "worse"
+    assert checks(decision)[figure].gain < -RULE.guardrails[figure]  # type: ignore[operator]
+    assert not decision.passed
+    assert [reason.partition(",")[0] for reason in decision.reasons] == [
+        reason.partition(",")[0] for reason in decision.reasons if "worse" in reason
+    ]
+
+
+def test_a_guardrail_is_held_against_the_best_version_ever() -> None:
+    old, best = scored(CHAMPION, "old", valid=4), scored(CHAMPION, "best", valid=5)
+    slowly_worse = scored(found(1, 0.8), "new", valid=4)
+
+    assert decide("extract", RULE, slowly_worse, old).passed
+    decision = decide("extract", RULE, slowly_worse, old, [best])
+    against = [(check.against, check.verdict) for check in decision.checks if check.figure == "json_validity"]
+    assert against == [("old (1)", "no worse"), ("best (1)", "worse")]
+    assert not decision.passed
+
+
+def test_what_a_floor_has_no_figure_for_is_said_and_not_held_against_the_model() -> None:
+    rule = scored_extraction(
+        evaluation([score_article(case(f"a{n}", [item("cmdline", f"run-{n} /x y")], [])) for n in range(80)], "regex")
+    )
+    model = [_score(number, 1, 5, 0, 1) for number in range(80)]
+    model = [each.model_copy(update={"id": f"a{number}"}) for number, each in enumerate(model)]
+    decision = decide("extract", RULE, scored_extraction(evaluation(model, "new")), rule)
+
+    verdicts = {name: check.verdict for name, check in checks(decision).items()}
+    assert (verdicts["json_validity"], verdicts["grounded"]) == ("n/a", "n/a")
+    assert decision.passed
+    assert [reason.partition(":")[0] for reason in decision.reasons] == [
+        checks(decision)[name].label for name in ("json_validity", "grounded")
+    ]
+
+
+def test_a_margin_may_be_set_for_what_the_gate_has() -> None:
+    rules = rules_of("extract", {"macro_f1": 0.2, "micro_f1": 0.01})
+    assert (rules.margin, rules.guardrails["macro_f1"], rules.guardrails["grounded"]) == (0.01, 0.2, 0.05)
+    assert set(rules.guardrails) == set(RULE.guardrails)
+    with pytest.raises(UsageError, match="no such figure; there are micro_f1, macro_f1"):
+        rules_of("extract", {"speed": 0.1})
+    with pytest.raises(UsageError, match="a margin is above 0"):
+        rules_of("extract", {"grounded": 0})
+
+
+def test_figures_of_other_articles_are_not_compared() -> None:
+    one = scored(CHAMPION, "one")
+    with pytest.raises(GateError, match="only figures of one test set say which is better; do this"):
+        check_same_test_set(one, scored(CHAMPION, "two", content_hash="other"), "do this")
+    with pytest.raises(GateError, match="different articles or labels"):
+        check_same_test_set(one, scored(CHAMPION[:-1], "two"), "do this")
+
+
+def test_the_table_shows_every_check_and_the_reasons() -> None:
+    decision = decide("extract", RULE, scored(found(1, 0.9), "new", valid=3), scored(CHAMPION, "old"))
+    text = plain_text(decision.model_copy(update={"comparisons": 3}))
+
+    assert text.count("old (1)") >= len(decision.checks)
+    assert "the gate is not passed" in text
+    assert "compared on this test set so far: 3" in text.replace("\n", " ")
+    assert Decision.model_validate_json(decision.model_dump_json()) == decision

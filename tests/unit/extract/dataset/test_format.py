@@ -1,0 +1,124 @@
+import json
+
+import pytest
+
+from ctiforge.errors import DataError, UsageError
+from ctiforge.extract.dataset.format import (
+    FormatOptions,
+    formats_of,
+    prepare,
+    remove_leaks,
+    thin_out_empty,
+    write_guide_files,
+    write_prepared,
+)
+
+OPTIONS = FormatOptions("messages", "short-v1", 256, validation_share=0.2)
+WORDS = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "sigma")
+
+
+def different_text(number):
+    """A text that is no near duplicate of another number's."""
+    return " ".join(f"{word}{(number * 31 + place * 17) % 997} was seen" for place, word in enumerate(WORDS * 3))
+
+
+@pytest.fixture
+def records(article):
+    return [
+        article(
+            f"{different_text(n)}. It ran `tool{n}.exe -a {n}` there. {different_text(n + 500)}.",
+            article_id=str(n),
+            cmdline=[f"tool{n}.exe -a {n}"],
+        )
+        for n in range(20)
+    ]
+
+
+def test_nothing_is_lost_and_everything_fits(records, tokenizer):
+    prepared = prepare(records, [], OPTIONS, tokenizer)
+    report = prepared.report
+    assert (report.answers_lost, report.items_too_long, report.items) == (0, 0, 20)
+    assert report.tokens_max <= 256
+    assert report.loss_tokens_answer_share == 1.0
+    assert prepared.train
+    assert prepared.validation
+
+
+def test_right_truncation_at_the_same_length_is_told_beside(records, tokenizer):
+    cut = prepare(records, [], OPTIONS, tokenizer).report.right_truncation
+    assert cut.articles_with_answer == cut.answers_gone
+    assert cut.answer_tokens_kept_share == 0.0
+
+
+def test_training_and_validation_share_no_article(records, tokenizer):
+    prepared = prepare(records, [], OPTIONS, tokenizer)
+    assert not {e.article_id for e in prepared.train} & {e.article_id for e in prepared.validation}
+
+
+def test_what_repeats_a_held_out_article_is_removed_and_listed(article):
+    text = different_text(1)
+    test = [
+        article("By URL.", article_id="t1", url="https://example.invalid/same"),
+        article("Exactly this.", article_id="t2"),
+        article(text, article_id="t3"),
+    ]
+    train = [
+        article("Another text under one URL.", article_id="1", url="https://example.invalid/same"),
+        article("Exactly this.", article_id="2"),
+        article(text.replace("was seen", "was  seen", 1) + " More.", article_id="3"),
+        article(different_text(400), article_id="4"),
+    ]
+    kept, removed = remove_leaks(train, [], test)
+    assert [record.id for record in kept] == ["4"]
+    assert [(leak["id"], leak["reason"], leak["as"]) for leak in removed] == [
+        ("1", "the same page", "t1"),
+        ("2", "the same text or nearly", "t2"),
+        ("3", "the same text or nearly", "t3"),
+    ]
+
+
+def test_empty_windows_are_thinned_out_to_the_share_asked_for(records, tokenizer):
+    prepared = prepare(records, [], FormatOptions("messages", "short-v1", 192, empty_share=0.9), tokenizer)
+    full = [e for e in prepared.train if e.observables]
+    kept = thin_out_empty(prepared.train, 0.2, seed=0)
+    assert [e for e in kept if e.observables] == full
+    assert len(kept) - len(full) == round(len(full) / 4)
+
+
+@pytest.mark.parametrize("max_length", [16, 60, 90])
+def test_a_length_without_room_beside_the_prompt_is_refused(records, tokenizer, max_length):
+    with pytest.raises(UsageError, match=f"--max-length {max_length} leaves"):
+        prepare(records, [], FormatOptions("messages", "short-v1", max_length), tokenizer)
+
+
+def test_nothing_to_train_on_is_a_data_error(article, tokenizer):
+    with pytest.raises(DataError, match="no article with a labeled type"):
+        prepare([article("text", labelled_types=())], [], OPTIONS, tokenizer)
+
+
+def test_the_files_of_every_format(records, tokenizer, tmp_path):
+    prepared = prepare(records, [], OPTIONS, tokenizer)
+    folder = tmp_path / "X"
+    folder.mkdir()
+    description = write_prepared(prepared, OPTIONS, tokenizer, "demo", formats_of("all"), folder)
+    assert json.loads((folder / "format.json").read_text()) == json.loads(json.dumps(description))
+    write_guide_files(tmp_path / "X.json", formats_of("all"))
+    for name in ("messages", "alpaca", "chatml", "simple"):
+        assert len(json.loads((tmp_path / f"X_{name}.json").read_text())) == len(prepared.train)
+    rows = [json.loads(line) for line in (folder / "train.jsonl").read_text().splitlines()]
+    assert all(row["prompt"].endswith("<assistant>") for row in rows)
+
+
+def test_the_same_records_give_the_same_bytes(records, tokenizer, tmp_path):
+    for name, given in (("a", records), ("b", records[::-1])):
+        (tmp_path / name).mkdir()
+        write_prepared(
+            prepare(given, [], OPTIONS, tokenizer), OPTIONS, tokenizer, "demo", ("messages",), tmp_path / name
+        )
+    for path in (tmp_path / "a").iterdir():
+        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name
+
+
+def test_an_unknown_format_is_refused():
+    with pytest.raises(UsageError, match="sharegpt"):
+        formats_of("sharegpt")
