@@ -21,6 +21,8 @@ class Task:
     """What it is expected to make; None where nobody knows before it ran."""
     batch: tuple[int, int | None] | None = None
     """The program's own micro-batch and accumulation, where memory may be saved by a smaller one."""
+    ran_before_s: float = 0.0
+    """Seconds that programs of the same run have run before it."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ class Outcome:
     """Why it ended badly, where the backend knows more than the exit code."""
     queued_s: float | None = None
     """Seconds before the program started."""
+    ran_s: float = 0.0
+    """Seconds that it ran, all attempts together, where the backend has a limit for that."""
 
     @property
     def last_lines(self) -> list[str]:

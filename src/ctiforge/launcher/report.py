@@ -23,9 +23,9 @@ def describe_runs(store: ObjectStore) -> str:
 
 
 def describe_run(run: RunRecord) -> str:
-    """One run, a line for each stage, and what a failed one said last."""
+    """Describe one run: why it ended, a line for each stage, and what a failed one said last."""
     width = max((len(stage.name) for stage in run.stages), default=0)
-    lines = [_run_line(run)]
+    lines = [_run_line(run), *(f"  {line}" for line in (run.reason or "").splitlines())]
     for stage in run.stages:
         lines.append(f"  {stage.name:<{width}}  {_stage_words(stage)}")
         lines += [f"    | {line}" for line in stage.last_lines]

@@ -133,7 +133,7 @@ class LineRun:
         """Do every stage in order and keep the record."""
         self.check()
         record = self.record
-        record.state, record.exit_code, record.ended_at = "running", None, None
+        record.state, record.exit_code, record.ended_at, record.reason = "running", None, None, None
         save_run(self.store, record)
         try:
             with self.view:
@@ -141,10 +141,10 @@ class LineRun:
             record.state, record.exit_code = "done", max(entry.exit_code or 0 for entry in record.stages)
         except CtiforgeError as error:
             record.state = "interrupted" if error.exit_code == ExitCode.INTERRUPTED else "failed"
-            record.exit_code = int(error.exit_code)
+            record.exit_code, record.reason = int(error.exit_code), str(error)
             raise
-        except BaseException:
-            record.state = "interrupted"
+        except BaseException as error:
+            record.state, record.reason = "interrupted", _why_stopped(error)
             raise
         finally:
             record.ended_at = datetime.now(UTC)
@@ -222,7 +222,9 @@ class LineRun:
         save_run(self.store, self.record)
         self.view.started(stage.name)
         expect = ("--expect", entry.fingerprint) if entry.fingerprint else ()
-        return self.command(stage, expect, Task(self.record.id, stage.name, entry.fingerprint, stage.batch))
+        ran_before_s = sum(each.ran_s for each in self.record.stages)
+        task = Task(self.record.id, stage.name, entry.fingerprint, stage.batch, ran_before_s)
+        return self.command(stage, expect, task)
 
     def show(self, stage: LineStage, event: Event) -> None:
         """Show what a stage's program says."""
@@ -243,6 +245,7 @@ class LineRun:
         entry.ended_at = datetime.now(UTC)
         entry.exit_code, entry.queued_s = outcome.exit_code, outcome.queued_s
         entry.attempts += outcome.attempts
+        entry.ran_s += outcome.ran_s
         if outcome.exit_code == ExitCode.GATE and outcome.made:
             # no failure: a decision, with its reason
             entry.last_lines = [line.removeprefix(ERROR) for line in outcome.lines if line.startswith(ERROR)][-1:]
@@ -299,6 +302,14 @@ class LineRun:
         if stage.report and entry.artifact:
             with tempfile.TemporaryDirectory() as into:
                 self.reports.append(fetch(f"{entry.artifact}/{stage.report}", Path(into)).read_text(encoding="utf-8"))
+
+
+def _why_stopped(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "the launcher was stopped by Ctrl-C"
+    if isinstance(error, SystemExit):
+        return "the launcher was stopped by SIGTERM"
+    return f"the launcher broke: {type(error).__name__}: {error}"
 
 
 def _with_champion(line: Line, settings: Settings) -> tuple[Settings, dict[str, str]]:

@@ -44,6 +44,8 @@ class StageRecord(Record):
     cause: Cause | None = None
     queued_s: float | None = None
     """Seconds that it waited for a place to run."""
+    ran_s: float = 0.0
+    """Seconds that its program ran in a cluster, all attempts together: they count towards the run's limit."""
     started_at: datetime | None = None
     ended_at: datetime | None = None
 
@@ -61,4 +63,6 @@ class RunRecord(File):
     started_at: datetime
     ended_at: datetime | None = None
     exit_code: int | None = None
+    reason: str | None = None
+    """Why it ended other than well, as it was printed; None where it ended well, or has not ended."""
     stages: list[StageRecord]

@@ -1,6 +1,6 @@
 """What the launcher does next about a piece of work: adopt, wait, start another attempt, or end. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -8,8 +8,10 @@ from typing import Literal
 from ctiforge.errors import ExitCode
 from ctiforge.launcher.kubernetes.client import Object
 from ctiforge.launcher.kubernetes.diagnosis import Category, Diagnosis
+from ctiforge.launcher.kubernetes.limits import Limits, over_limit
 from ctiforge.launcher.kubernetes.manifests import attempt_of
-from ctiforge.launcher.kubernetes.reading import has_succeeded, holds, state
+from ctiforge.launcher.kubernetes.reading import has_succeeded, holds, kubectl
+from ctiforge.launcher.kubernetes.states import Elapsed, State, current_pod
 
 BACK_OFF_S = 10
 """Kubernetes waits so long before the first new pod of a Job, and twice as long each time."""
@@ -17,15 +19,6 @@ LONGEST_BACK_OFF_S = 60
 
 HANGING = (Category.NODE_LOST, Category.STUCK_TERMINATING)
 """Kubernetes never replaces such a pod (podReplacementPolicy Failed)."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How long the launcher waits, in seconds; the chart's annotations say it."""
-
-    node_lost_s: float = 300
-    pending_s: float = 3600
-    run_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -43,22 +36,14 @@ class NextMove:
     move: Literal["wait", "ended", "fail", "next", "halve"]
     exit_code: int = 0
     why: str = ""
+    """In one line."""
+    cause: Diagnosis | None = None
+    """Of `fail`: what is printed and stored."""
+    is_limit: bool = False
+    """Of `fail`: a limit of this run has passed, which is no reason to end a Job that another run began."""
 
 
 WAIT = NextMove("wait")
-
-
-def limits_of(annotations: Mapping[str, str]) -> Limits:
-    """Give the limits that a template's annotations name."""
-
-    def seconds(name: str, usual: float) -> float:
-        return float(annotations.get(f"ctiforge.io/{name}", usual))
-
-    return Limits(
-        seconds("node-lost-timeout", Limits.node_lost_s),
-        seconds("pending-timeout", Limits.pending_s),
-        seconds("run-timeout", 0) or None,
-    )
 
 
 def first_move(jobs: Sequence[Object], *, by_run: bool) -> FirstMove:
@@ -75,30 +60,63 @@ def first_move(jobs: Sequence[Object], *, by_run: bool) -> FirstMove:
     return FirstMove(attempt_of(newest) + 1, adopt=False)
 
 
-def decide(
-    job: Object, pods: Sequence[Object], diagnosis: Diagnosis | None, now: datetime, limits: Limits, crashes_before: int
-) -> NextMove:
-    """Give what to do about the attempt whose Job and pods are these.
+def superseded(jobs: Sequence[Object], attempt: int) -> list[str]:
+    """Name the Jobs of earlier attempts that still live: a launcher ended between creating and deleting."""
+    return [job["metadata"]["name"] for job in jobs if attempt_of(job) < attempt and not is_over(job)]
 
-    `crashes_before` are the crashes of earlier attempts: all of them together are bounded by the
-    template's backoffLimit.
+
+def decide(
+    job: Object,
+    pods: Sequence[Object],
+    diagnosis: Diagnosis | None,
+    elapsed: Elapsed,
+    now: datetime,
+    limits: Limits,
+    crashes_before: int = 0,
+) -> NextMove:
+    """Decide what to do about the attempt whose Job and pods are these.
+
+    Args:
+        job: The attempt's Job.
+        pods: Its own pods.
+        diagnosis: What is wrong with it, if anything.
+        elapsed: What the launcher's own clock says of it.
+        now: The API server's time; a diagnosis is as old as that says.
+        limits: How long each state may take.
+        crashes_before: Crashes of earlier attempts: all together are bounded by the template's backoffLimit.
+
+    Returns:
+        The move. Everything but `wait` and `ended` is to be decided once more on what the cluster says then.
     """
     if holds(job, "Complete") or any(map(has_succeeded, pods)):
         return NextMove("ended")
     if diagnosis and diagnosis.category is Category.OOM_KILLED:
-        return NextMove("halve", why=diagnosis.summary)
+        return NextMove("halve", why=diagnosis.summary, cause=diagnosis)
     if holds(job, "Failed"):
-        return _after_failure(diagnosis)
+        return _after_failure(job, diagnosis)
     if diagnosis and diagnosis.category in HANGING and _age(diagnosis.since, now) > limits.node_lost_s:
         return NextMove("next", why=diagnosis.summary)
     if diagnosis and diagnosis.category.is_fatal:
-        return _after_failure(diagnosis)
+        return _after_failure(job, diagnosis)
     crashes = int(job.get("status", {}).get("failed", 0))
     if crashes and crashes + crashes_before > int(job["spec"].get("backoffLimit", 6)):
-        return _after_failure(diagnosis)
-    if crashes and not _active(pods) and BACK_OFF_S * 2 ** (crashes - 1) > LONGEST_BACK_OFF_S:
-        return NextMove("next", why=f"Kubernetes would wait {BACK_OFF_S * 2 ** (crashes - 1)} s before the next pod")
-    return _within_limits(job, pods, now, limits)
+        return _after_failure(job, diagnosis)
+    back_off = BACK_OFF_S * 2 ** (crashes - 1) if crashes else 0
+    if elapsed.state is State.BETWEEN_PODS and current_pod(pods) is None and back_off > LONGEST_BACK_OFF_S:
+        return NextMove("next", why=f"Kubernetes would wait {back_off} s before the next pod")
+    if found := over_limit(job, diagnosis, elapsed, limits):
+        return NextMove("fail", int(ExitCode.CANNOT_GO_ON), found.summary, found, is_limit=True)
+    return WAIT
+
+
+def deleted(job_name: str, namespace: str) -> NextMove:
+    """End because the Job was deleted and no other attempt took its place."""
+    summary = f"job {job_name}: it was deleted"
+    remedy = "the same command starts it again, from its last checkpoint; who deleted it: the cluster's audit log"
+    owner = {"metadata": {"name": job_name, "namespace": namespace}}
+    detail = f"{kubectl(owner, 'get', 'job')} finds nothing, nor a later attempt"
+    cause = Diagnosis(Category.JOB_DELETED, summary, detail, remedy)
+    return NextMove("fail", int(ExitCode.INTERRUPTED), summary, cause)
 
 
 def is_over(job: Object) -> bool:
@@ -106,36 +124,14 @@ def is_over(job: Object) -> bool:
     return holds(job, "Complete") or holds(job, "Failed")
 
 
-def started_at(pods: Sequence[Object]) -> datetime | None:
-    """When the newest running program started; None while none runs."""
-    running = (state(pod).get("running") for pod in pods)
-    return max((datetime.fromisoformat(each["startedAt"]) for each in running if each), default=None)
-
-
-def _after_failure(diagnosis: Diagnosis | None) -> NextMove:
+def _after_failure(job: Object, diagnosis: Diagnosis | None) -> NextMove:
     if diagnosis is None:
-        return NextMove("fail", int(ExitCode.CRASH), "the Job failed")
+        summary = f"job {job['metadata']['name']}: it failed, and nothing tells why"
+        remedy = f"see the log (`ctiforge logs`) and {kubectl(job, 'describe', 'job')}"
+        diagnosis = Diagnosis(Category.JOB_FAILED, summary, "", remedy)
+        return NextMove("fail", int(ExitCode.CRASH), summary, diagnosis)
     code = diagnosis.category.exit_code or diagnosis.exit_code or ExitCode.CRASH
-    return NextMove("fail", int(code), diagnosis.summary)
-
-
-def _within_limits(job: Object, pods: Sequence[Object], now: datetime, limits: Limits) -> NextMove:
-    running_since = started_at(pods)
-    if running_since:
-        ran = _age(running_since, now)
-        if limits.run_s and ran > limits.run_s:
-            return NextMove("fail", ExitCode.CANNOT_GO_ON, f"it ran for more than {limits.run_s:.0f} s")
-        return WAIT
-    waiting_since = max(
-        [datetime.fromisoformat(each["metadata"]["creationTimestamp"]) for each in [job, *pods]], default=now
-    )
-    if _age(waiting_since, now) > limits.pending_s:
-        return NextMove("fail", ExitCode.CANNOT_GO_ON, f"no pod of it started within {limits.pending_s:.0f} s")
-    return WAIT
-
-
-def _active(pods: Sequence[Object]) -> bool:
-    return any(pod["status"].get("phase") in ("Pending", "Running") for pod in pods)
+    return NextMove("fail", int(code), diagnosis.summary, diagnosis)
 
 
 def _age(since: datetime | None, now: datetime) -> float:

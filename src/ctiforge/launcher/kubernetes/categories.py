@@ -1,23 +1,22 @@
-"""What can be wrong with a Job: the categories, and what each means for waiting, retrying and the exit code."""
+"""What can be wrong with a Job: the categories, and what each means for waiting and the exit code."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
 
 from ctiforge.errors import ExitCode
-
-Retry = Literal["never", "new attempt", "half the micro-batch", "kubernetes does"]
 
 
 class Category(StrEnum):
     """One cause; status, retry and message follow from it."""
 
     # no pod yet
+    SUSPENDED = "suspended"
     QUOTA_EXCEEDED = "quota exceeded"
     ADMISSION_REFUSED = "admission refused"
     POD_NOT_CREATED = "pod not created"
     # a pod without a node
+    QUEUED = "queued"
     NO_GPU = "no gpu"
     NO_MEMORY = "no memory"
     NO_CPU = "no cpu"
@@ -56,20 +55,15 @@ class Category(StrEnum):
     # the Job as a whole
     DEADLINE = "deadline"
     JOB_FAILED = "job failed"
+    JOB_DELETED = "job deleted"
+    # what the launcher waits no longer for
+    PENDING_TOO_LONG = "pending too long"
+    RAN_TOO_LONG = "ran too long"
 
     @property
     def is_fatal(self) -> bool:
         """Waiting does not help: a person has to change something first."""
         return self in _FATAL
-
-    @property
-    def retry(self) -> Retry:
-        """Who tries again, and how."""
-        if self is Category.OOM_KILLED:
-            return "half the micro-batch"
-        if self is Category.NODE_LOST:
-            return "new attempt"
-        return "never" if self.is_fatal else "kubernetes does"
 
     @property
     def exit_code(self) -> ExitCode | None:
@@ -78,7 +72,7 @@ class Category(StrEnum):
             return None
         if self in _WRONGLY_SET:
             return ExitCode.USAGE
-        return ExitCode.CANNOT_GO_ON
+        return ExitCode.INTERRUPTED if self is Category.JOB_DELETED else ExitCode.CANNOT_GO_ON
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,10 @@ import copy
 import json
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +25,9 @@ TRIES = 30
 """Of one request, with waits of up to 5 s between them: an API server that restarts is back within two minutes."""
 
 
+QUOTA = "exceeded quota"
+
+
 class ClusterError(CtiforgeError):
     """The cluster refused, or nothing answered; its text says what to do."""
 
@@ -30,6 +35,11 @@ class ClusterError(CtiforgeError):
         super().__init__(message)
         self.status = status
         self.exit_code = ExitCode.CRASH if status is None or status >= 500 else ExitCode.USAGE
+
+    @property
+    def is_quota(self) -> bool:
+        """Whether a quota of the namespace leaves no room for one object more."""
+        return self.status == 403 and QUOTA in str(self)
 
 
 def connect(context: str | None = None, namespace: str | None = None) -> "Cluster":
@@ -79,6 +89,20 @@ class Cluster:
         self._batch = client.BatchV1Api(self.api)
         self._core = client.CoreV1Api(self.api)
         self._impatient = configuration
+        self._told: tuple[datetime, float] | None = None
+        """The API server's time as it told it last, and when that was by the monotonic clock."""
+
+    def now(self) -> datetime:
+        """Tell the API server's time: what the API's objects say of times is compared with this alone.
+
+        Returns:
+            What its last answer was dated, and what has passed since by the monotonic clock; this machine's
+            own time before the first answer.
+        """
+        if self._told is None:
+            return datetime.now(UTC)
+        then, monotonic = self._told
+        return then + timedelta(seconds=time.monotonic() - monotonic)
 
     def check(self) -> str:
         """Ask for the cluster's version, once and impatiently; gives it back."""
@@ -214,7 +238,15 @@ class Cluster:
                 f"cannot {what}: nothing answers at {self.api.configuration.host} ({type(error).__name__}); "
                 "is the cluster up, and KUBECONFIG the right one?"
             ) from None
+        self._note_time(answer.headers.get("Date"))
         return answer
+
+    def _note_time(self, date: str | None) -> None:
+        try:
+            self._told = (parsedate_to_datetime(date or ""), time.monotonic())
+        except ValueError:
+            # a proxy that leaves it out: the last one goes on
+            return
 
 
 MENDS = {
@@ -231,6 +263,8 @@ def explain(what: str, namespace: str, status: int | None, body: Any) -> str:
     except (ValueError, KeyError, TypeError):
         said = str(body or f"status {status}")[:200]
     mend = f"; {MENDS[status]}" if status in MENDS else ""
+    if QUOTA in said:
+        mend = "; wait until others have ended, or raise the quota: kubectl describe resourcequota"
     return f"cannot {what} in namespace {namespace}: {said}{mend}"
 
 

@@ -13,7 +13,12 @@ KEY = "ctiforge.io/key"
 ATTEMPT = "ctiforge.io/attempt"
 STAGE = "ctiforge.io/line-stage"
 FINGERPRINT = "ctiforge.io/fingerprint"
+CRASHES = "ctiforge.io/crashes-before"
+"""Crashes of the attempts before: whoever follows the Job goes on counting."""
+RAN = "ctiforge.io/ran-before"
+"""Seconds that the attempts before have run."""
 CONTAINER = "stage"
+MICRO_BATCH = ("--batch-size", "--gradient-accumulation-steps")
 
 
 def template_name(release: str, program: str) -> str:
@@ -43,17 +48,37 @@ def attempt_of(job: Object) -> int:
 
 
 def stage_job(
-    cron_job: Object, command: Command, task: Task, attempt: int, environment: Mapping[str, str] | None = None
+    cron_job: Object,
+    command: Command,
+    task: Task,
+    attempt: int,
+    environment: Mapping[str, str] | None = None,
+    *,
+    crashes: int = 0,
+    ran_s: float = 0.0,
 ) -> Object:
-    """Give the Job of an attempt: the template's, with the command's arguments, labels for the run, and no owner.
+    """Make the Job of an attempt: the template's, with the command's arguments, labels for the run, and no owner.
 
     Without an owner, neither the CronJob's history limits nor `helm uninstall` delete running work.
+
+    Args:
+        cron_job: The stage's template.
+        command: What is run.
+        task: Which piece of which run that is.
+        attempt: Its number, from 1.
+        environment: Further variables of the container.
+        crashes: Crashes of the attempts before.
+        ran_s: Seconds that the attempts before have run.
+
+    Returns:
+        The Job to create.
     """
     key = work_key(command.program, task)
     labels = {RUN: task.run, KEY: key, ATTEMPT: str(attempt), STAGE: dashed(task.stage)}
     job = _from_template(cron_job, job_name(key, attempt), labels)
+    job["metadata"]["annotations"] |= {CRASHES: str(crashes), RAN: f"{ran_s:.0f}"}
     if task.fingerprint:
-        job["metadata"]["annotations"] = {**job["metadata"]["annotations"], FINGERPRINT: task.fingerprint}
+        job["metadata"]["annotations"][FINGERPRINT] = task.fingerprint
     container = stage_container(job)
     container["args"] = [*container.get("args", [command.program]), *command.arguments]
     own = {"CTIFORGE_RUN": task.run, "CTIFORGE_STAGE": task.stage, "CTIFORGE_ATTEMPT": str(attempt)}
@@ -87,10 +112,30 @@ def halved_batch(arguments: Sequence[str], usual: tuple[int, int | None]) -> tup
     if batch == 1:
         return None
     half = next(size for size in range(batch // 2, 0, -1) if batch % size == 0)
-    names = ("--batch-size", "--gradient-accumulation-steps")
-    rest = [each for each in arguments if each.partition("=")[0] not in names]
+    rest = [each for each in arguments if each.partition("=")[0] not in MICRO_BATCH]
     more = (f"--gradient-accumulation-steps={accumulation * (batch // half)}",) if accumulation else ()
     return (*rest, f"--batch-size={half}", *more)
+
+
+def with_micro_batch_of(job: Object, arguments: Sequence[str]) -> tuple[str, ...]:
+    """Take over the micro-batch that a Job of the same work has: another launcher may have halved it.
+
+    Args:
+        job: A Job of the same work.
+        arguments: Our own arguments.
+
+    Returns:
+        Our arguments with the Job's micro-batch and accumulation, where it names any.
+    """
+    theirs = [each for each in stage_container(job).get("args", []) if each.partition("=")[0] in MICRO_BATCH]
+    if not theirs:
+        return tuple(arguments)
+    return (*(each for each in arguments if each.partition("=")[0] not in MICRO_BATCH), *theirs)
+
+
+def annotated(job: Object, name: str) -> float:
+    """Read a number that a Job's annotations hold; 0 where they hold none."""
+    return float(job["metadata"].get("annotations", {}).get(name, 0))
 
 
 def dashed(name: str) -> str:

@@ -24,10 +24,12 @@ from ctiforge.launcher.kubernetes.reading import (
     values_key,
     volume,
 )
+from ctiforge.launcher.kubernetes.states import is_gated
 
 SLOW_START = timedelta(minutes=2)
 SLOW_PULL = timedelta(minutes=10)
 """A training image has some gigabytes."""
+QUEUE = "kueue.x-k8s.io/queue-name"
 NO_ROOM_TO_START = "init was OOM-killed"
 """Runc's words where the memory limit is too small for itself, of the sandbox or of the container."""
 
@@ -43,12 +45,29 @@ def diagnose_creation(job: Object, events: Sequence[Object]) -> Diagnosis | None
     return Diagnosis(category, summary, shortened(said), remedy, first_time(refused[-1]))
 
 
+def diagnose_suspended(job: Object) -> Diagnosis:
+    """Say who holds a suspended Job; its waiting has no limit."""
+    name, queue = job["metadata"]["name"], job["metadata"].get("labels", {}).get(QUEUE)
+    held = f"it waits in the queue {queue}" if queue else "it is suspended"
+    by_hand = f'{kubectl(job, "patch", "job")} --type=merge -p \'{{"spec":{{"suspend":false}}}}\''
+    return Diagnosis(
+        Category.SUSPENDED,
+        f"job {name}: {held}",
+        shortened(condition(job, "Suspended").get("message", "")),
+        "wait: it goes on from its last checkpoint once it is let in, and this time is not counted as waiting"
+        + ("" if queue else f"; by hand: {by_hand}"),
+        moment(condition(job, "Suspended").get("lastTransitionTime")),
+    )
+
+
 def diagnose_waiting(pod: Object, events: Sequence[Object], now: datetime) -> Diagnosis | None:
     """Why the pod's program has not started; None while that is only a matter of time."""
     scheduled = condition(pod, "PodScheduled")
     own = about(pod["metadata"]["name"], events)
     if scheduled.get("reason") == "Unschedulable":
         return _unschedulable(pod, scheduled, own)
+    if is_gated(pod):
+        return _gated(pod, scheduled)
     waiting = state(pod).get("waiting") or {}
     reason, said = waiting.get("reason", ""), waiting.get("message", "")
     if reason in IMAGE_REASONS:
@@ -111,6 +130,17 @@ def _refusal(said: str, job: Object) -> tuple[Category, str, str]:
         Category.POD_NOT_CREATED,
         "the cluster could not create a pod",
         f"it is tried again; if it stays so: {kubectl(job, 'describe', 'job')}",
+    )
+
+
+def _gated(pod: Object, scheduled: Object) -> Diagnosis:
+    gates = ", ".join(each["name"] for each in pod["spec"].get("schedulingGates") or []) or "a scheduling gate"
+    return Diagnosis(
+        Category.QUEUED,
+        f"pod {pod['metadata']['name']}: it is held back by {gates}",
+        shortened(scheduled.get("message", "")),
+        "wait until its queue lets it in; this time is not counted as waiting",
+        moment(scheduled.get("lastTransitionTime")) or moment(creation_time(pod)),
     )
 
 

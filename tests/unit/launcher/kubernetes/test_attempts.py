@@ -4,8 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ctiforge.launcher.kubernetes.attempts import FirstMove, Limits, NextMove, decide, first_move, limits_of
+from ctiforge.launcher.kubernetes.attempts import FirstMove, decide, first_move, superseded
 from ctiforge.launcher.kubernetes.categories import Category, Diagnosis
+from ctiforge.launcher.kubernetes.limits import Limits, limits_of
+from ctiforge.launcher.kubernetes.states import Elapsed, State
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
@@ -51,45 +53,94 @@ def test_a_live_job_is_adopted_and_a_failed_one_followed_by_the_next(jobs, by_ru
     assert first_move(jobs, by_run=by_run) == expected
 
 
+def test_a_live_job_of_an_earlier_attempt_is_left_over() -> None:
+    jobs = [job(1, condition="Failed"), job(2), job(3)]
+    assert superseded(jobs, 3) == ["x-2"]
+    assert superseded(jobs, 2) == []
+
+
+RUNS, WAITS, NONE = Elapsed(State.RUNNING), Elapsed(State.PENDING), Elapsed(State.BETWEEN_PODS)
+
+
 @pytest.mark.parametrize(
-    ("job_", "pods", "found", "crashes_before", "move", "exit_code"),
+    ("job_", "pods", "found", "elapsed", "crashes_before", "move", "exit_code"),
     [
-        (job(), [pod("Pending")], None, 0, "wait", 0),
-        (job(), [pod("Running", running_s=3)], None, 0, "wait", 0),
-        (job(), [pod("Succeeded")], None, 0, "ended", 0),
-        (job(), [pod("Running", exit_code=0)], None, 0, "ended", 0),
-        (job(), [pod("Running", exit_code=75)], None, 0, "wait", 0),
-        (job(condition="Complete"), [], None, 0, "ended", 0),
-        (job(condition="Failed"), [], diagnosis(Category.DATA_ERROR, exit_code=3), 0, "fail", 3),
-        (job(condition="Failed"), [], diagnosis(Category.CRASHED, exit_code=139), 0, "fail", 139),
-        (job(condition="Failed"), [], None, 0, "fail", 1),
-        (job(), [pod("Failed")], diagnosis(Category.OOM_KILLED, exit_code=137), 0, "halve", 0),
-        (job(condition="Failed"), [], diagnosis(Category.OOM_KILLED, exit_code=137), 0, "halve", 0),
-        (job(), [pod("Running")], diagnosis(Category.NODE_LOST, since_s=100), 0, "wait", 0),
-        (job(), [pod("Running")], diagnosis(Category.NODE_LOST, since_s=301), 0, "next", 0),
-        (job(), [pod("Running")], diagnosis(Category.STUCK_TERMINATING, since_s=301), 0, "next", 0),
-        (job(), [pod("Pending")], diagnosis(Category.IMAGE_NOT_FOUND), 0, "fail", 2),
-        (job(), [pod("Failed")], diagnosis(Category.SCRATCH_FULL, exit_code=137), 0, "fail", 4),
+        (job(), [pod("Pending")], None, WAITS, 0, "wait", 0),
+        (job(), [pod("Running", running_s=3)], None, RUNS, 0, "wait", 0),
+        (job(), [pod("Succeeded")], None, RUNS, 0, "ended", 0),
+        (job(), [pod("Running", exit_code=0)], None, RUNS, 0, "ended", 0),
+        (job(), [pod("Running", exit_code=75)], None, RUNS, 0, "wait", 0),
+        (job(condition="Complete"), [], None, NONE, 0, "ended", 0),
+        (job(condition="Failed"), [], diagnosis(Category.DATA_ERROR, exit_code=3), NONE, 0, "fail", 3),
+        (job(condition="Failed"), [], diagnosis(Category.CRASHED, exit_code=139), NONE, 0, "fail", 139),
+        (job(condition="Failed"), [], None, NONE, 0, "fail", 1),
+        (job(), [pod("Failed")], diagnosis(Category.OOM_KILLED, exit_code=137), NONE, 0, "halve", 0),
+        (job(condition="Failed"), [], diagnosis(Category.OOM_KILLED, exit_code=137), NONE, 0, "halve", 0),
+        (job(), [pod("Running")], diagnosis(Category.NODE_LOST, since_s=100), RUNS, 0, "wait", 0),
+        (job(), [pod("Running")], diagnosis(Category.NODE_LOST, since_s=301), RUNS, 0, "next", 0),
+        (job(), [pod("Running")], diagnosis(Category.STUCK_TERMINATING, since_s=301), RUNS, 0, "next", 0),
+        (job(), [pod("Pending")], diagnosis(Category.IMAGE_NOT_FOUND), WAITS, 0, "fail", 2),
+        (job(), [pod("Failed")], diagnosis(Category.SCRATCH_FULL, exit_code=137), NONE, 0, "fail", 4),
         # an autoscaler may bring the node
-        (job(), [pod("Pending")], diagnosis(Category.NO_GPU), 0, "wait", 0),
-        (job(failed=3), [pod("Failed")], diagnosis(Category.CRASHED, exit_code=1), 0, "wait", 0),
+        (job(), [pod("Pending")], diagnosis(Category.NO_GPU), WAITS, 0, "wait", 0),
+        (job(failed=3), [pod("Failed")], diagnosis(Category.CRASHED, exit_code=1), NONE, 0, "wait", 0),
         # the next pod would come after 80 s
-        (job(failed=4), [pod("Failed")], diagnosis(Category.CRASHED, exit_code=1), 0, "next", 0),
-        (job(failed=4), [pod("Running", running_s=1)], None, 0, "wait", 0),
-        (job(failed=3), [pod("Failed")], diagnosis(Category.CRASHED, exit_code=1), 4, "fail", 1),
-        (job(age_s=4000), [], None, 0, "fail", 4),
-        (job(age_s=4000), [pod("Pending")], None, 0, "wait", 0),
+        (job(failed=4), [pod("Failed")], diagnosis(Category.CRASHED, exit_code=1), NONE, 0, "next", 0),
+        (job(failed=4), [pod("Running", running_s=1)], None, RUNS, 0, "wait", 0),
+        (job(failed=3), [pod("Failed")], diagnosis(Category.CRASHED, exit_code=1), NONE, 4, "fail", 1),
     ],
 )
-def test_the_next_move(job_, pods, found, crashes_before, move, exit_code) -> None:
-    decision = decide(job_, pods, found, NOW, Limits(), crashes_before)
+def test_the_next_move(job_, pods, found, elapsed, crashes_before, move, exit_code) -> None:
+    decision = decide(job_, pods, found, elapsed, NOW, Limits(), crashes_before)
     assert (decision.move, decision.exit_code) == (move, exit_code)
+    assert (decision.cause is not None) == (move in ("fail", "halve")), "every end has its cause"
 
 
-def test_time_spent_running_has_a_limit_of_its_own() -> None:
-    pods = [pod("Running", running_s=100)]
-    assert decide(job(), pods, None, NOW, Limits(run_s=200), 0) == NextMove("wait")
-    assert decide(job(), pods, None, NOW, Limits(run_s=99), 0).exit_code == 4
+AGES = [10, 4_000, 8 * 86_400]
+
+
+@pytest.mark.parametrize("age_s", AGES)
+@pytest.mark.parametrize("state", list(State))
+def test_no_state_is_ended_by_the_age_of_its_job(state: State, age_s: float) -> None:
+    pods = [pod("Pending")] if state in (State.PENDING, State.QUEUED) else []
+    assert decide(job(age_s=age_s), pods, None, Elapsed(state, in_state_s=3), NOW, Limits(run_s=100)).move == "wait"
+
+
+@pytest.mark.parametrize(
+    ("state", "in_state_s", "found", "is_too_long"),
+    [
+        (State.PENDING, 3_599, None, False),
+        (State.PENDING, 3_601, None, True),
+        (State.PENDING, 3_601, diagnosis(Category.NO_GPU), True),
+        # a queue may take as long as it takes
+        (State.QUEUED, 1e6, None, False),
+        (State.SUSPENDED, 1e6, diagnosis(Category.SUSPENDED), False),
+        (State.RUNNING, 1e6, None, False),
+        (State.ENDING, 1e6, None, False),
+        # Kubernetes' own pause is no waiting
+        (State.BETWEEN_PODS, 3_601, None, False),
+        (State.BETWEEN_PODS, 3_691, None, True),
+        (State.BETWEEN_PODS, 3_601, diagnosis(Category.QUOTA_EXCEEDED), True),
+    ],
+)
+def test_the_limit_of_each_state(state, in_state_s, found, is_too_long) -> None:
+    move = decide(job(age_s=1e6), [], found, Elapsed(state, in_state_s=in_state_s), NOW, Limits())
+    assert (move.move, move.exit_code) == (("fail", 4) if is_too_long else ("wait", 0))
+    if is_too_long:
+        assert move.is_limit
+        assert move.cause
+        assert "within" in move.cause.summary
+        assert move.cause.category is (found.category if found else Category.PENDING_TOO_LONG)
+
+
+@pytest.mark.parametrize("state", [State.RUNNING, State.ENDING, State.BETWEEN_PODS, State.PENDING, State.SUSPENDED])
+def test_time_spent_running_has_a_limit_of_its_own(state: State) -> None:
+    elapsed = Elapsed(state, in_state_s=1, ran_s=100)
+    assert decide(job(), [], None, elapsed, NOW, Limits(run_s=200)).move == "wait"
+    move = decide(job(), [], None, elapsed, NOW, Limits(run_s=99))
+    assert (move.move, move.exit_code) == ("fail", 4)
+    assert move.cause
+    assert "launcher.runTimeout" in move.cause.remedy
 
 
 def test_limits_come_from_the_templates_annotations() -> None:

@@ -79,10 +79,8 @@ def test_a_job_without_pods_tells_its_own_reason() -> None:
     assert expect(late, Category.DEADLINE, "within 604800 s", "same command again").since == after(60)
 
 
-def test_who_tries_again() -> None:
-    never = {category for category in Category if category.retry == "never"}
-    assert never == {category for category in Category if category.is_fatal}
-    assert never == {
+def test_what_waiting_does_not_mend() -> None:
+    assert {category for category in Category if category.is_fatal} == {
         Category.ADMISSION_REFUSED,
         Category.IMAGE_NOT_FOUND,
         Category.IMAGE_NOT_PERMITTED,
@@ -98,8 +96,6 @@ def test_who_tries_again() -> None:
         Category.DEADLINE,
         Category.JOB_FAILED,
     }
-    assert [each for each in Category if each.retry == "half the micro-batch"] == [Category.OOM_KILLED]
-    assert [each for each in Category if each.retry == "new attempt"] == [Category.NODE_LOST]
 
 
 def test_what_a_run_exits_with() -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from ctiforge.launcher.kubernetes.attempts import HANGING
 from ctiforge.launcher.kubernetes.diagnosis import Category, diagnose
 from tests.unit.launcher.kubernetes.cases import POD, Object, after, condition, ended, expect, job, pod, running
 
@@ -68,7 +69,7 @@ def test_the_cluster_ended_it(reason: str, message: str, category: Category, tol
         assert over.exit_code == code
         assert over.summary == ending.summary
         assert over.since == after(40)
-    assert category.retry == "kubernetes does"
+    assert not category.is_fatal
 
 
 def test_what_the_program_says_of_itself_goes_before_what_the_cluster_did() -> None:
@@ -122,7 +123,7 @@ def test_the_kubelet_evicted_it(message: str, category: Category, told: str, rem
     evicted = ended(137, reason)
     evicted["status"] |= {"reason": "Evicted", "message": message}
     expect(diagnose(job(failed=1), [evicted], [], after(51)), category, told, remedy)
-    assert category.retry == ("never" if category is Category.SCRATCH_FULL else "kubernetes does")
+    assert category.is_fatal == (category is Category.SCRATCH_FULL)
 
 
 def test_a_node_that_does_not_take_a_pod_it_was_given() -> None:
@@ -131,7 +132,7 @@ def test_a_node_that_does_not_take_a_pod_it_was_given() -> None:
     )
     refused = pod("Failed", None, condition("Ready", "False"), reason="UnexpectedAdmissionError", message=said)
     expect(diagnose(job(), [refused], [], after(5)), Category.NODE_REFUSED, "Available: 0", "describe node gpu-1")
-    assert Category.NODE_REFUSED.retry == "kubernetes does"
+    assert not Category.NODE_REFUSED.is_fatal
 
 
 def test_the_last_lines_are_those_from_the_error_on() -> None:
@@ -172,7 +173,7 @@ def test_a_lost_node(its_pod: Object, seconds: float, since: float) -> None:
         "launcher.nodeLostTimeout",
     )
     assert found.since == after(since)
-    assert found.category.retry == "new attempt"
+    assert found.category in HANGING
     assert not found.category.is_fatal
 
 

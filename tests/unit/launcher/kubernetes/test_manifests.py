@@ -41,7 +41,12 @@ def test_a_job_is_the_template_with_arguments_labels_and_environment_and_has_no_
     }
     assert job["metadata"]["labels"] == labels
     assert job["spec"]["template"]["metadata"]["labels"] == labels
-    assert job["metadata"]["annotations"] == {"note": "kept", "ctiforge.io/fingerprint": FINGERPRINT}
+    assert job["metadata"]["annotations"] == {
+        "note": "kept",
+        "ctiforge.io/fingerprint": FINGERPRINT,
+        "ctiforge.io/crashes-before": "0",
+        "ctiforge.io/ran-before": "0",
+    }
     container = job["spec"]["template"]["spec"]["containers"][0]
     assert container["args"] == ["train_extract", "--data=s3://b/a", "--epochs=3"]
     environment = {each["name"]: each["value"] for each in container["env"]}

@@ -51,7 +51,7 @@ def test_no_node_for_the_pod(reasons: str, category: Category, told: str, remedy
         "1 Preemption is not helpful for scheduling, 2 No preemption victims found for incoming pod."
     )
     found = expect(diagnose(job(), [unscheduled(said)], [], after(1)), category, told, remedy)
-    assert found.category.retry == "kubernetes does"
+    assert not found.category.is_fatal
     assert found.since == after(1)
 
 
@@ -154,7 +154,7 @@ def test_no_image(said: str, category: Category, told: str, remedy: str, backs_o
     hidden = waiting("ImagePullBackOff", f'Back-off pulling image "{IMAGE}"')
     found = diagnose(job(), [hidden if backs_off else waiting("ErrImagePull", said)], [failed], after(5))
     assert expect(found, category, told, remedy).since == after(4)
-    assert category.retry == ("kubernetes does" if category is NOT_PULLED else "never")
+    assert category.is_fatal == (category is not NOT_PULLED)
 
 
 def test_no_image_by_its_name_or_policy_or_a_pull_secret_that_is_not_there() -> None:
@@ -192,7 +192,7 @@ def test_no_container(said: str, category: Category, told: str, remedy: str) -> 
     failed = event("Failed", f"Error: {said}", since=3)
     found = diagnose(job(), [waiting("CreateContainerConfigError", said)], [failed], after(5))
     assert expect(found, category, told, remedy).since == after(3)
-    assert category.retry == "never"
+    assert category.is_fatal
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,130 @@
+"""Which state a piece of work is in, and how long the launcher has seen it there. Pure.
+
+Every limit belongs to a state and is measured by the launcher's own monotonic clock, from what it saw: never by a
+Job's age, which spans retries, suspensions and queues, and never by the clock of a laptop that may have slept.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from ctiforge.launcher.kubernetes.client import Object
+from ctiforge.launcher.kubernetes.reading import condition, creation_time, has_succeeded, holds, moment, state
+
+LONGEST_LOOK_S = 5.0
+"""Between two looks the launcher may have been stopped, or its machine asleep: more than this was not seen."""
+
+
+class State(StrEnum):
+    """Where a piece of work stands."""
+
+    GONE = "gone"
+    """Its Job is not there."""
+    SUSPENDED = "suspended"
+    """A queue or a person holds its Job."""
+    QUEUED = "queued"
+    """Its pod has scheduling gates: a queue lets it in later."""
+    PENDING = "pending"
+    """Its pod has no node yet, or its program has not started there."""
+    RUNNING = "running"
+    ENDING = "ending"
+    """Its program was told to end, or has ended and its pod has not."""
+    BETWEEN_PODS = "between pods"
+    """No pod of it lives: Kubernetes makes the first or the next one."""
+    OVER = "over"
+
+    @property
+    def counts_as_run(self) -> bool:
+        """Whether its seconds count towards the run's limit."""
+        return self in (State.RUNNING, State.ENDING)
+
+
+@dataclass(frozen=True)
+class Elapsed:
+    """What the launcher's own clock says of a piece of work, in seconds."""
+
+    state: State = State.GONE
+    place: str = ""
+    """The uid of the pod that is in the state, or of the Job without one."""
+    in_state_s: float = 0.0
+    """How long the same pod was seen in it."""
+    ran_s: float = 0.0
+    """How long its program ran, all pods and attempts together."""
+    last_look: float | None = None
+
+
+def look(elapsed: Elapsed, job: Object | None, pods: Sequence[Object], now: float) -> Elapsed:
+    """Add what has passed since the last look.
+
+    Args:
+        elapsed: What was known at the last look.
+        job: The Job as the cluster last told it; None where it is not there.
+        pods: The Job's own pods, as the cluster last told them.
+        now: Seconds of the launcher's monotonic clock.
+
+    Returns:
+        The same with the state of now; seconds between looks count up to `LONGEST_LOOK_S`, for the state that was
+        seen at their beginning.
+    """
+    passed = 0.0 if elapsed.last_look is None else min(max(0.0, now - elapsed.last_look), LONGEST_LOOK_S)
+    ran_s = elapsed.ran_s + (passed if elapsed.state.counts_as_run else 0.0)
+    found, place = state_of(job, pods), _place(job, pods)
+    if (found, place) != (elapsed.state, elapsed.place):
+        return Elapsed(found, place, 0.0, ran_s, now)
+    return replace(elapsed, in_state_s=elapsed.in_state_s + passed, ran_s=ran_s, last_look=now)
+
+
+def state_of(job: Object | None, pods: Sequence[Object]) -> State:
+    """Tell the state of a Job from its newest pod that lives."""
+    if job is None:
+        return State.GONE
+    if holds(job, "Complete") or holds(job, "Failed") or any(map(has_succeeded, pods)):
+        return State.OVER
+    pod = current_pod(pods)
+    if pod is None:
+        return State.SUSPENDED if is_suspended(job) else State.BETWEEN_PODS
+    if "deletionTimestamp" in pod["metadata"] or "terminated" in state(pod):
+        return State.ENDING
+    if "running" in state(pod):
+        return State.RUNNING
+    return State.QUEUED if is_gated(pod) else State.PENDING
+
+
+def current_pod(pods: Sequence[Object]) -> Object | None:
+    """Find the newest pod that has not ended; None where none lives."""
+    live = [pod for pod in pods if pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")]
+    return max(live, key=creation_time, default=None)
+
+
+def is_suspended(job: Object) -> bool:
+    """Whether a queue or a person holds the Job."""
+    return bool(job["spec"].get("suspend"))
+
+
+def is_gated(pod: Object) -> bool:
+    """Whether the scheduler is kept from looking at the pod."""
+    return bool(pod["spec"].get("schedulingGates")) or condition(pod, "PodScheduled").get("reason") == "SchedulingGated"
+
+
+def ran_before(pods: Sequence[Object], now: datetime) -> float:
+    """Add up how long the program has run in these pods.
+
+    Args:
+        pods: Pods of one Job.
+        now: The API server's time, as the pods' times are its own and its nodes'.
+
+    Returns:
+        Seconds.
+    """
+    total = 0.0
+    for pod in pods:
+        for each in state(pod).values():
+            if started := moment(each.get("startedAt")):
+                total += max(0.0, ((moment(each.get("finishedAt")) or now) - started).total_seconds())
+    return total
+
+
+def _place(job: Object | None, pods: Sequence[Object]) -> str:
+    found = current_pod(pods) or job
+    return str(found["metadata"].get("uid", found["metadata"]["name"])) if found else ""

@@ -1,0 +1,356 @@
+"""One piece of work in the cluster: its Jobs and pods are followed, replaced where that helps, and read to the end."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from queue import Empty
+
+from ctiforge.errors import ExitCode
+from ctiforge.launcher.backend import Command, Event, Made, Outcome, Said, Task, read_event
+from ctiforge.launcher.kubernetes.attempts import (
+    WAIT,
+    NextMove,
+    decide,
+    deleted,
+    first_move,
+    is_over,
+    superseded,
+)
+from ctiforge.launcher.kubernetes.client import Cluster, ClusterError, Object
+from ctiforge.launcher.kubernetes.diagnosis import Diagnosis, diagnose
+from ctiforge.launcher.kubernetes.limits import Limits, limits_of, ran_too_long
+from ctiforge.launcher.kubernetes.manifests import (
+    CRASHES,
+    RAN,
+    RUN,
+    annotated,
+    attempt_of,
+    halved_batch,
+    job_name,
+    selector,
+    stage_job,
+    with_micro_batch_of,
+    work_key,
+)
+from ctiforge.launcher.kubernetes.reading import creation_time, has_started, holds, state
+from ctiforge.launcher.kubernetes.states import Elapsed, State, look, ran_before
+from ctiforge.launcher.kubernetes.watching import Changed, LogEnded, Logged, WatchFailed, Watching, WatchNews
+from ctiforge.launcher.signals import HeldSignals
+from ctiforge.records.run import Cause
+
+KEEP_LINES = 2_000
+TICK_S = 1.0
+"""Between looks at what time alone tells: a lost node, a limit that has passed."""
+SETTLES_S = 3.0
+"""A new pod may have to wait for the room that an ended one takes until it is cleared away: that is not told."""
+LAST_WORDS_S = 15.0
+"""How long the end of a log is waited for once its program has ended."""
+FOLLOWED_WITHIN_S = 20.0
+"""How long a Job may be gone before nobody is taken to start its next attempt: where a quota holds one Job alone,
+it is deleted before the next is made."""
+ROOM_WITHIN_S = 60.0
+"""How long a quota may take to see that a Job was deleted."""
+
+
+@dataclass
+class Work:
+    """One piece of work under way: its Jobs and pods as the cluster last told them."""
+
+    cluster: Cluster
+    command: Command
+    task: Task
+    template: Object
+    on_event: Callable[[Event], None]
+    watching: Watching
+    signals: HeldSignals
+    clock: Callable[[], float] = time.monotonic
+    """Seconds; what the launcher waits is measured by this alone."""
+    attempt: int = 0
+    crashes: int = 0
+    """Of the attempts before."""
+    elapsed: Elapsed = field(default_factory=Elapsed)
+    jobs: dict[str, Object] = field(default_factory=dict)
+    pods: dict[str, Object] = field(default_factory=dict)
+    events: dict[str, Object] = field(default_factory=dict)
+    lines: dict[str, deque[str]] = field(default_factory=dict)
+    logs_ended: set[str] = field(default_factory=set)
+    made: Made | None = None
+    known_since: dict[str, datetime] = field(default_factory=dict)
+    """When each diagnosis was first made, by its words."""
+
+    def run(self) -> Outcome:
+        """Follow the work to its end.
+
+        Returns:
+            How it ended; whatever ended badly has its cause.
+
+        Raises:
+            ClusterError: The cluster refuses what the launcher asks, or does not answer.
+        """
+        begun = self.cluster.now()
+        limits = limits_of(self.template["metadata"].get("annotations", {}))
+        self.elapsed = Elapsed(ran_s=self.task.ran_before_s)
+        if late := ran_too_long(self.task.ran_before_s, limits):
+            return Outcome(int(ExitCode.CANNOT_GO_ON), (), attempts=0, cause=self._cause(late))
+        self._begin()
+        while True:
+            self.signals.check()
+            self._take()
+            move = self._decide(limits)
+            if move.move not in ("wait", "ended"):
+                # what was told may be old: the watch lags, this machine may have slept
+                self._look_again()
+                move = self._decide(limits)
+            if move.move in ("next", "halve"):
+                move = self._next_attempt(move)
+            if move.move in ("ended", "fail"):
+                return self._end(move, begun)
+
+    @property
+    def key(self) -> str:
+        """What names the work in the cluster."""
+        return work_key(self.command.program, self.task)
+
+    def _begin(self) -> None:
+        """Adopt the Job that there is, or create the first or next one."""
+        self._look_again()
+        found = list(self.jobs.values())
+        move = first_move(found, by_run=self.task.fingerprint is None)
+        if move.adopt:
+            job = self.jobs[job_name(self.key, move.attempt)]
+            self._follow(job)
+            if job["metadata"]["labels"].get(RUN) == self.task.run:
+                ran_s = annotated(job, RAN) + ran_before(self._own_pods(), self.cluster.now())
+                self.elapsed = replace(self.elapsed, ran_s=self.elapsed.ran_s + ran_s)
+        else:
+            newest = max(found, key=attempt_of, default=None)
+            if newest:
+                self._follow(newest)
+            self.crashes = 0
+            self._create(move.attempt)
+        for name in superseded(found, move.attempt):
+            self.cluster.delete_job(name)
+
+    def _create(self, attempt: int) -> None:
+        ran_s = self.elapsed.ran_s - self.task.ran_before_s
+        job = stage_job(self.template, self.command, self.task, attempt, crashes=self.crashes, ran_s=ran_s)
+        # made just now by us or, where there was one, by another launcher: its state comes by the watch
+        self.cluster.create_job(job)
+        self.attempt = attempt
+
+    def _follow(self, job: Object) -> None:
+        """Go on with this Job, whoever made it."""
+        self.attempt = attempt_of(job)
+        self.crashes = int(annotated(job, CRASHES))
+        self.command = replace(self.command, arguments=with_micro_batch_of(job, self.command.arguments))
+
+    def _take(self) -> None:
+        """Wait for a change and take in all that has come."""
+        try:
+            self._note(self.watching.changes.get(timeout=TICK_S))
+            while True:
+                self._note(self.watching.changes.get_nowait())
+        except Empty:
+            return
+
+    def _note(self, change: WatchNews) -> None:
+        match change:
+            case Changed("jobs", name, value):
+                _keep(self.jobs, name, value)
+            case Changed("pods", name, value):
+                _keep(self.pods, name, value)
+                if value and has_started(value):
+                    self.watching.follow(name)
+            case Changed("events", name, value):
+                if value and value["involvedObject"].get("name", "").startswith(self.key):
+                    self.events[name] = value
+            case Logged(pod, line):
+                self._read(pod, line)
+            case LogEnded(pod):
+                self.logs_ended.add(pod)
+            case WatchFailed(error):
+                raise error
+
+    def _read(self, pod: str, line: str) -> None:
+        event = read_event(line)
+        if isinstance(event, Made):
+            self.made = event
+            return
+        if isinstance(event, Said):
+            self.lines.setdefault(pod, deque(maxlen=KEEP_LINES)).append(line)
+        self.on_event(event)
+
+    def _look_again(self) -> None:
+        """Read the work's Jobs and pods as they are now."""
+        for kind, known in (("jobs", self.jobs), ("pods", self.pods)):
+            found, _ = self.cluster.list(kind, selector(self.key))  # type: ignore[arg-type]
+            known.clear()
+            known.update((each["metadata"]["name"], each) for each in found)
+
+    def _decide(self, limits: Limits) -> NextMove:
+        self._follow_newest()
+        job, pods = self._job(), self._own_pods()
+        self.elapsed = look(self.elapsed, job, pods, self.clock())
+        if job is None:
+            return self._without_job()
+        diagnosis, now = self._diagnose(), self.cluster.now()
+        move = decide(job, pods, diagnosis, self.elapsed, now, limits, self.crashes)
+        if diagnosis and move.move == "wait":
+            if diagnosis.since is None or (now - diagnosis.since).total_seconds() >= SETTLES_S:
+                self._tell(diagnosis)
+        elif diagnosis:
+            self.known_since.setdefault(diagnosis.summary, now)
+        return move
+
+    def _follow_newest(self) -> None:
+        """Go over to a later attempt that another launcher has started."""
+        own = self._job()
+        newest = max(self.jobs.values(), key=attempt_of, default=None)
+        if newest and attempt_of(newest) > self.attempt and not (own and holds(own, "Complete")):
+            self._follow(newest)
+            self.on_event(Said(f"another launcher has started attempt {self.attempt}: following it"))
+
+    def _without_job(self) -> NextMove:
+        """Our Job is not there: not told of yet, about to be replaced by another launcher, or deleted."""
+        if self.elapsed.state is State.GONE and self.elapsed.in_state_s > FOLLOWED_WITHIN_S:
+            return deleted(job_name(self.key, self.attempt), self.cluster.namespace)
+        self._look_again()
+        return WAIT
+
+    def _next_attempt(self, move: NextMove) -> NextMove:
+        if move.move == "halve":
+            smaller = self.task.batch and halved_batch(self.command.arguments, self.task.batch)
+            if not smaller:
+                return NextMove("fail", int(ExitCode.CANNOT_GO_ON), move.why, move.cause)
+            self.command = replace(self.command, arguments=smaller)
+            self.on_event(Said(f"{move.why}: once more with {' '.join(smaller[-2:])}"))
+        else:
+            self.on_event(Said(f"{move.why}: starting another attempt"))
+        job = self._job()
+        self.crashes += int((job or {}).get("status", {}).get("failed", 0))
+        former = job_name(self.key, self.attempt)
+        try:
+            # first the next, so that there is never none: an older attempt that still writes is fenced off
+            self._create(self.attempt + 1)
+        except ClusterError as error:
+            if not error.is_quota:
+                raise
+            self.cluster.delete_job(former)
+            self._create_when_there_is_room(self.attempt + 1)
+        self.cluster.delete_job(former)
+        return WAIT
+
+    def _create_when_there_is_room(self, attempt: int) -> None:
+        end = self.clock() + ROOM_WITHIN_S
+        while True:
+            try:
+                self._create(attempt)
+                return
+            except ClusterError as error:
+                if not error.is_quota or self.clock() > end:
+                    raise
+            self.signals.check()
+            self._take()
+
+    def _end(self, move: NextMove, begun: datetime) -> Outcome:
+        pods = sorted(self._own_pods(), key=creation_time)
+        last = pods[-1]["metadata"]["name"] if pods else None
+        if last and has_started(pods[-1]):
+            self.watching.follow(last)
+            self._read_to_the_end(last)
+        job, cause = self._job(), move.cause
+        if move.exit_code and job and not move.is_limit:
+            # once more: the program's last words have come since
+            cause = self._diagnose() or cause
+        if move.exit_code and job and not is_over(job):
+            self._delete(job, move)
+        return Outcome(
+            move.exit_code,
+            tuple(self.lines.get(last or "", ())),
+            self.made,
+            attempts=self.attempt,
+            cause=self._cause(cause) if cause else None,
+            queued_s=_queued_s(pods, begun),
+            ran_s=self.elapsed.ran_s - self.task.ran_before_s,
+        )
+
+    def _delete(self, job: Object, move: NextMove) -> None:
+        """Delete what would wait in the cluster for ever, but no Job of another run for a limit of ours."""
+        owner = job["metadata"]["labels"].get(RUN)
+        if move.is_limit and owner != self.task.run:
+            self.on_event(Said(f"job {job['metadata']['name']} is run {owner}'s, and goes on"))
+            return
+        self.cluster.delete_job(job["metadata"]["name"])
+
+    def _read_to_the_end(self, pod: str) -> None:
+        end = self.clock() + LAST_WORDS_S
+        while pod not in self.logs_ended and (left := end - self.clock()) > 0:
+            try:
+                self._note(self.watching.changes.get(timeout=left))
+            except Empty:
+                return
+
+    def _diagnose(self) -> Diagnosis | None:
+        job = self._job()
+        if job is None:
+            return None
+        pods = self._own_pods()
+        names = {job["metadata"]["name"], *(pod["metadata"]["name"] for pod in pods)}
+        events = [each for each in self.events.values() if each["involvedObject"].get("name") in names]
+        newest = max(pods, key=creation_time, default=None)
+        last_lines = list(self.lines.get(newest["metadata"]["name"], ()))[-20:] if newest else []
+        return diagnose(job, pods, events, self.cluster.now(), last_lines)
+
+    def _tell(self, diagnosis: Diagnosis) -> None:
+        """Say it once."""
+        if diagnosis.summary not in self.known_since:
+            self.on_event(Said("\n".join(self._cause(diagnosis).lines())))
+
+    def _cause(self, diagnosis: Diagnosis) -> Cause:
+        """Give a diagnosis as the run's record keeps it."""
+        now = self.cluster.now()
+        self.known_since.setdefault(diagnosis.summary, now)
+        # a limit that has passed is said behind the words that were known before
+        told = [time for words, time in self.known_since.items() if diagnosis.summary.startswith(words)]
+        return Cause(
+            category=str(diagnosis.category),
+            summary=diagnosis.summary,
+            detail=diagnosis.detail,
+            remedy=diagnosis.remedy,
+            since=diagnosis.since,
+            told_at=min(told),
+        )
+
+    def _job(self) -> Object | None:
+        return self.jobs.get(job_name(self.key, self.attempt))
+
+    def _own_pods(self) -> list[Object]:
+        """Pods of the Job as it is: one deleted before it and made again under the same name had others."""
+        job = self._job()
+        uid = job["metadata"]["uid"] if job else None
+        owners = ((pod, pod["metadata"].get("ownerReferences") or []) for pod in self.pods.values())
+        return [pod for pod, owned_by in owners if any(owner["uid"] == uid for owner in owned_by)]
+
+
+def _keep(objects: dict[str, Object], name: str, value: Object | None) -> None:
+    if value is None:
+        objects.pop(name, None)
+    elif not _is_older(value, objects.get(name)):
+        objects[name] = value
+
+
+def _is_older(value: Object, known: Object | None) -> bool:
+    """Whether a watch that lags tells what was read since: resourceVersions of one kind grow."""
+    if known is None or known["metadata"].get("uid") != value["metadata"].get("uid"):
+        return False
+    versions = [str(each["metadata"].get("resourceVersion", "")) for each in (value, known)]
+    return all(map(str.isdecimal, versions)) and int(versions[0]) < int(versions[1])
+
+
+def _queued_s(pods: list[Object], begun: datetime) -> float | None:
+    starts = [each["startedAt"] for pod in pods for each in state(pod).values() if each.get("startedAt")]
+    if not starts:
+        return None
+    return max(0.0, (datetime.fromisoformat(min(starts)) - begun).total_seconds())

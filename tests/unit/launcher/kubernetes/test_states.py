@@ -1,0 +1,81 @@
+"""Which state a Job is in, and what the launcher's own clock counts."""
+
+from typing import Any
+
+import pytest
+
+from ctiforge.launcher.kubernetes.states import Elapsed, State, look, ran_before, state_of
+from tests.unit.launcher.kubernetes.cases import after, at, condition, ended, job, pod, running, waiting
+
+Object = dict[str, Any]
+
+
+def suspended(**more: Any) -> Object:
+    found = job(condition("Suspended"), **more)
+    found["spec"]["suspend"] = True
+    return found
+
+
+def gated() -> Object:
+    found = pod("Pending", None, condition("PodScheduled", "False", "SchedulingGated"))
+    found["spec"]["schedulingGates"] = [{"name": "kueue.x-k8s.io/admission"}]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("job_", "pods", "state"),
+    [
+        (None, [], State.GONE),
+        (job(), [], State.BETWEEN_PODS),
+        (job(), [waiting("ContainerCreating")], State.PENDING),
+        (job(), [gated()], State.QUEUED),
+        (job(), [running()], State.RUNNING),
+        (job(), [running(gone_by=60)], State.ENDING),
+        (job(), [pod("Running", {"terminated": {"exitCode": 75}})], State.ENDING),
+        (job(), [ended(75)], State.BETWEEN_PODS),
+        (job(), [ended(75), waiting("ContainerCreating")], State.PENDING),
+        (job(), [ended(1, name="a"), running(name="b", created=70)], State.RUNNING),
+        (suspended(), [], State.SUSPENDED),
+        # told to end, not gone yet
+        (suspended(), [running(gone_by=60)], State.ENDING),
+        (suspended(), [ended(75)], State.SUSPENDED),
+        (job(condition("Complete")), [], State.OVER),
+        (job(condition("Failed")), [ended(1)], State.OVER),
+    ],
+)
+def test_the_state_of_a_job(job_, pods, state) -> None:
+    assert state_of(job_, pods) is state
+
+
+def test_a_state_is_counted_from_where_it_was_first_seen_whatever_the_jobs_age() -> None:
+    elapsed = Elapsed()
+    for now in range(8):
+        elapsed = look(elapsed, job(), [waiting("ContainerCreating")], now)
+    assert (elapsed.state, elapsed.in_state_s, elapsed.ran_s) == (State.PENDING, 7, 0)
+
+
+def test_another_pod_waits_anew() -> None:
+    first, second = waiting("ContainerCreating"), waiting("ContainerCreating")
+    first["metadata"]["uid"], second["metadata"]["uid"] = "a", "b"
+    elapsed = look(look(Elapsed(), job(), [first], 0), job(), [first], 4)
+    assert elapsed.in_state_s == 4
+    assert look(elapsed, job(), [second], 5).in_state_s == 0
+
+
+def test_a_launcher_that_was_stopped_or_slept_counts_nothing_of_it() -> None:
+    elapsed = look(look(Elapsed(), job(), [running()], 0), job(), [running()], 1)
+    slept = look(elapsed, job(), [running()], 7_201)
+    assert slept.ran_s == 1 + 5
+    assert look(slept, job(), [running()], 7_200).ran_s == slept.ran_s, "a clock that goes back takes nothing away"
+
+
+def test_running_is_added_up_over_pods_and_attempts() -> None:
+    elapsed = Elapsed(ran_s=10)
+    for now, pods in enumerate([[running()], [running()], [ended(75)], [waiting("x")], [running(name="b")], []]):
+        elapsed = look(elapsed, job(), pods, now)
+    assert elapsed.ran_s == 10 + 3
+
+
+def test_what_ran_before_the_launcher_came_is_read_from_the_pods() -> None:
+    begun = {"running": {"startedAt": at(100)}}
+    assert ran_before([ended(75), pod("Running", begun, name="b"), waiting("x")], after(130)) == 45 + 30

@@ -1,0 +1,267 @@
+"""A piece of work is followed to its right end whatever its Job's age, and whoever else follows it."""
+
+from typing import Any
+
+import pytest
+
+from ctiforge.launcher.backend import Outcome
+from tests.unit.launcher.kubernetes.cases import after
+from tests.unit.launcher.kubernetes.scripted import KEY, ScriptedCluster, Step
+
+HOURS = 3 * 3600
+SHORT = {"ctiforge.io/pending-timeout": "25", "ctiforge.io/node-lost-timeout": "25"}
+"""Every limit passes in the time of a step; a Job is hours old."""
+
+
+def pending(name: str = "a", attempt: int = 1, **more: Any) -> Step:
+    return lambda cluster: cluster.put_pod(
+        attempt, name, "Pending", {"waiting": {"reason": "ContainerCreating"}}, **more
+    )
+
+
+def running(name: str = "a", attempt: int = 1) -> Step:
+    return lambda cluster: cluster.put_pod(attempt, name, "Running", {"running": {"startedAt": now(cluster)}})
+
+
+def ended(code: int, name: str = "a", attempt: int = 1, reason: str = "Error") -> Step:
+    phase = "Succeeded" if code == 0 else "Failed"
+    times = {"startedAt": after(0).isoformat(), "finishedAt": after(1).isoformat()}
+    state = {"terminated": {"exitCode": code, "reason": reason, **times}}
+    return lambda cluster: cluster.put_pod(attempt, name, phase, state)
+
+
+def killed(name: str = "a", attempt: int = 1) -> Step:
+    return ended(137, name, attempt, reason="OOMKilled")
+
+
+def job(attempt: int = 1, **status: Any) -> Step:
+    return lambda cluster: cluster.job_with(attempt, **status)
+
+
+def gone(name: str, attempt: int = 1) -> Step:
+    return lambda cluster: cluster.found["pods"].pop(f"{KEY}-{attempt}-{name}")
+
+
+def now(cluster: ScriptedCluster) -> str:
+    return cluster.now().isoformat()
+
+
+def done(outcome: Outcome) -> Outcome:
+    assert (outcome.exit_code, outcome.cause) == (0, None), outcome
+    return outcome
+
+
+ENDS_WELL = (running("b"), 40, ended(0, "b"))
+
+
+@pytest.mark.parametrize(
+    "disturbance",
+    [
+        # evicted and saved: Kubernetes' own pause is longer than the limit
+        pytest.param((ended(75), 60, pending("b"), 20), id="eviction"),
+        pytest.param((ended(1), job(failed=1), 60, pending("b"), 20), id="crash"),
+        pytest.param((gone("a"), 60, pending("b"), 20), id="pod deleted by force"),
+        pytest.param(
+            (lambda c: c.suspend(1, True), gone("a"), HOURS, lambda c: c.suspend(1, False), 20, pending("b"), 20),
+            id="suspended for hours and resumed",
+        ),
+        pytest.param(
+            (ended(75), pending("b", schedulingGates=[{"name": "queue"}]), HOURS, pending("b"), 20),
+            id="queued for hours",
+        ),
+    ],
+)
+def test_what_disturbs_an_old_job_does_not_end_it(disturbance: tuple[Step | float, ...]) -> None:
+    cluster = ScriptedCluster(pending(), 10, running(), HOURS, *disturbance, *ENDS_WELL)
+    outcome = done(cluster.follow(limits=SHORT))
+    assert outcome.attempts == 1
+    assert cluster.calls == ["create 1"]
+
+
+def test_a_suspended_job_is_told_with_who_holds_it() -> None:
+    cluster = ScriptedCluster(lambda c: c.suspend(1, True), 10, lambda c: c.suspend(1, False), pending("b"), *ENDS_WELL)
+    done(cluster.follow())
+    assert any("it is suspended" in line and "not counted" in line for line in cluster.said)
+
+
+def test_a_pod_that_really_waits_too_long_ends_the_run_with_its_reason() -> None:
+    outcome = ScriptedCluster(pending(), 30).follow(limits=SHORT)
+    assert (outcome.exit_code, outcome.cause and outcome.cause.category) == (4, "pending too long")
+    assert outcome.cause
+    assert "within 25 s" in outcome.cause.summary
+    assert "launcher.pendingTimeout" in outcome.cause.remedy
+
+
+def test_a_state_that_was_told_long_ago_is_read_again_before_anything_is_deleted() -> None:
+    def fall_behind(cluster: ScriptedCluster) -> None:
+        cluster.stale = True
+        running()(cluster)
+
+    cluster = ScriptedCluster(pending(), fall_behind, 600, ended(0))
+    cluster.steps.append(lambda c: setattr(c, "stale", False))
+    done(cluster.follow(limits=SHORT))
+    assert cluster.calls == ["create 1"]
+
+
+def test_a_watch_that_lags_does_not_take_back_what_was_read_since() -> None:
+    def lag(cluster: ScriptedCluster) -> None:
+        told_late.extend(cluster.news())
+        cluster.stale = True
+
+    def catch_up(cluster: ScriptedCluster) -> None:
+        cluster.stale = False
+        cluster.changes.queue.extend(told_late)
+
+    told_late: list[Any] = []
+    cluster = ScriptedCluster(pending(), 5, pending(), lag, running(), 60, catch_up, 60, ended(0))
+    done(cluster.follow(limits=SHORT))
+    assert cluster.calls == ["create 1"]
+
+
+def test_a_launcher_that_was_stopped_past_every_limit_goes_on() -> None:
+    def stop(cluster: ScriptedCluster) -> None:
+        cluster.seconds += HOURS
+
+    limits = {**SHORT, "ctiforge.io/run-timeout": "600"}
+    done(ScriptedCluster(pending(), 5, stop, 5, running(), 60, stop, 60, stop, ended(0)).follow(limits=limits))
+
+
+def test_the_next_attempt_is_made_before_the_last_is_deleted() -> None:
+    cluster = ScriptedCluster(pending(), running(), killed(), running("b", 2), ended(0, "b", 2))
+    outcome = done(cluster.follow())
+    assert outcome.attempts == 2
+    assert cluster.calls == ["create 1", "create 2", "delete 1"]
+
+
+def test_where_a_quota_refuses_the_next_attempt_the_last_goes_first() -> None:
+    cluster = ScriptedCluster(pending(), running(), killed(), 3, running("b", 2), ended(0, "b", 2))
+    # the quota is told of a deletion some seconds later
+    cluster.refuses = lambda name: name.endswith("-2") and (bool(cluster.found["jobs"]) or cluster.seconds < 6)
+    outcome = done(cluster.follow())
+    assert outcome.attempts == 2
+    assert cluster.calls == ["create 1", "delete 1", "create 2"]
+
+
+def replaced(cluster: ScriptedCluster) -> None:
+    """Another launcher starts attempt 2 and deletes the first."""
+    made = dict(cluster.found["jobs"][f"{KEY}-1"])
+    metadata = {
+        **made["metadata"],
+        "name": f"{KEY}-2",
+        "uid": f"uid-{KEY}-2",
+        "labels": {**made["metadata"]["labels"], "ctiforge.io/attempt": "2"},
+        "annotations": {"ctiforge.io/crashes-before": "5"},
+    }
+    template = {"spec": {"containers": [{"name": "stage", "args": ["train_extract", "--batch-size=4"]}]}}
+    cluster.put_job({**made, "metadata": metadata, "spec": {**made["spec"], "template": template}, "status": {}})
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        pytest.param((replaced, lambda c: c.delete_job(f"{KEY}-1")), id="created first"),
+        pytest.param((replaced, 10, lambda c: c.delete_job(f"{KEY}-1")), id="both there for a while"),
+        pytest.param((lambda c: (replaced(c), c.delete_job(f"{KEY}-1")),), id="at once"),
+        pytest.param(
+            (lambda c: setattr(c, "kept", dict(c.found["jobs"])), lambda c: c.delete_job(f"{KEY}-1"), 10,
+             lambda c: (c.found["jobs"].update(c.kept), replaced(c), c.found["jobs"].pop(f"{KEY}-1"))),
+            id="a gap, where a quota made the first go first",
+        ),
+    ],
+)  # fmt: skip
+def test_another_launchers_attempt_is_followed(steps: tuple[Step | float, ...]) -> None:
+    cluster = ScriptedCluster(running(), *steps, running("b", 2), 30, ended(0, "b", 2))
+    assert done(cluster.follow()).attempts == 2
+
+
+def test_who_follows_goes_on_with_the_other_launchers_micro_batch_and_count_of_crashes() -> None:
+    cluster = ScriptedCluster(running(), replaced, killed("b", 2), running("c", 3), ended(0, "c", 3))
+    done(cluster.follow())
+    third = next(value for name, value in cluster.found["jobs"].items() if name.endswith("-3"))
+    assert "--batch-size=2" in third["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert third["metadata"]["annotations"]["ctiforge.io/crashes-before"] == "5"
+
+
+def test_a_job_that_is_deleted_and_never_replaced_ends_the_run_with_its_reason() -> None:
+    outcome = ScriptedCluster(running(), lambda c: c.delete_job(f"{KEY}-1"), 30).follow()
+    assert (outcome.exit_code, outcome.cause and outcome.cause.category) == (75, "job deleted")
+
+
+def test_an_attempt_that_a_launcher_left_between_creating_and_deleting_is_cleared_away() -> None:
+    first = ScriptedCluster(pending(), running(), ended(0))
+    first.follow()
+    cluster = ScriptedCluster(running("b", 2), ended(0, "b", 2))
+    for attempt in ("1", "2"):
+        (left,) = first.found["jobs"].values()
+        labels = {**left["metadata"]["labels"], "ctiforge.io/attempt": attempt}
+        name = f"{KEY}-{attempt}"
+        cluster.put_job(
+            {**left, "metadata": {**left["metadata"], "name": name, "uid": f"uid-{name}", "labels": labels}}
+        )
+    done(cluster.follow())
+    assert cluster.calls == ["delete 1"]
+
+
+def test_the_runs_limit_holds_over_pods_attempts_and_stages() -> None:
+    limits = {**SHORT, "ctiforge.io/run-timeout": "100"}
+    script = (
+        pending(),
+        20,
+        running(),
+        30,
+        ended(75),
+        15,
+        pending("b"),
+        20,
+        running("b"),
+        30,
+        ended(137, "b", reason="OOMKilled"),
+    )
+    well = ScriptedCluster(*script, running("c", 2), 15, ended(0, "c", 2)).follow(limits=limits)
+    assert 75 <= done(well).ran_s <= 85
+    outcome = ScriptedCluster(*script, running("c", 2), 60).follow(limits=limits)
+    assert (outcome.exit_code, outcome.cause and outcome.cause.category) == (4, "ran too long")
+    assert 100 < outcome.ran_s < 105
+    # what other stages of the run took counts too
+    outcome = ScriptedCluster(pending(), running(), 60).follow(limits=limits, ran_before_s=80)
+    assert (outcome.exit_code, outcome.cause and outcome.cause.category) == (4, "ran too long")
+    assert 20 < outcome.ran_s < 25
+    late = ScriptedCluster()
+    outcome = late.follow(limits=limits, ran_before_s=101)
+    assert (outcome.exit_code, late.calls) == (4, [])
+
+
+def test_a_limit_of_ours_ends_no_job_of_another_run() -> None:
+    theirs = ScriptedCluster(pending(), running(), ended(0))
+    theirs.follow(run="theirs")
+    ours = ScriptedCluster(running(), 60)
+    for job_ in theirs.found["jobs"].values():
+        ours.put_job(job_)
+    outcome = ours.follow(run="ours", limits={"ctiforge.io/run-timeout": "30"})
+    assert (outcome.exit_code, ours.calls) == (4, [])
+    assert any("theirs's, and goes on" in line for line in ours.said)
+
+
+def test_who_comes_back_to_its_own_job_counts_what_ran_meanwhile() -> None:
+    first = ScriptedCluster(pending(), running(), ended(0))
+    first.follow()
+    second = ScriptedCluster(running(), 60)
+    (left,) = first.found["jobs"].values()
+    left["metadata"]["annotations"]["ctiforge.io/ran-before"] = "50"
+    second.put_job(left)
+    second.seconds = 30
+    second.put_pod(1, "a", "Running", {"running": {"startedAt": after(0).isoformat()}})
+    outcome = second.follow(limits={"ctiforge.io/run-timeout": "100"})
+    assert (outcome.exit_code, outcome.cause and outcome.cause.category) == (4, "ran too long")
+    assert second.seconds < 60
+
+
+def test_crashes_are_bounded_over_attempts_and_the_end_has_its_reason() -> None:
+    limits = {**SHORT}
+    steps: list[Step | float] = [running(), ended(1), job(failed=4), 30]
+    steps += [running("b", 2), ended(1, "b", 2), job(2, failed=3), 5]
+    cluster = ScriptedCluster(*steps)
+    outcome = cluster.follow(limits=limits)
+    assert (outcome.exit_code, outcome.attempts) == (1, 2)
+    assert outcome.cause
+    assert outcome.cause.category == "crashed"
