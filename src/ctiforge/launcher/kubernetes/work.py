@@ -337,16 +337,8 @@ class Work:
 def _keep(objects: dict[str, Object], name: str, value: Object | None) -> None:
     if value is None:
         objects.pop(name, None)
-    elif not _is_older(value, objects.get(name)):
+    else:
         objects[name] = value
-
-
-def _is_older(value: Object, known: Object | None) -> bool:
-    """Whether a watch that lags tells what was read since: resourceVersions of one kind grow."""
-    if known is None or known["metadata"].get("uid") != value["metadata"].get("uid"):
-        return False
-    versions = [str(each["metadata"].get("resourceVersion", "")) for each in (value, known)]
-    return all(map(str.isdecimal, versions)) and int(versions[0]) < int(versions[1])
 
 
 def _queued_s(pods: list[Object], begun: datetime) -> float | None:
