@@ -142,6 +142,9 @@ kind-down: ## Remove the development cluster
 test-cluster: install #+ Tests on the development cluster (after kind-up)
 	KUBECONFIG=$(KIND)/kubeconfig $(BIN)/pytest tests/cluster --timeout 1800 --durations 15 $(ARGS)
 
+prove-faults: install #+ What interrupts old Jobs on the development cluster, as a table (after kind-up)
+	KUBECONFIG=$(KIND)/kubeconfig $(BIN)/pytest tests/cluster/test_clock.py --timeout 1800 $(ARGS)
+
 chart-values: install #+ The table of the chart's values, from their comments
 	$(BIN)/python helm/values_table.py
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import pytest
@@ -22,6 +22,9 @@ from ctiforge.launcher.backend import Command, Event, Outcome, Progressed, Said,
 from ctiforge.launcher.kubernetes.backend import KubernetesBackend
 from ctiforge.launcher.kubernetes.client import Cluster, connect
 from ctiforge.store.objects import ObjectStore, open_store
+
+if TYPE_CHECKING:
+    from tests.cluster.training import Prepared
 
 ROOT = Path(__file__).parents[2]
 CONTROL_PLANE, WORKER = "ctiforge-control-plane", "ctiforge-worker"
@@ -204,6 +207,21 @@ def new_place() -> Iterator[Place]:
     kubectl("delete", "namespace", name, "--wait=false")
     for info in place.store.list(""):
         place.store.delete(info.key)
+
+
+@pytest.fixture(scope="session")
+def lasting() -> Iterator[Place]:
+    """A place that lives as long as the tests."""
+    with new_place() as place:
+        yield place
+
+
+@pytest.fixture(scope="session")
+def prepared(lasting: Place) -> "Prepared":
+    """The demo's examples in the store, and the training that nothing disturbed."""
+    from tests.cluster.training import prepare
+
+    return prepare(lasting)
 
 
 @pytest.fixture

@@ -1,0 +1,82 @@
+"""A training in the cluster, and what it made: shared by the tests that disturb one."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+
+from ctiforge.launcher.backend import Outcome
+from ctiforge.records.artifact import Manifest
+from ctiforge.store.artifacts import read_manifest
+from ctiforge.store.objects import ObjectStore
+from tests.cluster.conftest import ROOT, Place, pods_of
+
+FLAGS = (
+    "--model=demo", "--no-qlora", "--max-length=304", "--format=messages", "--batch-size=16",
+    "--gradient-accumulation-steps=1", "--learning-rate=0.002", "--max-steps=60", "--save-steps=10",
+    "--eval-steps=1000",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Examples to train on, and what training on them makes."""
+
+    program: str
+    arguments: tuple[str, ...]
+    fingerprint: str
+    weights: str
+    """SHA-256 of the weights of a run that nothing disturbed."""
+
+
+def prepare(place: Place) -> Prepared:
+    """Put the demo's examples into the store, and train on them undisturbed."""
+    harvest = place.harvest()
+    assert harvest.made
+    flags = ("--model=demo", "--max-length=304", "--format=messages", "--prompt=short-v1", "--window-tokens=128")
+    examples = place.run("format_extract", f"--input={harvest.made.uri}/records.jsonl", *flags)
+    assert examples.made
+    return trained(place, "train_extract", f"--data={examples.made.uri}", *FLAGS)
+
+
+def trained(place: Place, program: str, *arguments: str) -> Prepared:
+    fingerprint = plan(program, *arguments)
+    outcome = place.run(program, *arguments, fingerprint=fingerprint)
+    assert outcome.exit_code == 0, outcome
+    return Prepared(program, arguments, fingerprint, weights(place.store, outcome))
+
+
+def training_pod(place: Place, program: str) -> str:
+    pods = place.pods(pods_of(program))
+    return str(next(pod["metadata"]["name"] for pod in pods if pod["status"]["phase"] == "Running"))
+
+
+def weights(store: ObjectStore, outcome: Outcome) -> str:
+    files = _manifest(store, outcome).files
+    return next(info.sha256 for path, info in files.items() if f"/{path}".endswith("/model.safetensors"))
+
+
+def metadata(store: ObjectStore, outcome: Outcome) -> dict[str, int]:
+    manifest = _manifest(store, outcome)
+    key = f"{_artifact(store, outcome)}/{manifest.key('training_metadata.json')}"
+    found: dict[str, int] = json.loads(store.read(key))
+    return found
+
+
+def _manifest(store: ObjectStore, outcome: Outcome) -> Manifest:
+    manifest = read_manifest(store, _artifact(store, outcome))
+    assert manifest
+    return manifest
+
+
+def _artifact(store: ObjectStore, outcome: Outcome) -> str:
+    """Where in the store it is."""
+    assert outcome.made
+    return outcome.made.uri.removeprefix(f"{store.uri}/")
+
+
+def plan(program: str, *arguments: str) -> str:
+    command = [sys.executable, str(ROOT / "jobs" / f"{program}.py"), *arguments, "--plan"]
+    answer = subprocess.run(command, env={**os.environ}, capture_output=True, text=True, check=True)
+    return str(json.loads(answer.stdout.strip().splitlines()[-1])["fingerprint"])
