@@ -18,7 +18,7 @@ from benchmarks.development_cluster import add_small_test_set
 from ctiforge.launcher.backend import Outcome
 from ctiforge.store.runs import load_run
 from ctiforge.tables import print_table
-from tests.cluster.conftest import WORKER, Following, Place, articles_locked, kubectl
+from tests.cluster.conftest import WORKER, Following, Place, articles_locked, kubectl, pods_of
 from tests.cluster.test_launcher import LINE, cancel, load_harvest_job, read_until
 from tests.cluster.training import Prepared, training_pod, weights
 
@@ -50,7 +50,7 @@ def faults(request: pytest.FixtureRequest) -> Iterator[Faults]:
     faults = Faults()
     yield faults
     with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-        heads = ("fault", "Job's age, s", "exit", "attempts", "weights", "cause", "s to the end")
+        heads = ("fault", "Job's age, s", "exit", "attempts", "made", "cause", "s to the end")
         print_table(f"every limit {LIMIT_S} s", heads, faults.rows)
 
 
@@ -71,9 +71,14 @@ def suspend_and_resume(place: Place, pod: str) -> None:
     hold = ("patch", "job", job, "--type=merge", "-p")
     kubectl(*hold, '{"spec":{"suspend":true}}', namespace=place.namespace)
     kubectl("wait", "pod", pod, "--for=delete", "--timeout=120s", namespace=place.namespace)
-    wait = f"--timeout={2 * LIMIT_S}s"
-    kubectl("wait", "job", job, "--for=condition=Complete", wait, namespace=place.namespace, check=False)
+    let_the_limits_pass(place)
     kubectl(*hold, '{"spec":{"suspend":false}}', namespace=place.namespace, check=False)
+
+
+def let_the_limits_pass(place: Place) -> None:
+    """Look for longer than every limit whether the place's one Job is done, which it is not."""
+    wait = ("wait", "job", "--all", "--for=condition=Complete", f"--timeout={2 * LIMIT_S}s")
+    assert not kubectl(*wait, namespace=place.namespace, check=False)
 
 
 @pytest.mark.parametrize("fault", [evict, crash, suspend_and_resume])
@@ -93,28 +98,32 @@ def test_an_old_job_goes_on(
     assert len(place.jobs()) == 1
 
 
-def test_a_lost_node_with_two_launchers(place: Place, prepared: Prepared, faults: Faults) -> None:
+def test_a_lost_node_with_two_launchers(place: Place, lasting: Place, faults: Faults) -> None:
+    undisturbed = lasting.harvest(run="clock")
     on_workers = '{"nodeAffinity":{"preferredDuringSchedulingIgnoredDuringExecution":[{"weight":100,"preference":'
     on_workers += '{"matchExpressions":[{"key":"node-role.kubernetes.io/control-plane","operator":"DoesNotExist"}]}}]}}'
-    place.install(*LIMITS, f"stages.train_extract.affinity={on_workers}")
-    train = ("train_extract", *prepared.arguments)
+    place.install(*LIMITS, f"stages.harvest_extract.affinity={on_workers}")
     try:
         with ExitStack() as stack:
-            both = [
-                stack.enter_context(place.following(*train, fingerprint=prepared.fingerprint, run=run))
-                for run in ("one", "two")
-            ]
-            place.wait_until_done(25)
+            both = [stack.enter_context(place.following("harvest_extract", "--from-database")) for _ in range(2)]
+            locked = stack.enter_context(ExitStack())
+            locked.enter_context(articles_locked())
+            pod = place.wait_until_running()
+            assert pod["spec"]["nodeName"] == WORKER
+            let_the_limits_pass(place)
             with faults.watched("node lost, two launchers", place, both):
                 subprocess.run(["docker", "pause", WORKER], check=True, capture_output=True)
+                kubectl("wait", f"node/{WORKER}", "--for=condition=Ready=Unknown", "--timeout=180s")
+                locked.close()
                 for each in both:
-                    each.thread.join(400)
+                    each.thread.join(300)
     finally:
         subprocess.run(["docker", "unpause", WORKER], check=True, capture_output=True)
         kubectl("wait", f"node/{WORKER}", "--for=condition=Ready", "--timeout=180s")
     outcomes = [each.wait() for each in both]
     assert [(each.exit_code, each.attempts) for each in outcomes] == [(0, 2), (0, 2)], outcomes
-    assert {weights(place.store, each) for each in outcomes} == {prepared.weights}
+    assert undisturbed.made
+    assert {each.made and each.made.fingerprint for each in outcomes} == {undisturbed.made.fingerprint}
 
 
 def test_a_launcher_that_stood_still_past_every_limit(place: Place, faults: Faults) -> None:
@@ -122,15 +131,16 @@ def test_a_launcher_that_stood_still_past_every_limit(place: Place, faults: Faul
     add_small_test_set(place.store)
     with articles_locked():
         launcher = place.ctiforge(*LINE, "--run-id", "asleep")
-        read_until(launcher, "harvest_extract: started")
+        kubectl(
+            "wait", "pod", "-l", pods_of("harvest_extract"), "--for=create", "--timeout=60s", namespace=place.namespace
+        )
         launcher.send_signal(signal.SIGSTOP)
-        pod = place.wait_until_running()["metadata"]["name"]
+        place.wait_until_running()
         # it runs on while the launcher, which knows it as one that waits, stands still
-        wait = f"--timeout={2 * LIMIT_S}s"
-        kubectl("wait", "pod", pod, "--for=delete", wait, namespace=place.namespace, check=False)
+        let_the_limits_pass(place)
         age, begun = _age_of_job(place), time.monotonic()
         launcher.send_signal(signal.SIGCONT)
-        kubectl("wait", "pod", pod, "--for=delete", f"--timeout={LIMIT_S}s", namespace=place.namespace, check=False)
+        let_the_limits_pass(place)
         load_harvest_job(place)
     try:
         read_until(launcher, "format_extract: started")
@@ -172,6 +182,12 @@ def _words(place: Place, following: Following) -> tuple[str, str, str, str]:
     if following.error or following.outcome is None:
         return ("–", "–", "–", str(following.error or "did not end"))
     outcome: Outcome = following.outcome
-    made = weights(place.store, outcome)[:12] if outcome.exit_code == 0 else "–"
+    made = _result(place, outcome)[:12] if outcome.exit_code == 0 else "–"
     cause = outcome.cause.summary if outcome.cause else "–"
     return (str(outcome.exit_code), str(outcome.attempts), made, cause)
+
+
+def _result(place: Place, outcome: Outcome) -> str:
+    """The weights' hash, or the fingerprint of what is no training."""
+    assert outcome.made
+    return weights(place.store, outcome) if "train_" in outcome.made.uri else outcome.made.fingerprint
