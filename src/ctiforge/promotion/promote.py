@@ -24,7 +24,17 @@ from ctiforge.store.objects import ObjectStore
 
 @dataclass(frozen=True)
 class Given:
-    """What a person or a run gives besides the model; evaluations and records by their URIs."""
+    """What a person or a run gives besides the model; evaluations and records by their URIs.
+
+    Attributes:
+        evaluation: The candidate's evaluation: a file, or a folder or artifact that holds one.
+        against: Evaluations of what a first version must beat: the first of them is used. One of the champion
+            serves as the champion's evaluation.
+        champion_evaluation: The champion's evaluation on the same test set, where the registry keeps none.
+        accept_equivalent: Whether a candidate passes that is no better, but not worse by more than the margin.
+        training_data: Files of training articles, where the lineage does not lead to them.
+        test_data: The articles of the test set, where the store does not hold them.
+    """
 
     evaluation: str
     against: tuple[str, ...] = ()
@@ -47,10 +57,25 @@ class _Read:
 def promote(
     line: str, rules: GateRules, model: Input, given: Given, store: ObjectStore, *, dry_run: bool = False
 ) -> Decision:
-    """Decide whether the model becomes the champion and, where it does and this is no `dry_run`, make it so.
+    """Decide whether a model becomes the champion of its line and, where it does, make it so.
 
-    What stands in the way of a comparison is a decision too, with its reason. Raises UsageError where what is
-    given does not belong together, DataError where an evaluation is none.
+    What stands in the way of a comparison is a decision too: not passed, with its reason.
+
+    Args:
+        line: The line's name.
+        rules: The primary figure, its margin and the guardrails.
+        model: The candidate.
+        given: The evaluations and data that belong to it.
+        store: The store with the registry and the artifacts.
+        dry_run: Whether to decide only, and to change nothing in the registry.
+
+    Returns:
+        The decision, with the reasons and each figure that was checked.
+
+    Raises:
+        UsageError: What is given does not belong together, like an evaluation of another model.
+        DataError: An evaluation cannot be read.
+        StoreError: The store does not answer, or an artifact is damaged.
     """
     registry = Registry(store, line)
     own = _read(line, given.evaluation)

@@ -38,11 +38,22 @@ class Checkpoints:
         self._uploaded: dict[tuple[int, int, int], StoredFile] = {}
 
     def begin(self, into: Path, settings: str = "", *, resume: bool = True) -> int:
-        """Fetch the newest whole checkpoint to the folder `into`, take an attempt number, and give back its step.
+        """Take an attempt number and fetch the newest whole checkpoint.
 
-        0, and `into` is empty, where there is none. A damaged checkpoint is passed over for the
-        one before, and told. Raises CannotGoOnError when the last attempts with these settings
-        ended, without being told to, before any newer checkpoint.
+        A damaged checkpoint is passed over for the one before, with a warning.
+
+        Args:
+            into: The folder that the checkpoint's files are fetched to; gone afterwards where there is no checkpoint.
+            settings: What this attempt runs with, as text: only attempts with the same text count as fruitless.
+            resume: Whether to go on from an earlier checkpoint; False: begin anew.
+
+        Returns:
+            The step of the checkpoint fetched, 0 where there is none.
+
+        Raises:
+            CannotGoOnError: The last `FRUITLESS_ATTEMPTS` attempts with these settings ended, without being told to,
+                before any newer checkpoint.
+            StoreError: The store does not answer, or an attempt's record is damaged.
         """
         while True:
             keys = self._keys()
@@ -68,15 +79,28 @@ class Checkpoints:
         return step
 
     def fetch_newest(self, into: Path) -> int:
-        """Fetch the newest whole checkpoint of this attempt, or that it began with; see `begin`."""
+        """Fetch the newest whole checkpoint of this attempt, or the one that it began with.
+
+        Args:
+            into: The folder that its files are fetched to; gone afterwards where there is no checkpoint.
+
+        Returns:
+            The checkpoint's step, 0 where there is none.
+        """
         self._saved = self._fetch_newest(self._saved, into)
         return self._saved[0].step if self._saved else 0
 
     def save(self, step: int, files: Mapping[str, Path]) -> bool:
-        """Upload a checkpoint, its manifest last, and remove all but the newest two.
+        """Upload a checkpoint, its manifest last, and remove all but the newest `KEEP`.
 
-        A file that has not changed since an earlier checkpoint is not uploaded again. False, and
-        nothing is written, once another attempt has taken over.
+        A file that has not changed since an earlier checkpoint is not uploaded again.
+
+        Args:
+            step: The optimizer step that the checkpoint stands for.
+            files: Each file's name in the checkpoint, and where it lies on this machine.
+
+        Returns:
+            False, and nothing is written, once another attempt has taken over; True otherwise.
         """
         ours = self._begun()
         if max(_numbers(self._keys("attempts")), default=0) != ours.number:
@@ -187,7 +211,7 @@ class Checkpoints:
 
 
 def fruitless(attempts: Sequence[Attempt], interrupted: set[int], settings: str, step: int) -> int:
-    """How many of the last attempts, with these settings, ended by themselves before a checkpoint newer than `step`."""
+    """Count the last attempts, with these settings, that ended by themselves before a checkpoint newer than `step`."""
     count = 0
     for each in reversed(attempts):
         if each.gave_up or each.settings != settings or each.step < step:

@@ -55,7 +55,13 @@ class Stage:
 
 @dataclass(frozen=True)
 class StageFlags:
-    """The flags that every stage program shares."""
+    """The flags that every stage program shares.
+
+    Attributes:
+        store: Where the artifact goes: a folder or `s3://bucket/prefix`; None: only to the output folder.
+        expect: The fingerprint, or its beginning, that the launcher planned with; None: any.
+        plan: Whether to print the fingerprint and do nothing.
+    """
 
     store: str | None = None
     expect: str | None = None
@@ -95,12 +101,26 @@ def run_stage(
     flags: StageFlags,
     work: Callable[[StageDirs], dict[str, Any]],
 ) -> StageResult:
-    """Do the stage's work unless its artifact exists; publish it in the store and copy it to `output`.
+    """Do a stage's work unless its artifact exists; publish it in the store and copy it to `output`.
 
-    `params` are JSON-able and hold only what changes the result; `inputs` are local paths or S3
-    URIs of files, folders or artifacts. `work` gives back a JSON-able summary, kept in the manifest.
-    With `flags.plan` it prints one JSON line and does nothing. Raises UsageError when nothing says
-    where the result goes or the fingerprint is not the expected one; StoreError from the store.
+    With `flags.plan` one JSON line is printed (stage, fingerprint, cached) and nothing is done.
+
+    Args:
+        stage: What the program declares itself to be.
+        params: Only what changes the result, as values that JSON can hold; part of the fingerprint.
+        inputs: Each input's name, and its path or `s3://` URI: a file, a folder or an artifact.
+        output: The folder of this machine or S3 that the result is copied to; None: only to the store.
+        flags: The shared flags of the command line.
+        work: Does the work in the folders it is given; what it gives back, as JSON can hold it, is kept as the
+            manifest's summary.
+
+    Returns:
+        What came of it: fingerprint, whether it was there already, where it lies, and the summary.
+
+    Raises:
+        UsageError: There is neither a store nor an output, an input is missing, or the fingerprint is not the
+            expected one.
+        StoreError: The store does not answer, or an input is damaged.
     """
     found = {name: find_input(uri) for name, uri in inputs.items()}
     packages = {name: package_version(name) for name in stage.packages}
