@@ -127,7 +127,10 @@ def fields(record: ast.ClassDef) -> set[str]:
     return {
         node.target.id
         for node in record.body
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and not node.target.id.startswith("_")
+        if isinstance(node, ast.AnnAssign)
+        and isinstance(node.target, ast.Name)
+        and not node.target.id.startswith("_")
+        and not ast.unparse(node.annotation).startswith("ClassVar")
     }
 
 
@@ -160,5 +163,4 @@ def test_a_class_says_what_its_fields_are(record: ast.ClassDef) -> None:
 def test_what_is_looked_at_is_most_of_the_package() -> None:
     names = [name for name, _ in functions()]
     assert len(names) > 200
-    assert "store.artifacts.fetch" in names
-    assert "store.objects.ObjectStore.get_bytes" in names or any("ObjectStore." in name for name in names)
+    assert {"store.artifacts.fetch", "store.objects.ObjectStore.read", "training.trainer.train"} <= set(names)

@@ -34,7 +34,14 @@ class ReadResult:
 
 
 def read_result(result: Any) -> ReadResult:
-    """Read any JSON value; never raises. What cannot be read is counted in `set_aside`."""
+    """Read what one execution found, in any of the five generations; never raises.
+
+    Args:
+        result: The `extraction_result`: any JSON value.
+
+    Returns:
+        What was found, and which types are labeled; what cannot be read is counted in `set_aside`.
+    """
     if not isinstance(result, dict):
         return ReadResult(None, set_aside=Counter({f"extraction_result is {_json_kind(result)}": 1}))
     if isinstance(result.get("subresults"), dict):

@@ -29,11 +29,22 @@ OS_LABEL = "os_label"
 def import_testset(
     store: ObjectStore, name: str, articles: Iterable[ArticleRecord], annotator: str | None = None, note: str = ""
 ) -> TestSet:
-    """Keep human-checked articles as the next version of `name`; the same again gives its old version.
+    """Keep human-checked articles as the next version of a test set; the same again gives its old version.
 
-    `annotator` fills in where an article names none. Raises UsageError for a bad name, DataError
-    where a label is a model's, an annotator is missing, an id occurs twice or an article has neither
-    labeled types nor the label of an operating system.
+    Args:
+        store: The store to keep them in.
+        name: The test set's name: lower-case letters, digits, `.`, `_` and `-`.
+        articles: The articles with their labels.
+        annotator: Who labeled the articles that name nobody.
+        note: Where they come from, in a person's words.
+
+    Returns:
+        The description of the version, new or old.
+
+    Raises:
+        UsageError: The name is none.
+        DataError: A label is a model's, an annotator is missing, an id occurs twice, an observable is of a type that is
+            not labeled, there is no article, or one has neither labeled types nor an operating system's label.
     """
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} is no name for a test set: use lower-case letters, digits, '.', '_' and '-'")
@@ -63,9 +74,18 @@ def import_testset(
 
 
 def load_testset(store: ObjectStore, reference: str) -> tuple[TestSet, list[ArticleRecord]]:
-    """Give the test set `name` (its newest version) or `name@2`, and its articles.
+    """Load a test set with its articles.
 
-    Raises UsageError, naming those that exist, where there is none; DataError where it is damaged.
+    Args:
+        store: The store that keeps it.
+        reference: `name` for its newest version, or `name@2`.
+
+    Returns:
+        The description, and the articles.
+
+    Raises:
+        UsageError: There is none; the text names those that exist.
+        DataError: Its articles are not those that were imported.
     """
     test_set = get_testset(store, reference)
     data = store.read(test_set.key)
@@ -75,14 +95,23 @@ def load_testset(store: ObjectStore, reference: str) -> tuple[TestSet, list[Arti
 
 
 def find_testset(store: ObjectStore, reference: str, note: str | None = None) -> TestSet | None:
-    """Give the description of `name` (newest version, with that note where one is given) or `name@2`; None for none."""
+    """Look up the description of a test set.
+
+    Args:
+        store: The store that keeps it.
+        reference: `name` for its newest version, or `name@2`.
+        note: Only a version with this note counts; None: any.
+
+    Returns:
+        The description, None where there is no such version.
+    """
     name, _, version = reference.partition("@")
     found = [each for each in _versions(store, name) if not version or str(each.version) == version]
     return next((each for each in reversed(found) if note is None or each.note == note), None)
 
 
 def get_testset(store: ObjectStore, reference: str) -> TestSet:
-    """As `find_testset`, but raises UsageError, naming those that exist, where there is none."""
+    """Look up a test set as `find_testset` does; UsageError, naming those that exist, where there is none."""
     test_set = find_testset(store, reference)
     if test_set is None:
         known = ", ".join(each.reference for each in list_testsets(store)) or "none"
@@ -93,15 +122,30 @@ def get_testset(store: ObjectStore, reference: str) -> TestSet:
 
 
 def list_testsets(store: ObjectStore) -> list[TestSet]:
-    """Every version of every test set, by name and version."""
+    """List every version of every test set.
+
+    Args:
+        store: The store that keeps them.
+
+    Returns:
+        The descriptions, by name and version.
+    """
     found = [_read_meta(store, each.key) for each in store.list("testsets/") if each.key.endswith(f"/{TestSet.NAME}")]
     return sorted(found, key=lambda each: (each.name, each.version))
 
 
 def test_set_inputs(store: str | None, references: Sequence[str] | None) -> dict[str, str]:
-    """Inputs of a stage: `test_set:<name@version>` → URI of its records.
+    """Name the inputs that a stage has by using test sets.
 
-    The test sets named, or the newest version of every one in the store. Without a store there is none.
+    Args:
+        store: The store's URI; None: there are no test sets.
+        references: `name` or `name@2` each; None: the newest version of every test set in the store.
+
+    Returns:
+        `test_set:<name@version>` → the URI of its articles.
+
+    Raises:
+        UsageError: Test sets are named and there is no store, or no such test set.
     """
     if not store:
         if references:
@@ -114,7 +158,18 @@ def test_set_inputs(store: str | None, references: Sequence[str] | None) -> dict
 
 
 def find_test_data(test_data: str | None, store: str | None) -> tuple[str, str | None]:
-    """Give what --test-data names: the URI of the articles, and name@version where they are a test set of the store."""
+    """Resolve what `--test-data` names.
+
+    Args:
+        test_data: A path, a URI, or `testset:NAME` for one of the store; None where the flag was not given.
+        store: The store's URI, None where there is none.
+
+    Returns:
+        The URI of the articles, and `name@version` where they are a test set of the store, else None.
+
+    Raises:
+        UsageError: Nothing is named, or there is no such test set.
+    """
     if not test_data:
         raise UsageError("give --test-data FILE, or testset:NAME of the store (ctiforge testset list)")
     if not test_data.startswith("testset:"):
@@ -125,10 +180,19 @@ def find_test_data(test_data: str | None, store: str | None) -> tuple[str, str |
 
 
 def read_labelled_articles(path: Path) -> Iterator[ArticleRecord]:
-    """Articles of a JSONL file: records, or lines that hold `truth` (type → values) in the place of observables.
+    """Read reviewed articles: records, or lines that hold `truth` (type → values) in the place of observables.
 
-    A line is taken for a person's work unless it says otherwise (`labelled_by`). Raises UsageError
-    for no file, DataError naming the line that is none.
+    A line is taken for a person's work unless it says otherwise (`labelled_by`).
+
+    Args:
+        path: A JSON-lines file in UTF-8.
+
+    Yields:
+        The articles, in the file's order.
+
+    Raises:
+        UsageError: There is no such file.
+        DataError: The file is not UTF-8, or a line, which the text names, is no labeled article.
     """
     if not path.is_file():
         raise UsageError(f"{path}: there is no such file; give the reviewed JSONL")

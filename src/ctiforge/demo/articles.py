@@ -24,10 +24,15 @@ class DemoSizes:
     """How many articles of each part."""
 
     training: int = 900
+    """Training articles of usual length."""
     training_long: int = 6
+    """Training articles of some 3,000 words."""
     test_seen: int = 80
+    """Test articles in the styles of training."""
     test_unseen: int = 40
+    """Test articles in styles that training does not have."""
     test_long: int = 12
+    """Test articles of some 3,000 words, in the styles of training."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,15 @@ class DemoCorpus:
 
 
 def make_corpus(seed: int, sizes: DemoSizes | None = None) -> DemoCorpus:
-    """Give the corpus of a seed, always the same."""
+    """Make the articles of the Extract Agent's demo.
+
+    Args:
+        seed: Decides every article: the same seed gives the same corpus.
+        sizes: How many articles of each part; None: the demo's own sizes.
+
+    Returns:
+        Training articles and the test set, with the generator's truth.
+    """
     sizes = sizes or DemoSizes()
     writer = _ArticleWriter(random.Random(seed))
     seen, held_out = extract_texts().seen, extract_texts().held_out

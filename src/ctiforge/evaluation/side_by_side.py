@@ -50,7 +50,12 @@ def write_comparison(texts: Mapping[str, str], out: Path) -> dict[str, Any]:
 
 
 def print_comparison(comparison: Comparison | ClassifierComparison, console: "Console") -> None:
-    """Print the tables of a comparison; where there is no terminal, as wide as they need."""
+    """Print the tables of a comparison.
+
+    Args:
+        comparison: The comparison, of either line.
+        console: Where to; one that is no terminal is passed over for standard output, as wide as the tables need.
+    """
     from rich.console import Console
 
     if isinstance(comparison, ClassifierComparison):

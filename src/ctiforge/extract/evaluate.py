@@ -57,17 +57,17 @@ def evaluate_extractor(
 def score_record(
     extractor: Extractor, record: ArticleRecord, trained_on: frozenset[tuple[str, str]] | None = None
 ) -> ArticleScore:
-    """One article, extracted and scored."""
+    """Extract from one article and score it."""
     return next(_scores(extractor, [record], trained_on))
 
 
 def values_seen_in_training(path: Path) -> frozenset[tuple[str, str]]:
-    """Give the values of the records that a model was trained on: a file or folder of `harvest_extract`."""
+    """Read the values of the records that a model was trained on: a file or folder of `harvest_extract`."""
     return training_keys([item for record in read_records(path) for item in record.observables])
 
 
 def describe_test_set(path: Path, reference: str | None = None) -> TestSetInfo:
-    """Give what a JSONL of labeled articles is called: `name@version` of the store, else its file and hash."""
+    """Name the test set in a JSONL of labeled articles: `name@version` of the store, else its file and hash."""
     content_hash = hashlib.sha256(path.read_bytes()).hexdigest()
     name, _, version = (reference or f"{path.stem}@{content_hash[:12]}").rpartition("@")
     return TestSetInfo(name=name, version=version, content_hash=content_hash, articles=0)
@@ -82,10 +82,21 @@ def load_extractor(
     batch_size: int = 32,
     constrained: bool = False,
 ) -> Extractor:
-    """Load the rules for `regex`, else the model of a folder (or of a hub name), under the name it was trained with.
+    """Load what is to be evaluated or used: the rules, or a model under the name it was trained with.
 
-    A model that was not trained here is asked as the data of `prepared` (an artifact of format_extract) was cut.
-    `constrained` lets it write nothing but answers of the right form.
+    Args:
+        model: `regex` for the rules, else what names the model: a hub name, `demo`, or its folder's URI.
+        folder: The model's folder on this machine; None for a hub name.
+        prepared: An artifact of format_extract: a model that was not trained here is asked as its data was cut.
+        device: `auto`, `cpu` or `cuda`.
+        batch_size: Windows that are answered at once.
+        constrained: Whether the model can write nothing but answers of the right form.
+
+    Returns:
+        The extractor.
+
+    Raises:
+        UsageError: There is no such model, GPU or prepared data.
     """
     if model == REGEX:
         return RegexFloor()
@@ -111,7 +122,7 @@ def load_served(
     prompt: Path | None = None,
     constrained: bool = False,
 ) -> Extractor:
-    """Give a served model, asked as the model of the folder `asked_as` is: its prompt, windows and tokenizer.
+    """Connect to a served model, asked as the model of the folder `asked_as` is: its prompt, windows and tokenizer.
 
     Without one as the data of `prepared` was cut, or plainly. `prompt` is a file with the application's own prompt:
     then whole articles are asked about. Raises UsageError or CannotGoOnError where nobody serves it.
@@ -136,7 +147,7 @@ def load_served(
 
 
 def inner_folder(folder: Path) -> Path:
-    """Give the model's own folder in an artifact of train_extract, else the folder itself."""
+    """Find the model's own folder in an artifact of train_extract, else the folder itself."""
     return folder / "model" if (folder / "model").is_dir() else folder
 
 
@@ -157,7 +168,7 @@ def _scores(
 
 
 def _extract(extractor: Extractor, records: Sequence[ArticleRecord]) -> list[tuple[Extraction | None, str | None]]:
-    """Each article's extraction, or why there is none; together where that works, else one by one."""
+    """Extract from each article, or say why there is nothing; together where that works, else one by one."""
     sources = [Source(record.content, record.labelled_types, record.url) for record in records]
     try:
         together = list(extractor.extract_many(sources))
@@ -214,6 +225,6 @@ def _answers(extraction: Extraction) -> Answers:
 
 
 def _fingerprint(model: ModelInfo, test_set: TestSetInfo, trained_on: frozenset[tuple[str, str]] | None) -> str:
-    """Give the same for the same weights, articles and training values, whatever they are called."""
+    """Compute what is the same for the same weights, articles and training values, whatever they are called."""
     parts = [model.version, test_set.content_hash, sorted(trained_on) if trained_on is not None else None]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -44,7 +44,9 @@ class TestData:
     __test__ = False  # not a test class, whatever pytest makes of its name
 
     path: Path
+    """The file that they were read from."""
     records: Sequence[ArticleRecord]
+    """The articles with their truth."""
     reference: str | None
     """`name@version` where they are a test set of the store."""
 
@@ -52,9 +54,20 @@ class TestData:
 def describe_source(
     name: str, model: str, folder: Path | None, articles: Sequence[ArticleRecord]
 ) -> tuple[SourceModel, AgentUsage]:
-    """Give the model of a folder (or hub name), how it is asked, and what of `articles` must stay as in training.
+    """Describe a trained model: how it is asked, and what of its reading must stay as in training.
 
-    Their texts and answers must be read as the same tokens, their first windows rendered as the same prompts.
+    Args:
+        name: What the exported files are called.
+        model: A hub name or `demo`; the folder goes before it.
+        folder: The model's folder, or an artifact of train_extract; None for a hub name.
+        articles: Labeled articles: their texts and answers must be read as the same tokens, their first windows
+            rendered as the same prompts.
+
+    Returns:
+        The model as it is exported, and how it is asked.
+
+    Raises:
+        UsageError: The tokenizer cannot be loaded.
     """
     from transformers.utils import cached_file
 
@@ -94,7 +107,25 @@ def prove(
     out: Path,
     device: str,
 ) -> list[ParityReport]:
-    """Let source and files answer the test data; every evaluation is left in `out`."""
+    """Let the source and its exported files answer the test data, and compare their answers.
+
+    Args:
+        source: The trained model.
+        usage: How it is asked.
+        merged: The folder of its merged weights.
+        files: The exported files.
+        tools: llama.cpp's tools, which serve the files.
+        test_data: The labeled articles.
+        out: The folder for every evaluation, `evaluation-source.json` and `evaluation-<type>.json`.
+        device: Where the source runs: `auto`, `cpu` or `cuda`.
+
+    Returns:
+        A report for each file, in their order.
+
+    Raises:
+        CannotGoOnError: llama.cpp cannot serve a file, or nothing could be answered.
+        DataError: No article has a labeled type.
+    """
     model = load_causal_lm(str(merged), pick_device(device), torch.float32).eval()
     halves = source.note is not None
     agent = ExtractAgent(model, source.tokenizer, usage, source.name, halves=halves)
@@ -111,14 +142,22 @@ def prove(
 
 
 def make_preset(name: str, usage: AgentUsage) -> dict[str, Any]:
-    """LM Studio's preset: the prompt around a passage that a person pastes, and the answer's schema."""
+    """Make LM Studio's preset: the prompt around a passage that a person pastes, and the answer's schema.
+
+    Args:
+        name: The preset's name.
+        usage: How the model is asked.
+
+    Returns:
+        The preset, as JSON can hold it.
+    """
     prompt = load_prompt(usage.prompt_version)
     instruction = f"{prompt.system}\n\n{prompt.user(usage.types, '')}".strip()
     return preset(name, instruction, answer_schema(usage.types), usage.sizes.max_length)
 
 
 def _prompts(usage: AgentUsage, tokenizer: Any, texts: Sequence[str]) -> Iterator[RenderedPrompt]:
-    """Give the first window of each text as a conversation, with the ids of the prompt that training makes of it."""
+    """Render the first window of each text as a conversation, with the ids of the prompt that training makes of it."""
     prompt, sizes = load_prompt(usage.prompt_version), usage.sizes
     row_format: Format = "alpaca" if usage.text_format == "alpaca" else "messages"
     for text in texts:
@@ -132,7 +171,7 @@ def _prompts(usage: AgentUsage, tokenizer: Any, texts: Sequence[str]) -> Iterato
 
 
 def _conversation(row: dict[str, Any]) -> list[dict[str, str]]:
-    """Give the turns before the answer; of Alpaca's parts the instruction is the system's."""
+    """Take the turns before the answer; of Alpaca's parts the instruction is the system's."""
     if "messages" in row:
         turns: list[dict[str, str]] = row["messages"][:-1]
         return turns

@@ -19,10 +19,20 @@ _LENGTHS = (2_000, 8_000, 32_000)
 
 
 def write_review(records: Path | None, output: Path, size: int, seed: int) -> int:
-    """Write a sample of `records` (None: a harvest of the database) as review file; returns its articles.
+    """Write a sample of the harvest as a review file, which a person corrects into a test set.
 
-    Raises UsageError where `output` exists, so that nobody's corrections are overwritten, and
-    DataError where there is nothing to sample.
+    Args:
+        records: The records of a harvest, a file or folder; None: the database (DATABASE_URL) is harvested.
+        output: The JSON-lines file to write.
+        size: Articles at most.
+        seed: Chooses the articles.
+
+    Returns:
+        How many articles were written.
+
+    Raises:
+        UsageError: The output exists: corrections would be lost.
+        DataError: There is nothing to sample.
     """
     if output.exists():
         raise UsageError(f"{output} exists: give another --output, so that no corrections are lost")
@@ -41,7 +51,7 @@ def write_review(records: Path | None, output: Path, size: int, seed: int) -> in
 
 
 def draw_sample(records: Iterable[ArticleRecord], size: int, seed: int) -> list[ArticleRecord]:
-    """`size` articles, drawn in turn from every stratum of length, rarest type and platform; sorted by id.
+    """Draw `size` articles in turn from every stratum of length, rarest type and platform; sorted by id.
 
     The same records and seed give the same sample, whatever their order.
     """
@@ -65,7 +75,7 @@ def draw_sample(records: Iterable[ArticleRecord], size: int, seed: int) -> list[
 
 
 def review_line(record: ArticleRecord) -> str:
-    """One article for a person to correct, as a line of JSON: each item with its evidence, the annotator left empty.
+    """Write one article for a person to correct, a line of JSON: items with their evidence, the annotator left empty.
 
     `os_label` null: nobody judged which operating system the article is about.
     """
@@ -88,7 +98,7 @@ def review_line(record: ArticleRecord) -> str:
 
 
 def _evidence(located: Locator, content: str, type_: str, value: str) -> str:
-    """Give the item where it first stands, with the text around it; says so where it cannot be found."""
+    """Quote the item where it first stands, with the text around it; says so where it cannot be found."""
     occurrences = located.locate(type_, value)
     if not occurrences:
         return "NOT FOUND in the article"

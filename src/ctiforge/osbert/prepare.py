@@ -27,14 +27,19 @@ class PrepareOptions:
     """What decides which articles are labeled, and where they go."""
 
     min_hunt_score: float = 80.0
+    """Articles with a lower threat_hunting_score are not read."""
     limit: int | None = 200
+    """Articles at most, the best by score; None: all."""
     balance: int | None = None
     """Most articles of a class; None: all."""
     augment: int = 0
     """Altered copies of each training article."""
     validation_share: float = 0.15
+    """Share of the articles that validation gets, 0 to 1."""
     test_share: float = 0.1
+    """Share of the articles that the test part gets, 0 to 1."""
     seed: int = 0
+    """Of the parts, of balancing and of altered copies."""
 
 
 def prepare(
@@ -45,10 +50,23 @@ def prepare(
     out: Path,
     scratch: Path,
 ) -> dict[str, Any]:
-    """Write train, validation and test parts, `review.jsonl` and `prepare.json` into `out`; returns the report.
+    """Label articles and divide them into train, validation and test parts, with a file for review and a report.
 
-    The first labeler's labels are used; a person's, where one of the labelers is a person, go
-    before. Raises DataError where no article is left, or none got a label.
+    The first labeler's labels are used; a person's, where one of the labelers is a person, go before.
+
+    Args:
+        articles: The articles, best first.
+        held_out: (reason, article): articles of test sets, which no part may repeat.
+        labelers: Who labels; each labels every article.
+        options: What decides which articles are labeled, and where they go.
+        out: The folder for the parts, `review.jsonl` and `prepare.json`.
+        scratch: A folder for what waits on disk.
+
+    Returns:
+        What `prepare.json` holds.
+
+    Raises:
+        DataError: No article is left, or none got a label.
     """
     gathered = gather(articles, held_out, options.limit, scratch)
     if not gathered.candidates:
@@ -89,7 +107,7 @@ def prepare(
 
 
 def class_warnings(classes: Mapping[str, int]) -> list[str]:
-    """Give what a class has too little of, by name."""
+    """Word what a class has too little of, by name."""
     return [
         f"{label}: {count} articles, {MINIMUM} are the minimum, {RECOMMENDED} are recommended"
         if count < MINIMUM
@@ -100,7 +118,15 @@ def class_warnings(classes: Mapping[str, int]) -> list[str]:
 
 
 def check_minimum(classes: Mapping[str, int], *, force: bool) -> None:
-    """Raise DataError, unless forced, where a class has fewer articles than the guide's minimum."""
+    """Refuse to go on with too few articles of a class.
+
+    Args:
+        classes: Class → its articles.
+        force: Whether to go on all the same.
+
+    Raises:
+        DataError: A class has fewer than `MINIMUM` articles, and nobody forced it.
+    """
     few = [f"{label} {count}" for label, count in classes.items() if count < MINIMUM]
     if few and not force:
         raise DataError(
@@ -110,7 +136,7 @@ def check_minimum(classes: Mapping[str, int], *, force: bool) -> None:
 
 
 def _ask(labeler: Labeler, candidates: Sequence[ArticleToLabel]) -> dict[str, Opinion]:
-    """Article id to opinion."""
+    """Ask one labeler about all candidates: article id to opinion."""
     articles = [Unlabeled(c.article.id, c.article.title, c.content, c.content_hash, c.copies) for c in candidates]
     opinions = {}
     # closed also when it is left early: what it has asked by then is paid, and kept

@@ -77,11 +77,18 @@ class File(Record):
         return found
 
     def to_json(self) -> str:
-        """Give the file's content."""
+        """Serialize the record as the file's content, with its schema number."""
         return self.model_dump_json(indent=1) + "\n"
 
     def write(self, folder: Path) -> Path:
-        """Write the file, under its own name, into a folder; give its path."""
+        """Write the record as a file of its own name.
+
+        Args:
+            folder: The folder to write it into; it must exist.
+
+        Returns:
+            The file's path.
+        """
         path = folder / self.NAME
         path.write_text(self.to_json(), encoding="utf-8")
         return path
@@ -125,7 +132,18 @@ class File(Record):
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read the file, or the one of its name in a folder. Raises DataError as `parse` does, or where none is."""
+        """Read a record from this machine.
+
+        Args:
+            path: The file, or a folder that holds it under its own name.
+
+        Returns:
+            The record, upgraded where the file is older.
+
+        Raises:
+            SchemaError: It follows a newer schema, or one that is too old.
+            DataError: There is no such file, or it is no such record.
+        """
         file = path / cls.NAME if path.is_dir() else path
         try:
             return cls.parse(file.read_bytes(), str(file))
@@ -134,13 +152,20 @@ class File(Record):
 
 
 def number_of(value: Mapping[str, Any]) -> int:
-    """Give the schema number of a file's content; 0 where it has none."""
+    """Read the schema number of a file's content; 0 where it has none."""
     number = value.get("schema", value.get("schema_version", 0))
     return number if isinstance(number, int) and not isinstance(number, bool) else 0
 
 
 def kind_of(text: str | bytes) -> str | None:
-    """Give the `kind` that a file's content names, where files of one name are of several kinds; None where none."""
+    """Read which kind a file says it is, where files of one name are of several kinds.
+
+    Args:
+        text: The file's content.
+
+    Returns:
+        The value of `kind`; None where it has none or is no JSON object.
+    """
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
@@ -152,8 +177,15 @@ def kind_of(text: str | bytes) -> str | None:
 def read_lines(path: Path, kind: type[AnyRecord]) -> Iterator[AnyRecord]:
     """Read the records of a JSON-lines file, one after the other; empty lines are skipped.
 
+    Args:
+        path: The file, in UTF-8.
+        kind: The class of the records.
+
+    Yields:
+        The records, in the file's order.
+
     Raises:
-        DataError: A line is no such record; it is named.
+        DataError: A line, which the text names, is no such record.
     """
     with path.open(encoding="utf-8-sig") as file:
         for number, line in enumerate(file, start=1):
@@ -166,7 +198,15 @@ def read_lines(path: Path, kind: type[AnyRecord]) -> Iterator[AnyRecord]:
 
 
 def explain(error: ValidationError, whole: str = "the file") -> str:
-    """Say the first thing that is wrong, and where."""
+    """Say the first thing that is wrong with a file, and where.
+
+    Args:
+        error: What pydantic raised.
+        whole: What to call the place where the error is of the whole.
+
+    Returns:
+        One line: the key, and what is wrong with it.
+    """
     first = error.errors()[0]
     where = ".".join(map(str, first["loc"])) or whole
     return f"{where}: {first['msg']}"

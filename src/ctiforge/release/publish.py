@@ -32,15 +32,26 @@ class HubTarget:
     """Where to publish, and under which version."""
 
     repo: str
+    """`owner/name`."""
     version: str
+    """The version, which is the tag: `1.2.0`."""
     license: str
+    """The Hub's short name of a license: `apache-2.0`."""
     private: bool = False
+    """Whether a new repository is visible to its owner alone."""
     allow_namesake: bool = False
     """Whether a new repository may have the name of somebody else's."""
 
 
 def check_target(target: HubTarget) -> None:
-    """Raise UsageError for a repository, version or license that cannot be one."""
+    """Refuse a repository, version or license that cannot be one.
+
+    Args:
+        target: Where to publish.
+
+    Raises:
+        UsageError: One of them cannot be; the text says what it looks like.
+    """
     parse_version(target.version)
     if not _REPO.fullmatch(target.repo) or "--" in target.repo or ".." in target.repo:
         raise UsageError(f"--repo {target.repo} names no repository: give owner/name, such as my-team/os-bert")
@@ -58,11 +69,22 @@ def lay_out(
     data: PrepareReport | None,
     into: Path,
 ) -> tuple[Card, list[str]]:
-    """Write every file that is published into an empty folder, with the card of a first version.
+    """Write every file that is published into a folder, with the card of a first version.
 
-    Gives back the card and the names of the model's files that are left out. `model_content` is the
-    content hash of the model. Raises UsageError where the evaluation is of other weights, DataError
-    where the model cannot be published.
+    Args:
+        target: Where to publish, for the card.
+        model: The folder of the trained model.
+        model_content: The content hash of that folder (`Input.content`).
+        evaluated: The model's evaluation.
+        data: The report on its training data, None where it is not given.
+        into: An empty folder.
+
+    Returns:
+        The card, and the names of the model's files that are left out.
+
+    Raises:
+        UsageError: The evaluation is of other weights.
+        DataError: The model cannot be published: it is no classifier, lacks a file, or its labels differ.
     """
     if evaluated.model.version != model_content[:12]:
         raise UsageError(
@@ -79,10 +101,25 @@ def lay_out(
 
 
 def publish(hub: "Hub", target: HubTarget, card: Card, folder: Path, say: Say) -> str:
-    """Publish the folder that `lay_out` wrote; gives back the commit, tagged and verified.
+    """Publish the folder that `lay_out` wrote as one tagged commit, download it again and compare.
 
-    Goes on where an earlier call was stopped; a version that is there with the same content is only
-    verified. Raises UsageError where it is there with another, or is not higher than the newest one.
+    Goes on where an earlier call was stopped; a version that is there with the same content is only verified.
+
+    Args:
+        hub: The Hub.
+        target: Where to publish, and under which version.
+        card: The card that `lay_out` gave.
+        folder: The folder that it wrote; the card in it is written anew with the version before.
+        say: Is told each step, in one line.
+
+    Returns:
+        The id of the commit, tagged and verified.
+
+    Raises:
+        UsageError: The version is there with other content or is not higher than the newest, the repository's name is
+            somebody else's, it is public where a private one is wanted, or the token may not write.
+        DataError: The repository was created and cannot be found, or the Hub refuses the card.
+        HubError: The Hub does not answer, or what was downloaded again differs.
     """
     repo = target.repo
     hub.check_may_write(repo)

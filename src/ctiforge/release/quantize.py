@@ -18,7 +18,17 @@ _CODES = {"f16": 1, "q8_0": 7, "q4_k_m": 15}
 
 
 def parse_types(text: str) -> tuple[FileType, ...]:
-    """Give the types of a comma-separated list, each once, in the order given. Raises UsageError for an unknown one."""
+    """Read a comma-separated list of file types.
+
+    Args:
+        text: The list, as in `f16,Q4_K_M`; case does not matter.
+
+    Returns:
+        The types, each once, in the order given.
+
+    Raises:
+        UsageError: A type is unknown, or none is named.
+    """
     wanted = [name.strip().lower() for name in text.split(",") if name.strip()]
     unknown = [name for name in wanted if name not in FILE_TYPES]
     if unknown or not wanted:

@@ -19,7 +19,14 @@ _UNSEEN = re.compile(
 
 
 def render(report: Report) -> str:
-    """Give the whole page. Its own script and style are the only ones that its policy lets a browser run."""
+    """Render a report as one HTML page that fetches nothing.
+
+    Args:
+        report: The report.
+
+    Returns:
+        The page; its own script and style are the only ones that its policy lets a browser run.
+    """
     environment = Environment(
         loader=PackageLoader("ctiforge.reporting", "page"),
         autoescape=True,

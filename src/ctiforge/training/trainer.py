@@ -58,7 +58,7 @@ class TrainingResult:
     seconds: float
 
     def as_record(self) -> dict[str, Any]:
-        """Give the fields of a `Training` that are about the run itself."""
+        """Make the fields of a `Training` that are about the run itself."""
         return {
             "steps": StepPlan(**asdict(self.steps)),
             "steps_done": self.steps_done,
@@ -84,12 +84,28 @@ def train(
     checkpoints: Checkpoints,
     scratch: Path,
 ) -> TrainingResult:
-    """Train `model` in place; it ends with the weights of the lowest validation loss.
+    """Train a model in place; it ends with the weights of the lowest validation loss.
 
-    Goes on from the newest whole checkpoint. SIGTERM or Ctrl-C ends the step, saves and raises
-    InterruptedRunError. Out of GPU memory, it goes on with half the micro-batch and the same
-    effective batch. Raises CannotGoOnError where that is not possible, the disk is too small, or
-    attempts keep ending before a newer checkpoint.
+    Goes on from the newest whole checkpoint. SIGTERM or Ctrl-C ends the step and saves. Out of GPU memory,
+    it goes on with at most half the micro-batch and the same effective batch.
+
+    Args:
+        model: The model on its device; its parameters with `requires_grad` are trained.
+        train_rows: The training examples.
+        validation_rows: The examples of each validation; empty: there is none, and the last weights are the result.
+        kind: What differs from line to line.
+        options: Length, speed and batch.
+        checkpoints: Where the state outlives this process.
+        scratch: A folder of this machine for files on their way there and for the best weights.
+
+    Returns:
+        The log, the steps, the best validation loss and the micro-batches used.
+
+    Raises:
+        InterruptedRunError: The training was told to end, and its state is saved.
+        CannotGoOnError: Memory does not suffice for one example at once, the disk is too small, or attempts keep
+            ending before a newer checkpoint.
+        StoreError: The store does not answer.
     """
     steps = derive_steps(len(train_rows), options)
     check_disk(scratch, checkpoints.store.folder, tensor_bytes(trainable(model).values()))
@@ -131,7 +147,7 @@ def train(
 
 
 def trainable(model: Any) -> dict[str, torch.Tensor]:
-    """Give the parameters that training changes, by name; tied ones once."""
+    """Collect the parameters that training changes, by name; tied ones once."""
     return {name: parameter.detach() for name, parameter in model.named_parameters() if parameter.requires_grad}
 
 
