@@ -101,7 +101,7 @@ class Settings(BaseSettings):
 
     @property
     def reads_database(self) -> bool:
-        """Whether the harvest reads the database."""
+        """Tell whether the harvest reads the database."""
         return not self.json_files if self.from_database is None else self.from_database
 
     def value(self, name: str) -> Any:
@@ -166,7 +166,7 @@ class Loaded:
     origins: dict[str, str]
 
     def lines(self) -> Iterator[tuple[str, str, str]]:
-        """(name, value, origin) of every setting, secrets masked."""
+        """Yield (name, value, origin) of every setting, secrets masked."""
         for name in type(self.settings).model_fields:
             value = getattr(self.settings, name)
             for key, each in (_flat(value, f"{name}.") if isinstance(value, dict) else {name: value}).items():

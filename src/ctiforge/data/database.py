@@ -116,7 +116,7 @@ class Database:
             return {int(row[0]): _article(row) for row in cursor.fetchall()}
 
     def _stream(self, name: str, query: str, parameters: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
-        """Rows of a server-side cursor, fetched in batches sized by the length of what came last.
+        """Stream the rows of a server-side cursor, fetched in batches sized by the length of what came last.
 
         While one batch is worked on, the server is at the next.
         """

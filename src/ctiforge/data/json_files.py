@@ -106,7 +106,7 @@ def with_contents(
 
 
 def _decode(data: bytes) -> str:
-    """UTF-8 with or without BOM, UTF-16 or UTF-32 with one; else Windows-1252, which old tools wrote."""
+    """Decode UTF-8 with or without BOM, UTF-16 or UTF-32 with one; else Windows-1252, which old tools wrote."""
     if not data.strip():
         raise _Unreadable("empty file")
     for bom, encoding in ((b"\xff\xfe\0\0", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
@@ -121,7 +121,7 @@ def _decode(data: bytes) -> str:
 
 
 def _entries(value: Any) -> Iterator[tuple[str | None, Any]] | None:
-    """(article id, entry) of each of the layouts; None for another one."""
+    """Yield (article id, entry) of each of the layouts; None for another one."""
     if isinstance(value, list):
         return ((None, entry) for entry in value)
     if not isinstance(value, dict):

@@ -66,7 +66,7 @@ def find_leaks(test: Sequence[ArticleRecord], training: Path) -> list[Leak]:
 
 
 def _batches(path: Path) -> Iterator[list[ArticleRecord]]:
-    """Give the articles of a file, some at a time: a harvest may be larger than memory."""
+    """Read the articles of a file, some at a time: a harvest may be larger than memory."""
     with path.open(encoding="utf-8-sig") as file:
         lines = ((number, line) for number, line in enumerate(file, start=1) if line.strip())
         while batch := list(islice(lines, _TOGETHER)):

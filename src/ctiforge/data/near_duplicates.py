@@ -92,6 +92,7 @@ class DuplicateIndex:
         """
         url_hash = hashlib.sha256(canonical_url(url).encode("utf-8", "replace")).hexdigest() if url else "0"
         self._pending.append(_shingles(folded))
+        # 16 hex digits are 64 bits: as a number they are one more key of the row, like those of the bands
         self._pending_keys.append((int(shingle_hash[:16], 16), int(url_hash[:16], 16)))
         if len(self._pending) >= _BATCH:
             self._flush()
@@ -157,6 +158,7 @@ def _shingles(folded: bytes) -> Keys:
         return np.empty(0, dtype=np.uint64)
     text = np.frombuffer(folded, dtype=np.uint8)
     spread = text * _SPREAD
+    # bytes wrap around: a hash of 0 to 255, and below 16 is one place in sixteen
     chosen = spread[:places] ^ text[1 : places + 1]
     chosen += spread[2 : places + 2]
     starts = np.flatnonzero(chosen < 16)
@@ -191,6 +193,7 @@ def _min_hash(shingles: Sequence[Keys]) -> Signatures:
 
 def _band_keys(signatures: Signatures) -> Keys:
     """Compute one key per row and band: rows that share a key agree in that band's eight values; 0 is no key."""
+    # two 32-bit values read as one 64-bit number: half as many to mix
     pairs = np.ascontiguousarray(signatures).view(np.uint64).reshape(len(signatures), BANDS, PERMUTATIONS // BANDS // 2)
     keys = np.zeros(pairs.shape[:2], dtype=np.uint64)
     for position in range(pairs.shape[2]):
@@ -207,7 +210,7 @@ def _are_similar(one: Signatures, other: Signatures) -> bool:
 
 
 def _buckets(keys: Keys) -> Iterator[list[int]]:
-    """Rows that share a key, in order, where there are at least two; key 0 is none."""
+    """Yield rows that share a key, in order, where there are at least two; key 0 is none."""
     order = np.argsort(keys, kind="stable")
     ordered = keys[order]
     edges = np.flatnonzero(np.diff(ordered)) + 1

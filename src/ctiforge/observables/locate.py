@@ -245,7 +245,7 @@ def _densest(places: list[tuple[int, str]], width: int) -> tuple[int, int]:
 
 
 def _whole_words(text: str, start: int, end: int) -> str:
-    """Characters `start` to `end` with the rest of the words at both ends, as far as words usually go."""
+    """Widen `start` to `end` by the rest of the words at both ends, as far as words usually go."""
     before = re.search(r"\S*\Z", text[max(0, start - _LONG_WORD) : start])
     after = re.match(r"\S*", text[end : end + _LONG_WORD])
     first = start - len(before[0]) if before else start
@@ -254,7 +254,7 @@ def _whole_words(text: str, start: int, end: int) -> str:
 
 
 def _needles(type_: str, value: str) -> list[str]:
-    """Give the folded strings to search for, the closest to `value` first."""
+    """List the folded strings to search for, the closest to `value` first."""
     whole = lower(unwrapped(fold(value).text))
     key = lower(normalize(type_, value))
     return [needle for needle in dict.fromkeys((whole, key)) if needle]
@@ -289,12 +289,12 @@ def _command_standing(before: str, after: str, one_word: bool) -> _Standing:
 
 
 def _joined(left: str, right: str) -> bool:
-    """Whether two neighbouring characters belong to one word."""
+    """Tell whether two neighboring characters belong to one word."""
     return _is_word(left) and _is_word(right)
 
 
 def _hyphened(outside: str, edge: str) -> bool:
-    """Whether a hyphen or dot joins the edge of a value to a word beside it (`my-tasklist`, `tasklist.exe`)."""
+    """Tell whether a hyphen or dot joins the edge of a value to a word beside it (`my-tasklist`, `tasklist.exe`)."""
     return _is_word(edge) and outside[:1] in ("-", ".") and _is_word(outside[1:2])
 
 

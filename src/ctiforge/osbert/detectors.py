@@ -90,7 +90,7 @@ class FineTuned:
 
     @torch.inference_mode()
     def _logits(self, windows: Sequence[list[int]]) -> torch.Tensor:
-        """(windows, classes); windows of like length together, so that little is padding."""
+        """Compute logits (windows, classes); windows of like length together, so that little is padding."""
         logits = torch.empty(len(windows), len(OS_LABELS))
         pad = int(self.tokenizer.pad_token_id or 0)
         for part, batch in window_batches(windows, pad, self.model.device):
@@ -129,7 +129,7 @@ class Frozen:
         ]
 
     def _probabilities(self, vectors: NDArray[Any]) -> NDArray[Any]:
-        """(vectors, classes) in the order of our labels; 0 for a class that it was not trained on."""
+        """Predict (vectors, classes) in the order of our labels; 0 for a class that it was not trained on."""
         own = self.classifier.predict_proba(vectors.astype(np.float32))
         probabilities = np.zeros((len(vectors), len(OS_LABELS)))
         for column, label in enumerate(self.classifier.classes_):
@@ -190,7 +190,7 @@ def load_detector(folder: Path, *, base_folder: str | None = None, device: str =
 
 
 def _detection(pooled: NDArray[Any], shown: NDArray[Any], article: EncodedArticle, text: str) -> Detection:
-    """`pooled` are the probabilities (classes,) of the article, `shown` those of its windows (windows, classes)."""
+    """Decide from `pooled`, an article's probabilities (classes,), and `shown`, its windows' (windows, classes)."""
     number = int(pooled.argmax())
     label = OS_LABELS[number]
     return Detection(

@@ -153,7 +153,7 @@ def _labeled(
     opinions: Mapping[str, Mapping[str, Opinion]],
     set_aside: Counter[str],
 ) -> Iterator[LabeledArticle]:
-    """Each candidate with the label of the first labeler in `used` that has one."""
+    """Pair each candidate with the label of the first labeler in `used` that has one."""
     for candidate in candidates:
         given = [(name, opinions[name][candidate.article.id]) for name in used]
         name, opinion = next(((n, o) for n, o in given if o.label), given[0])
@@ -176,7 +176,7 @@ def _labeled(
 def _review_rows(
     candidates: Sequence[ArticleToLabel], used: Sequence[str], opinions: Mapping[str, Mapping[str, Opinion]]
 ) -> list[ReviewRow]:
-    """Every article for a person to judge, the doubtful ones first."""
+    """Lay out every article for a person to judge, the doubtful ones first."""
     rows = []
     for candidate in candidates:
         given = {name: opinions[name][candidate.article.id] for name in used}

@@ -19,7 +19,7 @@ SPEAKS_ON_S = 5.0
 
 
 def command_of(program: str, arguments: Sequence[str] = ()) -> list[str]:
-    """Give the command line of a program of `ctiforge.programs`, or of `ctiforge` itself.
+    """Make the command line of a program of `ctiforge.programs`, or of `ctiforge` itself.
 
     Args:
         program: The module's name, like `train_extract`, or `ctiforge`.

@@ -112,7 +112,7 @@ def _read(line: str, uri: str) -> _Read:
 
 
 def _text(uri: str) -> str:
-    """Give the evaluation of a file, or of a folder that holds one."""
+    """Read the evaluation of a file, or of a folder that holds one."""
     with TemporaryDirectory() as folder:
         return evaluation_file(fetch(uri, Path(folder)), uri).read_text(encoding="utf-8", errors="replace")
 
@@ -138,7 +138,7 @@ def _check_not_rolled_back(line: str, known: ModelRecord | None, standing: Stand
 def _champion(
     line: str, registry: Registry, standing: Standing, own: _Read, given: Given, *, dry_run: bool
 ) -> Scored | None:
-    """Give the champion's evaluation on the candidate's test set: the registry's, else one that was given."""
+    """Find the champion's evaluation on the candidate's test set: the registry's, else one that was given."""
     if standing.champion is None:
         if given.champion_evaluation:
             raise UsageError(f"--champion-evaluation: {line} has no champion; --against names what is to be beaten")
@@ -161,7 +161,7 @@ def _champion(
 
 
 def _given_of(line: str, record: ModelRecord, given: Given) -> _Read | None:
-    """Give the evaluation of this version among those given; None where there is none."""
+    """Find the evaluation of this version among those given; None where there is none."""
     if given.champion_evaluation:
         named = _read(line, given.champion_evaluation)
         if named.scored.model.version != record.content[:SHORT]:
@@ -175,7 +175,7 @@ def _given_of(line: str, record: ModelRecord, given: Given) -> _Read | None:
 
 
 def _first_to_beat(line: str, own: _Read, given: Given) -> Scored:
-    """Give what a line's first version is held against."""
+    """Find what a line's first version is held against."""
     if not given.against:
         raise GateError(
             f"{line} has no champion yet: name what its first version must beat with --against, the evaluation of "
@@ -191,7 +191,7 @@ def _first_to_beat(line: str, own: _Read, given: Given) -> Scored:
 
 
 def _ever(line: str, registry: Registry, standing: Standing, own: _Read) -> tuple[list[Scored], list[ModelRecord]]:
-    """Give the other versions once in use: their evaluations on the same articles, and those without one."""
+    """Find the other versions once in use: their evaluations on the same articles, and those without one."""
     if standing.champion is None:
         return [], []
     versions = (registry.get(number) for number in standing.champion.ever() if number != standing.champion.version)
@@ -219,7 +219,7 @@ def _version(line: str, record: ModelRecord, text: str) -> Scored:
 
 
 def _count(registry: Registry, own: _Read, other: Scored, *, dry_run: bool) -> int:
-    """How many pairs of models were compared on the test set, this one included unless it is a dry run."""
+    """Count the pairs of models compared on the test set, this one included unless it is a dry run."""
     test_set = own.scored.test_set.content_hash
     if dry_run:
         return registry.comparisons(test_set)
@@ -243,7 +243,7 @@ def _candidate(store: ObjectStore, model: Input, lineage: Lineage, decision: Dec
 
 
 def _place(store: ObjectStore, model: Input) -> str:
-    """Where the model lies: in the store, where it is the copy of an artifact there, else where it was given."""
+    """Locate the model: in the store, where it is the copy of an artifact there, else where it was given."""
     if model.manifest:
         folder = artifact_key(model.manifest.stage, model.manifest.fingerprint)
         kept = read_manifest(store, folder)

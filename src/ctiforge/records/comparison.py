@@ -17,7 +17,7 @@ class Change(Record):
     group: str
     """`figure` for a metric, else the group of the row whose F1 it is."""
     direction: Direction
-    """Which way is better."""
+    """Word which way is better."""
     unit: Unit
     """Whether it is a share, 0 to 1, or a number."""
     before: float | None

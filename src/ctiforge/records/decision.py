@@ -20,7 +20,7 @@ class Check(Record):
     against: str
     """Whose figure it is held against."""
     direction: Direction
-    """Which way is better."""
+    """Word which way is better."""
     unit: Unit
     """Whether it is a share, 0 to 1, or a number."""
     before: float | None

@@ -52,7 +52,7 @@ class MetricFigure(Record):
     label: str
     """What tables call it."""
     direction: Direction
-    """Which way is better."""
+    """Word which way is better."""
     unit: Unit
     """Whether it is a share, 0 to 1, or a number."""
     value: float | None

@@ -41,7 +41,7 @@ class SourceModel:
     note: File | None
     """The content of `ctiforge.json`; None for a model that was not trained here."""
     context: int
-    """Tokens of prompt and answer together."""
+    """Count the tokens of prompt and answer together."""
 
 
 @dataclass(frozen=True)

@@ -260,7 +260,7 @@ class Hub:
         )
 
     def _landed(self, repo: str, parent: str, title: str) -> str | None:
-        """Give the newest commit, when it is ours although no reply said so."""
+        """Find the newest commit, when it is ours although no reply said so."""
         commits = self._call(f"reading the commits of {repo}", lambda: self._api.list_repo_commits(repo))
         ids = [each.commit_id for each in commits]
         return ids[0] if len(ids) > 1 and ids[1] == parent and commits[0].title == title else None
@@ -332,7 +332,7 @@ class _Trouble:
 
 
 def _trouble(error: BaseException) -> _Trouble | None:
-    """Of the error or what it was raised from; None where it is none of the Hub's."""
+    """Recognize the trouble in an error or in what it was raised from; None where it is none of the Hub's."""
     for each in _chain(error):
         if isinstance(each, LocalTokenNotFoundError):
             return _Trouble("there is no token: run hf auth login, or set HF_TOKEN", UsageError)

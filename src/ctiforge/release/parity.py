@@ -111,7 +111,7 @@ def judge(parity: ParityReport, margin: float) -> str | None:
 
 
 def _answers(recorded: Recorded, special: Sequence[str]) -> dict[tuple[Any, int, int], tuple[str, int]]:
-    """Raw answers without special tokens, and the tokens of their prompts, by article and window."""
+    """Collect raw answers without special tokens, and the tokens of their prompts, by article and window."""
     return {
         (text, window.start, window.end): (_without(window.raw, special), window.prompt_tokens)
         for text, extraction in recorded.extractions.items()

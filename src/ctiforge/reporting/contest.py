@@ -25,12 +25,12 @@ class Side:
     """By group and label; empty for the new model itself, and where the two were not scored on the same articles."""
 
     def change(self, metric: str) -> Change | None:
-        """How a metric changes from this one to the new model."""
+        """Compute how a metric changes from this one to the new model."""
         return self.changes.get(("figure", self.evaluation.metrics[metric].label))
 
     @property
     def f1(self) -> float:
-        """Its primary metric; below every other where it has none."""
+        """Return its primary metric; below every other where it has none."""
         value = self.evaluation.metrics[PRIMARY].value
         return -1.0 if value is None else value
 
@@ -46,7 +46,7 @@ class Contest:
 
     @property
     def sides(self) -> tuple[Side, ...]:
-        """Every evaluation, the new model's last."""
+        """List every evaluation, the new model's last."""
         return (*self.rivals, self.new) if self.new else self.rivals
 
 
@@ -64,7 +64,7 @@ def contest_of(run: RunFiles) -> Contest:
 
 
 def new_stage(run: RunFiles) -> str | None:
-    """Give the stage that evaluates the model this run trained."""
+    """Find the stage that evaluates the model this run trained."""
     trained = next((each for each in run.manifests.values() if "training_metadata.json" in each.files), None)
     if not trained:
         return None

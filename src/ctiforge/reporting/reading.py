@@ -116,7 +116,7 @@ class _Reader:
             return None
 
     def one(self, stage: StageRecord, name: str, parse: Callable[[str, str], Read]) -> Read | None:
-        """Give a file of the stage's artifact; None where it has none, or none that can be read."""
+        """Read a file of the stage's artifact; None where it has none, or none that can be read."""
         found = self._found[stage.name]
         if name not in found.files:
             return None
@@ -128,7 +128,7 @@ class _Reader:
             return None
 
     def first(self, stages: list[StageRecord], name: str, parse: Callable[[str, str], Read]) -> Read | None:
-        """Give the file of the first stage that has one."""
+        """Read the file of the first stage that has one."""
         found = (self.one(stage, name, parse) for stage in stages)
         return next((each for each in found if each is not None), None)
 
@@ -141,7 +141,7 @@ def _log_lines(text: str, source: str) -> tuple[LogLine, ...]:
 
 
 def _test_articles(store: ObjectStore, info: TestSetInfo, problems: list[str]) -> tuple[TestSet | None, dict[str, str]]:
-    """Give the test set and its articles' texts, where the store holds exactly what was evaluated."""
+    """Load the test set and its articles' texts, where the store holds exactly what was evaluated."""
     reference = f"{info.name}@{info.version}"
     try:
         known = find_testset(store, reference)

@@ -125,7 +125,7 @@ class Checkpoints:
             self.store.delete(self._key(key))
 
     def _keys(self, below: str = "") -> list[str]:
-        """Give the keys of all objects, relative to the checkpoints' folder."""
+        """List the keys of all objects, relative to the checkpoints' folder."""
         found = self.store.list(self._key(below).rstrip("/"))
         return [info.key.removeprefix(f"{self.folder}/") for info in found]
 
@@ -140,7 +140,7 @@ class Checkpoints:
         return found
 
     def _accepted(self, attempts: Sequence[Attempt], keys: Sequence[str]) -> list[Checkpoint]:
-        """Give what may be gone on from, newest first: the last attempt's checkpoints, then those that it accepted."""
+        """List what may be gone on from, newest first: the last attempt's checkpoints, then those that it accepted."""
         if not attempts:
             return []
         last = attempts[-1]
@@ -185,6 +185,7 @@ class Checkpoints:
 
     def _upload(self, path: Path, key: str) -> StoredFile:
         status = path.stat()
+        # a file of the same inode, size and time is the one that was uploaded: the best weights, most of the time
         same = (status.st_ino, status.st_size, status.st_mtime_ns)
         if same not in self._uploaded:
             entry = self.store.upload(path, self._key(key))
@@ -221,7 +222,7 @@ def fruitless(attempts: Sequence[Attempt], interrupted: set[int], settings: str,
 
 
 def _numbers(keys: Sequence[str]) -> Iterator[int]:
-    """Give the numbers of `attempts/<n>.json`."""
+    """Parse the numbers of `attempts/<n>.json`."""
     for key in keys:
         if key.startswith("attempts/") and key.endswith(".json"):
             yield int(key.removeprefix("attempts/").removesuffix(".json"))
@@ -237,5 +238,5 @@ def _is_manifest(key: str, attempt: int) -> bool:
 
 
 def _readable_last(key: str) -> tuple[bool, bool, str]:
-    """Sorts for removal: first the manifests, so that a checkpoint half removed is none; last the attempts."""
+    """Order keys for removal: first the manifests, so that a checkpoint half removed is none; last the attempts."""
     return (key.startswith("attempts/"), not key.endswith(f"/{Checkpoint.NAME}"), key)

@@ -169,12 +169,12 @@ def _remove(store: ObjectStore, thing: Thing) -> bool:
 
 
 def _is_used(store: ObjectStore, thing: Thing) -> bool:
-    """Whether anything of it was written since it was listed."""
+    """Tell whether anything of it was written since it was listed."""
     return not set(store.list(thing.folder)) <= set(thing.objects)
 
 
 def _read(store: ObjectStore, key: str) -> str:
-    """Give the text of an object, "" where there is none."""
+    """Read the text of an object, "" where there is none."""
     try:
         return store.read(key).decode("utf-8", "replace")
     except FileNotFoundError:

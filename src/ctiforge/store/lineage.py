@@ -68,7 +68,7 @@ def trace(store: ObjectStore, uri: str, roots: Collection[str]) -> Lineage:
 
 
 def _is_made(store: ObjectStore, entry: InputEntry, gaps: list[str]) -> bool:
-    """Whether a stage made this input; an artifact that is gone or another than it was is a gap."""
+    """Tell whether a stage made this input; an artifact that is gone or another than it was is a gap."""
     found = _manifest(store, entry.uri)
     if found is None:
         if _ARTIFACT.search(entry.uri):
@@ -83,7 +83,7 @@ def _is_made(store: ObjectStore, entry: InputEntry, gaps: list[str]) -> bool:
 
 
 def _manifest(store: ObjectStore, uri: str) -> tuple[str, Manifest] | None:
-    """Give the folder and the manifest of an artifact, or of one of its files."""
+    """Find the folder and the manifest of an artifact, or of one of its files."""
     if artifact := _ARTIFACT.search(uri):
         manifest = read_manifest(store, artifact[1])
         if manifest:
@@ -97,7 +97,7 @@ def _manifest(store: ObjectStore, uri: str) -> tuple[str, Manifest] | None:
 
 
 def _file_in(folder: str, uri: str) -> str:
-    """Give the file's name, where the URI names one of the artifact's files."""
+    """Find the file's name, where the URI names one of the artifact's files."""
     artifact = _ARTIFACT.search(uri)
     return (artifact[2] or "") if artifact else uri.removeprefix(folder).strip("/")
 

@@ -181,7 +181,7 @@ def _check_expectation(stage: Stage, planned: str, flags: StageFlags) -> None:
 
 
 def _finished(stage: Stage, planned: str, output: str | None, flags: StageFlags) -> StageResult | None:
-    """Give the result when it exists already: in the store, or without one in the output folder."""
+    """Find the result when it exists already: in the store, or without one in the output folder."""
     if flags.store:
         store = open_store(flags.store)
         folder = artifact_key(stage.name, planned)
@@ -253,7 +253,7 @@ def _fetch_all(found: Mapping[str, Input], into: Path) -> dict[str, Path]:
 
 @contextmanager
 def _work_folder(stage: Stage, planned: str) -> Iterator[Path]:
-    """Give the folder of this work; another process that does the same work now gets one of its own."""
+    """Lock the folder of this work; another process that does the same work now gets one of its own."""
     root = _scratch_root()
     root.mkdir(parents=True, exist_ok=True)
     name = f"{stage.name}-{planned[: fp.SHORT]}"
@@ -275,7 +275,7 @@ def _work_folder(stage: Stage, planned: str) -> Iterator[Path]:
 
 @contextmanager
 def _checkpoints(stage: Stage, planned: str, folder: Path, flags: StageFlags) -> Iterator[Checkpoints]:
-    """Give the checkpoints of this work: an attempt that is told to end is noted there, a finished one needs none."""
+    """Open the checkpoints of this work: an attempt that is told to end is noted there, a finished one needs none."""
     store = open_store(flags.store or str(folder / "scratch"))
     checkpoints = Checkpoints(store, f"checkpoints/{stage.name}/{planned}")
     try:

@@ -63,7 +63,7 @@ class AnswerCollator:
 
 
 class LengthBucketSampler(torch.utils.data.Sampler[int]):
-    """Every row once an epoch, neighbours alike in length, batches in random order.
+    """Every row once an epoch, neighbors alike in length, batches in random order.
 
     Rows are shuffled, cut into buckets of some batches, sorted by length within each; then the
     batches are shuffled. `batch_size` is the effective batch, of one optimizer step: the order

@@ -80,7 +80,7 @@ class Defaults:
 
 
 def _of_guide(training: TrainingOptions, max_length: int, qlora: bool) -> dict[str, Any]:
-    """Give the settings that the guide names."""
+    """Pick the settings that the guide names."""
     named = {name: getattr(training, name) for name in ("batch_size", "epochs", "learning_rate")}
     return named | {"max_length": max_length, "qlora": qlora}
 

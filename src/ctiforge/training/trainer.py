@@ -171,6 +171,7 @@ class ResumableTrainer(Trainer):
         self.writer = writer
         self.mend = mend
 
+    # private hook of transformers: its only public choices are a random order and `group_by_length`
     def _get_train_sampler(self, train_dataset: Any = None) -> LengthBucketSampler:
         rows = train_dataset if train_dataset is not None else self.train_dataset
         effective = self.args.train_batch_size * self.args.gradient_accumulation_steps
@@ -192,13 +193,16 @@ class ResumableTrainer(Trainer):
             _free_gpu_memory()
             warn(f"out of GPU memory in an evaluation with {size} examples at once: again with {size // 2}")
 
+    # private hook: the one place that knows a new best while its weights are still in the model
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
         better = bool(super()._determine_best_metric(metrics, trial))
         if better:
             self.writer.keep_best(trainable(self.model))
         return better
 
+    # private hook: the original writes whole models to a folder and stops the loop for it
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        # these helpers write what `train(resume_from_checkpoint=…)` reads back, under its own file names
         self.store_flos()
         step = self.state.global_step
         folder = self.writer.new_folder(step)
@@ -241,7 +245,7 @@ def _trainer(
 
 
 def _state_of_finished(checkpoint: Path | None, steps: Steps, options: TrainingOptions) -> TrainerState | None:
-    """Give the state in a checkpoint that has nothing left to train: the trainer itself would add a step."""
+    """Read the state in a checkpoint that has nothing left to train: the trainer itself would add a step."""
     if not checkpoint:
         return None
     state = TrainerState.load_from_json(str(checkpoint / STATE))
@@ -284,12 +288,13 @@ def _with_less_memory(options: TrainingOptions, step: int, kind: Kind) -> Traini
 
 
 def _state_kept(trainer: ResumableTrainer) -> Path | None:
-    """Give the checkpoint of the last step that was finished; a step that was not has changed no weights."""
+    """Fetch the checkpoint of the last step that was finished; a step that was not has changed no weights."""
     writer = trainer.writer
     writer.wait()
     if trainer.state.global_step == writer.newest:
         # nothing new: at the very beginning there is no checkpoint, and the weights are the initial ones
         return writer.fetch_newest()
+    # the hook is called by hand: the trainer itself saves only at a step that it finishes
     trainer._save_checkpoint(trainer.model, None)
     writer.wait()
     if writer.failure:

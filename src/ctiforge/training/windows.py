@@ -136,7 +136,7 @@ def window_around(pieces: Pieces, start: int, end: int, window_tokens: int) -> W
 
 
 def _end_piece(pieces: Pieces, first: int, window_tokens: int) -> int:
-    """Index one past the last piece of the window that begins at piece `first`: at least one piece."""
+    """Find the index one past the last piece of the window that begins at piece `first`: at least one piece."""
     limit = pieces.tokens_before[first] + window_tokens
     last = bisect.bisect_right(pieces.tokens_before, limit) - 1
     last = max(last, first + 1)
@@ -147,7 +147,7 @@ def _end_piece(pieces: Pieces, first: int, window_tokens: int) -> int:
 
 
 def _start_piece(pieces: Pieces, last: int, overlap_tokens: int, window_tokens: int) -> int:
-    """Index of the piece that opens the window after the one that ends before piece `last`."""
+    """Find the index of the piece that opens the window after the one that ends before piece `last`."""
     first = _piece_at_token(pieces, pieces.tokens_before[last] - overlap_tokens)
     return _snap(pieces, first, pieces.tokens_before[first] - int(window_tokens * _SNAP_SHARE))
 
@@ -166,7 +166,7 @@ def _begins_sentence(before: str, word: str) -> bool:
 
 
 def _piece_at_token(pieces: Pieces, token: int) -> int:
-    """Index of the last piece that begins at or before `token`."""
+    """Find the index of the last piece that begins at or before `token`."""
     return max(bisect.bisect_right(pieces.tokens_before, max(token, 0)) - 1, 0)
 
 

@@ -247,7 +247,7 @@ def _is_open(check: Check) -> bool:
 
 
 def _reason(check: Check) -> str:
-    """Why a check was not passed, with its numbers and what to do next."""
+    """Word why a check was not passed, with its numbers and what to do next."""
     if check.gain is None or check.low is None or check.high is None:
         return (
             f"{check.label}: {check.articles} articles speak for it, fewer than {MIN_POSITIVE_ARTICLES}: underpowered; "

@@ -261,7 +261,7 @@ def _in_part(item: ScoredItem) -> bool:
 
 
 def _platforms(items: Sequence[ScoredItem]) -> dict[str, float]:
-    """Found items whose platform is labeled; articles with a labeled platform: is Windows among them."""
+    """Count found items whose platform is labeled; articles with a labeled platform: is Windows among them."""
     both = [item for item in items if item.outcome == "found" and item.platform_expected]
     labeled = any(item.platform_expected for item in items)
     expected = any(item.platform_expected == "Windows" for item in items)

@@ -188,8 +188,10 @@ class HarvestScratch:
         for start, length, id_, smallest, found, generation, characters, counts in self._database.execute(_KEPT_ROWS):
             times = times + 1 if id_ == last_id else 1
             last_id = id_
+            # pread moves no file position, and sees all: `decide` has flushed the lines
             body = os.pread(self._lines.fileno(), length, start)
             head = to_json({"id": id_ if times == 1 else f"{id_}~{times}"})
+            # spliced as bytes, not parsed again: {"id":…} without its `}`, the body without its braces, the group
             line = head[:-1] + b"," + body[1:-1] + b',"group":"' + smallest[:16].encode() + b'"}\n'
             yield KeptRow(line, generation, characters, found, json.loads(counts))
 

@@ -47,7 +47,7 @@ class KeywordLabeler:
     name = "keywords"
 
     def label(self, articles: Iterable[Unlabeled]) -> Generator[tuple[Unlabeled, Opinion]]:
-        """Each article with an opinion, in the order given; one that shows no system is Unknown."""
+        """Label each article, in the order given; one that shows no system is Unknown."""
         for article in articles:
             evidence = find_evidence(article.content)
             firsts = {each.cue: each for each in reversed(evidence)}

@@ -66,12 +66,12 @@ def write_review(path: Path, rows: Iterable[ReviewRow]) -> int:
 
 
 def read_human_labels(path: Path) -> dict[str, HumanLabel]:
-    """Article id → what a person says, as in `read_reviewed`."""
+    """Read, by article id, what a person says, as in `read_reviewed`."""
     return read_reviewed(path).labels
 
 
 def read_reviewed(path: Path) -> Reviewed:
-    """Give the labels of a CSV (`id,label[,annotator]`) or of JSON lines (`id`, `label` or `os_label`, `annotator`).
+    """Read the labels of a CSV (`id,label[,annotator]`) or of JSON lines (`id`, `label` or `os_label`, `annotator`).
 
     A line whose annotator is empty is not a person's yet: it is left out and counted. Raises UsageError
     for no file and for missing columns; DataError naming the line whose label is none, or whose id
@@ -161,5 +161,5 @@ def _label_of(row: Mapping[str, Any], where: str) -> OsLabel:
 
 
 def _text(value: Any) -> str:
-    """As a person meant it: ids may be numbers, and what is missing is empty."""
+    """Read a cell as a person meant it: ids may be numbers, and what is missing is empty."""
     return "" if value is None else str(value).strip()
