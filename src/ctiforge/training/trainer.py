@@ -171,7 +171,7 @@ class ResumableTrainer(Trainer):
         self.writer = writer
         self.mend = mend
 
-    # private hook of transformers: its only public choices are a random order and `group_by_length`
+    # private hook of transformers: no public argument takes a sampler
     def _get_train_sampler(self, train_dataset: Any = None) -> LengthBucketSampler:
         rows = train_dataset if train_dataset is not None else self.train_dataset
         effective = self.args.train_batch_size * self.args.gradient_accumulation_steps
