@@ -1,20 +1,205 @@
-"""Tables for people, on standard output."""
+"""One table for all who read: on a terminal, as plain text and as Markdown; a report's page shows the same."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from io import StringIO
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+Tone = Literal["good", "bad", "unsure", "plain"]
+Look = Literal["lined", "flush", "bare", "even"]
+"""On a terminal: a line below the heads; the same, not set in; no line; a line, and columns of one width."""
+
+_CAPTIONS = {"lined": "bold", "flush": "italic", "bare": "bold", "even": ""}
+_STYLES = {"good": "green", "bad": "red", "unsure": "yellow", "plain": ""}
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A judgement: never by color alone, so it has a word too, and mostly a symbol."""
+
+    tone: Tone
+    symbol: str
+    word: str
+
+
+@dataclass(frozen=True)
+class IntervalPlot:
+    """A dot with its whisker, which pages draw; positions in percent of the plot's width."""
+
+    says: str
+    """The same in words."""
+    value: float
+    low: float | None = None
+    high: float | None = None
+    zero: float | None = None
+    """Where a line marks no difference."""
+    bar: bool = False
+    """Drawn as a bar from the left, instead of a dot."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a table, or a line of its own between tables."""
+
+    text: str = ""
+    below: str = ""
+    """What stands smaller below it on a page, and in brackets behind it elsewhere."""
+    mark: Mark | None = None
+    plot: IntervalPlot | None = None
+    shade: int | None = None
+    """0 (none) to 5 (all of the row), of a cell that is one of a row's shares; pages show it."""
+    strong: bool = False
+    code: bool = False
+
+    @property
+    def said(self) -> str:
+        """All of it in words."""
+        shown = self.text
+        if self.mark:
+            shown = f"{self.mark.symbol} {self.mark.word}".strip()
+        elif self.plot:
+            shown = self.plot.says
+        return f"{shown} ({self.below})".strip() if self.below else shown
+
+
+@dataclass(frozen=True)
+class Column:
+    """The head of a column; numbers are aligned to the right."""
+
+    title: str
+    is_number: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under heads; the first cell of a row names it."""
+
+    kind: ClassVar[str] = "table"
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    note: str = ""
+    breaks: tuple[int, ...] = ()
+    """Numbers of the rows that begin a section."""
+    is_folded: bool = False
+    """Shown on a page when it is asked for."""
+    look: Look = "lined"
+
+
+def table_of(
+    titles: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    caption: str = "",
+    left: Collection[int] = (0,),
+    breaks: Iterable[int] = (),
+    look: Look = "lined",
+) -> Table:
+    """Give a table of cells or plain values; columns hold numbers, but for those at the places `left`."""
+    places = {place % len(titles) for place in left}
+    return Table(
+        caption,
+        tuple(Column(title, is_number=place not in places) for place, title in enumerate(titles)),
+        tuple(tuple(each if isinstance(each, Cell) else Cell(str(each)) for each in row) for row in rows),
+        breaks=tuple(breaks),
+        look=look,
+    )
+
+
+def wide_console(width: int = 140) -> "Console":
+    """Give standard output; where that is no terminal it is this wide, as 80 columns would fold tables into ruins."""
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=width)
+
+
+def print_tables(parts: Iterable[Table | Cell], console: "Console") -> None:
+    """Print tables, and cells as lines between them; texts are shown as they are, never taken for markup."""
+    from rich.text import Text
+
+    for part in parts:
+        if isinstance(part, Cell):
+            console.print(_styled(part))
+            continue
+        if part.caption:
+            console.print(Text(part.caption, style=_CAPTIONS[part.look]))
+        console.print(_grid(part))
+        if part.note:
+            console.print(Text(part.note))
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows under a title; the first column is text, the others are aligned to the right."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
+    """Print rows under a title on standard output; the first column is text, the others are numbers."""
+    print_tables([table_of(columns, rows, caption=title, look="flush")], wide_console())
 
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for index, column in enumerate(columns):
-        table.add_column(column, justify="right" if index else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(str(cell) for cell in row))
-    console = Console()
-    # A pipe has no width of its own: 80 columns would fold the table into ruins.
-    wide = console if console.is_terminal else Console(width=140)
-    wide.print(table, markup=False, highlight=False)
+
+def plain_text(parts: Iterable[Table | Cell], width: int) -> str:
+    """Give the same as a terminal of this many columns without colors shows it."""
+    from rich.console import Console
+
+    with StringIO() as file:
+        print_tables(parts, Console(file=file, width=width, color_system=None))
+        return file.getvalue()
+
+
+def markdown(parts: Iterable[Table | Cell]) -> str:
+    """Give the same as Markdown, a caption as a heading; without an end of line."""
+    return "\n\n".join(markdown_cell(part) if isinstance(part, Cell) else _markdown_table(part) for part in parts)
+
+
+def markdown_cell(cell: Cell) -> str:
+    """Give a cell as one line that breaks no table and no markup."""
+    text = " ".join(cell.said.split())
+    if cell.code:
+        return "`" + text.replace("|", r"\|").replace("`", "") + "`"
+    # a backslash before what is escaped would be taken for the escape
+    escaped = re.sub(r"(\\*)([|<])", r"\1\1\\\2", text)
+    return f"**{escaped}**" if cell.strong and escaped else escaped
+
+
+def _grid(table: Table) -> "RichTable":
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    is_even = table.look == "even"
+    grid = RichTable(box=None if table.look == "bare" else SIMPLE_HEAD, pad_edge=table.look != "flush", expand=is_even)
+    for column in table.columns:
+        grid.add_column(
+            Text(column.title),
+            justify="right" if column.is_number else "left",
+            overflow="fold",
+            ratio=1 if is_even else None,
+        )
+    for number, row in enumerate(table.rows):
+        if number in table.breaks:
+            grid.add_section()
+        grid.add_row(*map(_styled, row))
+    return grid
+
+
+def _styled(cell: Cell) -> "Text":
+    from rich.text import Text
+
+    text = Text(cell.said)
+    text.stylize(_STYLES[cell.mark.tone] if cell.mark else "bold" if cell.strong else "")
+    return text
+
+
+def _markdown_table(table: Table) -> str:
+    heads = [markdown_cell(Cell(column.title)) for column in table.columns]
+    rule = "".join("---:|" if column.is_number else "---|" for column in table.columns)
+    grid = [_line(heads), f"|{rule}", *(_line(map(markdown_cell, row)) for row in table.rows)]
+    caption, note = (markdown_cell(Cell(text)) for text in (table.caption, table.note))
+    return "\n\n".join(part for part in (f"### {caption}" if caption else "", "\n".join(grid), note) if part)
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"

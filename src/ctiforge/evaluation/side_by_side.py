@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ctiforge.errors import UsageError
 from ctiforge.evaluation.comparing.classifiers import compare_classifiers
@@ -13,9 +13,7 @@ from ctiforge.records.base import kind_of
 from ctiforge.records.classification import ClassifierEvaluation
 from ctiforge.records.comparison import ClassifierComparison, Comparison
 from ctiforge.records.evaluation import Evaluation
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from ctiforge.tables import wide_console
 
 
 def write_comparison(texts: Mapping[str, str], out: Path) -> dict[str, Any]:
@@ -49,20 +47,16 @@ def write_comparison(texts: Mapping[str, str], out: Path) -> dict[str, Any]:
     }
 
 
-def print_comparison(comparison: Comparison | ClassifierComparison, console: "Console") -> None:
-    """Print the tables of a comparison.
+def print_comparison(comparison: Comparison | ClassifierComparison) -> None:
+    """Print the tables of a comparison; where there is no terminal, as wide as they need.
 
     Args:
         comparison: The comparison, of either line.
-        console: Where to; one that is no terminal is passed over for standard output, as wide as the tables need.
     """
-    from rich.console import Console
-
     if isinstance(comparison, ClassifierComparison):
-        wide = console if console.is_terminal else Console(width=180)
-        classifier_tables.print_classifier_comparison(comparison, wide)
-        return
-    comparison_tables.print_comparison(comparison, console if console.is_terminal else Console(width=140))
+        classifier_tables.print_classifier_comparison(comparison, wide_console(180))
+    else:
+        comparison_tables.print_comparison(comparison, wide_console())
 
 
 def _write(out: Path, comparison: Comparison | ClassifierComparison, markdown: str, text: str) -> None:

@@ -5,9 +5,14 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from ctiforge import tables
+from ctiforge.plots import drawing
 from ctiforge.records.sweep import Sweep, Trained
+from ctiforge.tables import Cell, Table, table_of
 
 NO_PICTURE = "no picture: matplotlib is not installed here (it comes with ctiforge[train])"
+_UNFOLDED = 10_000
+"""Columns that no row fills: who prints the table folds it."""
 
 
 def make_sweep(sweep_id: str, line: str, program: str, points: Sequence[Trained]) -> Sweep:
@@ -35,53 +40,35 @@ def write_sweep(sweep: Sweep, folder: Path) -> str | None:
 
 def plain_text(sweep: Sweep) -> str:
     """Give the table for a terminal, the winner marked, and what to know and to do about it."""
-    rows = [_head(sweep), *(_cells(each) for each in sweep.points)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    marks = ["*" if each.stage == sweep.winner else " " for each in sweep.points]
-    lines = [
-        f"{mark} " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for mark, row in zip([" ", *marks], rows, strict=True)
-    ]
+    marks = [" ", *("*" if each.stage == sweep.winner else " " for each in sweep.points)]
+    rows = tables.plain_text([_table(sweep)], width=_UNFOLDED).splitlines()
+    # a mark stands where the table keeps a space free before each row
+    lines = [f"{mark}{row.rstrip()}" for mark, row in zip(marks, rows, strict=True)]
     return "\n".join([*lines, *_words(sweep), *([f"  {sweep.evaluate_with}"] if sweep.evaluate_with else [])])
 
 
 def markdown(sweep: Sweep) -> str:
     """Give the same as Markdown."""
-    head = _head(sweep)
-    rows = [_bold(_cells(each)) if each.stage == sweep.winner else _cells(each) for each in sweep.points]
-    table = [_line(head), "|" + "---|" * len(head), *map(_line, rows)]
     command = ["", "```", sweep.evaluate_with, "```"] if sweep.evaluate_with else []
-    return "\n".join([f"### Sweep {sweep.id}", "", *table, "", "  \n".join(_words(sweep)), *command, ""])
+    heading, table = f"### Sweep {sweep.id}", tables.markdown([_table(sweep)])
+    return "\n".join([heading, "", table, "", "  \n".join(_words(sweep)), *command, ""])
 
 
 def plot_losses(sweep: Sweep, path: Path) -> None:
     """Draw validation losses over the first parameter as a PNG: a line per value of a second, else dots."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     names = list(sweep.points[0].parameters)
     found = [each for each in _in_grid_order(sweep.points) if each.validation_loss is not None]
     ticks = list(dict.fromkeys(each.parameters[names[0]] for each in _in_grid_order(sweep.points)))
-    figure, axes = pyplot.subplots(figsize=(8, 4.5), dpi=120)
-    for label, points in _series(found, names).items():
-        places = [ticks.index(each.parameters[names[0]]) for each in points]
-        losses = [each.validation_loss for each in points]
-        axes.plot(places, losses, "o-" if len(names) < 3 else "o", label=label, linewidth=1.4, markersize=5)
-    if best := sweep.best:
-        place = ticks.index(best.parameters[names[0]])
-        axes.plot(place, best.validation_loss, "*", color="black", markersize=13, label=f"best: {_setting(best)}")
-    # evenly, in the order asked for: values may be words, and rates lie on no line
-    axes.set_xticks(range(len(ticks)), ticks)
-    axes.set_xlabel(_dashed(names[0]))
-    axes.set_ylabel("best validation loss (nats)")
-    axes.set_title(sweep.id)
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize="small")
-    figure.tight_layout()
-    figure.savefig(path)
-    pyplot.close(figure)
+    with drawing(path, sweep.id, across=_dashed(names[0]), up="best validation loss (nats)") as axes:
+        for label, points in _series(found, names).items():
+            places = [ticks.index(each.parameters[names[0]]) for each in points]
+            losses = [each.validation_loss for each in points]
+            axes.plot(places, losses, "o-" if len(names) < 3 else "o", label=label, linewidth=1.4, markersize=5)
+        if best := sweep.best:
+            place = ticks.index(best.parameters[names[0]])
+            axes.plot(place, best.validation_loss, "*", color="black", markersize=13, label=f"best: {_setting(best)}")
+        # evenly, in the order asked for: values may be words, and rates lie on no line
+        axes.set_xticks(range(len(ticks)), ticks)
 
 
 def _notes(points: Sequence[Trained]) -> list[str]:
@@ -109,13 +96,16 @@ def _words(sweep: Sweep) -> list[str]:
     return [*notes, sweep.chosen_on, *(flatters if sweep.winner else [])]
 
 
-def _head(sweep: Sweep) -> list[str]:
+def _table(sweep: Sweep) -> Table:
     names = [_dashed(name) for name in sweep.points[0].parameters]
-    return ["point", *names, "validation loss", "best step", "seconds", "state"]
+    titles = ["point", *names, "validation loss", "best step", "seconds", "state"]
+    rows = [[Cell(cell, strong=each.stage == sweep.winner) for cell in _cells(each)] for each in sweep.points]
+    return table_of(titles, rows, left=range(len(titles)), look="bare")
 
 
 def _cells(point: Trained) -> list[str]:
-    return [
+    """Give texts of one line each, as a problem may be told in several."""
+    cells = [
         point.stage,
         *point.parameters.values(),
         "-" if point.validation_loss is None else f"{point.validation_loss:.4f}",
@@ -123,6 +113,7 @@ def _cells(point: Trained) -> list[str]:
         "-" if point.seconds is None else f"{point.seconds:.0f}",
         f"{point.state}: {point.problem}" if point.problem else point.state,
     ]
+    return [" ".join(cell.split()) for cell in cells]
 
 
 def _series(points: Sequence[Trained], names: Sequence[str]) -> dict[str, list[Trained]]:
@@ -144,11 +135,3 @@ def _setting(point: Trained) -> str:
 
 def _dashed(name: str) -> str:
     return name.replace("_", "-")
-
-
-def _bold(cells: list[str]) -> list[str]:
-    return [f"**{cell}**" for cell in cells]
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

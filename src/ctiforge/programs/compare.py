@@ -54,15 +54,13 @@ def print_result(uri: str) -> None:
     """Print the tables of the comparison."""
     from tempfile import TemporaryDirectory
 
-    from rich.console import Console
-
     from ctiforge.evaluation.side_by_side import print_comparison
     from ctiforge.records.comparison import Comparison, read_comparison
     from ctiforge.store.artifacts import fetch
 
     with TemporaryDirectory() as folder:
         text = fetch(f"{uri}/{Comparison.NAME}", Path(folder)).read_text(encoding="utf-8")
-    print_comparison(read_comparison(text, uri), Console())
+    print_comparison(read_comparison(text, uri))
     print(f"-> {uri}/comparison.md")
 
 

@@ -174,6 +174,7 @@ def show_article(
     from ctiforge.extract import evaluate
     from ctiforge.extract.answering.merging import application_result
     from ctiforge.store.artifacts import fetch
+    from ctiforge.tables import print_tables
 
     with TemporaryDirectory() as scratch:
         if test_data:
@@ -187,7 +188,7 @@ def show_article(
         folder = fetch(inputs["model"], Path(scratch) / "model") if inputs else None
         extractor = evaluate.load_extractor(model, folder, device=device, batch_size=batch_size)
     if article.labelled_types:
-        Console().print(article_view(evaluate.score_record(extractor, article)))
+        print_tables(article_view(evaluate.score_record(extractor, article)), Console())
         return
     found = extractor.extract(article.content, source_url=article.url)
     print("nobody has labeled this article (--test-data names one that is); what the model extracts:")
@@ -203,18 +204,16 @@ def print_result(uri: str, output: str | None) -> None:
     """Print the tables of the evaluation, and leave it at X.json where that was asked for."""
     from tempfile import TemporaryDirectory
 
-    from rich.console import Console
-
     from ctiforge.evaluation.tables.evaluation import print_evaluation
     from ctiforge.records.evaluation import Evaluation
     from ctiforge.store.artifacts import fetch
+    from ctiforge.tables import wide_console
 
     with TemporaryDirectory() as folder:
         text = fetch(f"{uri}/{Evaluation.NAME}", Path(folder)).read_text(encoding="utf-8")
     if output and output.endswith(".json") and not output.startswith("s3://"):
         Path(output).write_text(text, encoding="utf-8")
-    console = Console()
-    print_evaluation(Evaluation.parse(text, uri), console if console.is_terminal else Console(width=140))
+    print_evaluation(Evaluation.parse(text, uri), wide_console())
     print(f"-> {uri}/{Evaluation.NAME}")
 
 

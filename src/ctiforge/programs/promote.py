@@ -108,13 +108,11 @@ def read_margins(texts: list[str]) -> dict[str, float]:
 
 def end(decision: "Decision", *, dry_run: bool) -> None:
     """Show the decision; GateError where the gate was not passed."""
-    from rich.console import Console
-
     from ctiforge.errors import GateError
     from ctiforge.evaluation.tables.gate import print_decision
+    from ctiforge.tables import wide_console
 
-    console = Console()
-    print_decision(decision, console if console.is_terminal else Console(width=140))
+    print_decision(decision, wide_console())
     if not decision.passed:
         more = f" (and {len(decision.reasons) - 1} more, see above)" if len(decision.reasons) > 1 else ""
         raise GateError(f"{decision.candidate.name} is not promoted: {decision.reasons[0]}{more}")

@@ -57,17 +57,18 @@ def import_(
 def list_(store: StoreFlag = None) -> None:
     """List every version of every test set."""
     from rich.console import Console
-    from rich.table import Table
 
     from ctiforge.data.testsets import list_testsets
     from ctiforge.settings import load_settings
     from ctiforge.store.objects import open_store
+    from ctiforge.tables import print_tables, table_of
 
-    table = Table("test set", "articles", "labeled", "annotator", box=None)
+    titles = ("test set", "articles", "labeled", "annotator")
+    rows = []
     for each in list_testsets(open_store(load_settings({"store": store}).settings.store)):
         labeled = ", ".join(f"{type_} {count}" for type_, count in each.labelled_types.items())
-        table.add_row(each.reference, str(each.articles), labeled, each.annotator)
-    Console().print(table)
+        rows.append((each.reference, each.articles, labeled, each.annotator))
+    print_tables([table_of(titles, rows, left=range(len(titles)), look="bare")], Console())
 
 
 if __name__ == "__main__":

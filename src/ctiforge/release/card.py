@@ -1,7 +1,7 @@
 """The model card of a published OS-BERT: every number in it comes from a file beside the model."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -13,6 +13,7 @@ from ctiforge.records.model_note import OsBertNote
 from ctiforge.records.prepared import PrepareReport
 from ctiforge.records.training import Training
 from ctiforge.release.names import is_hub_name, public_name
+from ctiforge.tables import Cell, markdown, markdown_cell, table_of
 
 TEMPLATE = "os_bert_card.md.j2"
 ABSENT = "–"
@@ -170,12 +171,12 @@ def _weak_points(card: Card) -> list[str]:
 
 def _classes_table(card: Card) -> str:
     if not card.data:
-        rows = [(_code(label), str(card.training.classes.get(label, 0))) for label in card.evaluated.labels]
+        rows = [(Cell(label, code=True), card.training.classes.get(label, 0)) for label in card.evaluated.labels]
         return _table(("class", "training examples"), rows)
     parts = card.data.parts
     return _table(
         ("class", *parts),
-        [(_code(label), *(str(parts[part].get(label, 0)) for part in parts)) for label in card.evaluated.labels],
+        [(Cell(label, code=True), *(parts[part].get(label, 0) for part in parts)) for label in card.evaluated.labels],
     )
 
 
@@ -186,15 +187,15 @@ def _rows_table(evaluated: ClassifierEvaluation) -> str:
         figures = [_figure(row.metrics[name]) for name in evaluated.result.metrics]
         latency = f"{row.latency_s.median:.3g} / {row.latency_s.p95:.3g}" if row.latency_s else ABSENT
         size = f"{row.size_bytes / 1e6:.3g}" if row.size_bytes is not None else ABSENT
-        cells.append((_cell(row.name), row.kind, *figures, latency, size))
-    return _table(("classifier", "kind", *names, "seconds an article (median / 95th)", "MB"), cells)
+        cells.append((row.name, row.kind, *figures, latency, size))
+    return _table(("classifier", "kind", *names, "seconds an article (median / 95th)", "MB"), cells, left=(0, 1))
 
 
 def _model_table(row: ClassifierRow) -> str:
     return _table(
         ("class", "articles", "precision", "recall", "F1"),
         [
-            (_code(each.label), str(each.support), _share(each.precision), _share(each.recall), _class_f1(each))
+            (Cell(each.label, code=True), each.support, _share(each.precision), _share(each.recall), _class_f1(each))
             for each in row.classes
         ],
     )
@@ -203,14 +204,17 @@ def _model_table(row: ClassifierRow) -> str:
 def _f1_table(evaluated: ClassifierEvaluation) -> str:
     by_row = [{each.label: each for each in row.classes} for row in evaluated.rows]
     return _table(
-        ("class", *(_cell(row.name) for row in evaluated.rows)),
-        [(_code(label), *(_class_f1(classes[label]) for classes in by_row)) for label in evaluated.labels],
+        ("class", *(row.name for row in evaluated.rows)),
+        [(Cell(label, code=True), *(_class_f1(classes[label]) for classes in by_row)) for label in evaluated.labels],
     )
 
 
 def _settings_table(card: Card) -> str:
     training = card.training
-    rows = [("base model", _code(public_name(training.base_model))), ("trained as", _code(training.name))]
+    rows: list[tuple[str, object]] = [
+        ("base model", Cell(public_name(training.base_model), code=True)),
+        ("trained as", Cell(training.name, code=True)),
+    ]
     rows += [
         (name.replace("_", " "), _plain(value))
         for name, value in training.options.items()
@@ -227,7 +231,7 @@ def _settings_table(card: Card) -> str:
     if training.class_weights:
         weights = ", ".join(f"{label} {_plain(weight)}" for label, weight in training.class_weights.items())
         rows.append(("class weights", weights))
-    return _table(("setting", "value"), [(_cell(name), _cell(value)) for name, value in rows])
+    return _table(("setting", "value"), rows, left=(0, 1))
 
 
 def _changes(card: Card) -> list[tuple[str, ...]]:
@@ -235,7 +239,7 @@ def _changes(card: Card) -> list[tuple[str, ...]]:
     before = (card.previous.figures if card.previous else None) or {}
     now = {each["metric_name"]: each["metric_value"] for each in _results(card.evaluated)}
     return [
-        (_cell(name), _share(before[name]), _share(value), f"{value - before[name]:+.3f}")
+        (name, _share(before[name]), _share(value), f"{value - before[name]:+.3f}")
         for name, value in now.items()
         if name in before
     ]
@@ -271,11 +275,11 @@ def _line(text: str) -> str:
 
 
 def _cell(text: str) -> str:
-    return _line(text).replace("|", "\\|")
+    return markdown_cell(Cell(text))
 
 
 def _code(text: str) -> str:
-    return f"`{_cell(text).replace('`', '')}`"
+    return markdown_cell(Cell(text, code=True))
 
 
 def _labeling(labelers: str) -> str:
@@ -287,9 +291,8 @@ def _labeling(labelers: str) -> str:
     return "; ".join(said)
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+def _table(titles: Sequence[str], rows: Iterable[Sequence[object]], *, left: tuple[int, ...] = (0,)) -> str:
+    return markdown([table_of(titles, rows, left=left)])
 
 
 _FILTERS: dict[str, Any] = {

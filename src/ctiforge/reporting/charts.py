@@ -3,7 +3,8 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from ctiforge.reporting.view import Chart, IntervalPlot, Series, Tick
+from ctiforge.reporting.view import Chart, Series, Tick
+from ctiforge.tables import IntervalPlot
 
 Coordinates = tuple[float, float]
 """A step and what was measured there, or a place in a drawing."""

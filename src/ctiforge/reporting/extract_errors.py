@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from ctiforge.observables.locate import Locator
 from ctiforge.records.evaluation import ArticleScore, Evaluation, ScoredItem
 from ctiforge.reporting.passages import passage, shortened
-from ctiforge.reporting.view import Finding, FindingGroup, Findings, Mark, ShownPassage
+from ctiforge.reporting.view import Finding, FindingGroup, Findings, ShownPassage
+from ctiforge.tables import Mark
 
 SHOWN = 8
 """Errors of one kind and type that are shown; the rest is counted."""

@@ -21,7 +21,8 @@ from ctiforge.reporting.gate_section import gate_section
 from ctiforge.reporting.reading import RunFiles
 from ctiforge.reporting.run_sections import cost_section, data_section, lineage_section, training_section
 from ctiforge.reporting.verdict import BUT, dressed, judged, no_verdict
-from ctiforge.reporting.view import Cell, Column, Note, Section, Table, Verdict
+from ctiforge.reporting.view import Note, Section, Verdict
+from ctiforge.tables import Cell, Column, Table
 
 _COUNTS_ONLY = f"Fewer than {MIN_POSITIVE_ARTICLES} articles carry no figure: counts only."
 

@@ -8,7 +8,8 @@ from ctiforge.records.formatted import FormatReport
 from ctiforge.reporting import words
 from ctiforge.reporting.charts import difference_plot, reach_of, share_plot
 from ctiforge.reporting.contest import GUARDRAILS, PRIMARY, Contest, Side
-from ctiforge.reporting.view import Cell, Column, Facts, Table
+from ctiforge.reporting.view import Facts
+from ctiforge.tables import Cell, Column, Table
 
 
 def primary_table(contest: Contest) -> Table:

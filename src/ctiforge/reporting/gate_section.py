@@ -2,7 +2,8 @@
 
 from ctiforge.records.decision import Check, Decision
 from ctiforge.reporting import words
-from ctiforge.reporting.view import Cell, Column, Mark, Section, Table
+from ctiforge.reporting.view import Section
+from ctiforge.tables import Cell, Column, Mark, Table
 
 _MARKS = {
     "better": Mark("good", "▲", "better"),

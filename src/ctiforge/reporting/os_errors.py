@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ctiforge.records.classification import Case, ClassifierEvaluation
 from ctiforge.reporting.passages import AROUND, passage
-from ctiforge.reporting.view import Finding, FindingGroup, Findings, Mark, ShownPassage
+from ctiforge.reporting.view import Finding, FindingGroup, Findings, ShownPassage
+from ctiforge.tables import Mark
 
 SHOWN = 12
 """Errors of one class that are shown; the rest is counted."""

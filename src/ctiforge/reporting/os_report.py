@@ -18,7 +18,8 @@ from ctiforge.reporting.os_errors import SHOWN, FindCues, os_findings
 from ctiforge.reporting.reading import RunFiles
 from ctiforge.reporting.run_sections import cost_section, data_section, lineage_section, training_section
 from ctiforge.reporting.verdict import dressed, judged, no_verdict
-from ctiforge.reporting.view import Block, Cell, Column, Note, Section, Table, Verdict
+from ctiforge.reporting.view import Block, Note, Section, Verdict
+from ctiforge.tables import Cell, Column, Table
 
 PRIMARY = OS_BERT.rules.primary
 _IN_USE = "eval_os_in_use"

@@ -11,8 +11,9 @@ from ctiforge.records.training import Training
 from ctiforge.reporting import words
 from ctiforge.reporting.charts import loss_chart, rate_chart
 from ctiforge.reporting.reading import RunFiles
-from ctiforge.reporting.view import Block, Cell, Column, Facts, Section, Table
+from ctiforge.reporting.view import Block, Facts, Section
 from ctiforge.store.fingerprint import SHORT
+from ctiforge.tables import Cell, Column, Table
 
 _OF_A_KIND = 12
 """Rows of a table of reasons; the rest is added up."""

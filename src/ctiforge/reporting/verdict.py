@@ -8,7 +8,8 @@ from ctiforge.records.run import StageRecord
 from ctiforge.reporting import words
 from ctiforge.reporting.gate_section import gate_mark
 from ctiforge.reporting.reading import RunFiles
-from ctiforge.reporting.view import Mark, Verdict
+from ctiforge.reporting.view import Verdict
+from ctiforge.tables import Mark
 
 SENTENCES: Mapping[ChangeVerdict, str] = {
     "better": "The new model is better than the {other}: {figure} {after} instead of {before}, {difference}",

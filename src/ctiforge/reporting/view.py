@@ -1,69 +1,9 @@
 """What a report shows: sections of tables, pictures and passages, in plain records that know nothing of HTML."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
-Tone = Literal["good", "bad", "unsure", "plain"]
-
-
-@dataclass(frozen=True)
-class Mark:
-    """A judgement: never by color alone, so it has a symbol and a word too."""
-
-    tone: Tone
-    symbol: str
-    word: str
-
-
-@dataclass(frozen=True)
-class IntervalPlot:
-    """A dot with its whisker; positions in percent of the plot's width."""
-
-    says: str
-    """The same in words."""
-    value: float
-    low: float | None = None
-    high: float | None = None
-    zero: float | None = None
-    """Where a line marks no difference."""
-    bar: bool = False
-    """Drawn as a bar from the left, instead of a dot."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One cell of a table."""
-
-    text: str = ""
-    below: str = ""
-    """A second, smaller line."""
-    mark: Mark | None = None
-    plot: IntervalPlot | None = None
-    shade: int | None = None
-    """0 (none) to 5 (all of the row), of a cell that is one of a row's shares."""
-    strong: bool = False
-    code: bool = False
-
-
-@dataclass(frozen=True)
-class Column:
-    """The head of a column."""
-
-    title: str
-    is_number: bool = True
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows under heads; the first cell of a row names it."""
-
-    kind: ClassVar[str] = "table"
-    caption: str
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    note: str = ""
-    is_folded: bool = False
-    """Shown when it is asked for."""
+from ctiforge.tables import Mark, Table, Tone
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 from ctiforge.lines.line import MARGIN
 from ctiforge.records.comparison import ChangeVerdict
 from ctiforge.records.evaluation import Direction, Unit
-from ctiforge.reporting.view import Mark
+from ctiforge.tables import Mark
 
 MARKS: Mapping[ChangeVerdict, Mark] = {
     "better": Mark("good", "▲", "better"),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from ctiforge.plots import drawing
 from ctiforge.records.training import LogLine
 
 
@@ -28,23 +29,9 @@ def plot_curve(
         path: The PNG to write.
         unit: The label of the axis of the loss.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(8, 4.5), dpi=120)
-    for name, label, style in (("loss", "training loss", "-"), ("eval_loss", "validation loss", "o-")):
-        points = [(line["step"], line[name]) for line in log if name in line]
-        if points:
-            axes.plot(*zip(*points, strict=True), style, label=label, linewidth=1.4, markersize=3.5)
-    axes.set_xlabel("step (optimizer updates)")
-    axes.set_ylabel(unit)
-    axes.set_yscale("log")
-    axes.set_title(title)
-    axes.grid(alpha=0.3)
-    if axes.lines:
-        axes.legend()
-    figure.tight_layout()
-    figure.savefig(path)
-    pyplot.close(figure)
+    with drawing(path, title, across="step (optimizer updates)", up=unit) as axes:
+        for name, label, style in (("loss", "training loss", "-"), ("eval_loss", "validation loss", "o-")):
+            points = [(line["step"], line[name]) for line in log if name in line]
+            if points:
+                axes.plot(*zip(*points, strict=True), style, label=label, linewidth=1.4, markersize=3.5)
+        axes.set_yscale("log")

@@ -10,22 +10,18 @@ from hypothesis import strategies as st
 
 from ctiforge.reporting.render import render
 from ctiforge.reporting.view import (
-    Cell,
-    Column,
     Facts,
     Finding,
     FindingGroup,
     Findings,
-    IntervalPlot,
-    Mark,
     Note,
     Piece,
     Report,
     Section,
     ShownPassage,
-    Table,
     Verdict,
 )
+from ctiforge.tables import Cell, Column, IntervalPlot, Mark, Table
 
 VOID = {"meta", "line", "circle", "rect", "polyline", "input"}
 

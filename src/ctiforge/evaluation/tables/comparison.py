@@ -1,60 +1,48 @@
-"""A comparison as a table to read on a terminal and as Markdown."""
+"""A comparison as tables to read on a terminal and as Markdown."""
 
-from io import StringIO
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
-from ctiforge.evaluation.tables.evaluation import show, show_interval
+from ctiforge import tables
+from ctiforge.evaluation.tables.evaluation import TONES, breaks_of, show, show_interval
 from ctiforge.lines.line import MARGIN
 from ctiforge.records.comparison import Change, Comparison, Contender
+from ctiforge.tables import Cell, Mark, Table, table_of
 
-_STYLES = {"better": "green", "worse": "red", "underpowered": "yellow"}
+if TYPE_CHECKING:
+    from rich.console import Console
+
 _HEADINGS = ("", "before", "after", "difference", "interval", "articles", "verdict")
 
 
-def print_comparison(comparison: Comparison, console: Console) -> None:
+def print_comparison(comparison: Comparison, console: "Console") -> None:
     """One table a contender: before, after, paired interval of the difference, verdict."""
-    for contender in comparison.contenders:
-        console.print(Text(heading(comparison, contender), style="bold"))
-        table = Table(box=box.SIMPLE_HEAD)
-        for number, name in enumerate(_HEADINGS):
-            table.add_column(name, justify="left" if number in (0, len(_HEADINGS) - 1) else "right")
-        group = contender.changes[0].group if contender.changes else ""
-        for change in contender.changes:
-            if change.group != group:
-                table.add_section()
-                group = change.group
-            cells = [Text(cell) for cell in change_cells(change)]
-            cells[-1].stylize(_STYLES.get(change.verdict, ""))
-            table.add_row(*cells)
-        console.print(table)
-    console.print(Text(footnote(comparison)))
+    tables.print_tables(_parts(comparison), console)
 
 
 def plain_text(comparison: Comparison) -> str:
     """Give the tables as a terminal of 140 columns without colors shows them."""
-    with StringIO() as file:
-        print_comparison(comparison, Console(file=file, width=140, color_system=None))
-        return file.getvalue()
+    return tables.plain_text(_parts(comparison), width=140)
 
 
 def markdown(comparison: Comparison) -> str:
     """Give the same as Markdown."""
-    parts = []
+    return tables.markdown(_parts(comparison)) + "\n"
+
+
+def _parts(comparison: Comparison) -> Iterator[Table | Cell]:
     for contender in comparison.contenders:
-        lines = [f"### {heading(comparison, contender)}", "", "| " + " | ".join(_HEADINGS) + " |"]
-        lines.append("|---|" + "---:|" * (len(_HEADINGS) - 2) + "---|")
-        for change in contender.changes:
-            cells = [cell.replace("|", "\\|") for cell in change_cells(change)]
-            lines.append("| " + " | ".join(cells) + " |")
-        parts.append("\n".join(lines))
-    return "\n\n".join([*parts, footnote(comparison)]) + "\n"
+        yield table_of(
+            _HEADINGS,
+            map(_cells, contender.changes),
+            caption=_heading(comparison, contender),
+            left=(0, -1),
+            breaks=breaks_of(contender.changes),
+        )
+    yield Cell(_footnote(comparison))
 
 
-def heading(comparison: Comparison, contender: Contender) -> str:
+def _heading(comparison: Comparison, contender: Contender) -> str:
     """Who against whom, on what."""
     return (
         f"{comparison.baseline.name} (before) against {contender.model.name} (after) "
@@ -62,7 +50,7 @@ def heading(comparison: Comparison, contender: Contender) -> str:
     )
 
 
-def footnote(comparison: Comparison) -> str:
+def _footnote(comparison: Comparison) -> str:
     """Give what the columns mean."""
     bootstrap = comparison.bootstrap
     return (
@@ -73,13 +61,13 @@ def footnote(comparison: Comparison) -> str:
     )
 
 
-def change_cells(change: Change) -> list[str]:
-    """Give the cells of one row."""
+def _cells(change: Change) -> list[object]:
     label = f"F1, {change.label}" if change.group != "figure" else change.label
     sides = [show(change.before, change.unit), show(change.after, change.unit)]
     difference = "n/a" if change.difference is None else _signed(change)
     interval = show_interval(change.low, change.high, change.unit)
-    return [label, *sides, difference, interval, str(change.articles), f"{_arrow(change)} {change.verdict}"]
+    verdict = Cell(mark=Mark(TONES.get(change.verdict, "plain"), _arrow(change), change.verdict))
+    return [label, *sides, difference, interval, change.articles, verdict]
 
 
 def _signed(change: Change) -> str:

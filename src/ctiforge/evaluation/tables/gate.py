@@ -1,36 +1,27 @@
 """A decision of the gate as a table to read."""
 
-from io import StringIO
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
-from ctiforge.evaluation.tables.evaluation import ARROWS, show
+from ctiforge import tables
+from ctiforge.evaluation.tables.evaluation import ARROWS, TONES, show
 from ctiforge.records.decision import Check, Decision
+from ctiforge.tables import Cell, Mark, Table, table_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _HEADINGS = ("", "against", "before", "after", "gain", "at least", "must be above", "articles", "verdict")
-_STYLES = {"better": "green", "no worse": "green", "equivalent": "yellow", "underpowered": "yellow", "worse": "red"}
 
 
-def print_decision(decision: Decision, console: Console) -> None:
+def print_decision(decision: Decision, console: "Console") -> None:
     """Every check with its numbers, then whether the gate is passed and why not."""
-    test_set = decision.test_set
-    title = f"gate of {decision.line}: {decision.candidate.name} on {test_set.name} {test_set.version}"
-    console.print(Text(title, style="bold"))
-    if decision.checks:
-        console.print(_table(decision))
-        console.print(Text(_footnote(decision)))
-    for line in decision_lines(decision):
-        console.print(Text(line))
+    tables.print_tables(_parts(decision), console)
 
 
 def plain_text(decision: Decision) -> str:
     """Give the same as a terminal of 140 columns without colors shows it."""
-    with StringIO() as file:
-        print_decision(decision, Console(file=file, width=140, color_system=None))
-        return file.getvalue()
+    return tables.plain_text(_parts(decision), width=140)
 
 
 def decision_lines(decision: Decision) -> list[str]:
@@ -41,18 +32,17 @@ def decision_lines(decision: Decision) -> list[str]:
     return [head, *(f"  {reason}" for reason in decision.reasons)]
 
 
-def _table(decision: Decision) -> Table:
-    table = Table(box=box.SIMPLE_HEAD)
-    for number, name in enumerate(_HEADINGS):
-        table.add_column(name, justify="left" if number in (0, 1, len(_HEADINGS) - 1) else "right")
-    for number, check in enumerate(decision.checks):
-        cells = [Text(cell) for cell in _cells(check)]
-        cells[-1].stylize(_STYLES.get(check.verdict, ""))
-        table.add_row(*cells, end_section=number == 0)
-    return table
+def _parts(decision: Decision) -> Iterator[Table | Cell]:
+    test_set = decision.test_set
+    yield Cell(f"gate of {decision.line}: {decision.candidate.name} on {test_set.name} {test_set.version}", strong=True)
+    if decision.checks:
+        # the first figure must be better, the others only no worse
+        yield table_of(_HEADINGS, map(_cells, decision.checks), left=(0, 1, -1), breaks=(1,))
+        yield Cell(_footnote(decision))
+    yield from map(Cell, decision_lines(decision))
 
 
-def _cells(check: Check) -> list[str]:
+def _cells(check: Check) -> list[object]:
     threshold = 0.0 if check.role == "primary" else -check.margin
     return [
         f"{check.label} {ARROWS[check.direction]}",
@@ -62,8 +52,8 @@ def _cells(check: Check) -> list[str]:
         _signed(check.gain),
         _signed(check.low),
         _signed(threshold),
-        str(check.articles),
-        check.verdict,
+        check.articles,
+        Cell(mark=Mark(TONES.get(check.verdict, "plain"), "", check.verdict)),
     ]
 
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ctiforge.records.harvest import HarvestReport
+from ctiforge.tables import Table, print_tables, table_of
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
     from ctiforge.extract.harvest.scratch import KeptRow
 
@@ -99,62 +99,49 @@ class KeptCounts:
 
 def print_report(report: HarvestCounts, console: "Console") -> None:
     """Print the tables at the end of a harvest."""
-    console.print(_totals(report))
-    console.print(_by_type(report))
-    breakdown = _table("kept by", "", "articles")
-    for title, counts in (
-        ("generation", report.generations),
-        ("characters", report.lengths),
-        ("observables", report.observables_per_article),
-    ):
-        for name, count in sorted(counts.items(), key=lambda pair: _order(pair[0])):
-            breakdown.add_row(title, name, str(count))
-    for name, count in sorted(report.platforms.items()):
-        breakdown.add_row("platform", name, f"{count} observables")
-    console.print(breakdown)
+    print_tables([_totals(report), _by_type(report), _breakdown(report)], console)
 
 
-def _totals(report: HarvestCounts) -> "Table":
-    table = _table("articles", "", "")
-    table.add_row("read", f"with {report.executions} executions", str(report.read))
-    table.add_row("kept", f"{report.positives} positive, {report.negatives} true negative", str(report.kept))
+def _totals(report: HarvestCounts) -> Table:
+    rows: list[tuple[object, ...]] = [
+        ("read", f"with {report.executions} executions", report.read),
+        ("kept", f"{report.positives} positive, {report.negatives} true negative", report.kept),
+    ]
     for name, counts in (
         ("excluded", report.excluded),
         ("unlabelled", report.unlabelled),
         ("set aside", report.items_set_aside),
         ("set aside", report.entries_set_aside),
     ):
-        for reason, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])):
-            table.add_row(name, reason, str(count))
+        ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+        rows += [(name, reason, count) for reason, count in ranked]
     if report.articles_read_again:
-        table.add_row("executions disagree", f"of {report.articles_read_again} articles read more than once, on", "")
-    for type_, count in sorted(report.disagreements.items()):
-        table.add_row("executions disagree", type_, str(count))
-    for path, reason in sorted(report.files_set_aside.items()):
-        table.add_row("set aside", f"{path}: {reason}", "1 file")
-    return table
+        rows.append(("executions disagree", f"of {report.articles_read_again} articles read more than once, on", ""))
+    rows += [("executions disagree", type_, count) for type_, count in sorted(report.disagreements.items())]
+    rows += [("set aside", f"{path}: {why}", "1 file") for path, why in sorted(report.files_set_aside.items())]
+    return table_of(("articles", "", ""), rows, left=(0, 1))
 
 
-def _by_type(report: HarvestCounts) -> "Table":
-    table = _table("type", "articles labeled", "with some", "observables")
-    for type_, labeled in sorted(report.labelled_articles.items()):
-        row = (labeled, report.positive_articles[type_], report.observables_by_type[type_])
-        table.add_row(type_, *map(str, row))
+def _by_type(report: HarvestCounts) -> Table:
+    rows: list[tuple[object, ...]] = [
+        (type_, labeled, report.positive_articles[type_], report.observables_by_type[type_])
+        for type_, labeled in sorted(report.labelled_articles.items())
+    ]
     per_article = report.observables / report.kept if report.kept else 0.0
-    table.add_row(
-        "all", str(report.kept), str(report.positives), f"{report.observables} ({per_article:.2f} an article)"
-    )
-    return table
+    rows.append(("all", report.kept, report.positives, f"{report.observables} ({per_article:.2f} an article)"))
+    return table_of(("type", "articles labeled", "with some", "observables"), rows, left=(0, 1, 2))
 
 
-def _table(*columns: str) -> "Table":
-    from rich.box import SIMPLE
-    from rich.table import Table
-
-    table = Table(box=SIMPLE)
-    for number, column in enumerate(columns):
-        table.add_column(column, justify="right" if number == len(columns) - 1 else "left")
-    return table
+def _breakdown(report: HarvestCounts) -> Table:
+    rows: list[tuple[object, ...]] = []
+    for title, counts in (
+        ("generation", report.generations),
+        ("characters", report.lengths),
+        ("observables", report.observables_per_article),
+    ):
+        rows += [(title, name, counts[name]) for name in sorted(counts, key=_order)]
+    rows += [("platform", name, f"{count} observables") for name, count in sorted(report.platforms.items())]
+    return table_of(("kept by", "", "articles"), rows, left=(0, 1))
 
 
 def _length(characters: int) -> str:

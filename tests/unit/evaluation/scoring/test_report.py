@@ -9,14 +9,8 @@ from ctiforge.evaluation.scoring.articles import score_article, training_keys
 from ctiforge.evaluation.tables.evaluation import article_view, print_evaluation
 from ctiforge.records.base import SchemaError
 from ctiforge.records.evaluation import Evaluation
+from ctiforge.tables import plain_text
 from tests.unit.evaluation.cases import case, evaluation, item, with_hits
-
-
-def printed(renderable: object) -> str:
-    console = Console(file=io.StringIO(), width=200)
-    console.print(renderable)
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
 
 
 def test_an_evaluation_survives_json() -> None:
@@ -102,7 +96,7 @@ def test_an_article_is_shown_with_found_missed_and_wrong_side_by_side() -> None:
             [item("cmdline", "net user [x]"), item("cmdline", "vssadmin delete")],
         )
     )
-    text = printed(article_view(score))
+    text = plain_text(article_view(score), width=200)
 
     assert "cmdline: 1 found, 1 missed, 1 wrong" in text
     line = next(line for line in text.splitlines() if "whoami" in line)
