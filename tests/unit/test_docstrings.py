@@ -12,8 +12,8 @@ import pytest
 from ctiforge import errors
 
 SOURCE = Path(__file__).parents[2] / "src" / "ctiforge"
-# The command line documents itself (docs/reference/command-line.md), and the tables are for eyes.
-LEFT_OUT = ("cli", "programs", "launcher", "tables", "evaluation.tables", "reporting.view")
+# The command line documents itself (docs/reference/command-line.md); the launcher is imported by it alone.
+LEFT_OUT = ("cli", "programs", "launcher", "reporting.view")
 ERRORS = {name for name, value in vars(errors).items() if inspect.isclass(value) and issubclass(value, Exception)}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -15,12 +15,24 @@ _HEADINGS = ("", "against", "before", "after", "gain", "at least", "must be abov
 
 
 def print_decision(decision: Decision, console: "Console") -> None:
-    """Every check with its numbers, then whether the gate is passed and why not."""
+    """Print every check with its numbers, then whether the gate is passed and why not.
+
+    Args:
+        decision: What is shown.
+        console: A console of rich.
+    """
     tables.print_tables(_parts(decision), console)
 
 
 def plain_text(decision: Decision) -> str:
-    """Give the same as a terminal of 140 columns without colors shows it."""
+    """Render the same as a terminal of 140 columns without colors shows it.
+
+    Args:
+        decision: What is shown.
+
+    Returns:
+        Lines with an end each.
+    """
     return tables.plain_text(_parts(decision), width=140)
 
 
