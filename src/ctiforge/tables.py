@@ -1,12 +1,15 @@
 """Tables for people, on standard output."""
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows under a title; the first column is text, the others are aligned to the right."""
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
@@ -14,7 +17,15 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
         table.add_column(column, justify="right" if index else "left", overflow="fold")
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
+    wide_console().print(table, markup=False, highlight=False)
+
+
+def wide_console() -> "Console":
+    """Give the console of standard output.
+
+    A pipe has no width of its own: 80 columns would fold a table into ruins, so it gets 140.
+    """
+    from rich.console import Console
+
     console = Console()
-    # A pipe has no width of its own: 80 columns would fold the table into ruins.
-    wide = console if console.is_terminal else Console(width=140)
-    wide.print(table, markup=False, highlight=False)
+    return console if console.is_terminal else Console(width=140)

@@ -7,21 +7,24 @@ last, with a conditional write: a version without it does not exist.
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from pydantic import ValidationError
 
 from ctiforge.data.identity import content_hash, fold
 from ctiforge.errors import DataError, UsageError
-from ctiforge.records.article import OS_LABELS, TESTSET_NAME, ArticleRecord
+from ctiforge.records.article import OS_LABELS, TESTSET_NAME, ArticleRecord, read_records
 from ctiforge.records.observable import Observable
 from ctiforge.records.testset import TestSet
+from ctiforge.store.artifacts import fetch
 from ctiforge.store.objects import ObjectStore, open_store
 from ctiforge.store.reading import read_record
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_TEST_SET = "test_set:"
 OS_LABEL = "os_label"
 """The entry of `TestSet.labelled_types` that counts articles with an operating system's label."""
 
@@ -110,7 +113,7 @@ def test_set_inputs(store: str | None, references: Sequence[str] | None) -> dict
     opened = open_store(store)
     newest = {each.name: each for each in list_testsets(opened)} if not references else {}
     chosen = [get_testset(opened, reference) for reference in references] if references else list(newest.values())
-    return {f"test_set:{each.reference}": f"{opened.uri}/{each.key}" for each in chosen}
+    return {f"{_TEST_SET}{each.reference}": f"{opened.uri}/{each.key}" for each in chosen}
 
 
 def find_test_data(test_data: str | None, store: str | None) -> tuple[str, str | None]:
@@ -121,7 +124,32 @@ def find_test_data(test_data: str | None, store: str | None) -> tuple[str, str |
         return test_data, None
     found = test_set_inputs(store, [test_data.removeprefix("testset:")])
     name, uri = next(iter(found.items()))
-    return uri, name.removeprefix("test_set:")
+    return uri, name.removeprefix(_TEST_SET)
+
+
+def held_out_articles(inputs: Mapping[str, Path]) -> Iterator[tuple[str, ArticleRecord]]:
+    """Read the articles of test sets, which no training article may repeat.
+
+    Args:
+        inputs: The inputs of a stage; those named as `test_set_inputs` does are read.
+
+    Yields:
+        Why whatever repeats the article is left out, and the article.
+    """
+    for name, path in inputs.items():
+        if name.startswith(_TEST_SET):
+            reason = f"in test set {name.removeprefix(_TEST_SET)}, or near to it"
+            yield from ((reason, record) for record in read_records(path))
+
+
+def find_labelled_article(test_data: str, store: str | None, article_id: str) -> ArticleRecord:
+    """Give one article of what --test-data names. Raises UsageError where it has none of this id."""
+    with TemporaryDirectory() as scratch:
+        articles = read_labelled_articles(fetch(find_test_data(test_data, store)[0], Path(scratch)))
+        found = next((each for each in articles if each.id == article_id), None)
+    if found is None:
+        raise UsageError(f"no article {article_id} in {test_data}")
+    return found
 
 
 def read_labelled_articles(path: Path) -> Iterator[ArticleRecord]:

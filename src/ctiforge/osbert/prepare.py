@@ -20,6 +20,7 @@ from ctiforge.progress import Progress
 from ctiforge.records.article import OS_LABELS, ArticleRecord
 from ctiforge.records.os_article import LabeledArticle
 from ctiforge.records.prepared import LabelerAgreement, PrepareReport
+from ctiforge.tables import print_table
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,34 @@ def class_warnings(classes: Mapping[str, int]) -> list[str]:
         for label, count in classes.items()
         if count < RECOMMENDED
     ]
+
+
+def print_prepared(report: Mapping[str, Any], labelers: Sequence[Labeler]) -> None:
+    """Print classes by part, what was set aside, what labelers agree on, what there is too little of, what it cost.
+
+    Args:
+        report: What `prepare` gave.
+        labelers: Those that labeled; one that counts its questions is told with them.
+    """
+    parts = report["parts"]
+    rows = [
+        (label, str(count), *(str(part[label]) for part in parts.values()))
+        for label, count in report["classes"].items()
+    ]
+    print_table(f"labeled by {report['labeler']}", ("", "articles", *parts), rows)
+    for reason, count in report["set_aside"].items():
+        print(f"set aside: {count} × {reason}")
+    for flag, count in report["flags"].items():
+        print(f"flagged: {count} × {flag}")
+    for each in report["agreement"]:
+        kappa = "n/a" if each["kappa"] is None else f"{each['kappa']:.3f}"
+        print(f"{each['first']} and {each['other']}: Cohen's kappa {kappa} over {each['articles']} articles")
+    for warning in report["warnings"]:
+        print(f"warning: {warning}")
+    for labeler in labelers:
+        usage = getattr(labeler, "usage", None)
+        if usage:
+            print(f"{labeler.name}: {usage}")
 
 
 def check_minimum(classes: Mapping[str, int], *, force: bool) -> None:

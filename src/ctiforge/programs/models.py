@@ -40,10 +40,9 @@ def show(
     store: StoreFlag = None,
 ) -> None:
     """Show where a version comes from, back to the harvest, and what the gate said of it."""
-    from rich.console import Console
-
     from ctiforge.evaluation.tables.gate import print_decision
     from ctiforge.store.fingerprint import SHORT
+    from ctiforge.tables import wide_console
 
     registry = open_registry(line, store)
     record = registry.get(version)
@@ -61,8 +60,7 @@ def show(
         print(f"  {step.stage:<16} {step.fingerprint[:SHORT]}  {step.started_at:%Y-%m-%d %H:%M}  {step.uri}")
         for name, entry in step.inputs.items():
             print(f"    {name} {entry.content[:SHORT]}  {entry.uri}")
-    console = Console()
-    print_decision(record.decision, console if console.is_terminal else Console(width=140))
+    print_decision(record.decision, wide_console())
 
 
 @app.command()
@@ -93,10 +91,10 @@ def open_registry(line: str, store: str | None) -> "Registry":
 def print_versions(registry: "Registry") -> None:
     """One row a version, the champion's with a star."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
     from ctiforge.evaluation.tables.evaluation import show, show_interval
+    from ctiforge.tables import wide_console
 
     champion = registry.standing().champion
     promoted = {move.version: f"{move.at:%Y-%m-%d %H:%M}" for move in champion.history} if champion else {}
@@ -115,8 +113,7 @@ def print_versions(registry: "Registry") -> None:
         )
     print(f"{registry.line} (* in use)" if test_sets else f"{registry.line}: nothing was promoted yet")
     if test_sets:
-        console = Console()
-        (console if console.is_terminal else Console(width=140)).print(table)
+        wide_console().print(table)
     for content, name in test_sets.items():
         print(f"{name}: {registry.comparisons(content)} pairs of models compared so far")
 

@@ -1,6 +1,7 @@
 """A decision of the gate as a table to read."""
 
 from io import StringIO
+from pathlib import Path
 
 from rich import box
 from rich.console import Console
@@ -31,6 +32,12 @@ def plain_text(decision: Decision) -> str:
     with StringIO() as file:
         print_decision(decision, Console(file=file, width=140, color_system=None))
         return file.getvalue()
+
+
+def write_decision(decision: Decision, folder: Path) -> None:
+    """Write the decision into a folder: its file, and `decision.txt` for people."""
+    decision.write(folder)
+    (folder / "decision.txt").write_text(plain_text(decision), encoding="utf-8")
 
 
 def decision_lines(decision: Decision) -> list[str]:
