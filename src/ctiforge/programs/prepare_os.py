@@ -21,7 +21,8 @@ def main(
         typer.Option(help="keywords, openai or human; a second one is compared with the first (repeat the flag)."),
     ] = None,
     labels: Annotated[
-        Path | None, typer.Option(help="Of the labeler human: CSV or JSONL of id, label, annotator; a review file.")
+        Path | None,
+        typer.Option(help="Of the labeler human: a review file, or CSV of id, os_label, annotator."),
     ] = None,
     endpoint: Annotated[
         str | None, typer.Option(help="Of the labeler openai: base URL of its API; key in OPENAI_API_KEY.")
@@ -73,7 +74,7 @@ def main(
         return report
 
     run_stage(
-        Stage("prepare_os", 1, packages=("rensa",), keyed_by_output=True),
+        Stage("prepare_os", 2, packages=("rensa",), keyed_by_output=True),
         params=asdict(options) | {"labeler": names, "labeler_model": labeler_model},
         inputs=label_inputs | test_set_inputs(store, test_set),
         output=output.removesuffix(".json") if output else (None if store else "outputs/os-data"),
