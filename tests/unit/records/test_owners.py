@@ -22,7 +22,6 @@ EXCEPTIONS = {
     "lines/extract.py": "stages, and what is handed on and collected of them, are all told by name there",
     "lines/os_bert.py": "likewise",
     "programs/testset.py": "a flag's default, which --help shows without importing a model",
-    "reporting/contest.py": "a stage that trains is told by the file that it left",
 }
 """Modules that write such names out, each with why."""
 

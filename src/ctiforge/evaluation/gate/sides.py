@@ -67,14 +67,19 @@ class Scored:
     """The same as the evaluation shows them, with their intervals."""
 
 
-def read_side(line: str, text: str, source: str) -> tuple[Scored, int]:
-    """Give the evaluation that a line's gate reads, and its schema; `source` names it in errors.
+def schema_of(line: str) -> int:
+    """Give the schema number of the evaluations that a line's gate reads."""
+    return (Evaluation if line == "extract" else ClassifierEvaluation).SCHEMA
+
+
+def read_side(line: str, text: str, source: str) -> Scored:
+    """Give the evaluation that a line's gate reads; `source` names it in errors.
 
     Raises DataError where it is none of that line, or where no model is promoted for it.
     """
     if line == "extract":
-        return scored_extraction(Evaluation.parse(text, source)), Evaluation.SCHEMA
-    return scored_classification(ClassifierEvaluation.parse(text, source)), ClassifierEvaluation.SCHEMA
+        return scored_extraction(Evaluation.parse(text, source))
+    return scored_classification(ClassifierEvaluation.parse(text, source))
 
 
 def read_floor(text: str, source: str) -> Scored:
