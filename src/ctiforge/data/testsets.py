@@ -5,23 +5,23 @@ last, with a conditional write: a version without it does not exist.
 """
 
 import hashlib
-import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-from pydantic import ValidationError
+from tempfile import TemporaryDirectory
 
 from ctiforge.data.identity import content_hash, fold
 from ctiforge.errors import DataError, UsageError
-from ctiforge.records.article import OS_LABELS, TESTSET_NAME, ArticleRecord
+from ctiforge.records.article import TESTSET_NAME, ArticleRecord, read_records
 from ctiforge.records.observable import Observable
+from ctiforge.records.review import judged_label, read_review
 from ctiforge.records.testset import TestSet
+from ctiforge.store.artifacts import fetch
 from ctiforge.store.objects import ObjectStore, open_store
 from ctiforge.store.reading import read_record
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_TEST_SET = "test_set:"
 OS_LABEL = "os_label"
 """The entry of `TestSet.labelled_types` that counts articles with an operating system's label."""
 
@@ -154,7 +154,7 @@ def test_set_inputs(store: str | None, references: Sequence[str] | None) -> dict
     opened = open_store(store)
     newest = {each.name: each for each in list_testsets(opened)} if not references else {}
     chosen = [get_testset(opened, reference) for reference in references] if references else list(newest.values())
-    return {f"test_set:{each.reference}": f"{opened.uri}/{each.key}" for each in chosen}
+    return {f"{_TEST_SET}{each.reference}": f"{opened.uri}/{each.key}" for each in chosen}
 
 
 def find_test_data(test_data: str | None, store: str | None) -> tuple[str, str | None]:
@@ -176,16 +176,41 @@ def find_test_data(test_data: str | None, store: str | None) -> tuple[str, str |
         return test_data, None
     found = test_set_inputs(store, [test_data.removeprefix("testset:")])
     name, uri = next(iter(found.items()))
-    return uri, name.removeprefix("test_set:")
+    return uri, name.removeprefix(_TEST_SET)
+
+
+def held_out_articles(inputs: Mapping[str, Path]) -> Iterator[tuple[str, ArticleRecord]]:
+    """Read the articles of test sets, which no training article may repeat.
+
+    Args:
+        inputs: The inputs of a stage; those named as `test_set_inputs` does are read.
+
+    Yields:
+        Why whatever repeats the article is left out, and the article.
+    """
+    for name, path in inputs.items():
+        if name.startswith(_TEST_SET):
+            reason = f"in test set {name.removeprefix(_TEST_SET)}, or near to it"
+            yield from ((reason, record) for record in read_records(path))
+
+
+def find_labelled_article(test_data: str, store: str | None, article_id: str) -> ArticleRecord:
+    """Give one article of what --test-data names. Raises UsageError where it has none of this id."""
+    with TemporaryDirectory() as scratch:
+        articles = read_labelled_articles(fetch(find_test_data(test_data, store)[0], Path(scratch)))
+        found = next((each for each in articles if each.id == article_id), None)
+    if found is None:
+        raise UsageError(f"no article {article_id} in {test_data}")
+    return found
 
 
 def read_labelled_articles(path: Path) -> Iterator[ArticleRecord]:
-    """Read reviewed articles: records, or lines that hold `truth` (type → values) in the place of observables.
+    """Read the labeled articles of a review file: records, or lines as `ReviewLine` has them, also older ones.
 
     A line is taken for a person's work unless it says otherwise (`labelled_by`).
 
     Args:
-        path: A JSON-lines file in UTF-8.
+        path: A JSON-lines file in UTF-8, or a CSV.
 
     Yields:
         The articles, in the file's order.
@@ -194,52 +219,19 @@ def read_labelled_articles(path: Path) -> Iterator[ArticleRecord]:
         UsageError: There is no such file.
         DataError: The file is not UTF-8, or a line, which the text names, is no labeled article.
     """
-    if not path.is_file():
-        raise UsageError(f"{path}: there is no such file; give the reviewed JSONL")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 (byte {error.start}): save it as UTF-8") from None
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            yield _read_line(line, f"{path}, line {number}")
-
-
-def _read_line(line: str, where: str) -> ArticleRecord:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
-        raise DataError(f"{where}: not JSON; mend the line and import again") from None
-    if not isinstance(row, dict) or not isinstance(row.get("content"), str) or not row["content"].strip():
-        raise DataError(f"{where}: an article is an object with id and content")
-    fields: dict[str, Any] = {key: row[key] for key in ArticleRecord.model_fields if key in row}
-    if "truth" in row:
-        fields["observables"] = _observables_of(row["truth"], where)
-    elif isinstance(row.get("observables"), list):
-        # what the review file shows beside an item (its evidence) is for the reader
-        fields["observables"] = [_without_evidence(item) for item in row["observables"]]
-    if row.get(OS_LABEL) not in (None, *OS_LABELS):
-        raise DataError(f"{where}: {OS_LABEL} is one of {', '.join(OS_LABELS)}, or null where nobody judged")
-    fields["content_hash"] = content_hash(fold(row["content"]))
-    fields["labelled_by"] = row.get("labelled_by", "human")
-    try:
-        return ArticleRecord.model_validate(fields, extra="ignore")
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise DataError(f"{where}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-
-
-def _observables_of(truth: Any, where: str) -> list[Observable]:
-    if not isinstance(truth, dict) or not all(isinstance(values, list) for values in truth.values()):
-        raise DataError(f"{where}: truth is an object from type to a list of values")
-    pairs = [(type_, value) for type_, values in truth.items() for value in values]
-    if not all(isinstance(value, str) for _, value in pairs):
-        raise DataError(f"{where}: a value in truth is a text")
-    return [Observable(type=type_, value=value) for type_, value in pairs]
-
-
-def _without_evidence(item: Any) -> Any:
-    return {key: item[key] for key in Observable.model_fields if key in item} if isinstance(item, dict) else item
+    for number, line in read_review(path):
+        where = f"{path}, line {number}"
+        if not line.content or not line.content.strip():
+            raise DataError(f"{where}: an article is an object with id and content")
+        judged = {name: value for name, value in line if name in ArticleRecord.model_fields}
+        yield ArticleRecord(
+            **judged
+            | {
+                "observables": [Observable(type=o.type, value=o.value, platform=o.platform) for o in line.observables],
+                "os_label": judged_label(line, where),
+                "content_hash": content_hash(fold(line.content)),
+            }
+        )
 
 
 def _checked(record: ArticleRecord, annotator: str | None) -> ArticleRecord:

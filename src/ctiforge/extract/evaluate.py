@@ -2,21 +2,25 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from ctiforge.data.testsets import read_labelled_articles
 from ctiforge.errors import CannotGoOnError, CtiforgeError, DataError
 from ctiforge.evaluation.scoring.articles import ArticleCase, score_article, training_keys
 from ctiforge.evaluation.scoring.report import build_evaluation
 from ctiforge.extract.answering.extraction import Extraction, Extractor, Source
-from ctiforge.extract.answering.regex_floor import NAME as REGEX
 from ctiforge.extract.answering.regex_floor import RegexFloor
 from ctiforge.extract.answering.windowed import plain_usage
+from ctiforge.extract.models import REGEX, find_model
 from ctiforge.extract.prepared import note_of_model, usage_of_data, usage_of_model
 from ctiforge.progress import Progress
 from ctiforge.records.article import ArticleRecord, read_records
 from ctiforge.records.evaluation import Answers, ArticleScore, Evaluation, ModelInfo, TestSetInfo
+from ctiforge.store.artifacts import fetch
 from ctiforge.training.encoding import DEMO_MODEL
 
 if TYPE_CHECKING:
@@ -25,6 +29,47 @@ if TYPE_CHECKING:
 LONG_ARTICLE = 32_000
 """Characters from which on an article without a tag for its length counts as long: about 8,000 tokens."""
 _ARTICLES_TOGETHER = 32
+
+
+@dataclass(frozen=True)
+class TestData:
+    """The labeled articles that extractors answer."""
+
+    __test__ = False  # not a test class, whatever pytest makes of its name
+
+    path: Path
+    records: Sequence[ArticleRecord]
+    reference: str | None
+    """`name@version` where they are a test set of the store."""
+
+    @classmethod
+    def read(cls, path: Path, reference: str | None = None) -> "TestData":
+        """Read a file of JSON lines; errors as `read_labelled_articles` has them."""
+        return cls(path, list(read_labelled_articles(path)), reference)
+
+
+def evaluate_on(
+    test_data: TestData, extractor: Extractor, version: str, training_data: Path | None = None
+) -> Evaluation:
+    """Score an extractor on labeled articles.
+
+    Args:
+        test_data: The articles.
+        extractor: What is scored.
+        version: What tells its weights from others: the hash of their files.
+        training_data: Records that the model was trained on, for the row of values that are not among them.
+
+    Raises:
+        DataError: Nothing is labeled in them.
+        CannotGoOnError: The extractor failed on every article.
+    """
+    return evaluate_extractor(
+        extractor,
+        test_data.records,
+        model=ModelInfo(name=extractor.name, version=version),
+        test_set=describe_test_set(test_data.path, test_data.reference),
+        trained_on=values_seen_in_training(training_data) if training_data else None,
+    )
 
 
 def evaluate_extractor(
@@ -71,6 +116,56 @@ def describe_test_set(path: Path, reference: str | None = None) -> TestSetInfo:
     content_hash = hashlib.sha256(path.read_bytes()).hexdigest()
     name, _, version = (reference or f"{path.stem}@{content_hash[:12]}").rpartition("@")
     return TestSetInfo(name=name, version=version, content_hash=content_hash, articles=0)
+
+
+def open_extractor(
+    model: str,
+    inputs: Mapping[str, Path],
+    *,
+    endpoint: "Endpoint | None" = None,
+    device: str = "auto",
+    batch_size: int = 32,
+    constrained: bool = False,
+) -> Extractor:
+    """Open what is to be evaluated: the model that an endpoint serves where one is given, else the model itself.
+
+    Args:
+        model: A folder, artifact or hub name; `demo`, or `regex` for the rules.
+        inputs: What was fetched for it, each where there is one: `model`, `prepared`; of a served model
+            `asked_as`, `prepared` and `as_served` (see `load_served`).
+        endpoint: Where the model is served.
+        device: Of a model that is not served: auto, cpu or cuda.
+        batch_size: Windows answered together; likewise.
+        constrained: Let it write nothing but answers of the right form.
+
+    Raises:
+        UsageError: There is no such model, or nobody serves it.
+        CannotGoOnError: The endpoint does not answer.
+    """
+    if endpoint:
+        return load_served(
+            endpoint,
+            asked_as=inputs.get("asked_as"),
+            prepared=inputs.get("prepared"),
+            prompt=inputs.get("as_served"),
+            constrained=constrained,
+        )
+    return load_extractor(
+        model,
+        inputs.get("model"),
+        prepared=inputs.get("prepared"),
+        device=device,
+        batch_size=batch_size,
+        constrained=constrained,
+    )
+
+
+def load_named(model: str, *, device: str = "auto", batch_size: int = 32, constrained: bool = False) -> Extractor:
+    """Load a model that nobody has fetched yet; see `load_extractor`. Raises UsageError where there is none."""
+    inputs, _ = find_model(model)
+    with TemporaryDirectory() as scratch:
+        folder = fetch(inputs["model"], Path(scratch)) if inputs else None
+        return load_extractor(model, folder, device=device, batch_size=batch_size, constrained=constrained)
 
 
 def load_extractor(

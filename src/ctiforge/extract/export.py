@@ -1,9 +1,11 @@
 """An Extract Agent as its exports must be: what is asked of it in training, and how it answers a test set."""
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -13,23 +15,23 @@ from ctiforge.extract.answering.endpoint import Endpoint, connect
 from ctiforge.extract.answering.extraction import Extractor
 from ctiforge.extract.answering.served import EndpointAgent
 from ctiforge.extract.answering.windowed import plain_usage
-from ctiforge.extract.evaluate import describe_test_set, evaluate_extractor, inner_folder
+from ctiforge.extract.evaluate import TestData, evaluate_on, inner_folder
 from ctiforge.extract.prepared import note_of_model
 from ctiforge.extract.prompts import load_prompt
 from ctiforge.extract.prompts.answers import answer_schema
 from ctiforge.extract.prompts.rendering import guide_row, render_answer, render_prompt
 from ctiforge.records.article import ArticleRecord
-from ctiforge.records.evaluation import Evaluation, ModelInfo
-from ctiforge.records.exported import ParityReport
+from ctiforge.records.evaluation import Evaluation
+from ctiforge.records.exported import ExportReport, FileType, ParityReport
 from ctiforge.records.model_note import AgentUsage, Format
 from ctiforge.release.chat_template import chat_template
-from ctiforge.release.export import Exported, SourceModel
+from ctiforge.release.export import Exported, SourceModel, write_gguf, write_merged
 from ctiforge.release.gguf import ChatForm
 from ctiforge.release.lmstudio import preset
-from ctiforge.release.parity import Recorded, compare_answers
+from ctiforge.release.parity import Recorded, check_parity, compare_answers
 from ctiforge.release.server import serving
 from ctiforge.release.tokens import RenderedPrompt, spaced_behind_special
-from ctiforge.release.tools import LlamaCpp
+from ctiforge.release.tools import LlamaCpp, find_llama_cpp
 from ctiforge.store.artifacts import find_input
 from ctiforge.store.fingerprint import SHORT
 from ctiforge.training.encoding import count_tokens, encode_prompt, end_token_id, load_tokenizer, resolve_model
@@ -38,17 +40,72 @@ from ctiforge.training.windows import cut_windows, split_pieces
 
 
 @dataclass(frozen=True)
-class TestData:
-    """The labeled articles that source and exports answer."""
+class ExportRequest:
+    """One export as asked for on the command line."""
 
-    __test__ = False  # not a test class, whatever pytest makes of its name
+    name: str
+    model: str
+    """A folder, artifact or hub name, or `demo`."""
+    format: str
+    """`merged`, `gguf` or `lmstudio`."""
+    types: tuple[FileType, ...] = ()
+    """GGUF files to write; none of a merged model."""
+    llama_cpp: Path | None = None
+    """A built checkout of llama.cpp to use instead of the pinned one."""
+    reference: str | None = None
+    """`name@version` where the test data are a test set of the store."""
+    margin: float = 0.02
+    """How much lower a file's micro-F1 may be."""
+    device: str = "auto"
+    """Where the source answers the test data."""
 
-    path: Path
-    """The file that they were read from."""
-    records: Sequence[ArticleRecord]
-    """The articles with their truth."""
-    reference: str | None
-    """`name@version` where they are a test set of the store."""
+
+def export_agent(
+    request: ExportRequest, inputs: Mapping[str, Path], articles: Sequence[ArticleRecord], out: Path, scratch: Path
+) -> ExportReport:
+    """Write the merged model, or its GGUF files, and `export.json` into `out`.
+
+    Args:
+        request: What is exported, and how.
+        inputs: `model` where it is a folder, and `test_data` where each file must answer labeled articles alike.
+        articles: Texts that must be read and rendered as in training, besides those of the test data.
+        out: An empty folder.
+        scratch: A folder for what is only needed on the way, which is removed.
+
+    Returns:
+        What `export.json` holds.
+
+    Raises:
+        DataError: Logits, tokens or prompts are not those of the source.
+        GateError: A file answers otherwise than its source, after all are told.
+    """
+    tools = find_llama_cpp(request.llama_cpp) if request.types else None
+    path = inputs.get("test_data")
+    test_data = TestData.read(path, request.reference) if path else None
+    known = [*articles, *(test_data.records if test_data else ())]
+    source, usage = describe_source(request.name, request.model, inputs.get("model"), known)
+    files: list[Exported] = []
+    proven: list[ParityReport] = []
+    # nothing of an earlier try is of use, and full-precision weights are large
+    with TemporaryDirectory(dir=scratch) as folder:
+        merged = Path(folder) / "merged" if tools else out
+        merge = write_merged(source, merged)
+        if tools:
+            files = write_gguf(source, merged, request.types, out, Path(folder), tools)
+            if test_data:
+                proven = prove(source, usage, merged, files, tools, test_data, out, request.device)
+                check_parity(source.name, proven, request.margin)
+    report = ExportReport(
+        name=source.name,
+        merge=merge,
+        files=tuple(each.as_record() for each in files),
+        parity=tuple(proven),
+    )
+    if request.format == "lmstudio":
+        preset_file = json.dumps(make_preset(source.name, usage), indent=1, ensure_ascii=False)
+        (out / f"{source.name}.preset.json").write_text(f"{preset_file}\n", encoding="utf-8")
+    report.write(out)
+    return report
 
 
 def describe_source(
@@ -181,11 +238,6 @@ def _conversation(row: dict[str, Any]) -> list[dict[str, str]]:
 def _score(extractor: Extractor, weights: Path, test_data: TestData, file: Path) -> tuple[Recorded, Evaluation]:
     """Evaluate an extractor; the evaluation is left in the file, its answers are kept."""
     recorded = Recorded(extractor)
-    evaluation = evaluate_extractor(
-        recorded,
-        test_data.records,
-        model=ModelInfo(name=extractor.name, version=find_input(str(weights)).content[:SHORT]),
-        test_set=describe_test_set(test_data.path, test_data.reference),
-    )
+    evaluation = evaluate_on(test_data, recorded, find_input(str(weights)).content[:SHORT])
     file.write_text(evaluation.to_json(), encoding="utf-8")
     return recorded, evaluation

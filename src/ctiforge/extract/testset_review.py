@@ -1,24 +1,23 @@
 """A review file: a stratified sample of the harvest that a person corrects into a test set."""
 
 import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-from ctiforge.errors import DataError, UsageError
+from ctiforge.errors import DataError
 from ctiforge.extract.harvest.harvest import HarvestOptions
 from ctiforge.extract.harvest.sources import Sources, harvest_sources
 from ctiforge.observables.locate import Locator
 from ctiforge.records.article import ArticleRecord, read_records
+from ctiforge.records.review import ReviewItem, ReviewLine, check_new_review, write_review
 
 _CONTEXT = 80
 _LENGTHS = (2_000, 8_000, 32_000)
 
 
-def write_review(records: Path | None, output: Path, size: int, seed: int) -> int:
+def write_sample(records: Path | None, output: Path, size: int, seed: int) -> int:
     """Write a sample of the harvest as a review file, which a person corrects into a test set.
 
     Args:
@@ -34,8 +33,7 @@ def write_review(records: Path | None, output: Path, size: int, seed: int) -> in
         UsageError: The output exists: corrections would be lost.
         DataError: There is nothing to sample.
     """
-    if output.exists():
-        raise UsageError(f"{output} exists: give another --output, so that no corrections are lost")
+    check_new_review(output)
     with TemporaryDirectory() as folder:
         if records is None:
             sources, options = Sources(from_database=True), HarvestOptions(negative_ratio=0.5, seed=seed)
@@ -44,10 +42,7 @@ def write_review(records: Path | None, output: Path, size: int, seed: int) -> in
         sample = draw_sample(read_records(records), size, seed)
     if not sample:
         raise DataError("nothing to review: no article was harvested")
-    lines = "".join(review_line(record) for record in sample)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(lines, encoding="utf-8")
-    return len(sample)
+    return write_review(output, map(review_line, sample))
 
 
 def draw_sample(records: Iterable[ArticleRecord], size: int, seed: int) -> list[ArticleRecord]:
@@ -74,27 +69,26 @@ def draw_sample(records: Iterable[ArticleRecord], size: int, seed: int) -> list[
     return sorted(sample, key=lambda record: record.id)
 
 
-def review_line(record: ArticleRecord) -> str:
-    """Write one article for a person to correct, a line of JSON: items with their evidence, the annotator left empty.
+def review_line(record: ArticleRecord) -> ReviewLine:
+    """Lay out one article for a person to correct: items with their evidence, the annotator left empty.
 
-    `os_label` null: nobody judged which operating system the article is about.
+    `os_label` None: nobody judged which operating system the article is about.
     """
     located = Locator(record.content)
-    row: dict[str, Any] = {
-        "id": record.id,
-        "annotator": "",
-        "os_label": record.os_label,
-        "labelled_types": record.labelled_types,
-        "observables": [
-            o.model_dump() | {"evidence": _evidence(located, record.content, o.type, o.value)}
+    return ReviewLine(
+        id=record.id,
+        title=record.title,
+        url=record.url,
+        os_label=record.os_label,
+        annotator="",
+        labelled_types=record.labelled_types,
+        observables=tuple(
+            ReviewItem(**o.model_dump(), evidence=_evidence(located, record.content, o.type, o.value))
             for o in record.observables
-        ],
-        "url": record.url,
-        "title": record.title,
-        "tags": record.tags | {"length": _length(record)},
-        "content": record.content,
-    }
-    return json.dumps(row, ensure_ascii=False) + "\n"
+        ),
+        tags=record.tags | {"length": _length(record)},
+        content=record.content,
+    )
 
 
 def _evidence(located: Locator, content: str, type_: str, value: str) -> str:

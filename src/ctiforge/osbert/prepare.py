@@ -12,7 +12,6 @@ from ctiforge.errors import DataError
 from ctiforge.osbert.augment import augment
 from ctiforge.osbert.gather import ArticleToLabel, gather
 from ctiforge.osbert.labeling.agreement import Agreement, agreement
-from ctiforge.osbert.labeling.review import ReviewRow, write_review
 from ctiforge.osbert.opinions import Labeler, Opinion, Unlabeled
 from ctiforge.osbert.prepared import MINIMUM, PARTS, RECOMMENDED, class_counts
 from ctiforge.osbert.splits import balance, split
@@ -20,6 +19,8 @@ from ctiforge.progress import Progress
 from ctiforge.records.article import OS_LABELS, ArticleRecord
 from ctiforge.records.os_article import LabeledArticle
 from ctiforge.records.prepared import LabelerAgreement, PrepareReport
+from ctiforge.records.review import REVIEW_NAME, Quote, ReviewLine, write_review
+from ctiforge.tables import print_table
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def prepare(
     for name, part in zip(PARTS, (train, parts.validation, parts.test), strict=True):
         lines = "".join(article.model_dump_json() + "\n" for article in part)
         (out / f"{name}.jsonl").write_text(lines, encoding="utf-8")
-    write_review(out / "review.jsonl", _review_rows(gathered.candidates, used, opinions))
+    write_review(out / REVIEW_NAME, _review_lines(gathered.candidates, used, opinions))
     report = PrepareReport(
         **asdict(options),
         labeler=" + ".join(sorted({article.labeler for article in labeled})),
@@ -115,6 +116,34 @@ def class_warnings(classes: Mapping[str, int]) -> list[str]:
         for label, count in classes.items()
         if count < RECOMMENDED
     ]
+
+
+def print_prepared(report: Mapping[str, Any], labelers: Sequence[Labeler]) -> None:
+    """Print classes by part, what was set aside, what labelers agree on, what there is too little of, what it cost.
+
+    Args:
+        report: What `prepare` gave.
+        labelers: Those that labeled; one that counts its questions is told with them.
+    """
+    parts = report["parts"]
+    rows = [
+        (label, str(count), *(str(part[label]) for part in parts.values()))
+        for label, count in report["classes"].items()
+    ]
+    print_table(f"labeled by {report['labeler']}", ("", "articles", *parts), rows)
+    for reason, count in report["set_aside"].items():
+        print(f"set aside: {count} × {reason}")
+    for flag, count in report["flags"].items():
+        print(f"flagged: {count} × {flag}")
+    for each in report["agreement"]:
+        kappa = "n/a" if each["kappa"] is None else f"{each['kappa']:.3f}"
+        print(f"{each['first']} and {each['other']}: Cohen's kappa {kappa} over {each['articles']} articles")
+    for warning in report["warnings"]:
+        print(f"warning: {warning}")
+    for labeler in labelers:
+        usage = getattr(labeler, "usage", None)
+        if usage:
+            print(f"{labeler.name}: {usage}")
 
 
 def check_minimum(classes: Mapping[str, int], *, force: bool) -> None:
@@ -173,29 +202,31 @@ def _labeled(
         )
 
 
-def _review_rows(
+def _review_lines(
     candidates: Sequence[ArticleToLabel], used: Sequence[str], opinions: Mapping[str, Mapping[str, Opinion]]
-) -> list[ReviewRow]:
+) -> list[ReviewLine]:
     """Lay out every article for a person to judge, the doubtful ones first."""
-    rows = []
+    lines = []
     for candidate in candidates:
         given = {name: opinions[name][candidate.article.id] for name in used}
         labels = {name: opinion.label for name, opinion in given.items() if opinion.label}
         flags = tuple(sorted({flag for opinion in given.values() for flag in opinion.flags}))
         doubts = {"conflict": len(set(labels.values())) > 1, "flagged": bool(flags), "no label": not labels}
-        rows.append(
-            ReviewRow(
+        evidence = next((opinion.evidence for opinion in given.values() if opinion.evidence), ())
+        lines.append(
+            ReviewLine(
                 id=candidate.article.id,
                 title=candidate.article.title,
                 url=candidate.article.url,
                 why=next((doubt for doubt, holds in doubts.items() if holds), ""),
-                label=next(iter(labels.values()), None),
+                os_label=next(iter(labels.values()), None),
+                annotator="",
                 labels=labels,
-                evidence=next((opinion.evidence for opinion in given.values() if opinion.evidence), ()),
                 flags=flags,
+                evidence=tuple(Quote(label=each.label, quote=" ".join(each.quote.split())) for each in evidence),
             )
         )
-    return sorted(rows, key=lambda row: not row.why)
+    return sorted(lines, key=lambda line: not line.why)
 
 
 def _agreement_report(found: Agreement) -> LabelerAgreement:

@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 from ctiforge.errors import GateError, UsageError
 from ctiforge.evaluation.gate.gate import check_same_test_set, decide
-from ctiforge.evaluation.gate.sides import Scored, read_floor, read_side
+from ctiforge.evaluation.gate.sides import Scored, read_floor, read_side, schema_of
 from ctiforge.evaluation.statistics import LEVEL
 from ctiforge.lines import find_line
 from ctiforge.lines.line import GateRules
@@ -51,7 +51,6 @@ class _Read:
 
     text: str
     scored: Scored
-    schema: int
 
 
 def promote(
@@ -98,7 +97,9 @@ def promote(
         decision = decision.model_copy(update={"comparisons": count, "reasons": reasons})
         if decision.passed and not dry_run:
             record = registry.register(_candidate(store, model, lineage, decision))
-            registry.add_evaluation(record.version, own.scored.test_set.content_hash, own.schema, own.text.encode())
+            registry.add_evaluation(
+                record.version, own.scored.test_set.content_hash, schema_of(line), own.text.encode()
+            )
             registry.promote(record.version, standing, _why(decision.checks[0]))
     except GateError as error:
         return _without_checks(line, own, str(error), passed=False)
@@ -107,8 +108,7 @@ def promote(
 
 def _read(line: str, uri: str) -> _Read:
     text = _text(uri)
-    scored, schema = read_side(line, text, uri)
-    return _Read(text, scored, schema)
+    return _Read(text, read_side(line, text, uri))
 
 
 def _text(uri: str) -> str:
@@ -145,7 +145,7 @@ def _champion(
         return None
     record = registry.get(standing.champion.version)
     test_set = own.scored.test_set
-    kept = registry.evaluation(record.version, test_set.content_hash, own.schema)
+    kept = registry.evaluation(record.version, test_set.content_hash, schema_of(line))
     added = None if kept else _given_of(line, record, given)
     if kept is None and added is None:
         raise GateError(
@@ -156,7 +156,7 @@ def _champion(
     champion = _version(line, record, text)
     check_same_test_set(own.scored, champion, f"evaluate {record.artifact} on that one")
     if added and not dry_run:
-        registry.add_evaluation(record.version, test_set.content_hash, added.schema, added.text.encode())
+        registry.add_evaluation(record.version, test_set.content_hash, schema_of(line), added.text.encode())
     return champion
 
 
@@ -197,7 +197,7 @@ def _ever(line: str, registry: Registry, standing: Standing, own: _Read) -> tupl
     versions = (registry.get(number) for number in standing.champion.ever() if number != standing.champion.version)
     found, missing = [], []
     for record in versions:
-        text = registry.evaluation(record.version, own.scored.test_set.content_hash, own.schema)
+        text = registry.evaluation(record.version, own.scored.test_set.content_hash, schema_of(line))
         scored = _version(line, record, text) if text else None
         if scored and scored.articles == own.scored.articles:
             found.append(scored)
@@ -214,7 +214,7 @@ def _not_held_against(record: ModelRecord, test_set: TestSetInfo) -> str:
 
 
 def _version(line: str, record: ModelRecord, text: str) -> Scored:
-    scored, _ = read_side(line, text, f"the evaluation of version {record.version}")
+    scored = read_side(line, text, f"the evaluation of version {record.version}")
     return replace(scored, who=f"version {record.version}, {record.name}")
 
 

@@ -2,11 +2,13 @@
 
 A file says which `schema` it follows. It is written strictly: a key that its model does not have is an
 error in our own code. It is read with unknown keys passed over; one with an older number is upgraded step by
-step, one with a newer number is refused. Files of the time before they were numbered count as number 0.
+step, one with a newer number is refused. Files of the time before they were numbered count as number 0. All of this
+holds of a file that is part of another, too.
 """
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -16,6 +18,7 @@ from pydantic import (
     GetJsonSchemaHandler,
     SerializerFunctionWrapHandler,
     ValidationError,
+    ValidationInfo,
     model_serializer,
     model_validator,
 )
@@ -60,8 +63,13 @@ class File(Record):
 
     @model_validator(mode="before")
     @classmethod
-    def _without_number(cls, value: Any) -> Any:
-        return {name: each for name, each in value.items() if name != "schema"} if isinstance(value, dict) else value
+    def _upgraded(cls, value: Any, info: ValidationInfo) -> Any:
+        """Give what was read without its number and in the keys of today, also where the file is part of another."""
+        if not isinstance(value, dict):
+            return value
+        if isinstance(info.context, _Reading):
+            value = _upgrade(cls, value, info.context)
+        return {name: each for name, each in value.items() if name != "schema"}
 
     @model_serializer(mode="wrap")
     def _with_number(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -102,33 +110,19 @@ class File(Record):
             source: What names the file in errors: a path, a URI.
 
         Returns:
-            The record, upgraded where the file is older.
+            The record, upgraded where the file is older, or one that is part of it.
 
         Raises:
             SchemaError: It follows a newer schema, or one that is too old.
             DataError: The content is no such record.
         """
         value = _object(text, source, cls.NAME)
-        number = number_of(value)
-        if number > cls.SCHEMA:
-            raise SchemaError(
-                f"{source} follows schema {number} of {cls.NAME}, this ctiforge reads up to {cls.SCHEMA}: "
-                "use the ctiforge that wrote it, or a newer one"
-            )
-        if number < cls.OLDEST:
-            raise SchemaError(
-                f"{source} follows schema {number} of {cls.NAME}, which can no longer be read "
-                f"(from {cls.OLDEST} on): make it anew with this ctiforge"
-            )
         try:
-            for step in range(number, cls.SCHEMA):
-                value = cls.UPGRADES.get(step, dict)(value)
-            return cls.model_validate_json(json.dumps(value), extra="ignore")
+            return cls.model_validate_json(json.dumps(value), extra="ignore", context=_Reading(cls, source))
         except ValidationError as error:
             raise DataError(f"{source} is no {cls.NAME} of ctiforge: {explain(error)}") from None
-        except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
-            # a step found something else than files of its number hold
-            raise DataError(f"{source} is no {cls.NAME} of ctiforge: it says schema {number}, and holds none") from None
+        except RecursionError:
+            raise DataError(_holds_none(cls, source, number_of(value))) from None
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -149,6 +143,18 @@ class File(Record):
             return cls.parse(file.read_bytes(), str(file))
         except FileNotFoundError:
             raise DataError(f"{file.name} is missing in {file.parent}: give a folder that ctiforge wrote") from None
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """A file that is being read."""
+
+    kind: type[File]
+    source: str
+
+    def name(self, kind: type[File]) -> str:
+        """Name it in errors, or the file that is part of it."""
+        return self.source if kind is self.kind else f"{self.source}: the {kind.NAME} in it"
 
 
 def number_of(value: Mapping[str, Any]) -> int:
@@ -210,6 +216,31 @@ def explain(error: ValidationError, whole: str = "the file") -> str:
     first = error.errors()[0]
     where = ".".join(map(str, first["loc"])) or whole
     return f"{where}: {first['msg']}"
+
+
+def _upgrade(kind: type[File], value: dict[str, Any], reading: _Reading) -> dict[str, Any]:
+    number, source = number_of(value), reading.name(kind)
+    if number > kind.SCHEMA:
+        raise SchemaError(
+            f"{source} follows schema {number} of {kind.NAME}, this ctiforge reads up to {kind.SCHEMA}: "
+            "use the ctiforge that wrote it, or a newer one"
+        )
+    if number < kind.OLDEST:
+        raise SchemaError(
+            f"{source} follows schema {number} of {kind.NAME}, which can no longer be read "
+            f"(from {kind.OLDEST} on): make it anew with this ctiforge"
+        )
+    try:
+        for step in range(number, kind.SCHEMA):
+            value = kind.UPGRADES.get(step, dict)(value)
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
+        # a step found something else than files of its number hold
+        raise DataError(_holds_none(kind, source, number)) from None
+    return value
+
+
+def _holds_none(kind: type[File], source: str, number: int) -> str:
+    return f"{source} is no {kind.NAME} of ctiforge: it says schema {number}, and holds none"
 
 
 def _object(text: str | bytes, source: str, name: str) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ctiforge.errors import GateError
 from ctiforge.records.exported import FileType, ParityReport
+from ctiforge.release.tables import print_parity
 
 IDENTICAL: dict[FileType, float] = {"f32": 0.999, "f16": 0.99}
 """Share of windows whose raw answers must be the same text; nothing of the kind is asked of rounded weights.
@@ -82,6 +84,23 @@ def compare_answers(
         f1=f1,
         source_f1=source_f1,
     )
+
+
+def check_parity(name: str, proven: Sequence[ParityReport], margin: float) -> None:
+    """Refuse an export of which a file answers otherwise than its source; see `judge`.
+
+    Args:
+        name: What the model is called.
+        proven: Each file beside its source.
+        margin: How much lower a file's micro-F1 may be.
+
+    Raises:
+        GateError: There is such a file; all are printed before.
+    """
+    reasons = [reason for each in proven if (reason := judge(each, margin))]
+    if reasons:
+        print_parity([each.model_dump() for each in proven])
+        raise GateError(f"{name} is not exported: {'; '.join(reasons)}")
 
 
 def judge(parity: ParityReport, margin: float) -> str | None:

@@ -14,6 +14,7 @@ from ctiforge.records.training import Training
 from ctiforge.release.bundle import CARD, check_model, copy_model, hashes, outdated
 from ctiforge.release.card import Card, Published, check_card, read_card, render_card
 from ctiforge.release.versions import Version, known_versions, parse_version
+from ctiforge.store.artifacts import fetch_input, fetch_named, find_input
 from ctiforge.store.fingerprint import content_hash
 
 if TYPE_CHECKING:
@@ -59,6 +60,48 @@ def check_target(target: HubTarget) -> None:
         raise UsageError(
             f"--license {target.license} is no license of the Hub: give its short name, such as apache-2.0"
         )
+
+
+def prepare_upload(
+    target: HubTarget, model: str, evaluation: str, data: str | None, scratch: Path
+) -> tuple[Card, Path, list[str]]:
+    """Fetch a model with what its card tells, and lay out what is published of it.
+
+    Args:
+        target: Where it is to go.
+        model: The trained model: a folder or artifact.
+        evaluation: Its `evaluation.json`, or what holds one.
+        data: The `prepare.json` of what it was trained on, or what holds one.
+        scratch: A folder for it all.
+
+    Returns:
+        The card, the folder that is to be uploaded, and the names of the model's files that are left out.
+
+    Raises:
+        UsageError: The evaluation is of other weights, or the model is a file.
+        DataError: The model cannot be published, or something is not what it should be.
+    """
+    found = find_input(model)
+    evaluated = ClassifierEvaluation.parse(
+        fetch_named(evaluation, ClassifierEvaluation.NAME, scratch / "evaluation").read_bytes(), evaluation
+    )
+    report = PrepareReport.load(fetch_named(data, PrepareReport.NAME, scratch / "data")) if data else None
+    fetched = fetch_input(found, scratch / "model")
+    if found.is_file:
+        raise UsageError(f"--model {model} is a file: give the model's folder or artifact")
+    folder = scratch / "upload"
+    card, left_out = lay_out(target, fetched, found.content, evaluated, report, folder)
+    return card, folder, left_out
+
+
+def describe_upload(target: HubTarget, folder: Path) -> list[str]:
+    """Give lines that say what publishing the folder would do."""
+    return [
+        *(f"{entry.sha256[:12]}  {entry.size:>11,}  {name}" for name, entry in hashes(folder).items()),
+        f"would commit these files of {folder} to {target.repo}, tag the commit {target.version}, "
+        "and download it to compare",
+        "where an earlier version is published, the card's section on changes will compare with it",
+    ]
 
 
 def lay_out(

@@ -8,6 +8,7 @@ from ctiforge.evaluation.comparing.comparison import compare
 from ctiforge.lines.extract import EXTRACT
 from ctiforge.records.comparison import Change
 from ctiforge.records.evaluation import Evaluation
+from ctiforge.records.training import Training
 from ctiforge.reporting.reading import RunFiles
 
 _IN_USE = ("eval_in_use", "eval_as_served")
@@ -65,7 +66,7 @@ def contest_of(run: RunFiles) -> Contest:
 
 def new_stage(run: RunFiles) -> str | None:
     """Find the stage that evaluates the model this run trained."""
-    trained = next((each for each in run.manifests.values() if "training_metadata.json" in each.files), None)
+    trained = next((each for each in run.manifests.values() if Training.NAME in each.files), None)
     if not trained:
         return None
     for name, manifest in run.manifests.items():

@@ -6,11 +6,11 @@ artifact; a slower twin can never damage a finished one.
 """
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ctiforge.errors import StoreError, UsageError
+from ctiforge.errors import DataError, StoreError, UsageError
 from ctiforge.records.artifact import FileEntry, Manifest
 from ctiforge.store.fingerprint import content_hash
 from ctiforge.store.objects import ObjectStore, hash_file, open_store
@@ -205,6 +205,27 @@ def fetch(uri: str, into: Path) -> Path:
         StoreError: A manifest or a file is damaged, or the store does not answer.
     """
     return fetch_input(find_input(uri), into)
+
+
+def fetch_named(uri: str, name: str, into: Path) -> Path:
+    """Give one file of a folder or artifact on this machine; nothing else of it is fetched.
+
+    Args:
+        uri: The folder or artifact, or the file itself.
+        name: What the file is called in the folder.
+        into: Where it goes if it has to be downloaded.
+
+    Raises:
+        UsageError: There is nothing at `uri`.
+        DataError: The folder has no such file.
+        StoreError: The file is damaged.
+    """
+    found = find_input(uri)
+    if found.is_file:
+        return fetch_input(found, into)
+    if name not in found.files:
+        raise DataError(f"{uri} holds no {name}: check that it is the right artifact")
+    return fetch_input(replace(found, files={name: found.files[name]}), into) / name
 
 
 def copy_out(folder: Path, output: str, manifest: Manifest) -> None:

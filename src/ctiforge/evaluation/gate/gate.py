@@ -50,6 +50,15 @@ class Gain:
     articles: int
 
 
+def parse_margins(texts: Sequence[str]) -> dict[str, float]:
+    """Give figure to margin of `figure=0.02` texts. Raises UsageError for one that is none."""
+    try:
+        pairs = [(name.strip(), float(value)) for name, _, value in (text.partition("=") for text in texts)]
+    except ValueError:
+        raise UsageError(f"--margin {' '.join(texts)}: write it as figure=number, like macro_f1=0.02") from None
+    return dict(pairs)
+
+
 def rules_of(line: str, margins: Mapping[str, float]) -> GateRules:
     """Take a line's rules with some margins replaced.
 
@@ -124,6 +133,13 @@ def decide(
         checks=(primary, *guardrails),
         primary=candidate.shown[rules.primary],
     )
+
+
+def check_passed(decision: Decision) -> None:
+    """Raise GateError, with the first reason, where the gate was not passed."""
+    if not decision.passed:
+        more = f" (and {len(decision.reasons) - 1} more, see above)" if len(decision.reasons) > 1 else ""
+        raise GateError(f"{decision.candidate.name} is not promoted: {decision.reasons[0]}{more}")
 
 
 def check_same_test_set(candidate: Scored, other: Scored, todo: str) -> None:

@@ -70,7 +70,19 @@ class Scored:
     """The same as the evaluation shows them, with their intervals."""
 
 
-def read_side(line: str, text: str, source: str) -> tuple[Scored, int]:
+def schema_of(line: str) -> int:
+    """Look up the schema number of the evaluations that a line's gate reads.
+
+    Args:
+        line: The line's name.
+
+    Returns:
+        The number that this version writes.
+    """
+    return (Evaluation if line == "extract" else ClassifierEvaluation).SCHEMA
+
+
+def read_side(line: str, text: str, source: str) -> Scored:
     """Read the evaluation that a line's gate decides on.
 
     Args:
@@ -79,14 +91,14 @@ def read_side(line: str, text: str, source: str) -> tuple[Scored, int]:
         source: What names it in errors.
 
     Returns:
-        The evaluation as the gate sees it, and the schema number of its file.
+        The evaluation as the gate sees it.
 
     Raises:
         DataError: It is no evaluation of that line, or one that only tells how far a model agrees with its labeler.
     """
     if line == "extract":
-        return scored_extraction(Evaluation.parse(text, source)), Evaluation.SCHEMA
-    return scored_classification(ClassifierEvaluation.parse(text, source)), ClassifierEvaluation.SCHEMA
+        return scored_extraction(Evaluation.parse(text, source))
+    return scored_classification(ClassifierEvaluation.parse(text, source))
 
 
 def read_floor(text: str, source: str) -> Scored:

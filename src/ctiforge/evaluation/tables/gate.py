@@ -1,6 +1,7 @@
 """A decision of the gate as a table to read."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctiforge import tables
@@ -34,6 +35,12 @@ def plain_text(decision: Decision) -> str:
         Lines with an end each.
     """
     return tables.plain_text(_parts(decision), width=140)
+
+
+def write_decision(decision: Decision, folder: Path) -> None:
+    """Write the decision into a folder: its file, and `decision.txt` for people."""
+    decision.write(folder)
+    (folder / "decision.txt").write_text(plain_text(decision), encoding="utf-8")
 
 
 def decision_lines(decision: Decision) -> list[str]:

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 from ctiforge.extract.answering.extraction import Extraction, Source
+from ctiforge.extract.models import REGEX
 from ctiforge.observables.values import normalize
 from ctiforge.records.observable import ARROW, TYPES, Observable
 
-NAME = "regex"
 _LONGEST_COMMAND = 1500
 _LONGEST_QUERY = 6000
 
@@ -20,7 +20,7 @@ _LONGEST_QUERY = 6000
 class RegexFloor:
     """Finds observables of every known type by rule; an `Extractor`."""
 
-    name = NAME
+    name = REGEX
 
     def extract(self, text: str, types: Sequence[str] | None = None, *, source_url: str | None = None) -> Extraction:
         """Find the observables of `types` (None: all) in order of appearance, each value once."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ctiforge.data.leaks import Leak, leaks_between
+from ctiforge.data.testsets import held_out_articles
 from ctiforge.errors import DataError, UsageError
 from ctiforge.extract.dataset.examples import (
     ArticleExamples,
@@ -96,9 +97,7 @@ def format_records(
     """
     tokenizer = load_tokenizer(model)
     records = read_records(inputs["records"])
-    held_out = [
-        article for name, path in inputs.items() if name.startswith("test_set") for article in read_records(path)
-    ]
+    held_out = [article for _, article in held_out_articles(inputs)]
     prepared = prepare(records, held_out, options, tokenizer)
     return write_prepared(prepared, options, tokenizer, model, formats, out)
 

@@ -11,10 +11,10 @@ from typing import Any
 from ctiforge.data.articles import Article
 from ctiforge.data.database import database_url, open_database
 from ctiforge.data.json_files import JsonProblems, find_json_files, read_json_files, with_contents
+from ctiforge.data.testsets import held_out_articles
 from ctiforge.errors import UsageError
 from ctiforge.extract.harvest.harvest import HarvestOptions, check_minimum, harvest
 from ctiforge.extract.harvest.report import print_report
-from ctiforge.records.article import ArticleRecord, read_records
 
 
 @dataclass(frozen=True)
@@ -87,12 +87,10 @@ def harvest_sources(
     from rich.console import Console
 
     problems = JsonProblems()
-    test_sets = {name: path for name, path in inputs.items() if name not in sources.inputs()}
-    held_out = chain.from_iterable(_test_articles(name, path) for name, path in test_sets.items())
     paths = sources.paths(inputs)
     with ExitStack() as stack:
         articles = _open(sources, paths, options, problems, stack)
-        report = harvest(articles, held_out, excluded_urls, options, out, scratch)
+        report = harvest(articles, held_out_articles(inputs), excluded_urls, options, out, scratch)
     report.files_set_aside = {paths[Path(path)]: why for path, why in problems.files.items()}
     report.entries_set_aside = problems.entries
     record = report.as_record()
@@ -147,8 +145,3 @@ def _open(
 
 def _input_name(number: int) -> str:
     return f"json_file_{number}"
-
-
-def _test_articles(name: str, path: Path) -> Iterator[tuple[str, ArticleRecord]]:
-    reason = f"in test set {name.removeprefix('test_set:')}, or near to it"
-    return ((reason, record) for record in read_records(path))

@@ -77,7 +77,7 @@ def _make(name: str, labels: Path | None, endpoint: LabelingEndpoint) -> Labeler
         return KeywordLabeler()
     if name == "human":
         if labels is None:
-            raise UsageError("--labeler human needs --labels: a CSV or JSONL of id, label and annotator")
+            raise UsageError("--labeler human needs --labels: a review file, or CSV of id, os_label and annotator")
         return HumanLabeler(read_human_labels(labels))
     if endpoint.model is None:
         raise UsageError("--labeler openai needs --labeler-model: the name that the endpoint knows it by")
