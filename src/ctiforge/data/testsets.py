@@ -195,7 +195,19 @@ def held_out_articles(inputs: Mapping[str, Path]) -> Iterator[tuple[str, Article
 
 
 def find_labelled_article(test_data: str, store: str | None, article_id: str) -> ArticleRecord:
-    """Give one article of what --test-data names. Raises UsageError where it has none of this id."""
+    """Find one article of the test data.
+
+    Args:
+        test_data: A file of labeled articles, or `name@version` of a test set.
+        store: The URI of the store that holds the test set; None: the default one.
+        article_id: The article's id.
+
+    Returns:
+        The article with its labels.
+
+    Raises:
+        UsageError: There is no article of this id.
+    """
     with TemporaryDirectory() as scratch:
         articles = read_labelled_articles(fetch(find_test_data(test_data, store)[0], Path(scratch)))
         found = next((each for each in articles if each.id == article_id), None)

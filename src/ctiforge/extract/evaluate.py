@@ -102,7 +102,16 @@ def evaluate_extractor(
 def score_record(
     extractor: Extractor, record: ArticleRecord, trained_on: frozenset[tuple[str, str]] | None = None
 ) -> ArticleScore:
-    """Extract from one article and score it."""
+    """Extract from one article and score it.
+
+    Args:
+        extractor: What answers.
+        record: The article with its labels.
+        trained_on: Type and normalized value of the items that the model was trained on; None: not known.
+
+    Returns:
+        What was found, missed and wrong in it.
+    """
     return next(_scores(extractor, [record], trained_on))
 
 
@@ -161,7 +170,20 @@ def open_extractor(
 
 
 def load_named(model: str, *, device: str = "auto", batch_size: int = 32, constrained: bool = False) -> Extractor:
-    """Load a model that nobody has fetched yet; see `load_extractor`. Raises UsageError where there is none."""
+    """Load a model that nobody has fetched yet.
+
+    Args:
+        model: A folder, artifact, hub name, endpoint or `regex`, as `--model` names it.
+        device: `auto`, `cpu` or `cuda`.
+        batch_size: Windows that are answered together.
+        constrained: Whether answers are held to the schema.
+
+    Returns:
+        What answers; its files are in memory, and nothing stays on disk.
+
+    Raises:
+        UsageError: There is no such model.
+    """
     inputs, _ = find_model(model)
     with TemporaryDirectory() as scratch:
         folder = fetch(inputs["model"], Path(scratch)) if inputs else None

@@ -44,6 +44,7 @@ class ExportRequest:
     """One export as asked for on the command line."""
 
     name: str
+    """What the export is called."""
     model: str
     """A folder, artifact or hub name, or `demo`."""
     format: str

@@ -31,6 +31,9 @@ def model_version(model: str, inputs: dict[str, str]) -> str:
     Args:
         model: As in `find_model`.
         inputs: What `find_model` gave for it.
+
+    Returns:
+        12 hex digits of the hash, a version or a name.
     """
     if model == REGEX:
         return ctiforge.__version__
@@ -38,7 +41,15 @@ def model_version(model: str, inputs: dict[str, str]) -> str:
 
 
 def trained_name(model: str, inputs: dict[str, str]) -> str:
-    """Give the name that the model was trained under, else that of its folder or on the hub; see `model_version`."""
+    """Find the name that a model was trained under.
+
+    Args:
+        model: As in `find_model`.
+        inputs: What `find_model` gave for it.
+
+    Returns:
+        The name; that of its folder or on the hub where nothing describes it.
+    """
     found = find_input(inputs["model"]) if inputs else None
     described = [file for file in (AgentNote.NAME, f"model/{AgentNote.NAME}") if found and file in found.files]
     if not found or not described:

@@ -28,21 +28,27 @@ class Quote(Record):
     """A passage that speaks for a label."""
 
     label: OsLabel
+    """The operating system it speaks for."""
     quote: str
+    """The passage, white space folded."""
 
 
 class ReviewItem(Observable):
     """An observable, and the place of the article where it stands."""
 
     evidence: str = ""
+    """The text around it, white space folded."""
 
 
 class ReviewLine(Record):
     """One article and what is proposed of it, or what a person said; a key that is left out says nothing."""
 
     id: str
+    """The article's id."""
     title: str = ""
+    """Its title, for the eye."""
     url: str | None = None
+    """Where it was published."""
     why: str = ""
     """Why it is doubtful: `conflict`, `flagged`, `no label`."""
     os_label: str | None = None
@@ -54,19 +60,34 @@ class ReviewLine(Record):
     flags: tuple[str, ...] = ()
     """What is odd about the article."""
     evidence: tuple[Quote, ...] = ()
+    """Passages that speak for labels."""
     labelled_types: tuple[str, ...] = ()
+    """Types of observables that were judged: one without an item is a true negative."""
     observables: tuple[ReviewItem, ...] = ()
+    """The items of those types."""
     tags: dict[str, str] = {}
+    """What the article was drawn for, such as its length."""
     labelled_by: LabeledBy = "human"
+    """Whose labels they are."""
     generation: str | None = None
-    """Of a record that is judged as it stands, like the next two."""
+    """Of a record that is judged as it stands: the form of its stored result."""
     hunt_score: float | None = None
+    """Of such a record: its threat hunting score, 0 to 100."""
     group: str = ""
+    """Of such a record: what it shares with its near duplicates."""
     content: str | None = None
+    """The article's text; None where the line labels an article that is elsewhere."""
 
 
 def check_new_review(path: Path) -> None:
-    """Raise UsageError where the review file exists, so that nobody's corrections are overwritten."""
+    """Refuse to overwrite a review file, which may hold somebody's corrections.
+
+    Args:
+        path: The file that is to be written.
+
+    Raises:
+        UsageError: It exists.
+    """
     if path.exists():
         raise UsageError(f"{path} exists: name another file, so that no corrections are lost")
 
@@ -95,6 +116,9 @@ def write_review(path: Path, lines: Iterable[ReviewLine]) -> int:
 def read_review(path: Path) -> Iterator[tuple[int, ReviewLine]]:
     """Read a review file, or labels as CSV (`id,os_label[,annotator]`), upgraded where they are older.
 
+    Args:
+        path: JSON lines, or a CSV by its suffix, in UTF-8.
+
     Yields:
         The number of a line, and what it says. Nobody has looked yet whether its label is one: see `judged_label`.
 
@@ -116,11 +140,14 @@ def read_review(path: Path) -> Iterator[tuple[int, ReviewLine]]:
 
 
 def judged_label(line: ReviewLine, where: str) -> OsLabel | None:
-    """Give the operating system that a line says, None where it says none.
+    """Read the operating system that a line says.
 
     Args:
         line: The line.
         where: What names it in errors.
+
+    Returns:
+        The label; None where the line says none.
 
     Raises:
         DataError: It says something that is no label.

@@ -95,7 +95,15 @@ def prepare_upload(
 
 
 def describe_upload(target: HubTarget, folder: Path) -> list[str]:
-    """Give lines that say what publishing the folder would do."""
+    """Say what publishing a folder would do.
+
+    Args:
+        target: Where it would go.
+        folder: What would be uploaded.
+
+    Returns:
+        A line for each file, with hash and size in bytes, and what follows.
+    """
     return [
         *(f"{entry.sha256[:12]}  {entry.size:>11,}  {name}" for name, entry in hashes(folder).items()),
         f"would commit these files of {folder} to {target.repo}, tag the commit {target.version}, "

@@ -208,12 +208,15 @@ def fetch(uri: str, into: Path) -> Path:
 
 
 def fetch_named(uri: str, name: str, into: Path) -> Path:
-    """Give one file of a folder or artifact on this machine; nothing else of it is fetched.
+    """Bring one file of a folder or artifact to this machine; nothing else of it is fetched.
 
     Args:
         uri: The folder or artifact, or the file itself.
         name: What the file is called in the folder.
         into: Where it goes if it has to be downloaded.
+
+    Returns:
+        The file's path.
 
     Raises:
         UsageError: There is nothing at `uri`.

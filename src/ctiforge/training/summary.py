@@ -9,7 +9,16 @@ _FIGURES = ("macro_f1", "recall_of_multiple")
 
 
 def default_name(kind: str, base_model: str, today: date) -> str:
-    """Give `{kind}-{base}-{YYYYMMDD}`, the base by the last part of its name."""
+    """Name a model as the guide does: `{kind}-{base}-{YYYYMMDD}`.
+
+    Args:
+        kind: `extract-agent` or `os-bert`.
+        base_model: A hub name or path; its last part is taken, in lower case.
+        today: The day it is trained.
+
+    Returns:
+        The name.
+    """
     return f"{kind}-{Path(base_model.rstrip('/')).name.lower()}-{today:%Y%m%d}"
 
 

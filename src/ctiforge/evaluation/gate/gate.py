@@ -51,7 +51,17 @@ class Gain:
 
 
 def parse_margins(texts: Sequence[str]) -> dict[str, float]:
-    """Give figure to margin of `figure=0.02` texts. Raises UsageError for one that is none."""
+    """Read margins as a person writes them.
+
+    Args:
+        texts: Each `figure=number`, like `macro_f1=0.02`.
+
+    Returns:
+        Figure to margin, in the figure's own unit.
+
+    Raises:
+        UsageError: A text is none of that form.
+    """
     try:
         pairs = [(name.strip(), float(value)) for name, _, value in (text.partition("=") for text in texts)]
     except ValueError:
@@ -136,7 +146,14 @@ def decide(
 
 
 def check_passed(decision: Decision) -> None:
-    """Raise GateError, with the first reason, where the gate was not passed."""
+    """Refuse a decision that the gate was not passed.
+
+    Args:
+        decision: What the gate decided.
+
+    Raises:
+        GateError: It was not passed; the text has the first reason.
+    """
     if not decision.passed:
         more = f" (and {len(decision.reasons) - 1} more, see above)" if len(decision.reasons) > 1 else ""
         raise GateError(f"{decision.candidate.name} is not promoted: {decision.reasons[0]}{more}")

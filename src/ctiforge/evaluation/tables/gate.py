@@ -38,7 +38,12 @@ def plain_text(decision: Decision) -> str:
 
 
 def write_decision(decision: Decision, folder: Path) -> None:
-    """Write the decision into a folder: its file, and `decision.txt` for people."""
+    """Write the decision into a folder: its file, and `decision.txt` for people.
+
+    Args:
+        decision: What is written.
+        folder: A folder that is there.
+    """
     decision.write(folder)
     (folder / "decision.txt").write_text(plain_text(decision), encoding="utf-8")
 
