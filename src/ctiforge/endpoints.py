@@ -32,6 +32,9 @@ class Meaning:
 def check_address(url: str) -> None:
     """Refuse what is no address of an endpoint.
 
+    Args:
+        url: The address that a person gave.
+
     Raises:
         UsageError: The text does not begin with http:// or https:// and a host.
     """
@@ -64,17 +67,40 @@ def meaning_of(status: int, said: str, *, model: str, is_quota_over: bool = Fals
 
 
 def names_quota(status: int, body: bytes) -> bool:
-    """Whether an answer says that the account's quota is over, which the library would ask again about."""
+    """Tell whether an answer says that the account's quota is over, which the library would ask again about.
+
+    Args:
+        status: The HTTP status.
+        body: The answer's body.
+
+    Returns:
+        True for a 429 that names the code `QUOTA_OVER`.
+    """
     return status == 429 and QUOTA_OVER.encode() in body
 
 
 def unreached_words(why: str) -> str:
-    """Give what to say once nobody has answered `UNREACHED` requests in a row."""
+    """Word the message for when nobody has answered `UNREACHED` requests in a row.
+
+    Args:
+        why: What the last request met, as in `Connection refused`.
+
+    Returns:
+        The message, to follow the endpoint's address.
+    """
     return f"it could not be reached {UNREACHED} times in a row ({why}); check that the server is up"
 
 
 def own_words(error: Exception, key: str) -> str:
-    """Give the beginning of the endpoint's own words, on one line and without the key."""
+    """Quote the beginning of the endpoint's own words.
+
+    Args:
+        error: The error that the openai client raised.
+        key: The key that was sent, to be masked where the endpoint quotes it.
+
+    Returns:
+        At most 200 characters on one line.
+    """
     body = getattr(error, "body", None)
     message = body.get("message") if isinstance(body, dict) else None
     words = " ".join(str(message or getattr(error, "message", error)).split())

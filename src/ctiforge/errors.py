@@ -16,7 +16,11 @@ class ExitCode(IntEnum):
 
 
 class CtiforgeError(Exception):
-    """An error a person can mend: its text says what, where and what to do next, in one or two lines."""
+    """An error a person can mend: its text says what, where and what to do next, in one or two lines.
+
+    Attributes:
+        exit_code: The exit code of a program that this error ends.
+    """
 
     exit_code: int = ExitCode.CRASH
 

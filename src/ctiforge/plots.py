@@ -10,9 +10,21 @@ from typing import Any
 def drawing(
     path: Path, title: str, *, across: str, up: str, size: tuple[float, float] = (8, 4.5), has_grid: bool = True
 ) -> Iterator[Any]:
-    """Give matplotlib's axes to draw on, and write them as a PNG at the end; what has a label comes into the legend.
+    """Open matplotlib's axes to draw on, and write them as a PNG at the end; what has a label comes into the legend.
 
-    Raises ImportError where matplotlib is not installed.
+    Args:
+        path: The PNG to write; nothing is written when the drawing fails.
+        title: The title of the picture.
+        across: The label of the horizontal axis.
+        up: The label of the vertical axis.
+        size: Width and height in inches, at 120 dots each.
+        has_grid: Whether to draw a grid.
+
+    Yields:
+        The axes.
+
+    Raises:
+        ImportError: matplotlib is not installed.
     """
     import matplotlib
 

@@ -43,7 +43,12 @@ class Progress:
             self._write_line()
 
     def update(self, done: int, metrics: Mapping[str, float] | None = None) -> None:
-        """Set how many units are done, and the newest value of each metric named."""
+        """Set how many units are done.
+
+        Args:
+            done: Units done since the beginning.
+            metrics: The newest value of each metric named; the others keep theirs.
+        """
         self.done = done
         self.metrics.update(metrics or {})
         if self._bar:
@@ -55,7 +60,12 @@ class Progress:
             self._write_line()
 
     def advance(self, by: int = 1, metrics: Mapping[str, float] | None = None) -> None:
-        """Add `by` units to what is done."""
+        """Add to what is done.
+
+        Args:
+            by: Units done since the last call.
+            metrics: The newest value of each metric named; the others keep theirs.
+        """
         self.update(self.done + by, metrics)
 
     def _write_line(self) -> None:
@@ -71,12 +81,16 @@ class Progress:
 
 
 def warn(text: str) -> None:
-    """Tell a person something while the work goes on; a launcher passes on lines that begin like this one."""
+    """Tell a person something on stderr while the work goes on.
+
+    Args:
+        text: One line; it is written behind `warning: `, by which a launcher knows what to pass on.
+    """
     print(f"warning: {text}", file=sys.stderr, flush=True)
 
 
 def eta_s(done: int, total: int | None, elapsed_s: float) -> float | None:
-    """Seconds left at the pace so far, to a tenth; None where it cannot be said."""
+    """Estimate the seconds left at the pace so far, to a tenth; None where nothing is done or no total is known."""
     if not total or not done:
         return None
     return round(elapsed_s / done * (total - done), 1)

@@ -101,11 +101,18 @@ class Settings(BaseSettings):
 
     @property
     def reads_database(self) -> bool:
-        """Whether the harvest reads the database."""
+        """Tell whether the harvest reads the database."""
         return not self.json_files if self.from_database is None else self.from_database
 
     def value(self, name: str) -> Any:
-        """Give the value of a setting of any line, by its name."""
+        """Return the value of a setting by name, also of one that only some line has.
+
+        Args:
+            name: The setting's name, as in `ctiforge.toml`.
+
+        Returns:
+            Its value.
+        """
         return getattr(self, name)
 
     @classmethod
@@ -117,17 +124,28 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what it is given: `load_settings` reads the sources, to remember which one decided."""
+        """Keep pydantic-settings from reading any source: `load_settings` reads them, to remember which one decided.
+
+        Args:
+            settings_cls: The class of the settings; unused.
+            init_settings: The arguments of the constructor.
+            env_settings: The environment; unused.
+            dotenv_settings: A `.env` file; unused.
+            file_secret_settings: A folder of secrets; unused.
+
+        Returns:
+            The constructor's arguments alone.
+        """
         return (init_settings,)
 
 
 def settings_class() -> type[Settings]:
-    """Give the settings that all lines share, with those of each line there is."""
+    """Return the class of the settings that all lines share, with those of each line there is."""
     return _class_of(tuple(LINES))
 
 
 def setting_names(name: str) -> SettingNames:
-    """Give the names of the setting that is called so in `ctiforge.toml`. Raises KeyError where there is none."""
+    """Look up the names of the setting that is called so in `ctiforge.toml`; KeyError where there is none."""
     own = {setting.name: setting for line in LINES.values() for setting in line.settings}
     if name in own:
         return SettingNames(f"CTIFORGE_{name.upper()}", own[name].flag, own[name].chart)
@@ -136,13 +154,19 @@ def setting_names(name: str) -> SettingNames:
 
 @dataclass(frozen=True)
 class Loaded:
-    """Settings, and for each name (`stages.train_extract.epochs`) the source that decided it."""
+    """Settings, and where each came from.
+
+    Attributes:
+        settings: The settings.
+        origins: Setting (`stages.train_extract.epochs` for one inside) → `flag`, `environment` or `ctiforge.toml`;
+            without an entry it is the default.
+    """
 
     settings: Settings
     origins: dict[str, str]
 
     def lines(self) -> Iterator[tuple[str, str, str]]:
-        """(name, value, origin) of every setting, secrets masked."""
+        """Yield (name, value, origin) of every setting, secrets masked."""
         for name in type(self.settings).model_fields:
             value = getattr(self.settings, name)
             for key, each in (_flat(value, f"{name}.") if isinstance(value, dict) else {name: value}).items():
@@ -150,9 +174,17 @@ class Loaded:
 
 
 def load_settings(flags: Mapping[str, Any] | None = None) -> Loaded:
-    """Read the flags given (None: not given), the environment and the file in the working folder.
+    """Read the flags, the environment and `ctiforge.toml` in the working folder; the first that has a setting decides.
 
-    Raises UsageError naming the source and the key that is unknown or whose value is not valid.
+    Args:
+        flags: Setting → value, as flags gave it; None stands for a flag that was not given.
+
+    Returns:
+        The settings, with the source of each.
+
+    Raises:
+        UsageError: A key is unknown, renamed or its value is not valid, or a source cannot be read; the text names
+            the source and the key.
     """
     known = settings_class()
     given = {name: value for name, value in (flags or {}).items() if value is not None}
@@ -171,7 +203,7 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Loaded:
 
 
 def mask_url(url: str) -> str:
-    """Give the URL without its password and without the values of its query; what is no URL is masked whole."""
+    """Mask the password of a URL and the values of its query; what is no URL is masked whole."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -187,9 +219,16 @@ def mask_url(url: str) -> str:
 
 
 def read_api_key(*, needed: bool) -> str:
-    """Give the key for an OpenAI-compatible endpoint, `no-key` where there is none.
+    """Read the key for an OpenAI-compatible endpoint from the environment (`OPENAI_API_KEY`).
 
-    Raises UsageError where it is `needed` and missing, or is nothing that a header can carry.
+    Args:
+        needed: Whether the endpoint cannot be asked without a key.
+
+    Returns:
+        The key, `no-key` where there is none.
+
+    Raises:
+        UsageError: The key is needed and missing, or holds characters that a header cannot carry.
     """
     key = os.environ.get(API_KEY, "").strip()
     if not key and needed:

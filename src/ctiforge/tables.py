@@ -24,8 +24,11 @@ class Mark:
     """A judgement: never by color alone, so it has a word too, and mostly a symbol."""
 
     tone: Tone
+    """Which color it has, where there are colors."""
     symbol: str
+    """An arrow, a tick or the like; empty where the word is enough."""
     word: str
+    """The judgement."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,11 @@ class IntervalPlot:
     says: str
     """The same in words."""
     value: float
+    """Where the dot is."""
     low: float | None = None
+    """Where the whisker begins; None without one."""
     high: float | None = None
+    """Where it ends."""
     zero: float | None = None
     """Where a line marks no difference."""
     bar: bool = False
@@ -48,14 +54,19 @@ class Cell:
     """One cell of a table, or a line of its own between tables."""
 
     text: str = ""
+    """What it says, where neither a mark nor a plot says it."""
     below: str = ""
     """What stands smaller below it on a page, and in brackets behind it elsewhere."""
     mark: Mark | None = None
+    """A judgement instead of the text."""
     plot: IntervalPlot | None = None
+    """A drawing instead of the text."""
     shade: int | None = None
     """0 (none) to 5 (all of the row), of a cell that is one of a row's shares; pages show it."""
     strong: bool = False
+    """Whether it is in bold."""
     code: bool = False
+    """Whether it is a name or a command, which stands as it is."""
 
     @property
     def said(self) -> str:
@@ -73,7 +84,9 @@ class Column:
     """The head of a column; numbers are aligned to the right."""
 
     title: str
+    """What its cells are."""
     is_number: bool = True
+    """Whether they are aligned to the right."""
 
 
 @dataclass(frozen=True)
@@ -82,14 +95,19 @@ class Table:
 
     kind: ClassVar[str] = "table"
     caption: str
+    """Stands above it; empty for none."""
     columns: tuple[Column, ...]
+    """Their heads, from the left."""
     rows: tuple[tuple[Cell, ...], ...]
+    """A cell for each column."""
     note: str = ""
+    """Stands below it."""
     breaks: tuple[int, ...] = ()
     """Numbers of the rows that begin a section."""
     is_folded: bool = False
     """Shown on a page when it is asked for."""
     look: Look = "lined"
+    """How a terminal shows it."""
 
 
 def table_of(
@@ -101,7 +119,19 @@ def table_of(
     breaks: Iterable[int] = (),
     look: Look = "lined",
 ) -> Table:
-    """Give a table of cells or plain values; columns hold numbers, but for those at the places `left`."""
+    """Build a table of cells or plain values.
+
+    Args:
+        titles: The heads of the columns.
+        rows: A row a line; what is no cell becomes one by `str`.
+        caption: Stands above the table.
+        left: Places of the columns that hold text, from 0, or from -1 at the end; the others hold numbers.
+        breaks: Numbers of the rows that begin a section.
+        look: How a terminal shows it.
+
+    Returns:
+        The table.
+    """
     places = {place % len(titles) for place in left}
     return Table(
         caption,
@@ -113,7 +143,14 @@ def table_of(
 
 
 def wide_console(width: int = 140) -> "Console":
-    """Give standard output; where that is no terminal it is this wide, as 80 columns would fold tables into ruins."""
+    """Open standard output for tables.
+
+    Args:
+        width: Columns where it is no terminal, as 80 of them would fold tables into ruins.
+
+    Returns:
+        A console of rich.
+    """
     from rich.console import Console
 
     console = Console()
@@ -121,7 +158,12 @@ def wide_console(width: int = 140) -> "Console":
 
 
 def print_tables(parts: Iterable[Table | Cell], console: "Console") -> None:
-    """Print tables, and cells as lines between them; texts are shown as they are, never taken for markup."""
+    """Print tables, and cells as lines between them; texts are shown as they are, never taken for markup.
+
+    Args:
+        parts: What is printed, in order.
+        console: A console of rich.
+    """
     from rich.text import Text
 
     for part in parts:
@@ -136,12 +178,26 @@ def print_tables(parts: Iterable[Table | Cell], console: "Console") -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows under a title on standard output; the first column is text, the others are numbers."""
+    """Print rows under a title on standard output.
+
+    Args:
+        title: Stands above the table.
+        columns: Their heads; the first column is text, the others are numbers.
+        rows: A row a line.
+    """
     print_tables([table_of(columns, rows, caption=title, look="flush")], wide_console())
 
 
 def plain_text(parts: Iterable[Table | Cell], width: int) -> str:
-    """Give the same as a terminal of this many columns without colors shows it."""
+    """Render what `print_tables` prints, as a terminal without colors shows it.
+
+    Args:
+        parts: Tables, and cells as lines between them.
+        width: Columns of the terminal.
+
+    Returns:
+        Lines with an end each.
+    """
     from rich.console import Console
 
     with StringIO() as file:
@@ -150,12 +206,26 @@ def plain_text(parts: Iterable[Table | Cell], width: int) -> str:
 
 
 def markdown(parts: Iterable[Table | Cell]) -> str:
-    """Give the same as Markdown, a caption as a heading; without an end of line."""
+    """Render the same as Markdown (GitHub's tables), a caption as a heading of the third level.
+
+    Args:
+        parts: Tables, and cells as lines between them.
+
+    Returns:
+        Text without a last end of line.
+    """
     return "\n\n".join(markdown_cell(part) if isinstance(part, Cell) else _markdown_table(part) for part in parts)
 
 
 def markdown_cell(cell: Cell) -> str:
-    """Give a cell as one line that breaks no table and no markup."""
+    """Render a cell as one line that breaks no table and no markup.
+
+    Args:
+        cell: What it says.
+
+    Returns:
+        Markdown.
+    """
     text = " ".join(cell.said.split())
     if cell.code:
         return "`" + text.replace("|", r"\|").replace("`", "") + "`"

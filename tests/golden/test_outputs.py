@@ -24,7 +24,7 @@ WRITTEN = {
     "eval_extract": {"Evaluation"},
     "compare": {"ClassifierComparison", "Comparison"},
     "promote": {"Champion", "Decision", "ModelRecord"},
-    "prepare_os": {"ArticleRecord", "LabeledArticle", "PrepareReport", "TestSet"},
+    "prepare_os": {"ArticleRecord", "LabeledArticle", "PrepareReport", "ReviewLine", "TestSet"},
     "train_os_bert": {"LogLine", "OsBertNote", "Training"},
     "baselines_os": {"BaselineNote"},
     "eval_os_bert": {"ClassifierEvaluation"},

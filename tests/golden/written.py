@@ -10,6 +10,7 @@ from ctiforge.records.checkpoint import Checkpoint
 from ctiforge.records.formatted import TRAINED_ON, ExampleRow
 from ctiforge.records.model_note import NOTE_NAME
 from ctiforge.records.os_article import LabeledArticle
+from ctiforge.records.review import REVIEW_NAME, ReviewLine
 from ctiforge.records.training import LOG_NAME, LogLine
 from tests.kinds import kinds
 
@@ -21,7 +22,10 @@ ROWS: dict[str, dict[str, type[Record]]] = {
         LOG_NAME: LogLine,
     },
     "format_extract": {"train.jsonl": ExampleRow, "validation.jsonl": ExampleRow},
-    "prepare_os": dict.fromkeys(("train.jsonl", "validation.jsonl", "test.jsonl"), LabeledArticle),
+    "prepare_os": {
+        REVIEW_NAME: ReviewLine,
+        **dict.fromkeys(("train.jsonl", "validation.jsonl", "test.jsonl"), LabeledArticle),
+    },
 }
 """By stage ("" for all) the files with a record a line."""
 

@@ -77,7 +77,7 @@ class Database:
         self._numbers = count()
 
     def articles(self, statuses: Sequence[str] = (), since: str | None = None) -> Iterator[Article]:
-        """Every article with an execution that passes the filter, by id, with those executions.
+        """Stream every article with an execution that passes the filter, by id, with those executions.
 
         `statuses` empty: any; `since`: ISO date or time that the execution ended at or after.
         Raises DatabaseError when the connection is lost.
@@ -96,13 +96,13 @@ class Database:
             yield article
 
     def count_executions(self) -> int:
-        """How many executions of articles there are; DatabaseError where the tables are missing or closed to us."""
+        """Count the executions of articles; DatabaseError or UsageError where the tables cannot be read."""
         with _explained(), self._connection.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM articles a JOIN agentic_workflow_executions e ON e.article_id = a.id")
             return int((cursor.fetchone() or (0,))[0])
 
     def articles_by_score(self, least: float, limit: int | None) -> Iterator[Article]:
-        """Give the `limit` best articles (None: all) of score `least` and more, by score, then id; without executions.
+        """Stream the `limit` best articles (None: all) of score `least` and more, by score and id; without executions.
 
         A score that is no number reaches nothing. Raises DatabaseError when the connection is lost.
         """
@@ -110,13 +110,13 @@ class Database:
             yield _article(row)
 
     def articles_by_id(self, ids: Sequence[int]) -> dict[int, Article]:
-        """Give the articles of these ids, without executions; those that do not exist are missing."""
+        """Read the articles of these ids, without executions; those that do not exist are missing."""
         with _explained(), self._connection.cursor() as cursor:
             cursor.execute(_BY_ID, (list(ids),))
             return {int(row[0]): _article(row) for row in cursor.fetchall()}
 
     def _stream(self, name: str, query: str, parameters: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
-        """Rows of a server-side cursor, fetched in batches sized by the length of what came last.
+        """Stream the rows of a server-side cursor, fetched in batches sized by the length of what came last.
 
         While one batch is worked on, the server is at the next.
         """
@@ -139,10 +139,17 @@ class Database:
 
 @contextmanager
 def open_database(url: str) -> Iterator[Database]:
-    """Connect for reading only and close at the end.
+    """Connect to the application's database for reading only, and close the connection at the end.
 
-    Raises UsageError for a URL that cannot be read, DatabaseError in one line without the
-    password when the server cannot be reached or refuses.
+    Args:
+        url: `postgresql://user:password@host/database`; the driver that SQLAlchemy names in it is passed over.
+
+    Yields:
+        The database as it is at this moment: one read-only transaction.
+
+    Raises:
+        UsageError: The URL cannot be read.
+        DatabaseError: The server cannot be reached or refuses; in one line without the password.
     """
     import psycopg2
 
@@ -165,10 +172,19 @@ def open_database(url: str) -> Iterator[Database]:
 
 
 def read_article(url: str | None, article_id: str) -> ArticleRecord:
-    """One article of the database at `url`, without labels.
+    """Read one article of the database, without labels.
 
-    Raises UsageError without a URL, for an id that is no number or not there; DataError where the
-    article holds no text; DatabaseError as `open_database`.
+    Args:
+        url: The database's URL; None where nobody set one.
+        article_id: The article's id, digits only.
+
+    Returns:
+        The article.
+
+    Raises:
+        UsageError: There is no URL, the id is no number, or there is no such article.
+        DataError: The article holds no text.
+        DatabaseError: The server cannot be reached or refuses.
     """
     if not url:
         raise UsageError(
@@ -189,7 +205,14 @@ def read_article(url: str | None, article_id: str) -> ArticleRecord:
 
 
 def database_url() -> str:
-    """Give the URL in the environment (DATABASE_URL); UsageError where there is none."""
+    """Read the database's URL from the environment (DATABASE_URL).
+
+    Returns:
+        The URL as it is set.
+
+    Raises:
+        UsageError: It is not set.
+    """
     url = os.environ.get("DATABASE_URL", "").strip()
     if not url:
         raise UsageError(

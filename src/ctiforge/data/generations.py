@@ -34,7 +34,14 @@ class ReadResult:
 
 
 def read_result(result: Any) -> ReadResult:
-    """Read any JSON value; never raises. What cannot be read is counted in `set_aside`."""
+    """Read what one execution found, in any of the five generations; never raises.
+
+    Args:
+        result: The `extraction_result`: any JSON value.
+
+    Returns:
+        What was found, and which types are labeled; what cannot be read is counted in `set_aside`.
+    """
     if not isinstance(result, dict):
         return ReadResult(None, set_aside=Counter({f"extraction_result is {_json_kind(result)}": 1}))
     if isinstance(result.get("subresults"), dict):
@@ -61,7 +68,7 @@ def parse_result(text: str | None) -> ReadResult:
 
 
 def _read_single_prompt(result: Mapping[str, Any], items: Any, generation: str) -> ReadResult:
-    """G1 and G2: one prompt asked for every type, so it failed or succeeded for all of them."""
+    """Read G1 and G2: one prompt asked for every type, so it failed or succeeded for all of them."""
     set_aside: Counter[str] = Counter()
     found = _observables(_typed_items(items, set_aside), set_aside)
     failure = _failure(result)
@@ -78,7 +85,7 @@ def _read_single_prompt(result: Mapping[str, Any], items: Any, generation: str) 
 
 
 def _read_sub_results(result: Mapping[str, Any], sub_results: Mapping[str, Any]) -> ReadResult:
-    """G3 to G5: each type has its own sub-result; the aggregated list adds platforms and what only it holds."""
+    """Read G3 to G5: each type has its own sub-result; the aggregated list adds platforms and what only it holds."""
     set_aside: Counter[str] = Counter()
     items = list(_typed_items(result.get("observables") or [], set_aside))
     failed: dict[str, str] = {}
@@ -119,7 +126,7 @@ def _failure(result: Mapping[str, Any]) -> str | None:
 
 
 def _is_prose(raw_response: Any) -> bool:
-    """Whether the model's raw answer is there and is no JSON: an empty list is then a parse failure."""
+    """Tell whether the model's raw answer is there and is no JSON: an empty list is then a parse failure."""
     if not isinstance(raw_response, str) or not raw_response.strip():
         return False
     text = raw_response.strip().removeprefix("```json").removeprefix("```").removesuffix("```").strip()
@@ -131,7 +138,7 @@ def _is_prose(raw_response: Any) -> bool:
 
 
 def _typed_items(items: Any, set_aside: Counter[str]) -> Iterator[tuple[Any, Any]]:
-    """(type, item) of a list of items, or of a dict from type to items."""
+    """Yield (type, item) of a list of items, or of a dict from type to items."""
     if isinstance(items, dict):
         for type_, entries in items.items():
             if not isinstance(entries, list):
@@ -152,7 +159,7 @@ def _typed_items(items: Any, set_aside: Counter[str]) -> Iterator[tuple[Any, Any
 
 
 def _observables(items: Iterable[tuple[Any, Any]], set_aside: Counter[str]) -> tuple[Observable, ...]:
-    """Each (type, value) once, in order, with the first platform that any of its items names."""
+    """Collect each (type, value) once, in order, with the first platform that any of its items names."""
     platforms: dict[tuple[str, str], str | None] = {}
     for type_name, item in items:
         if not isinstance(type_name, str) or not type_name.strip():

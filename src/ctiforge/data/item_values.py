@@ -39,7 +39,7 @@ _PLATFORMS = {name.lower(): name for name in PLATFORMS} | dict.fromkeys(("mac", 
 
 
 def canonical_type(name: str) -> str:
-    """Give the type that `name` is an alias of; an unknown one as it is, trimmed."""
+    """Find the type that `name` is an alias of; an unknown one as it is, trimmed."""
     if name in _TYPE_ALIASES:
         return name
     key = name.strip().lower().replace(" ", "_").replace("-", "_")
@@ -49,7 +49,7 @@ def canonical_type(name: str) -> str:
 
 
 def canonical_value(type_: str, item: Any) -> str | None:
-    """Give the canonical value of an item of `type_` (DESIGN: canonical values), or None when it holds none."""
+    """Write the canonical value of an item of `type_`, None when it holds none."""
     if not isinstance(item, dict):
         return _tidy(type_, _text(item))
     inner = item.get("value")
@@ -59,7 +59,7 @@ def canonical_value(type_: str, item: Any) -> str | None:
 
 
 def canonical_platform(item: Any) -> str | None:
-    """Windows, Linux or MacOS where the item (or the object inside it) names one, in any case."""
+    """Read the platform: Windows, Linux or MacOS where the item (or the object inside it) names one, in any case."""
     if not isinstance(item, dict):
         return None
     for holder in (item, item.get("value"), item.get("original_data")):
@@ -88,7 +88,7 @@ def _from_original(type_: str, item: Mapping[str, Any]) -> str | None:
 
 
 def _registry(item: Mapping[str, Any]) -> str | None:
-    r"""Give `KEY[\value name]` of an object that holds hive, key and value name apart."""
+    r"""Write `KEY[\value name]` of an object that holds hive, key and value name apart."""
     key = _first(item, _KEYS)
     if key is None:
         return None
@@ -114,7 +114,7 @@ def _first(item: Mapping[str, Any], keys: tuple[str, ...]) -> str | None:
 
 
 def _text(value: Any) -> str | None:
-    """Give a value as text, or None for what is empty or no scalar (NaN and infinities too)."""
+    """Read a value as text, or None for what is empty or no scalar (NaN and infinities too)."""
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, (int, float)):

@@ -24,14 +24,23 @@ _RESULT_KEYS = ("observables", "behavioral_observables", "observable_list", "sub
 
 @dataclass
 class JsonProblems:
-    """What could not be read: whole files with their reason, and entries by reason."""
+    """What could not be read in result files."""
 
     files: dict[str, str] = field(default_factory=dict)
+    """File that could not be read → why."""
     entries: Counter[str] = field(default_factory=Counter)
+    """Reason → entries of readable files that could not be read."""
 
 
 def find_json_files(root: Path) -> list[Path]:
-    """Find result files below `root` by their names (`FOUND_NAMES`), sorted; hidden and package folders are skipped."""
+    """Find result files by their names (`FOUND_NAMES`).
+
+    Args:
+        root: The folder to search, with its subfolders; hidden and package folders are skipped.
+
+    Returns:
+        The files, sorted.
+    """
     found: set[Path] = set()
     for folder, subfolders, names in os.walk(root):
         subfolders[:] = [name for name in subfolders if not name.startswith(".") and name not in _SKIPPED_FOLDERS]
@@ -40,7 +49,15 @@ def find_json_files(root: Path) -> list[Path]:
 
 
 def read_json_files(paths: Sequence[Path], problems: JsonProblems) -> Iterator[Article]:
-    """Articles of the files, in the order of the files' names; what cannot be read is noted in `problems`."""
+    """Read the articles of result files; never raises.
+
+    Args:
+        paths: The files; each is read once, in the order of their paths.
+        problems: Is filled with what cannot be read.
+
+    Yields:
+        Each entry's article with its executions; one article may come several times.
+    """
     for path in sorted(set(paths)):
         try:
             value = json.loads(_decode(path.read_bytes()))
@@ -67,7 +84,15 @@ class _Unreadable(ValueError):
 def with_contents(
     articles: Iterable[Article], articles_by_id: Callable[[Sequence[int]], Mapping[int, Article]]
 ) -> Iterator[Article]:
-    """Give the articles, those without content completed from the database by their id, a hundred at a time."""
+    """Complete articles without content from the database, a hundred at a time.
+
+    Args:
+        articles: The articles; those without content are changed in place.
+        articles_by_id: Looks up the articles of the ids given, as `Database.articles_by_id` does.
+
+    Yields:
+        All articles, in their order; one that the database does not know stays without content.
+    """
     stream = iter(articles)
     while batch := list(islice(stream, 100)):
         missing = [int(a.id) for a in batch if not a.content and a.id.isascii() and a.id.isdigit()]
@@ -81,7 +106,7 @@ def with_contents(
 
 
 def _decode(data: bytes) -> str:
-    """UTF-8 with or without BOM, UTF-16 or UTF-32 with one; else Windows-1252, which old tools wrote."""
+    """Decode UTF-8 with or without BOM, UTF-16 or UTF-32 with one; else Windows-1252, which old tools wrote."""
     if not data.strip():
         raise _Unreadable("empty file")
     for bom, encoding in ((b"\xff\xfe\0\0", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
@@ -96,7 +121,7 @@ def _decode(data: bytes) -> str:
 
 
 def _entries(value: Any) -> Iterator[tuple[str | None, Any]] | None:
-    """(article id, entry) of each of the layouts; None for another one."""
+    """Yield (article id, entry) of each of the layouts; None for another one."""
     if isinstance(value, list):
         return ((None, entry) for entry in value)
     if not isinstance(value, dict):

@@ -18,7 +18,9 @@ class Leak:
     """One test article and the training article that gives it away."""
 
     test_id: str
+    """The id of the test article."""
     training_id: str
+    """The id of the training article."""
     how: str
     """`the same page`, or `the same text or nearly`."""
 
@@ -44,9 +46,17 @@ def leaks_between(training: Sequence[ArticleRecord], test: Sequence[ArticleRecor
 
 
 def find_leaks(test: Sequence[ArticleRecord], training: Path) -> list[Leak]:
-    """Find the articles of `test` that a JSON-lines file of training articles gives away, each once.
+    """Find the test articles that a file of training articles gives away.
 
-    Raises DataError naming the line that is no article.
+    Args:
+        test: Articles of a test set.
+        training: A JSON-lines file of training articles; it is read in parts.
+
+    Returns:
+        One leak for each test article that is given away, the first that was found.
+
+    Raises:
+        DataError: A line, which the text names, is no article.
     """
     leaks: dict[str, Leak] = {}
     for batch in _batches(training):
@@ -56,7 +66,7 @@ def find_leaks(test: Sequence[ArticleRecord], training: Path) -> list[Leak]:
 
 
 def _batches(path: Path) -> Iterator[list[ArticleRecord]]:
-    """Give the articles of a file, some at a time: a harvest may be larger than memory."""
+    """Read the articles of a file, some at a time: a harvest may be larger than memory."""
     with path.open(encoding="utf-8-sig") as file:
         lines = ((number, line) for number, line in enumerate(file, start=1) if line.strip())
         while batch := list(islice(lines, _TOGETHER)):

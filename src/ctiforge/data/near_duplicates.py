@@ -35,7 +35,7 @@ _SPREAD = np.uint8(167)
 
 
 def near_pairs_between(texts: Sequence[str], others: Sequence[str]) -> dict[int, int]:
-    """Index in `texts` → index in `others` of its first exact or near duplicate there."""
+    """Find, for each index in `texts`, the index in `others` of its first exact or near duplicate there."""
     pairs: dict[int, int] = {}
     ours, theirs = _signatures(texts), _signatures(others)
     our_keys, their_keys = _band_keys(ours), _band_keys(theirs)
@@ -80,9 +80,19 @@ class DuplicateIndex:
             file.close()
 
     def add(self, folded: bytes, shingle_hash: str, url: str | None) -> int:
-        """Add a folded text, its hash and its URL; returns the row's number, counted from 0."""
+        """Add one row.
+
+        Args:
+            folded: Its text, folded (`identity.fold`).
+            shingle_hash: The hash of that (`identity.content_hash`): equal texts are one group.
+            url: Its page, which makes rows one group as well; None where there is none.
+
+        Returns:
+            The row's number, counted from 0.
+        """
         url_hash = hashlib.sha256(canonical_url(url).encode("utf-8", "replace")).hexdigest() if url else "0"
         self._pending.append(_shingles(folded))
+        # 16 hex digits are 64 bits: as a number they are one more key of the row, like those of the bands
         self._pending_keys.append((int(shingle_hash[:16], 16), int(url_hash[:16], 16)))
         if len(self._pending) >= _BATCH:
             self._flush()
@@ -90,7 +100,11 @@ class DuplicateIndex:
         return self.rows - 1
 
     def groups(self) -> NDArray[np.int32]:
-        """Group of each row: the number of the first row in it."""
+        """Group the rows that were added.
+
+        Returns:
+            (rows,): for each row the number of the first row of its group.
+        """
         self._flush()
         parents = np.arange(self.rows, dtype=np.int32)
         for number, column in enumerate(self._columns):
@@ -138,12 +152,13 @@ class DuplicateIndex:
 
 
 def _shingles(folded: bytes) -> Keys:
-    """Hashes of the windows that start where a hash of three characters is small: about one place in sixteen."""
+    """Hash the windows that start where a hash of three characters is small: about one place in sixteen."""
     places = len(folded) - _WINDOW
     if places <= 0:
         return np.empty(0, dtype=np.uint64)
     text = np.frombuffer(folded, dtype=np.uint8)
     spread = text * _SPREAD
+    # bytes wrap around: a hash of 0 to 255, and below 16 is one place in sixteen
     chosen = spread[:places] ^ text[1 : places + 1]
     chosen += spread[2 : places + 2]
     starts = np.flatnonzero(chosen < 16)
@@ -167,7 +182,7 @@ def _signatures(texts: Sequence[str]) -> Signatures:
 
 
 def _min_hash(shingles: Sequence[Keys]) -> Signatures:
-    """MinHash values, one row of `PERMUTATIONS` per set of shingles."""
+    """Compute MinHash values (Broder 1997), one row of `PERMUTATIONS` per set of shingles."""
     import numpy as np
 
     offsets = np.zeros(len(shingles) + 1, dtype=np.uint64)
@@ -177,7 +192,8 @@ def _min_hash(shingles: Sequence[Keys]) -> Signatures:
 
 
 def _band_keys(signatures: Signatures) -> Keys:
-    """One key per row and band: rows that share a key agree in that band's eight values; 0 is no key."""
+    """Compute one key per row and band: rows that share a key agree in that band's eight values; 0 is no key."""
+    # two 32-bit values read as one 64-bit number: half as many to mix
     pairs = np.ascontiguousarray(signatures).view(np.uint64).reshape(len(signatures), BANDS, PERMUTATIONS // BANDS // 2)
     keys = np.zeros(pairs.shape[:2], dtype=np.uint64)
     for position in range(pairs.shape[2]):
@@ -194,7 +210,7 @@ def _are_similar(one: Signatures, other: Signatures) -> bool:
 
 
 def _buckets(keys: Keys) -> Iterator[list[int]]:
-    """Rows that share a key, in order, where there are at least two; key 0 is none."""
+    """Yield rows that share a key, in order, where there are at least two; key 0 is none."""
     order = np.argsort(keys, kind="stable")
     ordered = keys[order]
     edges = np.flatnonzero(np.diff(ordered)) + 1

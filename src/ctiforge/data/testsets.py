@@ -5,23 +5,23 @@ last, with a conditional write: a version without it does not exist.
 """
 
 import hashlib
-import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-from pydantic import ValidationError
+from tempfile import TemporaryDirectory
 
 from ctiforge.data.identity import content_hash, fold
 from ctiforge.errors import DataError, UsageError
-from ctiforge.records.article import OS_LABELS, TESTSET_NAME, ArticleRecord
+from ctiforge.records.article import TESTSET_NAME, ArticleRecord, read_records
 from ctiforge.records.observable import Observable
+from ctiforge.records.review import judged_label, read_review
 from ctiforge.records.testset import TestSet
+from ctiforge.store.artifacts import fetch
 from ctiforge.store.objects import ObjectStore, open_store
 from ctiforge.store.reading import read_record
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_TEST_SET = "test_set:"
 OS_LABEL = "os_label"
 """The entry of `TestSet.labelled_types` that counts articles with an operating system's label."""
 
@@ -29,11 +29,22 @@ OS_LABEL = "os_label"
 def import_testset(
     store: ObjectStore, name: str, articles: Iterable[ArticleRecord], annotator: str | None = None, note: str = ""
 ) -> TestSet:
-    """Keep human-checked articles as the next version of `name`; the same again gives its old version.
+    """Keep human-checked articles as the next version of a test set; the same again gives its old version.
 
-    `annotator` fills in where an article names none. Raises UsageError for a bad name, DataError
-    where a label is a model's, an annotator is missing, an id occurs twice or an article has neither
-    labeled types nor the label of an operating system.
+    Args:
+        store: The store to keep them in.
+        name: The test set's name: lower-case letters, digits, `.`, `_` and `-`.
+        articles: The articles with their labels.
+        annotator: Who labeled the articles that name nobody.
+        note: Where they come from, in a person's words.
+
+    Returns:
+        The description of the version, new or old.
+
+    Raises:
+        UsageError: The name is none.
+        DataError: A label is a model's, an annotator is missing, an id occurs twice, an observable is of a type that is
+            not labeled, there is no article, or one has neither labeled types nor an operating system's label.
     """
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} is no name for a test set: use lower-case letters, digits, '.', '_' and '-'")
@@ -63,9 +74,18 @@ def import_testset(
 
 
 def load_testset(store: ObjectStore, reference: str) -> tuple[TestSet, list[ArticleRecord]]:
-    """Give the test set `name` (its newest version) or `name@2`, and its articles.
+    """Load a test set with its articles.
 
-    Raises UsageError, naming those that exist, where there is none; DataError where it is damaged.
+    Args:
+        store: The store that keeps it.
+        reference: `name` for its newest version, or `name@2`.
+
+    Returns:
+        The description, and the articles.
+
+    Raises:
+        UsageError: There is none; the text names those that exist.
+        DataError: Its articles are not those that were imported.
     """
     test_set = get_testset(store, reference)
     data = store.read(test_set.key)
@@ -75,14 +95,23 @@ def load_testset(store: ObjectStore, reference: str) -> tuple[TestSet, list[Arti
 
 
 def find_testset(store: ObjectStore, reference: str, note: str | None = None) -> TestSet | None:
-    """Give the description of `name` (newest version, with that note where one is given) or `name@2`; None for none."""
+    """Look up the description of a test set.
+
+    Args:
+        store: The store that keeps it.
+        reference: `name` for its newest version, or `name@2`.
+        note: Only a version with this note counts; None: any.
+
+    Returns:
+        The description, None where there is no such version.
+    """
     name, _, version = reference.partition("@")
     found = [each for each in _versions(store, name) if not version or str(each.version) == version]
     return next((each for each in reversed(found) if note is None or each.note == note), None)
 
 
 def get_testset(store: ObjectStore, reference: str) -> TestSet:
-    """As `find_testset`, but raises UsageError, naming those that exist, where there is none."""
+    """Look up a test set as `find_testset` does; UsageError, naming those that exist, where there is none."""
     test_set = find_testset(store, reference)
     if test_set is None:
         known = ", ".join(each.reference for each in list_testsets(store)) or "none"
@@ -93,15 +122,30 @@ def get_testset(store: ObjectStore, reference: str) -> TestSet:
 
 
 def list_testsets(store: ObjectStore) -> list[TestSet]:
-    """Every version of every test set, by name and version."""
+    """List every version of every test set.
+
+    Args:
+        store: The store that keeps them.
+
+    Returns:
+        The descriptions, by name and version.
+    """
     found = [_read_meta(store, each.key) for each in store.list("testsets/") if each.key.endswith(f"/{TestSet.NAME}")]
     return sorted(found, key=lambda each: (each.name, each.version))
 
 
 def test_set_inputs(store: str | None, references: Sequence[str] | None) -> dict[str, str]:
-    """Inputs of a stage: `test_set:<name@version>` → URI of its records.
+    """Name the inputs that a stage has by using test sets.
 
-    The test sets named, or the newest version of every one in the store. Without a store there is none.
+    Args:
+        store: The store's URI; None: there are no test sets.
+        references: `name` or `name@2` each; None: the newest version of every test set in the store.
+
+    Returns:
+        `test_set:<name@version>` → the URI of its articles.
+
+    Raises:
+        UsageError: Test sets are named and there is no store, or no such test set.
     """
     if not store:
         if references:
@@ -110,72 +154,96 @@ def test_set_inputs(store: str | None, references: Sequence[str] | None) -> dict
     opened = open_store(store)
     newest = {each.name: each for each in list_testsets(opened)} if not references else {}
     chosen = [get_testset(opened, reference) for reference in references] if references else list(newest.values())
-    return {f"test_set:{each.reference}": f"{opened.uri}/{each.key}" for each in chosen}
+    return {f"{_TEST_SET}{each.reference}": f"{opened.uri}/{each.key}" for each in chosen}
 
 
 def find_test_data(test_data: str | None, store: str | None) -> tuple[str, str | None]:
-    """Give what --test-data names: the URI of the articles, and name@version where they are a test set of the store."""
+    """Resolve what `--test-data` names.
+
+    Args:
+        test_data: A path, a URI, or `testset:NAME` for one of the store; None where the flag was not given.
+        store: The store's URI, None where there is none.
+
+    Returns:
+        The URI of the articles, and `name@version` where they are a test set of the store, else None.
+
+    Raises:
+        UsageError: Nothing is named, or there is no such test set.
+    """
     if not test_data:
         raise UsageError("give --test-data FILE, or testset:NAME of the store (ctiforge testset list)")
     if not test_data.startswith("testset:"):
         return test_data, None
     found = test_set_inputs(store, [test_data.removeprefix("testset:")])
     name, uri = next(iter(found.items()))
-    return uri, name.removeprefix("test_set:")
+    return uri, name.removeprefix(_TEST_SET)
+
+
+def held_out_articles(inputs: Mapping[str, Path]) -> Iterator[tuple[str, ArticleRecord]]:
+    """Read the articles of test sets, which no training article may repeat.
+
+    Args:
+        inputs: The inputs of a stage; those named as `test_set_inputs` does are read.
+
+    Yields:
+        Why whatever repeats the article is left out, and the article.
+    """
+    for name, path in inputs.items():
+        if name.startswith(_TEST_SET):
+            reason = f"in test set {name.removeprefix(_TEST_SET)}, or near to it"
+            yield from ((reason, record) for record in read_records(path))
+
+
+def find_labelled_article(test_data: str, store: str | None, article_id: str) -> ArticleRecord:
+    """Find one article of the test data.
+
+    Args:
+        test_data: A file of labeled articles, or `name@version` of a test set.
+        store: The URI of the store that holds the test set; None: the default one.
+        article_id: The article's id.
+
+    Returns:
+        The article with its labels.
+
+    Raises:
+        UsageError: There is no article of this id.
+    """
+    with TemporaryDirectory() as scratch:
+        articles = read_labelled_articles(fetch(find_test_data(test_data, store)[0], Path(scratch)))
+        found = next((each for each in articles if each.id == article_id), None)
+    if found is None:
+        raise UsageError(f"no article {article_id} in {test_data}")
+    return found
 
 
 def read_labelled_articles(path: Path) -> Iterator[ArticleRecord]:
-    """Articles of a JSONL file: records, or lines that hold `truth` (type → values) in the place of observables.
+    """Read the labeled articles of a review file: records, or lines as `ReviewLine` has them, also older ones.
 
-    A line is taken for a person's work unless it says otherwise (`labelled_by`). Raises UsageError
-    for no file, DataError naming the line that is none.
+    A line is taken for a person's work unless it says otherwise (`labelled_by`).
+
+    Args:
+        path: A JSON-lines file in UTF-8, or a CSV.
+
+    Yields:
+        The articles, in the file's order.
+
+    Raises:
+        UsageError: There is no such file.
+        DataError: The file is not UTF-8, or a line, which the text names, is no labeled article.
     """
-    if not path.is_file():
-        raise UsageError(f"{path}: there is no such file; give the reviewed JSONL")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 (byte {error.start}): save it as UTF-8") from None
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            yield _read_line(line, f"{path}, line {number}")
-
-
-def _read_line(line: str, where: str) -> ArticleRecord:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
-        raise DataError(f"{where}: not JSON; mend the line and import again") from None
-    if not isinstance(row, dict) or not isinstance(row.get("content"), str) or not row["content"].strip():
-        raise DataError(f"{where}: an article is an object with id and content")
-    fields: dict[str, Any] = {key: row[key] for key in ArticleRecord.model_fields if key in row}
-    if "truth" in row:
-        fields["observables"] = _observables_of(row["truth"], where)
-    elif isinstance(row.get("observables"), list):
-        # what the review file shows beside an item (its evidence) is for the reader
-        fields["observables"] = [_without_evidence(item) for item in row["observables"]]
-    if row.get(OS_LABEL) not in (None, *OS_LABELS):
-        raise DataError(f"{where}: {OS_LABEL} is one of {', '.join(OS_LABELS)}, or null where nobody judged")
-    fields["content_hash"] = content_hash(fold(row["content"]))
-    fields["labelled_by"] = row.get("labelled_by", "human")
-    try:
-        return ArticleRecord.model_validate(fields, extra="ignore")
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise DataError(f"{where}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-
-
-def _observables_of(truth: Any, where: str) -> list[Observable]:
-    if not isinstance(truth, dict) or not all(isinstance(values, list) for values in truth.values()):
-        raise DataError(f"{where}: truth is an object from type to a list of values")
-    pairs = [(type_, value) for type_, values in truth.items() for value in values]
-    if not all(isinstance(value, str) for _, value in pairs):
-        raise DataError(f"{where}: a value in truth is a text")
-    return [Observable(type=type_, value=value) for type_, value in pairs]
-
-
-def _without_evidence(item: Any) -> Any:
-    return {key: item[key] for key in Observable.model_fields if key in item} if isinstance(item, dict) else item
+    for number, line in read_review(path):
+        where = f"{path}, line {number}"
+        if not line.content or not line.content.strip():
+            raise DataError(f"{where}: an article is an object with id and content")
+        judged = {name: value for name, value in line if name in ArticleRecord.model_fields}
+        yield ArticleRecord(
+            **judged
+            | {
+                "observables": [Observable(type=o.type, value=o.value, platform=o.platform) for o in line.observables],
+                "os_label": judged_label(line, where),
+                "content_hash": content_hash(fold(line.content)),
+            }
+        )
 
 
 def _checked(record: ArticleRecord, annotator: str | None) -> ArticleRecord:

@@ -9,9 +9,17 @@ from ctiforge.errors import UsageError
 
 
 def read_text(file: str | None, article_id: str | None) -> tuple[str, str | None]:
-    """Give the text of a file, of standard input (-) or of an article of the database, and that article's URL.
+    """Read the one text that a person names.
 
-    Raises UsageError for none or both, a file that cannot be read, an article that is not there.
+    Args:
+        file: A file's path, or `-` for standard input; None where an article is named.
+        article_id: The id of an article in the database (DATABASE_URL); None where a file is named.
+
+    Returns:
+        The text, and the article's URL; None for a file or an article without one.
+
+    Raises:
+        UsageError: None or both are named, the file cannot be read, or there is no such article.
     """
     if (file is None) == (article_id is None):
         raise UsageError("give a file (or - for standard input), or --article-id N")

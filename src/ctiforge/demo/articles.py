@@ -24,10 +24,15 @@ class DemoSizes:
     """How many articles of each part."""
 
     training: int = 900
+    """Training articles of usual length."""
     training_long: int = 6
+    """Training articles of some 3,000 words."""
     test_seen: int = 80
+    """Test articles in the styles of training."""
     test_unseen: int = 40
+    """Test articles in styles that training does not have."""
     test_long: int = 12
+    """Test articles of some 3,000 words, in the styles of training."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,15 @@ class DemoCorpus:
 
 
 def make_corpus(seed: int, sizes: DemoSizes | None = None) -> DemoCorpus:
-    """Give the corpus of a seed, always the same."""
+    """Make the articles of the Extract Agent's demo.
+
+    Args:
+        seed: Decides every article: the same seed gives the same corpus.
+        sizes: How many articles of each part; None: the demo's own sizes.
+
+    Returns:
+        Training articles and the test set, with the generator's truth.
+    """
     sizes = sizes or DemoSizes()
     writer = _ArticleWriter(random.Random(seed))
     seen, held_out = extract_texts().seen, extract_texts().held_out
@@ -63,7 +76,7 @@ class _ArticleWriter:
         self.number = 0
 
     def article(self, style: Style, seen: str, *, long: bool) -> ArticleRecord:
-        """One article in a style; a long one has 8,000 tokens and more, its items at the end."""
+        """Write one article in a style; a long one has 8,000 tokens and more, its items at the end."""
         self.number += 1
         items = self._items(at_least=1 if long else 0)
         sentences = self._sentences(style, items)
@@ -96,7 +109,7 @@ class _ArticleWriter:
         return [make_item(kind, self.names) for kind in kinds]
 
     def _sentences(self, style: Style, items: list[DemoItem]) -> list[str]:
-        """Item phrases in the items' order, with distractors and filler between them."""
+        """Write item phrases in the items' order, with distractors and filler between them."""
         told = [self._phrase(style, item) for item in items]
         repeated = [self._phrase(style, item) for item in items if self.rng.random() < 0.15]
         around = self.rng.choices(style.distractors, k=self.rng.randint(1, 4))
@@ -120,7 +133,7 @@ class _ArticleWriter:
         return phrase.replace("{v}", _shielded(value)).replace("{p}", item.parent).replace("{c}", item.child)
 
     def _near_miss(self) -> str:
-        """Give a sentence about something that only looks like an observable."""
+        """Write a sentence about something that only looks like an observable."""
         name = self.names.lower()
         return self.rng.choice(
             (
@@ -140,7 +153,7 @@ class _ArticleWriter:
         return filled.replace(_SHIELD, "{")
 
     def _paragraphs(self, sentences: list[str]) -> list[str]:
-        """Sentences joined by one, two or three; what has lines of its own stands alone."""
+        """Join sentences by one, two or three; what has lines of its own stands alone."""
         paragraphs: list[list[str]] = []
         for sentence in sentences:
             alone = "\n" in sentence or not sentence.endswith(".")

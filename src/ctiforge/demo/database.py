@@ -112,7 +112,7 @@ class _TableWriter:
             self._duplicate(record, generation)
 
     def write_junk(self) -> None:
-        """One article for each kind of row that must cost nothing but itself."""
+        """Write one article for each kind of row that must cost nothing but itself."""
         text = "A row that holds nothing to learn from, number {}. It is here because real tables have such rows."
         results: list[Any] = [
             None,
@@ -131,7 +131,7 @@ class _TableWriter:
             self._execution(self._junk_article(text.format(status)), status, None)
 
     def write_os_corpus(self, corpus: OsCorpus) -> None:
-        """Articles whose score is a number or, as often happens, a text that holds one."""
+        """Write articles whose score is a number or, as often happens, a text that holds one."""
         for position, record in enumerate((*corpus.training, *corpus.test)):
             self._counts.os_articles += 1
             self._os_article(record.url, record, as_text=position % 7 == 0)
@@ -203,5 +203,5 @@ class _TableWriter:
 
 
 def as_dict(counts: DemoCounts) -> dict[str, int]:
-    """Give the counts as a JSON-able dict."""
+    """Return the counts as a JSON-able dict."""
     return asdict(counts)

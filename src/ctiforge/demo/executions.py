@@ -23,7 +23,7 @@ _G3_SUB_RESULTS = _SUB_RESULTS | {"registry": "registry_keys", "hunt_queries": "
 
 
 def extraction_result(record: ArticleRecord, generation: str, failed_type: str | None) -> dict[str, Any]:
-    """Give what the application of `generation` would have stored for `record`.
+    """Write what the application of `generation` would have stored for `record`.
 
     The sub-result of `failed_type` (from G3 on) holds an error in the place of its items.
     """
@@ -36,7 +36,7 @@ def extraction_result(record: ArticleRecord, generation: str, failed_type: str |
 
 
 def parse_failure(record: ArticleRecord) -> dict[str, Any]:
-    """Give a G2 result of a model that answered in prose: it looks like "nothing found"."""
+    """Write a G2 result of a model that answered in prose: it looks like "nothing found"."""
     result = _g2(record.model_copy(update={"observables": ()}))
     return result | {"raw_response": "Sure! Here are the observables I found in the article: 1. a command"}
 
@@ -113,7 +113,7 @@ def _g3_item(o: Observable) -> Any:
 
 
 def _g4_item(o: Observable) -> Any:
-    """Give the value taken apart as the type's own agent stores it."""
+    """Take the value apart as the type's own agent stores it."""
     if o.type == "registry":
         hive, _, path = o.value.partition("\\")
         return {"registry_hive": hive, "registry_key_path": path, "operation": "set"}

@@ -52,7 +52,7 @@ class OsCorpus:
 
 
 def make_os_corpus(seed: int, sizes: OsSizes | None = None) -> OsCorpus:
-    """Give the corpus of a seed, always the same: the classes take turns; half of each class is long."""
+    """Make the corpus of a seed, always the same: the classes take turns; half of each class is long."""
     sizes = sizes or OsSizes()
     writer = _OsArticleWriter(random.Random(seed))
     training = [writer.article(label, i, seen=True) for i in range(sizes.training) for label in OS_LABELS]
@@ -78,7 +78,7 @@ class _OsArticleWriter:
         self.number = 0
 
     def article(self, label: OsLabel, turn: int, *, seen: bool) -> ArticleRecord:
-        """One article; `turn` decides what must come equally often: length, late evidence, distance."""
+        """Write one article; `turn` decides what must come equally often: length, late evidence, distance."""
         self.number += 1
         prose, group = (os_prose().seen_prose if seen else os_prose().unseen_prose), self.names.camel()
         long = turn % 2 == 0
@@ -107,7 +107,7 @@ class _OsArticleWriter:
         )
 
     def _evidence(self, label: OsLabel, prose: Prose, group: str, turn: int, *, seen: bool) -> list[_Placed]:
-        """Give what shows the systems of a label, each sentence with its place."""
+        """Write what shows the systems of a label, each sentence with its place."""
         if label == "Unknown":
             return []
         if label != "multiple":
@@ -131,7 +131,7 @@ class _OsArticleWriter:
         return [_Placed(cue, place) for cue in told]
 
     def _cues(self, system: str, count: int, *, seen: bool) -> list[str]:
-        """So many different cues of a system in their frames, every kind before one comes again."""
+        """Choose so many different cues of a system in their frames, every kind before one comes again."""
         cues: Cues = (os_phrases().seen_cues if seen else os_phrases().unseen_cues)[system]
         frames = os_phrases().seen_frames if seen else os_phrases().unseen_frames
         kinds = self.rng.sample(KINDS, len(KINDS)) + self.rng.sample(KINDS, len(KINDS))
@@ -176,7 +176,7 @@ class _OsArticleWriter:
             sentences.insert(index, each.text)
 
     def _fill(self, text: str, group: str) -> str:
-        """Give the text with every slot filled: the group's own name or new ones, numbers, and words of the lists."""
+        """Fill every slot of the text: the group's own name or new ones, numbers, and words of the lists."""
         for slot, words in os_prose().slots.items():
             while f"{{{slot}}}" in text:
                 text = text.replace(f"{{{slot}}}", self.rng.choice(words), 1)
@@ -189,7 +189,7 @@ class _OsArticleWriter:
         return text[0].upper() + text[1:]
 
     def _paragraphs(self, sentences: Sequence[str], prose: Prose) -> str:
-        """Two to five sentences a paragraph, some of them under a heading."""
+        """Join two to five sentences a paragraph, some of them under a heading."""
         parts: list[str] = []
         headings = list(prose.headings) if self.rng.random() < 0.5 else []
         rest = list(sentences)
@@ -203,7 +203,7 @@ class _OsArticleWriter:
 
 
 def _where(starts: Sequence[int]) -> str:
-    """Give the tag for evidence that starts at these characters."""
+    """Choose the tag for evidence that starts at these characters."""
     if not starts:
         return "none"
     return "late" if min(starts) >= LATE_FROM else "early"

@@ -50,13 +50,20 @@ def start_postgres(folder: Path) -> str:
 
 
 def stop_postgres(folder: Path) -> None:
-    """Stop the server of `folder`; nothing happens when it does not run."""
+    """Stop the demo's server; nothing happens when it does not run.
+
+    Args:
+        folder: The folder that the server's data lie in, as given to `start_postgres`.
+
+    Raises:
+        CannotGoOnError: The server does not stop.
+    """
     if running_port(folder) is not None:
         _tool(folder.absolute(), "pg_ctl", "stop", "-w", "-m", "fast", "-D", str(folder.absolute() / "data"))
 
 
 def running_port(folder: Path) -> int | None:
-    """Give the TCP port the server of `folder` listens on, or None when it does not run."""
+    """Find the TCP port the server of `folder` listens on, or None when it does not run."""
     try:
         lines = (folder / "data" / "postmaster.pid").read_text().splitlines()
         os.kill(int(lines[0]), 0)
@@ -143,7 +150,7 @@ def _tool(folder: Path, name: str, *arguments: str) -> None:
 
 
 def _server_user() -> pwd.struct_passwd | None:
-    """Give the user to run as: None for a normal user; as root the first of these that exists."""
+    """Choose the user to run as: None for a normal user; as root the first of these that exists."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody", "daemon"):

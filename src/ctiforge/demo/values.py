@@ -86,7 +86,7 @@ class Names:
         self._given: set[str] = set()
 
     def lower(self) -> str:
-        """Give a name in lower case: `stranek`."""
+        """Make a name in lower case: `stranek`."""
         while True:
             syllables = [
                 self.rng.choice(_ONSETS) + self.rng.choice(_VOWELS) + self.rng.choice(_CODAS)
@@ -98,30 +98,30 @@ class Names:
                 return name
 
     def camel(self) -> str:
-        """Give a name with a capital: `Stranek`."""
+        """Make a name with a capital: `Stranek`."""
         return self.lower().capitalize()
 
     def domain(self) -> str:
-        """Give a domain name, defanged three times in four."""
+        """Make a domain name, defanged three times in four."""
         dot = self.rng.choice(("[.]", "[.]", "(.)", "."))
         return f"{self.lower()}{dot}{self.rng.choice(('com', 'net', 'org', 'xyz'))}"
 
     def address(self) -> str:
-        """Give an IPv4 address of a documentation range (RFC 5737)."""
+        """Make an IPv4 address of a documentation range (RFC 5737)."""
         return f"203.0.113.{self.rng.randint(1, 254)}"
 
     def path(self, extension: str) -> str:
-        """Give a Windows path of a made-up file."""
+        """Make a Windows path of a made-up file."""
         return f"{self.rng.choice(_FOLDERS)}\\{self.lower()}.{extension}"
 
     def encoded(self) -> str:
-        """Give what looks like a short base64 payload."""
+        """Make what looks like a short base64 payload."""
         letters = string.ascii_letters + string.digits
         return "".join(self.rng.choices(letters, k=self.rng.randint(8, 16))) + "=="
 
 
 def make_item(kind: str, names: Names) -> DemoItem:
-    """Give a new observable of one of the six types that the demo knows."""
+    """Make a new observable of one of the six types that the demo knows."""
     return _MAKERS[kind](names)
 
 

@@ -48,7 +48,11 @@ def write_comparison(texts: Mapping[str, str], out: Path) -> dict[str, Any]:
 
 
 def print_comparison(comparison: Comparison | ClassifierComparison) -> None:
-    """Print the tables of a comparison; where there is no terminal, as wide as they need."""
+    """Print the tables of a comparison; where there is no terminal, as wide as they need.
+
+    Args:
+        comparison: The comparison, of either line.
+    """
     if isinstance(comparison, ClassifierComparison):
         classifier_tables.print_classifier_comparison(comparison, wide_console(180))
     else:

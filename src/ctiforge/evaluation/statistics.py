@@ -41,7 +41,7 @@ class Interval:
 
 
 def draws(articles: int, *, replicates: int = REPLICATES, seed: int = SEED) -> Iterator[Floats]:
-    """How often each article is drawn in each replicate: arrays of (replicates in this block, articles)."""
+    """Draw how often each article counts in each replicate: arrays of (replicates in this block, articles)."""
     rng = np.random.default_rng(seed)
     share = np.full(articles, 1 / articles)
     for start in range(0, replicates, _DRAWS_TOGETHER):
@@ -50,7 +50,7 @@ def draws(articles: int, *, replicates: int = REPLICATES, seed: int = SEED) -> I
 
 
 def interval(replicated: Floats, level: float = LEVEL) -> Interval | None:
-    """Give the percentile interval of replicated figures; those that are not a number (nothing drawn) are left out."""
+    """Compute the percentile interval of replicated figures; those that are no number (nothing drawn) are left out."""
     known = replicated[np.isfinite(replicated)]
     if not known.size:
         return None
@@ -65,12 +65,12 @@ def ratio(top: Floats, bottom: Floats) -> Floats:
 
 
 def f1(found: Floats, expected: Floats, predicted: Floats) -> Floats:
-    """F1 = 2 TP / (2 TP + FP + FN) = 2 found / (expected + predicted) (van Rijsbergen 1979)."""
+    """Compute F1 = 2 TP / (2 TP + FP + FN) = 2 found / (expected + predicted) (van Rijsbergen 1979)."""
     return ratio(2 * found, expected + predicted)
 
 
 def pseudo_values(whole: Floats, without: Floats) -> Floats:
-    """Give what each article contributes: n·figure − (n − 1)·figure without it.
+    """Compute what each article contributes: n·figure − (n − 1)·figure without it.
 
     `whole` (…) are figures over n articles, `without` (…, n) the same with one article left out; where the figure
     is no number without an article, that article contributes the figure itself.
@@ -82,7 +82,7 @@ def pseudo_values(whole: Floats, without: Floats) -> Floats:
 
 
 def student_bounds(whole: Floats, pseudo: Floats, level: float) -> tuple[Floats, Floats]:
-    """Give the one-sided bounds below and above a figure (…), each at `level`: jackknife standard error, Student's t.
+    """Compute one-sided bounds below and above a figure (…), each at `level`: jackknife standard error, Student's t.
 
     `pseudo` (…, n) are its pseudo-values. Where few of them decide, their variance is known less well than n
     suggests: the degrees of freedom are those of their kurtosis, 2n / (κ − (n − 3)/(n − 1)), at most n − 1
@@ -97,7 +97,7 @@ def student_bounds(whole: Floats, pseudo: Floats, level: float) -> tuple[Floats,
 
 
 def cautious_low(pseudo: Floats, level: float, worst: Floats, *, seed: int = SEED) -> Floats:
-    """Give a one-sided lower bound at `level` for the mean of (…, n) values that holds where rare ones decide.
+    """Bound the mean of (…, n) values from below, one-sided at `level`, which holds where rare ones decide.
 
     The articles are weighted at random, with one more imagined whose value is the `worst` (…) there can be (or the
     lowest seen, where that is lower): with none of n articles lost, up to 1 − (1 − level)^(1/n) of all articles
@@ -112,7 +112,7 @@ def cautious_low(pseudo: Floats, level: float, worst: Floats, *, seed: int = SEE
 
 
 def student_quantile(share: float, freedom: Floats) -> Floats:
-    """Give the quantile of Student's t (Abramowitz and Stegun 26.7.5), to within 0.001 from 5 degrees of freedom on."""
+    """Compute the quantile of Student's t (Abramowitz and Stegun 26.7.5), within 0.001 from 5 degrees of freedom on."""
     z = NormalDist().inv_cdf(share)
     first = (z**3 + z) / 4
     second = (5 * z**5 + 16 * z**3 + 3 * z) / 96

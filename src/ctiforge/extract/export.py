@@ -1,9 +1,11 @@
 """An Extract Agent as its exports must be: what is asked of it in training, and how it answers a test set."""
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -13,23 +15,23 @@ from ctiforge.extract.answering.endpoint import Endpoint, connect
 from ctiforge.extract.answering.extraction import Extractor
 from ctiforge.extract.answering.served import EndpointAgent
 from ctiforge.extract.answering.windowed import plain_usage
-from ctiforge.extract.evaluate import describe_test_set, evaluate_extractor, inner_folder
+from ctiforge.extract.evaluate import TestData, evaluate_on, inner_folder
 from ctiforge.extract.prepared import note_of_model
 from ctiforge.extract.prompts import load_prompt
 from ctiforge.extract.prompts.answers import answer_schema
 from ctiforge.extract.prompts.rendering import guide_row, render_answer, render_prompt
 from ctiforge.records.article import ArticleRecord
-from ctiforge.records.evaluation import Evaluation, ModelInfo
-from ctiforge.records.exported import ParityReport
+from ctiforge.records.evaluation import Evaluation
+from ctiforge.records.exported import ExportReport, FileType, ParityReport
 from ctiforge.records.model_note import AgentUsage, Format
 from ctiforge.release.chat_template import chat_template
-from ctiforge.release.export import Exported, SourceModel
+from ctiforge.release.export import Exported, SourceModel, write_gguf, write_merged
 from ctiforge.release.gguf import ChatForm
 from ctiforge.release.lmstudio import preset
-from ctiforge.release.parity import Recorded, compare_answers
+from ctiforge.release.parity import Recorded, check_parity, compare_answers
 from ctiforge.release.server import serving
 from ctiforge.release.tokens import RenderedPrompt, spaced_behind_special
-from ctiforge.release.tools import LlamaCpp
+from ctiforge.release.tools import LlamaCpp, find_llama_cpp
 from ctiforge.store.artifacts import find_input
 from ctiforge.store.fingerprint import SHORT
 from ctiforge.training.encoding import count_tokens, encode_prompt, end_token_id, load_tokenizer, resolve_model
@@ -38,23 +40,92 @@ from ctiforge.training.windows import cut_windows, split_pieces
 
 
 @dataclass(frozen=True)
-class TestData:
-    """The labeled articles that source and exports answer."""
+class ExportRequest:
+    """One export as asked for on the command line."""
 
-    __test__ = False  # not a test class, whatever pytest makes of its name
+    name: str
+    """What the export is called."""
+    model: str
+    """A folder, artifact or hub name, or `demo`."""
+    format: str
+    """`merged`, `gguf` or `lmstudio`."""
+    types: tuple[FileType, ...] = ()
+    """GGUF files to write; none of a merged model."""
+    llama_cpp: Path | None = None
+    """A built checkout of llama.cpp to use instead of the pinned one."""
+    reference: str | None = None
+    """`name@version` where the test data are a test set of the store."""
+    margin: float = 0.02
+    """How much lower a file's micro-F1 may be."""
+    device: str = "auto"
+    """Where the source answers the test data."""
 
-    path: Path
-    records: Sequence[ArticleRecord]
-    reference: str | None
-    """`name@version` where they are a test set of the store."""
+
+def export_agent(
+    request: ExportRequest, inputs: Mapping[str, Path], articles: Sequence[ArticleRecord], out: Path, scratch: Path
+) -> ExportReport:
+    """Write the merged model, or its GGUF files, and `export.json` into `out`.
+
+    Args:
+        request: What is exported, and how.
+        inputs: `model` where it is a folder, and `test_data` where each file must answer labeled articles alike.
+        articles: Texts that must be read and rendered as in training, besides those of the test data.
+        out: An empty folder.
+        scratch: A folder for what is only needed on the way, which is removed.
+
+    Returns:
+        What `export.json` holds.
+
+    Raises:
+        DataError: Logits, tokens or prompts are not those of the source.
+        GateError: A file answers otherwise than its source, after all are told.
+    """
+    tools = find_llama_cpp(request.llama_cpp) if request.types else None
+    path = inputs.get("test_data")
+    test_data = TestData.read(path, request.reference) if path else None
+    known = [*articles, *(test_data.records if test_data else ())]
+    source, usage = describe_source(request.name, request.model, inputs.get("model"), known)
+    files: list[Exported] = []
+    proven: list[ParityReport] = []
+    # nothing of an earlier try is of use, and full-precision weights are large
+    with TemporaryDirectory(dir=scratch) as folder:
+        merged = Path(folder) / "merged" if tools else out
+        merge = write_merged(source, merged)
+        if tools:
+            files = write_gguf(source, merged, request.types, out, Path(folder), tools)
+            if test_data:
+                proven = prove(source, usage, merged, files, tools, test_data, out, request.device)
+                check_parity(source.name, proven, request.margin)
+    report = ExportReport(
+        name=source.name,
+        merge=merge,
+        files=tuple(each.as_record() for each in files),
+        parity=tuple(proven),
+    )
+    if request.format == "lmstudio":
+        preset_file = json.dumps(make_preset(source.name, usage), indent=1, ensure_ascii=False)
+        (out / f"{source.name}.preset.json").write_text(f"{preset_file}\n", encoding="utf-8")
+    report.write(out)
+    return report
 
 
 def describe_source(
     name: str, model: str, folder: Path | None, articles: Sequence[ArticleRecord]
 ) -> tuple[SourceModel, AgentUsage]:
-    """Give the model of a folder (or hub name), how it is asked, and what of `articles` must stay as in training.
+    """Describe a trained model: how it is asked, and what of its reading must stay as in training.
 
-    Their texts and answers must be read as the same tokens, their first windows rendered as the same prompts.
+    Args:
+        name: What the exported files are called.
+        model: A hub name or `demo`; the folder goes before it.
+        folder: The model's folder, or an artifact of train_extract; None for a hub name.
+        articles: Labeled articles: their texts and answers must be read as the same tokens, their first windows
+            rendered as the same prompts.
+
+    Returns:
+        The model as it is exported, and how it is asked.
+
+    Raises:
+        UsageError: The tokenizer cannot be loaded.
     """
     from transformers.utils import cached_file
 
@@ -94,7 +165,25 @@ def prove(
     out: Path,
     device: str,
 ) -> list[ParityReport]:
-    """Let source and files answer the test data; every evaluation is left in `out`."""
+    """Let the source and its exported files answer the test data, and compare their answers.
+
+    Args:
+        source: The trained model.
+        usage: How it is asked.
+        merged: The folder of its merged weights.
+        files: The exported files.
+        tools: llama.cpp's tools, which serve the files.
+        test_data: The labeled articles.
+        out: The folder for every evaluation, `evaluation-source.json` and `evaluation-<type>.json`.
+        device: Where the source runs: `auto`, `cpu` or `cuda`.
+
+    Returns:
+        A report for each file, in their order.
+
+    Raises:
+        CannotGoOnError: llama.cpp cannot serve a file, or nothing could be answered.
+        DataError: No article has a labeled type.
+    """
     model = load_causal_lm(str(merged), pick_device(device), torch.float32).eval()
     halves = source.note is not None
     agent = ExtractAgent(model, source.tokenizer, usage, source.name, halves=halves)
@@ -111,14 +200,22 @@ def prove(
 
 
 def make_preset(name: str, usage: AgentUsage) -> dict[str, Any]:
-    """LM Studio's preset: the prompt around a passage that a person pastes, and the answer's schema."""
+    """Make LM Studio's preset: the prompt around a passage that a person pastes, and the answer's schema.
+
+    Args:
+        name: The preset's name.
+        usage: How the model is asked.
+
+    Returns:
+        The preset, as JSON can hold it.
+    """
     prompt = load_prompt(usage.prompt_version)
     instruction = f"{prompt.system}\n\n{prompt.user(usage.types, '')}".strip()
     return preset(name, instruction, answer_schema(usage.types), usage.sizes.max_length)
 
 
 def _prompts(usage: AgentUsage, tokenizer: Any, texts: Sequence[str]) -> Iterator[RenderedPrompt]:
-    """Give the first window of each text as a conversation, with the ids of the prompt that training makes of it."""
+    """Render the first window of each text as a conversation, with the ids of the prompt that training makes of it."""
     prompt, sizes = load_prompt(usage.prompt_version), usage.sizes
     row_format: Format = "alpaca" if usage.text_format == "alpaca" else "messages"
     for text in texts:
@@ -132,7 +229,7 @@ def _prompts(usage: AgentUsage, tokenizer: Any, texts: Sequence[str]) -> Iterato
 
 
 def _conversation(row: dict[str, Any]) -> list[dict[str, str]]:
-    """Give the turns before the answer; of Alpaca's parts the instruction is the system's."""
+    """Take the turns before the answer; of Alpaca's parts the instruction is the system's."""
     if "messages" in row:
         turns: list[dict[str, str]] = row["messages"][:-1]
         return turns
@@ -142,11 +239,6 @@ def _conversation(row: dict[str, Any]) -> list[dict[str, str]]:
 def _score(extractor: Extractor, weights: Path, test_data: TestData, file: Path) -> tuple[Recorded, Evaluation]:
     """Evaluate an extractor; the evaluation is left in the file, its answers are kept."""
     recorded = Recorded(extractor)
-    evaluation = evaluate_extractor(
-        recorded,
-        test_data.records,
-        model=ModelInfo(name=extractor.name, version=find_input(str(weights)).content[:SHORT]),
-        test_set=describe_test_set(test_data.path, test_data.reference),
-    )
+    evaluation = evaluate_on(test_data, recorded, find_input(str(weights)).content[:SHORT])
     file.write_text(evaluation.to_json(), encoding="utf-8")
     return recorded, evaluation

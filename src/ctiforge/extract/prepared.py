@@ -24,7 +24,18 @@ def usage_of_data(folder: Path) -> AgentUsage:
 
 
 def read_format_report(folder: Path) -> FormatReport:
-    """Read `format.json`. Raises UsageError where the folder has none."""
+    """Read the `format.json` of prepared data.
+
+    Args:
+        folder: The output folder of format_extract.
+
+    Returns:
+        The report.
+
+    Raises:
+        UsageError: The folder has none.
+        DataError: It cannot be read.
+    """
     if not (folder / FormatReport.NAME).is_file():
         raise UsageError(f"{folder} holds no {FormatReport.NAME}: give the output folder of format_extract")
     return FormatReport.load(folder)

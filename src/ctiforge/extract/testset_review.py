@@ -1,31 +1,39 @@
 """A review file: a stratified sample of the harvest that a person corrects into a test set."""
 
 import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-from ctiforge.errors import DataError, UsageError
+from ctiforge.errors import DataError
 from ctiforge.extract.harvest.harvest import HarvestOptions
 from ctiforge.extract.harvest.sources import Sources, harvest_sources
 from ctiforge.observables.locate import Locator
 from ctiforge.records.article import ArticleRecord, read_records
+from ctiforge.records.review import ReviewItem, ReviewLine, check_new_review, write_review
 
 _CONTEXT = 80
 _LENGTHS = (2_000, 8_000, 32_000)
 
 
-def write_review(records: Path | None, output: Path, size: int, seed: int) -> int:
-    """Write a sample of `records` (None: a harvest of the database) as review file; returns its articles.
+def write_sample(records: Path | None, output: Path, size: int, seed: int) -> int:
+    """Write a sample of the harvest as a review file, which a person corrects into a test set.
 
-    Raises UsageError where `output` exists, so that nobody's corrections are overwritten, and
-    DataError where there is nothing to sample.
+    Args:
+        records: The records of a harvest, a file or folder; None: the database (DATABASE_URL) is harvested.
+        output: The JSON-lines file to write.
+        size: Articles at most.
+        seed: Chooses the articles.
+
+    Returns:
+        How many articles were written.
+
+    Raises:
+        UsageError: The output exists: corrections would be lost.
+        DataError: There is nothing to sample.
     """
-    if output.exists():
-        raise UsageError(f"{output} exists: give another --output, so that no corrections are lost")
+    check_new_review(output)
     with TemporaryDirectory() as folder:
         if records is None:
             sources, options = Sources(from_database=True), HarvestOptions(negative_ratio=0.5, seed=seed)
@@ -34,14 +42,11 @@ def write_review(records: Path | None, output: Path, size: int, seed: int) -> in
         sample = draw_sample(read_records(records), size, seed)
     if not sample:
         raise DataError("nothing to review: no article was harvested")
-    lines = "".join(review_line(record) for record in sample)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(lines, encoding="utf-8")
-    return len(sample)
+    return write_review(output, map(review_line, sample))
 
 
 def draw_sample(records: Iterable[ArticleRecord], size: int, seed: int) -> list[ArticleRecord]:
-    """`size` articles, drawn in turn from every stratum of length, rarest type and platform; sorted by id.
+    """Draw `size` articles in turn from every stratum of length, rarest type and platform; sorted by id.
 
     The same records and seed give the same sample, whatever their order.
     """
@@ -64,31 +69,30 @@ def draw_sample(records: Iterable[ArticleRecord], size: int, seed: int) -> list[
     return sorted(sample, key=lambda record: record.id)
 
 
-def review_line(record: ArticleRecord) -> str:
-    """One article for a person to correct, as a line of JSON: each item with its evidence, the annotator left empty.
+def review_line(record: ArticleRecord) -> ReviewLine:
+    """Lay out one article for a person to correct: items with their evidence, the annotator left empty.
 
-    `os_label` null: nobody judged which operating system the article is about.
+    `os_label` None: nobody judged which operating system the article is about.
     """
     located = Locator(record.content)
-    row: dict[str, Any] = {
-        "id": record.id,
-        "annotator": "",
-        "os_label": record.os_label,
-        "labelled_types": record.labelled_types,
-        "observables": [
-            o.model_dump() | {"evidence": _evidence(located, record.content, o.type, o.value)}
+    return ReviewLine(
+        id=record.id,
+        title=record.title,
+        url=record.url,
+        os_label=record.os_label,
+        annotator="",
+        labelled_types=record.labelled_types,
+        observables=tuple(
+            ReviewItem(**o.model_dump(), evidence=_evidence(located, record.content, o.type, o.value))
             for o in record.observables
-        ],
-        "url": record.url,
-        "title": record.title,
-        "tags": record.tags | {"length": _length(record)},
-        "content": record.content,
-    }
-    return json.dumps(row, ensure_ascii=False) + "\n"
+        ),
+        tags=record.tags | {"length": _length(record)},
+        content=record.content,
+    )
 
 
 def _evidence(located: Locator, content: str, type_: str, value: str) -> str:
-    """Give the item where it first stands, with the text around it; says so where it cannot be found."""
+    """Quote the item where it first stands, with the text around it; says so where it cannot be found."""
     occurrences = located.locate(type_, value)
     if not occurrences:
         return "NOT FOUND in the article"

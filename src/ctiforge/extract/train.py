@@ -34,21 +34,41 @@ class AgentTraining:
     name: str
     """What the new model is called."""
     text_format: str
+    """The format that the data must be prepared in, one of `FORMATS`."""
     max_length: int
+    """Tokens of prompt, window and answer together, as the data was cut for."""
     qlora: bool
+    """Whether to train an adapter over 4-bit weights; False: all weights."""
     lora: LoraOptions
+    """Rank, alpha and dropout of the adapter; without `qlora` unused."""
     training: TrainingOptions
+    """Length, speed and batch."""
     device: str = "auto"
+    """`auto`, `cpu` or `cuda`."""
     force: bool = False
+    """Whether to train with fewer examples than the minimum."""
 
 
 def train_extract_agent(
     request: AgentTraining, data: Path, out: Path, scratch: Path, checkpoints: Checkpoints
 ) -> dict[str, Any]:
-    """Train and write `model/`, `training_metadata.json`, `training_curve.png` and `log.jsonl` into `out`.
+    """Fine-tune the Extract Agent and write the model with its metadata, curve and log.
 
-    Returns the metadata. Raises UsageError for data cut for another format, model or length, and
-    DataError below the minimum of examples unless forced.
+    Args:
+        request: What was asked for.
+        data: The output folder of format_extract.
+        out: The folder for `model/`, `training_metadata.json`, `training_curve.png` and `log.jsonl`.
+        scratch: A folder for files of the training on their way.
+        checkpoints: Where the training's state outlives this process.
+
+    Returns:
+        What `training_metadata.json` holds.
+
+    Raises:
+        UsageError: The data was cut for another format, tokenizer or length, or the model cannot be loaded.
+        DataError: There are fewer examples than the minimum, and nobody forced it.
+        InterruptedRunError: The training was told to end, and its state is saved.
+        CannotGoOnError: Memory or disk do not suffice.
     """
     check_data(request, data)
     tokenizer = load_tokenizer(request.model)
@@ -84,7 +104,7 @@ def train_extract_agent(
 
 
 def check_data(request: AgentTraining, data: Path) -> None:
-    """Refuse data of another format or length than it was cut for."""
+    """Refuse data of another format or length than was asked for."""
     report = read_format_report(data)
     if request.text_format not in report.formats or request.text_format != report.format:
         raise UsageError(
@@ -100,7 +120,7 @@ def check_data(request: AgentTraining, data: Path) -> None:
 
 
 def check_minimum(examples: int, qlora: bool, force: bool) -> list[str]:
-    """Warnings for too few examples; DataError below the minimum unless `force`."""
+    """Warn about too few examples; DataError below the minimum unless `force`."""
     least, recommended = MINIMA[qlora]
     method = "QLoRA" if qlora else "full fine-tuning"
     if examples < least and not force:
@@ -111,7 +131,7 @@ def check_minimum(examples: int, qlora: bool, force: bool) -> list[str]:
 
 
 def load_rows(path: Path, tokenizer: Any) -> Rows[EncodedExample]:
-    """Give the examples of a prepared file, encoded."""
+    """Read the examples of a prepared file and encode them."""
     return Rows([encode_example(tokenizer, row.prompt, row.answer) for row in read_lines(path, ExampleRow)])
 
 

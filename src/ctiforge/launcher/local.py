@@ -1,7 +1,7 @@
 """The local backend: programs as subprocesses of this machine, each in a process group of its own."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from queue import Empty, SimpleQueue
 from signal import SIGTERM
 from threading import Thread
@@ -46,25 +46,39 @@ class LocalBackend:
             said.end()
 
         Thread(target=wait, daemon=True).start()
-        lines: deque[str] = deque(maxlen=KEEP_LINES)
-        made: Made | None = None
         try:
-            for is_output, line in said:
-                event = read_event(line)
-                if isinstance(event, Made):
-                    made = event
-                    continue
-                if isinstance(event, Said):
-                    lines.append(line)
-                    if not (is_output or line.startswith("warning:")):
-                        continue
-                on_event(event)
+            lines, made = tell(said, on_event)
         except BaseException:
             program.signal(SIGTERM)
             on_event(Said(f"stopping {command.program}, which may save its state first; Ctrl-C again kills it"))
             _wait_or_kill(program)
             raise
-        return Outcome(ended[0], tuple(lines), made)
+        return Outcome(ended[0], lines, made)
+
+
+def tell(said: Iterable[tuple[bool, str]], on_event: Callable[[Event], None]) -> tuple[tuple[str, ...], Made | None]:
+    """Tell what a program said while it says it: its events, its output and its warnings.
+
+    Args:
+        said: Its lines, each with whether it came from standard output.
+        on_event: What is told.
+
+    Returns:
+        The last lines that are no events, and which artifact was made.
+    """
+    lines: deque[str] = deque(maxlen=KEEP_LINES)
+    made: Made | None = None
+    for is_output, line in said:
+        event = read_event(line)
+        if isinstance(event, Made):
+            made = event
+            continue
+        if isinstance(event, Said):
+            lines.append(line)
+            if not (is_output or line.startswith("warning:")):
+                continue
+        on_event(event)
+    return tuple(lines), made
 
 
 class _Lines:

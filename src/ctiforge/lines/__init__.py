@@ -9,7 +9,17 @@ LINES: dict[str, Line] = {line.name: line for line in (EXTRACT, OS_BERT)}
 
 
 def find_line(name: str) -> Line:
-    """Give the line of this name. Raises UsageError, naming those that exist, where there is none."""
+    """Look up a line by its name.
+
+    Args:
+        name: The line's name: a key of `LINES`.
+
+    Returns:
+        The line.
+
+    Raises:
+        UsageError: There is no such line; the text names those that exist.
+    """
     if name not in LINES:
         raise UsageError(f"there is no line {name}; there is {', '.join(LINES)}")
     return LINES[name]

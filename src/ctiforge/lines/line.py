@@ -21,10 +21,11 @@ class LineStage:
     program: str
     """The module of `ctiforge.programs`."""
     arguments: tuple[str, ...] = ()
+    """The program's arguments, with `{place}` for a setting or an earlier stage's artifact."""
     needs: str | None = None
-    """The setting without which the line has no such stage."""
+    """The setting without which the line has no such stage; None: it always has."""
     reads_database: bool = False
-    """Gets DATABASE_URL."""
+    """Whether its program is given DATABASE_URL."""
     live: bool = False
     """Always runs: what it will find, in a database or the registry of models, nobody knows before."""
     collect: str | None = None
@@ -58,9 +59,11 @@ class GateRules:
     """What the gate asks of a line's model; margins are losses that it lets pass, in the figure's own unit."""
 
     primary: str
+    """The figure that must get better."""
     margin: float
     """Of the primary figure, for a model that is accepted as equivalent."""
     guardrails: Mapping[str, float]
+    """Figure that must not get worse → the loss that is let pass."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +81,13 @@ class TrainedOn:
     """Which stage leaves the articles that a line's models were trained on."""
 
     stage: str
+    """The stage's name."""
     files: tuple[str, ...]
+    """The files of its artifact that hold the articles."""
     since: int = 1
     """The stage's version from which on it leaves them."""
     before: "TrainedOn | None" = None
-    """What is the closest to them in the artifacts of older versions."""
+    """Where the articles, or what is closest to them, lie for artifacts of older versions."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +95,11 @@ class Line:
     """One line: everything that the launcher, the gate and the report need to know of it."""
 
     name: str
+    """What people call it: `extract`."""
     stages: tuple[LineStage, ...]
+    """Its stages, in the order that they run in."""
     settings: tuple[LineSetting, ...]
+    """The settings that it has besides those of all lines."""
     model: str
     """The setting that names the base model."""
     test_set: str
@@ -101,10 +109,13 @@ class Line:
     evaluation: str
     """The program that evaluates its models."""
     rules: GateRules
+    """What the gate asks of its models."""
     swept: SweptTraining
+    """What a sweep trains, and over which values."""
     source: str
     """The stage where its articles come in."""
     trained_on: TrainedOn
+    """Where the articles lie that its models were trained on."""
     reads_files: bool = False
     """Whether it can do without a database, with files alone."""
     demo_flags: Mapping[str, Mapping[str, str | int | float | bool]] = field(default_factory=dict)
@@ -114,14 +125,24 @@ class Line:
 
     @property
     def eval_in_use(self) -> str:
-        """The stage that evaluates the model in use."""
+        """Name the stage that evaluates the model in use."""
         return next(stage.name for stage in self.stages if stage.needs == self.in_use)
 
     @property
     def roles(self) -> dict[str, str]:
-        """Stage to what it evaluates, in a report's words."""
+        """Map each stage that evaluates a model to what reports call that model."""
         return {stage.name: stage.role for stage in self.stages if stage.role}
 
     def stage(self, name: str) -> LineStage:
-        """Give the stage of this name. Raises StopIteration where there is none."""
+        """Look up a stage by its name.
+
+        Args:
+            name: The stage's name in this line.
+
+        Returns:
+            The stage.
+
+        Raises:
+            StopIteration: The line has no such stage.
+        """
         return next(stage for stage in self.stages if stage.name == name)

@@ -47,15 +47,16 @@ class Occurrence:
     """One place of an observable: one span; two for a lineage (parent, child) or a key and its value's name apart."""
 
     spans: tuple[Span, ...]
+    """One span; two, (parent, child) or (key, name of a value), where the parts stand apart."""
 
     @property
     def start(self) -> int:
-        """The first character that any span covers."""
+        """Find the first character that any span covers."""
         return min(span.start for span in self.spans)
 
     @property
     def end(self) -> int:
-        """One past the last character that any span covers."""
+        """Find one past the last character that any span covers."""
         return max(span.end for span in self.spans)
 
 
@@ -68,7 +69,15 @@ class Locator:
         self._search = lower(self._folded.text)
 
     def locate(self, type_: str, value: str) -> list[Occurrence]:
-        """Every place of `value`, in order of appearance; [] where it cannot be located."""
+        """Find every place of an observable in the text.
+
+        Args:
+            type_: The observable's type.
+            value: Its value.
+
+        Returns:
+            The places in order of appearance, those where it stands alone if there are any; empty where there is none.
+        """
         if type_ == "process_lineage":
             return self._locate_lineage(value)
         spans = self._locate_value(type_, value)
@@ -77,14 +86,29 @@ class Locator:
         return self._locate_registry_apart(value)
 
     def as_written(self, type_: str, occurrence: Occurrence) -> str:
-        r"""Give the article's own spelling; two spans in their canonical join (`parent -> child`, `KEY\value name`)."""
+        r"""Quote a place in the article's own spelling.
+
+        Args:
+            type_: The observable's type: it decides what joins two spans.
+            occurrence: The place, as `locate` found it.
+
+        Returns:
+            The characters of its span; of two spans in their canonical join (`parent -> child`, `KEY\value name`).
+        """
         parts = [self.text[span.start : span.end] for span in occurrence.spans]
         return ("\\" if type_ == "registry" else ARROW).join(parts)
 
     def share_standing(self, type_: str, value: str) -> float:
-        """Share of a value's pieces that stand in the text: a measure of how near to it something is written.
+        """Compute the share of a value's pieces that stand in the text: how near to it something is written.
 
         The pieces are its runs of `PIECE` characters, folded and in lower case; of a lineage its names.
+
+        Args:
+            type_: The observable's type.
+            value: Its value.
+
+        Returns:
+            0 to 1; 0 for a value without pieces.
         """
         if type_ == "process_lineage":
             names = lineage_names(value)
@@ -93,9 +117,15 @@ class Locator:
         return sum(piece in self._search for piece in pieces) / len(pieces) if pieces else 0.0
 
     def nearest(self, type_: str, value: str) -> str | None:
-        """Give the article's passage that is most like a value: the stretch that holds most of its pieces, whole words.
+        """Find the passage that is most like a value: the stretch that holds most of its pieces, in whole words.
 
-        Of a lineage the name that stands; None where no piece does. Of several the first.
+        Args:
+            type_: The observable's type.
+            value: Its value.
+
+        Returns:
+            The passage, the first of several; of a lineage the first of its names that stands. None where no piece
+            does.
         """
         if type_ == "process_lineage":
             spans = [span for name in lineage_names(value) for span in self._locate_process(name)]
@@ -198,7 +228,7 @@ def _pieces(key: str) -> set[str]:
 
 
 def _densest(places: list[tuple[int, str]], width: int) -> tuple[int, int]:
-    """Of the stretches at most `width` long: the bounds, in `places`, of the one with most distinct pieces."""
+    """Find the stretch, at most `width` long, with most distinct pieces; its bounds are indices in `places`."""
     best, most, start = (0, 0), 0, 0
     inside: Counter[str] = Counter()
     for end, (at, piece) in enumerate(places):
@@ -215,7 +245,7 @@ def _densest(places: list[tuple[int, str]], width: int) -> tuple[int, int]:
 
 
 def _whole_words(text: str, start: int, end: int) -> str:
-    """Characters `start` to `end` with the rest of the words at both ends, as far as words usually go."""
+    """Widen `start` to `end` by the rest of the words at both ends, as far as words usually go."""
     before = re.search(r"\S*\Z", text[max(0, start - _LONG_WORD) : start])
     after = re.match(r"\S*", text[end : end + _LONG_WORD])
     first = start - len(before[0]) if before else start
@@ -224,7 +254,7 @@ def _whole_words(text: str, start: int, end: int) -> str:
 
 
 def _needles(type_: str, value: str) -> list[str]:
-    """Give the folded strings to search for, the closest to `value` first."""
+    """List the folded strings to search for, the closest to `value` first."""
     whole = lower(unwrapped(fold(value).text))
     key = lower(normalize(type_, value))
     return [needle for needle in dict.fromkeys((whole, key)) if needle]
@@ -259,12 +289,12 @@ def _command_standing(before: str, after: str, one_word: bool) -> _Standing:
 
 
 def _joined(left: str, right: str) -> bool:
-    """Whether two neighbouring characters belong to one word."""
+    """Tell whether two neighboring characters belong to one word."""
     return _is_word(left) and _is_word(right)
 
 
 def _hyphened(outside: str, edge: str) -> bool:
-    """Whether a hyphen or dot joins the edge of a value to a word beside it (`my-tasklist`, `tasklist.exe`)."""
+    """Tell whether a hyphen or dot joins the edge of a value to a word beside it (`my-tasklist`, `tasklist.exe`)."""
     return _is_word(edge) and outside[:1] in ("-", ".") and _is_word(outside[1:2])
 
 
@@ -273,7 +303,7 @@ def _is_word(char: str) -> bool:
 
 
 def _nearest(span: Span, others: list[Span], gap: int) -> tuple[Span, Span] | None:
-    """`span` with the nearest of `others` (sorted) that it does not overlap, at most `gap` characters away."""
+    """Pair `span` with the nearest of `others` (sorted) that it does not overlap, at most `gap` characters away."""
     at = bisect_left(others, span.start, key=lambda other: other.start)
     near = [other for other in others[max(0, at - 2) : at + 2] if other.end <= span.start or other.start >= span.end]
     if not near:

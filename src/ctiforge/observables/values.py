@@ -12,12 +12,20 @@ CASELESS_TYPES = frozenset({"registry", "services", "scheduled_tasks", "process_
 
 
 def strict(type_: str, value: str) -> str:
-    """Give the key of the exact tier: only outer white space is trimmed."""
+    """Return the key of the exact tier: only outer white space is trimmed.
+
+    Args:
+        type_: The observable's type; every type has the same key.
+        value: The value as somebody wrote it.
+
+    Returns:
+        A key that is equal for the same value.
+    """
     return value.strip()
 
 
 def normalize(type_: str, value: str) -> str:
-    r"""Give the key of the normalized tier: equal for two spellings of one observable of `type`.
+    r"""Return the key of the normalized tier: equal for two spellings of one observable.
 
     Folded away for every type: runs of white space (and any beside `> | & ; , = ( ) { } [ ]`),
     zero-width characters, smart quotes and dashes, HTML entities, JSON and vendor escapes
@@ -27,6 +35,13 @@ def normalize(type_: str, value: str) -> str:
     options, and not at all where it names a Unix path); the path and `.exe` of process names; the
     root backslash of a task; outer backslashes of a key, a trailing slash of an address.
     The key is for comparing only: it is not a command that runs.
+
+    Args:
+        type_: The observable's type, one of `TYPES`; of another one only the spelling is folded.
+        value: The value as somebody wrote it.
+
+    Returns:
+        The key.
     """
     if type_ == "process_lineage":
         return ARROW.join(process_stem(name) for name in lineage_names(value))
@@ -45,12 +60,19 @@ def normalize(type_: str, value: str) -> str:
 
 
 def lineage_names(value: str) -> list[str]:
-    """Give the names of `parent -> child`, whichever arrow joins them; one name where there is no arrow."""
+    """Split a process lineage into its names, whichever arrow joins them.
+
+    Args:
+        value: The lineage, as in `parent -> child`.
+
+    Returns:
+        The names without outer white space; one where there is no arrow, none where nothing is written.
+    """
     return [name for name in (part.strip() for part in _ARROWS.split(value)) if name]
 
 
 def process_stem(name: str) -> str:
-    r"""Give a process's name without its folder, its `.exe` and its case: `C:\\Windows\\CMD.EXE` is `cmd`."""
+    r"""Strip a process's name of its folder, its `.exe` and its case: `C:\Windows\CMD.EXE` is `cmd`."""
     folded = lower(unwrapped(fold(name).text))
     return re.split(r"[\\/]", folded)[-1].removesuffix(".exe").strip()
 
@@ -75,12 +97,12 @@ def fold(text: str) -> Folded:
 
 
 def lower(text: str) -> str:
-    """Lower case, character for character: the result is as long as `text`."""
+    """Lower the case character for character: the result is as long as `text`."""
     return text.translate(_LONG_LOWER).lower().translate(_LONG_LOWER)
 
 
 def unwrapped(folded: str) -> str:
-    """Without outer white space and one pair of quotes or backticks around the whole."""
+    """Strip outer white space and one pair of quotes or backticks around the whole."""
     value = folded.strip()
     if len(value) > 2 and value[0] == value[-1] and value[0] in "\"'`" and value[0] not in value[1:-1]:
         return value[1:-1].strip()

@@ -17,7 +17,7 @@ _NAME = re.compile(
 
 
 def augment(articles: Sequence[LabeledArticle], copies: int, seed: int) -> list[LabeledArticle]:
-    """Give the articles and `copies` altered ones of each; what shows the label by more than a name stays."""
+    """Add to the articles `copies` altered ones of each; what shows the label by more than a name stays."""
     return [each for article in articles for each in (article, *(_altered(article, n, seed) for n in range(copies)))]
 
 

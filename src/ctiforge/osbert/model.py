@@ -26,7 +26,7 @@ class ArticleRow:
 
     @property
     def length(self) -> int:
-        """Tokens of all its windows."""
+        """Count the tokens of all its windows."""
         return self.encoded.length
 
 
@@ -68,7 +68,7 @@ class PooledClassifier(torch.nn.Module):
         input_ids: torch.Tensor,
         attention_mask: torch.Tensor,
     ) -> dict[str, torch.Tensor]:
-        """Give the loss, a scalar, and logits (articles, classes)."""
+        """Compute the loss, a scalar, and logits (articles, classes)."""
         logits = self.window_logits(input_ids, attention_mask)
         pooled = pool(self.pooling, logits, articles, len(labels))
         each = torch.nn.functional.cross_entropy(pooled, labels, reduction="none")
@@ -78,7 +78,7 @@ class PooledClassifier(torch.nn.Module):
         return {"loss": each.mean(), "logits": pooled}
 
     def window_logits(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """Logits (windows, classes); windows of like length are computed together, without needless padding."""
+        """Compute logits (windows, classes); windows of like length are computed together, without needless padding."""
         lengths: list[int] = attention_mask.sum(dim=1).tolist()
         parts = read_together(lengths)
         again = len(parts) > 1 and torch.is_grad_enabled()
@@ -98,7 +98,7 @@ class PooledClassifier(torch.nn.Module):
 
 
 def collate_windows(windows: Sequence[list[int]], pad_token_id: int) -> dict[str, torch.Tensor]:
-    """Windows padded on the right: `input_ids` and `attention_mask`, (windows, length)."""
+    """Pad windows on the right: `input_ids` and `attention_mask`, (windows, length)."""
     length = max(len(window) for window in windows)
     input_ids = torch.full((len(windows), length), pad_token_id)
     attention_mask = torch.zeros((len(windows), length), dtype=torch.long)
@@ -111,7 +111,7 @@ def collate_windows(windows: Sequence[list[int]], pad_token_id: int) -> dict[str
 def window_batches(
     windows: Sequence[list[int]], pad_token_id: int, device: torch.device
 ) -> Iterator[tuple[list[int], dict[str, torch.Tensor]]]:
-    """Give the numbers of windows that are computed together, and their batch on the device."""
+    """Choose the numbers of windows that are computed together, and their batch on the device."""
     most = TOKENS_TOGETHER_ON_CPU if device.type == "cpu" else None
     for part in read_together([len(window) for window in windows], most):
         batch = collate_windows([windows[number] for number in part], pad_token_id)
@@ -119,7 +119,7 @@ def window_batches(
 
 
 def load_base(model: str, size: WindowSize, seed: int) -> Any:
-    """Give the encoder of a folder or hub name with a head for our labels, its weights drawn by `seed`.
+    """Load the encoder of a folder or hub name with a head for our labels, its weights drawn by `seed`.
 
     A head that the base brings is kept where it knows exactly our labels, in whatever order.
     Raises UsageError for what is no encoder, or one that reads less than a window.
@@ -150,17 +150,17 @@ def load_base(model: str, size: WindowSize, seed: int) -> Any:
 
 
 def has_new_head(encoder: Any) -> bool:
-    """Whether nothing was learnt yet by the last layer: its bias is as it was drawn."""
+    """Tell whether nothing was learnt yet by the last layer: its bias is as it was drawn."""
     return not last_linear(encoder).bias.any()
 
 
 def last_linear(model: Any) -> Any:
-    """Give the layer that gives the logits."""
+    """Find the layer that computes the logits."""
     return [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m.out_features == len(OS_LABELS)][-1]
 
 
 def load_trained(folder: Path, device: torch.device) -> tuple[Any, OsBertNote]:
-    """Give a trained classifier, its outputs in the order of our labels, and how it reads.
+    """Load a trained classifier, its outputs in the order of our labels, and how it reads.
 
     Raises UsageError for a folder that holds none, or names no labels, or others than ours.
     """
@@ -208,7 +208,7 @@ def save_trained(encoder: Any, tokenizer: Any, note: OsBertNote, folder: Path) -
 
 
 def positions_of(config: Any) -> int | None:
-    """Give the most tokens that an encoder can read at once; None where it has no such limit."""
+    """Find the most tokens that an encoder can read at once; None where it has no such limit."""
     positions = getattr(config, "max_position_embeddings", None)
     # RoBERTa counts its positions from the padding index on
     offset = config.pad_token_id + 1 if config.model_type in ("roberta", "xlm-roberta", "camembert") else 0
@@ -234,7 +234,7 @@ def _encoder_config(model: str) -> Any:
 
 
 def _order_of(config: Any) -> list[int]:
-    """For each of our labels the number of the model's output of that name; empty where it has other labels."""
+    """Find for each of our labels the number of the model's output of that name; empty where it has other labels."""
     numbers = {str(label): int(number) for number, label in config.id2label.items()}
     return [numbers[label] for label in OS_LABELS] if set(numbers) == set(OS_LABELS) else []
 

@@ -36,9 +36,9 @@ class Labeler(Protocol):
 
     @property
     def name(self) -> str:
-        """As in `LabeledArticle.labeler`."""
+        """Return the name that `LabeledArticle.labeler` holds."""
         ...
 
     def label(self, articles: Iterable[Unlabeled]) -> Generator[tuple[Unlabeled, Opinion]]:
-        """Each article with an opinion, in the order given; an article that cannot be labeled stops no other."""
+        """Label articles, in the order given; an article that cannot be labeled stops no other."""
         ...

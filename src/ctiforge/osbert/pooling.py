@@ -19,7 +19,7 @@ _TINY = 1e-30
 
 
 def pool(pooling: Pooling, logits: torch.Tensor, articles: torch.Tensor, count: int) -> torch.Tensor:
-    """Logits (windows, classes) and each window's article (windows,) to logits (`count` articles, classes)."""
+    """Pool logits (windows, classes) and each window's article (windows,) to logits (`count` articles, classes)."""
     return _POOLS[pooling](logits.float(), articles, count)
 
 
@@ -34,7 +34,7 @@ def _max(logits: torch.Tensor, articles: torch.Tensor, count: int) -> torch.Tens
 
 
 def _noisy_or(logits: torch.Tensor, articles: torch.Tensor, count: int) -> torch.Tensor:
-    """Log probabilities of an article, each of whose windows may show a system by itself (noisy-or, Pearl 1988).
+    """Compute log probabilities of articles, each window of which may show a system by itself (noisy-or, Pearl 1988).
 
     A window's probability of a system is that of showing it; that of `multiple` is that of showing
     several at once. An article is about one system where that alone is shown, about several where
@@ -58,7 +58,7 @@ def _noisy_or(logits: torch.Tensor, articles: torch.Tensor, count: int) -> torch
 
 
 def _log_hidden(logits: torch.Tensor) -> torch.Tensor:
-    """log(1 - softmax), exact for windows that are certain either way, so that their gradient never vanishes."""
+    """Compute log(1 - softmax), exact for windows that are certain either way: their gradient never vanishes."""
     shows = logits.softmax(dim=1)
     classes = logits.shape[1]
     others = (

@@ -12,7 +12,6 @@ from ctiforge.errors import DataError
 from ctiforge.osbert.augment import augment
 from ctiforge.osbert.gather import ArticleToLabel, gather
 from ctiforge.osbert.labeling.agreement import Agreement, agreement
-from ctiforge.osbert.labeling.review import ReviewRow, write_review
 from ctiforge.osbert.opinions import Labeler, Opinion, Unlabeled
 from ctiforge.osbert.prepared import MINIMUM, PARTS, RECOMMENDED, class_counts
 from ctiforge.osbert.splits import balance, split
@@ -20,6 +19,8 @@ from ctiforge.progress import Progress
 from ctiforge.records.article import OS_LABELS, ArticleRecord
 from ctiforge.records.os_article import LabeledArticle
 from ctiforge.records.prepared import LabelerAgreement, PrepareReport
+from ctiforge.records.review import REVIEW_NAME, Quote, ReviewLine, write_review
+from ctiforge.tables import print_table
 
 
 @dataclass(frozen=True)
@@ -27,14 +28,19 @@ class PrepareOptions:
     """What decides which articles are labeled, and where they go."""
 
     min_hunt_score: float = 80.0
+    """Articles with a lower threat_hunting_score are not read."""
     limit: int | None = 200
+    """Articles at most, the best by score; None: all."""
     balance: int | None = None
     """Most articles of a class; None: all."""
     augment: int = 0
     """Altered copies of each training article."""
     validation_share: float = 0.15
+    """Share of the articles that validation gets, 0 to 1."""
     test_share: float = 0.1
+    """Share of the articles that the test part gets, 0 to 1."""
     seed: int = 0
+    """Of the parts, of balancing and of altered copies."""
 
 
 def prepare(
@@ -45,10 +51,23 @@ def prepare(
     out: Path,
     scratch: Path,
 ) -> dict[str, Any]:
-    """Write train, validation and test parts, `review.jsonl` and `prepare.json` into `out`; returns the report.
+    """Label articles and divide them into train, validation and test parts, with a file for review and a report.
 
-    The first labeler's labels are used; a person's, where one of the labelers is a person, go
-    before. Raises DataError where no article is left, or none got a label.
+    The first labeler's labels are used; a person's, where one of the labelers is a person, go before.
+
+    Args:
+        articles: The articles, best first.
+        held_out: (reason, article): articles of test sets, which no part may repeat.
+        labelers: Who labels; each labels every article.
+        options: What decides which articles are labeled, and where they go.
+        out: The folder for the parts, `review.jsonl` and `prepare.json`.
+        scratch: A folder for what waits on disk.
+
+    Returns:
+        What `prepare.json` holds.
+
+    Raises:
+        DataError: No article is left, or none got a label.
     """
     gathered = gather(articles, held_out, options.limit, scratch)
     if not gathered.candidates:
@@ -69,7 +88,7 @@ def prepare(
     for name, part in zip(PARTS, (train, parts.validation, parts.test), strict=True):
         lines = "".join(article.model_dump_json() + "\n" for article in part)
         (out / f"{name}.jsonl").write_text(lines, encoding="utf-8")
-    write_review(out / "review.jsonl", _review_rows(gathered.candidates, used, opinions))
+    write_review(out / REVIEW_NAME, _review_lines(gathered.candidates, used, opinions))
     report = PrepareReport(
         **asdict(options),
         labeler=" + ".join(sorted({article.labeler for article in labeled})),
@@ -89,7 +108,7 @@ def prepare(
 
 
 def class_warnings(classes: Mapping[str, int]) -> list[str]:
-    """Give what a class has too little of, by name."""
+    """Word what a class has too little of, by name."""
     return [
         f"{label}: {count} articles, {MINIMUM} are the minimum, {RECOMMENDED} are recommended"
         if count < MINIMUM
@@ -99,8 +118,44 @@ def class_warnings(classes: Mapping[str, int]) -> list[str]:
     ]
 
 
+def print_prepared(report: Mapping[str, Any], labelers: Sequence[Labeler]) -> None:
+    """Print classes by part, what was set aside, what labelers agree on, what there is too little of, what it cost.
+
+    Args:
+        report: What `prepare` gave.
+        labelers: Those that labeled; one that counts its questions is told with them.
+    """
+    parts = report["parts"]
+    rows = [
+        (label, str(count), *(str(part[label]) for part in parts.values()))
+        for label, count in report["classes"].items()
+    ]
+    print_table(f"labeled by {report['labeler']}", ("", "articles", *parts), rows)
+    for reason, count in report["set_aside"].items():
+        print(f"set aside: {count} × {reason}")
+    for flag, count in report["flags"].items():
+        print(f"flagged: {count} × {flag}")
+    for each in report["agreement"]:
+        kappa = "n/a" if each["kappa"] is None else f"{each['kappa']:.3f}"
+        print(f"{each['first']} and {each['other']}: Cohen's kappa {kappa} over {each['articles']} articles")
+    for warning in report["warnings"]:
+        print(f"warning: {warning}")
+    for labeler in labelers:
+        usage = getattr(labeler, "usage", None)
+        if usage:
+            print(f"{labeler.name}: {usage}")
+
+
 def check_minimum(classes: Mapping[str, int], *, force: bool) -> None:
-    """Raise DataError, unless forced, where a class has fewer articles than the guide's minimum."""
+    """Refuse to go on with too few articles of a class.
+
+    Args:
+        classes: Class → its articles.
+        force: Whether to go on all the same.
+
+    Raises:
+        DataError: A class has fewer than `MINIMUM` articles, and nobody forced it.
+    """
     few = [f"{label} {count}" for label, count in classes.items() if count < MINIMUM]
     if few and not force:
         raise DataError(
@@ -110,7 +165,7 @@ def check_minimum(classes: Mapping[str, int], *, force: bool) -> None:
 
 
 def _ask(labeler: Labeler, candidates: Sequence[ArticleToLabel]) -> dict[str, Opinion]:
-    """Article id to opinion."""
+    """Ask one labeler about all candidates: article id to opinion."""
     articles = [Unlabeled(c.article.id, c.article.title, c.content, c.content_hash, c.copies) for c in candidates]
     opinions = {}
     # closed also when it is left early: what it has asked by then is paid, and kept
@@ -127,7 +182,7 @@ def _labeled(
     opinions: Mapping[str, Mapping[str, Opinion]],
     set_aside: Counter[str],
 ) -> Iterator[LabeledArticle]:
-    """Each candidate with the label of the first labeler in `used` that has one."""
+    """Pair each candidate with the label of the first labeler in `used` that has one."""
     for candidate in candidates:
         given = [(name, opinions[name][candidate.article.id]) for name in used]
         name, opinion = next(((n, o) for n, o in given if o.label), given[0])
@@ -147,29 +202,31 @@ def _labeled(
         )
 
 
-def _review_rows(
+def _review_lines(
     candidates: Sequence[ArticleToLabel], used: Sequence[str], opinions: Mapping[str, Mapping[str, Opinion]]
-) -> list[ReviewRow]:
-    """Every article for a person to judge, the doubtful ones first."""
-    rows = []
+) -> list[ReviewLine]:
+    """Lay out every article for a person to judge, the doubtful ones first."""
+    lines = []
     for candidate in candidates:
         given = {name: opinions[name][candidate.article.id] for name in used}
         labels = {name: opinion.label for name, opinion in given.items() if opinion.label}
         flags = tuple(sorted({flag for opinion in given.values() for flag in opinion.flags}))
         doubts = {"conflict": len(set(labels.values())) > 1, "flagged": bool(flags), "no label": not labels}
-        rows.append(
-            ReviewRow(
+        evidence = next((opinion.evidence for opinion in given.values() if opinion.evidence), ())
+        lines.append(
+            ReviewLine(
                 id=candidate.article.id,
                 title=candidate.article.title,
                 url=candidate.article.url,
                 why=next((doubt for doubt, holds in doubts.items() if holds), ""),
-                label=next(iter(labels.values()), None),
+                os_label=next(iter(labels.values()), None),
+                annotator="",
                 labels=labels,
-                evidence=next((opinion.evidence for opinion in given.values() if opinion.evidence), ()),
                 flags=flags,
+                evidence=tuple(Quote(label=each.label, quote=" ".join(each.quote.split())) for each in evidence),
             )
         )
-    return sorted(rows, key=lambda row: not row.why)
+    return sorted(lines, key=lambda line: not line.why)
 
 
 def _agreement_report(found: Agreement) -> LabelerAgreement:

@@ -14,24 +14,31 @@ RECOMMENDED = 200
 
 
 def part_inputs(data: str) -> dict[str, str]:
-    """Give the inputs of a training: of what prepare_os left, the report may change and nothing be trained anew."""
+    """Name the inputs of a training: the two parts alone, so that another report on them trains nothing anew.
+
+    Args:
+        data: The URI of what prepare_os left, its folder or the output `X.json` beside it.
+
+    Returns:
+        `train` and `validation` → their URIs.
+    """
     folder = data.rstrip("/").removesuffix(".json")
     return {part: f"{folder}/{part}.jsonl" for part in PARTS[:2]}
 
 
 def class_counts(articles: Sequence[LabeledArticle]) -> dict[str, int]:
-    """Articles of every label, those without any included."""
+    """Count the articles of every label, those without any included."""
     counts = Counter(article.label for article in articles)
     return {label: counts[label] for label in OS_LABELS}
 
 
 def labeler_of(articles: Sequence[LabeledArticle]) -> str:
-    """Whose labels they are, several joined by " + "."""
+    """Name whose labels they are, several joined by " + "."""
     return " + ".join(sorted({article.labeler for article in articles}))
 
 
 def check_classes(classes: dict[str, int]) -> list[str]:
-    """Warnings about classes that are missing or few; DataError where there is nothing to tell apart."""
+    """Warn about classes that are missing or few; DataError where there is nothing to tell apart."""
     present = [label for label, count in classes.items() if count]
     if len(present) < 2:
         found = f"every one of them is {present[0]}" if present else "there is none"
@@ -40,7 +47,7 @@ def check_classes(classes: dict[str, int]) -> list[str]:
 
 
 def check_no_leak(train: Sequence[LabeledArticle], other: Sequence[LabeledArticle], part: str) -> None:
-    """Raise DataError where an article, or a near duplicate of it, is in both parts."""
+    """Refuse, with DataError, two parts that have an article, or near duplicates, in common."""
     hashes = {article.content_hash for article in train}
     groups = {article.group for article in train if article.group}
     for article in other:

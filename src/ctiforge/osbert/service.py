@@ -42,5 +42,5 @@ class OSDetectionService:
         return self.detect_many([text])[0]
 
     def detect_many(self, texts: Sequence[str]) -> list[Detection]:
-        """One detection a text, in order; much quicker than one call each."""
+        """Detect the system of each text, in order; much quicker than one call each."""
         return self._detector.detect_many(texts)

@@ -18,7 +18,7 @@ class Parts:
 
 
 def balance(articles: Sequence[LabeledArticle], most: int, seed: int) -> list[LabeledArticle]:
-    """At most so many articles of each class, chosen by a seeded hash of their content."""
+    """Choose at most so many articles of each class, chosen by a seeded hash of their content."""
     return [article for label in OS_LABELS for article in _of_class(articles, label, seed)[:most]]
 
 

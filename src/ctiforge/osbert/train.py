@@ -40,27 +40,45 @@ class OsBertTraining:
     """One fine-tuning run as asked for on the command line."""
 
     base_model: str
-    """As it was named."""
+    """The encoder as a person named it: a hub name, a folder, or `demo`."""
     base_folder: str
-    """What transformers load."""
+    """What transformers load it from: a folder or hub name."""
     name: str
+    """What the new model is called."""
     max_length: int
+    """Tokens of a window, its special tokens included."""
     pooling: Pooling | None
-    """None: chosen on validation."""
+    """How the answers of windows become the article's; None: chosen on validation."""
     weigh_classes: bool
+    """Whether rare classes weigh more in the loss."""
     training: TrainingOptions
+    """Length, speed and batch."""
     device: str = "auto"
+    """`auto`, `cpu` or `cuda`."""
     fp16: bool = False
+    """Whether to compute in fp16, which takes a GPU; False: in what the device does best."""
 
 
 def train_os_bert(
     request: OsBertTraining, parts: tuple[Path, Path], out: Path, scratch: Path, checkpoints: Checkpoints
 ) -> dict[str, Any]:
-    """Train on prepared parts (training, validation) and write the model into `out`.
+    """Fine-tune OS-BERT and write the model with its metadata, curve and log.
 
-    Beside it: `training_metadata.json`, `training_curve.png` and `log.jsonl`.
-    Returns the metadata. Raises UsageError for a base model or device that will not do, DataError
-    for fewer than two classes or a leak.
+    Args:
+        request: What was asked for.
+        parts: The training and the validation part of prepare_os.
+        out: The folder for the model, `training_metadata.json`, `training_curve.png` and `log.jsonl`.
+        scratch: A folder for files of the training on their way.
+        checkpoints: Where the training's state outlives this process.
+
+    Returns:
+        What `training_metadata.json` holds.
+
+    Raises:
+        UsageError: The base model cannot be loaded, or the device will not do.
+        DataError: There are fewer than two classes, or an article of validation is trained on.
+        InterruptedRunError: The training was told to end, and its state is saved.
+        CannotGoOnError: Memory or disk do not suffice.
     """
     device = pick_device(request.device)
     dtype = _dtype(device, request.fp16)
@@ -118,7 +136,7 @@ def train_os_bert(
 
 
 def class_weights(classes: dict[str, int]) -> dict[str, float]:
-    """Inverse frequency, 1 on average over the articles; 0 for a class without any (scikit-learn's `balanced`)."""
+    """Weigh classes by inverse frequency, 1 on average over articles; 0 for one without any (sklearn's `balanced`)."""
     total = sum(classes.values())
     present = sum(count > 0 for count in classes.values())
     return {label: total / (present * count) if count else 0.0 for label, count in classes.items()}

@@ -22,12 +22,12 @@ class WindowSize:
 
     @classmethod
     def of(cls, max_length: int) -> "WindowSize":
-        """Give the windows of a length: neighbours share an eighth."""
+        """Size the windows of a length: neighbors share an eighth."""
         return cls(max_length, max_length // 8)
 
     @classmethod
     def of_note(cls, note: OsBertNote | BaselineNote) -> "WindowSize":
-        """Give the windows that a model's note names."""
+        """Read the size of windows that a model's note names."""
         return cls(note.max_length, note.overlap)
 
 
@@ -40,17 +40,17 @@ class EncodedArticle:
 
     @property
     def length(self) -> int:
-        """Tokens of all windows together."""
+        """Count the tokens of all windows together."""
         return sum(len(window) for window in self.windows)
 
 
 def encode_articles(tokenizer: Any, texts: Sequence[str], size: WindowSize) -> list[EncodedArticle]:
-    """Give the windows of each text: together they cover all of it; an empty text has one, of special tokens alone."""
+    """Encode the windows of each text, which cover all of it; an empty text has one, of special tokens alone."""
     return [_encode(tokenizer, text, size) for text in texts]
 
 
 def read_together(lengths: Sequence[int], most: int | None = None) -> list[list[int]]:
-    """Give the windows that are computed in one go, as their numbers: alike in length, so that little is padding.
+    """Choose the windows that are computed in one go, as their numbers: alike in length, so that little is padding.
 
     Padded, each part has at most `most` tokens (default: `TOKENS_TOGETHER`), or is one window.
     """

@@ -35,7 +35,13 @@ def run_program(main: Callable[..., Any], arguments: Sequence[str] | None = None
 
 
 def exit_on_error(call: Callable[[], Any]) -> None:
-    """Call and exit; see `run_program` for what each error becomes."""
+    """Call a function and end the process with the exit code of the error that it raises.
+
+    `run_program` says what each error becomes; where there is none, the call returns and nothing exits here.
+
+    Args:
+        call: The function to call.
+    """
     signal.signal(signal.SIGTERM, _end_interrupted)
     try:
         _check_machine()

@@ -19,7 +19,7 @@ SPEAKS_ON_S = 5.0
 
 
 def command_of(program: str, arguments: Sequence[str] = ()) -> list[str]:
-    """Give the command line of a program of `ctiforge.programs`, or of `ctiforge` itself.
+    """Make the command line of a program of `ctiforge.programs`, or of `ctiforge` itself.
 
     Args:
         program: The module's name, like `train_extract`, or `ctiforge`.
@@ -34,7 +34,12 @@ def command_of(program: str, arguments: Sequence[str] = ()) -> list[str]:
 
 @dataclass(frozen=True)
 class Program:
-    """A program under way."""
+    """A program under way.
+
+    Attributes:
+        process: The process, the leader of its own group.
+        readers: The threads that pass on its standard output and standard error.
+    """
 
     process: "subprocess.Popen[bytes]"
     readers: tuple[Thread, ...]
@@ -48,13 +53,16 @@ class Program:
         *,
         reads_stdin: bool = False,
     ) -> Self:
-        """Start the command, unbuffered, where a Ctrl-C of this terminal does not reach it.
+        """Start a command, unbuffered, where a Ctrl-C of this terminal does not reach it.
 
         Args:
             command: The words of the command.
             on_output: Is given what the program writes, as it comes.
             environment: Variables on top of this process's own.
             reads_stdin: Whether the program reads this process's standard input; else it finds none.
+
+        Returns:
+            The program, running.
         """
         process = subprocess.Popen(
             command,
@@ -75,7 +83,11 @@ class Program:
         return cls(process, readers)
 
     def signal(self, number: int) -> None:
-        """Send the program a signal; nothing happens where it has ended."""
+        """Send the program a signal; nothing happens where it has ended.
+
+        Args:
+            number: The signal, like `signal.SIGTERM`; the program's own children do not get it.
+        """
         with suppress(ProcessLookupError):
             self.process.send_signal(number)
 

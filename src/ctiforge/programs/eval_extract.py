@@ -69,6 +69,7 @@ def main(
     """
     from ctiforge.data.testsets import find_test_data
     from ctiforge.errors import UsageError
+    from ctiforge.extract.models import find_model, model_version
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
 
     if article_id is not None:
@@ -85,38 +86,20 @@ def main(
     inputs = {"test_data": uri, **model_inputs} | {name: each for name, each in optional.items() if each}
 
     def work(dirs: StageDirs) -> dict[str, Any]:
-        from ctiforge.data.testsets import read_labelled_articles
         from ctiforge.extract import evaluate
         from ctiforge.extract.answering.endpoint import Endpoint
-        from ctiforge.records.evaluation import ModelInfo
 
-        records = list(read_labelled_articles(dirs.inputs["test_data"]))
-        as_prepared = dirs.inputs.get("prepared")
-        if endpoint:
-            extractor = evaluate.load_served(
-                Endpoint(endpoint, model, concurrency, timeout),
-                asked_as=dirs.inputs.get("asked_as"),
-                prepared=as_prepared,
-                prompt=dirs.inputs.get("as_served"),
-                constrained=constrained,
-            )
-        else:
-            extractor = evaluate.load_extractor(
-                model,
-                dirs.inputs.get("model"),
-                prepared=as_prepared,
-                device=device,
-                batch_size=batch_size,
-                constrained=constrained,
-            )
-        version = (served_version or model) if endpoint else model_version(model, model_inputs)
-        evaluation = evaluate.evaluate_extractor(
-            extractor,
-            records,
-            model=ModelInfo(name=extractor.name, version=version),
-            test_set=evaluate.describe_test_set(dirs.inputs["test_data"], reference),
-            trained_on=evaluate.values_seen_in_training(dirs.inputs["training_data"]) if training_data else None,
+        articles = evaluate.TestData.read(dirs.inputs["test_data"], reference)
+        extractor = evaluate.open_extractor(
+            model,
+            dirs.inputs,
+            endpoint=Endpoint(endpoint, model, concurrency, timeout) if endpoint else None,
+            device=device,
+            batch_size=batch_size,
+            constrained=constrained,
         )
+        version = (served_version or model) if endpoint else model_version(model, model_inputs)
+        evaluation = evaluate.evaluate_on(articles, extractor, version, dirs.inputs.get("training_data"))
         evaluation.write(dirs.out)
         return {name: figure.value for name, figure in evaluation.metrics.items()}
 
@@ -130,91 +113,42 @@ def main(
         ),
         params=params,
         inputs=inputs,
-        output=output.removesuffix(".json") if output else (None if store else default_output(model)),
+        output=output.removesuffix(".json")
+        if output
+        else (None if store else f"outputs/evaluations/{Path(model).name}"),
         flags=StageFlags(store=store, expect=expect, plan=plan),
         work=work,
     )
     if result.uri and not plan:
+        from ctiforge.evaluation.tables.result import print_result
+
         print_result(result.uri, output)
-
-
-def find_model(model: str) -> tuple[dict[str, str], dict[str, str]]:
-    """How the model enters the fingerprint: by content where it lies in a folder or the store, else by name."""
-    from ctiforge.training.encoding import model_input
-
-    if model == "regex":
-        return {}, {"model_name": model}
-    if model.startswith("s3://") or (Path(model).is_dir() and model != "demo"):
-        return {"model": model}, {}
-    return model_input(model)
-
-
-def model_version(model: str, inputs: dict[str, str]) -> str:
-    """Give the hash of the model's files; this program's version for the rule floor, the name of a hub model."""
-    import ctiforge
-    from ctiforge.store.artifacts import find_input
-
-    if model == "regex":
-        return ctiforge.__version__
-    return find_input(inputs["model"]).content[:12] if inputs else model
 
 
 def show_article(
     model: str, test_data: str | None, article_id: str, store: str | None, device: str, batch_size: int
 ) -> None:
     """Print one article's items: found, missed and wrong side by side; unlabeled ones as what was extracted."""
-    from tempfile import TemporaryDirectory
-
     from rich.console import Console
 
     from ctiforge.data.database import read_article
-    from ctiforge.data.testsets import find_test_data, read_labelled_articles
-    from ctiforge.errors import UsageError
+    from ctiforge.data.testsets import find_labelled_article
     from ctiforge.evaluation.tables.evaluation import article_view
-    from ctiforge.extract import evaluate
     from ctiforge.extract.answering.merging import application_result
-    from ctiforge.store.artifacts import fetch
+    from ctiforge.extract.evaluate import load_named, score_record
     from ctiforge.tables import print_tables
 
-    with TemporaryDirectory() as scratch:
-        if test_data:
-            file = fetch(find_test_data(test_data, store)[0], Path(scratch) / "test_data")
-            article = next((each for each in read_labelled_articles(file) if each.id == article_id), None)
-            if article is None:
-                raise UsageError(f"no article {article_id} in {test_data}")
-        else:
-            article = read_article(os.environ.get("DATABASE_URL"), article_id)
-        inputs, _ = find_model(model)
-        folder = fetch(inputs["model"], Path(scratch) / "model") if inputs else None
-        extractor = evaluate.load_extractor(model, folder, device=device, batch_size=batch_size)
+    if test_data:
+        article = find_labelled_article(test_data, store, article_id)
+    else:
+        article = read_article(os.environ.get("DATABASE_URL"), article_id)
+    extractor = load_named(model, device=device, batch_size=batch_size)
     if article.labelled_types:
-        print_tables(article_view(evaluate.score_record(extractor, article)), Console())
+        print_tables(article_view(score_record(extractor, article)), Console())
         return
     found = extractor.extract(article.content, source_url=article.url)
     print("nobody has labeled this article (--test-data names one that is); what the model extracts:")
     print(json.dumps(application_result(found.observables, article.url), ensure_ascii=False, indent=1))
-
-
-def default_output(model: str) -> str:
-    """Where the evaluation of a model goes when nothing says so."""
-    return f"outputs/evaluations/{Path(model.rstrip('/')).name}"
-
-
-def print_result(uri: str, output: str | None) -> None:
-    """Print the tables of the evaluation, and leave it at X.json where that was asked for."""
-    from tempfile import TemporaryDirectory
-
-    from ctiforge.evaluation.tables.evaluation import print_evaluation
-    from ctiforge.records.evaluation import Evaluation
-    from ctiforge.store.artifacts import fetch
-    from ctiforge.tables import wide_console
-
-    with TemporaryDirectory() as folder:
-        text = fetch(f"{uri}/{Evaluation.NAME}", Path(folder)).read_text(encoding="utf-8")
-    if output and output.endswith(".json") and not output.startswith("s3://"):
-        Path(output).write_text(text, encoding="utf-8")
-    print_evaluation(Evaluation.parse(text, uri), wide_console())
-    print(f"-> {uri}/{Evaluation.NAME}")
 
 
 if __name__ == "__main__":

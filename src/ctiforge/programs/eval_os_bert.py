@@ -67,24 +67,9 @@ def main(
         work=work,
     )
     if result.uri and not plan:
+        from ctiforge.evaluation.tables.result import print_result
+
         print_result(result.uri, output)
-
-
-def print_result(uri: str, output: str | None) -> None:
-    """Print the tables of the evaluation, and leave it at X.json where that was asked for."""
-    from tempfile import TemporaryDirectory
-
-    from ctiforge.evaluation.tables.classifiers import print_classifier_evaluation
-    from ctiforge.records.classification import ClassifierEvaluation
-    from ctiforge.store.artifacts import fetch
-    from ctiforge.tables import wide_console
-
-    with TemporaryDirectory() as folder:
-        text = fetch(f"{uri}/{ClassifierEvaluation.NAME}", Path(folder)).read_text(encoding="utf-8")
-    if output and output.endswith(".json") and not output.startswith("s3://"):
-        Path(output).write_text(text, encoding="utf-8")
-    print_classifier_evaluation(ClassifierEvaluation.parse(text, uri), wide_console())
-    print(f"-> {uri}/{ClassifierEvaluation.NAME}")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,6 @@
 
 import json
 import sys
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -26,15 +24,10 @@ def main(
     """Print the observables of a text as JSON, in the shape that the application stores."""
     from ctiforge.data.texts import read_text
     from ctiforge.extract.answering.merging import application_result
-    from ctiforge.extract.evaluate import load_extractor
-    from ctiforge.store.artifacts import fetch
-    from ctiforge.training.encoding import model_input
+    from ctiforge.extract.evaluate import load_named
 
     text, url = read_text(file, article_id)
-    with TemporaryDirectory() as scratch:
-        inputs, _ = model_input(model)
-        folder = fetch(inputs["model"], Path(scratch)) if inputs else None
-        agent = load_extractor(model, folder, device=device, batch_size=batch_size, constrained=constrained)
+    agent = load_named(model, device=device, batch_size=batch_size, constrained=constrained)
     extraction = agent.extract(text, types, source_url=url)
     broken = [window for window in extraction.windows if window.error or not window.json_parsed]
     if broken:

@@ -21,7 +21,8 @@ def main(
         typer.Option(help="keywords, openai or human; a second one is compared with the first (repeat the flag)."),
     ] = None,
     labels: Annotated[
-        Path | None, typer.Option(help="Of the labeler human: CSV or JSONL of id, label, annotator; a review file.")
+        Path | None,
+        typer.Option(help="Of the labeler human: a review file, or CSV of id, os_label, annotator."),
     ] = None,
     endpoint: Annotated[
         str | None, typer.Option(help="Of the labeler openai: base URL of its API; key in OPENAI_API_KEY.")
@@ -49,7 +50,7 @@ def main(
     DATABASE_URL names the database. Labels of a program are for training: a model is measured on
     test sets that people made (ctiforge testset).
     """
-    from ctiforge.data.testsets import test_set_inputs
+    from ctiforge.data.testsets import held_out_articles, test_set_inputs
     from ctiforge.osbert.prepare import PrepareOptions
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
 
@@ -60,57 +61,26 @@ def main(
     def work(dirs: StageDirs) -> dict[str, Any]:
         from ctiforge.data.database import database_url, open_database
         from ctiforge.osbert.labeling.labelers import LabelingEndpoint, make_labelers
-        from ctiforge.osbert.prepare import check_minimum, prepare
-        from ctiforge.records.article import read_records
+        from ctiforge.osbert.prepare import check_minimum, prepare, print_prepared
 
-        held_out = [
-            (f"in test set {name.removeprefix('test_set:')}, or near to it", record)
-            for name, path in dirs.inputs.items()
-            if name.startswith("test_set:")
-            for record in read_records(path)
-        ]
+        held_out = list(held_out_articles(dirs.inputs))
         asked = LabelingEndpoint(endpoint, labeler_model, store or ANSWERS, concurrency, timeout, price_in, price_out)
         labelers = make_labelers(names, dirs.inputs.get("labels"), asked)
         with open_database(database_url()) as database:
             articles = database.articles_by_score(options.min_hunt_score, None)
             report = prepare(articles, held_out, labelers, options, dirs.out, dirs.scratch)
-        print_report(report)
-        for each in labelers:
-            usage = getattr(each, "usage", None)
-            if usage:
-                print(f"{each.name}: {usage}")
+        print_prepared(report, labelers)
         check_minimum(report["classes"], force=force)
         return report
 
     run_stage(
-        Stage("prepare_os", 1, packages=("rensa",), keyed_by_output=True),
+        Stage("prepare_os", 2, packages=("rensa",), keyed_by_output=True),
         params=asdict(options) | {"labeler": names, "labeler_model": labeler_model},
         inputs=label_inputs | test_set_inputs(store, test_set),
         output=output.removesuffix(".json") if output else (None if store else "outputs/os-data"),
         flags=StageFlags(store=store, expect=expect, plan=plan),
         work=work,
     )
-
-
-def print_report(report: dict[str, Any]) -> None:
-    """Classes by part, what was set aside, what labelers agree on, and what there is too little of."""
-    from ctiforge.tables import print_table
-
-    parts = report["parts"]
-    rows = [
-        (label, str(count), *(str(part[label]) for part in parts.values()))
-        for label, count in report["classes"].items()
-    ]
-    print_table(f"labeled by {report['labeler']}", ("", "articles", *parts), rows)
-    for reason, count in report["set_aside"].items():
-        print(f"set aside: {count} × {reason}")
-    for flag, count in report["flags"].items():
-        print(f"flagged: {count} × {flag}")
-    for each in report["agreement"]:
-        kappa = "n/a" if each["kappa"] is None else f"{each['kappa']:.3f}"
-        print(f"{each['first']} and {each['other']}: Cohen's kappa {kappa} over {each['articles']} articles")
-    for warning in report["warnings"]:
-        print(f"warning: {warning}")
 
 
 if __name__ == "__main__":

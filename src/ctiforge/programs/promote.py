@@ -51,19 +51,21 @@ def main(
     Exit code 5 when the gate was not passed, with the reason.
     """
     from ctiforge.errors import UsageError
-    from ctiforge.evaluation.gate.gate import rules_of
+    from ctiforge.evaluation.gate.gate import check_passed, parse_margins, rules_of
+    from ctiforge.evaluation.tables.gate import print_decision, write_decision
     from ctiforge.lines import find_line
     from ctiforge.promotion.promote import Given, promote
     from ctiforge.settings import load_settings
     from ctiforge.store.artifacts import find_input
     from ctiforge.store.objects import open_store
     from ctiforge.store.stages import Stage, StageFlags, run_stage
+    from ctiforge.tables import wide_console
 
     known = find_line(line)
     if evaluation is None:
         raise UsageError(f"nothing is promoted without an evaluation: run {known.evaluation}, then give --evaluation")
     opened = open_store(load_settings({"store": store}).settings.store)
-    margins = read_margins(margin or [])
+    margins = parse_margins(margin or [])
     rules, found = rules_of(line, margins), find_input(model)
     given = Given(
         evaluation, tuple(against or ()), champion_evaluation, accept_equivalent, tuple(training_data or ()), test_data
@@ -71,11 +73,8 @@ def main(
     decisions: list[Decision] = []
 
     def work(dirs: "StageDirs") -> dict[str, Any]:
-        from ctiforge.evaluation.tables.gate import plain_text
-
         decision = promote(line, rules, found, given, opened)
-        decision.write(dirs.out)
-        (dirs.out / "decision.txt").write_text(plain_text(decision), encoding="utf-8")
+        write_decision(decision, dirs.out)
         decisions.append(decision)
         return {"passed": decision.passed, "reasons": decision.reasons}
 
@@ -91,33 +90,11 @@ def main(
             flags=StageFlags(store=opened.uri, expect=expect, plan=plan),
             work=work,
         )
-    if decisions:
-        end(decisions[0], dry_run=dry_run)
-
-
-def read_margins(texts: list[str]) -> dict[str, float]:
-    """Figure → margin of `figure=0.02` texts."""
-    from ctiforge.errors import UsageError
-
-    try:
-        pairs = [(name.strip(), float(value)) for name, _, value in (text.partition("=") for text in texts)]
-    except ValueError:
-        raise UsageError(f"--margin {' '.join(texts)}: write it as figure=number, like macro_f1=0.02") from None
-    return dict(pairs)
-
-
-def end(decision: "Decision", *, dry_run: bool) -> None:
-    """Show the decision; GateError where the gate was not passed."""
-    from ctiforge.errors import GateError
-    from ctiforge.evaluation.tables.gate import print_decision
-    from ctiforge.tables import wide_console
-
-    print_decision(decision, wide_console())
-    if not decision.passed:
-        more = f" (and {len(decision.reasons) - 1} more, see above)" if len(decision.reasons) > 1 else ""
-        raise GateError(f"{decision.candidate.name} is not promoted: {decision.reasons[0]}{more}")
-    if dry_run:
-        print("nothing was changed (--dry-run)")
+    for decision in decisions:
+        print_decision(decision, wide_console())
+        check_passed(decision)
+        if dry_run:
+            print("nothing was changed (--dry-run)")
 
 
 if __name__ == "__main__":

@@ -25,10 +25,10 @@ def create(
     seed: int = 0,
 ) -> None:
     """Sample articles by length, type and platform into a file to review: correct it, name the annotator, import it."""
-    from ctiforge.extract.testset_review import write_review
+    from ctiforge.extract.testset_review import write_sample
     from ctiforge.records.article import OS_LABELS
 
-    written = write_review(source, output, size, seed)
+    written = write_sample(source, output, size, seed)
     print(
         f"{written} articles in {output}: correct observables and labelled_types, or empty both and set os_label "
         f"({', '.join(OS_LABELS)}), or do both; fill in annotator, then: ctiforge testset import {output} --name NAME"

@@ -1,7 +1,6 @@
 """Fine-tunes the Extract Agent on prepared examples."""
 
 from datetime import date
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -66,6 +65,7 @@ def main(
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
     from ctiforge.training.encoding import model_input
     from ctiforge.training.options import LoraOptions, TrainingOptions, result_params
+    from ctiforge.training.summary import default_name, print_training
 
     training = TrainingOptions(
         batch_size=batch_size,
@@ -85,7 +85,7 @@ def main(
     )
     lora = LoraOptions(lora_r, lora_alpha)
     model_inputs, model_params = model_input(model)
-    run_name = name or default_name(model, date.today())
+    run_name = name or default_name("extract-agent", model, date.today())
 
     def work(dirs: StageDirs) -> dict[str, Any]:
         from ctiforge.extract.train import AgentTraining, train_extract_agent
@@ -108,27 +108,7 @@ def main(
         work=work,
     )
     if result.summary:
-        print_summary(result.summary, result.uri)
-
-
-def default_name(model: str, today: date) -> str:
-    """`extract-agent-{base}-{YYYYMMDD}`."""
-    base = Path(model.rstrip("/")).name.lower()
-    return f"extract-agent-{base}-{today:%Y%m%d}"
-
-
-def print_summary(summary: dict[str, Any], uri: str | None) -> None:
-    """Print what was trained, how it deviates from the guide's settings, and where it lies."""
-    for warning in summary["warnings"]:
-        print(f"warning: {warning}")
-    for setting, (usual, ours) in summary["deviations_from_guide"].items():
-        print(f"deviates from the guide: {setting} {ours} instead of {usual}")
-    loss = summary["best_validation_loss"]
-    print(
-        f"{summary['name']}: {summary['steps_done']} steps in {summary['seconds']:.0f} s on {summary['device']}, "
-        f"best validation loss {loss if loss is None else round(loss, 4)} at step {summary['best_step']}"
-        f"{' (stopped early)' if summary['stopped_early'] else ''} -> {uri}"
-    )
+        print_training(result.summary, result.uri)
 
 
 if __name__ == "__main__":

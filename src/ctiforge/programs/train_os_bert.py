@@ -1,7 +1,6 @@
 """Fine-tunes OS-BERT on prepared articles."""
 
 from datetime import date
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -24,8 +23,6 @@ from ctiforge.programs.flags import (
     StoreFlag,
 )
 from ctiforge.training.options import OS_BERT
-
-_FIGURES = ("macro_f1", "recall_of_multiple")
 
 
 def main(
@@ -75,6 +72,7 @@ def main(
     from ctiforge.osbert.prepared import part_inputs
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
     from ctiforge.training.options import TrainingOptions, result_params
+    from ctiforge.training.summary import default_name, print_training
 
     if pooling not in ("auto", "noisy-or", "mean", "max"):
         raise UsageError(f"--pooling {pooling}: give auto, noisy-or, mean or max")
@@ -94,7 +92,7 @@ def main(
         resume=resume,
     )
     model_inputs, model_params = encoder_input(base_model)
-    run_name = name or default_name(base_model, date.today())
+    run_name = name or default_name("os-bert", base_model, date.today())
 
     def work(dirs: StageDirs) -> dict[str, Any]:
         from ctiforge.osbert.train import OsBertTraining, train_os_bert
@@ -118,33 +116,7 @@ def main(
         work=work,
     )
     if result.summary:
-        print_summary(result.summary, result.uri)
-
-
-def default_name(base_model: str, today: date) -> str:
-    """`os-bert-{base}-{YYYYMMDD}`."""
-    return f"os-bert-{Path(base_model.rstrip('/')).name.lower()}-{today:%Y%m%d}"
-
-
-def print_summary(summary: dict[str, Any], uri: str | None) -> None:
-    """Print what was trained, how windows are pooled and why, how it deviates from the guide, where it lies."""
-    for warning in summary["warnings"]:
-        print(f"warning: {warning}")
-    for trial in summary["pooling_trials"]:
-        macro_f1, recall = ("n/a" if trial[name] is None else f"{trial[name]:.3f}" for name in _FIGURES)
-        print(
-            f"pooling {trial['pooling']}: validation macro-F1 {macro_f1}, recall of multiple {recall} "
-            "(linear head on the encoder as it is, where training starts)"
-        )
-    for setting, (usual, ours) in summary["deviations_from_guide"].items():
-        print(f"deviates from the guide: {setting} {ours} instead of {usual}")
-    loss = summary["best_validation_loss"]
-    print(
-        f"{summary['name']}: {summary['examples']} articles, {summary['windows']} windows, pooling "
-        f"{summary['pooling']}; {summary['steps_done']} steps in {summary['seconds']:.0f} s on {summary['device']}, "
-        f"best validation loss {loss if loss is None else round(loss, 4)} at step {summary['best_step']}"
-        f"{' (stopped early)' if summary['stopped_early'] else ''} -> {uri}"
-    )
+        print_training(result.summary, result.uri)
 
 
 if __name__ == "__main__":

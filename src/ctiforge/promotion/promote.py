@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 from ctiforge.errors import GateError, UsageError
 from ctiforge.evaluation.gate.gate import check_same_test_set, decide
-from ctiforge.evaluation.gate.sides import Scored, read_floor, read_side
+from ctiforge.evaluation.gate.sides import Scored, read_floor, read_side, schema_of
 from ctiforge.evaluation.statistics import LEVEL
 from ctiforge.lines import find_line
 from ctiforge.lines.line import GateRules
@@ -24,7 +24,17 @@ from ctiforge.store.objects import ObjectStore
 
 @dataclass(frozen=True)
 class Given:
-    """What a person or a run gives besides the model; evaluations and records by their URIs."""
+    """What a person or a run gives besides the model; evaluations and records by their URIs.
+
+    Attributes:
+        evaluation: The candidate's evaluation: a file, or a folder or artifact that holds one.
+        against: Evaluations of what a first version must beat: the first of them is used. One of the champion
+            serves as the champion's evaluation.
+        champion_evaluation: The champion's evaluation on the same test set, where the registry keeps none.
+        accept_equivalent: Whether a candidate passes that is no better, but not worse by more than the margin.
+        training_data: Files of training articles, where the lineage does not lead to them.
+        test_data: The articles of the test set, where the store does not hold them.
+    """
 
     evaluation: str
     against: tuple[str, ...] = ()
@@ -41,16 +51,30 @@ class _Read:
 
     text: str
     scored: Scored
-    schema: int
 
 
 def promote(
     line: str, rules: GateRules, model: Input, given: Given, store: ObjectStore, *, dry_run: bool = False
 ) -> Decision:
-    """Decide whether the model becomes the champion and, where it does and this is no `dry_run`, make it so.
+    """Decide whether a model becomes the champion of its line and, where it does, make it so.
 
-    What stands in the way of a comparison is a decision too, with its reason. Raises UsageError where what is
-    given does not belong together, DataError where an evaluation is none.
+    What stands in the way of a comparison is a decision too: not passed, with its reason.
+
+    Args:
+        line: The line's name.
+        rules: The primary figure, its margin and the guardrails.
+        model: The candidate.
+        given: The evaluations and data that belong to it.
+        store: The store with the registry and the artifacts.
+        dry_run: Whether to decide only, and to change nothing in the registry.
+
+    Returns:
+        The decision, with the reasons and each figure that was checked.
+
+    Raises:
+        UsageError: What is given does not belong together, like an evaluation of another model.
+        DataError: An evaluation cannot be read.
+        StoreError: The store does not answer, or an artifact is damaged.
     """
     registry = Registry(store, line)
     own = _read(line, given.evaluation)
@@ -73,7 +97,9 @@ def promote(
         decision = decision.model_copy(update={"comparisons": count, "reasons": reasons})
         if decision.passed and not dry_run:
             record = registry.register(_candidate(store, model, lineage, decision))
-            registry.add_evaluation(record.version, own.scored.test_set.content_hash, own.schema, own.text.encode())
+            registry.add_evaluation(
+                record.version, own.scored.test_set.content_hash, schema_of(line), own.text.encode()
+            )
             registry.promote(record.version, standing, _why(decision.checks[0]))
     except GateError as error:
         return _without_checks(line, own, str(error), passed=False)
@@ -82,12 +108,11 @@ def promote(
 
 def _read(line: str, uri: str) -> _Read:
     text = _text(uri)
-    scored, schema = read_side(line, text, uri)
-    return _Read(text, scored, schema)
+    return _Read(text, read_side(line, text, uri))
 
 
 def _text(uri: str) -> str:
-    """Give the evaluation of a file, or of a folder that holds one."""
+    """Read the evaluation of a file, or of a folder that holds one."""
     with TemporaryDirectory() as folder:
         return evaluation_file(fetch(uri, Path(folder)), uri).read_text(encoding="utf-8", errors="replace")
 
@@ -113,14 +138,14 @@ def _check_not_rolled_back(line: str, known: ModelRecord | None, standing: Stand
 def _champion(
     line: str, registry: Registry, standing: Standing, own: _Read, given: Given, *, dry_run: bool
 ) -> Scored | None:
-    """Give the champion's evaluation on the candidate's test set: the registry's, else one that was given."""
+    """Find the champion's evaluation on the candidate's test set: the registry's, else one that was given."""
     if standing.champion is None:
         if given.champion_evaluation:
             raise UsageError(f"--champion-evaluation: {line} has no champion; --against names what is to be beaten")
         return None
     record = registry.get(standing.champion.version)
     test_set = own.scored.test_set
-    kept = registry.evaluation(record.version, test_set.content_hash, own.schema)
+    kept = registry.evaluation(record.version, test_set.content_hash, schema_of(line))
     added = None if kept else _given_of(line, record, given)
     if kept is None and added is None:
         raise GateError(
@@ -131,12 +156,12 @@ def _champion(
     champion = _version(line, record, text)
     check_same_test_set(own.scored, champion, f"evaluate {record.artifact} on that one")
     if added and not dry_run:
-        registry.add_evaluation(record.version, test_set.content_hash, added.schema, added.text.encode())
+        registry.add_evaluation(record.version, test_set.content_hash, schema_of(line), added.text.encode())
     return champion
 
 
 def _given_of(line: str, record: ModelRecord, given: Given) -> _Read | None:
-    """Give the evaluation of this version among those given; None where there is none."""
+    """Find the evaluation of this version among those given; None where there is none."""
     if given.champion_evaluation:
         named = _read(line, given.champion_evaluation)
         if named.scored.model.version != record.content[:SHORT]:
@@ -150,7 +175,7 @@ def _given_of(line: str, record: ModelRecord, given: Given) -> _Read | None:
 
 
 def _first_to_beat(line: str, own: _Read, given: Given) -> Scored:
-    """Give what a line's first version is held against."""
+    """Find what a line's first version is held against."""
     if not given.against:
         raise GateError(
             f"{line} has no champion yet: name what its first version must beat with --against, the evaluation of "
@@ -166,13 +191,13 @@ def _first_to_beat(line: str, own: _Read, given: Given) -> Scored:
 
 
 def _ever(line: str, registry: Registry, standing: Standing, own: _Read) -> tuple[list[Scored], list[ModelRecord]]:
-    """Give the other versions once in use: their evaluations on the same articles, and those without one."""
+    """Find the other versions once in use: their evaluations on the same articles, and those without one."""
     if standing.champion is None:
         return [], []
     versions = (registry.get(number) for number in standing.champion.ever() if number != standing.champion.version)
     found, missing = [], []
     for record in versions:
-        text = registry.evaluation(record.version, own.scored.test_set.content_hash, own.schema)
+        text = registry.evaluation(record.version, own.scored.test_set.content_hash, schema_of(line))
         scored = _version(line, record, text) if text else None
         if scored and scored.articles == own.scored.articles:
             found.append(scored)
@@ -189,12 +214,12 @@ def _not_held_against(record: ModelRecord, test_set: TestSetInfo) -> str:
 
 
 def _version(line: str, record: ModelRecord, text: str) -> Scored:
-    scored, _ = read_side(line, text, f"the evaluation of version {record.version}")
+    scored = read_side(line, text, f"the evaluation of version {record.version}")
     return replace(scored, who=f"version {record.version}, {record.name}")
 
 
 def _count(registry: Registry, own: _Read, other: Scored, *, dry_run: bool) -> int:
-    """How many pairs of models were compared on the test set, this one included unless it is a dry run."""
+    """Count the pairs of models compared on the test set, this one included unless it is a dry run."""
     test_set = own.scored.test_set.content_hash
     if dry_run:
         return registry.comparisons(test_set)
@@ -218,7 +243,7 @@ def _candidate(store: ObjectStore, model: Input, lineage: Lineage, decision: Dec
 
 
 def _place(store: ObjectStore, model: Input) -> str:
-    """Where the model lies: in the store, where it is the copy of an artifact there, else where it was given."""
+    """Locate the model: in the store, where it is the copy of an artifact there, else where it was given."""
     if model.manifest:
         folder = artifact_key(model.manifest.stage, model.manifest.fingerprint)
         kept = read_manifest(store, folder)

@@ -19,7 +19,7 @@ _NAMED = 3
 
 
 def training_files(line: str, lineage: Lineage, given: Sequence[str]) -> list[str]:
-    """Give the URIs of the training articles: those `given`, else those of the lineage.
+    """Find the URIs of the training articles: those `given`, else those of the lineage.
 
     Raises GateError where neither says it.
     """
@@ -54,7 +54,7 @@ def check_leaks(test: Sequence[ArticleRecord], training: Sequence[str]) -> None:
 
 
 def test_articles(store: ObjectStore, test_set: TestSetInfo, given: str | None) -> list[ArticleRecord]:
-    """The articles that were scored: of the file `given`, else of the store.
+    """Read the articles that were scored: of the file `given`, else of the store.
 
     Raises UsageError where the file is another test set, GateError where there is none.
     """

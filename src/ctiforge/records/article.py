@@ -25,31 +25,50 @@ class ArticleRecord(Record):
     """One article and what is known to stand in it.
 
     A type in `labelled_types` without an observable is a true negative; a type outside it is
-    unlabelled: never trained on, never scored. `os_label` None: nobody said which operating system
-    the article is about. `group` is shared by near duplicates. `tags` are free labels that
-    evaluations break their figures down by (`style`, `length`).
+    unlabeled: never trained on, never scored.
     """
 
     id: str
+    """Unique in its file: the application's number, or what the file's author chose."""
     url: str | None = None
+    """The page's address; None where nobody knows it."""
     title: str = ""
+    """"" where there is none."""
     content: str
+    """The article's text."""
     content_hash: str
+    """SHA-256, in hex digits, of the text without white space and case."""
     observables: tuple[Observable, ...] = ()
+    """What stands in it, each value once for a type."""
     labelled_types: tuple[str, ...] = ()
+    """The types that somebody looked for."""
     os_label: OsLabel | None = None
+    """Which operating system it is about; None: nobody said."""
     labelled_by: LabeledBy = "model"
+    """Whether a model or a person labeled it."""
     annotator: str | None = None
+    """The person's name; None for a model."""
     generation: str | None = None
+    """The format of the stored result, `G1` to `G5`; None where there was no such result."""
     hunt_score: float | None = None
+    """The application's threat_hunting_score; None where there is none."""
     group: str = ""
+    """Shared by near duplicates, also with those that were left out; "" where nobody compared."""
     tags: dict[str, str] = {}
+    """Free labels that evaluations break their figures down by (`style`, `length`)."""
 
 
 def read_records(path: Path) -> list[ArticleRecord]:
-    """Give the records of a JSON-lines file, or of the `records.jsonl` or `testset.jsonl` in a folder.
+    """Read articles of a harvest or of a test set.
 
-    Raises DataError naming the line that is no record, or a folder that holds neither file.
+    Args:
+        path: A JSON-lines file, or a folder that holds `records.jsonl` or `testset.jsonl`.
+
+    Returns:
+        The articles, in the file's order.
+
+    Raises:
+        DataError: A line, which the text names, is no article, or the folder holds neither file.
     """
     if path.is_dir():
         inside = [path / name for name in (RECORDS_NAME, TESTSET_NAME) if (path / name).is_file()]

@@ -2,11 +2,13 @@
 
 A file says which `schema` it follows. It is written strictly: a key that its model does not have is an
 error in our own code. It is read with unknown keys passed over; one with an older number is upgraded step by
-step, one with a newer number is refused. Files of the time before they were numbered count as number 0.
+step, one with a newer number is refused. Files of the time before they were numbered count as number 0. All of this
+holds of a file that is part of another, too.
 """
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -16,6 +18,7 @@ from pydantic import (
     GetJsonSchemaHandler,
     SerializerFunctionWrapHandler,
     ValidationError,
+    ValidationInfo,
     model_serializer,
     model_validator,
 )
@@ -60,8 +63,13 @@ class File(Record):
 
     @model_validator(mode="before")
     @classmethod
-    def _without_number(cls, value: Any) -> Any:
-        return {name: each for name, each in value.items() if name != "schema"} if isinstance(value, dict) else value
+    def _upgraded(cls, value: Any, info: ValidationInfo) -> Any:
+        """Give what was read without its number and in the keys of today, also where the file is part of another."""
+        if not isinstance(value, dict):
+            return value
+        if isinstance(info.context, _Reading):
+            value = _upgrade(cls, value, info.context)
+        return {name: each for name, each in value.items() if name != "schema"}
 
     @model_serializer(mode="wrap")
     def _with_number(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -77,11 +85,18 @@ class File(Record):
         return found
 
     def to_json(self) -> str:
-        """Give the file's content."""
+        """Serialize the record as the file's content, with its schema number."""
         return self.model_dump_json(indent=1) + "\n"
 
     def write(self, folder: Path) -> Path:
-        """Write the file, under its own name, into a folder; give its path."""
+        """Write the record as a file of its own name.
+
+        Args:
+            folder: The folder to write it into; it must exist.
+
+        Returns:
+            The file's path.
+        """
         path = folder / self.NAME
         path.write_text(self.to_json(), encoding="utf-8")
         return path
@@ -95,37 +110,34 @@ class File(Record):
             source: What names the file in errors: a path, a URI.
 
         Returns:
-            The record, upgraded where the file is older.
+            The record, upgraded where the file is older, or one that is part of it.
 
         Raises:
             SchemaError: It follows a newer schema, or one that is too old.
             DataError: The content is no such record.
         """
         value = _object(text, source, cls.NAME)
-        number = number_of(value)
-        if number > cls.SCHEMA:
-            raise SchemaError(
-                f"{source} follows schema {number} of {cls.NAME}, this ctiforge reads up to {cls.SCHEMA}: "
-                "use the ctiforge that wrote it, or a newer one"
-            )
-        if number < cls.OLDEST:
-            raise SchemaError(
-                f"{source} follows schema {number} of {cls.NAME}, which can no longer be read "
-                f"(from {cls.OLDEST} on): make it anew with this ctiforge"
-            )
         try:
-            for step in range(number, cls.SCHEMA):
-                value = cls.UPGRADES.get(step, dict)(value)
-            return cls.model_validate_json(json.dumps(value), extra="ignore")
+            return cls.model_validate_json(json.dumps(value), extra="ignore", context=_Reading(cls, source))
         except ValidationError as error:
             raise DataError(f"{source} is no {cls.NAME} of ctiforge: {explain(error)}") from None
-        except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
-            # a step found something else than files of its number hold
-            raise DataError(f"{source} is no {cls.NAME} of ctiforge: it says schema {number}, and holds none") from None
+        except RecursionError:
+            raise DataError(_holds_none(cls, source, number_of(value))) from None
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read the file, or the one of its name in a folder. Raises DataError as `parse` does, or where none is."""
+        """Read a record from this machine.
+
+        Args:
+            path: The file, or a folder that holds it under its own name.
+
+        Returns:
+            The record, upgraded where the file is older.
+
+        Raises:
+            SchemaError: It follows a newer schema, or one that is too old.
+            DataError: There is no such file, or it is no such record.
+        """
         file = path / cls.NAME if path.is_dir() else path
         try:
             return cls.parse(file.read_bytes(), str(file))
@@ -133,14 +145,33 @@ class File(Record):
             raise DataError(f"{file.name} is missing in {file.parent}: give a folder that ctiforge wrote") from None
 
 
+@dataclass(frozen=True)
+class _Reading:
+    """A file that is being read."""
+
+    kind: type[File]
+    source: str
+
+    def name(self, kind: type[File]) -> str:
+        """Name it in errors, or the file that is part of it."""
+        return self.source if kind is self.kind else f"{self.source}: the {kind.NAME} in it"
+
+
 def number_of(value: Mapping[str, Any]) -> int:
-    """Give the schema number of a file's content; 0 where it has none."""
+    """Read the schema number of a file's content; 0 where it has none."""
     number = value.get("schema", value.get("schema_version", 0))
     return number if isinstance(number, int) and not isinstance(number, bool) else 0
 
 
 def kind_of(text: str | bytes) -> str | None:
-    """Give the `kind` that a file's content names, where files of one name are of several kinds; None where none."""
+    """Read which kind a file says it is, where files of one name are of several kinds.
+
+    Args:
+        text: The file's content.
+
+    Returns:
+        The value of `kind`; None where it has none or is no JSON object.
+    """
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
@@ -152,8 +183,15 @@ def kind_of(text: str | bytes) -> str | None:
 def read_lines(path: Path, kind: type[AnyRecord]) -> Iterator[AnyRecord]:
     """Read the records of a JSON-lines file, one after the other; empty lines are skipped.
 
+    Args:
+        path: The file, in UTF-8.
+        kind: The class of the records.
+
+    Yields:
+        The records, in the file's order.
+
     Raises:
-        DataError: A line is no such record; it is named.
+        DataError: A line, which the text names, is no such record.
     """
     with path.open(encoding="utf-8-sig") as file:
         for number, line in enumerate(file, start=1):
@@ -166,10 +204,43 @@ def read_lines(path: Path, kind: type[AnyRecord]) -> Iterator[AnyRecord]:
 
 
 def explain(error: ValidationError, whole: str = "the file") -> str:
-    """Say the first thing that is wrong, and where."""
+    """Say the first thing that is wrong with a file, and where.
+
+    Args:
+        error: What pydantic raised.
+        whole: What to call the place where the error is of the whole.
+
+    Returns:
+        One line: the key, and what is wrong with it.
+    """
     first = error.errors()[0]
     where = ".".join(map(str, first["loc"])) or whole
     return f"{where}: {first['msg']}"
+
+
+def _upgrade(kind: type[File], value: dict[str, Any], reading: _Reading) -> dict[str, Any]:
+    number, source = number_of(value), reading.name(kind)
+    if number > kind.SCHEMA:
+        raise SchemaError(
+            f"{source} follows schema {number} of {kind.NAME}, this ctiforge reads up to {kind.SCHEMA}: "
+            "use the ctiforge that wrote it, or a newer one"
+        )
+    if number < kind.OLDEST:
+        raise SchemaError(
+            f"{source} follows schema {number} of {kind.NAME}, which can no longer be read "
+            f"(from {kind.OLDEST} on): make it anew with this ctiforge"
+        )
+    try:
+        for step in range(number, kind.SCHEMA):
+            value = kind.UPGRADES.get(step, dict)(value)
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
+        # a step found something else than files of its number hold
+        raise DataError(_holds_none(kind, source, number)) from None
+    return value
+
+
+def _holds_none(kind: type[File], source: str, number: int) -> str:
+    return f"{source} is no {kind.NAME} of ctiforge: it says schema {number}, and holds none"
 
 
 def _object(text: str | bytes, source: str, name: str) -> dict[str, Any]:

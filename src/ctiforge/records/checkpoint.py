@@ -11,6 +11,7 @@ class Attempt(File):
     NAME: ClassVar[str] = "<attempt>.json"
 
     number: int
+    """Counts the attempts of one piece of work, from 1."""
     token: str
     """Tells its own write from another's."""
     accepts: tuple[str, ...]
@@ -20,14 +21,18 @@ class Attempt(File):
     settings: str
     """How it uses the machine: an attempt that uses it otherwise may fare better."""
     gave_up: bool = False
+    """Whether it ended at once, because the attempts before it had all failed."""
 
 
 class StoredFile(Record):
-    """A file of a checkpoint: its key below the checkpoints' folder, size in bytes and SHA-256."""
+    """A file of a checkpoint."""
 
     key: str
+    """Its key below the checkpoints' folder; an older checkpoint's file may serve again."""
     size: int
+    """Bytes."""
     sha256: str
+    """SHA-256 of the content, 64 hex digits."""
 
 
 class Checkpoint(File):
@@ -36,10 +41,13 @@ class Checkpoint(File):
     NAME: ClassVar[str] = "manifest.json"
 
     attempt: int
+    """The number of the attempt that saved it."""
     step: int
+    """The optimizer step that it stands for."""
     files: dict[str, StoredFile]
+    """Its files by the names that training gives them."""
 
     @property
     def id(self) -> str:
-        """`<attempt>/<step>`."""
+        """Name it among the checkpoints of its work: `<attempt>/<step>`."""
         return f"{self.attempt}/{self.step}"

@@ -11,9 +11,13 @@ class DataFinding(Record):
     """One thing that is wrong, or may be, and what to do about it."""
 
     level: Level
+    """Whether training on it makes no sense, or may."""
     check: str
+    """The check's name."""
     text: str
+    """What is wrong, or may be."""
     remedy: str
+    """What to do about it."""
 
 
 class DataCheck(File):
@@ -22,4 +26,6 @@ class DataCheck(File):
     NAME: ClassVar[str] = "check.json"
 
     checked: tuple[Literal["data", "records"], ...]
+    """What was looked at: prepared examples, records of a harvest, or both."""
     findings: tuple[DataFinding, ...]
+    """Everything that was found; empty where all is well."""

@@ -20,10 +20,13 @@ Grounding = Literal["located", "altered", "invented"]
 
 
 class ModelInfo(Record):
-    """Which model was scored: the name it goes by, the version of exactly these weights."""
+    """Which model was scored."""
 
     name: str
+    """What people call it."""
     version: str
+    """The beginning of its files' content hash; of the rules the version of ctiforge, of a hub or served model a
+    name."""
 
 
 class TestSetInfo(Record):
@@ -32,9 +35,13 @@ class TestSetInfo(Record):
     __test__ = False  # not a test class, whatever pytest makes of its name
 
     name: str
+    """The test set's name, or that of the file."""
     version: str
+    """Its version in the store, else the beginning of the hash."""
     content_hash: str
+    """SHA-256 of the file of its articles, in hex digits."""
     articles: int
+    """Articles that were scored."""
     unlabelled: int = 0
     """Articles in which no type is labeled: never scored."""
 
@@ -43,69 +50,107 @@ class MetricFigure(Record):
     """One figure with its direction and, from enough articles on, its interval."""
 
     label: str
+    """What tables call it."""
     direction: Direction
+    """Word which way is better."""
     unit: Unit
+    """Whether it is a share, 0 to 1, or a number."""
     value: float | None
+    """The figure; None where nothing speaks for it."""
     low: float | None
+    """The lower end of its interval; None where too few articles carry it."""
     high: float | None
+    """The upper end; None like `low`."""
     support: int
+    """Articles that speak for it."""
     beside: float | None = None
+    """What to read it against: the truth's figure, or a floor's; None where there is none."""
     beside_label: str = ""
+    """What `beside` is."""
 
 
 class QualityRow(Record):
     """Quality over one subset: everything, a type, unseen or obfuscated values, the articles of a tag."""
 
     label: str
+    """What tables call the subset."""
     group: RowGroup
+    """What kind of subset it is."""
     articles: int
     """Articles of the subset with anything expected."""
     expected: int
+    """Items that the annotator found."""
     predicted: int
+    """Items that the model found."""
     found: int
+    """Items that both found, by their normalized values."""
     precision: float | None
+    """found / predicted; None where nothing was predicted."""
     recall: float | None
+    """found / expected; None where nothing was expected."""
     f1: float | None
+    """Micro-F1 of normalized values, 0 to 1; None where there is no item."""
     f1_strict: float | None
+    """The same where only exactly equal values count as found."""
     f1_partial: float | None = None
+    """The same where items found in part count as found."""
     low: float | None
-    """Interval of F1; None where too few articles carry it."""
+    """The lower end of F1's interval; None where too few articles carry it."""
     high: float | None
+    """The upper end; None like `low`."""
 
 
 class Bootstrap(Record):
     """How the intervals were made."""
 
     level: float
+    """The intervals' confidence, 0 to 1."""
     replicates: int
+    """Draws of articles."""
     seed: int
+    """Of the draws."""
     least_articles: int
+    """Figures that fewer articles speak for have no interval."""
 
 
 class Answers(Record):
     """What the windows of one article cost and how sound their raw answers were, before any repair."""
 
     windows: int = 0
+    """Windows that were answered, halves of one counted by themselves."""
     json_parsed: int = 0
+    """Raw answers that are JSON."""
     schema_valid: int = 0
+    """Raw answers of the right form."""
     stopped_by_length: int = 0
+    """Answers that were cut off for lack of room."""
     halved: int = 0
     """Windows whose answer had no room and that were asked again in halves; the halves are what counts above."""
     duplicates: int = 0
+    """Items that an answer repeats."""
     failed: int = 0
+    """Windows without any answer."""
     prompt_tokens: int = 0
+    """Of all windows together."""
     answer_tokens: int = 0
+    """Of all windows together."""
     seconds: float = 0.0
+    """For the whole article."""
 
 
 class ScoredItem(Record):
     """One item of an article; values as the annotator and as the extractor wrote them."""
 
     type: str
+    """The observable's type."""
     outcome: ItemOutcome
+    """Found by both, missed by the extractor, or wrongly found by it alone."""
     expected: str | None = None
+    """The annotator's value; None for a wrong item."""
     predicted: str | None = None
+    """The extractor's value; None for a missed item."""
     exact: bool = False
+    """Whether it is found and both values are exactly equal."""
     grounding: Grounding | None = None
     """Of a predicted value: does it stand in the article."""
     nearest: str | None = None
@@ -115,50 +160,75 @@ class ScoredItem(Record):
     unseen: bool | None = None
     """Whether training never showed this value; None where the training data is unknown."""
     obfuscated: bool = False
+    """Whether the value hides what it says: split words, Base64, defanging."""
     platform_expected: str | None = None
+    """The annotator's platform; None where nobody said."""
     platform_predicted: str | None = None
+    """The extractor's platform; None where it said none."""
 
 
 class TypeCounts(Record):
     """Items of one labeled type in one article, each normalized key once."""
 
     expected: int
+    """What the annotator found."""
     predicted: int
+    """What the extractor found."""
     found: int
+    """What both found."""
     missed: int
+    """What the annotator alone found."""
     wrong: int
+    """What the extractor alone found."""
 
 
 class ArticleScore(Record):
     """One article's counts and items; types that nobody labeled are not in it."""
 
     id: str
+    """The article's id."""
     title: str = ""
+    """The article's title."""
     url: str | None = None
+    """The page's address; None where nobody knows it."""
     tags: dict[str, str] = {}
+    """Labels that figures are broken down by."""
     counts: dict[str, TypeCounts]
+    """Labeled type → its counts."""
     items: tuple[ScoredItem, ...]
+    """Every item, each normalized value once."""
     expected_observables: int
+    """Items of the annotator, before equal values are counted once."""
     predicted_observables: int
-    """Items as delivered, before equal values are counted once."""
+    """Items of the extractor, before equal values are counted once."""
     answers: Answers
+    """What the windows cost and how sound their answers were."""
     error: str | None = None
+    """Why the extractor gave nothing; None where it did not fail."""
 
 
 class Evaluation(File):
-    """One evaluation, as `evaluation.json` holds it."""
+    """One Extract Agent, or a floor, on one test set: its figures and every article."""
 
     NAME: ClassVar[str] = "evaluation.json"
     SCHEMA: ClassVar[int] = 2
     OLDEST: ClassVar[int] = 2
 
     model: ModelInfo
+    """The model that was scored."""
     test_set: TestSetInfo
+    """The articles that it was scored on."""
     fingerprint: str
+    """Equal for the same weights, articles and training values."""
     training_values_known: bool
+    """Whether items say if training ever showed their value."""
     failed: dict[str, int]
     """Why articles failed, and how many each."""
     metrics: dict[str, MetricFigure]
+    """Every figure by its name."""
     rows: tuple[QualityRow, ...]
+    """The quality table: everything, each type, unseen and obfuscated values, each tag."""
     bootstrap: Bootstrap
+    """How the intervals were made."""
     articles: tuple[ArticleScore, ...]
+    """Every scored article."""

@@ -11,12 +11,19 @@ class HarvestReport(File):
     NAME: ClassVar[str] = "report.json"
 
     read: int
+    """Articles."""
     executions: int
+    """Executions of those articles, of the statuses asked for."""
     kept: int
+    """Articles in `records.jsonl`."""
     positives: int
+    """Kept articles with an observable."""
     negatives: int
+    """Kept articles without any."""
     observables: int
+    """Of all kept articles."""
     excluded: dict[str, int]
+    """Reason → articles that were left out."""
     unlabelled: dict[str, int]
     """Type and reason to executions read whose type failed."""
     articles_read_again: int
@@ -26,15 +33,22 @@ class HarvestReport(File):
     least_agreement: dict[str, float]
     """Of the articles whose executions agree least: id to the share of their values that all found."""
     items_set_aside: dict[str, int]
+    """Reason → items of results that could not be read."""
     files_set_aside: dict[str, str]
+    """Result file that could not be read → why."""
     entries_set_aside: dict[str, int]
+    """Reason → entries of result files that could not be read."""
     generations: dict[str, int]
+    """Format of the stored result, `G1` to `G5` → kept articles."""
     labelled_articles: dict[str, int]
     """Type to kept articles in which it is labeled."""
     positive_articles: dict[str, int]
+    """Type → kept articles with an observable of it."""
     observables_by_type: dict[str, int]
+    """Type → observables of kept articles."""
     platforms: dict[str, int]
     """Platform to observables."""
     lengths: dict[str, int]
     """Characters of content to kept articles."""
     observables_per_article: dict[str, int]
+    """Observables → kept articles with so many."""

@@ -20,7 +20,9 @@ class WindowSizes:
     max_length: int
     """Of prompt, window and answer together."""
     window_tokens: int
+    """Of the text that one window shows."""
     overlap_tokens: int
+    """That neighboring windows share."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +30,13 @@ class AgentUsage:
     """How an Extract Agent is asked: the same in training, evaluation, inference and export."""
 
     text_format: Format
+    """How a prompt and its answer are written as one text."""
     prompt_version: str
+    """The prompt's name: `short-v1`."""
     types: tuple[str, ...]
+    """The types that it was trained on, and is asked for where nobody names any."""
     sizes: WindowSizes
+    """How a text is cut into windows."""
 
 
 class AgentNote(File):
@@ -39,9 +45,13 @@ class AgentNote(File):
     NAME: ClassVar[str] = NOTE_NAME
 
     kind: Literal["extract-agent"] = "extract-agent"
+    """Tells the Extract Agent's note from others of this name."""
     name: str
+    """What the model is called."""
     base_model: str
+    """What it was trained from: a hub name, a folder, or `demo`."""
     usage: AgentUsage
+    """How it is asked."""
 
 
 class OsBertNote(File):
@@ -50,14 +60,19 @@ class OsBertNote(File):
     NAME: ClassVar[str] = NOTE_NAME
 
     kind: Literal["fine-tuned"] = "fine-tuned"
+    """Tells a fine-tuned OS-BERT's note from others of this name."""
     labels: tuple[str, ...]
-    """In the order of its outputs."""
+    """The classes, in the order of its outputs."""
     name: str
+    """What the model is called."""
     base_model: str
+    """What it was trained from: a hub name, a folder, or `demo`."""
     max_length: int
     """Tokens of a window, its special tokens included."""
     overlap: int
+    """Tokens that neighboring windows share."""
     pooling: Pooling
+    """How the answers of windows become the article's."""
     labeler: str
     """Whose labels it was trained on."""
 
@@ -68,9 +83,16 @@ class BaselineNote(File):
     NAME: ClassVar[str] = NOTE_NAME
 
     kind: Literal["frozen"] = "frozen"
+    """Tells a baseline's note from others of this name."""
     labels: tuple[str, ...]
+    """The classes that it was trained on, in the order of its outputs."""
     name: str
+    """The classifier's name: `logistic-regression`."""
     base_model: str
+    """The frozen encoder: a hub name, a folder, or `demo`."""
     max_length: int
+    """Tokens of a window, its special tokens included."""
     overlap: int
+    """Tokens that neighboring windows share."""
     labeler: str
+    """Whose labels it was trained on."""

@@ -17,8 +17,11 @@ ARROW = " -> "
 
 
 class Observable(Record):
-    """One thing to hunt for. `type` is one of `TYPES`, or an unknown one, kept as it is."""
+    """One thing to hunt for."""
 
     type: str
+    """One of `TYPES`, or an unknown one, kept as it is."""
     value: str
+    """The value as the article, or whoever labeled it, writes it."""
     platform: str | None = None
+    """One of `PLATFORMS`; None where nobody said."""

@@ -7,26 +7,37 @@ from ctiforge.records.base import Record, read_lines
 
 
 class Evidence(Record):
-    """A passage that speaks for a label: characters `start` to `end` of the article's content."""
+    """A passage of an article that speaks for a label."""
 
     label: OsLabel
+    """The operating system that it speaks for."""
     quote: str
+    """The passage's words."""
     start: int
+    """Its first character in the content."""
     end: int
+    """One past its last character."""
 
 
 class LabeledArticle(Record):
     """One article and which operating system it is about, in the opinion of one labeler."""
 
     id: str
+    """The application's number of the article; of an altered copy with a suffix."""
     url: str | None = None
+    """The page's address; None where nobody knows it."""
     title: str = ""
+    """"" where there is none."""
     content: str
+    """The article's text."""
     content_hash: str
+    """SHA-256, in hex digits, of the text without white space and case."""
     label: OsLabel
+    """Which operating system it is about."""
     labeler: str
     """`keywords`, `openai:<model>` or `human:<annotator>`."""
     evidence: tuple[Evidence, ...] = ()
+    """Passages that speak for the label; empty for a person's."""
     flags: tuple[str, ...] = ()
     """What is odd about the article: `instructs the labeler`."""
     group: str = ""
@@ -34,5 +45,15 @@ class LabeledArticle(Record):
 
 
 def read_labeled(path: Path) -> list[LabeledArticle]:
-    """Give the articles of a JSON-lines file of prepare_os. Raises DataError naming the line that is none."""
+    """Read the articles of a part that prepare_os left.
+
+    Args:
+        path: A JSON-lines file.
+
+    Returns:
+        The articles, in the file's order.
+
+    Raises:
+        DataError: A line, which the text names, is no labeled article.
+    """
     return list(read_lines(path, LabeledArticle))

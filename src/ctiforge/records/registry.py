@@ -13,31 +13,44 @@ class Step(Record):
     """One stage's artifact and what it was made of."""
 
     stage: str
+    """The stage's name."""
     version: int
+    """The stage's version."""
     fingerprint: str
+    """The artifact's fingerprint."""
     uri: str
+    """The artifact's folder."""
     inputs: dict[str, InputEntry]
+    """What it was made of, by name."""
     git_commit: str | None
+    """The commit of ctiforge that made it; None where nobody knows it."""
     image: str | None
+    """The container image that it was made in; None outside of one."""
     started_at: datetime
+    """When the work began."""
 
 
 class Candidate(Record):
     """A model that the gate let through, as it is registered."""
 
     name: str
+    """What the model is called."""
     artifact: str
-    """Its URI."""
+    """The URI of its files."""
     fingerprint: str | None
-    """None where no stage made it."""
+    """That of its artifact; None where no stage made it."""
     content: str
     """The hash of its files."""
     git_commit: str | None
+    """The commit of ctiforge that it was trained with; None where nobody knows it."""
     image: str | None
-    """Those that it was trained with."""
+    """The container image that it was trained in; None outside of one."""
     lineage: tuple[Step, ...]
+    """The stages that made it, the newest first."""
     test_set: TestSetInfo
+    """The articles that the gate decided on."""
     decision: Decision
+    """What the gate said."""
 
 
 class ModelRecord(Candidate, File):
@@ -46,30 +59,40 @@ class ModelRecord(Candidate, File):
     NAME: ClassVar[str] = "model.json"
 
     line: str
+    """The line's name."""
     version: int
+    """Its number in the line, from 1."""
     registered_at: datetime
+    """When it was registered, in UTC."""
 
 
 class Move(Record):
     """One change of the champion."""
 
     at: datetime
+    """When, in UTC."""
     what: Literal["promoted", "rolled back"]
+    """Whether the version passed the gate, or a person put it back."""
     version: int
+    """The version in use from then on."""
     previous: int | None
+    """The version in use until then; None for the first."""
     why: str
+    """The gate's figures, or the person's words."""
 
 
 class Champion(File):
-    """`champion.json`: the version in use, and all that led to it, oldest first."""
+    """The version of a line in use, and all that led to it."""
 
     NAME: ClassVar[str] = "champion.json"
 
     version: int
+    """The version in use."""
     history: tuple[Move, ...]
+    """Every change of the champion, oldest first."""
 
     def before(self) -> int | None:
-        """Give the version that was in use before this one, not counting what was rolled back; None where none was."""
+        """Find the version that was in use before this one, not counting what was rolled back; None where none was."""
         stack: list[int] = []
         for move in self.history:
             if move.version in stack:
@@ -78,10 +101,17 @@ class Champion(File):
         return stack[-2] if len(stack) > 1 else None
 
     def ever(self) -> tuple[int, ...]:
-        """Every version that was in use, each once."""
+        """List every version that was in use, each once."""
         return tuple(dict.fromkeys(move.version for move in self.history))
 
     def rolled_back(self, version: int) -> Move | None:
-        """Give the rollback that took this version out of use, where nothing has brought it back since."""
+        """Find the rollback that took a version out of use, where nothing has brought it back since.
+
+        Args:
+            version: The version's number.
+
+        Returns:
+            The rollback; None where the version was not rolled back, or is back.
+        """
         last = next((move for move in reversed(self.history) if version in (move.version, move.previous)), None)
         return last if last and last.what == "rolled back" and last.previous == version else None

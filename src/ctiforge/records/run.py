@@ -14,16 +14,20 @@ class Cause(Record):
     """Why a stage ended badly, or did not start, as the cluster tells it."""
 
     category: str
+    """A word for the kind of trouble."""
     summary: str
+    """What happened, for people."""
     detail: str
+    """The cluster's own words; "" where it has none."""
     remedy: str
+    """What to do about it."""
     since: datetime | None = None
     """The cluster's own time of the sign."""
     told_at: datetime | None = None
     """When the launcher knew."""
 
     def lines(self) -> list[str]:
-        """For people."""
+        """Lay it out for people, a line each: what happened, the cluster's words, what to do."""
         return [self.summary, *([f"the cluster says: {self.detail}"] if self.detail else []), f"to do: {self.remedy}"]
 
 
@@ -33,21 +37,31 @@ class StageRecord(Record):
     model_config = ConfigDict(frozen=False)
 
     name: str
+    """The stage's name in its line."""
     program: str
+    """The module of `ctiforge.programs`."""
     state: State = "waiting"
+    """Where it stands."""
     fingerprint: str | None = None
+    """The artifact's fingerprint; None while nobody knows it."""
     artifact: str | None = None
-    """The URI of the artifact's folder."""
+    """The URI of the artifact's folder; None while there is none."""
     attempts: int = 0
+    """How often its program was started."""
     exit_code: int | None = None
+    """Of its last attempt; None while it has not ended."""
     last_lines: list[str] = []
+    """The last lines that its program wrote, where it failed or a gate was not passed."""
     cause: Cause | None = None
+    """Why it ended badly, as the cluster tells it; None where nobody tells."""
     queued_s: float | None = None
-    """Seconds that it waited for a place to run."""
+    """Seconds that it waited for a place to run; None where nobody knows."""
     ran_s: float = 0.0
     """Seconds that its program ran in a cluster, all attempts together: they count towards the run's limit."""
     started_at: datetime | None = None
+    """When its first attempt began, in UTC; None before that."""
     ended_at: datetime | None = None
+    """When it ended, in UTC; None before that."""
 
 
 class RunRecord(File):
@@ -58,11 +72,18 @@ class RunRecord(File):
     NAME: ClassVar[str] = "run.json"
 
     id: str
+    """The run's id."""
     line: str
+    """The line's name."""
     state: State = "running"
+    """Where it stands."""
     started_at: datetime
+    """When it began, in UTC."""
     ended_at: datetime | None = None
+    """When it ended, in UTC; None before that."""
     exit_code: int | None = None
+    """That of the whole run; None while it has not ended."""
     reason: str | None = None
     """Why it ended other than well, as it was printed; None where it ended well, or has not ended."""
     stages: list[StageRecord]
+    """Its stages, in the order of the line."""

@@ -19,15 +19,21 @@ class Trained(Record):
     """One point, as its training ended."""
 
     stage: str
+    """The name of the point's stage."""
     parameters: dict[str, str]
+    """The flags that make it this point: name to value."""
     state: State
+    """How its training ended."""
     fingerprint: str | None = None
+    """The artifact's fingerprint; None where nobody knows it."""
     artifact: str | None = None
+    """The URI of the trained model's artifact; None where there is none."""
     validation_loss: Annotated[float | None, BeforeValidator(_finite)] = None
     """The best of the training, in nats; None where there is none, or none that is a number."""
     best_step: int | None = None
+    """The optimizer step of the best loss; None where there is none."""
     seconds: float | None = None
-    """What the training took, this time or when it was cached."""
+    """How long the training took, this time or when it was cached; None where nobody knows."""
     measured_with: dict[str, Any] = {}
     """What decides what the loss means: losses of points that differ here do not compare."""
     problem: str | None = None
@@ -42,17 +48,23 @@ class Sweep(File):
     NAME: ClassVar[str] = "sweep.json"
 
     id: str
+    """The id of the sweep's run."""
     line: str
+    """The line's name."""
     program: str
+    """The program that trained every point."""
     chosen_on: str = CHOSEN_ON
+    """What the winner was chosen on, in words."""
     notes: list[str] = []
+    """What a person should know of the result, a line each."""
     winner: str | None = None
     """The stage of the best point; None where no point has a loss."""
     evaluate_with: str | None = None
     """The command that evaluates it on the test set."""
     points: list[Trained]
+    """All points, the best first."""
 
     @property
     def best(self) -> Trained | None:
-        """The winner."""
+        """Return the winner's point; None where no point has a loss."""
         return self.points[0] if self.winner else None

@@ -11,26 +11,35 @@ class StepPlan(Record):
     """How long a training was to be, in optimizer updates."""
 
     total: int
+    """Of the whole training, unless it stops early."""
     per_epoch: int
+    """Of one pass over the examples."""
     warmup: int
+    """While the learning rate rises."""
     save_every: int
+    """Between two checkpoints."""
     evaluate_every: int
+    """Between two validations."""
     at_risk: int
     """At most so many were done again after a crash."""
 
 
 class MicroBatch(Record):
-    """Examples in memory at once, how many of those made a step, and from which step on."""
+    """How a batch was cut to fit into memory, and from when on."""
 
     batch_size: int
+    """Examples in memory at once."""
     gradient_accumulation_steps: int
+    """Micro-batches of one optimizer step."""
     from_step: int
+    """The step from which on it held."""
 
 
 class CurvePoint(Record):
     """The validation loss after a step, in nats."""
 
     step: int
+    """The optimizer step."""
     loss: float | None
     """None where it was no number: the training came apart."""
 
@@ -39,8 +48,11 @@ class PoolingTrial(Record):
     """How one pooling of windows fared on validation before training."""
 
     pooling: str
+    """The way of pooling."""
     macro_f1: float | None
+    """On validation, 0 to 1; None where nothing could be scored."""
     recall_of_multiple: float | None
+    """Recall of the class `multiple`, 0 to 1; None where no article is of it."""
 
 
 class Training(File):
@@ -49,48 +61,67 @@ class Training(File):
     NAME: ClassVar[str] = "training_metadata.json"
 
     name: str
+    """What the model is called."""
     base_model: str
+    """What it was trained from: a hub name, a folder, or `demo`."""
     method: str | None = None
     """`qlora` or `full`; OS-BERT has no choice."""
     options: dict[str, Any]
     """The flags of the training, by name."""
     lora: dict[str, Any] | None = None
+    """Rank, alpha and dropout of the adapter; None where all weights were trained."""
     max_length: int
     """Tokens of an example; OS-BERT: of a window."""
     examples: int
+    """Examples for training; of OS-BERT articles."""
     validation_examples: int
+    """Examples for validation; of OS-BERT articles."""
     steps: StepPlan
+    """How long it was to be."""
     steps_done: int
+    """Optimizer steps that were done."""
     best_step: int
+    """The step whose weights are the model."""
     best_validation_loss: float | None
-    """In nats."""
+    """In nats; None where nothing was validated."""
     stopped_early: bool
+    """Whether it ended because the validation loss no longer fell."""
     resumed_from_step: int
+    """The step of the checkpoint that the last attempt went on from; 0: from the beginning."""
     micro_batches: tuple[MicroBatch, ...]
+    """The first, and each smaller one that a lack of memory forced."""
     checkpoints_blocked_s: float
     """Seconds that training waited for checkpoints."""
     validation_curve: tuple[CurvePoint, ...]
+    """The validation loss over the steps."""
     seconds: float
+    """How long the last attempt took."""
     deviations_from_guide: dict[str, tuple[Any, Any]]
     """Setting to (the guide's, ours)."""
     warnings: tuple[str, ...]
+    """What a person should know of the data, a line each."""
     device: str
+    """`cpu`, or the GPU."""
     trainable_parameters: int | None = None
+    """Weights that were trained; None of OS-BERT."""
     overlap: int | None = None
     """Of OS-BERT, like all that follow: tokens that two windows share."""
     pooling: str | None = None
+    """How the answers of windows become the article's."""
     labeler: str = ""
     """Whose labels it was trained on."""
     windows: int | None = None
-    """Of all training articles."""
+    """Windows of all training articles."""
     classes: dict[str, int] = {}
     """Class to training articles."""
     class_weights: dict[str, float] = {}
+    """Class → its weight in the loss."""
     pooling_trials: tuple[PoolingTrial, ...] = ()
+    """How each way of pooling fared before training."""
 
     @property
     def measured_with(self) -> dict[str, Any]:
-        """What is part of the loss: those of trainings that differ here do not compare."""
+        """List what is part of the loss: the losses of trainings that differ here do not compare."""
         return {"pooling": self.pooling, "class_weights": self.class_weights} if self.pooling else {}
 
 
@@ -98,18 +129,30 @@ class LogLine(Record):
     """What the trainer told of one step: of training, of a validation, or at the end of all; the names are its own."""
 
     loss: float | None = None
+    """Mean training loss since the line before, in nats."""
     grad_norm: float | None = None
+    """The norm of the gradient."""
     learning_rate: float | None = None
+    """Of this step."""
     eval_loss: float | None = None
+    """The validation loss, in nats."""
     eval_runtime: float | None = None
     """In seconds."""
     eval_samples_per_second: float | None = None
+    """Validation examples a second."""
     eval_steps_per_second: float | None = None
+    """Validation batches a second."""
     train_runtime: float | None = None
     """In seconds."""
     train_samples_per_second: float | None = None
+    """Training examples a second."""
     train_steps_per_second: float | None = None
+    """Optimizer steps a second."""
     total_flos: float | None = None
+    """Floating-point operations so far, as transformers reckon them."""
     train_loss: float | None = None
+    """Mean loss of the whole training, in nats."""
     epoch: float | None = None
+    """Passes over the examples so far."""
     step: int
+    """The optimizer step."""

@@ -27,7 +27,7 @@ _UNSAFE = re.compile(r".*\.(bin|pt|pth|pkl|pickle|joblib|ckpt|h5|msgpack|onnx)")
 
 
 def copy_model(model: Path, into: Path) -> list[str]:
-    """Copy the model's files that are published; gives back the names of those left out, pickles among them.
+    """Copy the model's files that are published; return the names of those left out, pickles among them.
 
     Of a base model that is named by its path, only the last part is published.
     """
@@ -60,7 +60,7 @@ def check_model(folder: Path, evaluated: ClassifierEvaluation) -> OsBertNote:
 
 
 def outdated(there: Collection[str], folder: Path) -> list[str]:
-    """Files of the repository that this version replaces by nothing: a model's, and weights that are not safe."""
+    """List files of the repository that this version replaces by nothing: a model's, and weights that are not safe."""
     return sorted(
         name
         for name in there
@@ -69,7 +69,14 @@ def outdated(there: Collection[str], folder: Path) -> list[str]:
 
 
 def hashes(folder: Path) -> dict[str, FileEntry]:
-    """Every file of the folder by name."""
+    """Hash every file of a folder, without its subfolders.
+
+    Args:
+        folder: The folder.
+
+    Returns:
+        File name → size in bytes and SHA-256, sorted by name.
+    """
     return {path.name: hash_file(path) for path in sorted(folder.iterdir()) if path.is_file()}
 
 

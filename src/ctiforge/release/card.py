@@ -53,7 +53,7 @@ class Card:
 
 
 def render_card(card: Card) -> str:
-    """Give the card: metadata with the model-index, then the text."""
+    """Render the card: metadata with the model-index, then the text."""
     from huggingface_hub import EvalResult, ModelCardData
 
     base = card.training.base_model
@@ -70,7 +70,7 @@ def render_card(card: Card) -> str:
 
 
 def read_card(text: str, version: str) -> Published:
-    """Give the figures in the metadata of a card; without any where it holds none that can be read."""
+    """Read the figures in the metadata of a card; without any where it holds none that can be read."""
     from huggingface_hub import ModelCard
 
     try:
@@ -90,7 +90,7 @@ def check_card(text: str, card: Card) -> None:
 
 
 def _results(evaluated: ClassifierEvaluation) -> list[dict[str, Any]]:
-    """One entry of the model-index for each metric that has a value."""
+    """Make one entry of the model-index for each metric that has a value."""
     test_set = evaluated.test_set
     dataset = {
         "task_type": "text-classification",
@@ -152,7 +152,7 @@ def _text(card: Card) -> str:
 
 
 def _weak_points(card: Card) -> list[str]:
-    """Give what the figures say against the model, a sentence each."""
+    """Word what the figures say against the model, a sentence each."""
     said = []
     for each in card.evaluated.result.classes:
         name = _code(each.label)
@@ -235,7 +235,7 @@ def _settings_table(card: Card) -> str:
 
 
 def _changes(card: Card) -> list[tuple[str, ...]]:
-    """Metric, value before, value now, difference: of the metrics that both versions have."""
+    """List metric, value before, value now, difference: of the metrics that both versions have."""
     before = (card.previous.figures if card.previous else None) or {}
     now = {each["metric_name"]: each["metric_value"] for each in _results(card.evaluated)}
     return [
@@ -270,7 +270,7 @@ def _plain(value: Any) -> str:
 
 
 def _line(text: str) -> str:
-    """One line, whatever the text holds."""
+    """Make one line of a text, whatever it holds."""
     return " ".join(text.split())
 
 
@@ -283,7 +283,7 @@ def _code(text: str) -> str:
 
 
 def _labeling(labelers: str) -> str:
-    """Each labeler with what it is; several are joined by a plus."""
+    """Describe each labeler by what it is; several are joined by a plus."""
     said = []
     for labeler in labelers.split(" + "):
         method = _METHODS.get(labeler.partition(":")[0])

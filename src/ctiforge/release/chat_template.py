@@ -28,7 +28,15 @@ _GENERATION = re.compile(r"\{%(-?)\s*(?:end)?generation\s*(-?)%\}")
 
 
 def chat_template(text_format: str, tokenizer: Any) -> str:
-    """Give the template for a model that was trained on `text_format`; for `messages` it is the tokenizer's own."""
+    """Write the chat template for a model that was trained on a text format.
+
+    Args:
+        text_format: The format of its examples, one of `FORMATS`.
+        tokenizer: The model's tokenizer; for `messages` its own template is used.
+
+    Returns:
+        Jinja over `messages`; a system's words go before the user's where the template has no place for them.
+    """
     if text_format in _FIXED:
         return _FIXED[text_format]
     own = _GENERATION.sub(lambda mark: f"{{#{mark[1]} {mark[2]}#}}", str(tokenizer.chat_template))

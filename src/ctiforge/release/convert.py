@@ -24,7 +24,7 @@ def main() -> None:
 
 
 def _name_pretokenizer(model: Any, name: str) -> None:
-    """Only where the converter does not know the tokenizer: its own names come first."""
+    """Name the pre-tokenizer, only where the converter does not know the tokenizer: its own names come first."""
     known = model.get_vocab_base_pre
 
     def named(self: Any, tokenizer: Any) -> str:

@@ -23,14 +23,17 @@ class SourceModel:
     """A trained model, and what must be the same after export."""
 
     name: str
+    """What the exported files are called."""
     location: str
     """Folder or hub name."""
     load: Callable[[str], Any]
     """Loads a model in fp32 for inference, its adapter over its base."""
     tokenizer: Any
+    """The model's Hugging Face tokenizer."""
     vocabulary: str | None
     """The base's SentencePiece file where it has one."""
     form: ChatForm
+    """What a server has to know to ask it as training did."""
     prompts: Sequence[RenderedPrompt]
     """Real prompts, as conversation and as the ids of training."""
     texts: Sequence[str]
@@ -38,7 +41,7 @@ class SourceModel:
     note: File | None
     """The content of `ctiforge.json`; None for a model that was not trained here."""
     context: int
-    """Tokens of prompt and answer together."""
+    """Count the tokens of prompt and answer together."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +49,18 @@ class Exported:
     """One GGUF and what was found in it."""
 
     file_type: FileType
+    """How its weights are rounded."""
     path: Path
+    """The GGUF."""
     contents: Contents
+    """What the file says of itself."""
     checked: Checked
+    """How many texts and prompts it was seen to read as training does."""
     warnings: tuple[str, ...]
+    """What a person should know of it, a line each."""
 
     def as_record(self) -> ExportedFile:
-        """Give what `export.json` says of it."""
+        """Summarize it for `export.json`."""
         return ExportedFile(
             file=self.path.name,
             type=self.file_type,
@@ -67,7 +75,18 @@ class Exported:
 
 
 def write_merged(source: SourceModel, folder: Path) -> MergeReport:
-    """Write full-precision weights, tokenizer and note; DataError where the logits are not those of the source."""
+    """Write a model's full-precision weights, adapter merged, with tokenizer and note.
+
+    Args:
+        source: The trained model.
+        folder: The folder to write, in the layout of transformers.
+
+    Returns:
+        How far the logits of what was written are from those of the source.
+
+    Raises:
+        DataError: They are further away than rounding explains (`merge.limit`).
+    """
     ids = [ids for _, ids in source.prompts[:_MERGE_PROMPTS]]
     merged = merge(source.load(source.location), source.tokenizer, ids, lambda path: source.load(str(path)), folder)
     keep_sentencepiece(source.vocabulary, folder)
@@ -79,9 +98,23 @@ def write_merged(source: SourceModel, folder: Path) -> MergeReport:
 def write_gguf(
     source: SourceModel, merged: Path, types: Sequence[FileType], out: Path, scratch: Path, llama_cpp: LlamaCpp
 ) -> list[Exported]:
-    """Write `name-TYPE.gguf` into `out` for each type, all rounded from f32.
+    """Write one GGUF, `<name>-<TYPE>.gguf`, for each type, all rounded from f32.
 
-    Raises DataError where llama.cpp reads a text or renders a prompt otherwise than training did.
+    Args:
+        source: The trained model.
+        merged: Its folder as `write_merged` left it.
+        types: How to round the weights.
+        out: The folder for the files.
+        scratch: A folder for the f32 file on the way; it is as large as the model in f32.
+        llama_cpp: The tools.
+
+    Returns:
+        The files in the order of the types, each read back and checked.
+
+    Raises:
+        DataError: llama.cpp reads a text or renders a prompt otherwise than training did.
+        UsageError: llama.cpp has no form for such a model.
+        CannotGoOnError: The disk is full, or llama.cpp cannot quantize or serve a file.
     """
     full = scratch / "full.gguf"
     told = convert(merged, source.form, source.name, full, scratch, llama_cpp)

@@ -48,7 +48,7 @@ class Contents:
 def convert(model: Path, form: ChatForm, name: str, out: Path, scratch: Path, llama_cpp: LlamaCpp) -> str | None:
     """Write the full-precision model of a folder as the f32 GGUF `out`.
 
-    Gives back the name of the pre-tokenizer where the converter does not know the tokenizer and it was told by
+    Returns the name of the pre-tokenizer where the converter does not know the tokenizer and it was told by
     ours. Raises UsageError for a model that llama.cpp has no form for.
     """
     source = _lay_out(model, form, scratch / "source")
@@ -67,7 +67,7 @@ def convert(model: Path, form: ChatForm, name: str, out: Path, scratch: Path, ll
 
 
 def read_contents(gguf: Path) -> Contents:
-    """Give the metadata and tensor types that matter here."""
+    """Read the metadata and tensor types that matter here."""
     from gguf import GGUFReader
 
     reader = GGUFReader(gguf)
@@ -87,7 +87,7 @@ def read_contents(gguf: Path) -> Contents:
 
 
 def fallbacks(contents: Contents, file_type: FileType) -> str | None:
-    """Give a warning where tensors are of another type than the file's name says."""
+    """Word a warning where tensors are of another type than the file's name says."""
     others = {name: n for name, n in contents.tensor_types.items() if name not in _EXPECTED[file_type]}
     if not others:
         return None
@@ -99,7 +99,7 @@ def fallbacks(contents: Contents, file_type: FileType) -> str | None:
 
 
 def _lay_out(model: Path, form: ChatForm, into: Path) -> Path:
-    """Give the model's files by link, its tokenizer's with the chat form that the GGUF shall hold."""
+    """Lay out the model's files by link, its tokenizer's with the chat form that the GGUF shall hold."""
     into.mkdir(parents=True)
     for file in model.iterdir():
         if file.is_file() and file.name not in ("tokenizer_config.json", "chat_template.jinja"):

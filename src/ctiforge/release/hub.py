@@ -68,7 +68,15 @@ class Hub:
         self._sleep = sleep
 
     def check_may_write(self, repo: str) -> None:
-        """Raise UsageError where the token is missing, wrong, or plainly without rights to the repository."""
+        """Check that the token may write to a repository, as far as the Hub tells before a write.
+
+        Args:
+            repo: `owner/name`.
+
+        Raises:
+            UsageError: The token is missing or wrong, its user is no member of the owner, or either may only read.
+            HubError: The Hub does not answer.
+        """
         who = self._call("logging in", self._api.whoami)
         owner = repo.partition("/")[0]
         roles = {str(org["name"]): org.get("roleInOrg") for org in who.get("orgs") or []}
@@ -81,7 +89,17 @@ class Hub:
             raise UsageError(f"{who['name']} may only read {owner}: use a token and a role that may write")
 
     def find(self, repo: str) -> Remote | None:
-        """Give the repository, None where there is none (or none that the token may see)."""
+        """Look up a repository of a model.
+
+        Args:
+            repo: `owner/name`.
+
+        Returns:
+            The repository, None where there is none, or none that the token may see.
+
+        Raises:
+            HubError: The Hub does not answer.
+        """
 
         def ask() -> Remote | None:
             try:
@@ -93,7 +111,17 @@ class Hub:
         return self._call(f"looking for {repo}", ask)
 
     def namesakes(self, repo: str) -> list[str]:
-        """Models of other owners with this name, whatever its case and separators."""
+        """Search for models of other owners with the same name, whatever its case and separators.
+
+        Args:
+            repo: `owner/name`.
+
+        Returns:
+            Their `owner/name`, sorted, among the first 100 that the Hub finds.
+
+        Raises:
+            HubError: The Hub does not answer.
+        """
         owner, _, name = repo.partition("/")
         found = self._call(
             f"searching for {name}", lambda: [each.id for each in self._api.list_models(search=name, limit=100)]
@@ -102,7 +130,16 @@ class Hub:
         return sorted(each for each in same if each.partition("/")[0] != owner)
 
     def create(self, repo: str, private: bool) -> None:
-        """Create the repository; one that has come to be meanwhile is as good."""
+        """Create a repository; one that has come to be meanwhile is as good.
+
+        Args:
+            repo: `owner/name`.
+            private: Whether only the owner may see it.
+
+        Raises:
+            UsageError: The token has no right to do so.
+            HubError: The Hub does not answer.
+        """
         self._call(
             f"creating {repo}",
             lambda: bool(self._api.create_repo(repo, private=private)),
@@ -110,12 +147,33 @@ class Hub:
         )
 
     def tags(self, repo: str) -> dict[str, str]:
-        """Every tag and the commit that it stands on."""
+        """List the tags of a repository.
+
+        Args:
+            repo: `owner/name`.
+
+        Returns:
+            Tag → the id of the commit that it stands on.
+
+        Raises:
+            HubError: The Hub does not answer.
+        """
         refs = self._call(f"reading the tags of {repo}", lambda: self._api.list_repo_refs(repo))
         return {tag.name: tag.target_commit for tag in refs.tags}
 
     def files(self, repo: str, revision: str) -> dict[str, str]:
-        """File to its digest: sha256 of large ones, git's sha1 of the others; `digests` gives a folder's."""
+        """List the files of a revision.
+
+        Args:
+            repo: `owner/name`.
+            revision: A commit, a tag or a branch.
+
+        Returns:
+            File → its digest: SHA-256 of large ones, git's SHA-1 of the others (`digests` computes both for a folder).
+
+        Raises:
+            HubError: The Hub does not answer.
+        """
         tree = self._call(
             f"listing {repo}", lambda: list(self._api.list_repo_tree(repo, revision=revision, recursive=True))
         )
@@ -126,10 +184,22 @@ class Hub:
         }
 
     def commit(self, repo: str, folder: Path, remove: Sequence[str], parent: str, title: str) -> str:
-        """Upload a folder's files and remove others in one commit on `parent`; gives back its id.
+        """Upload a folder's files and remove others in one commit.
 
-        `title` must be this content's own: by it a commit is known whose reply was lost. Raises HubError
-        where somebody else committed meanwhile.
+        Args:
+            repo: `owner/name`.
+            folder: The folder whose files, without subfolders, are uploaded.
+            remove: Names of files of the repository to remove.
+            parent: The commit to build on: it must still be the newest.
+            title: The commit's title, which must be this content's own: by it a commit is known whose reply was lost.
+
+        Returns:
+            The commit's id.
+
+        Raises:
+            UsageError: The token has no right to do so.
+            DataError: The Hub refuses the card.
+            HubError: Somebody else committed meanwhile, or the Hub does not answer.
         """
         additions = [CommitOperationAdd(path.name, path) for path in sorted(folder.iterdir())]
         removals = [CommitOperationDelete(name) for name in remove]
@@ -143,7 +213,18 @@ class Hub:
         )
 
     def tag(self, repo: str, tag: str, commit: str, message: str) -> None:
-        """Tag the commit. Raises UsageError where the tag stands on another one."""
+        """Tag a commit; a tag that stands there already is as good.
+
+        Args:
+            repo: `owner/name`.
+            tag: The tag's name.
+            commit: The commit's id.
+            message: The tag's message.
+
+        Raises:
+            UsageError: The tag stands on another commit, or the token has no right to tag.
+            HubError: The Hub does not answer.
+        """
         self._call(
             f"tagging {repo}",
             lambda: self._api.create_tag(repo, tag=tag, revision=commit, tag_message=message) or True,
@@ -155,7 +236,20 @@ class Hub:
             raise UsageError(f"{repo}: {tag} is a tag on commit {stands_on}, not on {commit}: take a higher version")
 
     def download(self, repo: str, revision: str, name: str, into: Path) -> Path:
-        """One file of a revision, from the Hub itself and from no cache. Nothing checks its content here."""
+        """Download one file of a revision, from the Hub itself and from no cache; its content is not checked here.
+
+        Args:
+            repo: `owner/name`.
+            revision: A commit, a tag or a branch.
+            name: The file's name.
+            into: The folder to download to.
+
+        Returns:
+            The file on this machine.
+
+        Raises:
+            HubError: The Hub does not answer.
+        """
         return Path(
             self._call(
                 f"downloading {name} of {repo}",
@@ -166,7 +260,7 @@ class Hub:
         )
 
     def _landed(self, repo: str, parent: str, title: str) -> str | None:
-        """Give the newest commit, when it is ours although no reply said so."""
+        """Find the newest commit, when it is ours although no reply said so."""
         commits = self._call(f"reading the commits of {repo}", lambda: self._api.list_repo_commits(repo))
         ids = [each.commit_id for each in commits]
         return ids[0] if len(ids) > 1 and ids[1] == parent and commits[0].title == title else None
@@ -214,7 +308,7 @@ class _Client(httpx2.Client):
 
 
 def digests(folder: Path) -> dict[str, tuple[str, str]]:
-    """File to (sha256, git's sha1): one of the two is what `Hub.files` gives."""
+    """Compute (SHA-256, git's SHA-1) of each file: one of the two is what `Hub.files` lists."""
     found = {}
     for path in sorted(folder.iterdir()):
         sha256, sha1 = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
@@ -238,7 +332,7 @@ class _Trouble:
 
 
 def _trouble(error: BaseException) -> _Trouble | None:
-    """Of the error or what it was raised from; None where it is none of the Hub's."""
+    """Recognize the trouble in an error or in what it was raised from; None where it is none of the Hub's."""
     for each in _chain(error):
         if isinstance(each, LocalTokenNotFoundError):
             return _Trouble("there is no token: run hf auth login, or set HF_TOKEN", UsageError)
@@ -295,7 +389,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _one_line(text: str) -> str:
-    """Give what a server said: one line, not too long, and never the token."""
+    """Quote what a server said: one line, not too long, and never the token."""
     token = huggingface_hub.get_token()
     words = " ".join(text.replace(token, "********").split() if token else text.split())
     return f": {words[:200]}" if words else ""

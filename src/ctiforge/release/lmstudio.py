@@ -13,7 +13,7 @@ _NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
 def model_folder(models: str, publisher: str, name: str) -> str:
-    """`models/publisher/name`. Raises UsageError for a publisher or name that is no folder's."""
+    """Name the folder `models/publisher/name`. Raises UsageError for a publisher or name that is no folder's."""
     for what, each in (("--publisher", publisher), ("the model's name", name)):
         if not _NAME.fullmatch(each):
             raise UsageError(f"{what} {each!r}: letters, digits, '.', '-' and '_' only, such as my-team")
@@ -21,14 +21,21 @@ def model_folder(models: str, publisher: str, name: str) -> str:
 
 
 def setting(publisher: str, name: str) -> str:
-    """Give the line that the application's environment needs."""
+    """Write the line that the application's environment needs."""
     return f"{VARIABLE}={publisher}/{name}"
 
 
 def preset(name: str, instruction: str, schema: dict[str, Any], max_length: int) -> dict[str, Any]:
-    """Give a preset as LM Studio imports it: `instruction` as system prompt, answers held to `schema`, nothing sampled.
+    """Make a preset as LM Studio imports it: nothing sampled; the keys are those of LM Studio's own SDK.
 
-    `max_length` is in tokens, prompt and answer together. The keys are those of LM Studio's own SDK.
+    Args:
+        name: The preset's name.
+        instruction: The system prompt.
+        schema: The JSON Schema that answers are held to.
+        max_length: Tokens of prompt and answer together.
+
+    Returns:
+        The preset, as JSON can hold it.
     """
     fields = {
         "llm.prediction.systemPrompt": instruction,
@@ -45,5 +52,5 @@ def preset(name: str, instruction: str, schema: dict[str, Any], max_length: int)
 
 
 def file_name(name: str, file_type: str) -> Path:
-    """How a GGUF is called by custom: `name-Q4_K_M.gguf`."""
+    """Name a GGUF as is the custom: `name-Q4_K_M.gguf`."""
     return Path(f"{name}-{file_type.upper()}.gguf")

@@ -42,7 +42,14 @@ def merge(
 
 
 def limit(largest_logit: float) -> float:
-    """How far a logit may move where the largest is this."""
+    """Compute how far a logit may move by rounding in fp32.
+
+    Args:
+        largest_logit: The largest logit, by its absolute value, over the prompts compared.
+
+    Returns:
+        The largest difference that is let pass, as an absolute value.
+    """
     return LARGEST * max(10.0, largest_logit)
 
 

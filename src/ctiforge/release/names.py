@@ -6,10 +6,10 @@ _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 
 
 def is_hub_name(base_model: str) -> bool:
-    """Whether a base model is named as on the Hub: neither a path nor the demo's own."""
+    """Tell whether a base model is named as on the Hub: neither a path nor the demo's own."""
     return base_model != "demo" and _HUB_NAME.fullmatch(base_model) is not None
 
 
 def public_name(base_model: str) -> str:
-    """Give a base model's name as it is; of a path its last part: the rest is nobody's business."""
+    """Return a base model's name as it is; of a path its last part: the rest is nobody's business."""
     return base_model if is_hub_name(base_model) else base_model.rstrip("/").rpartition("/")[2]

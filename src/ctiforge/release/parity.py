@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ctiforge.errors import GateError
 from ctiforge.records.exported import FileType, ParityReport
+from ctiforge.release.tables import print_parity
 
 IDENTICAL: dict[FileType, float] = {"f32": 0.999, "f16": 0.99}
 """Share of windows whose raw answers must be the same text; nothing of the kind is asked of rounded weights.
@@ -22,11 +24,26 @@ class Recorded:
         self._extractor = extractor
 
     def extract(self, *args: Any, **named: Any) -> Any:
-        """One text; not kept."""
+        """Extract from one text; nothing is kept.
+
+        Args:
+            *args: Passed on to the extractor.
+            **named: Passed on to the extractor.
+
+        Returns:
+            The extractor's extraction.
+        """
         return self._extractor.extract(*args, **named)
 
     def extract_many(self, sources: Sequence[Any]) -> Iterator[Any]:
-        """Many texts, in order; kept."""
+        """Extract from many texts and keep each extraction by its text.
+
+        Args:
+            sources: The texts, as the extractor takes them.
+
+        Yields:
+            The extractor's extractions, in order.
+        """
         for source, extraction in zip(sources, self._extractor.extract_many(sources), strict=True):
             self.extractions[source] = extraction
             yield extraction
@@ -42,7 +59,16 @@ def compare_answers(
 ) -> ParityReport:
     """Count what is the same in the articles that the source has read.
 
-    `special` are the tokenizer's special tokens: a server leaves them out of its text, the source writes them.
+    Args:
+        file_type: How the weights of the exported file are rounded.
+        source: The answers of the source.
+        exported: The answers of the file, as a server gave them.
+        special: The tokenizer's special tokens: a server leaves them out of its text, the source writes them.
+        source_f1: Micro-F1 of the source on the articles, 0 to 1; None where nothing was scored.
+        f1: Micro-F1 of the file.
+
+    Returns:
+        How many windows and articles have the same answer, and both figures.
     """
     before, after = _answers(source, special), _answers(exported, special)
     others = exported.extractions
@@ -60,10 +86,34 @@ def compare_answers(
     )
 
 
+def check_parity(name: str, proven: Sequence[ParityReport], margin: float) -> None:
+    """Refuse an export of which a file answers otherwise than its source; see `judge`.
+
+    Args:
+        name: What the model is called.
+        proven: Each file beside its source.
+        margin: How much lower a file's micro-F1 may be.
+
+    Raises:
+        GateError: There is such a file; all are printed before.
+    """
+    reasons = [reason for each in proven if (reason := judge(each, margin))]
+    if reasons:
+        print_parity([each.model_dump() for each in proven])
+        raise GateError(f"{name} is not exported: {'; '.join(reasons)}")
+
+
 def judge(parity: ParityReport, margin: float) -> str | None:
-    """Why the file is not to be used, None where it is.
+    """Decide whether an exported file may be used.
 
     Of f32 and f16 nearly all answers must be the same (`IDENTICAL`), and no F1 more than `margin` lower.
+
+    Args:
+        parity: How the file compares with its source.
+        margin: How much micro-F1 may be lost, 0 to 1.
+
+    Returns:
+        Why the file is not to be used, None where it may be.
     """
     least = IDENTICAL.get(parity.file_type)
     if least is not None and parity.same_windows < least * parity.windows:
@@ -80,7 +130,7 @@ def judge(parity: ParityReport, margin: float) -> str | None:
 
 
 def _answers(recorded: Recorded, special: Sequence[str]) -> dict[tuple[Any, int, int], tuple[str, int]]:
-    """Raw answers without special tokens, and the tokens of their prompts, by article and window."""
+    """Collect raw answers without special tokens, and the tokens of their prompts, by article and window."""
     return {
         (text, window.start, window.end): (_without(window.raw, special), window.prompt_tokens)
         for text, extraction in recorded.extractions.items()

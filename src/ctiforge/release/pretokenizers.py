@@ -12,7 +12,7 @@ def _split(pattern: str) -> dict[str, Any]:
 
 
 def _words(digits: str) -> str:
-    """Give the pattern of Llama 3 and Qwen2, which differ in how many digits stand together."""
+    """Write the pattern of Llama 3 and Qwen2, which differ in how many digits stand together."""
     return (
         r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
         + digits
@@ -35,7 +35,7 @@ _KNOWN: dict[str, tuple[list[dict[str, Any]], bool]] = {
 
 
 def find_pretokenizer(tokenizer: dict[str, Any]) -> str | None:
-    """llama.cpp's name for the pre-tokenizer of a `tokenizer.json`, None where it has none that does the same."""
+    """Find llama.cpp's name for the pre-tokenizer of a `tokenizer.json`, None where it has none that does the same."""
     steps = tokenizer.get("pre_tokenizer") or {}
     listed = steps.get("pretokenizers", []) if steps.get("type") == "Sequence" else [steps]
     # offsets are no concern of the ids

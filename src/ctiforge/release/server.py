@@ -31,7 +31,7 @@ class LlamaServer:
 
     @property
     def endpoint(self) -> str:
-        """The OpenAI-compatible address."""
+        """Return the OpenAI-compatible address."""
         return f"{self.address}/v1"
 
     def tokenize(self, text: str, *, opened: bool = False) -> list[int]:
@@ -40,7 +40,7 @@ class LlamaServer:
         return [int(token) for token in self._post("tokenize", body)["tokens"]]
 
     def render(self, messages: Sequence[dict[str, str]]) -> str:
-        """Give the prompt that the file's own chat template makes of a conversation."""
+        """Ask for the prompt that the file's own chat template makes of a conversation."""
         return str(self._post("apply-template", {"messages": list(messages)})["prompt"])
 
     def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -60,10 +60,21 @@ class LlamaServer:
 
 @contextmanager
 def serving(gguf: Path, llama_cpp: LlamaCpp, *, context: int, exact: bool = False) -> Iterator[LlamaServer]:
-    """Start a server of `gguf`, wait until it is ready, and end it afterwards.
+    """Start a server of a GGUF, wait until it is ready, and end it afterwards.
 
-    `context` is in tokens; `exact` computes attention in f32. One slot, so that what is asked beside an article
-    never changes its answer. Raises CannotGoOnError, with the end of its log, where it does not come up.
+    It has one slot, so that what is asked beside an article never changes its answer.
+
+    Args:
+        gguf: The file to serve; its name without `.gguf` is the model's name.
+        llama_cpp: The tools.
+        context: Tokens of prompt and answer together.
+        exact: Whether to compute attention in f32.
+
+    Yields:
+        The running server.
+
+    Raises:
+        CannotGoOnError: It ends or does not load the model within `LOADING_S` seconds; with the end of its log.
     """
     port = _free_port()
     flags = ["-m", str(gguf), "--alias", gguf.stem, "--host", "127.0.0.1", "--port", str(port)]

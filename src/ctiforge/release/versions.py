@@ -43,7 +43,7 @@ def parse_version(text: str) -> Version:
 
 
 def known_versions(tags: Iterable[str]) -> dict[Version, str]:
-    """Give the tags that are versions, with or without a leading v, lowest first; other tags are left out."""
+    """Find the tags that are versions, with or without a leading v, lowest first; other tags are left out."""
     found = {}
     for tag in tags:
         try:

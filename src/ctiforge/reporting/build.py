@@ -11,7 +11,15 @@ LINES = {"extract": "Extract Agent", "os-bert": "OS-BERT"}
 
 
 def build_report(run: RunFiles, find_cues: FindCues) -> Report:
-    """Give the report; `find_cues` says where a text speaks for which operating system."""
+    """Build the report of a run.
+
+    Args:
+        run: What the run left.
+        find_cues: Finds where a text speaks for which operating system.
+
+    Returns:
+        The report, ready to be rendered.
+    """
     is_os = run.record.line == "os-bert"
     verdict, sections = os_sections(run, find_cues) if is_os else extract_sections(run)
     name = run.training.name if run.training else ""

@@ -17,13 +17,13 @@ _LOW_FRAME = (78.0, 16.0, 698.0, 84.0)
 
 
 def share_plot(says: str, value: float, low: float | None, high: float | None, *, bar: bool = False) -> IntervalPlot:
-    """Give a share, 0 to 1 over the whole width."""
+    """Plot a share, 0 to 1 over the whole width."""
     ends = [_clamp(100 * each) if each is not None else None for each in (low, high)]
     return IntervalPlot(says, _clamp(100 * value), ends[0], ends[1], bar=bar)
 
 
 def difference_plot(says: str, value: float, low: float | None, high: float | None, reach: float) -> IntervalPlot:
-    """Give a difference on a scale from −reach to +reach, with a line at 0."""
+    """Plot a difference on a scale from −reach to +reach, with a line at 0."""
 
     def place(number: float) -> float:
         return _clamp(50 + 50 * number / reach)
@@ -34,7 +34,7 @@ def difference_plot(says: str, value: float, low: float | None, high: float | No
 
 
 def reach_of(numbers: Iterable[float | None]) -> float:
-    """Give a scale on which all of these differences lie."""
+    """Choose a scale on which all of these differences lie."""
     return max((abs(number) for number in numbers if number is not None), default=0.0) or 1.0
 
 
@@ -45,7 +45,7 @@ def loss_chart(
     best_step: int | None,
     unit: str,
 ) -> Chart | None:
-    """Loss over steps on a logarithmic scale, the best validation marked; None where there is no loss at all."""
+    """Draw the loss over steps, logarithmic, the best validation marked; None where there is no loss at all."""
     lines = [("training", _drawable(training), False), ("validation", _drawable(validation), True)]
     points = [point for _, each, _ in lines for point in each]
     if not points:
@@ -84,7 +84,7 @@ def loss_chart(
 
 
 def rate_chart(points: Sequence[Coordinates], last: float) -> Chart | None:
-    """Give the learning rate over steps, `last` of them; None where it is not known."""
+    """Draw the learning rate over steps, `last` of them; None where it is not known."""
     if not points:
         return None
     most = max(rate for _, rate in points) or 1.0
@@ -122,12 +122,12 @@ def _up(share: float, frame: Frame) -> float:
 
 
 def _drawable(points: Sequence[Coordinates]) -> list[Coordinates]:
-    """Those that a logarithmic scale has a place for."""
+    """Keep the points that a logarithmic scale has a place for."""
     return [(step, loss) for step, loss in points if math.isfinite(loss) and loss > 0]
 
 
 def _thinned(points: Sequence[Coordinates]) -> list[Coordinates]:
-    """At most about `MOST_POINTS`: each is the mean of its neighbours, at the last one's step."""
+    """Thin out to about `MOST_POINTS`: each is the mean of its neighbors, at the last one's step."""
     together = math.ceil(len(points) / MOST_POINTS)
     parts = [points[start : start + together] for start in range(0, len(points), together or 1)]
     return [(part[-1][0], sum(value for _, value in part) / len(part)) for part in parts]
@@ -141,7 +141,7 @@ def _step_ticks(last: float, frame: Frame) -> tuple[Tick, ...]:
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
-    """Exponents of round numbers between two: powers of ten, the shorter the way the more between; else the ends."""
+    """Choose exponents of round numbers between two: powers of ten, with more between where few fit; else the ends."""
     powers = range(math.floor(low), math.ceil(high) + 1)
     for factors in ((1,), (1, 2, 5), range(1, 10)):
         exponents = [power + math.log10(factor) for power in powers for factor in factors]

@@ -8,6 +8,7 @@ from ctiforge.evaluation.comparing.comparison import compare
 from ctiforge.lines.extract import EXTRACT
 from ctiforge.records.comparison import Change
 from ctiforge.records.evaluation import Evaluation
+from ctiforge.records.training import Training
 from ctiforge.reporting.reading import RunFiles
 
 _IN_USE = ("eval_in_use", "eval_as_served")
@@ -25,12 +26,12 @@ class Side:
     """By group and label; empty for the new model itself, and where the two were not scored on the same articles."""
 
     def change(self, metric: str) -> Change | None:
-        """How a metric changes from this one to the new model."""
+        """Compute how a metric changes from this one to the new model."""
         return self.changes.get(("figure", self.evaluation.metrics[metric].label))
 
     @property
     def f1(self) -> float:
-        """Its primary metric; below every other where it has none."""
+        """Return its primary metric; below every other where it has none."""
         value = self.evaluation.metrics[PRIMARY].value
         return -1.0 if value is None else value
 
@@ -46,7 +47,7 @@ class Contest:
 
     @property
     def sides(self) -> tuple[Side, ...]:
-        """Every evaluation, the new model's last."""
+        """List every evaluation, the new model's last."""
         return (*self.rivals, self.new) if self.new else self.rivals
 
 
@@ -64,8 +65,8 @@ def contest_of(run: RunFiles) -> Contest:
 
 
 def new_stage(run: RunFiles) -> str | None:
-    """Give the stage that evaluates the model this run trained."""
-    trained = next((each for each in run.manifests.values() if "training_metadata.json" in each.files), None)
+    """Find the stage that evaluates the model this run trained."""
+    trained = next((each for each in run.manifests.values() if Training.NAME in each.files), None)
     if not trained:
         return None
     for name, manifest in run.manifests.items():

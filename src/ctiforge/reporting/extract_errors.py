@@ -23,7 +23,7 @@ Error = tuple[ArticleScore, ScoredItem]
 
 
 def extract_findings(evaluation: Evaluation, texts: Mapping[str, str]) -> Findings:
-    """Give the errors by type, of every kind some, from as many articles as there are."""
+    """Collect the errors by type, of every kind some, from as many articles as there are."""
     errors: dict[str, list[Error]] = defaultdict(list)
     for article in evaluation.articles:
         for item in article.items:
@@ -42,7 +42,7 @@ class _Places:
         self._locators: dict[str, Locator] = {}
 
     def passage(self, article: str, type_: str, value: str) -> ShownPassage | None:
-        """Where the value stands first; None where it does not, or the text is not there."""
+        """Show where the value stands first; None where it does not, or the text is not there."""
         if article not in self._texts:
             return None
         locator = self._locators.setdefault(article, Locator(self._texts[article]))
@@ -50,7 +50,7 @@ class _Places:
         return passage(locator.text, [(span.start, span.end) for span in found[0].spans]) if found else None
 
     def literal(self, article: str, words: str) -> ShownPassage | None:
-        """Where these very words stand first."""
+        """Show where these very words stand first."""
         text = self._texts.get(article, "")
         at = text.find(words)
         return passage(text, [(at, at + len(words))], "what the article has") if at >= 0 and words else None
@@ -73,7 +73,7 @@ def _kind(item: ScoredItem) -> str:
 
 
 def _varied(errors: Sequence[Error]) -> list[Error]:
-    """Give the first error of every article, then the second of each, and so on."""
+    """Order the errors: the first of every article, then the second of each, and so on."""
     seen: Counter[str] = Counter()
     ranked = []
     for error in errors:

@@ -28,7 +28,7 @@ _COUNTS_ONLY = f"Fewer than {MIN_POSITIVE_ARTICLES} articles carry no figure: co
 
 
 def extract_sections(run: RunFiles) -> tuple[Verdict, tuple[Section, ...]]:
-    """Give the verdict, and every section that the run has something for."""
+    """Build the verdict, and every section that the run has something for."""
     contest = contest_of(run)
     sections = [
         _comparison(contest),
@@ -156,7 +156,7 @@ def _errors(contest: Contest, texts: Mapping[str, str]) -> Section | None:
 
 
 def _reading_costs(contest: Contest) -> Table | None:
-    """Give what reading an article costs each model."""
+    """Lay out what reading an article costs each model."""
     if not contest.sides:
         return None
     names = ("seconds_per_article", "prompt_tokens", "answer_tokens")

@@ -13,7 +13,7 @@ from ctiforge.tables import Cell, Column, Table
 
 
 def primary_table(contest: Contest) -> Table:
-    """Give the primary metric of every evaluation, and what the new model has over each."""
+    """Lay out the primary metric of every evaluation, and what the new model has over each."""
     changes = [side.change(PRIMARY) for side in contest.rivals]
     reach = reach_of(end for change in changes if change for end in (change.low, change.high, change.difference))
     scale = f"−{reach:.2f} to +{reach:.2f}"
@@ -27,7 +27,7 @@ def primary_table(contest: Contest) -> Table:
 
 
 def guardrail_table(contest: Contest) -> Table:
-    """Give what must not get worse, for every evaluation."""
+    """Lay out what must not get worse, for every evaluation."""
     is_constrained = any(side.evaluation.model.name.endswith("constrained") for side in contest.sides)
     note = (
         "Where an answer is held to its schema (constrained), JSON is valid by construction." if is_constrained else ""
@@ -36,13 +36,13 @@ def guardrail_table(contest: Contest) -> Table:
 
 
 def all_metrics_table(contest: Contest) -> Table:
-    """Every figure of every evaluation."""
+    """Lay out every figure of every evaluation."""
     names = list(contest.sides[-1].evaluation.metrics)
     return _metrics_table("All figures of every model", names, contest, is_folded=True)
 
 
 def change_table(side: Side) -> Table:
-    """Every figure before and after, with its paired difference."""
+    """Lay out every figure before and after, with its paired difference."""
     head = ("", "before", "after", "difference", "interval", "articles")
     return Table(
         f"New model against {side.role}: every paired difference",
@@ -53,7 +53,7 @@ def change_table(side: Side) -> Table:
 
 
 def row_table(caption: str, rows: Sequence[QualityRow], contest: Contest, note: str) -> Table:
-    """F1 over subsets, as bars; counts alone where too few articles carry a figure."""
+    """Lay out F1 over subsets, as bars; counts alone where too few articles carry a figure."""
     reference = contest.reference
     columns = [Column("", False), Column("F1"), Column("0 to 1", False)]
     columns += [Column(f"against {reference.role}"), Column("", False)] if reference else []
@@ -62,7 +62,7 @@ def row_table(caption: str, rows: Sequence[QualityRow], contest: Contest, note: 
 
 
 def truncation_table(formatted: FormatReport) -> Table:
-    """Give what windows keep of the answers, beside what cutting whole articles on the right would have kept."""
+    """Lay out what windows keep of the answers, beside what cutting whole articles on the right would have kept."""
     report, cut = formatted.report, formatted.report.right_truncation
     partly = cut.articles_with_answer - cut.answers_gone - cut.answers_whole
     rows = (
@@ -89,7 +89,7 @@ def truncation_table(formatted: FormatReport) -> Table:
 
 
 def length_facts(formatted: FormatReport) -> Facts:
-    """How long examples are, and what preparation left out."""
+    """Tell how long examples are, and what preparation left out."""
     report, sizes = formatted.report, formatted.sizes
     pairs = (
         ("tokens of an example, at most", f"{sizes.max_length:,}, longest {report.tokens_max:,}"),

@@ -16,14 +16,14 @@ _MARKS = {
 
 
 def gate_mark(decision: Decision) -> Mark:
-    """Give the mark of a gate that was passed, or not."""
+    """Choose the mark of a gate that was passed, or not."""
     if not decision.passed:
         return Mark("bad", "✕", "not passed")
     return Mark("good", "✓", "passed as equivalent" if decision.accepted_equivalent else "passed")
 
 
 def gate_section(decision: Decision | None) -> Section | None:
-    """Every check with its numbers; None where there was no gate."""
+    """Show every check with its numbers; None where there was no gate."""
     if not decision:
         return None
     against = f"{decision.against.name} ({decision.against.version})" if decision.against else "nothing"

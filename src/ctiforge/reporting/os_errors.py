@@ -17,7 +17,7 @@ FindCues = Callable[[str], Sequence[tuple[str, int, int]]]
 
 
 def os_findings(evaluation: ClassifierEvaluation, texts: Mapping[str, str], find_cues: FindCues) -> Findings:
-    """Give the errors by true class."""
+    """Collect the errors by true class."""
     pairs = list(zip(evaluation.cases, evaluation.result.predictions, strict=True))
     groups = []
     for label in evaluation.labels:
@@ -48,7 +48,7 @@ def _finding(case: Case, predicted: str, texts: Mapping[str, str], find_cues: Fi
 
 
 def _passages(text: str, label: str, cues: Sequence[tuple[str, int, int]]) -> list[ShownPassage]:
-    """Give the first places that speak for a class, far enough apart to show something new."""
+    """Choose the first places that speak for a class, far enough apart to show something new."""
     chosen: list[tuple[int, int]] = []
     for _, start, end in (each for each in cues if each[0] == label):
         if len(chosen) < PASSAGES and (not chosen or start > chosen[-1][1] + AROUND):

@@ -31,7 +31,7 @@ _AGREEMENT = (
 
 
 def os_sections(run: RunFiles, find_cues: FindCues) -> tuple[Verdict, tuple[Section, ...]]:
-    """Give the verdict, and every section that the run has something for."""
+    """Build the verdict, and every section that the run has something for."""
     name = new_stage(run)
     new = run.classified.get(name) if name else None
     rows = _compared(run, new) if new else ()
@@ -49,7 +49,7 @@ def os_sections(run: RunFiles, find_cues: FindCues) -> tuple[Verdict, tuple[Sect
 
 
 def _compared(run: RunFiles, new: ClassifierEvaluation) -> tuple[ComparedRow, ...]:
-    """Every row of every evaluation of the same test set, the new model's last."""
+    """Collect every row of every evaluation of the same test set, the new model's last."""
     rows: tuple[ComparedRow, ...] = ()
     in_use = run.classified.get(_IN_USE)
     if in_use:
@@ -83,7 +83,7 @@ def _verdict(run: RunFiles, new: ClassifierEvaluation | None, rows: tuple[Compar
 
 
 def _reference(run: RunFiles, rows: tuple[ComparedRow, ...]) -> ComparedRow | None:
-    """Give the model in use, where none was evaluated the strongest floor or baseline."""
+    """Choose the model in use; where none was evaluated the strongest floor or baseline."""
     in_use = run.classified.get(_IN_USE)
     rivals = [each for each in rows if each.differences and each.row.kind != "snippet"]
     same = next((each for each in rivals if in_use and each.row.name == in_use.result.name), None)
@@ -224,7 +224,7 @@ def _errors(new: ClassifierEvaluation, texts: Mapping[str, str], find_cues: Find
 
 
 def _reading_costs(rows: tuple[ComparedRow, ...]) -> Table | None:
-    """Latency and size of every classifier."""
+    """Lay out latency and size of every classifier."""
     if not rows:
         return None
     cells = tuple((Cell(each.row.name), *_cost_cells(each.row)) for each in rows)

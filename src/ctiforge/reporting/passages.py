@@ -16,7 +16,7 @@ Stretch = tuple[int, int]
 
 
 def passage(text: str, marked: Sequence[Stretch], title: str = "") -> ShownPassage:
-    """Give the article around these stretches, whole words, with what is left out shown by an ellipsis."""
+    """Cut out the article around these stretches, whole words, with what is left out shown by an ellipsis."""
     stretches = _merged(marked)
     start, end = max(0, stretches[0][0] - AROUND), min(len(text), stretches[-1][1] + AROUND)
     first, last = _word_start(text, start, stretches[0][0]), _word_end(text, end, stretches[-1][1])
@@ -30,7 +30,7 @@ def passage(text: str, marked: Sequence[Stretch], title: str = "") -> ShownPassa
 
 
 def shortened(text: str) -> str:
-    """Give the text, its middle left out where it is very long."""
+    """Shorten a text: its middle is left out where it is very long."""
     if len(text) <= LONGEST:
         return text
     half = LONGEST // 2
@@ -38,7 +38,7 @@ def shortened(text: str) -> str:
 
 
 def _merged(stretches: Sequence[Stretch]) -> list[Stretch]:
-    """In order, those that overlap as one."""
+    """Sort the stretches and merge those that overlap."""
     merged: list[Stretch] = []
     for start, end in sorted(stretches):
         if merged and start <= merged[-1][1]:
@@ -60,5 +60,5 @@ def _word_end(text: str, at: int, limit: int) -> int:
 
 
 def _lines(text: str) -> str:
-    """Without empty lines, which would only take room."""
+    """Drop empty lines, which would only take room."""
     return re.sub(r"\n\s*\n", "\n", text)

@@ -50,16 +50,27 @@ class RunFiles:
 
     @property
     def tested(self) -> TestSetInfo | None:
-        """What the last evaluation was made on, which is that of the new model where there is one."""
+        """Tell what the last evaluation was made on, which is that of the new model where there is one."""
         infos = [each.test_set for each in self.evaluations.values()]
         infos += [each.test_set for each in self.classified.values()]
         return infos[-1] if infos else None
 
 
 def read_run(store: ObjectStore, run_id: str | None = None) -> RunFiles:
-    """Give the run with this id, or whose id begins so; None: the newest. UsageError when there is none.
+    """Read everything that a run left in its store.
 
     A file that is damaged, of another age or gone becomes a problem of the result, and stops nothing.
+
+    Args:
+        store: The store that keeps the run.
+        run_id: The run's id, or a beginning that only one id has; None: the run that changed last.
+
+    Returns:
+        The run's files, and what could not be read.
+
+    Raises:
+        UsageError: There is no such run, or the beginning fits several.
+        StoreError: The run's record is damaged, or the store does not answer.
     """
     record = load_run(store, run_id)
     with TemporaryDirectory() as scratch:
@@ -105,7 +116,7 @@ class _Reader:
             return None
 
     def one(self, stage: StageRecord, name: str, parse: Callable[[str, str], Read]) -> Read | None:
-        """Give a file of the stage's artifact; None where it has none, or none that can be read."""
+        """Read a file of the stage's artifact; None where it has none, or none that can be read."""
         found = self._found[stage.name]
         if name not in found.files:
             return None
@@ -117,7 +128,7 @@ class _Reader:
             return None
 
     def first(self, stages: list[StageRecord], name: str, parse: Callable[[str, str], Read]) -> Read | None:
-        """Give the file of the first stage that has one."""
+        """Read the file of the first stage that has one."""
         found = (self.one(stage, name, parse) for stage in stages)
         return next((each for each in found if each is not None), None)
 
@@ -130,7 +141,7 @@ def _log_lines(text: str, source: str) -> tuple[LogLine, ...]:
 
 
 def _test_articles(store: ObjectStore, info: TestSetInfo, problems: list[str]) -> tuple[TestSet | None, dict[str, str]]:
-    """Give the test set and its articles' texts, where the store holds exactly what was evaluated."""
+    """Load the test set and its articles' texts, where the store holds exactly what was evaluated."""
     reference = f"{info.name}@{info.version}"
     try:
         known = find_testset(store, reference)

@@ -19,7 +19,14 @@ _UNSEEN = re.compile(
 
 
 def render(report: Report) -> str:
-    """Give the whole page. Its own script and style are the only ones that its policy lets a browser run."""
+    """Render a report as one HTML page that fetches nothing.
+
+    Args:
+        report: The report.
+
+    Returns:
+        The page; its own script and style are the only ones that its policy lets a browser run.
+    """
     environment = Environment(
         loader=PackageLoader("ctiforge.reporting", "page"),
         autoescape=True,
@@ -37,14 +44,14 @@ def render(report: Report) -> str:
 
 
 def _visible(value: Any) -> Any:
-    """Characters that cannot be seen, or that rearrange what can, as their number; markup as it is."""
+    """Show characters that cannot be seen, or rearrange what can, as their number; markup stays as it is."""
     if isinstance(value, Markup) or not isinstance(value, str):
         return value
     return _UNSEEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", value)
 
 
 def _page_header(report: Report) -> str:
-    """Give what printed pages say at their top and foot; style is no place for foreign characters."""
+    """Write what printed pages say at their top and foot; style is no place for foreign characters."""
     run = re.sub(r"[^A-Za-z0-9 ._-]", "", report.run)
     return (
         f'@page {{ margin: 16mm 14mm; @top-left {{ content: "ctiforge · run {run}"; font: 8pt sans-serif; }} '
@@ -53,7 +60,7 @@ def _page_header(report: Report) -> str:
 
 
 def _source(text: str) -> str:
-    """How a content security policy names a style or script by its content."""
+    """Write how a content security policy names a style or script by its content."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 

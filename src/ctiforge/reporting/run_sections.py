@@ -20,7 +20,7 @@ _OF_A_KIND = 12
 
 
 def training_section(run: RunFiles, unit: str) -> Section | None:
-    """Give the curve, how long it took, with which settings, and how they differ from the guide's."""
+    """Show the curve, how long it took, with which settings, and how they differ from the guide's."""
     training = run.training
     if not training:
         return None
@@ -44,7 +44,7 @@ def training_section(run: RunFiles, unit: str) -> Section | None:
 
 
 def data_section(run: RunFiles) -> Section | None:
-    """Give what was read, kept and left out, and what the model was tested on."""
+    """Show what was read, kept and left out, and what the model was tested on."""
     blocks: list[Block] = []
     if run.harvest:
         blocks += _harvest_blocks(run.harvest)
@@ -64,7 +64,7 @@ def data_section(run: RunFiles) -> Section | None:
 
 
 def lineage_section(run: RunFiles) -> Section:
-    """Stage by stage: from which inputs, at which version, made by which code."""
+    """Show, stage by stage, from which inputs, at which version, made by which code."""
     fingerprints = {each.fingerprint: name for name, each in run.manifests.items()}
     rows = tuple(_lineage_row(stage, run.manifests.get(stage.name), fingerprints) for stage in run.record.stages)
     columns = ("stage", "state", "fingerprint", "made from", "version", "seed", "commit", "image")
@@ -83,7 +83,7 @@ def lineage_section(run: RunFiles) -> Section:
 
 
 def cost_section(run: RunFiles, reading: Table | None) -> Section:
-    """Seconds of every stage, and what reading an article costs."""
+    """Show the seconds of every stage, and what reading an article costs."""
     rows = tuple(_cost_row(stage, run.manifests.get(stage.name)) for stage in run.record.stages)
     columns = (Column("", False), Column("work"), Column("in this run"), Column("queued"), Column("attempts"))
     table = Table(
@@ -95,7 +95,7 @@ def cost_section(run: RunFiles, reading: Table | None) -> Section:
 
 
 def counts_table(caption: str, head: str, counts: Mapping[str, int], *, is_folded: bool = False) -> Table:
-    """Names and counts, the largest first; what is beyond `_OF_A_KIND` is added up."""
+    """Lay out names and counts, the largest first; what is beyond `_OF_A_KIND` is added up."""
     ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     rows = [(Cell(name), Cell(words.count(number))) for name, number in ranked[:_OF_A_KIND]]
     if len(ranked) > _OF_A_KIND:

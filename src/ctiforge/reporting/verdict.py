@@ -28,7 +28,7 @@ BUT = Mark("unsure", "▲", "better, with a loss")
 
 
 def no_verdict(run: RunFiles, why: str) -> Verdict:
-    """Where there is nothing to judge."""
+    """Say that there is nothing to judge."""
     return dressed(run, Verdict(NO_VERDICT, why))
 
 
@@ -42,7 +42,7 @@ def judged(
     ends: tuple[float | None, float | None],
     articles: int,
 ) -> Verdict:
-    """Give the sentence about one paired difference."""
+    """Word the sentence about one paired difference."""
     sentence = SENTENCES[judgement].format(
         other=other,
         figure=figure,
@@ -56,7 +56,7 @@ def judged(
 
 
 def dressed(run: RunFiles, verdict: Verdict, warnings: tuple[str, ...] = ()) -> Verdict:
-    """Give the verdict with the gate's decision, with everything to be warned of, and with what is missing."""
+    """Complete the verdict with the gate's decision, with everything to be warned of, and with what is missing."""
     return Verdict(
         mark=verdict.mark,
         sentence=verdict.sentence,

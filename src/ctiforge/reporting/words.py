@@ -25,7 +25,7 @@ _DIRECTIONS = {"higher": "higher is better", "lower": "lower is better", "none":
 
 
 def figure(value: float | None, unit: Unit = "share") -> str:
-    """Give a share in three decimals, a number in three digits, with a true minus; n/a where there is none."""
+    """Write a share in three decimals, a number in three digits, with a true minus; n/a where there is none."""
     if value is None:
         return "n/a"
     is_large = unit == "number" and abs(value) >= 100
@@ -33,33 +33,33 @@ def figure(value: float | None, unit: Unit = "share") -> str:
 
 
 def interval(low: float | None, high: float | None, unit: Unit = "share") -> str:
-    """`low … high`; nothing where there is none."""
+    """Write `low … high`; nothing where there is none."""
     return "" if low is None or high is None else f"{figure(low, unit)} … {figure(high, unit)}"
 
 
 def signed(value: float | None, unit: Unit = "share") -> str:
-    """Give a difference with its sign."""
+    """Write a difference with its sign."""
     text = figure(value, unit)
     return text if value is None or value < 0 else f"+{text}"
 
 
 def signed_interval(low: float | None, high: float | None, unit: Unit = "share") -> str:
-    """Give the interval of a difference; nothing where there is none."""
+    """Write the interval of a difference; nothing where there is none."""
     return "" if low is None or high is None else f"{signed(low, unit)} … {signed(high, unit)}"
 
 
 def direction(which: Direction) -> str:
-    """Which way is better."""
+    """Word which way is better."""
     return _DIRECTIONS[which]
 
 
 def percent(share: float) -> str:
-    """Give a share as a percentage, with more digits where it is small."""
+    """Write a share as a percentage, with more digits where it is small."""
     return f"{share:.2%}" if 0 < share < 0.1 else f"{share:.1%}"
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds, minutes or hours; nothing where they are not known."""
+    """Write seconds, minutes or hours; nothing where they are not known."""
     if seconds is None:
         return ""
     if seconds < 59.5:
@@ -69,22 +69,22 @@ def duration(seconds: float | None) -> str:
 
 
 def size(count: int | None) -> str:
-    """Bytes as MB; nothing where they are not known."""
+    """Write bytes as MB; nothing where they are not known."""
     return "" if count is None else f"{count / 1e6:.1f} MB"
 
 
 def count(number: float | None) -> str:
-    """Give a count with its thousands apart; nothing where it is not known."""
+    """Write a count with its thousands apart; nothing where it is not known."""
     return "" if number is None else f"{number:,.0f}"
 
 
 def plural(number: int, one: str, many: str = "") -> str:
-    """`1 article`, `2 articles`."""
+    """Write `1 article`, `2 articles`."""
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
 def setting(value: Any) -> str:
-    """Give a setting's value as a person would write it."""
+    """Write a setting's value as a person would write it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):

@@ -6,11 +6,11 @@ artifact; a slower twin can never damage a finished one.
 """
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ctiforge.errors import StoreError, UsageError
+from ctiforge.errors import DataError, StoreError, UsageError
 from ctiforge.records.artifact import FileEntry, Manifest
 from ctiforge.store.fingerprint import content_hash
 from ctiforge.store.objects import ObjectStore, hash_file, open_store
@@ -22,7 +22,16 @@ USED = "used"
 
 @dataclass(frozen=True)
 class Input:
-    """An input that exists: a file, or a folder of files, with its content hash."""
+    """An input that exists: a file, or a folder of files, with its content hash.
+
+    Attributes:
+        uri: Where it lies, as the caller named it, without `file://` and the last slash.
+        store: The folder or S3 prefix that holds its files.
+        files: Each file's name, relative to the input, with its size and hash; exactly one for a file.
+        content: SHA-256 in hex digits: of the file itself, or of a folder's names and hashes.
+        is_file: Whether the URI names one file and not a folder.
+        manifest: The manifest that names these files; None where the content was read and hashed.
+    """
 
     uri: str
     store: ObjectStore
@@ -33,12 +42,32 @@ class Input:
 
 
 def artifact_key(stage: str, fingerprint: str) -> str:
-    """Give the folder of an artifact below the store's URI."""
+    """Name the folder of an artifact below the store's URI.
+
+    Args:
+        stage: The stage's name, like `train_extract`.
+        fingerprint: The artifact's fingerprint, 64 hex digits.
+
+    Returns:
+        `artifacts/<stage>/<fingerprint>`.
+    """
     return f"artifacts/{stage}/{fingerprint}"
 
 
 def read_manifest(store: ObjectStore, folder: str = "") -> Manifest | None:
-    """Give the manifest in this folder of the store, None where there is none; StoreError when it is damaged."""
+    """Read the manifest in a folder of the store.
+
+    Args:
+        store: The store to read from.
+        folder: The folder's key in it; "" for the store's own root.
+
+    Returns:
+        The manifest, None where there is none.
+
+    Raises:
+        StoreError: The manifest is damaged, or the store does not answer.
+        SchemaError: A newer ctiforge wrote it.
+    """
     key = f"{folder}/{Manifest.NAME}".lstrip("/")
     try:
         return read_record(store, key, Manifest, "delete it and run the same command again")
@@ -47,9 +76,17 @@ def read_manifest(store: ObjectStore, folder: str = "") -> Manifest | None:
 
 
 def find_standing(store: ObjectStore, folder: str) -> Manifest | None:
-    """Give the manifest of a finished artifact that somebody is about to count on; None where there is none.
+    """Read the manifest of a finished artifact that the caller is about to count on.
 
-    Its use is noted, then it is looked for again: who removes what is old sees the note, or we see it gone.
+    Its use is noted, then it is looked for again: a cleanup that runs at the same time either sees the note, or
+    the artifact is seen to be gone.
+
+    Args:
+        store: The store to look in.
+        folder: The artifact's key in it (`artifact_key`).
+
+    Returns:
+        The manifest, None where the artifact is not there or not finished.
     """
     if not read_manifest(store, folder):
         return None
@@ -58,10 +95,20 @@ def find_standing(store: ObjectStore, folder: str) -> Manifest | None:
 
 
 def publish(store: ObjectStore, out: Path, manifest: Manifest) -> Manifest:
-    """Upload the files of `out` as an artifact and write its manifest last; gives back the manifest that stands.
+    """Upload the files of a folder as an artifact and write its manifest last.
 
-    `manifest` comes with its attempt and without files. Where another attempt finished first,
-    that one stands and ours is removed.
+    Where another attempt finished first, that one stands and ours is removed.
+
+    Args:
+        store: The store to publish in.
+        out: The folder on this machine whose files, at any depth, are the artifact.
+        manifest: The manifest with its attempt, and without files.
+
+    Returns:
+        The manifest that stands in the store: ours, or that of the attempt that finished first.
+
+    Raises:
+        StoreError: The store does not answer, or the manifest vanished after it was written.
     """
     folder = artifact_key(manifest.stage, manifest.fingerprint)
     if standing := find_standing(store, folder):
@@ -89,8 +136,17 @@ def publish(store: ObjectStore, out: Path, manifest: Manifest) -> Manifest:
 def find_input(uri: str) -> Input:
     """Find a file, a folder, an artifact, or a file of an artifact, on this machine or in S3, without fetching it.
 
-    Where a manifest names the files, their hashes are its own; elsewhere the content is read and
-    hashed. Raises UsageError when there is nothing, StoreError when a manifest is damaged.
+    Where a manifest names the files, their hashes are taken from it; elsewhere the content is read and hashed.
+
+    Args:
+        uri: A path of this machine, a `file://` URL or an `s3://` URI.
+
+    Returns:
+        What was found, with its files and content hash.
+
+    Raises:
+        UsageError: There is no such file, folder or artifact.
+        StoreError: A manifest is damaged, or the store does not answer.
     """
     uri = uri.removeprefix("file://").rstrip("/")
     parent, _, name = uri.rpartition("/")
@@ -107,9 +163,17 @@ def find_input(uri: str) -> Input:
 
 
 def fetch_input(found: Input, into: Path) -> Path:
-    """Give the file or folder on this machine, its hashes verified; what lies in S3 is downloaded below `into`.
+    """Bring an input to this machine and verify the hash of each file.
 
-    Raises StoreError, naming the file, when its content is not what the manifest says.
+    Args:
+        found: The input, as `find_input` gives it.
+        into: The folder that files of S3 are downloaded to; unused where the input lies on this machine.
+
+    Returns:
+        The file, or the folder with the files: where they lie, or below `into`.
+
+    Raises:
+        StoreError: A file, which the text names, is missing or its content is not what its entry says.
     """
     for name, entry in found.files.items():
         key = found.manifest.key(name) if found.manifest else name
@@ -127,12 +191,56 @@ def fetch_input(found: Input, into: Path) -> Path:
 
 
 def fetch(uri: str, into: Path) -> Path:
-    """`find_input` and `fetch_input` in one."""
+    """Find an input and bring it to this machine: `find_input` and `fetch_input` in one.
+
+    Args:
+        uri: A path of this machine, a `file://` URL or an `s3://` URI.
+        into: The folder that files of S3 are downloaded to.
+
+    Returns:
+        The file or folder on this machine.
+
+    Raises:
+        UsageError: There is nothing at the URI.
+        StoreError: A manifest or a file is damaged, or the store does not answer.
+    """
     return fetch_input(find_input(uri), into)
 
 
+def fetch_named(uri: str, name: str, into: Path) -> Path:
+    """Bring one file of a folder or artifact to this machine; nothing else of it is fetched.
+
+    Args:
+        uri: The folder or artifact, or the file itself.
+        name: What the file is called in the folder.
+        into: Where it goes if it has to be downloaded.
+
+    Returns:
+        The file's path.
+
+    Raises:
+        UsageError: There is nothing at `uri`.
+        DataError: The folder has no such file.
+        StoreError: The file is damaged.
+    """
+    found = find_input(uri)
+    if found.is_file:
+        return fetch_input(found, into)
+    if name not in found.files:
+        raise DataError(f"{uri} holds no {name}: check that it is the right artifact")
+    return fetch_input(replace(found, files={name: found.files[name]}), into) / name
+
+
 def copy_out(folder: Path, output: str, manifest: Manifest) -> None:
-    """Copy an artifact's files, flat, to a folder of this machine or S3, its manifest last."""
+    """Copy an artifact's files, without the folder of their attempt, to a folder or S3, the manifest last.
+
+    Nothing is copied where the target already holds them.
+
+    Args:
+        folder: The folder of this machine with the artifact's files.
+        output: The target: a path of this machine or an `s3://` URI.
+        manifest: The artifact's manifest.
+    """
     target = open_store(output)
     flat = manifest.model_copy(update={"attempt": ""})
     there = {info.key: info.size for info in target.list("")}
@@ -144,7 +252,7 @@ def copy_out(folder: Path, output: str, manifest: Manifest) -> None:
 
 
 def read_manifest_if_valid(store: ObjectStore) -> Manifest | None:
-    """Give the manifest of a flat folder, None where there is none that can be read."""
+    """Read the manifest at the root of a store; None where there is none or it cannot be read."""
     try:
         return read_manifest(store)
     except StoreError:

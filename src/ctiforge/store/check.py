@@ -8,9 +8,16 @@ from ctiforge.store.objects import ObjectStore
 
 
 def check_store(store: ObjectStore) -> Iterator[str]:
-    """Try the store out on an object of its own; yields what works, one line each.
+    """Try a store out on an object of its own, which is deleted at the end.
 
-    Raises StoreError at the first thing that does not, with what to do.
+    Args:
+        store: The store to try.
+
+    Yields:
+        What works, one short statement each: `writes and reads`, `lists` and so on.
+
+    Raises:
+        StoreError: Something does not work; the text says what, and what to do.
     """
     key = f"doctor/{secrets.token_hex(8)}"
     try:

@@ -38,11 +38,22 @@ class Checkpoints:
         self._uploaded: dict[tuple[int, int, int], StoredFile] = {}
 
     def begin(self, into: Path, settings: str = "", *, resume: bool = True) -> int:
-        """Fetch the newest whole checkpoint to the folder `into`, take an attempt number, and give back its step.
+        """Take an attempt number and fetch the newest whole checkpoint.
 
-        0, and `into` is empty, where there is none. A damaged checkpoint is passed over for the
-        one before, and told. Raises CannotGoOnError when the last attempts with these settings
-        ended, without being told to, before any newer checkpoint.
+        A damaged checkpoint is passed over for the one before, with a warning.
+
+        Args:
+            into: The folder that the checkpoint's files are fetched to; gone afterwards where there is no checkpoint.
+            settings: What this attempt runs with, as text: only attempts with the same text count as fruitless.
+            resume: Whether to go on from an earlier checkpoint; False: begin anew.
+
+        Returns:
+            The step of the checkpoint fetched, 0 where there is none.
+
+        Raises:
+            CannotGoOnError: The last `FRUITLESS_ATTEMPTS` attempts with these settings ended, without being told to,
+                before any newer checkpoint.
+            StoreError: The store does not answer, or an attempt's record is damaged.
         """
         while True:
             keys = self._keys()
@@ -68,15 +79,28 @@ class Checkpoints:
         return step
 
     def fetch_newest(self, into: Path) -> int:
-        """Fetch the newest whole checkpoint of this attempt, or that it began with; see `begin`."""
+        """Fetch the newest whole checkpoint of this attempt, or the one that it began with.
+
+        Args:
+            into: The folder that its files are fetched to; gone afterwards where there is no checkpoint.
+
+        Returns:
+            The checkpoint's step, 0 where there is none.
+        """
         self._saved = self._fetch_newest(self._saved, into)
         return self._saved[0].step if self._saved else 0
 
     def save(self, step: int, files: Mapping[str, Path]) -> bool:
-        """Upload a checkpoint, its manifest last, and remove all but the newest two.
+        """Upload a checkpoint, its manifest last, and remove all but the newest `KEEP`.
 
-        A file that has not changed since an earlier checkpoint is not uploaded again. False, and
-        nothing is written, once another attempt has taken over.
+        A file that has not changed since an earlier checkpoint is not uploaded again.
+
+        Args:
+            step: The optimizer step that the checkpoint stands for.
+            files: Each file's name in the checkpoint, and where it lies on this machine.
+
+        Returns:
+            False, and nothing is written, once another attempt has taken over; True otherwise.
         """
         ours = self._begun()
         if max(_numbers(self._keys("attempts")), default=0) != ours.number:
@@ -101,7 +125,7 @@ class Checkpoints:
             self.store.delete(self._key(key))
 
     def _keys(self, below: str = "") -> list[str]:
-        """Give the keys of all objects, relative to the checkpoints' folder."""
+        """List the keys of all objects, relative to the checkpoints' folder."""
         found = self.store.list(self._key(below).rstrip("/"))
         return [info.key.removeprefix(f"{self.folder}/") for info in found]
 
@@ -116,7 +140,7 @@ class Checkpoints:
         return found
 
     def _accepted(self, attempts: Sequence[Attempt], keys: Sequence[str]) -> list[Checkpoint]:
-        """Give what may be gone on from, newest first: the last attempt's checkpoints, then those that it accepted."""
+        """List what may be gone on from, newest first: the last attempt's checkpoints, then those that it accepted."""
         if not attempts:
             return []
         last = attempts[-1]
@@ -161,6 +185,7 @@ class Checkpoints:
 
     def _upload(self, path: Path, key: str) -> StoredFile:
         status = path.stat()
+        # a file of the same inode, size and time is the one that was uploaded: the best weights, most of the time
         same = (status.st_ino, status.st_size, status.st_mtime_ns)
         if same not in self._uploaded:
             entry = self.store.upload(path, self._key(key))
@@ -187,7 +212,7 @@ class Checkpoints:
 
 
 def fruitless(attempts: Sequence[Attempt], interrupted: set[int], settings: str, step: int) -> int:
-    """How many of the last attempts, with these settings, ended by themselves before a checkpoint newer than `step`."""
+    """Count the last attempts, with these settings, that ended by themselves before a checkpoint newer than `step`."""
     count = 0
     for each in reversed(attempts):
         if each.gave_up or each.settings != settings or each.step < step:
@@ -197,7 +222,7 @@ def fruitless(attempts: Sequence[Attempt], interrupted: set[int], settings: str,
 
 
 def _numbers(keys: Sequence[str]) -> Iterator[int]:
-    """Give the numbers of `attempts/<n>.json`."""
+    """Parse the numbers of `attempts/<n>.json`."""
     for key in keys:
         if key.startswith("attempts/") and key.endswith(".json"):
             yield int(key.removeprefix("attempts/").removesuffix(".json"))
@@ -213,5 +238,5 @@ def _is_manifest(key: str, attempt: int) -> bool:
 
 
 def _readable_last(key: str) -> tuple[bool, bool, str]:
-    """Sorts for removal: first the manifests, so that a checkpoint half removed is none; last the attempts."""
+    """Order keys for removal: first the manifests, so that a checkpoint half removed is none; last the attempts."""
     return (key.startswith("attempts/"), not key.endswith(f"/{Checkpoint.NAME}"), key)

@@ -14,7 +14,7 @@ SHORT = 12
 def fingerprint(
     stage: str, version: int, params: Mapping[str, Any], inputs: Mapping[str, str], packages: Mapping[str, str]
 ) -> str:
-    """SHA-256, in hex digits, over everything that decides a stage's result.
+    """Compute the SHA-256, in hex digits, over everything that decides a stage's result.
 
     `inputs` maps each input's name to its content hash, `packages` a distribution to its version.
     The order of keys does not matter; a parameter that is None counts like one that is absent, so
@@ -32,17 +32,24 @@ def fingerprint(
 
 
 def output_fingerprint(stage: str, content: str) -> str:
-    """Give the fingerprint of a stage that is keyed by what it wrote: `content` is its outputs' content hash."""
+    """Compute the fingerprint of a stage that is keyed by what it wrote: `content` is its outputs' content hash."""
     return _sha256({"stage": stage, "content": content})
 
 
 def content_hash(files: Mapping[str, FileEntry]) -> str:
-    """SHA-256 over names and contents of a folder's files, wherever the folder lies."""
+    """Compute one hash over the names and contents of a folder's files, wherever the folder lies.
+
+    Args:
+        files: Each file's name, relative to the folder, with its size and SHA-256.
+
+    Returns:
+        SHA-256 in hex digits; the order of the files does not matter.
+    """
     return _sha256({name: entry.sha256 for name, entry in files.items()})
 
 
 def public_version(version: str) -> str:
-    """Give the version without its build (`2.13.0+cpu` → `2.13.0`): images for CPU and GPU share artifacts."""
+    """Strip a version of its build (`2.13.0+cpu` → `2.13.0`): images for CPU and GPU share artifacts."""
     return version.partition("+")[0]
 
 

@@ -26,7 +26,12 @@ _DEPTH = {"artifacts": 3, "checkpoints": 3, "inputs": 2, "runs": 2}
 
 @dataclass(frozen=True)
 class Thing:
-    """An artifact, the checkpoints of one training, a shared input or a run: what goes or stays as a whole."""
+    """An artifact, the checkpoints of one training, a shared input or a run: what goes or stays as a whole.
+
+    Attributes:
+        folder: Its key in the store, like `artifacts/<stage>/<fingerprint>`.
+        objects: Its objects as they were listed; one written since then means that somebody uses it.
+    """
 
     folder: str
     objects: tuple[ObjectInfo, ...]
@@ -34,29 +39,38 @@ class Thing:
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Sum the bytes of its objects."""
         return sum(info.size for info in self.objects)
 
     @property
     def modified(self) -> datetime:
-        """When the youngest of its objects was written."""
+        """Tell when the youngest of its objects was written."""
         return max(info.modified for info in self.objects)
 
     @property
     def kind(self) -> str:
-        """`artifacts`, `checkpoints`, `inputs` or `runs`."""
+        """Name its kind: `artifacts`, `checkpoints`, `inputs` or `runs`."""
         return self.folder.partition("/")[0]
 
     @property
     def name(self) -> str:
-        """The fingerprint, the hash or the run's id."""
+        """Name it within its kind: the fingerprint, the hash or the run's id."""
         return self.folder.rpartition("/")[2]
 
 
 def find_garbage(store: ObjectStore, keep_runs: int, now: datetime | None = None) -> list[Thing]:
-    """Give what can go, largest first: all but the newest `keep_runs` runs of each line, and what only those named.
+    """Find what can go: all that neither a kept run nor a registered model needs and that is older than `YOUNG`.
 
-    Raises UsageError for a negative number.
+    Args:
+        store: The store to look through.
+        keep_runs: How many of the newest runs of each line stay, with all that they name; 0 or more.
+        now: The moment that ages are reckoned from; None: the present one.
+
+    Returns:
+        What can be removed, largest first.
+
+    Raises:
+        UsageError: `keep_runs` is negative.
     """
     if keep_runs < 0:
         raise UsageError(f"--keep-runs {keep_runs}: give 0 or more")
@@ -74,17 +88,22 @@ def find_garbage(store: ObjectStore, keep_runs: int, now: datetime | None = None
 
 
 def remove(store: ObjectStore, things: Iterable[Thing], say: Callable[[Thing, bool], None]) -> None:
-    """Remove them one by one; `say` is told of each whether it is gone, or was found useful meanwhile and stays.
+    """Remove things one by one, each only if nobody has used it since it was listed.
 
     A manifest goes first, so that what is half removed is no artifact; and comes back where somebody
     noted its use before it went.
+
+    Args:
+        store: The store that they lie in.
+        things: What to remove, as `find_garbage` lists it.
+        say: Is called after each with the thing and whether it is gone; False: it is in use and stays.
     """
     for thing in things:
         say(thing, _remove(store, thing))
 
 
 def gather(objects: Sequence[ObjectInfo]) -> list[Thing]:
-    """Give the things that objects belong to, sorted."""
+    """Group objects into the things that they belong to, sorted by folder."""
     found: defaultdict[str, list[ObjectInfo]] = defaultdict(list)
     for info in objects:
         parts = info.key.split("/")
@@ -95,7 +114,7 @@ def gather(objects: Sequence[ObjectInfo]) -> list[Thing]:
 
 
 def runs_kept(runs: Sequence[RunRecord], keep: int) -> set[str]:
-    """Give the ids of the newest `keep` runs of each line, and of all that are under way or can be gone on with."""
+    """Choose the ids of the newest `keep` runs of each line, and of all that are under way or can be gone on with."""
     kept = {run.id for run in runs if run.state in ("running", "interrupted")}
     for line in {run.line for run in runs}:
         newest = sorted((run for run in runs if run.line == line), key=lambda run: run.started_at, reverse=True)
@@ -104,7 +123,7 @@ def runs_kept(runs: Sequence[RunRecord], keep: int) -> set[str]:
 
 
 def needed(things: Sequence[Thing], pins: Iterable[str], manifest_of: Callable[[Thing], str]) -> set[str]:
-    """Give the folders of what the texts `pins` name by hash, of what went into that, and so on."""
+    """Find the folders of what the texts `pins` name by hash, of what went into that, and so on."""
     named: defaultdict[str, list[Thing]] = defaultdict(list)
     for thing in things:
         named[thing.name].append(thing)
@@ -119,7 +138,14 @@ def needed(things: Sequence[Thing], pins: Iterable[str], manifest_of: Callable[[
 
 
 def total(things: Iterable[Thing]) -> Mapping[str, tuple[int, int]]:
-    """Kind → how many, and their bytes."""
+    """Sum things up by their kind.
+
+    Args:
+        things: What to sum up.
+
+    Returns:
+        Kind → how many things there are, and their bytes.
+    """
     sums: dict[str, tuple[int, int]] = {}
     for thing in things:
         count, size = sums.get(thing.kind, (0, 0))
@@ -143,12 +169,12 @@ def _remove(store: ObjectStore, thing: Thing) -> bool:
 
 
 def _is_used(store: ObjectStore, thing: Thing) -> bool:
-    """Whether anything of it was written since it was listed."""
+    """Tell whether anything of it was written since it was listed."""
     return not set(store.list(thing.folder)) <= set(thing.objects)
 
 
 def _read(store: ObjectStore, key: str) -> str:
-    """Give the text of an object, "" where there is none."""
+    """Read the text of an object, "" where there is none."""
     try:
         return store.read(key).decode("utf-8", "replace")
     except FileNotFoundError:

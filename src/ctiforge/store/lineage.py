@@ -16,17 +16,33 @@ _ARTIFACT = re.compile(r"(?:^|/)(artifacts/[^/]+/[0-9a-f]{64})(?:/(.+))?$")
 
 @dataclass(frozen=True)
 class Lineage:
-    """The steps, the newest first, and in words what could not be followed."""
+    """How an artifact came to be, as far as the manifests tell.
+
+    Attributes:
+        steps: The stages that made it, the newest first.
+        gaps: What could not be followed, one sentence each; empty where the lineage is complete.
+    """
 
     steps: tuple[Step, ...]
     gaps: tuple[str, ...]
 
 
 def trace(store: ObjectStore, uri: str, roots: Collection[str]) -> Lineage:
-    """Follow an artifact to the stages named `roots`, where its data came in.
+    """Follow an artifact, manifest by manifest, to the stages where its data came in.
 
-    Artifacts of `store` are found there wherever they lay when they were used. A step that is no root and of
-    whose inputs no stage is known is a gap, and so is an artifact that is gone or has changed.
+    Artifacts of `store` are found there wherever they lay when they were used.
+
+    Args:
+        store: The store whose artifacts are followed.
+        uri: The artifact, or one of its files.
+        roots: Names of the stages that may have no inputs made by a stage, like `harvest_extract`.
+
+    Returns:
+        The steps, and the gaps: a step that is no root and of whose inputs no stage is known, and an artifact
+        that is gone or has changed.
+
+    Raises:
+        StoreError: A manifest is damaged, or the store does not answer.
     """
     steps: dict[str, Step] = {}
     gaps: list[str] = []
@@ -52,7 +68,7 @@ def trace(store: ObjectStore, uri: str, roots: Collection[str]) -> Lineage:
 
 
 def _is_made(store: ObjectStore, entry: InputEntry, gaps: list[str]) -> bool:
-    """Whether a stage made this input; an artifact that is gone or another than it was is a gap."""
+    """Tell whether a stage made this input; an artifact that is gone or another than it was is a gap."""
     found = _manifest(store, entry.uri)
     if found is None:
         if _ARTIFACT.search(entry.uri):
@@ -67,7 +83,7 @@ def _is_made(store: ObjectStore, entry: InputEntry, gaps: list[str]) -> bool:
 
 
 def _manifest(store: ObjectStore, uri: str) -> tuple[str, Manifest] | None:
-    """Give the folder and the manifest of an artifact, or of one of its files."""
+    """Find the folder and the manifest of an artifact, or of one of its files."""
     if artifact := _ARTIFACT.search(uri):
         manifest = read_manifest(store, artifact[1])
         if manifest:
@@ -81,7 +97,7 @@ def _manifest(store: ObjectStore, uri: str) -> tuple[str, Manifest] | None:
 
 
 def _file_in(folder: str, uri: str) -> str:
-    """Give the file's name, where the URI names one of the artifact's files."""
+    """Find the file's name, where the URI names one of the artifact's files."""
     artifact = _ARTIFACT.search(uri)
     return (artifact[2] or "") if artifact else uri.removeprefix(folder).strip("/")
 

@@ -12,14 +12,24 @@ LAST_WRITE_WITHIN_S = 20.0
 
 
 def log_key(run: str, stage: str, attempt: str, host: str) -> str:
-    """Where the tail of one pod's log lies."""
+    """Name the object that keeps the end of one pod's log.
+
+    Args:
+        run: The run's id.
+        stage: The stage's name in its line.
+        attempt: The attempt, as text.
+        host: The pod's host name, which tells two pods of one attempt apart.
+
+    Returns:
+        The object's key in the store.
+    """
     return f"runs/{run}/logs/{stage}-{attempt}-{host}.log"
 
 
 class LogTail:
-    """Keeps the last `KEEP` bytes under `key`, written every few seconds when there is something new.
+    """Keeps the last `KEEP` bytes of a log under `key`, written every few seconds when there is something new.
 
-    `open_store` is called beside the program; what goes wrong with the store is told once, to
+    `open_store` is called in the writer's own thread; what goes wrong with the store is told once, to
     stderr, and tried again with the next write: the program is never disturbed.
     """
 
@@ -37,14 +47,24 @@ class LogTail:
         self._writer.start()
 
     def add(self, data: bytes) -> None:
-        """Add what the program just said."""
+        """Add what the program just said.
+
+        Args:
+            data: Its bytes, as they came; a line may be cut anywhere.
+        """
         with self._lock:
             self._tail += data
             del self._tail[:-KEEP]
             self._changed = True
 
     def close(self, exit_code: int) -> None:
-        """Add the exit code as the last line and write a last time; gives up on a store that does not answer."""
+        """Add the exit code as the last line and write a last time.
+
+        A store that does not answer within `LAST_WRITE_WITHIN_S` seconds is given up on.
+
+        Args:
+            exit_code: The program's exit code.
+        """
         with self._lock:
             line_is_open = bool(self._tail) and not self._tail.endswith(b"\n")
         self.add(b"\n" * line_is_open + f"exit code {exit_code}\n".encode())

@@ -26,7 +26,12 @@ class OvertakenError(GateError):
 
 @dataclass(frozen=True)
 class Standing:
-    """The champion at one moment, and the tag to change it by; both None while there is none."""
+    """The champion at one moment; both fields are None while a line has none.
+
+    Attributes:
+        champion: The version in use, with the history of how it came to that.
+        tag: The version of the champion's object, which a change of it must name (compare and swap).
+    """
 
     champion: Champion | None
     tag: str | None
@@ -41,7 +46,7 @@ class Registry:
         self._folder = f"models/{line}"
 
     def standing(self) -> Standing:
-        """Which version is in use now."""
+        """Read which version is in use now."""
         try:
             data, tag = self._store.read_with_tag(self._champion_key)
         except FileNotFoundError:
@@ -49,13 +54,24 @@ class Registry:
         return Standing(parse_record(self._store, self._champion_key, Champion, data, MEND), tag)
 
     def versions(self) -> list[ModelRecord]:
-        """All of them, oldest first."""
+        """List all versions, oldest first."""
         keys = [each.key for each in self._store.list(self._folder) if each.key.endswith(f"/{ModelRecord.NAME}")]
         found = [read_record(self._store, key, ModelRecord, MEND) for key in keys]
         return sorted(found, key=lambda each: each.version)
 
     def get(self, version: int) -> ModelRecord:
-        """Get this version. Raises UsageError, naming those that exist, where there is none."""
+        """Read the record of one version.
+
+        Args:
+            version: The version's number, from 1.
+
+        Returns:
+            Its record.
+
+        Raises:
+            UsageError: There is no such version; the text names those that exist.
+            StoreError: The record is damaged, or the store does not answer.
+        """
         key = f"{self._folder}/{version}/{ModelRecord.NAME}"
         try:
             return read_record(self._store, key, ModelRecord, MEND)
@@ -66,11 +82,25 @@ class Registry:
             ) from None
 
     def find(self, content: str) -> ModelRecord | None:
-        """Give the version with this content, where one is registered."""
+        """Find the version with the same files as a model.
+
+        Args:
+            content: The model's content hash (`Input.content`).
+
+        Returns:
+            The version's record, None where no version has this content.
+        """
         return next((each for each in self.versions() if each.content == content), None)
 
     def register(self, candidate: Candidate) -> ModelRecord:
-        """Keep the model as the next version; one with the same content keeps its number and its record."""
+        """Keep a model as the line's next version; one with the same content keeps its number and its record.
+
+        Args:
+            candidate: The model, where it lies and how it came to be.
+
+        Returns:
+            The record of the version, new or old.
+        """
         while True:
             known = self.versions()
             same = next((each for each in known if each.content == candidate.content), None)
@@ -86,14 +116,35 @@ class Registry:
             self._store.write_new(f"{self._folder}/{record.version}/{ModelRecord.NAME}", record.to_json().encode())
 
     def promote(self, version: int, standing: Standing, why: str) -> Champion:
-        """Make the version the champion. Raises OvertakenError where it changed since `standing`."""
+        """Make a version the champion.
+
+        Args:
+            version: The version's number.
+            standing: The champion that the decision was made against: it must still be the one.
+            why: The reason, for the history.
+
+        Returns:
+            The champion as it now stands.
+
+        Raises:
+            OvertakenError: Another promotion or rollback came between.
+            StoreError: The store does not answer, or the champion's record vanished.
+        """
         return self._move("promoted", version, standing, why)
 
     def roll_back(self, to: int | None, why: str) -> Champion:
-        """Put an earlier version back into use, by default the one before.
+        """Put an earlier version back into use.
 
-        Raises UsageError where there is none or it is in use already, OvertakenError where the champion changed
-        meanwhile.
+        Args:
+            to: The version's number; None: the one in use before.
+            why: The reason, for the history.
+
+        Returns:
+            The champion as it now stands.
+
+        Raises:
+            UsageError: There is no champion, no such version or none before, or the version is in use already.
+            OvertakenError: Another promotion or rollback came between.
         """
         standing = self.standing()
         if standing.champion is None:
@@ -107,25 +158,57 @@ class Registry:
         return self._move("rolled back", target, standing, why)
 
     def add_evaluation(self, version: int, test_set_hash: str, schema: int, data: bytes) -> None:
-        """Keep an evaluation of the version; the first one on a test set stands."""
+        """Keep an evaluation of a version; the first one on a test set stands.
+
+        Args:
+            version: The version's number.
+            test_set_hash: The content hash of the test set.
+            schema: The schema number of the evaluation's file.
+            data: The file, as JSON in UTF-8.
+        """
         self._store.write_new(self._evaluation_key(version, test_set_hash, schema), data)
 
     def evaluation(self, version: int, test_set_hash: str, schema: int) -> str | None:
-        """Give the version's evaluation on a test set, in this schema; None where there is none."""
+        """Read a version's evaluation on a test set.
+
+        Args:
+            version: The version's number.
+            test_set_hash: The content hash of the test set.
+            schema: The schema number that the caller can read.
+
+        Returns:
+            The evaluation's JSON, None where there is none.
+        """
         try:
             return self._store.read(self._evaluation_key(version, test_set_hash, schema)).decode()
         except FileNotFoundError:
             return None
 
     def note_comparison(self, test_set_hash: str, candidate: str, other: str) -> int:
-        """Remember that the two models were compared; gives back how many pairs were so far."""
+        """Remember that two models were compared on a test set; the same pair counts once.
+
+        Args:
+            test_set_hash: The content hash of the test set.
+            candidate: The new model, by name and version.
+            other: The model that it was compared with, by name and version.
+
+        Returns:
+            How many pairs were compared on the test set so far, this one included.
+        """
         pair = json.dumps({"candidate": candidate, "other": other}).encode()
         name = hashlib.sha256(pair).hexdigest()[:SHORT]
         self._store.write_new(f"{self._comparisons_key(test_set_hash)}/{name}.json", pair)
         return self.comparisons(test_set_hash)
 
     def comparisons(self, test_set_hash: str) -> int:
-        """How many pairs of models were compared on the test set."""
+        """Count the pairs of models that were compared on a test set.
+
+        Args:
+            test_set_hash: The content hash of the test set.
+
+        Returns:
+            The number of pairs.
+        """
         return len(self._store.list(self._comparisons_key(test_set_hash)))
 
     def _move(self, what: Literal["promoted", "rolled back"], version: int, standing: Standing, why: str) -> Champion:

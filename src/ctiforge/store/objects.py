@@ -34,11 +34,20 @@ class ObjectInfo:
 
 
 def open_store(uri: str) -> "ObjectStore":
-    """Open the folder, `file://` URL or `s3://bucket/prefix`; a missing folder is made.
+    """Open a folder or a prefix of an S3 bucket; a missing folder is made.
 
     S3: credentials, region and endpoint come from boto3's chain (environment, profile, SSO, role;
-    `AWS_ENDPOINT_URL` is honoured). Raises UsageError for another scheme, StoreError when there
-    are no credentials or the folder cannot be made. The bucket is first asked on first use.
+    `AWS_ENDPOINT_URL` is honored). The bucket is first asked on first use.
+
+    Args:
+        uri: A path of this machine, a `file://` URL or `s3://bucket/prefix`.
+
+    Returns:
+        The store.
+
+    Raises:
+        UsageError: The URI has another scheme or names no bucket.
+        StoreError: There are no credentials, or the folder cannot be made.
     """
     if uri.startswith("s3://"):
         return ObjectStore(uri.rstrip("/"), _open_s3(uri), folder=None)
@@ -49,7 +58,17 @@ def open_store(uri: str) -> "ObjectStore":
 
 
 def hash_file(path: Path) -> FileEntry:
-    """Size and SHA-256 of the file, read in pieces."""
+    """Compute the size and SHA-256 of a file, read in pieces.
+
+    Args:
+        path: The file on this machine.
+
+    Returns:
+        Its size in bytes and its hash in hex digits.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+    """
     with path.open("rb") as file:
         return FileEntry(path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
 
@@ -68,11 +87,25 @@ class ObjectStore:
         self._backend = backend
 
     def read(self, key: str) -> bytes:
-        """Give the whole object; for small ones."""
+        """Read a whole object into memory; for small ones.
+
+        Args:
+            key: The object's key.
+
+        Returns:
+            Its bytes.
+        """
         return self.read_with_tag(key)[0]
 
     def read_with_tag(self, key: str) -> tuple[bytes, str]:
-        """Give the whole object and the tag of this version of it, for `replace`."""
+        """Read a whole object and the tag of this version of it.
+
+        Args:
+            key: The object's key.
+
+        Returns:
+            Its bytes, and the tag that `replace` asks for: S3's ETag, or in a folder the SHA-256 of the bytes.
+        """
         import obstore
 
         with self._explained(key):
@@ -81,7 +114,14 @@ class ObjectStore:
             return data, hashlib.sha256(data).hexdigest() if self.folder else str(answer.meta["e_tag"])
 
     def exists(self, key: str) -> bool:
-        """Whether there is such an object."""
+        """Tell whether there is such an object.
+
+        Args:
+            key: The object's key.
+
+        Returns:
+            True where there is one.
+        """
         import obstore
 
         try:
@@ -93,7 +133,14 @@ class ObjectStore:
         return True
 
     def list(self, prefix: str) -> list[ObjectInfo]:
-        """Give the objects in the folder `prefix` and its subfolders, sorted by key."""
+        """List the objects in a folder of the store and its subfolders.
+
+        Args:
+            prefix: The folder's key; "" for the whole store.
+
+        Returns:
+            The objects, sorted by key.
+        """
         import obstore
 
         with self._explained(prefix):
@@ -104,17 +151,32 @@ class ObjectStore:
         return sorted(infos, key=lambda info: info.key)
 
     def write(self, key: str, data: bytes) -> None:
-        """Write the object, whatever was there; readers see the old one or the new one, never a part."""
+        """Write an object, whatever was there; readers see the old one or the new one, never a part.
+
+        Args:
+            key: The object's key.
+            data: Its bytes.
+        """
         import obstore
 
         with self._explained(key):
             obstore.put(self._backend, key, data, use_multipart=False)
 
     def write_new(self, key: str, data: bytes) -> bool:
-        """Write the object if there is none (`If-None-Match: *`); False, and nothing written, when there is.
+        """Write an object only if there is none (`If-None-Match: *`).
 
         A reply lost on the way can make a client's own write look like another's: where that
         matters, read back.
+
+        Args:
+            key: The object's key.
+            data: Its bytes.
+
+        Returns:
+            True where it was written; False, and nothing is written, where there was one already.
+
+        Raises:
+            StoreError: The store refuses, or other writers kept the key busy for `CONFLICT_TRIES` tries.
         """
         import obstore
         from obstore.exceptions import AlreadyExistsError, PreconditionError
@@ -132,7 +194,16 @@ class ObjectStore:
         raise StoreError(f"{self.uri}/{key}: other writers kept it busy; run the same command again")
 
     def replace(self, key: str, data: bytes, tag: str) -> bool:
-        """Write the object if it is still the version with this tag (compare and swap); False when it is not."""
+        """Write an object only if it is still the version with this tag (compare and swap).
+
+        Args:
+            key: The object's key.
+            data: Its new bytes.
+            tag: The tag that `read_with_tag` gave.
+
+        Returns:
+            True where it was written; False where the object has changed or is gone.
+        """
         import obstore
         from obstore.exceptions import PreconditionError
 
@@ -146,7 +217,15 @@ class ObjectStore:
         return True
 
     def upload(self, path: Path, key: str) -> FileEntry:
-        """Copy the file into the store in pieces, hashing it on the way."""
+        """Copy a file into the store in pieces, hashing it on the way.
+
+        Args:
+            path: The file on this machine.
+            key: The object's key.
+
+        Returns:
+            The file's size in bytes and its SHA-256.
+        """
         import obstore
 
         digest = hashlib.sha256()
@@ -163,7 +242,12 @@ class ObjectStore:
         return FileEntry(size, digest.hexdigest())
 
     def download(self, key: str, path: Path) -> None:
-        """Copy the object to the file in pieces, several at a time; no file is left when it fails."""
+        """Copy an object to a file in pieces, several at a time; no file is left when it fails.
+
+        Args:
+            key: The object's key.
+            path: The file to write; its folder is made.
+        """
         import obstore
 
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -183,7 +267,14 @@ class ObjectStore:
             part.unlink(missing_ok=True)
 
     def hash(self, key: str) -> FileEntry:
-        """Size and SHA-256 of the object, read in pieces."""
+        """Compute the size and SHA-256 of an object, read in pieces.
+
+        Args:
+            key: The object's key.
+
+        Returns:
+            Its size in bytes and its hash in hex digits.
+        """
         import obstore
 
         digest, size = hashlib.sha256(), 0
@@ -194,7 +285,11 @@ class ObjectStore:
         return FileEntry(size, digest.hexdigest())
 
     def delete(self, key: str) -> None:
-        """Remove the object; one that is not there is no error."""
+        """Remove an object; one that is not there is no error.
+
+        Args:
+            key: The object's key.
+        """
         import obstore
 
         try:
@@ -249,7 +344,7 @@ MENDS = {
 
 
 def explain(uri: str, message: str) -> str:
-    """One line for a person: the store, what is wrong, what to do; `message` is the library's error text."""
+    """Say in one line the store, what is wrong and what to do; `message` is the library's error text."""
     for sign, mend in MENDS.items():
         if sign in message:
             return f"{uri}: {mend}"

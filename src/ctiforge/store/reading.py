@@ -10,24 +10,27 @@ AnyFile = TypeVar("AnyFile", bound=File)
 
 
 def read_record(store: ObjectStore, key: str, kind: type[AnyFile], remedy: str) -> AnyFile:
-    """Read a record.
+    """Read one record from a store.
 
     Args:
-        store: Where it lies.
-        key: Its key there.
-        kind: What it is.
-        remedy: What to do where it is damaged, as in `delete it`.
+        store: The store to read from.
+        key: The record's key in it.
+        kind: The record's class.
+        remedy: What to do where it is damaged, as in `delete it`; the error's text ends with it.
+
+    Returns:
+        The record, upgraded where an older ctiforge wrote it.
 
     Raises:
-        FileNotFoundError: There is none.
+        FileNotFoundError: There is no such object.
         SchemaError: Another ctiforge wrote it, which this one cannot read.
-        StoreError: It is damaged.
+        StoreError: The record is damaged, or the store does not answer.
     """
     return parse_record(store, key, kind, store.read(key), remedy)
 
 
 def parse_record(store: ObjectStore, key: str, kind: type[AnyFile], data: bytes, remedy: str) -> AnyFile:
-    """Read a record from what its key held; see `read_record`."""
+    """Parse the bytes that a record's key held; arguments and errors are those of `read_record`."""
     try:
         return kind.parse(data, f"{store.uri}/{key}")
     except SchemaError:

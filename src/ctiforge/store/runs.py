@@ -11,22 +11,56 @@ from ctiforge.store.reading import read_record
 
 
 def new_run_id(line: str) -> str:
-    """Give the id of a run that starts now; ids sort by time, and are names that Kubernetes allows."""
+    """Make the id of a run that starts now; ids of one line sort by time, and are names that Kubernetes allows.
+
+    Args:
+        line: The line's name, like `extract`.
+
+    Returns:
+        `<line>-<date>-<time>-<4 random hex digits>`, in UTC.
+    """
     return f"{line}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
 def new_run(line: str, stages: list[StageRecord], run_id: str | None = None) -> RunRecord:
-    """Give a run that starts now."""
+    """Make the record of a run that starts now; nothing is written.
+
+    Args:
+        line: The line's name.
+        stages: The records of its stages, in order.
+        run_id: The run's id; None: a new one.
+
+    Returns:
+        The record.
+    """
     return RunRecord(id=run_id or new_run_id(line), line=line, started_at=datetime.now(UTC), stages=stages)
 
 
 def save_run(store: ObjectStore, run: RunRecord) -> None:
-    """Write the record as it stands."""
+    """Write a run's record as it stands, over the one before.
+
+    Args:
+        store: The store that keeps the run.
+        run: The record.
+    """
     store.write(_key(run.id), run.to_json().encode())
 
 
 def load_run(store: ObjectStore, run_id: str | None = None) -> RunRecord:
-    """Give the run with this id, or whose id alone begins so; None: the newest. UsageError when there is none."""
+    """Read the record of a run.
+
+    Args:
+        store: The store that keeps the run.
+        run_id: The run's id, or a beginning that only one id has; None: the run that changed last.
+
+    Returns:
+        The record.
+
+    Raises:
+        UsageError: There is no such run, or the beginning fits several.
+        SchemaError: Another ctiforge wrote the record, which this one cannot read.
+        StoreError: The record is damaged, or the store does not answer.
+    """
     ids = run_ids(store)
     matching = [each for each in ids if each == run_id] or [each for each in ids if each.startswith(run_id or "")]
     if not matching:
@@ -37,7 +71,12 @@ def load_run(store: ObjectStore, run_id: str | None = None) -> RunRecord:
 
 
 def note_cancelled(store: ObjectStore, run_id: str) -> None:
-    """Write into the run's record, where there is one, that it was cancelled."""
+    """Write into a run's record that it was cancelled; nothing happens where it has no record.
+
+    Args:
+        store: The store that keeps the run.
+        run_id: The run's id.
+    """
     if not store.exists(_key(run_id)):
         return
     run = load_run(store, run_id)
@@ -49,13 +88,20 @@ def note_cancelled(store: ObjectStore, run_id: str) -> None:
 
 
 def run_ids(store: ObjectStore) -> list[str]:
-    """Give the ids of all runs, the one that changed last first."""
+    """List the ids of all runs.
+
+    Args:
+        store: The store that keeps the runs.
+
+    Returns:
+        The ids, the run that changed last first.
+    """
     found = [info for info in store.list("runs") if info.key.endswith(f"/{RunRecord.NAME}")]
     return [info.key.split("/")[1] for info in sorted(found, key=lambda info: info.modified, reverse=True)]
 
 
 def read_runs(store: ObjectStore) -> tuple[list[RunRecord], list[str]]:
-    """All runs, and the ids of those whose record cannot be read, newest first."""
+    """Read all runs, and list the ids of those whose record cannot be read, newest first."""
     runs, broken = [], []
     for run_id in run_ids(store):
         try:

@@ -55,7 +55,13 @@ class Stage:
 
 @dataclass(frozen=True)
 class StageFlags:
-    """The flags that every stage program shares."""
+    """The flags that every stage program shares.
+
+    Attributes:
+        store: Where the artifact goes: a folder or `s3://bucket/prefix`; None: only to the output folder.
+        expect: The fingerprint, or its beginning, that the launcher planned with; None: any.
+        plan: Whether to print the fingerprint and do nothing.
+    """
 
     store: str | None = None
     expect: str | None = None
@@ -95,12 +101,26 @@ def run_stage(
     flags: StageFlags,
     work: Callable[[StageDirs], dict[str, Any]],
 ) -> StageResult:
-    """Do the stage's work unless its artifact exists; publish it in the store and copy it to `output`.
+    """Do a stage's work unless its artifact exists; publish it in the store and copy it to `output`.
 
-    `params` are JSON-able and hold only what changes the result; `inputs` are local paths or S3
-    URIs of files, folders or artifacts. `work` gives back a JSON-able summary, kept in the manifest.
-    With `flags.plan` it prints one JSON line and does nothing. Raises UsageError when nothing says
-    where the result goes or the fingerprint is not the expected one; StoreError from the store.
+    With `flags.plan` one JSON line is printed (stage, fingerprint, cached) and nothing is done.
+
+    Args:
+        stage: What the program declares itself to be.
+        params: Only what changes the result, as values that JSON can hold; part of the fingerprint.
+        inputs: Each input's name, and its path or `s3://` URI: a file, a folder or an artifact.
+        output: The folder of this machine or S3 that the result is copied to; None: only to the store.
+        flags: The shared flags of the command line.
+        work: Does the work in the folders it is given; what it gives back, as JSON can hold it, is kept as the
+            manifest's summary.
+
+    Returns:
+        What came of it: fingerprint, whether it was there already, where it lies, and the summary.
+
+    Raises:
+        UsageError: There is neither a store nor an output, an input is missing, or the fingerprint is not the
+            expected one.
+        StoreError: The store does not answer, or an input is damaged.
     """
     found = {name: find_input(uri) for name, uri in inputs.items()}
     packages = {name: package_version(name) for name in stage.packages}
@@ -161,7 +181,7 @@ def _check_expectation(stage: Stage, planned: str, flags: StageFlags) -> None:
 
 
 def _finished(stage: Stage, planned: str, output: str | None, flags: StageFlags) -> StageResult | None:
-    """Give the result when it exists already: in the store, or without one in the output folder."""
+    """Find the result when it exists already: in the store, or without one in the output folder."""
     if flags.store:
         store = open_store(flags.store)
         folder = artifact_key(stage.name, planned)
@@ -233,7 +253,7 @@ def _fetch_all(found: Mapping[str, Input], into: Path) -> dict[str, Path]:
 
 @contextmanager
 def _work_folder(stage: Stage, planned: str) -> Iterator[Path]:
-    """Give the folder of this work; another process that does the same work now gets one of its own."""
+    """Lock the folder of this work; another process that does the same work now gets one of its own."""
     root = _scratch_root()
     root.mkdir(parents=True, exist_ok=True)
     name = f"{stage.name}-{planned[: fp.SHORT]}"
@@ -255,7 +275,7 @@ def _work_folder(stage: Stage, planned: str) -> Iterator[Path]:
 
 @contextmanager
 def _checkpoints(stage: Stage, planned: str, folder: Path, flags: StageFlags) -> Iterator[Checkpoints]:
-    """Give the checkpoints of this work: an attempt that is told to end is noted there, a finished one needs none."""
+    """Open the checkpoints of this work: an attempt that is told to end is noted there, a finished one needs none."""
     store = open_store(flags.store or str(folder / "scratch"))
     checkpoints = Checkpoints(store, f"checkpoints/{stage.name}/{planned}")
     try:

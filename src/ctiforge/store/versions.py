@@ -12,7 +12,7 @@ VERSIONS_VARIABLE = "CTIFORGE_VERSIONS"
 
 
 def package_version(name: str) -> str:
-    """Give the public version of a distribution.
+    """Look up the public version of a distribution.
 
     Args:
         name: The distribution's name, like `torch`.
@@ -32,12 +32,12 @@ def package_version(name: str) -> str:
 
 @cache
 def pinned_versions() -> dict[str, str]:
-    """Give the version of every distribution that images are built with, from the package's `constraints.txt`."""
+    """Read the version of every distribution that images are built with, from the package's `constraints.txt`."""
     return read_pins(files("ctiforge").joinpath("constraints.txt").read_text(encoding="utf-8"))
 
 
 def read_pins(text: str) -> dict[str, str]:
-    """Read the lines `name==version` of a constraints file; give each distribution's public version."""
+    """Read the lines `name==version` of a constraints file into each distribution's public version."""
     lines = (line.partition("#")[0].partition(";")[0].strip() for line in text.splitlines())
     pins = (line.split("==") for line in lines if line.count("==") == 1)
     return {_canonical(name.strip()): public_version(version.strip()) for name, version in pins}

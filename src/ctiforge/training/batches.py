@@ -17,7 +17,7 @@ class TrainingRow(Protocol):
 
     @property
     def length(self) -> int:
-        """Its tokens."""
+        """Count its tokens."""
         ...
 
 
@@ -30,7 +30,7 @@ _BATCHES_PER_BUCKET = 32
 class AnswerCollator:
     """Pads rows on the right and asks the model for logits only where some row of the batch has loss.
 
-    Gives `input_ids` and `attention_mask` (batch, length), `logits_to_keep` (positions,) and
+    Makes `input_ids` and `attention_mask` (batch, length), `logits_to_keep` (positions,) and
     `shift_labels` = `labels` (batch, positions): the token that each kept position must predict,
     `IGNORE` where that row has no loss. On a large vocabulary the logits that are left out are most
     of the memory of a step.
@@ -63,7 +63,7 @@ class AnswerCollator:
 
 
 class LengthBucketSampler(torch.utils.data.Sampler[int]):
-    """Every row once an epoch, neighbours alike in length, batches in random order.
+    """Every row once an epoch, neighbors alike in length, batches in random order.
 
     Rows are shuffled, cut into buckets of some batches, sorted by length within each; then the
     batches are shuffled. `batch_size` is the effective batch, of one optimizer step: the order
@@ -113,5 +113,5 @@ class Rows(torch.utils.data.Dataset[AnyRow]):
 
     @property
     def lengths(self) -> list[int]:
-        """Tokens of each row."""
+        """List the tokens of each row."""
         return [row.length for row in self.rows]

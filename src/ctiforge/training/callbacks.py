@@ -56,7 +56,7 @@ class Stops(TrainerCallback):
 
 
 def stopped_improving(state: TrainerState, patience: int) -> bool:
-    """Whether so many evaluations brought no lower loss; from the log, which a resumed run finds in its checkpoint."""
+    """Tell whether so many evaluations brought no lower loss; a resumed run finds the log in its checkpoint."""
     losses = [line["eval_loss"] for line in state.log_history if "eval_loss" in line]
     return bool(losses) and len(losses) - 1 - losses.index(min(losses)) >= patience
 

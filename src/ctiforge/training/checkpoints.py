@@ -53,18 +53,18 @@ class CheckpointWriter:
         return self._restored(folder)
 
     def fetch_newest(self) -> Path | None:
-        """Give the folder of this attempt's newest checkpoint, fetched back."""
+        """Fetch this attempt's newest checkpoint back; returns its folder."""
         folder = self.scratch / "restored"
         self.newest = self._checkpoints.fetch_newest(folder)
         return self._restored(folder)
 
     @property
     def best(self) -> Path:
-        """The file of the best weights so far, if there are any; `wait` first."""
+        """Name the file of the best weights so far, if there are any; `wait` first."""
         return self.scratch / BEST
 
     def new_folder(self, step: int) -> Path:
-        """Give an empty folder for the small files of a checkpoint, once the one before is on its way no more."""
+        """Make an empty folder for the small files of a checkpoint, once the one before is on its way no more."""
         self._wait(self._saving)
         shutil.rmtree(self.scratch / "restored", ignore_errors=True)
         folder = self.scratch / f"checkpoint-{step}"
@@ -95,7 +95,7 @@ class CheckpointWriter:
             self._wait(self._keeping)
 
     def wait(self) -> None:
-        """Until everything on its way has arrived."""
+        """Wait until everything on its way has arrived."""
         for each in (self._keeping, self._saving):
             self._wait(each)
 
@@ -147,7 +147,7 @@ class _HostCopy:
         self._buffers: dict[str, torch.Tensor] = {}
 
     def take(self, value: Any) -> Any | None:
-        """Give the same dictionaries and lists with copied tensors; None, and no copy, where memory is short."""
+        """Copy to the same dictionaries and lists with copied tensors; None, and no copy, where memory is short."""
         tensors = dict(_tensors(value, ""))
         new = tensor_bytes(t for path, t in tensors.items() if path not in self._buffers)
         free = free_memory()

@@ -18,31 +18,47 @@ IGNORE = -100
 
 @dataclass(frozen=True)
 class EncodedExample:
-    """One training row: the ids of prompt and answer, joined, and where the answer begins."""
+    """One training row."""
 
     input_ids: list[int]
+    """Token ids of the prompt, the answer and its end token."""
     answer_start: int
+    """The index of the answer's first token."""
 
     @property
     def length(self) -> int:
-        """Tokens of prompt and answer."""
+        """Count the tokens of prompt and answer."""
         return len(self.input_ids)
 
     @property
     def labels(self) -> list[int]:
-        """The ids of the answer and its end token; `IGNORE` for the prompt."""
+        """List what each token is trained as: the ids of the answer and its end token; `IGNORE` for the prompt."""
         return [IGNORE] * self.answer_start + self.input_ids[self.answer_start :]
 
 
 def resolve_model(name: str) -> str:
-    """Name what transformers can load: for `demo` the folder of this package's base model, else the name itself."""
+    """Name what transformers can load.
+
+    Args:
+        name: A folder, a hub name, or `demo` for the base model of this package.
+
+    Returns:
+        The folder of the demo's base model for `demo`, else the name itself.
+    """
     if name != DEMO_MODEL:
         return name
     return str(resources.files("ctiforge") / "demo" / "base")
 
 
 def model_input(name: str) -> tuple[dict[str, str], dict[str, str]]:
-    """How a model enters a fingerprint: a folder or artifact as an input, by content; a hub name as a parameter."""
+    """Tell how a model enters a fingerprint: a folder or artifact by its content, a hub name as a parameter.
+
+    Args:
+        name: A folder, an `s3://` URI, a hub name, or `demo`.
+
+    Returns:
+        The inputs (`model` → URI) and the parameters (`model_name` → name) of a stage; one of the two is empty.
+    """
     path = resolve_model(name)
     if path.startswith("s3://") or Path(path).is_dir():
         return {"model": path}, {}
@@ -50,9 +66,16 @@ def model_input(name: str) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def load_tokenizer(model: str) -> Any:
-    """Give the Hugging Face tokenizer of a model folder or hub name.
+    """Load the tokenizer of a model.
 
-    Raises UsageError, in one line, where there is none or it cannot be had offline.
+    Args:
+        model: A folder, a hub name, or `demo`.
+
+    Returns:
+        The Hugging Face tokenizer.
+
+    Raises:
+        UsageError: There is none, or this machine cannot reach it.
     """
     from transformers import AutoTokenizer
 
@@ -66,13 +89,30 @@ def load_tokenizer(model: str) -> Any:
 
 
 def cannot_load(part: str, model: str, error: Exception) -> str:
-    """One line for a model or tokenizer that cannot be loaded."""
+    """Word the message for a model or tokenizer that cannot be loaded.
+
+    Args:
+        part: What it is: `model` or `tokenizer`.
+        model: The folder or hub name that was asked for.
+        error: What transformers raised.
+
+    Returns:
+        One line with the first line of the reason and what to do.
+    """
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return f"cannot load the {part} of {model!r}: {reason[:200]} (name a folder, or a hub model this machine can reach)"
 
 
 def encode_prompt(tokenizer: Any, text: str) -> list[int]:
-    """Give the ids of a rendered prompt, opened by the tokenizer's begin token where it has the habit of one."""
+    """Tokenize a rendered prompt, opened by the begin token where this tokenizer opens texts with one.
+
+    Args:
+        tokenizer: The model's tokenizer.
+        text: The prompt, with its special tokens written out.
+
+    Returns:
+        Token ids.
+    """
     ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
     bos = tokenizer.bos_token_id
     opens_with_bos = bos is not None and list(tokenizer("")["input_ids"][:1]) == [bos]
@@ -82,21 +122,45 @@ def encode_prompt(tokenizer: Any, text: str) -> list[int]:
 
 
 def encode_answer(tokenizer: Any, text: str) -> list[int]:
-    """Give the ids of an answer, closed by the end token that stops generation."""
+    """Tokenize an answer and close it with the end token that stops generation.
+
+    Args:
+        tokenizer: The model's tokenizer.
+        text: The answer.
+
+    Returns:
+        Token ids.
+    """
     ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
     return [*ids, end_token_id(tokenizer)]
 
 
 def encode_example(tokenizer: Any, prompt: str, answer: str) -> EncodedExample:
-    """Prompt and answer tokenized apart and joined, so that training sees the ids generation will see."""
+    """Tokenize prompt and answer apart and join them, so that training sees the ids generation will see.
+
+    Args:
+        tokenizer: The model's tokenizer.
+        prompt: The rendered prompt.
+        answer: The answer.
+
+    Returns:
+        The training row.
+    """
     prompt_ids = encode_prompt(tokenizer, prompt)
     return EncodedExample(prompt_ids + encode_answer(tokenizer, answer), len(prompt_ids))
 
 
 def end_token_id(tokenizer: Any) -> int:
-    """Give the token that ends an answer: what the chat template closes a turn with, else the end-of-sequence token.
+    """Find the token that ends an answer: what the chat template closes a turn with, else the end-of-sequence token.
 
-    Raises UsageError for a tokenizer that has neither.
+    Args:
+        tokenizer: The model's tokenizer.
+
+    Returns:
+        The token's id.
+
+    Raises:
+        UsageError: The tokenizer has neither.
     """
     closing = _turn_end(tokenizer)
     if closing is not None:
@@ -107,19 +171,41 @@ def end_token_id(tokenizer: Any) -> int:
 
 
 def pad_token_id(tokenizer: Any) -> int:
-    """Give a token to pad with; padding is masked by position, so any id serves where there is no pad token."""
+    """Find a token to pad with; padding is masked by position, so any id serves where there is no pad token.
+
+    Args:
+        tokenizer: The model's tokenizer.
+
+    Returns:
+        The token's id.
+    """
     return int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else end_token_id(tokenizer))
 
 
 def count_tokens(tokenizer: Any, texts: Sequence[str]) -> list[int]:
-    """Tokens of each text, without special tokens."""
+    """Count the tokens of each text, without special tokens.
+
+    Args:
+        tokenizer: The model's tokenizer.
+        texts: The texts.
+
+    Returns:
+        Tokens, in the order of the texts.
+    """
     if not texts:
         return []
     return [len(ids) for ids in tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
 
 
 def tokenizer_hash(tokenizer: Any) -> str:
-    """Names a tokenizer by what it does: its vocabulary and its chat template."""
+    """Identify a tokenizer by what it does: its vocabulary and its chat template.
+
+    Args:
+        tokenizer: The tokenizer.
+
+    Returns:
+        SHA-256 in hex digits.
+    """
     content = json.dumps([sorted(tokenizer.get_vocab().items()), str(tokenizer.chat_template)])
     return hashlib.sha256(content.encode()).hexdigest()
 

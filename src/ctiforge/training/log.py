@@ -8,7 +8,12 @@ from ctiforge.records.training import LogLine
 
 
 def write_log(log: Sequence[dict[str, float]], path: Path) -> None:
-    """Write the trainer's log, one JSON object a line: training loss, validation loss, learning rate by step."""
+    """Write the trainer's log, one JSON object a line: training loss, validation loss, learning rate by step.
+
+    Args:
+        log: The entries of the trainer's `log_history`.
+        path: The file to write (JSON lines, a `LogLine` each).
+    """
     lines = (LogLine.model_validate(line, extra="ignore").model_dump_json(exclude_none=True) for line in log)
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
@@ -16,7 +21,14 @@ def write_log(log: Sequence[dict[str, float]], path: Path) -> None:
 def plot_curve(
     log: Sequence[dict[str, float]], title: str, path: Path, unit: str = "loss per answer token (nats)"
 ) -> None:
-    """Training and validation loss over optimizer steps, as a PNG."""
+    """Draw training and validation loss over optimizer steps, the loss on a logarithmic axis, as a PNG.
+
+    Args:
+        log: The entries of the trainer's `log_history`.
+        title: The title of the picture.
+        path: The PNG to write.
+        unit: The label of the axis of the loss.
+    """
     with drawing(path, title, across="step (optimizer updates)", up=unit) as axes:
         for name, label, style in (("loss", "training loss", "-"), ("eval_loss", "validation loss", "o-")):
             points = [(line["step"], line[name]) for line in log if name in line]

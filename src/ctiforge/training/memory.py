@@ -17,12 +17,12 @@ _MEMINFO = Path("/proc/meminfo")
 
 
 def tensor_bytes(tensors: Iterable[torch.Tensor]) -> int:
-    """Give the bytes of all elements."""
+    """Count the bytes of all elements."""
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
 def free_memory() -> int | None:
-    """Bytes that this process may still take of the machine or of its container; None where nobody says (no Linux)."""
+    """Read how many bytes this process may still take of machine and container; None where nobody says (no Linux)."""
     if not _MEMINFO.exists():
         return None
     fields = dict(line.split(":") for line in _MEMINFO.read_text().splitlines())

@@ -12,7 +12,17 @@ from ctiforge.training.options import LoraOptions
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """`auto`, `cpu` or `cuda` to a device; UsageError for cuda on a machine without one."""
+    """Choose the device to compute on.
+
+    Args:
+        name: `cpu`, `cuda`, or `auto`: the GPU where there is one.
+
+    Returns:
+        The device.
+
+    Raises:
+        UsageError: `cuda` on a machine without a usable GPU.
+    """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name == "cuda" and not torch.cuda.is_available():
@@ -21,7 +31,14 @@ def pick_device(name: str = "auto") -> torch.device:
 
 
 def compute_dtype(device: torch.device) -> torch.dtype:
-    """bf16 where the GPU has it, fp16 on older GPUs, fp32 on a CPU."""
+    """Choose what to compute in: bf16 where the GPU has it, fp16 on older GPUs, fp32 on a CPU.
+
+    Args:
+        device: The device to compute on.
+
+    Returns:
+        The floating-point type.
+    """
     if device.type != "cuda":
         return torch.float32
     return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
@@ -36,7 +53,19 @@ def only_errors() -> None:
 
 
 def load_causal_lm(model: str, device: torch.device, dtype: torch.dtype) -> Any:
-    """Give the model of a folder or hub name in `dtype`; a folder with an adapter gets its base below it."""
+    """Load a causal language model; a folder with a LoRA adapter gets its base below it.
+
+    Args:
+        model: A folder, a hub name, or `demo`.
+        device: Where its weights go.
+        dtype: The type of its weights.
+
+    Returns:
+        The model, of transformers or, with an adapter, of peft.
+
+    Raises:
+        UsageError: There is none, it has no safetensors, or this machine cannot reach it.
+    """
     from transformers import AutoModelForCausalLM
 
     only_errors()
@@ -52,7 +81,19 @@ def load_causal_lm(model: str, device: torch.device, dtype: torch.dtype) -> Any:
 
 
 def load_for_qlora(model: str, device: torch.device, lora: LoraOptions) -> Any:
-    """Give the model in NF4 with trainable LoRA on all linear layers (QLoRA, Dettmers et al. 2023)."""
+    """Load a model in NF4 with trainable LoRA on all linear layers (QLoRA, Dettmers et al. 2023).
+
+    Args:
+        model: A folder, a hub name, or `demo`.
+        device: Where its weights go; on a GPU activations are recomputed to save memory.
+        lora: Rank, alpha and dropout of the adapter.
+
+    Returns:
+        The peft model, of which only the adapter is trained.
+
+    Raises:
+        UsageError: There is none, it has no safetensors, or this machine cannot reach it.
+    """
     from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
@@ -96,7 +137,12 @@ def keep_training_gradients_right(model: Any) -> None:
 
 
 def name_base(adapter: Path, base_name: str) -> None:
-    """Let a saved adapter name its base as people do, not by where it lay on this machine."""
+    """Let a saved adapter name its base as people do, not by where it lay on this machine.
+
+    Args:
+        adapter: The adapter's folder; its `adapter_config.json` is rewritten.
+        base_name: The base model's hub name, or the name of its folder.
+    """
     file = adapter / "adapter_config.json"
     config = json.loads(file.read_text(encoding="utf-8"))
     file.write_text(json.dumps(config | {"base_model_name_or_path": base_name}, indent=2) + "\n", encoding="utf-8")

@@ -58,7 +58,7 @@ class TrainingResult:
     seconds: float
 
     def as_record(self) -> dict[str, Any]:
-        """Give the fields of a `Training` that are about the run itself."""
+        """Make the fields of a `Training` that are about the run itself."""
         return {
             "steps": StepPlan(**asdict(self.steps)),
             "steps_done": self.steps_done,
@@ -84,12 +84,28 @@ def train(
     checkpoints: Checkpoints,
     scratch: Path,
 ) -> TrainingResult:
-    """Train `model` in place; it ends with the weights of the lowest validation loss.
+    """Train a model in place; it ends with the weights of the lowest validation loss.
 
-    Goes on from the newest whole checkpoint. SIGTERM or Ctrl-C ends the step, saves and raises
-    InterruptedRunError. Out of GPU memory, it goes on with half the micro-batch and the same
-    effective batch. Raises CannotGoOnError where that is not possible, the disk is too small, or
-    attempts keep ending before a newer checkpoint.
+    Goes on from the newest whole checkpoint. SIGTERM or Ctrl-C ends the step and saves. Out of GPU memory,
+    it goes on with at most half the micro-batch and the same effective batch.
+
+    Args:
+        model: The model on its device; its parameters with `requires_grad` are trained.
+        train_rows: The training examples.
+        validation_rows: The examples of each validation; empty: there is none, and the last weights are the result.
+        kind: What differs from line to line.
+        options: Length, speed and batch.
+        checkpoints: Where the state outlives this process.
+        scratch: A folder of this machine for files on their way there and for the best weights.
+
+    Returns:
+        The log, the steps, the best validation loss and the micro-batches used.
+
+    Raises:
+        InterruptedRunError: The training was told to end, and its state is saved.
+        CannotGoOnError: Memory does not suffice for one example at once, the disk is too small, or attempts keep
+            ending before a newer checkpoint.
+        StoreError: The store does not answer.
     """
     steps = derive_steps(len(train_rows), options)
     check_disk(scratch, checkpoints.store.folder, tensor_bytes(trainable(model).values()))
@@ -131,7 +147,7 @@ def train(
 
 
 def trainable(model: Any) -> dict[str, torch.Tensor]:
-    """Give the parameters that training changes, by name; tied ones once."""
+    """Collect the parameters that training changes, by name; tied ones once."""
     return {name: parameter.detach() for name, parameter in model.named_parameters() if parameter.requires_grad}
 
 
@@ -155,6 +171,7 @@ class ResumableTrainer(Trainer):
         self.writer = writer
         self.mend = mend
 
+    # private hook of transformers: no public argument takes a sampler
     def _get_train_sampler(self, train_dataset: Any = None) -> LengthBucketSampler:
         rows = train_dataset if train_dataset is not None else self.train_dataset
         effective = self.args.train_batch_size * self.args.gradient_accumulation_steps
@@ -176,13 +193,16 @@ class ResumableTrainer(Trainer):
             _free_gpu_memory()
             warn(f"out of GPU memory in an evaluation with {size} examples at once: again with {size // 2}")
 
+    # private hook: the one place that knows a new best while its weights are still in the model
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
         better = bool(super()._determine_best_metric(metrics, trial))
         if better:
             self.writer.keep_best(trainable(self.model))
         return better
 
+    # private hook: the original writes whole models to a folder and stops the loop for it
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        # these helpers write what `train(resume_from_checkpoint=…)` reads back, under its own file names
         self.store_flos()
         step = self.state.global_step
         folder = self.writer.new_folder(step)
@@ -225,7 +245,7 @@ def _trainer(
 
 
 def _state_of_finished(checkpoint: Path | None, steps: Steps, options: TrainingOptions) -> TrainerState | None:
-    """Give the state in a checkpoint that has nothing left to train: the trainer itself would add a step."""
+    """Read the state in a checkpoint that has nothing left to train: the trainer itself would add a step."""
     if not checkpoint:
         return None
     state = TrainerState.load_from_json(str(checkpoint / STATE))
@@ -268,12 +288,13 @@ def _with_less_memory(options: TrainingOptions, step: int, kind: Kind) -> Traini
 
 
 def _state_kept(trainer: ResumableTrainer) -> Path | None:
-    """Give the checkpoint of the last step that was finished; a step that was not has changed no weights."""
+    """Fetch the checkpoint of the last step that was finished; a step that was not has changed no weights."""
     writer = trainer.writer
     writer.wait()
     if trainer.state.global_step == writer.newest:
         # nothing new: at the very beginning there is no checkpoint, and the weights are the initial ones
         return writer.fetch_newest()
+    # the hook is called by hand: the trainer itself saves only at a step that it finishes
     trainer._save_checkpoint(trainer.model, None)
     writer.wait()
     if writer.failure:

@@ -25,7 +25,9 @@ class Window:
     """Characters `start` to `end` of a text."""
 
     start: int
+    """The first character."""
     end: int
+    """One past the last character."""
 
 
 @dataclass(frozen=True)
@@ -41,18 +43,34 @@ class Pieces:
 
     @property
     def total_tokens(self) -> int:
-        """Tokens of all pieces together."""
+        """Count the tokens of all pieces together."""
         return self.tokens_before[-1]
 
     def tokens_between(self, start: int, end: int) -> int:
-        """Tokens of the pieces that characters `start` to `end` touch."""
+        """Count the tokens of the pieces that a range of characters touches.
+
+        Args:
+            start: The first character.
+            end: One past the last character.
+
+        Returns:
+            Tokens.
+        """
         first = bisect.bisect_right(self.starts, start) - 1
         last = bisect.bisect_left(self.starts, end)
         return self.tokens_before[min(last, len(self.starts) - 1)] - self.tokens_before[max(first, 0)]
 
 
 def split_pieces(text: str, count_tokens: CountTokens) -> Pieces:
-    """Split `text` at white space and count each piece's tokens once."""
+    """Split a text at white space and count each piece's tokens once.
+
+    Args:
+        text: The text.
+        count_tokens: Counts the tokens of each text of a batch, with the target model's tokenizer.
+
+    Returns:
+        The pieces; none of them for a text of white space alone.
+    """
     matches = list(_PIECE.finditer(text))
     counts = count_tokens([match.group() for match in matches])
     starts = [match.start() for match in matches] + [len(text)]
@@ -66,11 +84,19 @@ def split_pieces(text: str, count_tokens: CountTokens) -> Pieces:
 def cut_windows(
     pieces: Pieces, *, window_tokens: int, overlap_tokens: int, keep_whole: Sequence[tuple[int, int]] = ()
 ) -> list[Window]:
-    """Windows of at most `window_tokens`, each sharing `overlap_tokens` with the one before.
+    """Cut a text into windows, each of which shares its beginning with the end of the one before.
 
-    `keep_whole` are (start, end) character ranges; no window begins or ends inside one, unless it is
-    longer than a window. With none of them given (inference) whatever is no longer than the overlap
-    still lies whole in some window.
+    With no range to keep whole (inference) whatever is no longer than the overlap still lies whole in some window.
+
+    Args:
+        pieces: The text's pieces.
+        window_tokens: Tokens of a window at most; a piece that is longer is a window of its own.
+        overlap_tokens: Tokens that neighbors share, about; at most three quarters of a window count.
+        keep_whole: Ranges of characters (start, end): no window begins or ends inside one, unless it is longer
+            than a window.
+
+    Returns:
+        The windows in order; none for a text without tokens.
     """
     if pieces.total_tokens == 0:
         return []
@@ -90,7 +116,17 @@ def cut_windows(
 
 
 def window_around(pieces: Pieces, start: int, end: int, window_tokens: int) -> Window:
-    """Give the window of at most `window_tokens` with characters `start` to `end` about in its middle."""
+    """Cut the window that has a range of characters about in its middle.
+
+    Args:
+        pieces: The text's pieces.
+        start: The first character of the range.
+        end: One past its last character.
+        window_tokens: Tokens of the window at most, unless the range itself has more.
+
+    Returns:
+        The window.
+    """
     first = max(bisect.bisect_right(pieces.starts, start) - 1, 0)
     last = min(bisect.bisect_left(pieces.starts, end), len(pieces.starts) - 1)
     spare = window_tokens - (pieces.tokens_before[last] - pieces.tokens_before[first])
@@ -100,7 +136,7 @@ def window_around(pieces: Pieces, start: int, end: int, window_tokens: int) -> W
 
 
 def _end_piece(pieces: Pieces, first: int, window_tokens: int) -> int:
-    """Index one past the last piece of the window that begins at piece `first`: at least one piece."""
+    """Find the index one past the last piece of the window that begins at piece `first`: at least one piece."""
     limit = pieces.tokens_before[first] + window_tokens
     last = bisect.bisect_right(pieces.tokens_before, limit) - 1
     last = max(last, first + 1)
@@ -111,7 +147,7 @@ def _end_piece(pieces: Pieces, first: int, window_tokens: int) -> int:
 
 
 def _start_piece(pieces: Pieces, last: int, overlap_tokens: int, window_tokens: int) -> int:
-    """Index of the piece that opens the window after the one that ends before piece `last`."""
+    """Find the index of the piece that opens the window after the one that ends before piece `last`."""
     first = _piece_at_token(pieces, pieces.tokens_before[last] - overlap_tokens)
     return _snap(pieces, first, pieces.tokens_before[first] - int(window_tokens * _SNAP_SHARE))
 
@@ -130,7 +166,7 @@ def _begins_sentence(before: str, word: str) -> bool:
 
 
 def _piece_at_token(pieces: Pieces, token: int) -> int:
-    """Index of the last piece that begins at or before `token`."""
+    """Find the index of the last piece that begins at or before `token`."""
     return max(bisect.bisect_right(pieces.tokens_before, max(token, 0)) - 1, 0)
 
 

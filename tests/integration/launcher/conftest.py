@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass
@@ -16,8 +15,8 @@ import pytest
 
 from ctiforge.cli import app
 from ctiforge.launcher import local
-from ctiforge.launcher.backend import Command, Event, Made, Outcome, Said, read_event
-from ctiforge.launcher.local import LocalBackend
+from ctiforge.launcher.backend import Command, Event, Outcome
+from ctiforge.launcher.local import LocalBackend, tell
 from ctiforge.launcher.plan import Answer
 from ctiforge.launcher.planner import answer_of
 from ctiforge.pod.entry import exit_on_error
@@ -48,18 +47,7 @@ class InProcessBackend:
             code = exit_code(lambda: stand_ins.run(command.program, command.arguments))
         said = [(True, each) for each in output.getvalue().splitlines()]
         said += [(False, each) for each in errors.getvalue().splitlines()]
-        lines: deque[str] = deque()
-        made = None
-        for is_output, line in said:
-            event = read_event(line)
-            if isinstance(event, Made):
-                made = event
-                continue
-            if isinstance(event, Said):
-                lines.append(line)
-            if not isinstance(event, Said) or is_output or line.startswith("warning:"):
-                on_event(event)
-        return Outcome(code, tuple(lines), made)
+        return Outcome(code, *tell(said, on_event))
 
     def _ask(self, command: Command) -> Answer:
         program = stand_ins.program_of(command.program, command.arguments)

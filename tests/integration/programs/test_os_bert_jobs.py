@@ -130,7 +130,7 @@ def test_two_labelers_are_compared_and_a_person_has_the_last_word(filled: str, t
     report = json.loads((tmp_path / "out" / "prepare.json").read_text())
     assert report["agreement"][0]["articles"] == 2
     review = [json.loads(line) for line in (tmp_path / "out" / "review.jsonl").read_text().splitlines()]
-    assert (review[0]["id"], review[0]["why"], review[0]["label"]) == ("1", "conflict", "MacOS")
+    assert (review[0]["id"], review[0]["why"], review[0]["os_label"]) == ("1", "conflict", "MacOS")
     assert review[0]["labels"] == {"human:ann": "MacOS", "keywords": "Windows"}
     parts = [
         json.loads(line)
@@ -177,7 +177,7 @@ def test_below_the_minimum_of_a_class_nothing_is_prepared_unless_forced(filled: 
         ([article("Linux", 1)], ("--labeler=human",), 2, "--labeler human needs --labels"),
         ([article("Linux", 1)], ("--labeler=openai",), 2, "--labeler openai needs --labeler-model"),
         ([article("Linux", 1)], ("--labeler=guess",), 2, "--labeler guess: there is keywords, openai, human"),
-        ([article("Linux", 1)], ("--labeler=human", "--labels=wrong.csv"), 3, "is no label: use Windows"),
+        ([article("Linux", 1)], ("--labeler=human", "--labels=wrong.csv"), 3, "line 2: os_label is one of Windows"),
         ([article("Linux", 1)], ("--labeler=human", "--labels=none.csv"), 2, "none.csv"),
         ([article("Linux", 1)], ("--labeler=human", "--labels=other.csv"), 3, "gave none of them a label"),
     ],

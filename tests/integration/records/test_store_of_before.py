@@ -40,6 +40,7 @@ from ctiforge.records import (
     training,
 )
 from ctiforge.records.base import File, Record, read_lines
+from ctiforge.records.review import read_review
 from ctiforge.reporting.reading import read_run
 from ctiforge.store.artifacts import find_input
 from ctiforge.store.checkpoints import Checkpoints
@@ -91,7 +92,7 @@ OTHERS = {
     "store/artifacts/format_extract/*/train_messages.json": "for other programs",
     "store/artifacts/format_extract/*/training_values.json": "a table, a type's values",
     "store/artifacts/baselines_os/*/baselines.json": "for people",
-    "store/artifacts/prepare_os/*/review.jsonl": "for people, who fill it in",
+    "store/artifacts/prepare_os/*/review.jsonl": "upgraded line by line, in the test below",
     "store/artifacts/train_*/config.json": "the model library's",
     "store/artifacts/train_*/generation_config.json": "the model library's",
     "store/artifacts/train_*/tokenizer*.json": "the model library's",
@@ -212,6 +213,15 @@ def test_a_comparison_of_either_kind_is_read_and_nothing_in_it_is_lost() -> None
         kinds.add(type(read))
         assert list(kept(json.loads(text), json.loads(read.to_json()))) == []
     assert kinds == {comparison.Comparison, comparison.ClassifierComparison}
+
+
+def test_an_old_review_file_is_read_and_nothing_in_it_is_lost() -> None:
+    for file in old_files("store/artifacts/prepare_os/*/review.jsonl"):
+        lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        read = [line.model_dump(mode="json") for _, line in read_review(file)]
+        assert list(kept([{**line, "os_label": line["label"]} for line in lines], read)) == [
+            f".{number}.label" for number in range(len(lines))
+        ]
 
 
 def test_every_file_of_the_fixture_is_held_against_a_model_or_named_as_none() -> None:

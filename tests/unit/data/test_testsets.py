@@ -160,9 +160,9 @@ def test_files_with_truth_are_read(tmp_path, store) -> None:
     ("line", "words"),
     [
         ("{", "line 1: not JSON"),
-        ("[]", "an article is an object"),
+        ("[]", "a line is an object"),
         ('{"id": "1"}', "an article is an object"),
-        ('{"content": "x"}', "id: Field required"),
+        ('{"content": "x"}', "line 1: no id"),
         ('{"id": "1", "content": "x", "truth": []}', "truth is an object"),
         ('{"id": "1", "content": "x", "truth": {"cmdline": [7]}}', "a value in truth is a text"),
         ('{"id": "1", "content": "x", "observables": ["whoami"]}', "observables.0"),
@@ -171,7 +171,7 @@ def test_files_with_truth_are_read(tmp_path, store) -> None:
                 f'{{"id": "1", "content": "x", "os_label": {label}}}',
                 "line 1: os_label is one of Windows, .*, Unknown, or",
             )
-            for label in ('"windows"', '"macOS"', '""', "0", "false", '["Linux"]', '{"Linux": 1}')
+            for label in ('"Mac"', '"Windows 11"', "0", "false", '["Linux"]', '{"Linux": 1}')
         ),
     ],
 )

@@ -1,4 +1,3 @@
-import json
 import random
 
 from ctiforge.extract.testset_review import draw_sample, review_line
@@ -46,11 +45,11 @@ def test_one_article_of_a_group_of_near_duplicates_is_drawn() -> None:
 
 
 def test_a_review_line_shows_the_evidence_and_leaves_the_annotator_open() -> None:
-    row = json.loads(review_line(make_record(7, "cmdline")))
+    row = review_line(make_record(7, "cmdline")).model_dump(exclude_unset=True)
 
     assert row["observables"][0]["evidence"].startswith("They ran whoami /user:7 there.")
     assert row["annotator"] == ""
-    assert row["labelled_types"] == ["cmdline", "registry"]
+    assert row["labelled_types"] == ("cmdline", "registry")
     assert "labelled_by" not in row
     assert row["os_label"] is None
 
@@ -58,10 +57,10 @@ def test_a_review_line_shows_the_evidence_and_leaves_the_annotator_open() -> Non
 def test_a_review_line_keeps_a_label_that_somebody_gave() -> None:
     record = make_record(7, "cmdline").model_copy(update={"os_label": "Linux"})
 
-    assert json.loads(review_line(record))["os_label"] == "Linux"
+    assert review_line(record).os_label == "Linux"
 
 
 def test_an_item_that_is_not_in_the_text_is_said_so() -> None:
     record = make_record(7, "cmdline").model_copy(update={"content": "Nothing of it."})
 
-    assert json.loads(review_line(record))["observables"][0]["evidence"] == "NOT FOUND in the article"
+    assert review_line(record).observables[0].evidence == "NOT FOUND in the article"

@@ -51,6 +51,15 @@ class First(File):
     title: str
 
 
+class Folder(File):
+    """A file with others inside."""
+
+    NAME: ClassVar[str] = "folder.json"
+
+    first: Note
+    others: dict[str, tuple[Note, ...]]
+
+
 def text_of(**fields: Any) -> str:
     return json.dumps({"schema": 3, "title": "t", **fields})
 
@@ -106,6 +115,32 @@ def test_an_older_file_is_upgraded_by_each_step_between() -> None:
     second = json.dumps({"schema": 2, "title": "t", "parts": 2})
     expected = Note(title="t", parts=(Part(name="0"), Part(name="1")))
     assert Note.parse(oldest, SOURCE) == Note.parse(second, SOURCE) == expected
+
+
+def test_older_files_inside_another_are_upgraded_each_from_its_own_number() -> None:
+    oldest, second = {"schema": 1, "name": "t", "parts": 1}, {"schema": 2, "title": "t", "parts": 1}
+    today = Note(title="t", parts=(Part(name="0"),))
+    inside = {"first": oldest, "others": {"key": [second, json.loads(today.to_json())]}}
+    assert Folder.parse(json.dumps({"schema": 1, **inside}), SOURCE) == Folder(
+        first=today, others={"key": (today, today)}
+    )
+
+
+@pytest.mark.parametrize(
+    ("inside", "says"),
+    [
+        ({"schema": 4, "title": "t"}, "s3://bucket/note.json: the note.json in it follows schema 4 of note.json"),
+        ({"name": "t"}, "s3://bucket/note.json: the note.json in it follows schema 0 of note.json"),
+        (
+            {"schema": 1},
+            "s3://bucket/note.json: the note.json in it is no note.json of ctiforge: it says schema 1, and",
+        ),
+        ({"schema": 3}, "s3://bucket/note.json is no folder.json of ctiforge: first.title: Field required"),
+        ([], "s3://bucket/note.json is no folder.json of ctiforge: first: "),
+    ],
+)
+def test_a_file_inside_another_that_cannot_be_read_is_told(inside: object, says: str) -> None:
+    assert told(json.dumps({"schema": 1, "first": inside, "others": {}}), Folder).startswith(says)
 
 
 def test_a_newer_file_is_refused_in_a_line_with_both_numbers() -> None:

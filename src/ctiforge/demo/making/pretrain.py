@@ -46,7 +46,7 @@ def main(
 
 
 def make_model(tokenizer: Any) -> Any:
-    """Give a Liquid LFM2 of 0.95 million parameters: short convolutions and attention in turn."""
+    """Make a Liquid LFM2 of 0.95 million parameters: short convolutions and attention in turn."""
     from transformers import Lfm2Config, Lfm2ForCausalLM
 
     config = Lfm2Config(
@@ -100,7 +100,7 @@ def pretrain(model: Any, rows: RowMaker, seconds: float, output: Path, *, level:
 
 
 def batch(rows: RowMaker, level: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Ids, next tokens, and weights of the next tokens, (rows, length) each; mostly of the level's own length."""
+    """Make ids, next tokens and their weights, (rows, length) each; mostly of the level's own length."""
     lengths = ROW_LENGTHS[: max(level, 1)]
     length = lengths[-1] if rows.rng.random() < 0.8 else rows.rng.choice(lengths)
     made = [_row(rows, level, length) for _ in range(TOKENS_PER_STEP // length)]
@@ -113,13 +113,13 @@ def batch(rows: RowMaker, level: int) -> tuple[torch.Tensor, torch.Tensor, torch
 
 
 def learning_rate_factor(step: int, share_of_time: float) -> float:
-    """Warm-up over 100 steps, constant, then down to a fiftieth over the last part of the time."""
+    """Compute the factor: warm-up over 100 steps, constant, then down to a fiftieth over the last part of the time."""
     decay = 1.0 if share_of_time < DECAY_FROM else max(0.02, (1 - share_of_time) / (1 - DECAY_FROM))
     return min(1.0, (step + 1) / 100) * decay
 
 
 def save(model: Any, tokenizer: Any, folder: Path) -> None:
-    """Weights as bfloat16 (half the size) and the tokenizer."""
+    """Save the weights as bfloat16 (half the size) and the tokenizer."""
     model.to(torch.bfloat16).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
@@ -133,7 +133,7 @@ def _row(rows: RowMaker, level: int, length: int) -> PretrainingRow:
 def _step(
     model: Any, body: Any, ids: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor
 ) -> tuple[float, float]:
-    """Backward pass of one batch; the loss, and the share right of the heaviest targets."""
+    """Run the backward pass of one batch; returns the loss, and the share right of the heaviest targets."""
     hidden = body(input_ids=ids, use_cache=False).last_hidden_state
     kept = weights > 0
     logits, wanted, weight = model.lm_head(hidden[kept]), targets[kept], weights[kept]

@@ -75,7 +75,7 @@ class RowMaker:
         )
 
     def repeats(self, length: int) -> PretrainingRow:
-        """Give a row of segments, each repeated once or twice; only the repeats are targets."""
+        """Make a row of segments, each repeated once or twice; only the repeats are targets."""
         ids, weights = [self.begin], [0.0]
         while len(ids) < length:
             segment = [*self._value(30), self.space] if self._chance(0.3) else self._some(self.any, self._int(6, 30))
@@ -85,7 +85,7 @@ class RowMaker:
         return PretrainingRow(ids[:length], weights[:length])
 
     def extraction(self, length: int, longest_value: int) -> PretrainingRow:
-        """Give a row of at most `length` tokens: prompt, text, answer."""
+        """Make a row of at most `length` tokens: prompt, text, answer."""
         text_length = int((length - 34) * self.rng.uniform(0.35, 0.75))
         while True:
             prompt, answer = self._extraction(text_length, length, longest_value)
@@ -114,7 +114,7 @@ class RowMaker:
         return prompt, [*self.json_head, *self._joined(answers, self.json_comma), *self.json_tail, self.end]
 
     def _segments(self, text_length: int, longest: int, asked: Sequence[int]) -> list[tuple[list[int], list[int]]]:
-        """Announced spans with their JSON, and spans that nothing announces (no JSON)."""
+        """Make announced spans with their JSON, and spans that nothing announces (no JSON)."""
         pool: list[list[int]] = []
         count = min(self.rng.choices(range(len(_ITEMS)), weights=_ITEMS)[0], max(1, text_length // 24))
         segments = []
@@ -154,7 +154,7 @@ class RowMaker:
         return opening + value + closing
 
     def _related_value(self, pool: list[list[int]], longest: int) -> list[int]:
-        """Give a new value, half of the time with the beginning or the end of an earlier one."""
+        """Make a new value, half of the time with the beginning or the end of an earlier one."""
         value = self._value(longest)
         if pool and self._chance(0.5):
             other = self.rng.choice(pool)

@@ -13,9 +13,16 @@ _COMPARED: dict[str, ClassFormula] = {"accuracy": accuracy, "macro_f1": macro_f1
 
 
 def compare_classifiers(evaluations: Sequence[ClassifierEvaluation]) -> ClassifierComparison:
-    """Every row of all evaluations, those of one name once; the last evaluation's model is what they are set against.
+    """Compare every row of all evaluations with the last evaluation's model, paired article by article.
 
-    Raises UsageError where they are not of one test set.
+    Args:
+        evaluations: One or more, the newest last; of rows with one name the last one counts.
+
+    Returns:
+        The rows, each with what the model has over it, the model's own last.
+
+    Raises:
+        UsageError: They are not of one test set.
     """
     last = evaluations[-1]
     for other in evaluations[:-1]:

@@ -14,9 +14,16 @@ from ctiforge.records.evaluation import Direction, Evaluation, TestSetInfo, Unit
 
 
 def compare(evaluations: Sequence[Evaluation]) -> Comparison:
-    """Compare each further evaluation with the first, the baseline.
+    """Compare each further evaluation with the first, figure by figure and row by row, paired article by article.
 
-    Raises UsageError for fewer than two, or where they are not of one test set.
+    Args:
+        evaluations: The baseline, then one or more to compare with it.
+
+    Returns:
+        Every figure's change, with the interval of the difference and a verdict.
+
+    Raises:
+        UsageError: There are fewer than two, or they are not of one test set.
     """
     if len(evaluations) < 2:
         raise UsageError("a comparison needs two evaluations or more: the baseline first, then what to compare with it")
@@ -36,7 +43,7 @@ def compare(evaluations: Sequence[Evaluation]) -> Comparison:
 
 
 def verdict(difference: float, found: Interval | None, direction: Direction, unit: Unit) -> ChangeVerdict:
-    """Better or worse only where the paired interval of the difference leaves out 0.
+    """Judge a difference: better or worse only where its paired interval leaves out 0.
 
     Without an interval (too few articles), or with one that holds 0 and reaches further than `MARGIN` for a
     share, the data cannot tell: underpowered. A figure without a better direction only changes.

@@ -50,8 +50,38 @@ class Gain:
     articles: int
 
 
+def parse_margins(texts: Sequence[str]) -> dict[str, float]:
+    """Read margins as a person writes them.
+
+    Args:
+        texts: Each `figure=number`, like `macro_f1=0.02`.
+
+    Returns:
+        Figure to margin, in the figure's own unit.
+
+    Raises:
+        UsageError: A text is none of that form.
+    """
+    try:
+        pairs = [(name.strip(), float(value)) for name, _, value in (text.partition("=") for text in texts)]
+    except ValueError:
+        raise UsageError(f"--margin {' '.join(texts)}: write it as figure=number, like macro_f1=0.02") from None
+    return dict(pairs)
+
+
 def rules_of(line: str, margins: Mapping[str, float]) -> GateRules:
-    """Give the line's rules with these margins in the place of its own. Raises UsageError for a figure without one."""
+    """Take a line's rules with some margins replaced.
+
+    Args:
+        line: The line's name.
+        margins: Figure → the loss that is let pass, above 0, in the figure's own unit.
+
+    Returns:
+        The rules.
+
+    Raises:
+        UsageError: The gate has no such figure, or a margin is not above 0.
+    """
     rules = find_line(line).rules
     for name, margin in margins.items():
         if name not in (rules.primary, *rules.guardrails):
@@ -73,9 +103,20 @@ def decide(
     *,
     accept_equivalent: bool = False,
 ) -> Decision:
-    """Hold the candidate against `standing` and, for each guardrail, against the best of `ever`.
+    """Hold a candidate against the model that stands and, for each guardrail, against the best version ever.
 
-    All are scored on one test set (`check_same_test_set`).
+    All must be scored on one test set (`check_same_test_set`).
+
+    Args:
+        line: The line's name.
+        rules: The primary figure, its margin and the guardrails.
+        candidate: The new model's evaluation.
+        standing: What it must beat: the champion's evaluation, or that of a floor for a first version.
+        ever: Evaluations of the other versions once in use.
+        accept_equivalent: Whether a candidate passes whose primary figure is shown to lose less than the margin.
+
+    Returns:
+        The decision with every check; `reasons` say what was not passed and what to do next.
     """
     primary = _primary(rules, candidate, standing)
     guardrails = [
@@ -104,8 +145,31 @@ def decide(
     )
 
 
+def check_passed(decision: Decision) -> None:
+    """Refuse a decision that the gate was not passed.
+
+    Args:
+        decision: What the gate decided.
+
+    Raises:
+        GateError: It was not passed; the text has the first reason.
+    """
+    if not decision.passed:
+        more = f" (and {len(decision.reasons) - 1} more, see above)" if len(decision.reasons) > 1 else ""
+        raise GateError(f"{decision.candidate.name} is not promoted: {decision.reasons[0]}{more}")
+
+
 def check_same_test_set(candidate: Scored, other: Scored, todo: str) -> None:
-    """Raise GateError, ending in what `todo` says, where the two were not scored on the same articles."""
+    """Refuse to hold two evaluations against each other that were not scored on the same articles.
+
+    Args:
+        candidate: One evaluation.
+        other: The other one.
+        todo: What a person should do, with which the error of two test sets ends.
+
+    Raises:
+        GateError: They are of different test sets, or of other articles or labels of one.
+    """
     if candidate.test_set.content_hash != other.test_set.content_hash:
         raise GateError(
             f"{other.who} was evaluated on {_named(other.test_set)}, {candidate.who} on {_named(candidate.test_set)}: "
@@ -119,7 +183,7 @@ def check_same_test_set(candidate: Scored, other: Scored, todo: str) -> None:
 
 
 def gain(candidate: Figures, other: Figures) -> Gain | None:
-    """Give the paired gain; None where a side has no such figure, or fewer than two articles speak for it."""
+    """Compute the paired gain; None where a side has no such figure, or fewer than two articles speak for it."""
     size = np.maximum(candidate.size, other.size)
     speaking = int((size > 0).sum())
     if speaking < 2:
@@ -134,7 +198,10 @@ def gain(candidate: Figures, other: Figures) -> Gain | None:
 
 
 def bounds(whole: Floats, without: Floats, size: Floats) -> Bounds:
-    """Give the bounds of gains (…), given those without one article each and the articles' sizes, both (…, n)."""
+    """Compute the bounds of gains (…), given those without one article each and the articles' sizes, both (…, n).
+
+    Jackknife pseudo-values (Tukey 1958) with Student's t; see `statistics.student_bounds`.
+    """
     pseudo = pseudo_values(whole, without)
     low, high = student_bounds(whole, pseudo, LEVEL)
     # the worst: an article is lost altogether that is as large as the one where an average item stands
@@ -169,7 +236,7 @@ def _guardrail(name: str, margin: float, candidate: Scored, other: Scored) -> Ch
 def _measure(
     name: str, role: Literal["primary", "guardrail"], margin: float, candidate: Scored, other: Scored
 ) -> tuple[Check, Gain | None]:
-    """Give the check before its verdict: what is not shown is underpowered."""
+    """Make the check before its verdict: what is not shown is underpowered."""
     ours, theirs = candidate.figures[name], other.figures[name]
     found = gain(ours, theirs)
     check = Check(
@@ -196,7 +263,7 @@ def _whole(figures: Figures) -> float | None:
 
 
 def _others(name: str, standing: Scored, ever: Sequence[Scored]) -> list[Scored]:
-    """Give what a guardrail is held against: the champion, and the best version ever where that is another."""
+    """Choose what a guardrail is held against: the champion, and the best version ever where that is another."""
     best = max((standing, *ever), key=lambda each: _goodness(each.figures[name]))
     return [standing] if best is standing else [standing, best]
 
@@ -213,7 +280,7 @@ def _is_open(check: Check) -> bool:
 
 
 def _reason(check: Check) -> str:
-    """Why a check was not passed, with its numbers and what to do next."""
+    """Word why a check was not passed, with its numbers and what to do next."""
     if check.gain is None or check.low is None or check.high is None:
         return (
             f"{check.label}: {check.articles} articles speak for it, fewer than {MIN_POSITIVE_ARTICLES}: underpowered; "

@@ -57,28 +57,63 @@ class Scored:
     who: str
     """What reasons call it."""
     model: ModelInfo
+    """The model's name and version."""
     test_set: TestSetInfo
+    """The test set that it was scored on."""
     articles: tuple[tuple[str, ...], ...]
     """Each article's id and what is labeled in it."""
     positives: int
     """Articles with anything to find."""
     figures: dict[str, Figures]
+    """Figure → its values under draws of articles."""
     shown: dict[str, MetricFigure]
     """The same as the evaluation shows them, with their intervals."""
 
 
-def read_side(line: str, text: str, source: str) -> tuple[Scored, int]:
-    """Give the evaluation that a line's gate reads, and its schema; `source` names it in errors.
+def schema_of(line: str) -> int:
+    """Look up the schema number of the evaluations that a line's gate reads.
 
-    Raises DataError where it is none of that line, or where no model is promoted for it.
+    Args:
+        line: The line's name.
+
+    Returns:
+        The number that this version writes.
+    """
+    return (Evaluation if line == "extract" else ClassifierEvaluation).SCHEMA
+
+
+def read_side(line: str, text: str, source: str) -> Scored:
+    """Read the evaluation that a line's gate decides on.
+
+    Args:
+        line: The line's name.
+        text: The content of `evaluation.json`.
+        source: What names it in errors.
+
+    Returns:
+        The evaluation as the gate sees it.
+
+    Raises:
+        DataError: It is no evaluation of that line, or one that only tells how far a model agrees with its labeler.
     """
     if line == "extract":
-        return scored_extraction(Evaluation.parse(text, source)), Evaluation.SCHEMA
-    return scored_classification(ClassifierEvaluation.parse(text, source)), ClassifierEvaluation.SCHEMA
+        return scored_extraction(Evaluation.parse(text, source))
+    return scored_classification(ClassifierEvaluation.parse(text, source))
 
 
 def read_floor(text: str, source: str) -> Scored:
-    """Give the best floor that an evaluation of OS-BERT has beside its model. Raises DataError where it has none."""
+    """Read the best floor, by macro-F1, that an evaluation of OS-BERT has beside its model.
+
+    Args:
+        text: The content of `evaluation.json`.
+        source: What names it in errors.
+
+    Returns:
+        The floor as the gate sees it.
+
+    Raises:
+        DataError: It is no evaluation of OS-BERT, or has no floor.
+    """
     evaluation = ClassifierEvaluation.parse(text, source)
     floors = [scored_classification(evaluation, row) for row in evaluation.rows if row.kind == "floor"]
     if not floors:
@@ -88,7 +123,7 @@ def read_floor(text: str, source: str) -> Scored:
 
 
 def scored_extraction(evaluation: Evaluation) -> Scored:
-    """Give an evaluation of the Extract Agent.
+    """Take an evaluation of the Extract Agent as the gate sees it.
 
     A rule, which answers no windows, copies its values from the text: that they stand there says nothing.
     """
@@ -109,7 +144,7 @@ def scored_extraction(evaluation: Evaluation) -> Scored:
 
 
 def scored_classification(evaluation: ClassifierEvaluation, row: ClassifierRow | None = None) -> Scored:
-    """Give an evaluation of OS-BERT: its model's row, or another one of it (a floor).
+    """Take an evaluation of OS-BERT as the gate sees it: its model's row, or another one of it (a floor).
 
     Raises DataError where its labels come from the labeler that the model learnt from.
     """
@@ -133,7 +168,7 @@ def scored_classification(evaluation: ClassifierEvaluation, row: ClassifierRow |
 
 
 def with_shares(columns: Mapping[str, Floats]) -> dict[str, Floats]:
-    """Give the columns of counts, and for each share within an article that share and whether the article has it."""
+    """Add, for each share within an article, that share and whether the article has it, to the columns of counts."""
     shares = {f"{name}.share": np.nan_to_num(ratio(columns[top], columns[of])) for name, (top, of) in _SHARES.items()}
     there = {f"{name}.articles": (columns[of] > 0).astype(np.float64) for name, (_, of) in _SHARES.items()}
     return {**columns, **shares, **there}
@@ -145,7 +180,7 @@ def _figures(metric: Metric, counts: Counts) -> Figures:
 
 
 def _silent(figures: Figures) -> Figures:
-    """Give the same figure where there is none."""
+    """Make the same figure say nothing, as where there is none."""
     return replace(figures, values=lambda drawn: np.full(len(drawn), np.nan), size=0 * figures.size)
 
 

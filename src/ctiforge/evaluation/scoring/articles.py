@@ -16,17 +16,26 @@ ALTERED_FROM = 0.5
 
 @dataclass(frozen=True)
 class ArticleCase:
-    """One article of a test set with what an extractor gave for it."""
+    """One article of a test set with what an extractor found in it."""
 
     id: str
+    """The article's id."""
     text: str
+    """Its content."""
     expected: Sequence[Observable]
+    """What the annotator found."""
     predicted: Sequence[Observable]
+    """What the extractor found."""
     labelled_types: Sequence[str]
+    """The types that somebody labeled: only these are scored."""
     answers: Answers = field(default_factory=Answers)
+    """What the windows cost and how sound their raw answers were."""
     tags: dict[str, str] = field(default_factory=dict)
+    """Labels that figures are broken down by, as in `length` → `long`."""
     title: str = ""
+    """Its title."""
     url: str | None = None
+    """Its page, None where nobody knows it."""
     error: str | None = None
     """Why the extractor gave nothing, where it failed on this article."""
 
@@ -34,7 +43,12 @@ class ArticleCase:
 def score_article(case: ArticleCase, trained_on: frozenset[tuple[str, str]] | None = None) -> ArticleScore:
     """Score one article on its labeled types alone.
 
-    `trained_on` holds (type, normalized key) of every value seen in training; None where unknown.
+    Args:
+        case: The article, its truth and what was extracted.
+        trained_on: (type, normalized key) of every value seen in training; None where nobody knows.
+
+    Returns:
+        Counts by type, and every item as found, missed or wrong.
     """
     labeled = tuple(dict.fromkeys(case.labelled_types))
     expected = [item for item in case.expected if item.type in labeled]
@@ -56,12 +70,19 @@ def score_article(case: ArticleCase, trained_on: frozenset[tuple[str, str]] | No
 
 
 def training_keys(observables: Sequence[Observable]) -> frozenset[tuple[str, str]]:
-    """Give the (type, normalized key) of each value, as `score_article` wants to know them."""
+    """Collect the keys of the values that a model was trained on, as `score_article` wants to know them.
+
+    Args:
+        observables: The observables of the training articles.
+
+    Returns:
+        (type, normalized key) of each, once.
+    """
     return frozenset((item.type, normalize(item.type, item.value)) for item in observables)
 
 
 def ground(locator: Locator, type_: str, value: str) -> Grounding:
-    """Whether a value stands in the article; if not, whether it was altered from something that does.
+    """Tell whether a value stands in the article; if not, whether it was altered from something that does.
 
     A value that cannot be located is altered where at least `ALTERED_FROM` of its five-character pieces
     (white space, case and spelling variants folded) stand in the article, of a lineage where at least one
@@ -82,7 +103,7 @@ _OBFUSCATION = re.compile(
 
 
 def is_obfuscated(value: str) -> bool:
-    """Whether a value hides what it says: split or escaped words, substrings of variables, Base64, defanging."""
+    """Tell whether a value hides what it says: split or escaped words, substrings of variables, Base64, defanging."""
     return _OBFUSCATION.search(value) is not None
 
 

@@ -25,20 +25,34 @@ class ClassCounts:
         self.predicted = _one_hot(predictions, labels)
 
     def once(self) -> "ClassSums":
-        """Give the sums with each article once."""
+        """Count with each article once."""
         return self.sums(np.ones((1, len(self.expected))))
 
     def replicated(self, formula: ClassFormula) -> Floats:
-        """Give a figure under every draw of articles, the same draws for everything over as many articles."""
+        """Compute a figure in every bootstrap replicate, the same draws for everything over as many articles.
+
+        Args:
+            formula: The figure, as a function of the counts.
+
+        Returns:
+            (replicates,): its value in each.
+        """
         return np.concatenate([formula(self.sums(block)) for block in draws(len(self.expected))])
 
     def sums(self, drawn: Floats) -> "ClassSums":
-        """Give the sums under each row of `drawn` (replicates, articles)."""
+        """Sum the counts under each draw of articles.
+
+        Args:
+            drawn: (replicates, articles): how often each article was drawn.
+
+        Returns:
+            The sums, one row a replicate.
+        """
         found = drawn @ (self.expected * self.predicted)
         return ClassSums(drawn.sum(axis=1), drawn @ self.expected, drawn @ self.predicted, found)
 
     def confusion(self) -> tuple[tuple[int, ...], ...]:
-        """Articles by true class (rows) and predicted class (columns)."""
+        """Count articles by true class (rows) and predicted class (columns)."""
         return tuple(tuple(int(count) for count in row) for row in self.expected.T @ self.predicted)
 
 
@@ -53,12 +67,19 @@ class ClassSums:
 
 
 def accuracy(sums: ClassSums) -> Floats:
-    """Share of articles whose class is named."""
+    """Compute the share of articles whose class is named."""
     return ratio(sums.found.sum(axis=1), sums.articles)
 
 
 def macro_f1(sums: ClassSums) -> Floats:
-    """Give the mean F1 of the classes that occur."""
+    """Compute the mean F1 of the classes that occur in the test set (scikit-learn's `macro avg` over those classes).
+
+    Args:
+        sums: The counts, under one or more draws of articles.
+
+    Returns:
+        (replicates,): 0 to 1; NaN where no class occurs.
+    """
     each = np.where(sums.expected > 0, f1(sums.found, sums.expected, sums.predicted), np.nan)
     known = np.isfinite(each)
     return ratio(np.where(known, each, 0).sum(axis=1), known.sum(axis=1).astype(np.float64))
@@ -89,7 +110,20 @@ def score_row(
     seconds: Sequence[float] = (),
     size_bytes: int | None = None,
 ) -> ClassifierRow:
-    """Score one classifier; `seconds` are the latencies of the articles where they were measured."""
+    """Score one classifier on a test set.
+
+    Args:
+        name: What tables call it.
+        kind: What it is: `floor`, `baseline`, `snippet` or `model`.
+        truths: The true class of each article.
+        predictions: The predicted class of each article, in the same order.
+        labels: All classes; their order is that of the confusion's rows and columns.
+        seconds: The latencies of the articles that were timed; empty: none is reported.
+        size_bytes: What the classifier takes on disk; None for a rule.
+
+    Returns:
+        The row with every figure, its interval from `MIN_POSITIVE_ARTICLES` articles on.
+    """
     counts = ClassCounts(truths, predictions, labels)
     replicated = [counts.sums(block) for block in draws(len(truths))]
     once = counts.once()

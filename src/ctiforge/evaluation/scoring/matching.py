@@ -44,7 +44,7 @@ def match(expected: Sequence[Observable], predicted: Sequence[Observable]) -> li
 
 
 def overlap(one: str, other: str) -> float:
-    """Token overlap of two normalized values, 0 to 1: the F1 of their words as bags (Rajpurkar et al. 2016)."""
+    """Compute the token overlap of two values, 0 to 1: the F1 of their words as bags (Rajpurkar et al. 2016)."""
     return _overlap(_words(one), _words(other))
 
 
@@ -64,7 +64,7 @@ def _pair(type_: str, key: str, expected: list[Observable], predicted: list[Obse
 
 
 def _partners(missed: Sequence[Match], wrong: Sequence[Match]) -> Mapping[tuple[str, str, bool], Observable]:
-    """Who is paired with whom, by type, key and whether it is the missed side; each item in one pair at most."""
+    """Pair the wrong with the missed, by type, key and whether it is the missed side; each item in one pair at most."""
     bags = {id(each): _words(each.key) for each in (*missed, *wrong)}
     pairs = [
         (-share, one.key, other.key, one, other)

@@ -47,7 +47,21 @@ def build_evaluation(
     fingerprint: str,
     training_values_known: bool,
 ) -> Evaluation:
-    """Every figure over the scored articles. Raises DataError where nothing is labeled."""
+    """Compute every figure over the scored articles.
+
+    Args:
+        articles: The scores, one an article.
+        model: Which model was scored.
+        test_set: On which articles.
+        fingerprint: What is equal for the same weights, articles and training values.
+        training_values_known: Whether the scores say which values training never showed.
+
+    Returns:
+        The evaluation with figures, rows and all articles.
+
+    Raises:
+        DataError: No type is labeled in any article.
+    """
     if not any(article.counts for article in articles):
         raise DataError(f"no type is labeled in any article of {test_set.name}: there is nothing to score against")
     counts = Counts.of(articles)
@@ -66,7 +80,7 @@ def build_evaluation(
 
 
 def row_specs(articles: Sequence[ArticleScore], counts: Counts) -> list[RowSpec]:
-    """Give the rows of a quality table: all, each type, unseen and obfuscated values, each tag."""
+    """List the rows of a quality table: all, each type, unseen and obfuscated values, each tag."""
     everything = np.ones(len(articles))
     specs = [RowSpec("all", "overall", "all", everything)]
     specs += [RowSpec(type_, "type", f"type:{type_}", everything) for type_ in counts.types]
@@ -81,7 +95,7 @@ def row_specs(articles: Sequence[ArticleScore], counts: Counts) -> list[RowSpec]
 
 
 def row_metric(prefix: str) -> Metric:
-    """F1 of a row, as a metric: what a comparison of rows compares."""
+    """Make F1 of a row a metric: what a comparison of rows compares."""
     return Metric(f"{prefix}.f1", "F1", "higher", f1_of(prefix), f"{prefix}.expected")
 
 

@@ -24,7 +24,7 @@ class Counts:
 
     @classmethod
     def of(cls, articles: Sequence[ArticleScore]) -> "Counts":
-        """Give the counts of `articles`, in their order."""
+        """Count the articles, in their order."""
         labeled = sorted({type_ for article in articles for type_ in article.counts})
         rows = [_row(article, labeled) for article in articles]
         columns = {name: np.array([row[name] for row in rows], dtype=np.float64) for name in rows[0]} if rows else {}
@@ -32,11 +32,11 @@ class Counts:
         return cls(columns, positive, len(articles))
 
     def sums(self, drawn: Floats) -> "Sums":
-        """Column sums under each row of `drawn` (replicates, articles)."""
+        """Sum the columns under each row of `drawn` (replicates, articles)."""
         return Sums(self, drawn)
 
     def support(self, column: str, chosen: Floats) -> int:
-        """How many of the `chosen` articles have anything in a column."""
+        """Count the `chosen` articles that have anything in a column."""
         return int(((self.columns[column] > 0) & (chosen > 0)).sum()) if column in self.columns else 0
 
 
@@ -83,22 +83,22 @@ class Figure:
 
 
 def precision_of(prefix: str) -> ItemFormula:
-    """TP / (TP + FP) = found / predicted, over the items of one subset."""
+    """Make the formula TP / (TP + FP) = found / predicted, over the items of one subset."""
     return lambda sums: ratio(sums[f"{prefix}.found"], sums[f"{prefix}.predicted"])
 
 
 def recall_of(prefix: str) -> ItemFormula:
-    """TP / (TP + FN) = found / expected, over the items of one subset."""
+    """Make the formula TP / (TP + FN) = found / expected, over the items of one subset."""
     return lambda sums: ratio(sums[f"{prefix}.found"], sums[f"{prefix}.expected"])
 
 
 def f1_of(prefix: str, found: str = "found") -> ItemFormula:
-    """Micro-F1 over the items of one subset, all types pooled; `found` names the column of true positives."""
+    """Make the formula of micro-F1 over one subset, all types pooled; `found` names the column of true positives."""
     return lambda sums: f1(sums[f"{prefix}.{found}"], sums[f"{prefix}.expected"], sums[f"{prefix}.predicted"])
 
 
 def macro_f1(sums: Sums) -> Floats:
-    """Give the mean of the types' F1, over types with anything expected (Manning et al. 2008, section 13.6)."""
+    """Compute the mean of the types' F1, over types with anything expected (Manning et al. 2008, section 13.6)."""
     each = [f1_of(f"type:{type_}")(sums) for type_ in sums.types]
     if not each:
         return np.full(sums["articles"].shape, np.nan)
@@ -108,7 +108,7 @@ def macro_f1(sums: Sums) -> Floats:
 
 
 def per(top: str, bottom: str) -> ItemFormula:
-    """One column's sum by another's."""
+    """Make the formula of one column's sum by another's."""
     return lambda sums: ratio(sums[top], sums[bottom])
 
 
@@ -197,7 +197,7 @@ METRICS = (
 
 
 def figure(metric: Metric, counts: Counts, chosen: Floats | None = None, *, least: int) -> Figure:
-    """Give a metric over the `chosen` articles (1 or 0 each; None: all), with an interval from `least` articles on."""
+    """Compute a metric over the `chosen` articles (1 or 0 each; None: all), with an interval from `least` articles."""
     chosen = np.ones(counts.articles) if chosen is None else chosen
     support = counts.support(metric.support, chosen)
     whole = counts.sums(chosen[np.newaxis, :])
@@ -210,7 +210,7 @@ def figure(metric: Metric, counts: Counts, chosen: Floats | None = None, *, leas
 
 
 def replicated(formula: ItemFormula, counts: Counts, chosen: Floats) -> Floats:
-    """Give the formula's value in every bootstrap replicate; the same draws for the same number of chosen articles."""
+    """Compute a formula in every bootstrap replicate; the same draws for the same number of chosen articles."""
     rows = np.flatnonzero(chosen)
     if not rows.size:
         return np.array([])
@@ -219,7 +219,7 @@ def replicated(formula: ItemFormula, counts: Counts, chosen: Floats) -> Floats:
 
 
 def finite(value: float) -> float | None:
-    """Give a plain float, or None where it is not a number."""
+    """Turn a number into a plain float, or None where it is not finite."""
     return float(value) if np.isfinite(value) else None
 
 
@@ -261,7 +261,7 @@ def _in_part(item: ScoredItem) -> bool:
 
 
 def _platforms(items: Sequence[ScoredItem]) -> dict[str, float]:
-    """Found items whose platform is labeled; articles with a labeled platform: is Windows among them."""
+    """Count found items whose platform is labeled; articles with a labeled platform: is Windows among them."""
     both = [item for item in items if item.outcome == "found" and item.platform_expected]
     labeled = any(item.platform_expected for item in items)
     expected = any(item.platform_expected == "Windows" for item in items)

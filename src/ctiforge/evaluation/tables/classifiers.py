@@ -22,12 +22,22 @@ _AGAINST = ("macro-F1 +", "interval", "verdict")
 
 
 def print_classifier_evaluation(evaluation: ClassifierEvaluation, console: "Console") -> None:
-    """Every row, then the classes and the confusion of the model."""
+    """Print every row, then the classes and the confusion of the model.
+
+    Args:
+        evaluation: What is shown.
+        console: A console of rich.
+    """
     tables.print_tables(_evaluation_parts(evaluation), console)
 
 
 def print_classifier_comparison(comparison: ClassifierComparison, console: "Console") -> None:
-    """One table: every row, and what the model has over it."""
+    """Print one table: every row, and what the model has over it.
+
+    Args:
+        comparison: What is shown.
+        console: A console of rich.
+    """
     tables.print_tables(_comparison_parts(comparison), console)
 
 
@@ -42,7 +52,12 @@ def markdown(comparison: ClassifierComparison) -> str:
 
 
 def plot_confusion(evaluation: ClassifierEvaluation, path: Path) -> None:
-    """Draw the model's confusion as a PNG: true classes down, predicted ones across, counts in the cells."""
+    """Draw the model's confusion as a PNG: true classes down, predicted ones across, counts in the cells.
+
+    Args:
+        evaluation: Whose confusion is drawn.
+        path: The file to write.
+    """
     counts, labels = evaluation.result.confusion, evaluation.labels
     shares = [[count / max(1, sum(row)) for count in row] for row in counts]
     title = f"{evaluation.model.name} on {evaluation.test_set.name}"

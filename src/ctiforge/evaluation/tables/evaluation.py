@@ -31,12 +31,24 @@ _FIGURES = ("figure", "", "value", "interval", "beside", "articles")
 
 
 def print_evaluation(evaluation: Evaluation, console: "Console") -> None:
-    """Print the quality of every row and every other figure, with what they rest on."""
+    """Print the quality of every row and every other figure, with what they rest on.
+
+    Args:
+        evaluation: What is shown.
+        console: A console of rich.
+    """
     print_tables(_evaluation_parts(evaluation), console)
 
 
 def article_view(article: ArticleScore) -> Iterator[Table | Cell]:
-    """One article for reading: per type, what was found, missed and wrong side by side."""
+    """Lay out one article for reading: per type, what was found, missed and wrong side by side.
+
+    Args:
+        article: What was counted in it.
+
+    Yields:
+        Tables, and lines between them, for `print_tables`.
+    """
     yield Cell(f"{article.id}  {article.title}", strong=True)
     if article.url:
         yield Cell(article.url)
@@ -54,14 +66,31 @@ def breaks_of(rows: Sequence[QualityRow | Change]) -> Iterator[int]:
 
 
 def show(value: float | None, unit: Unit = "share") -> str:
-    """Give a figure in three decimals (shares) or three digits (numbers); n/a where there is none."""
+    """Write a figure for people.
+
+    Args:
+        value: The figure; None where there is none.
+        unit: What it counts.
+
+    Returns:
+        Three decimals of a share, three digits or more of a number, or `n/a`.
+    """
     if value is None:
         return "n/a"
     return f"{value:.3f}" if unit == "share" else f"{value:.4g}"
 
 
 def show_interval(low: float | None, high: float | None, unit: Unit = "share") -> str:
-    """`low … high`, or a dash."""
+    """Write an interval for people.
+
+    Args:
+        low: Its lower end; None where there is no interval.
+        high: Its upper end.
+        unit: What its ends count.
+
+    Returns:
+        `low … high`, or a dash.
+    """
     return "–" if low is None or high is None else f"{show(low, unit)} … {show(high, unit)}"
 
 

@@ -1,6 +1,7 @@
 """A decision of the gate as a table to read."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctiforge import tables
@@ -15,13 +16,36 @@ _HEADINGS = ("", "against", "before", "after", "gain", "at least", "must be abov
 
 
 def print_decision(decision: Decision, console: "Console") -> None:
-    """Every check with its numbers, then whether the gate is passed and why not."""
+    """Print every check with its numbers, then whether the gate is passed and why not.
+
+    Args:
+        decision: What is shown.
+        console: A console of rich.
+    """
     tables.print_tables(_parts(decision), console)
 
 
 def plain_text(decision: Decision) -> str:
-    """Give the same as a terminal of 140 columns without colors shows it."""
+    """Render the same as a terminal of 140 columns without colors shows it.
+
+    Args:
+        decision: What is shown.
+
+    Returns:
+        Lines with an end each.
+    """
     return tables.plain_text(_parts(decision), width=140)
+
+
+def write_decision(decision: Decision, folder: Path) -> None:
+    """Write the decision into a folder: its file, and `decision.txt` for people.
+
+    Args:
+        decision: What is written.
+        folder: A folder that is there.
+    """
+    decision.write(folder)
+    (folder / "decision.txt").write_text(plain_text(decision), encoding="utf-8")
 
 
 def decision_lines(decision: Decision) -> list[str]:

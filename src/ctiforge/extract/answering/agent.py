@@ -54,7 +54,7 @@ class ExtractAgent(WindowedExtractor):
         name: str | None = None,
         constrained: bool = False,
     ) -> "ExtractAgent":
-        """Give the model of a folder (full weights or adapter) or a hub name.
+        """Load the model of a folder (full weights or adapter) or a hub name.
 
         A model trained here knows how it is to be asked; another is asked as `usage` says, or with
         the full prompt and windows of 900 tokens. `constrained` lets it write nothing but answers of
@@ -70,7 +70,7 @@ class ExtractAgent(WindowedExtractor):
         return cls(loaded, tokenizer, known, name or model, batch_size, halves=halves, constrained=constrained)
 
     def generate(self, waiting: Sequence[PendingWindow]) -> Iterator[RawAnswer]:
-        """Answers in order of the windows; windows of like lengths share a batch."""
+        """Answer every window, in order; windows of like lengths share a batch."""
         prompts = [self._prompt_ids(pending) for pending in waiting]
         order = sorted(range(len(waiting)), key=lambda i: len(prompts[i]))
         answers: dict[int, RawAnswer] = {}
@@ -127,7 +127,7 @@ class ExtractAgent(WindowedExtractor):
 
 
 def _rooms_are_full(prompt_length: int, rooms: Sequence[int]) -> Any:
-    """Give a stopping criterion of transformers: (rows,), true for those that have written as much as they may."""
+    """Make a stopping criterion of transformers: (rows,), true for those that have written as much as they may."""
     import torch
 
     most = torch.tensor(rooms)

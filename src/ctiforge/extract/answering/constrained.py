@@ -48,7 +48,7 @@ class AnswerConstraint:
         return AnswerProcessor(matchers, self._endings(longest), prompt_length, rooms, self.end_token_id)
 
     def _endings(self, longest_type: int) -> list[_Ending]:
-        """In the order in which they tell the states apart; a token may be as short as a character."""
+        """List the endings in the order in which they tell the states apart; a token may be as short as a character."""
         item = len(f',{{"type":"","value":"x"{_END_ITEM}') + longest_type + 1
         platform = len(f',"platform":"{max(PLATFORMS, key=len)}"{_END_ITEM}') + 1
         ends = {_END_VALUE: len(_END_VALUE) + 1, _END_ITEM: platform, _END_LIST: item, _END_ANSWER: 0}
@@ -78,7 +78,7 @@ class AnswerProcessor:
         self._done = [False] * len(matchers)
 
     def __call__(self, input_ids: Any, scores: Any) -> Any:
-        """`input_ids` (rows, tokens so far), `scores` (rows, vocabulary) with what may not follow at minus infinity."""
+        """Set what may not follow to minus infinity: `input_ids` (rows, tokens so far), `scores` (rows, vocabulary)."""
         written = input_ids.shape[1] - self._prompt_length
         if written:
             self._follow(input_ids[:, -1].tolist())
@@ -86,7 +86,7 @@ class AnswerProcessor:
         return scores.masked_fill(~torch.stack(allowed).to(scores.device), float("-inf"))
 
     def _allowed(self, row: int, left: int, vocabulary: int) -> torch.Tensor:
-        """Which tokens may follow, (vocabulary,)."""
+        """Compute which tokens may follow, (vocabulary,)."""
         matcher = self._matchers[row]
         forced = self._end if self._done[row] else self._ending(matcher, left)
         if forced is not None:
@@ -102,7 +102,7 @@ class AnswerProcessor:
                 self._done[row] = token == self._end or matcher.is_stopped()
 
     def _ending(self, matcher: Any, left: int) -> int | None:
-        """Give the token that ends the answer from here, once no more than it needs is left."""
+        """Choose the token that ends the answer from here, once no more than it needs is left."""
         if left > max(ending.from_tokens for ending in self._endings):
             return None
         for ending in self._endings:

@@ -21,9 +21,13 @@ class Endpoint:
     """Where a model is served, and how it is asked there."""
 
     url: str
+    """The address, which usually ends in `/v1`."""
     model: str
+    """The model's name there."""
     concurrency: int = 4
+    """Requests under way at once."""
     timeout_s: float = 300.0
+    """Seconds to wait for one answer."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ class Client:
             return _completion(completion, choice, getattr(choice.message, "content", None))
 
     def complete(self, prompt: str, room: int) -> Completion:
-        """Give the same for a text that is to be gone on with."""
+        """Go on with a text greedily, with at most `room` tokens. Raises RefusedError for this request alone."""
         with self._explained():
             completion: Any = self._client.completions.create(
                 model=self.endpoint.model, prompt=prompt, temperature=0, max_tokens=room

@@ -59,5 +59,5 @@ class Extractor(Protocol):
         ...
 
     def extract_many(self, sources: Sequence[Source]) -> Iterator[Extraction]:
-        """Give the same for many texts, in order; faster than one after the other where windows share batches."""
+        """Extract from many texts, in order; faster than one after the other where windows share batches."""
         ...

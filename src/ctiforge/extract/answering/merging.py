@@ -9,9 +9,9 @@ from ctiforge.training.windows import Window
 
 
 def merge_windows(text: str, answers: Sequence[tuple[Window, Sequence[Observable]]]) -> tuple[Observable, ...]:
-    """One entry per canonical value, in order of appearance.
+    """Join the answers of an article's windows: one entry per canonical value, in order of appearance.
 
-    Neighbouring windows overlap, so an item may be seen whole in one and cut in the next: what touches
+    Neighboring windows overlap, so an item may be seen whole in one and cut in the next: what touches
     a window's border inside the text and is contained in a longer item of an overlapping window is dropped.
     """
     merged: dict[tuple[str, str], Observable] = {}
@@ -25,7 +25,15 @@ def merge_windows(text: str, answers: Sequence[tuple[Window, Sequence[Observable
 
 
 def application_result(observables: Sequence[Observable], source_url: str | None) -> dict[str, Any]:
-    """Give the extraction as the application stores it: the items, a summary, the count of distinct values."""
+    """Write an extraction as the application stores it: the items, a summary, the count of distinct values.
+
+    Args:
+        observables: What was found in the article.
+        source_url: The article's page, None where nobody knows it.
+
+    Returns:
+        What the application keeps as `extraction_result`, as JSON can hold it.
+    """
     distinct = {(item.type, normalize(item.type, item.value)) for item in observables}
     return {
         "observables": [item.model_dump(exclude_none=True) for item in observables],

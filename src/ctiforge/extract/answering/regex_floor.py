@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 from ctiforge.extract.answering.extraction import Extraction, Source
+from ctiforge.extract.models import REGEX
 from ctiforge.observables.values import normalize
 from ctiforge.records.observable import ARROW, TYPES, Observable
 
-NAME = "regex"
 _LONGEST_COMMAND = 1500
 _LONGEST_QUERY = 6000
 
@@ -20,10 +20,10 @@ _LONGEST_QUERY = 6000
 class RegexFloor:
     """Finds observables of every known type by rule; an `Extractor`."""
 
-    name = NAME
+    name = REGEX
 
     def extract(self, text: str, types: Sequence[str] | None = None, *, source_url: str | None = None) -> Extraction:
-        """Give the observables of `types` (None: all) in order of appearance, each value once."""
+        """Find the observables of `types` (None: all) in order of appearance, each value once."""
         started = time.monotonic()
         asked = tuple(types) if types else TYPES
         found: list[tuple[int, Observable]] = []
@@ -42,7 +42,7 @@ class RegexFloor:
         )
 
     def extract_many(self, sources: Sequence[Source]) -> Iterator[Extraction]:
-        """Give the same for many texts, in order."""
+        """Extract from many texts, in order."""
         for source in sources:
             yield self.extract(source.text, source.types, source_url=source.source_url)
 
@@ -108,7 +108,7 @@ def _commands(text: str) -> _Found:
 
 
 def _command_from(text: str, match: re.Match[str]) -> str | None:
-    """Give the command that starts here, up to where prose, the line or its quotes end; None where it is only named."""
+    """Cut out the command that starts here, until prose, the line or its quotes end; None where it is only named."""
     start = match.start()
     line = text[start : start + _LONGEST_COMMAND].split("\n", 1)[0]
     closing = _WRAPPERS.get(text[start - 1 : start])
@@ -135,7 +135,7 @@ def _command_from(text: str, match: re.Match[str]) -> str | None:
 
 
 def _is_prose(line: str, token: re.Match[str]) -> bool:
-    """Whether the command ended before this word: a word of English, a dash between words, a heading, a hash."""
+    """Tell whether the command ended before this word: a word of English, a dash between words, a heading, a hash."""
     word = token[0].strip(".,;:)")
     if _PROSE.match(word) or word in ("", "-", "+", "/") or _HASH.match(word):
         return True

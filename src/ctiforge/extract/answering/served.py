@@ -53,7 +53,7 @@ class EndpointAgent(WindowedExtractor):
         self._constrained = constrained
 
     def generate(self, waiting: Sequence[PendingWindow]) -> Iterator[RawAnswer]:
-        """Answers in order of the windows, `concurrency` requests at a time."""
+        """Answer every window, in order, `concurrency` requests at a time."""
         yield from _several_at_a_time(self._answer, waiting, self._client.endpoint.concurrency)
 
     def _answer(self, pending: PendingWindow) -> RawAnswer:
@@ -90,7 +90,7 @@ class ServedPrompt:
     user: str
 
     def messages(self, source: Source) -> list[dict[str, str]]:
-        """Give the conversation about one article; where the prompt has no place for it, it comes last."""
+        """Write the conversation about one article; where the prompt has no place for it, it comes last."""
         user = self.user if PLACE in self.system + self.user else f"{self.user.rstrip()}\n\n{PLACE}"
         turns = [("system", self.system), ("user", user)]
         return [{"role": role, "content": _filled(text, source)} for role, text in turns if text]
@@ -109,7 +109,7 @@ class ServedAsIs:
         return next(self.extract_many([Source(text, tuple(types) if types else None, source_url)]))
 
     def extract_many(self, sources: Sequence[Source]) -> Iterator[Extraction]:
-        """Give the same for many texts, in order, `concurrency` at a time."""
+        """Extract from many texts, in order, `concurrency` at a time."""
         yield from _several_at_a_time(self._extract, sources, self._client.endpoint.concurrency)
 
     def _extract(self, source: Source) -> Extraction:
@@ -122,7 +122,7 @@ class ServedAsIs:
 
 
 def read_prompt(path: Path) -> ServedPrompt:
-    """Give the prompt of a file: JSON with `system` and `user`, or a text, which is the user's turn.
+    """Read the prompt of a file: JSON with `system` and `user`, or a text, which is the user's turn.
 
     Raises UsageError for JSON without a `user`.
     """
@@ -137,7 +137,7 @@ def read_prompt(path: Path) -> ServedPrompt:
 
 
 def _several_at_a_time(ask: Callable[[Asked], Got], of: Sequence[Asked], at_once: int) -> Iterator[Got]:
-    """Give what is got for each, in order."""
+    """Ask about each, some at once; yields what is got, in order."""
     pool = ThreadPoolExecutor(at_once)
     try:
         yield from pool.map(ask, of)
@@ -177,7 +177,7 @@ def _read_answer(raw: str) -> tuple[tuple[Observable, ...], bool, bool]:
 
 
 def _inner_json(raw: str) -> Any:
-    """Give what lies between the first and the last brace, as the application looks for it in prose and code fences."""
+    """Parse what lies between the first and the last brace, as the application finds it in prose and code fences."""
     try:
         return json.loads(raw[raw.index("{") : raw.rindex("}") + 1])
     except (ValueError, RecursionError):

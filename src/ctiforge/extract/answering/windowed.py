@@ -61,14 +61,14 @@ class WindowedExtractor(ABC):
 
     @abstractmethod
     def generate(self, waiting: Sequence[PendingWindow]) -> Iterator[RawAnswer]:
-        """Give an answer for every window, in their order; what goes wrong with one window is that answer's error."""
+        """Answer every window, in their order; what goes wrong with one window is that answer's error."""
 
     def extract(self, text: str, types: Sequence[str] | None = None, *, source_url: str | None = None) -> Extraction:
         """Find the observables of `types` (default: those the model was trained for) in one text."""
         return next(self.extract_many([Source(text, tuple(types) if types else None, source_url)]))
 
     def extract_many(self, sources: Sequence[Source]) -> Iterator[Extraction]:
-        """Give the same for many texts, in order; their windows share batches."""
+        """Extract from many texts, in order; their windows share batches."""
         for start in range(0, len(sources), _ARTICLES_TOGETHER):
             yield from self._extract_together(sources[start : start + _ARTICLES_TOGETHER])
 
@@ -108,7 +108,7 @@ class WindowedExtractor(ABC):
         return settled + (self._answers(sources, again, halved, rounds - 1) if again else [])
 
     def _halves_of(self, sources: Sequence[Source], answer: RawAnswer) -> list[PendingWindow]:
-        """Two overlapping halves of a window whose answer had no room, as training halves such a window."""
+        """Cut two overlapping halves of a window whose answer had no room, as training halves such a window."""
         pending, source = answer.pending, sources[answer.pending.article]
         pieces = split_pieces(pending.text, self._count_tokens)
         if not self.halves or pieces.total_tokens < LEAST_ANSWER_TOKENS:
@@ -134,7 +134,7 @@ class WindowedExtractor(ABC):
 
 
 def plain_usage(text_format: Format = "messages") -> AgentUsage:
-    """How a model is asked that was not trained here and that nobody says more about."""
+    """Choose how a model is asked that was not trained here and that nobody says more about."""
     return AgentUsage(text_format, "full-v1", _PLAIN_TYPES, _PLAIN_SIZES)
 
 

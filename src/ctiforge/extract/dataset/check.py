@@ -91,7 +91,7 @@ def check_prepared(description: FormatReport, rows: Sequence[ExampleRow]) -> Ite
 
 
 def leak_findings(leaks: Iterable[tuple[str, str, str]]) -> Iterator[DataFinding]:
-    """Give an error for each (test article, training article, how) that training would give away."""
+    """Make an error for each (test article, training article, how) that training would give away."""
     for test_id, training_id, how in leaks:
         yield _finding(
             "error",

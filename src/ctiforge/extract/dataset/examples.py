@@ -38,7 +38,7 @@ class LocatedItem:
     occurrences: tuple[Occurrence, ...]
 
     def first_in(self, window: Window) -> int | None:
-        """Where the first whole occurrence in `window` begins; None where there is none."""
+        """Find where the first whole occurrence in `window` begins; None where there is none."""
         starts = [
             occurrence.start
             for occurrence in self.occurrences
@@ -59,11 +59,11 @@ class LocatedArticle:
 
     @property
     def longest_target_tokens(self) -> int:
-        """Tokens from the first to the last character of the longest item's shortest occurrence."""
+        """Count the tokens from the first to the last character of the longest item's shortest occurrence."""
         return max((min(_extents(self.pieces, target)) for target in self.targets), default=0)
 
     def targets_longer_than(self, tokens: int) -> int:
-        """How many items have no occurrence within `tokens`."""
+        """Count the items that have no occurrence within `tokens`."""
         return sum(min(_extents(self.pieces, target)) > tokens for target in self.targets)
 
 
@@ -86,7 +86,7 @@ class Example:
 
     @property
     def tokens(self) -> int:
-        """Tokens of prompt and answer together."""
+        """Count the tokens of prompt and answer together."""
         return self.prompt_tokens + self.answer_tokens
 
 
@@ -128,7 +128,7 @@ def article_examples(
     render_prompt: RenderPrompt,
     count_example: CountExample,
 ) -> ArticleExamples:
-    """Every window of an article as an example, each within `sizes.max_length`, no item lost.
+    """Make every window of an article an example, each within `sizes.max_length`, no item lost.
 
     A window whose answer is too long is halved;
     an item that even a window of its own cannot hold is listed in `too_long`, and no window that
@@ -212,7 +212,7 @@ class _Builder:
             self.examples[best] = changed
 
     def result(self) -> ArticleExamples:
-        """Give the examples in order; types of items too long are not asked for where such an item is cut."""
+        """Collect the examples in order; types of items too long are not asked for where such an item is cut."""
         examples = []
         for window, example in sorted(self.examples.items()):
             cut_types = {target.observable.type for target in self.too_long if _touches(target, window)}
@@ -256,7 +256,7 @@ class _Builder:
         )
 
     def _knows_platforms(self, observables: Sequence[Observable]) -> bool:
-        """Platforms are asked for only where they are labeled: on every item, or somewhere in the article."""
+        """Tell whether to ask for platforms: only where they are labeled, on every item or somewhere in the article."""
         if observables:
             return all(item.platform for item in observables)
         everywhere = self.article.record.observables

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ctiforge.data.leaks import Leak, leaks_between
+from ctiforge.data.testsets import held_out_articles
 from ctiforge.errors import DataError, UsageError
 from ctiforge.extract.dataset.examples import (
     ArticleExamples,
@@ -45,12 +46,19 @@ class FormatOptions:
     """What a person may choose about preparation; see `ctiforge format-extract --help`."""
 
     text_format: Format
+    """How a prompt and its answer are written as one text, one of `FORMATS`."""
     prompt_version: str
+    """The name of the prompt: `short-v1` and so on."""
     max_length: int
+    """Tokens of prompt, window and answer together."""
     window_tokens: int | None = None
+    """Tokens of a window; None: 60 % of the room beside the prompt."""
     empty_share: float = 0.3
+    """Share of training windows without any item, 0 to below 1."""
     validation_share: float = 0.1
+    """Share of the articles that validation gets, 0 to 1."""
     seed: int = 0
+    """Chooses the validation articles and the empty windows."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +79,25 @@ class Prepared:
 def format_records(
     inputs: Mapping[str, Path], out: Path, model: str, options: FormatOptions, formats: Sequence[Format]
 ) -> dict[str, Any]:
-    """Give the stage: `inputs["records"]` (and test sets under `test_set…`) to files in `out`; returns its summary."""
+    """Turn harvested articles into training examples that fit the target model.
+
+    Args:
+        inputs: `records` → the harvest's file or folder; `test_set…` → test sets that nothing trained on may repeat.
+        out: The folder for examples, the articles they are cut from, guide files and `format.json`.
+        model: The base model whose tokenizer counts: a folder, a hub name, or `demo`.
+        options: What a person chose.
+        formats: The formats that guide files are written in.
+
+    Returns:
+        What `format.json` holds.
+
+    Raises:
+        DataError: Nothing is left to train on.
+        UsageError: `max_length` has no room beside the prompt, or the tokenizer cannot be loaded.
+    """
     tokenizer = load_tokenizer(model)
     records = read_records(inputs["records"])
-    held_out = [
-        article for name, path in inputs.items() if name.startswith("test_set") for article in read_records(path)
-    ]
+    held_out = [article for _, article in held_out_articles(inputs)]
     prepared = prepare(records, held_out, options, tokenizer)
     return write_prepared(prepared, options, tokenizer, model, formats, out)
 
@@ -120,7 +141,7 @@ def prepare(
 
 
 def example_tools(options: FormatOptions, tokenizer: Any) -> tuple[RenderPrompt, CountExample]:
-    """How a window becomes a prompt, and how long prompt and answer are, in this format for this tokenizer."""
+    """Make what renders a window as a prompt, and what counts prompt and answer, in this format for this tokenizer."""
     prompt = load_prompt(options.prompt_version)
     return partial(_render, options.text_format, prompt, tokenizer), partial(_count_example, tokenizer)
 
@@ -132,7 +153,7 @@ def window_sizes(
     render: RenderPrompt,
     count_example: CountExample,
 ) -> WindowSizes:
-    """Window and overlap in tokens: the overlap is as long as the longest training item."""
+    """Compute window and overlap in tokens: the overlap is as long as the longest training item."""
     prompt_tokens = count_example(render(types, "", True), "").prompt
     room = options.max_length - prompt_tokens - _SLACK_TOKENS
     window = options.window_tokens or int(room * _WINDOW_SHARE)
@@ -174,7 +195,7 @@ def thin_out_empty(examples: Sequence[Example], empty_share: float, seed: int) -
 def write_prepared(
     prepared: Prepared, options: FormatOptions, tokenizer: Any, model: str, formats: Sequence[Format], out: Path
 ) -> dict[str, Any]:
-    """Write examples, the articles they are cut from, a guide file a format and format.json; give what that holds."""
+    """Write examples, the articles they are cut from, a guide file a format and format.json; return what that holds."""
     for name, examples in (("train", prepared.train), ("validation", prepared.validation)):
         lines = "".join(_row(example).model_dump_json() + "\n" for example in examples)
         (out / f"{name}.jsonl").write_text(lines, encoding="utf-8")
@@ -214,14 +235,29 @@ def write_prepared(
 
 
 def write_guide_files(output: Path, formats: Sequence[Format]) -> None:
-    """Copy the guide files of the folder `X` beside it, as `X_<format>.json` for an output `X.json`."""
+    """Copy the guide files of an output folder beside it, as `X_<format>.json` for an output `X.json`.
+
+    Args:
+        output: The output that was asked for, `X.json`; its files lie in the folder `X`.
+        formats: The formats to copy.
+    """
     folder = output.with_suffix("")
     for text_format in formats:
         shutil.copyfile(folder / f"train_{text_format}.json", output.with_name(f"{output.stem}_{text_format}.json"))
 
 
 def formats_of(choice: str) -> tuple[Format, ...]:
-    """Give the formats a `--format` flag asks for; raises UsageError for an unknown one."""
+    """Read what a `--format` flag asks for.
+
+    Args:
+        choice: A format's name, or `all`.
+
+    Returns:
+        The formats.
+
+    Raises:
+        UsageError: There is no such format.
+    """
     if choice == "all":
         return FORMATS
     for known in FORMATS:
@@ -271,7 +307,7 @@ def _counts(articles: Sequence[LocatedArticle], cut: Sequence[ArticleExamples], 
 
 
 def _whole(article: LocatedArticle, render: RenderPrompt, count_example: CountExample) -> tuple[int, int]:
-    """Tokens of the article taken whole: (prompt, answer), as a right-truncating recipe would see it."""
+    """Count the tokens of the article taken whole: (prompt, answer), as a right-truncating recipe would see it."""
     prompt = render(article.record.labelled_types, article.record.content, True)
     lengths = count_example(prompt, render_answer([target.observable for target in article.targets]))
     return lengths.prompt, lengths.answer

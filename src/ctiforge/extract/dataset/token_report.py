@@ -30,7 +30,7 @@ def token_report(
     counts: dict[str, int],
     truncation: Truncation,
 ) -> TokenReport:
-    """Figures over the examples kept; `all_windows` are those before empty ones were thinned out.
+    """Compute the figures over the examples kept; `all_windows` are those before empty ones were thinned out.
 
     `counts` holds items, answers_lost, items_too_long, items_beyond_overlap, machine_labels_dropped and
     human_labels_unlocated, which only the caller knows.
@@ -57,7 +57,14 @@ def token_report(
 
 
 def report_rows(report: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """Rows (figure, ours, right-truncation at the same length) of a report as `as_json` gives it."""
+    """Lay out a token report as rows for a table.
+
+    Args:
+        report: A `TokenReport` as a dictionary: the `report` of `format.json`.
+
+    Returns:
+        (figure, ours, what right-truncation at the same length would give) each; "" where there is nothing to compare.
+    """
     cut = report["right_truncation"]
     partly = cut["articles_with_answer"] - cut["answers_gone"] - cut["answers_whole"]
     lost_there = f"{cut['answers_gone']} gone, {partly} cut of {cut['articles_with_answer']} articles"

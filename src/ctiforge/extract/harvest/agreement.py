@@ -8,7 +8,7 @@ from ctiforge.observables.values import normalize
 
 
 def agreement(executions: Sequence[Execution]) -> dict[str, float]:
-    """Type → share of the values found by any completed execution that all of them found.
+    """Compute, by type, the share of the values found by any completed execution that all of them found.
 
     Types that at least two of them say something about; where none found anything they agree: 1.
     """

@@ -36,7 +36,7 @@ class HarvestOptions:
     """Chooses the negatives."""
 
     def as_params(self) -> dict[str, Any]:
-        """JSON-able, for a manifest."""
+        """List the fields, as JSON can hold them, for a fingerprint."""
         return asdict(self)
 
 
@@ -75,7 +75,7 @@ def harvest(
 
 
 def check_minimum(report: HarvestCounts, force: bool) -> str | None:
-    """Give a warning below the recommended number of articles, or None.
+    """Warn below the recommended number of articles; None where there are enough.
 
     Raises DataError below the minimum unless `force`.
     """
@@ -126,7 +126,7 @@ def _gather(
 
 
 def _labelled_types(execution: Execution) -> tuple[str, ...]:
-    """Give the types this execution says something about: only a completed one proves that there is nothing."""
+    """List the types this execution says something about: only a completed one proves that there is nothing."""
     if execution.status == "completed":
         return execution.outcome.labelled_types
     found = {observable.type for observable in execution.outcome.observables}

@@ -52,7 +52,7 @@ class HarvestCounts:
     observables_per_article: Counter[str] = field(default_factory=Counter)
 
     def as_record(self) -> HarvestReport:
-        """Give what `report.json` holds, every table sorted by name: the same counts give the same bytes."""
+        """Make what `report.json` holds, every table sorted by name: the same counts give the same bytes."""
         return HarvestReport(
             **{
                 name: dict(sorted(value.items())) if isinstance(value, dict) else value

@@ -183,13 +183,15 @@ class HarvestScratch:
             return Counter(dict(self._database.execute("SELECT reason, count(*) FROM excluded GROUP BY reason")))
 
     def kept(self) -> Iterator[KeptRow]:
-        """Give the lines of the output, by id; of articles that differ and share an id the second becomes `id~2`."""
+        """Assemble the lines of the output, by id; of articles that differ and share one the second becomes `id~2`."""
         last_id, times = None, 0
         for start, length, id_, smallest, found, generation, characters, counts in self._database.execute(_KEPT_ROWS):
             times = times + 1 if id_ == last_id else 1
             last_id = id_
+            # pread moves no file position, and sees all: `decide` has flushed the lines
             body = os.pread(self._lines.fileno(), length, start)
             head = to_json({"id": id_ if times == 1 else f"{id_}~{times}"})
+            # spliced as bytes, not parsed again: {"id":…} without its `}`, the body without its braces, the group
             line = head[:-1] + b"," + body[1:-1] + b',"group":"' + smallest[:16].encode() + b'"}\n'
             yield KeptRow(line, generation, characters, found, json.loads(counts))
 
@@ -204,7 +206,7 @@ class HarvestScratch:
         self._pending.clear()
 
     def _lot(self, hash_: str) -> int:
-        """Give a number drawn for an article: the same for the same seed, whatever the order of reading."""
+        """Draw a number for an article: the same for the same seed, whatever the order of reading."""
         return int.from_bytes(hashlib.blake2b(f"{self._seed}:{hash_}".encode(), digest_size=7).digest())
 
 
@@ -213,12 +215,12 @@ def _open_lines(path: Path) -> IO[bytes]:
 
 
 def _number(id_: str) -> int | None:
-    """Give the id as a number, to sort by, where it is one that SQLite can hold."""
+    """Turn the id into a number, to sort by, where it is one that SQLite can hold."""
     return int(id_) if id_.isascii() and id_.isdigit() and len(id_) < 19 else None
 
 
 def _counts(candidate: HarvestedArticle) -> str:
-    """Give what the report counts of an article, as JSON: observables per labeled type, and per platform."""
+    """Count what the report says of an article, as JSON: observables per labeled type, and per platform."""
     types = dict.fromkeys(candidate.labelled_types, 0)
     platforms: dict[str, int] = {}
     for observable in candidate.execution.outcome.observables:
@@ -230,7 +232,7 @@ def _counts(candidate: HarvestedArticle) -> str:
 
 @contextmanager
 def _disk_full_as_os_error() -> Iterator[None]:
-    """SQLite has its own error for a full disk; programs know the system's."""
+    """Turn SQLite's own error for a full disk into the system's, which programs know."""
     try:
         yield
     except sqlite3.OperationalError as error:

@@ -11,31 +11,42 @@ from typing import Any
 from ctiforge.data.articles import Article
 from ctiforge.data.database import database_url, open_database
 from ctiforge.data.json_files import JsonProblems, find_json_files, read_json_files, with_contents
+from ctiforge.data.testsets import held_out_articles
 from ctiforge.errors import UsageError
 from ctiforge.extract.harvest.harvest import HarvestOptions, check_minimum, harvest
 from ctiforge.extract.harvest.report import print_report
-from ctiforge.records.article import ArticleRecord, read_records
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Where articles come from: `json_files` are paths or S3 URIs; `since`, an ISO date, is for the database."""
+    """Where articles come from."""
 
     from_database: bool = False
+    """Whether the database (DATABASE_URL) is read."""
     json_files: tuple[str, ...] = ()
+    """Result files: paths of this machine or `s3://` URIs."""
     auto_find_json: bool = False
+    """Whether to search the working folder for result files."""
     since: str | None = None
+    """An ISO date or time: of the database, executions that ended then or later; None: all."""
 
     def as_params(self) -> dict[str, Any]:
-        """JSON-able, for a manifest."""
+        """List the fields, as JSON can hold them, for a fingerprint."""
         return asdict(self)
 
     def inputs(self) -> dict[str, str]:
-        """Give what a stage has to fetch: the URI of each file that lies in a store, by a name for it."""
+        """List what a stage has to fetch: the URI of each file that lies in a store, by a name for it."""
         return {_input_name(n): uri for n, uri in enumerate(self.json_files) if "://" in uri}
 
     def paths(self, fetched: Mapping[str, Path]) -> dict[Path, str]:
-        """Where each file is on this machine, and what it is called; `fetched` are the stage's inputs by name."""
+        """Locate each file on this machine.
+
+        Args:
+            fetched: The stage's inputs: name (see `inputs`) → the file that was fetched.
+
+        Returns:
+            File → what people call it: the path or URI that they gave, or where it was found.
+        """
         here = {fetched.get(_input_name(n), Path(uri)): uri for n, uri in enumerate(self.json_files)}
         found = find_json_files(Path()) if self.auto_find_json else []
         return here | {path: str(path) for path in found if path not in here}
@@ -51,21 +62,35 @@ def harvest_sources(
     *,
     force: bool = False,
 ) -> dict[str, Any]:
-    """Harvest into `out` (records.jsonl, report.json), print the tables, return the report.
+    """Harvest articles into `records.jsonl` and `report.json`, and print the tables.
 
-    `inputs` are the sources' own and the test sets that are kept out, each by its name.
     Articles of JSON files that lack their content get it from the database where it is read, or
-    where DATABASE_URL is set. Raises UsageError without a source, DataError below the minimum.
+    where DATABASE_URL is set.
+
+    Args:
+        sources: Where articles come from.
+        options: What decides which are kept.
+        excluded_urls: Pages that are left out, with their near duplicates.
+        inputs: The sources' own fetched files, and test sets (`test_set:<name@version>`), whose articles are left out.
+        out: The folder for the two files.
+        scratch: A folder for what waits on disk.
+        force: Whether to go on with fewer articles than the minimum.
+
+    Returns:
+        What `report.json` holds.
+
+    Raises:
+        UsageError: There is no source, no such file, or the database's URL is missing.
+        DataError: Fewer articles than the minimum are kept; both files are written all the same.
+        DatabaseError: The database cannot be reached or refuses.
     """
     from rich.console import Console
 
     problems = JsonProblems()
-    test_sets = {name: path for name, path in inputs.items() if name not in sources.inputs()}
-    held_out = chain.from_iterable(_test_articles(name, path) for name, path in test_sets.items())
     paths = sources.paths(inputs)
     with ExitStack() as stack:
         articles = _open(sources, paths, options, problems, stack)
-        report = harvest(articles, held_out, excluded_urls, options, out, scratch)
+        report = harvest(articles, held_out_articles(inputs), excluded_urls, options, out, scratch)
     report.files_set_aside = {paths[Path(path)]: why for path, why in problems.files.items()}
     report.entries_set_aside = problems.entries
     record = report.as_record()
@@ -79,7 +104,17 @@ def harvest_sources(
 
 
 def read_urls(path: Path | None) -> list[str]:
-    """Give the URLs of a file, one a line, sorted; empty lines and `#` comments are skipped. UsageError for no file."""
+    """Read a list of URLs, one a line; empty lines and `#` comments are skipped.
+
+    Args:
+        path: The file; None: no URL.
+
+    Returns:
+        The URLs, each once, sorted.
+
+    Raises:
+        UsageError: The file cannot be read.
+    """
     if path is None:
         return []
     try:
@@ -110,8 +145,3 @@ def _open(
 
 def _input_name(number: int) -> str:
     return f"json_file_{number}"
-
-
-def _test_articles(name: str, path: Path) -> Iterator[tuple[str, ArticleRecord]]:
-    reason = f"in test set {name.removeprefix('test_set:')}, or near to it"
-    return ((reason, record) for record in read_records(path))

@@ -20,7 +20,7 @@ class Prompt:
     definitions: dict[str, str]
 
     def user(self, types: Sequence[str], text: str, *, platform: bool = True) -> str:
-        """Give the user's turn that asks for `types` in `text`, each with its platform or without."""
+        """Write the user's turn that asks for `types` in `text`, each with its platform or without."""
         # Not str.format on the article: its braces are its own.
         head, tail = self.user_template.split("{text}")
         return head.format(types=self._types(types), platform=self.platform_request if platform else "") + text + tail

@@ -26,7 +26,7 @@ class ParsedAnswer:
 
 
 def answer_schema(types: Sequence[str]) -> dict[str, Any]:
-    """Give the form of an answer that was asked for `types`, as JSON Schema (2020-12): what `schema_valid` means.
+    """Write the JSON Schema (2020-12) of an answer that was asked for `types`: what `schema_valid` means.
 
     The number of items is bounded, so that a model that repeats itself comes to an end.
     """
@@ -88,7 +88,7 @@ def _follows_schema(item: Any, types: Sequence[str]) -> bool:
 
 
 def _complete_items(raw: str) -> list[Any]:
-    """Give the leading objects of the list that are whole."""
+    """Parse the leading objects of the list that are whole."""
     start = _LIST_START.search(raw)
     if not start:
         return []

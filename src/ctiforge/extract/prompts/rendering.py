@@ -30,7 +30,7 @@ def render_prompt(
     *,
     platform: bool = True,
 ) -> str:
-    """Give the text that stands before the answer.
+    """Render the text that stands before the answer.
 
     `messages` is what the model's own chat template renders; `chatml`, `alpaca` and `simple` are fixed
     texts (ChatML of OpenAI, the template of Stanford Alpaca, instruction and text in plain).
@@ -53,7 +53,7 @@ def render_prompt(
 
 
 def render_answer(observables: Sequence[Observable]) -> str:
-    """Give the answer a model learns: compact JSON, one object, items in the order given."""
+    """Write the answer a model learns: compact JSON, one object, items in the order given."""
     items = [item.model_dump(exclude_none=True) for item in observables]
     return json.dumps({"observables": items}, ensure_ascii=False, separators=(",", ":"))
 
@@ -61,7 +61,7 @@ def render_answer(observables: Sequence[Observable]) -> str:
 def guide_row(
     text_format: Format, prompt: Prompt, types: Sequence[str], window: str, answer: str, *, platform: bool = True
 ) -> dict[str, Any]:
-    """One example in the shape that other training tools expect of the format's name."""
+    """Write one example in the shape that other training tools expect of the format's name."""
     if text_format == "alpaca":
         return {"instruction": _instruction(prompt, types, platform), "input": window, "output": answer}
     user = prompt.user(types, window, platform=platform)

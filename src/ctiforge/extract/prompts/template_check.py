@@ -15,9 +15,17 @@ _SHOWN = 40
 def check_template(
     description: FormatReport, row: ExampleRow, window: str | None, model: str, tokenizer: Any
 ) -> Iterator[DataFinding]:
-    """Find what differs between one example `row`, cut as `description` says, and a model's tokenizer.
+    """Find what differs between how a model is taught by an example and how it is asked at work.
 
-    `window` is the part of the article that the row shows; without it only what the row holds is looked at.
+    Args:
+        description: How the data was cut: its `format.json`.
+        row: One example of the data.
+        window: The part of the article that the example shows; None: only what the row itself holds is looked at.
+        model: The model that is to be trained, for the text of findings.
+        tokenizer: That model's tokenizer.
+
+    Yields:
+        What is wrong, or may be, with a remedy; nothing where all is well.
     """
     remedy = f"prepare the data for it: format_extract --model {model}"
     if description.tokenizer_hash != tokenizer_hash(tokenizer):
@@ -49,7 +57,7 @@ def _asked(description: FormatReport, row: ExampleRow, window: str, tokenizer: A
 
 
 def _check_conversation(row: ExampleRow, taught: list[int], tokenizer: Any, remedy: str) -> Iterator[DataFinding]:
-    """Give a served model sees the conversation its template renders: prompt and answer must be what it begins with."""
+    """Compare with the conversation that a server renders: prompt and answer must be what it begins with."""
     opening = row.prompt
     turns = [{"role": "user", "content": "x"}, {"role": "assistant", "content": row.answer}]
     whole = str(tokenizer.apply_chat_template(turns, tokenize=False))
@@ -75,7 +83,7 @@ def _check_conversation(row: ExampleRow, taught: list[int], tokenizer: Any, reme
 
 
 def _apart(one: list[int], other: list[int], tokenizer: Any) -> str:
-    """Where two token sequences part."""
+    """Show where two token sequences part."""
     at = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
     shown = [tokenizer.decode(ids[max(0, at - 5) : at + 10]) for ids in (one, other)]
     return f"token {at}, {shown[0]!r} against {shown[1]!r}"

@@ -46,12 +46,12 @@ def agreement(first: str, ours: Mapping[str, Opinion], other: str, theirs: Mappi
 
 
 def confuse(pairs: Sequence[tuple[OsLabel, OsLabel]]) -> tuple[tuple[int, ...], ...]:
-    """[first][other] → how many pairs, labels in the order of OS_LABELS."""
+    """Count pairs, [first][other], labels in the order of OS_LABELS."""
     return tuple(tuple(sum(pair == (one, other) for pair in pairs) for other in OS_LABELS) for one in OS_LABELS)
 
 
 def cohens_kappa(confusion: Sequence[Sequence[int]]) -> float | None:
-    """Agreement beyond chance, (p_o - p_e) / (1 - p_e), of a square confusion: 1 full, 0 chance, below 0 worse.
+    """Compute agreement beyond chance, (p_o - p_e) / (1 - p_e) (Cohen 1960): 1 full, 0 chance, below 0 worse.
 
     p_o is the share of pairs alike, p_e the share expected of two labelers who draw at random from
     their own label frequencies. None without pairs, and where both give everything one and the same

@@ -26,5 +26,5 @@ _INSTRUCTS = re.compile("|".join(_INSTRUCTIONS), re.IGNORECASE | re.MULTILINE)
 
 
 def flags_of(content: str) -> tuple[str, ...]:
-    """`instructs the labeler` where the text speaks to whoever labels it; linear in its length."""
+    """Flag `instructs the labeler` where the text speaks to whoever labels it; linear in its length."""
     return (INSTRUCTS,) if _INSTRUCTS.search(content) else ()

@@ -47,7 +47,7 @@ class KeywordLabeler:
     name = "keywords"
 
     def label(self, articles: Iterable[Unlabeled]) -> Generator[tuple[Unlabeled, Opinion]]:
-        """Each article with an opinion, in the order given; one that shows no system is Unknown."""
+        """Label each article, in the order given; one that shows no system is Unknown."""
         for article in articles:
             evidence = find_evidence(article.content)
             firsts = {each.cue: each for each in reversed(evidence)}
@@ -56,7 +56,14 @@ class KeywordLabeler:
 
 
 def find_evidence(content: str) -> list[CueEvidence]:
-    """Every place of every cue, in the order of the text; linear in its length."""
+    """Find every place of every cue; the time is linear in the text's length.
+
+    Args:
+        content: The article's text.
+
+    Returns:
+        The places in the order of the text.
+    """
     found = []
     for cue in CUES:
         for match in cue.pattern.finditer(content):
@@ -67,7 +74,7 @@ def find_evidence(content: str) -> list[CueEvidence]:
 
 
 def decide(evidence: Iterable[CueEvidence]) -> OsLabel:
-    """Give the label that the evidence adds up to; `Unknown` where it shows no system."""
+    """Decide which label the evidence adds up to; `Unknown` where it shows no system."""
     weights = weigh(evidence)
     strongest = max(weights.values(), default=0)
     shown = [label for label, weight in weights.items() if weight >= max(THRESHOLD, SHARE * strongest)]
@@ -75,7 +82,7 @@ def decide(evidence: Iterable[CueEvidence]) -> OsLabel:
 
 
 def weigh(evidence: Iterable[CueEvidence]) -> dict[OsLabel, int]:
-    """System → weight of its different cues, `ENOUGH` at most; a system without a cue is not in it."""
+    """Weigh each system by its different cues, `ENOUGH` at most; a system without a cue is not in it."""
     weights: dict[OsLabel, int] = defaultdict(int)
     for name in sorted({each.cue for each in evidence}):
         weights[CUE[name].label] += CUE[name].weight

@@ -18,13 +18,19 @@ class LabelingEndpoint:
     """What is asked for labels, and where its answers are kept; see `OpenAiLabeler`."""
 
     url: str | None
+    """The address, None for OpenAI's own."""
     model: str | None
+    """The model's name there; None where nobody named one."""
     answers: str
-    """A store's URI."""
+    """The URI of the store that keeps the answers."""
     concurrency: int
+    """Requests under way at once."""
     timeout_s: float
+    """Seconds to wait for one answer."""
     price_in: float | None
+    """Price of a million prompt tokens; None: no cost is told."""
     price_out: float | None
+    """Price of a million answer tokens; None: no cost is told."""
 
 
 class HumanLabeler:
@@ -47,7 +53,19 @@ class HumanLabeler:
 
 
 def make_labelers(names: Sequence[str], labels: Path | None, endpoint: LabelingEndpoint) -> list[Labeler]:
-    """Make the labelers of `names`, in order. Raises UsageError for an unknown name, or one that lacks a flag."""
+    """Make the labelers that a person named.
+
+    Args:
+        names: Names out of `NAMES`; each counts once.
+        labels: The file of people's labels, for `human`; None where it was not given.
+        endpoint: What is asked, for `openai`.
+
+    Returns:
+        The labelers, in the order of the names.
+
+    Raises:
+        UsageError: A name is unknown, or lacks a flag that it needs.
+    """
     unknown = [name for name in names if name not in NAMES]
     if unknown:
         raise UsageError(f"--labeler {unknown[0]}: there is {', '.join(NAMES)}")
@@ -59,7 +77,7 @@ def _make(name: str, labels: Path | None, endpoint: LabelingEndpoint) -> Labeler
         return KeywordLabeler()
     if name == "human":
         if labels is None:
-            raise UsageError("--labeler human needs --labels: a CSV or JSONL of id, label and annotator")
+            raise UsageError("--labeler human needs --labels: a review file, or CSV of id, os_label and annotator")
         return HumanLabeler(read_human_labels(labels))
     if endpoint.model is None:
         raise UsageError("--labeler openai needs --labeler-model: the name that the endpoint knows it by")

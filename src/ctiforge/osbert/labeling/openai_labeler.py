@@ -53,7 +53,7 @@ class Usage:
 
     @property
     def cost(self) -> float | None:
-        """Of the tokens so far, in the currency of the prices; None where no price was given."""
+        """Compute the cost of the tokens so far, in the currency of the prices; None where no price was given."""
         if self.price_in is None and self.price_out is None:
             return None
         tokens = self.prompt_tokens * (self.price_in or 0) + self.completion_tokens * (self.price_out or 0)
@@ -97,11 +97,11 @@ class OpenAiLabeler:
 
     @property
     def name(self) -> str:
-        """`openai:<model>`."""
+        """Name it `openai:<model>`."""
         return f"openai:{self.model}"
 
     def label(self, articles: Iterable[Unlabeled]) -> Generator[tuple[Unlabeled, Opinion]]:
-        """Each article with an opinion, in the order given; close the iterator to end early.
+        """Label each article, in the order given; close the iterator to end early.
 
         Nothing more is asked once the endpoint refuses the key or the model (UsageError), says that its limit
         is over, or cannot be reached (CannotGoOnError): the error says how far the work has come.
@@ -164,7 +164,7 @@ class _Asking:
         await self._client.close()
 
     async def opinion(self, article: Unlabeled) -> Opinion:
-        """Give what the model says about the article. Raises _StoppedError when nothing more is to be asked."""
+        """Ask what the model says about the article. Raises _StoppedError when nothing more is to be asked."""
         flags = flags_of(f"{article.title}\n{article.content}")
         if not article.content.strip():
             return Opinion("Unknown", flags=flags)
@@ -178,7 +178,7 @@ class _Asking:
         return Opinion(answer.label, evidence, flags)
 
     async def _answer(self, article: Unlabeled) -> LabelAnswer:
-        """Give the answer kept from before, or a new one, which is kept at once."""
+        """Find the answer kept from before, or a new one, which is kept at once."""
         texts = await asyncio.to_thread(prompt.write_prompt, article.title, article.content)
         key = _answer_key(self._model, texts)
         # copies of one article wait here for one answer
@@ -240,7 +240,7 @@ class _Asking:
         return completion
 
     def _text_of(self, completion: Any) -> str:
-        """Give the text, its tokens counted. Raises _ProblemError where the model gave none or not all of it."""
+        """Take the text and count its tokens. Raises _ProblemError where the model gave none or not all of it."""
         usage = getattr(completion, "usage", None)
         self._usage.prompt_tokens += getattr(usage, "prompt_tokens", None) or 0
         self._usage.completion_tokens += getattr(usage, "completion_tokens", None) or 0
@@ -268,7 +268,7 @@ class _Asking:
             raise self._stop(meaning_of(429, "", model=self._model, is_quota_over=True).words)
 
     def _missed(self, why: str) -> Exception:
-        """Give the endpoint was not reached for one article more."""
+        """Note that the endpoint was not reached for one article more."""
         self._unreached += 1
         if self._unreached >= UNREACHED:
             return self._stop(unreached_words(why))
@@ -282,7 +282,7 @@ class _Asking:
 def _in_order(
     articles: Iterable[Unlabeled], asking: _Asking, loop: asyncio.AbstractEventLoop, most: int
 ) -> Iterator[tuple[Unlabeled, Opinion]]:
-    """Opinions in the order of the articles, of which no more than `most` are held."""
+    """Yield opinions in the order of the articles, of which no more than `most` are held."""
     pending: deque[tuple[Unlabeled, Future[Opinion]]] = deque()
     try:
         for article in articles:
@@ -300,7 +300,7 @@ def _in_order(
 
 @contextmanager
 def _event_loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """Give an event loop in a thread of its own, so that requests go on while the caller is at work."""
+    """Run an event loop in a thread of its own, so that requests go on while the caller is at work."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="labeler", daemon=True)
     thread.start()
@@ -328,7 +328,7 @@ def _answer_key(model: str, texts: tuple[str, str]) -> str:
 
 
 def _read_kept(answers: ObjectStore, key: str) -> LabelAnswer | None:
-    """Give the answer kept under the key; None where there is none, or one that cannot be read."""
+    """Read the answer kept under the key; None where there is none, or one that cannot be read."""
     try:
         return prompt.read_answer(answers.read(key).decode("utf-8", "replace"))
     except (FileNotFoundError, ValueError):

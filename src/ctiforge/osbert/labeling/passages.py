@@ -19,7 +19,7 @@ class Passage:
 
 
 def evidence_passages(content: str, characters: int) -> list[Passage]:
-    """Passages of the article, in its order, of `characters` together at most; a shorter article is given whole.
+    """Choose passages, in the article's order, of `characters` together at most; a shorter article is kept whole.
 
     The beginning is always among them, and a passage for every system that has a cue anywhere;
     the rest of the room goes to those that show something new of the most systems, and then the most of it.
@@ -39,7 +39,7 @@ def evidence_passages(content: str, characters: int) -> list[Passage]:
 
 
 def _cut(content: str, size: int, evidence: Sequence[CueEvidence]) -> list[tuple[int, int]]:
-    """Spans of at most `size` characters that cover the text, cut at white space and not within a cue."""
+    """Cut spans of at most `size` characters that cover the text, cut at white space and not within a cue."""
     spans, start, upcoming = [], 0, iter(evidence)
     cue = next(upcoming, None)
     while start < len(content):
@@ -67,7 +67,7 @@ def _cues_by_span(spans: Sequence[tuple[int, int]], evidence: Sequence[CueEviden
 
 
 def _best(spans: Sequence[tuple[int, int]], cues: Sequence[set[str]], chosen: Sequence[int], room: int) -> int | None:
-    """Give the span that is to be shown next, None where none fits."""
+    """Choose the span that is to be shown next, None where none fits."""
     shown = set().union(*(cues[index] for index in chosen))
     systems = {CUE[name].label for name in shown}
     taken = set(chosen)

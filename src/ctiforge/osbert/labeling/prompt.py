@@ -72,13 +72,13 @@ class LabelAnswer:
     quotes: tuple[tuple[OsLabel, str], ...] = ()
 
     def to_json(self) -> bytes:
-        """As `read_answer` reads it."""
+        """Write the answer as `read_answer` reads it."""
         quotes = [{"label": label, "quote": quote} for label, quote in self.quotes]
         return json.dumps({"label": self.label, "evidence": quotes}).encode()
 
 
 def write_prompt(title: str, content: str) -> tuple[str, str]:
-    """System and user text for an article."""
+    """Write the system and user text for an article."""
     passages = evidence_passages(content, CHARACTERS)
     shown = "\n[...]\n".join(passage.text for passage in passages)
     data = f"Title: {title[:500]}\n\n{shown}".translate(_HARMLESS)
@@ -101,7 +101,7 @@ def read_answer(text: str) -> LabelAnswer:
 
 
 def locate_quotes(content: str, quotes: Iterable[tuple[OsLabel, str]]) -> tuple[tuple[Evidence, ...], int]:
-    """Give the quotes that stand in the article, white space apart, each once, in its order; and how many do not."""
+    """Locate the quotes that stand in the article, white space apart, each once, in its order; and how many do not."""
     found: set[tuple[int, int, OsLabel]] = set()
     missing, packed = 0, _Packed(content)
     for label, quote in quotes:

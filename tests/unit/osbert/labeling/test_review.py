@@ -3,26 +3,16 @@ import json
 import pytest
 
 from ctiforge.errors import DataError, UsageError
-from ctiforge.osbert.labeling.review import (
-    UNNAMED,
-    HumanLabel,
-    ReviewRow,
-    read_human_labels,
-    read_reviewed,
-    write_review,
-)
-from ctiforge.records.os_article import Evidence
+from ctiforge.osbert.labeling.review import UNNAMED, HumanLabel, read_human_labels, read_reviewed
+from ctiforge.records.review import ReviewLine, write_review
+
+LABELS = {"1": "Windows", "2": None}
 
 
 def write(tmp_path, name: str, text: str):
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")
     return path
-
-
-def make_row(article_id: str = "1", **fields) -> ReviewRow:
-    fields = {"title": "A title", "url": None, "why": "conflict", "label": "Windows"} | fields
-    return ReviewRow(article_id, **fields)
 
 
 def test_a_csv_is_read_with_or_without_annotators(tmp_path) -> None:
@@ -51,18 +41,24 @@ def test_lines_that_nobody_signed_are_left_out_and_counted(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "kind", "says"),
     [
-        ("a.csv", "id,label\n1,Linux\n2,TempleOS\n", DataError, "line 3: 'TempleOS' is no label: use Windows, Linux"),
-        ("a.csv", "id,label,annotator\n1,,ann\n", DataError, "line 2: '' is no label"),
-        ("a.csv", "name,os\n1,Linux\n", UsageError, "no column id or label"),
-        ("a.csv", "", UsageError, "no column id or label"),
+        ("a.csv", "id,label\n1,Linux\n2,TempleOS\n", DataError, "line 3: os_label is one of Windows, Linux"),
+        ("a.csv", "id,label,annotator\n1,,ann\n", DataError, "line 2: 1 has no label"),
+        ("a.csv", "name,os\n1,Linux\n", UsageError, "no column id or os_label"),
+        ("a.csv", "", UsageError, "no column id or os_label"),
         ("a.csv", "id,label\n1,Linux\n1,MacOS\n", DataError, "line 3: 1 is MacOS here and Linux in line 2"),
         ("a.csv", "id,label\n,Linux\n", DataError, "line 2: no id"),
         ("a.csv", "id,label\n1,Linux,x,y\n", DataError, "line 2: more fields than columns"),
         ("a.csv", "id,label\n1," + "x" * 200_000, DataError, "line 2: field larger"),
         ("a.jsonl", '{"id": 1, "label": "Linux"}\n{"id"\n', DataError, "line 2: not JSON"),
-        ("a.jsonl", "[1]\n", DataError, "line 1: a line is an object with id and label"),
-        ("a.jsonl", '{"id": 1}\n', DataError, "line 1: a line is an object with id and label"),
-        ("a.jsonl", '{"id": 1, "label": ["Linux"]}\n', DataError, "is no label"),
+        ("a.jsonl", "[1]\n", DataError, "line 1: a line is an object with id, annotator and what"),
+        ("a.jsonl", '{"id": 1}\n', DataError, "line 1: 1 has no label: give os_label one of Windows"),
+        ("a.jsonl", '{"id": 1, "label": ["Linux"]}\n', DataError, "line 1: os_label is one of Windows"),
+        (
+            "a.jsonl",
+            '{"id": 1, "label": "Linux", "labeler": "keywords"}\n',
+            DataError,
+            "line 1: 1 is labeled by a model",
+        ),
         ("a.jsonl", '{"id": null, "label": "Linux"}\n', DataError, "line 1: no id"),
     ],
 )
@@ -88,45 +84,18 @@ def test_no_file_and_no_utf8_are_said(tmp_path) -> None:
 
 
 def test_a_review_file_is_edited_and_read_back(tmp_path) -> None:
-    path = tmp_path / "folder" / "review.jsonl"
-    evidence = (Evidence(label="Linux", quote="uses \n systemd", start=0, end=10),)
-    labels = {"keywords": "Linux", "openai:m": "Windows"}
-    rows = [
-        make_row("1", labels=labels, evidence=evidence, flags=("instructs the labeler",)),
-        make_row("2", label=None, why="no label"),
-        make_row("3", title="odd \ud800 title"),
-    ]
-
-    assert write_review(path, rows) == 3
+    path = tmp_path / "review.jsonl"
+    write_review(path, [ReviewLine(id=id_, annotator="", os_label=label) for id_, label in LABELS.items()])
     assert read_reviewed(path).labels == {}
-    assert read_reviewed(path).unsigned == 3
+    assert read_reviewed(path).unsigned == 2
 
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    assert lines[0] == {
-        "id": "1",
-        "label": "Windows",
-        "annotator": "",
-        "why": "conflict",
-        "labels": labels,
-        "flags": ["instructs the labeler"],
-        "title": "A title",
-        "url": None,
-        "evidence": [{"label": "Linux", "quote": "uses systemd"}],
-    }
-    lines[0] |= {"label": "multiple", "annotator": "ann"}
+    lines[0] |= {"os_label": "multiple", "annotator": "ann"}
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     assert read_reviewed(path).labels == {"1": HumanLabel("multiple", "ann")}
-    assert read_reviewed(path).unsigned == 2
+    assert read_reviewed(path).unsigned == 1
 
     lines[1] |= {"annotator": "ann"}
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    with pytest.raises(DataError, match="line 2: '' is no label"):
+    with pytest.raises(DataError, match="line 2: 2 has no label"):
         read_reviewed(path)
-
-
-def test_a_review_file_that_exists_is_not_overwritten(tmp_path) -> None:
-    path = write(tmp_path, "review.jsonl", "corrected")
-
-    with pytest.raises(UsageError, match="exists"):
-        write_review(path, [make_row()])
-    assert path.read_text() == "corrected"

@@ -1,0 +1,51 @@
+"""What a training is called where nobody names it, and what is said of it when it is done."""
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+_FIGURES = ("macro_f1", "recall_of_multiple")
+
+
+def default_name(kind: str, base_model: str, today: date) -> str:
+    """Name a model as the guide does: `{kind}-{base}-{YYYYMMDD}`.
+
+    Args:
+        kind: `extract-agent` or `os-bert`.
+        base_model: A hub name or path; its last part is taken, in lower case.
+        today: The day it is trained.
+
+    Returns:
+        The name.
+    """
+    return f"{kind}-{Path(base_model.rstrip('/')).name.lower()}-{today:%Y%m%d}"
+
+
+def print_training(summary: Mapping[str, Any], uri: str | None) -> None:
+    """Print what was trained, how it deviates from the guide's settings, and where it lies.
+
+    Args:
+        summary: What `training_metadata.json` holds, as the stage's manifest keeps it; of a model with windows
+            it also says how they are pooled, and why.
+        uri: Where the model lies.
+    """
+    for warning in summary["warnings"]:
+        print(f"warning: {warning}")
+    for trial in summary.get("pooling_trials", ()):
+        macro_f1, recall = ("n/a" if trial[name] is None else f"{trial[name]:.3f}" for name in _FIGURES)
+        print(
+            f"pooling {trial['pooling']}: validation macro-F1 {macro_f1}, recall of multiple {recall} "
+            "(linear head on the encoder as it is, where training starts)"
+        )
+    for setting, (usual, ours) in summary["deviations_from_guide"].items():
+        print(f"deviates from the guide: {setting} {ours} instead of {usual}")
+    read = ""
+    if summary.get("pooling"):
+        read = f"{summary['examples']} articles, {summary['windows']} windows, pooling {summary['pooling']}; "
+    loss = summary["best_validation_loss"]
+    print(
+        f"{summary['name']}: {read}{summary['steps_done']} steps in {summary['seconds']:.0f} s on {summary['device']}, "
+        f"best validation loss {loss if loss is None else round(loss, 4)} at step {summary['best_step']}"
+        f"{' (stopped early)' if summary['stopped_early'] else ''} -> {uri}"
+    )
