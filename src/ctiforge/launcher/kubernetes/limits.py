@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from ctiforge.launcher.kubernetes.categories import Category, Diagnosis
 from ctiforge.launcher.kubernetes.client import Object
 from ctiforge.launcher.kubernetes.reading import kubectl
-from ctiforge.launcher.kubernetes.states import Elapsed, State
+from ctiforge.launcher.kubernetes.states import Elapsed, WorkState
 
 POD_IS_MADE_S = 90.0
 """Kubernetes' own pause before a next pod, which is no waiting: 60 s at most until the launcher itself starts anew."""
@@ -51,11 +51,11 @@ def over_limit(job: Object, diagnosis: Diagnosis | None, elapsed: Elapsed, limit
     """
     if found := ran_too_long(elapsed.ran_s, limits):
         return found
-    if elapsed.state is State.PENDING and elapsed.in_state_s > limits.pending_s:
+    if elapsed.state is WorkState.PENDING and elapsed.in_state_s > limits.pending_s:
         return _waited(job, diagnosis, f"its pod did not start within {limits.pending_s:.0f} s")
     refused = diagnosis is not None and diagnosis.category in REFUSED
     patience = limits.pending_s if refused else limits.pending_s + POD_IS_MADE_S
-    if elapsed.state is State.BETWEEN_PODS and elapsed.in_state_s > patience:
+    if elapsed.state is WorkState.BETWEEN_PODS and elapsed.in_state_s > patience:
         return _waited(job, diagnosis, f"no pod of it was made within {patience:.0f} s")
     return None
 

@@ -16,7 +16,7 @@ LONGEST_LOOK_S = 5.0
 """Between two looks the launcher may have been stopped, or its machine asleep: more than this was not seen."""
 
 
-class State(StrEnum):
+class WorkState(StrEnum):
     """Where a piece of work stands."""
 
     GONE = "gone"
@@ -37,14 +37,14 @@ class State(StrEnum):
     @property
     def counts_as_run(self) -> bool:
         """Whether its seconds count towards the run's limit."""
-        return self in (State.RUNNING, State.ENDING)
+        return self in (WorkState.RUNNING, WorkState.ENDING)
 
 
 @dataclass(frozen=True)
 class Elapsed:
     """What the launcher's own clock says of a piece of work, in seconds."""
 
-    state: State = State.GONE
+    state: WorkState = WorkState.GONE
     place: str = ""
     """The uid of the pod that is in the state, or of the Job without one."""
     in_state_s: float = 0.0
@@ -75,20 +75,20 @@ def look(elapsed: Elapsed, job: Object | None, pods: Sequence[Object], now: floa
     return replace(elapsed, in_state_s=elapsed.in_state_s + passed, ran_s=ran_s, last_look=now)
 
 
-def state_of(job: Object | None, pods: Sequence[Object]) -> State:
+def state_of(job: Object | None, pods: Sequence[Object]) -> WorkState:
     """Tell the state of a Job from its newest pod that lives."""
     if job is None:
-        return State.GONE
+        return WorkState.GONE
     if holds(job, "Complete") or holds(job, "Failed") or any(map(has_succeeded, pods)):
-        return State.OVER
+        return WorkState.OVER
     pod = current_pod(pods)
     if pod is None:
-        return State.SUSPENDED if is_suspended(job) else State.BETWEEN_PODS
+        return WorkState.SUSPENDED if is_suspended(job) else WorkState.BETWEEN_PODS
     if "deletionTimestamp" in pod["metadata"] or "terminated" in state(pod):
-        return State.ENDING
+        return WorkState.ENDING
     if "running" in state(pod):
-        return State.RUNNING
-    return State.QUEUED if is_gated(pod) else State.PENDING
+        return WorkState.RUNNING
+    return WorkState.QUEUED if is_gated(pod) else WorkState.PENDING
 
 
 def current_pod(pods: Sequence[Object]) -> Object | None:

@@ -35,7 +35,7 @@ from ctiforge.launcher.kubernetes.manifests import (
     work_key,
 )
 from ctiforge.launcher.kubernetes.reading import creation_time, has_started, holds, state
-from ctiforge.launcher.kubernetes.states import Elapsed, State, look, ran_before
+from ctiforge.launcher.kubernetes.states import Elapsed, WorkState, look, ran_before
 from ctiforge.launcher.kubernetes.watching import Changed, LogEnded, Logged, WatchFailed, Watching, WatchNews
 from ctiforge.launcher.signals import HeldSignals
 from ctiforge.records.run import Cause
@@ -214,7 +214,7 @@ class Work:
 
     def _without_job(self) -> NextMove:
         """Our Job is not there: not told of yet, about to be replaced by another launcher, or deleted."""
-        if self.elapsed.state is State.GONE and self.elapsed.in_state_s > FOLLOWED_WITHIN_S:
+        if self.elapsed.state is WorkState.GONE and self.elapsed.in_state_s > FOLLOWED_WITHIN_S:
             return deleted(job_name(self.key, self.attempt), self.cluster.namespace)
         self._look_again()
         return WAIT

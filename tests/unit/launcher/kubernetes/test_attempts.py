@@ -7,7 +7,7 @@ import pytest
 from ctiforge.launcher.kubernetes.attempts import FirstMove, decide, first_move, superseded
 from ctiforge.launcher.kubernetes.categories import Category, Diagnosis
 from ctiforge.launcher.kubernetes.limits import Limits, limits_of
-from ctiforge.launcher.kubernetes.states import Elapsed, State
+from ctiforge.launcher.kubernetes.states import Elapsed, WorkState
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
@@ -59,7 +59,7 @@ def test_a_live_job_of_an_earlier_attempt_is_left_over() -> None:
     assert superseded(jobs, 2) == []
 
 
-RUNS, WAITS, NONE = Elapsed(State.RUNNING), Elapsed(State.PENDING), Elapsed(State.BETWEEN_PODS)
+RUNS, WAITS, NONE = Elapsed(WorkState.RUNNING), Elapsed(WorkState.PENDING), Elapsed(WorkState.BETWEEN_PODS)
 
 
 @pytest.mark.parametrize(
@@ -100,27 +100,27 @@ AGES = [10, 4_000, 8 * 86_400]
 
 
 @pytest.mark.parametrize("age_s", AGES)
-@pytest.mark.parametrize("state", list(State))
-def test_no_state_is_ended_by_the_age_of_its_job(state: State, age_s: float) -> None:
-    pods = [pod("Pending")] if state in (State.PENDING, State.QUEUED) else []
+@pytest.mark.parametrize("state", list(WorkState))
+def test_no_state_is_ended_by_the_age_of_its_job(state: WorkState, age_s: float) -> None:
+    pods = [pod("Pending")] if state in (WorkState.PENDING, WorkState.QUEUED) else []
     assert decide(job(age_s=age_s), pods, None, Elapsed(state, in_state_s=3), NOW, Limits(run_s=100)).move == "wait"
 
 
 @pytest.mark.parametrize(
     ("state", "in_state_s", "found", "is_too_long"),
     [
-        (State.PENDING, 3_599, None, False),
-        (State.PENDING, 3_601, None, True),
-        (State.PENDING, 3_601, diagnosis(Category.NO_GPU), True),
+        (WorkState.PENDING, 3_599, None, False),
+        (WorkState.PENDING, 3_601, None, True),
+        (WorkState.PENDING, 3_601, diagnosis(Category.NO_GPU), True),
         # a queue may take as long as it takes
-        (State.QUEUED, 1e6, None, False),
-        (State.SUSPENDED, 1e6, diagnosis(Category.SUSPENDED), False),
-        (State.RUNNING, 1e6, None, False),
-        (State.ENDING, 1e6, None, False),
+        (WorkState.QUEUED, 1e6, None, False),
+        (WorkState.SUSPENDED, 1e6, diagnosis(Category.SUSPENDED), False),
+        (WorkState.RUNNING, 1e6, None, False),
+        (WorkState.ENDING, 1e6, None, False),
         # Kubernetes' own pause is no waiting
-        (State.BETWEEN_PODS, 3_601, None, False),
-        (State.BETWEEN_PODS, 3_691, None, True),
-        (State.BETWEEN_PODS, 3_601, diagnosis(Category.QUOTA_EXCEEDED), True),
+        (WorkState.BETWEEN_PODS, 3_601, None, False),
+        (WorkState.BETWEEN_PODS, 3_691, None, True),
+        (WorkState.BETWEEN_PODS, 3_601, diagnosis(Category.QUOTA_EXCEEDED), True),
     ],
 )
 def test_the_limit_of_each_state(state, in_state_s, found, is_too_long) -> None:
@@ -133,8 +133,10 @@ def test_the_limit_of_each_state(state, in_state_s, found, is_too_long) -> None:
         assert move.cause.category is (found.category if found else Category.PENDING_TOO_LONG)
 
 
-@pytest.mark.parametrize("state", [State.RUNNING, State.ENDING, State.BETWEEN_PODS, State.PENDING, State.SUSPENDED])
-def test_time_spent_running_has_a_limit_of_its_own(state: State) -> None:
+@pytest.mark.parametrize(
+    "state", [WorkState.RUNNING, WorkState.ENDING, WorkState.BETWEEN_PODS, WorkState.PENDING, WorkState.SUSPENDED]
+)
+def test_time_spent_running_has_a_limit_of_its_own(state: WorkState) -> None:
     elapsed = Elapsed(state, in_state_s=1, ran_s=100)
     assert decide(job(), [], None, elapsed, NOW, Limits(run_s=200)).move == "wait"
     move = decide(job(), [], None, elapsed, NOW, Limits(run_s=99))

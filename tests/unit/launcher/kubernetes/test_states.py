@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ctiforge.launcher.kubernetes.states import Elapsed, State, look, ran_before, state_of
+from ctiforge.launcher.kubernetes.states import Elapsed, WorkState, look, ran_before, state_of
 from tests.unit.launcher.kubernetes.cases import after, at, condition, ended, job, pod, running, waiting
 
 Object = dict[str, Any]
@@ -25,22 +25,22 @@ def gated() -> Object:
 @pytest.mark.parametrize(
     ("job_", "pods", "state"),
     [
-        (None, [], State.GONE),
-        (job(), [], State.BETWEEN_PODS),
-        (job(), [waiting("ContainerCreating")], State.PENDING),
-        (job(), [gated()], State.QUEUED),
-        (job(), [running()], State.RUNNING),
-        (job(), [running(gone_by=60)], State.ENDING),
-        (job(), [pod("Running", {"terminated": {"exitCode": 75}})], State.ENDING),
-        (job(), [ended(75)], State.BETWEEN_PODS),
-        (job(), [ended(75), waiting("ContainerCreating")], State.PENDING),
-        (job(), [ended(1, name="a"), running(name="b", created=70)], State.RUNNING),
-        (suspended(), [], State.SUSPENDED),
+        (None, [], WorkState.GONE),
+        (job(), [], WorkState.BETWEEN_PODS),
+        (job(), [waiting("ContainerCreating")], WorkState.PENDING),
+        (job(), [gated()], WorkState.QUEUED),
+        (job(), [running()], WorkState.RUNNING),
+        (job(), [running(gone_by=60)], WorkState.ENDING),
+        (job(), [pod("Running", {"terminated": {"exitCode": 75}})], WorkState.ENDING),
+        (job(), [ended(75)], WorkState.BETWEEN_PODS),
+        (job(), [ended(75), waiting("ContainerCreating")], WorkState.PENDING),
+        (job(), [ended(1, name="a"), running(name="b", created=70)], WorkState.RUNNING),
+        (suspended(), [], WorkState.SUSPENDED),
         # told to end, not gone yet
-        (suspended(), [running(gone_by=60)], State.ENDING),
-        (suspended(), [ended(75)], State.SUSPENDED),
-        (job(condition("Complete")), [], State.OVER),
-        (job(condition("Failed")), [ended(1)], State.OVER),
+        (suspended(), [running(gone_by=60)], WorkState.ENDING),
+        (suspended(), [ended(75)], WorkState.SUSPENDED),
+        (job(condition("Complete")), [], WorkState.OVER),
+        (job(condition("Failed")), [ended(1)], WorkState.OVER),
     ],
 )
 def test_the_state_of_a_job(job_, pods, state) -> None:
@@ -51,7 +51,7 @@ def test_a_state_is_counted_from_where_it_was_first_seen_whatever_the_jobs_age()
     elapsed = Elapsed()
     for now in range(8):
         elapsed = look(elapsed, job(), [waiting("ContainerCreating")], now)
-    assert (elapsed.state, elapsed.in_state_s, elapsed.ran_s) == (State.PENDING, 7, 0)
+    assert (elapsed.state, elapsed.in_state_s, elapsed.ran_s) == (WorkState.PENDING, 7, 0)
 
 
 def test_another_pod_waits_anew() -> None:
