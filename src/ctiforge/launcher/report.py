@@ -25,9 +25,10 @@ def describe_runs(store: ObjectStore) -> str:
 def describe_run(run: RunRecord) -> str:
     """Describe one run: why it ended, a line for each stage, and what a failed one said last."""
     width = max((len(stage.name) for stage in run.stages), default=0)
-    lines = [_run_line(run), *(f"  {line}" for line in (run.reason or "").splitlines())]
+    lines = [_run_line(run), *([f"  {run.reason}"] if run.reason else [])]
     for stage in run.stages:
         lines.append(f"  {stage.name:<{width}}  {_stage_words(stage)}")
+        lines += [f"    {line}" for line in (stage.cause.lines() if stage.cause else ())]
         lines += [f"    | {line}" for line in stage.last_lines]
     return "\n".join(lines)
 

@@ -141,7 +141,7 @@ class LineRun:
             record.state, record.exit_code = "done", max(entry.exit_code or 0 for entry in record.stages)
         except CtiforgeError as error:
             record.state = "interrupted" if error.exit_code == ExitCode.INTERRUPTED else "failed"
-            record.exit_code, record.reason = int(error.exit_code), str(error)
+            record.exit_code, record.reason = int(error.exit_code), str(error).partition("\n")[0]
             raise
         except BaseException as error:
             record.state, record.reason = "interrupted", _why_stopped(error)

@@ -84,6 +84,6 @@ class RunRecord(File):
     exit_code: int | None = None
     """That of the whole run; None while it has not ended."""
     reason: str | None = None
-    """Why it ended other than well, as it was printed; None where it ended well, or has not ended."""
+    """Why it ended other than well, in one line; None where it ended well, or has not ended."""
     stages: list[StageRecord]
     """Its stages, in the order of the line."""

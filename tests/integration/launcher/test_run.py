@@ -106,6 +106,7 @@ def test_a_failing_stage_ends_the_run_with_its_code_and_its_last_lines(world) ->
     status = world.ctiforge("status")
     assert "train_extract          failed" in status.stdout
     assert "the last words" in status.stdout
+    assert "  train_extract ended with exit code 3 (data error)\n" in status.stdout, "every end has its reason"
     assert "exit code 3" in world.ctiforge("runs").stdout
 
     world.control()
@@ -204,7 +205,10 @@ def _stop_in_the_middle(world, sent: signal.Signals, code: int) -> None:
     assert "Traceback" not in errors
     assert world.database() == ["up", "down"]
     assert not list((world.folder / ".ctiforge/store/artifacts").glob("train_extract*"))
-    assert "interrupted" in world.ctiforge("status").stdout
+    how = "Ctrl-C" if sent is signal.SIGINT else "SIGTERM"
+    status = world.ctiforge("status").stdout
+    assert "interrupted" in status
+    assert f"the launcher was stopped by {how}" in status or "train_extract ended with exit code 75" in status
 
 
 def _read_until(process: "subprocess.Popen[str]", text: str) -> None:

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ctiforge.launcher.report import describe_run, describe_runs
-from ctiforge.records.run import RunRecord, StageRecord
+from ctiforge.records.run import Cause, RunRecord, StageRecord
 from ctiforge.store.objects import open_store
 from ctiforge.store.runs import save_run
 
@@ -35,6 +35,19 @@ def test_a_run_is_told_stage_by_stage() -> None:
         "  train    failed  61 s  exit code 3",
         "    | error: too few",
         "  eval     waiting",
+    ]
+
+
+def test_an_end_is_told_with_its_reason_and_its_stages_cause() -> None:
+    cause = Cause(category="no gpu", summary="pod x: no node has free 1 GPU", detail="0/3 nodes", remedy="add a node")
+    stages = [StageRecord(name="train", program="train", state="failed", exit_code=4, cause=cause)]
+    run = _run(stages=stages, exit_code=4, reason="train ended with exit code 4 (cannot go on)")
+    assert describe_run(run).splitlines()[1:] == [
+        "  train ended with exit code 4 (cannot go on)",
+        "  train  failed  exit code 4",
+        "    pod x: no node has free 1 GPU",
+        "    the cluster says: 0/3 nodes",
+        "    to do: add a node",
     ]
 
 
