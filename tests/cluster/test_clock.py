@@ -17,7 +17,7 @@ import pytest
 from benchmarks.development_cluster import add_small_test_set
 from ctiforge.launcher.backend import Outcome
 from ctiforge.store.runs import load_run
-from ctiforge.tables import print_table
+from ctiforge.tables import print_tables, table_of, wide_console
 from tests.cluster.conftest import WORKER, Following, Place, articles_locked, kubectl, pods_of
 from tests.cluster.test_launcher import LINE, cancel, load_harvest_job, read_until
 from tests.cluster.training import Prepared, training_pod, weights
@@ -51,7 +51,8 @@ def faults(request: pytest.FixtureRequest) -> Iterator[Faults]:
     yield faults
     with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         heads = ("fault", "Job's age, s", "exit", "attempts", "made", "cause", "s to the end")
-        print_table(f"every limit {LIMIT_S} s", heads, faults.rows)
+        table = table_of(heads, faults.rows, caption=f"every limit {LIMIT_S} s", left=(0, -2))
+        print_tables([table], wide_console(170))
 
 
 def evict(place: Place, pod: str) -> None:
