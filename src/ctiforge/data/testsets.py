@@ -198,8 +198,8 @@ def find_labelled_article(test_data: str, store: str | None, article_id: str) ->
     """Find one article of the test data.
 
     Args:
-        test_data: A file of labeled articles, or `name@version` of a test set.
-        store: The URI of the store that holds the test set; None: the default one.
+        test_data: A file of labeled articles, or `testset:NAME` of the store.
+        store: The URI of the store that holds the test set; None: there is none, and a file is named.
         article_id: The article's id.
 
     Returns:

@@ -11,7 +11,7 @@ from ctiforge.launcher.kubernetes.diagnosis import Category, Diagnosis
 from ctiforge.launcher.kubernetes.limits import Limits, over_limit
 from ctiforge.launcher.kubernetes.manifests import attempt_of
 from ctiforge.launcher.kubernetes.reading import has_succeeded, holds, kubectl
-from ctiforge.launcher.kubernetes.states import Elapsed, WorkState, current_pod
+from ctiforge.launcher.kubernetes.states import Elapsed, WorkState
 
 BACK_OFF_S = 10
 """Kubernetes waits so long before the first new pod of a Job, and twice as long each time."""
@@ -38,7 +38,7 @@ class NextMove:
     why: str = ""
     """In one line."""
     cause: Diagnosis | None = None
-    """Of `fail`: what is printed and stored."""
+    """Of `fail`: what is printed and stored; of `halve`: the same where the micro-batch is 1 already."""
     is_limit: bool = False
     """Of `fail`: a limit of this run has passed, which is no reason to end a Job that another run began."""
 
@@ -102,7 +102,7 @@ def decide(
     if crashes and crashes + crashes_before > int(job["spec"].get("backoffLimit", 6)):
         return _after_failure(job, diagnosis)
     back_off = BACK_OFF_S * 2 ** (crashes - 1) if crashes else 0
-    if elapsed.state is WorkState.BETWEEN_PODS and current_pod(pods) is None and back_off > LONGEST_BACK_OFF_S:
+    if elapsed.state is WorkState.BETWEEN_PODS and back_off > LONGEST_BACK_OFF_S:
         return NextMove("next", why=f"Kubernetes would wait {back_off} s before the next pod")
     if found := over_limit(job, diagnosis, elapsed, limits):
         return NextMove("fail", int(ExitCode.CANNOT_GO_ON), found.summary, found, is_limit=True)

@@ -18,7 +18,7 @@ from ctiforge.launcher.kubernetes.reading import (
     shortened,
     values_key,
 )
-from ctiforge.launcher.kubernetes.states import current_pod, is_suspended
+from ctiforge.launcher.kubernetes.states import WorkState, state_of
 from ctiforge.launcher.kubernetes.waiting import diagnose_creation, diagnose_suspended, diagnose_waiting
 
 __all__ = ["Category", "Diagnosis", "diagnose"]
@@ -39,7 +39,7 @@ def diagnose(
     failure = next((each for each in (condition(job, "Failed"), condition(job, "FailureTarget")) if each), None)
     if failure and failure["status"] == "True":
         return _failed(job, failure, newest_first, last_lines)
-    if is_suspended(job) and current_pod(pods) is None:
+    if state_of(job, pods) is WorkState.SUSPENDED:
         return diagnose_suspended(job)
     if not newest_first:
         return diagnose_creation(job, events)

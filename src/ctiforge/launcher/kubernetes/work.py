@@ -18,7 +18,7 @@ from ctiforge.launcher.kubernetes.attempts import (
     is_over,
     superseded,
 )
-from ctiforge.launcher.kubernetes.client import Cluster, ClusterError, Object
+from ctiforge.launcher.kubernetes.client import Cluster, ClusterError, Object, ResourceKind
 from ctiforge.launcher.kubernetes.diagnosis import Diagnosis, diagnose
 from ctiforge.launcher.kubernetes.limits import Limits, limits_of, ran_too_long
 from ctiforge.launcher.kubernetes.manifests import (
@@ -35,7 +35,7 @@ from ctiforge.launcher.kubernetes.manifests import (
     work_key,
 )
 from ctiforge.launcher.kubernetes.reading import creation_time, has_started, holds, state
-from ctiforge.launcher.kubernetes.states import Elapsed, WorkState, look, ran_before
+from ctiforge.launcher.kubernetes.states import Elapsed, look, ran_before
 from ctiforge.launcher.kubernetes.watching import Changed, LogEnded, Logged, WatchFailed, Watching, WatchNews
 from ctiforge.launcher.signals import HeldSignals
 from ctiforge.records.run import Cause
@@ -125,10 +125,6 @@ class Work:
                 ran_s = annotated(job, RAN) + ran_before(self._own_pods(), self.cluster.now())
                 self.elapsed = replace(self.elapsed, ran_s=self.elapsed.ran_s + ran_s)
         else:
-            newest = max(found, key=attempt_of, default=None)
-            if newest:
-                self._follow(newest)
-            self.crashes = 0
             self._create(move.attempt)
         for name in superseded(found, move.attempt):
             self.cluster.delete_job(name)
@@ -184,10 +180,11 @@ class Work:
 
     def _look_again(self) -> None:
         """Read the work's Jobs and pods as they are now."""
-        for kind, known in (("jobs", self.jobs), ("pods", self.pods)):
-            found, _ = self.cluster.list(kind, selector(self.key))  # type: ignore[arg-type]
-            known.clear()
-            known.update((each["metadata"]["name"], each) for each in found)
+        self.jobs, self.pods = self._list("jobs"), self._list("pods")
+
+    def _list(self, kind: ResourceKind) -> dict[str, Object]:
+        found, _ = self.cluster.list(kind, selector(self.key))
+        return {each["metadata"]["name"]: each for each in found}
 
     def _decide(self, limits: Limits) -> NextMove:
         self._follow_newest()
@@ -214,7 +211,7 @@ class Work:
 
     def _without_job(self) -> NextMove:
         """Our Job is not there: not told of yet, about to be replaced by another launcher, or deleted."""
-        if self.elapsed.state is WorkState.GONE and self.elapsed.in_state_s > FOLLOWED_WITHIN_S:
+        if self.elapsed.in_state_s > FOLLOWED_WITHIN_S:
             return deleted(job_name(self.key, self.attempt), self.cluster.namespace)
         self._look_again()
         return WAIT
@@ -239,7 +236,8 @@ class Work:
                 raise
             self.cluster.delete_job(former)
             self._create_when_there_is_room(self.attempt + 1)
-        self.cluster.delete_job(former)
+        else:
+            self.cluster.delete_job(former)
         return WAIT
 
     def _create_when_there_is_room(self, attempt: int) -> None:
