@@ -1,52 +1,49 @@
-"""Reads the team's PostgreSQL: server-side cursors in one read-only transaction, memory independent of its size."""
+"""Reads the team's PostgreSQL in one read-only transaction, by primary key, so that the server sorts nothing.
 
+Of the executions the ids come first, 24 bytes of memory each; their results follow in batches, those of an article
+together.
+"""
+
+import json
 import math
 import os
 import re
+from array import array
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import count, groupby
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from ctiforge.data.articles import Article, Execution
+from ctiforge.data.articles import Article, Execution, read_configuration
+from ctiforge.data.execution_query import EXECUTIONS, LISTED, SNAPSHOTS, executions_query
 from ctiforge.data.generations import parse_result
 from ctiforge.data.identity import content_hash, fold
+from ctiforge.data.states import TRUNCATED
 from ctiforge.errors import CtiforgeError, DataError, UsageError
 from ctiforge.records.article import ArticleRecord
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
+    from psycopg2.sql import Composed
 
 # one batch of rows is about this many characters, whatever the length of an article
 _BATCH_CHARACTERS = 1_000_000
 _MOST_ROWS = 500
+# bytes of results, as they are stored, that the server unpacks for one batch
+_BATCH_STORED = 8_000_000
 
 # metadata is whatever scrapers left there: its escapes (NUL, half a surrogate pair) are no text for
 # PostgreSQL, so they are taken out unread
-_ARTICLES = r"""
-SELECT a.id, a.canonical_url, a.title, a.content,
-    regexp_replace(a.article_metadata::text, '\\(u[0-9a-fA-F]{4}|.)', '?', 'g')::json ->> 'threat_hunting_score'
-FROM articles a WHERE EXISTS (
-    SELECT FROM agentic_workflow_executions e
-    WHERE e.article_id = a.id
-      AND (%(statuses)s::text[] IS NULL OR e.status = ANY(%(statuses)s))
-      AND (%(since)s::timestamp IS NULL OR coalesce(e.completed_at, e.started_at, e.created_at) >= %(since)s::timestamp)
-)
-ORDER BY a.id
-"""
-_EXECUTIONS = """
-SELECT e.article_id, e.status, coalesce(e.completed_at, e.started_at, e.created_at)::text, e.extraction_result::text
-FROM agentic_workflow_executions e
-WHERE (%(statuses)s::text[] IS NULL OR e.status = ANY(%(statuses)s))
-  AND (%(since)s::timestamp IS NULL OR coalesce(e.completed_at, e.started_at, e.created_at) >= %(since)s::timestamp)
-ORDER BY e.article_id, e.id
-"""
 _BY_ID = r"""
 SELECT a.id, a.canonical_url, a.title, a.content,
-    regexp_replace(a.article_metadata::text, '\\(u[0-9a-fA-F]{4}|.)', '?', 'g')::json ->> 'threat_hunting_score'
-FROM articles a WHERE a.id = ANY(%s)
+    regexp_replace(a.article_metadata::text, '\\(u[0-9a-fA-F]{4}|.)', '?', 'g')::json ->> 'threat_hunting_score',
+    a.archived, s.identifier
+FROM articles a LEFT JOIN sources s ON s.id = a.source_id WHERE a.id = ANY(%(ids)s)
 """
+ARCHIVED = "archived"
+EVALUATION_SOURCE = "eval_articles"
+"""The source that the application fills with articles to evaluate its own agents on."""
 
 # only what is a plain number in the end is cast
 _BY_SCORE = r"""
@@ -82,18 +79,20 @@ class Database:
         `statuses` empty: any; `since`: ISO date or time that the execution ended at or after.
         Raises DatabaseError when the connection is lost.
         """
-        parameters = {"statuses": list(statuses) or None, "since": since}
-        articles = self._stream("articles", _ARTICLES, parameters)
-        executions = self._stream("executions", _EXECUTIONS, parameters)
-        groups = groupby(executions, key=lambda row: int(row[0]))
-        group_id, rows = next(groups, (None, iter(())))
-        for row in articles:
-            article = _article(row)
-            while group_id is not None and group_id < row[0]:
-                group_id, rows = next(groups, (None, iter(())))
-            if group_id == row[0]:
-                article.executions = [Execution(r[1], r[2] or "", parse_result(r[3])) for r in rows]
-            yield article
+        listed = _Listed(self._stream("listed", LISTED, {"statuses": list(statuses) or None, "since": since}))
+        query = executions_query(self._columns(EXECUTIONS), self._snapshot_column())
+        with ThreadPoolExecutor(1) as ahead:
+            size, at = 1, 0
+            end = listed.batch(at, size)
+            fetching = ahead.submit(self._read_batch, listed, at, end, query)
+            while at < end:
+                articles, executions = fetching.result()
+                characters = sum(len(row[3] or "") for row in articles) + sum(len(row[4] or "") for row in executions)
+                size = max(1, min(_MOST_ROWS, 2 * size, _BATCH_CHARACTERS * len(articles) // (characters + 1)))
+                at, end = end, listed.batch(end, size)
+                # while this batch is worked on, the server is at the next
+                fetching = ahead.submit(self._read_batch, listed, at, end, query)
+                yield from _with_executions(articles, executions)
 
     def count_executions(self) -> int:
         """Count the executions of articles; DatabaseError or UsageError where the tables cannot be read."""
@@ -112,8 +111,34 @@ class Database:
     def articles_by_id(self, ids: Sequence[int]) -> dict[int, Article]:
         """Read the articles of these ids, without executions; those that do not exist are missing."""
         with _explained(), self._connection.cursor() as cursor:
-            cursor.execute(_BY_ID, (list(ids),))
+            cursor.execute(_BY_ID, {"ids": list(ids)})
             return {int(row[0]): _article(row) for row in cursor.fetchall()}
+
+    def _read_batch(
+        self, listed: "_Listed", start: int, end: int, query: "Composed"
+    ) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+        """Read the articles and executions of listed executions `start` to `end`."""
+        if start == end:
+            return [], []
+        with _explained(), self._connection.cursor() as cursor:
+            cursor.execute(_BY_ID, {"ids": listed.article_ids(start, end)})
+            articles = cursor.fetchall()
+            cursor.execute(query, {"ids": listed.ids(start, end), "truncated": TRUNCATED})
+            return articles, cursor.fetchall()
+
+    def _columns(self, table: str, types: Sequence[str] = ()) -> list[str]:
+        """List the columns of a table, all or those of some types; none where there is no such table."""
+        with _explained(), self._connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped "
+                "AND (%s::text[] IS NULL OR format_type(atttypid, NULL) = ANY(%s)) ORDER BY attnum",
+                (table, list(types) or None, list(types)),
+            )
+            return [str(row[0]) for row in cursor.fetchall()]
+
+    def _snapshot_column(self) -> str | None:
+        """Name the column in which the application keeps configurations apart; None where it does not."""
+        return next(iter(self._columns(SNAPSHOTS, ("jsonb", "json"))), None)
 
     def _stream(self, name: str, query: str, parameters: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
         """Stream the rows of a server-side cursor, fetched in batches sized by the length of what came last.
@@ -135,6 +160,40 @@ class Database:
                 size = max(1, min(_MOST_ROWS, 2 * size, _BATCH_CHARACTERS * len(rows) // (characters + 1)))
                 fetching = ahead.submit(cursor.fetchmany, size)
                 yield from rows
+
+
+class _Listed:
+    """Ids of executions, ordered by article and id."""
+
+    def __init__(self, rows: Iterator[tuple[Any, ...]]) -> None:
+        import numpy
+
+        columns = array("q"), array("q"), array("q")
+        for row in rows:
+            for column, value in zip(columns, row, strict=True):
+                column.append(value)
+        articles, ids, sizes = (numpy.frombuffer(column, dtype=numpy.int64) for column in columns)
+        order = numpy.lexsort((ids, articles))
+        self._articles, self._ids, self._sizes = articles[order], ids[order], sizes[order]
+
+    def batch(self, start: int, articles: int) -> int:
+        """Find where a batch ends that begins at `start`: whole articles, so many or fewer, of bounded stored size."""
+        end, stored = start, 0
+        for _ in range(articles):
+            if end == len(self._ids) or stored > _BATCH_STORED:
+                break
+            following = int(self._articles.searchsorted(self._articles[end], side="right"))
+            stored += int(self._sizes[end:following].sum())
+            end = following
+        return end
+
+    def ids(self, start: int, end: int) -> list[int]:
+        """List the ids of the executions."""
+        return [int(each) for each in self._ids[start:end]]
+
+    def article_ids(self, start: int, end: int) -> list[int]:
+        """List the ids of the articles, each once."""
+        return list(dict.fromkeys(int(each) for each in self._articles[start:end]))
 
 
 @contextmanager
@@ -221,8 +280,23 @@ def database_url() -> str:
     return url
 
 
+def _with_executions(articles: list[tuple[Any, ...]], executions: list[tuple[Any, ...]]) -> Iterator[Article]:
+    """Put together what was read of articles and of their executions, both by id."""
+    found: dict[int, Article] = {int(row[0]): _article(row) for row in sorted(articles, key=lambda row: int(row[0]))}
+    for _, article_id, status, finished_at, result, configuration, seen_text in sorted(executions):
+        if article_id in found:
+            models, evaluation = read_configuration(json.loads(configuration))
+            found[article_id].executions.append(
+                Execution(status, finished_at or "", parse_result(result), models, evaluation, seen_text)
+            )
+    yield from found.values()
+
+
 def _article(row: tuple[Any, ...]) -> Article:
-    return Article(str(row[0]), row[1], row[2] or "", row[3], _score(row[4]))
+    kept_out = None
+    if len(row) > 5:
+        kept_out = EVALUATION_SOURCE if row[6] == EVALUATION_SOURCE else ARCHIVED if row[5] else None
+    return Article(str(row[0]), row[1], row[2] or "", row[3], _score(row[4]), kept_out=kept_out)
 
 
 def _score(text: str | None) -> float | None:

@@ -1,21 +1,25 @@
 """Reads one stored `extraction_result`, of any of the application's five generations, into typed observables.
 
 G1 `behavioral_observables`; G2 `observables` and a `raw_response`; G3 adds `subresults` and an aggregated
-list; G4 has objects as items; G5 adds a platform to each. Failures make their type unlabeled.
+list; G4 has objects as items; G5 adds a platform to each. What became of each type is told beside what was found.
 """
 
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ctiforge.data.item_values import canonical_platform, canonical_type, canonical_value
-from ctiforge.records.observable import TYPES, Observable
+from ctiforge.data.item_values import canonical_platform, canonical_type, canonical_values, item_lists, item_model
+from ctiforge.data.states import State, TypeState, failure_of, sub_result_state
+from ctiforge.records.observable import Observable
 
-# one prompt asked for all of these before there were sub-results; network indicators came later
-SINGLE_PROMPT_TYPES = tuple(t for t in TYPES if t != "network_indicators")
+READER = 2
+"""Rises when the same result is read as something else, so that nothing read before is taken for it."""
 _ITEM_KEYS = ("observables", "behavioral_observables", "observable_list")
+# what the one prompt of these generations asked for; it excluded or never named the other types
+_ASKED = {"G1": ("cmdline", "registry", "services"), "G2": ("cmdline",)}
+_QUERIES = "detection_queries"
 _G5_KEYS = ("platform", "platform_confidence", "telemetry_category")
 _G4_KEYS = ("source_evidence", "extraction_justification", "confidence_score")
 
@@ -26,11 +30,20 @@ class ReadResult:
 
     generation: str | None
     observables: tuple[Observable, ...] = ()
-    labelled_types: tuple[str, ...] = ()
-    failed_types: dict[str, str] = field(default_factory=dict)
-    """Type → why it is unlabeled."""
+    states: dict[str, TypeState] = field(default_factory=dict)
+    """Type → what became of it; a type that is not named was never asked for."""
     set_aside: Counter[str] = field(default_factory=Counter)
     """Reason → how many items (or whole results) could not be read."""
+
+    @property
+    def labelled_types(self) -> tuple[str, ...]:
+        """The types that this execution says something about."""
+        return tuple(type_ for type_, each in self.states.items() if each.state.labels)
+
+    @property
+    def unlabelled_types(self) -> dict[str, str]:
+        """Type → why it is unlabeled."""
+        return {type_: each.reason for type_, each in self.states.items() if not each.state.labels}
 
 
 def read_result(result: Any) -> ReadResult:
@@ -40,7 +53,7 @@ def read_result(result: Any) -> ReadResult:
         result: The `extraction_result`: any JSON value.
 
     Returns:
-        What was found, and which types are labeled; what cannot be read is counted in `set_aside`.
+        What was found, and what became of each type; what cannot be read is counted in `set_aside`.
     """
     if not isinstance(result, dict):
         return ReadResult(None, set_aside=Counter({f"extraction_result is {_json_kind(result)}": 1}))
@@ -68,10 +81,15 @@ def parse_result(text: str | None) -> ReadResult:
 
 
 def _read_single_prompt(result: Mapping[str, Any], items: Any, generation: str) -> ReadResult:
-    """Read G1 and G2: one prompt asked for every type, so it failed or succeeded for all of them."""
+    """Read G1 and G2: one prompt asked for some types, so it failed or succeeded for all of those."""
     set_aside: Counter[str] = Counter()
-    found = _observables(_typed_items(items, set_aside), set_aside)
-    failure = _failure(result)
+    typed = list(_typed_items(items, set_aside))
+    asked = _ASKED[generation]
+    if generation == "G1" and isinstance(result.get(_QUERIES), list):
+        typed.extend(("hunt_queries", query) for query in result[_QUERIES])
+        asked = (*asked, "hunt_queries")
+    found = _observables(typed, set_aside)
+    failure = failure_of(result)
     if not failure and not found and _is_prose(result.get("raw_response")):
         failure = "parse failure"
     if not failure and not isinstance(items, (list, dict)):
@@ -79,50 +97,48 @@ def _read_single_prompt(result: Mapping[str, Any], items: Any, generation: str) 
     if not failure and not found and set_aside:
         failure = "no readable item"
     if failure:
-        return ReadResult(generation, failed_types=dict.fromkeys(SINGLE_PROMPT_TYPES, failure), set_aside=set_aside)
-    labeled = dict.fromkeys((*SINGLE_PROMPT_TYPES, *(o.type for o in found)))
-    return ReadResult(generation, found, tuple(labeled), set_aside=set_aside)
+        return ReadResult(generation, (), dict.fromkeys(asked, TypeState(State.FAILED, failure)), set_aside)
+    found_types = {o.type for o in found}
+    types = dict.fromkeys((*asked, *(o.type for o in found)))
+    states = {type_: TypeState(State.FOUND if type_ in found_types else State.NOTHING) for type_ in types}
+    return ReadResult(generation, found, states, set_aside)
 
 
 def _read_sub_results(result: Mapping[str, Any], sub_results: Mapping[str, Any]) -> ReadResult:
     """Read G3 to G5: each type has its own sub-result; the aggregated list adds platforms and what only it holds."""
     set_aside: Counter[str] = Counter()
     items = list(_typed_items(result.get("observables") or [], set_aside))
-    failed: dict[str, str] = {}
-    labeled: dict[str, None] = {}
+    entries = {name: _entries(canonical_type(name), sub_result) for name, sub_result in sub_results.items()}
+    for name, own in entries.items():
+        items.extend((name, item) for item in own)
+    found = _observables(items, set_aside)
+    counts = Counter(o.type for o in found)
+    states: dict[str, TypeState] = {}
     for name, sub_result in sub_results.items():
         type_ = canonical_type(name)
-        failure = _sub_result_failure(sub_result)
-        if failure:
-            failed[type_] = failure
+        if not type_:
+            set_aside["sub-result without a type"] += 1
             continue
-        labeled[type_] = None
-        entries = sub_result.get("items")
-        items.extend((type_, item) for item in (entries if isinstance(entries, list) else ()))
-    found = tuple(o for o in _observables(items, set_aside) if o.type not in failed)
-    labeled.update(dict.fromkeys(o.type for o in found))
-    labelled_types = tuple(t for t in labeled if t not in failed)
-    return ReadResult(_sub_result_generation(result, items), found, labelled_types, failed, set_aside)
+        state = sub_result_state(sub_result, counts[type_], len(entries[name]))
+        # an older name beside today's: the one that says something counts
+        if type_ not in states or not states[type_].state.labels:
+            states[type_] = replace(state, model=_model(entries[name]))
+    for type_ in counts:
+        states.setdefault(type_, TypeState(State.FOUND))
+    kept = tuple(o for o in found if states[o.type].state.labels)
+    return ReadResult(_sub_result_generation(result, items), kept, states, set_aside)
 
 
-def _sub_result_failure(sub_result: Any) -> str | None:
+def _entries(type_: str, sub_result: Any) -> list[Any]:
+    """List the items of a sub-result, under whichever of its names they are kept."""
     if not isinstance(sub_result, dict):
-        return f"sub-result is {_json_kind(sub_result)}"
-    failure = _failure(sub_result)
-    if failure:
-        return failure
-    if not isinstance(sub_result.get("items", []), list):
-        return "sub-result items are no list"
-    if "items" not in sub_result and sub_result.get("count"):
-        return "sub-result without items"
-    return None
+        return []
+    lists = [sub_result[key] for key in item_lists(type_) if isinstance(sub_result.get(key), list)]
+    return next((each for each in lists if each), [])
 
 
-def _failure(result: Mapping[str, Any]) -> str | None:
-    for name in ("context_length_exceeded", "infra_failed", "error"):
-        if result.get(name):
-            return name.replace("_", " ")
-    return None
+def _model(items: Iterable[Any]) -> str | None:
+    return next((name for name in map(item_model, items) if name), None)
 
 
 def _is_prose(raw_response: Any) -> bool:
@@ -166,13 +182,12 @@ def _observables(items: Iterable[tuple[Any, Any]], set_aside: Counter[str]) -> t
             set_aside["item without a type"] += 1
             continue
         type_ = canonical_type(type_name)
-        value = canonical_value(type_, item)
-        if value is None:
-            set_aside["item without a readable value"] += 1
-            continue
-        key = (type_, value)
-        if platforms.get(key) is None:
-            platforms[key] = canonical_platform(item)
+        values = canonical_values(type_, item) if type_ else ()
+        if not values:
+            set_aside["item without a readable value" if type_ else "item without a type"] += 1
+        for value in values:
+            if platforms.get((type_, value)) is None:
+                platforms[type_, value] = canonical_platform(item)
     return tuple(Observable.model_construct(type=t, value=v, platform=p) for (t, v), p in platforms.items())
 
 

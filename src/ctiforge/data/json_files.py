@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ctiforge.data.articles import Article, Execution
+from ctiforge.data.articles import Article, Execution, read_configuration
 from ctiforge.data.generations import ReadResult, parse_result, read_result
 
 FOUND_NAMES = ("*_extract_results_full.json", "lmstudio_extract_*.json", "*extraction_results*.json")
@@ -147,9 +147,6 @@ def _articles(entries: Iterator[tuple[str | None, Any]], problems: Counter[str])
         if article_id is None:
             problems["entry without an article id"] += 1
             continue
-        executions = [
-            Execution(_text(run.get("status")) or "completed", _finished_at(run), _outcome(run)) for run in good
-        ]
         first = good[0]
         yield Article(
             id=article_id,
@@ -157,8 +154,13 @@ def _articles(entries: Iterator[tuple[str | None, Any]], problems: Counter[str])
             title=_text(first.get("title")) or "",
             content=_text(first.get("content")),
             hunt_score=None,
-            executions=executions,
+            executions=[_execution(run) for run in good],
         )
+
+
+def _execution(run: dict[str, Any]) -> Execution:
+    models, evaluation = read_configuration(run.get("config_snapshot"))
+    return Execution(_text(run.get("status")) or "completed", _finished_at(run), _outcome(run), models, evaluation)
 
 
 def _outcome(run: dict[str, Any]) -> ReadResult:

@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS articles (
     created_at timestamp NOT NULL DEFAULT now());
 CREATE TABLE IF NOT EXISTS agentic_workflow_executions (
     id serial PRIMARY KEY, article_id integer NOT NULL REFERENCES articles(id), status varchar(50) NOT NULL,
-    current_step varchar(50), extraction_result jsonb, error_message text, error_log jsonb,
+    current_step varchar(50), junk_filter_result jsonb, extraction_result jsonb, error_message text, error_log jsonb,
     retry_count integer NOT NULL DEFAULT 0, config_snapshot jsonb, started_at timestamp, completed_at timestamp,
     created_at timestamp NOT NULL DEFAULT now());
 CREATE INDEX IF NOT EXISTS ix_agentic_workflow_executions_article_id ON agentic_workflow_executions (article_id);

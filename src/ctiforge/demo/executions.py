@@ -103,7 +103,7 @@ def _top_level(generation: str, o: Observable) -> dict[str, Any]:
         return {}
     extra = {"source_evidence": o.value, "extraction_justification": "stands in the text", "confidence_score": 0.9}
     if generation == "G5":
-        extra |= {"platform": (o.platform or "unknown").lower(), "platform_confidence": 0.8}
+        extra |= {"platform": (o.platform or "unknown").lower(), "platform_confidence": "high"}
         extra |= {"telemetry_category": "process_creation"}
     return extra
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ctiforge.records.observable import ARROW
 
-_ARROWS = re.compile(r"\s*(?:-+>|=+>|→|⟶|⇒|➜|»)\s*")
+_ARROWS = re.compile(r"\s*(?:[-=|]+>|→|⟶|⇒|⟹|➜|➔|►|»)\s*|\s+[>›▶]\s+")
 CASELESS_TYPES = frozenset({"registry", "services", "scheduled_tasks", "process_lineage", "network_indicators"})
 
 

@@ -1,5 +1,6 @@
 """Harvests training records for the Extract Agent from the team's PostgreSQL and from result files."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -7,6 +8,13 @@ import typer
 
 from ctiforge.pod.entry import run_program
 from ctiforge.programs.flags import ExpectFlag, PlanFlag, StoreFlag, TestSetsFlag
+
+
+class Included(StrEnum):
+    """Kinds of articles that are kept out unless they are named."""
+
+    ARCHIVED = "archived"
+    EVAL_ARTICLES = "eval_articles"
 
 
 def main(
@@ -32,6 +40,17 @@ def main(
         Path | None, typer.Option(help="A file of URLs, one a line: they and their near duplicates stay out.")
     ] = None,
     test_set: TestSetsFlag = None,
+    labelers: Annotated[
+        list[str] | None,
+        typer.Option(help="A model whose labels go before others' (repeat the flag, the best first)."),
+    ] = None,
+    own_answers: Annotated[
+        bool, typer.Option("--own-answers", help="Learn from answers of our own promoted models as well.")
+    ] = False,
+    include: Annotated[
+        list[Included] | None,
+        typer.Option(help="Articles of the database that stay out otherwise (repeat the flag)."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Chooses the true negatives.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Go on with fewer articles than the minimum.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Only see whether the database can be read.")] = False,
@@ -41,26 +60,37 @@ def main(
 ) -> None:
     """Harvest articles with their observables into records.jsonl.
 
-    Of several executions of one article the best counts: completed before others, then the most
-    labeled types, then the newest. Only a completed one proves that there is nothing to find.
+    Each type of an article takes its labels from the best execution that says something about it: one that saw
+    the whole article, then the model named first in --labelers, then a completed one, then the newest. Only a
+    completed one proves that there is nothing to find.
     """
     from ctiforge.data.testsets import test_set_inputs
     from ctiforge.extract.harvest.harvest import HarvestOptions
     from ctiforge.extract.harvest.sources import Sources, harvest_sources, read_urls
+    from ctiforge.store.models import registered_names
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
 
     if check:
         check_database()
         return
-    options = HarvestOptions(min_observables, negative_ratio, tuple(status_filter or ()), seed)
+    options = HarvestOptions(
+        min_observables,
+        negative_ratio,
+        tuple(status_filter or ()),
+        seed,
+        labelers=tuple(labelers or ()),
+        include=tuple(each.value for each in include or ()),
+        own_answers=own_answers,
+    )
     sources = Sources(from_database, tuple(json_files or ()), auto_find_json, since)
     urls = [] if plan else read_urls(exclude_urls)
 
     def work(dirs: StageDirs) -> dict[str, Any]:
-        return harvest_sources(sources, options, urls, dirs.inputs, dirs.out, dirs.scratch, force=force)
+        own = registered_names(store, "extract") if store else frozenset()
+        return harvest_sources(sources, options, urls, dirs.inputs, dirs.out, dirs.scratch, own_models=own, force=force)
 
     run_stage(
-        Stage("harvest_extract", 1, packages=("rensa",), keyed_by_output=True),
+        Stage("harvest_extract", 2, packages=("rensa",), keyed_by_output=True),
         params=options.as_params() | sources.as_params() | {"exclude_urls": urls},
         inputs=test_set_inputs(store, test_set) | sources.inputs(),
         output=output,

@@ -1,7 +1,9 @@
 """One article with its observables, a line of `records.jsonl` and of `testset.jsonl`."""
 
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
+
+from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from ctiforge.errors import DataError
 from ctiforge.records.base import Record, read_lines
@@ -12,6 +14,9 @@ RECORDS_NAME = "records.jsonl"
 TESTSET_NAME = "testset.jsonl"
 """What a version of a test set lies in."""
 LabeledBy = Literal["model", "human"]
+Labeler = Literal["person", "rule", "model"]
+Stretch = tuple[int, int]
+"""Characters from the first to one past the last."""
 
 
 OsLabel = Literal["Windows", "Linux", "MacOS", "multiple", "Unknown"]
@@ -19,6 +24,19 @@ OsLabel = Literal["Windows", "Linux", "MacOS", "multiple", "Unknown"]
 
 OS_LABELS: tuple[OsLabel, ...] = get_args(OsLabel)
 """What an article can be about; their order is that of a classifier's outputs."""
+
+
+class TypeLabel(Record):
+    """Who labeled one type of an article, and why that counts."""
+
+    by: Labeler
+    """What kind of labeler it was; a person goes before a rule, a rule before a model."""
+    name: str | None = None
+    """The person, the rule, or the model with its version; None where nobody noted it."""
+    why: str
+    """`found` or `found nothing`: what the labeler said of the type."""
+    seen: tuple[Stretch, ...] | None = None
+    """The characters of the text that the labeler saw, beyond which nothing is known; None: all of them."""
 
 
 class ArticleRecord(Record):
@@ -42,6 +60,8 @@ class ArticleRecord(Record):
     """What stands in it, each value once for a type."""
     labelled_types: tuple[str, ...] = ()
     """The types that somebody looked for."""
+    labels: dict[str, TypeLabel] = {}
+    """Type → who labeled it; empty where one labeler (`labelled_by`) labeled them all."""
     os_label: OsLabel | None = None
     """Which operating system it is about; None: nobody said."""
     labelled_by: LabeledBy = "model"
@@ -56,6 +76,14 @@ class ArticleRecord(Record):
     """Shared by near duplicates, also with those that were left out; "" where nobody compared."""
     tags: dict[str, str] = {}
     """Free labels that evaluations break their figures down by (`style`, `length`)."""
+
+    @model_serializer(mode="wrap")
+    def _without_empty_labels(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave the key away where one labeler labeled all: such a line is what it was before there were any."""
+        written: dict[str, Any] = serialize(self)
+        if not written.get("labels", True):
+            del written["labels"]
+        return written
 
 
 def read_records(path: Path) -> list[ArticleRecord]:

@@ -25,7 +25,15 @@ class HarvestReport(File):
     excluded: dict[str, int]
     """Reason → articles that were left out."""
     unlabelled: dict[str, int]
-    """Type and reason to executions read whose type failed."""
+    """Type and reason to articles in which it is unlabeled for that."""
+    labelers: dict[str, int] = {}
+    """Who labeled to types of kept articles."""
+    seen_in_part: dict[str, int] = {}
+    """Type to kept articles of which its labeler saw a part, and that part alone is labeled."""
+    evaluation_runs: int = 0
+    """Executions that were run to evaluate the application's agents, and label nothing."""
+    own_answers: int = 0
+    """Answers (a type of an execution) of models that came out of ctiforge, which label nothing."""
     articles_read_again: int
     """Articles that two completed executions or more say something about."""
     disagreements: dict[str, int]

@@ -14,7 +14,7 @@ from typing import Literal
 from ctiforge.errors import GateError, StoreError, UsageError
 from ctiforge.records.registry import Candidate, Champion, ModelRecord, Move
 from ctiforge.store.fingerprint import SHORT
-from ctiforge.store.objects import ObjectStore
+from ctiforge.store.objects import ObjectStore, open_store
 from ctiforge.store.reading import parse_record, read_record
 
 MEND = "put back a copy of it, or ask for help"
@@ -35,6 +35,22 @@ class Standing:
 
     champion: Champion | None
     tag: str | None
+
+
+def registered_names(uri: str, line: str) -> frozenset[str]:
+    """Read what the registered models of a line are called.
+
+    Args:
+        uri: The store's URI.
+        line: The line's name.
+
+    Returns:
+        The names, without versions.
+
+    Raises:
+        StoreError: The store cannot be read, or what it holds of a model is none.
+    """
+    return frozenset(each.name for each in Registry(open_store(uri), line).versions())
 
 
 class Registry:

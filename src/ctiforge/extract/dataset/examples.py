@@ -1,9 +1,11 @@
 """Turns one article's labels into training examples: labels located, windows cut, answers written."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from ctiforge.data.seen import covers
 from ctiforge.extract.prompts.rendering import render_answer
 from ctiforge.observables.locate import Locator, Occurrence
 from ctiforge.records.article import ArticleRecord
@@ -139,7 +141,7 @@ def article_examples(
     windows = cut_windows(
         article.pieces, window_tokens=sizes.window_tokens, overlap_tokens=sizes.overlap_tokens, keep_whole=spans
     )
-    for window in windows:
+    for window in _seen_windows(article, windows):
         builder.add(window)
     for target in article.targets:
         if target not in builder.covered:
@@ -169,6 +171,8 @@ class _Builder:
 
     def add(self, window: Window) -> None:
         example, inside = self._example(window)
+        if not example.types:
+            return
         if example.tokens <= self.sizes.max_length:
             self.examples[window] = example
             self.covered.update(inside)
@@ -226,11 +230,22 @@ class _Builder:
         return ArticleExamples(examples, [target.observable for target in self.too_long])
 
     def _example(self, window: Window) -> tuple[Example, list[LocatedItem]]:
-        placed = [(target.first_in(window), target) for target in self.article.targets]
+        types = self._seen_types(window)
+        asked = [target for target in self.article.targets if target.observable.type in types]
+        placed = [(target.first_in(window), target) for target in asked]
         inside = sorted(((at, target) for at, target in placed if at is not None), key=lambda pair: pair[0])
         targets = [target for _, target in inside]
         observables = [target.observable for target in targets]
-        return self._build(window, self.article.record.labelled_types, observables), targets
+        return self._build(window, types, observables), targets
+
+    def _seen_types(self, window: Window) -> tuple[str, ...]:
+        """List the labeled types whose labeler saw the whole window: of others nobody knows that nothing is there."""
+        record = self.article.record
+        return tuple(
+            type_
+            for type_ in record.labelled_types
+            if type_ not in record.labels or covers(record.labels[type_].seen, window.start, window.end)
+        )
 
     def _build(self, window: Window, types: Sequence[str], observables: Sequence[Observable]) -> Example:
         text = self.article.record.content[window.start : window.end]
@@ -271,6 +286,22 @@ class _Builder:
         part = Pieces(pieces.starts[first : last + 1], pieces.tokens_before[first : last + 1], ())
         halves = cut_windows(part, window_tokens=max(tokens // 2, 1), overlap_tokens=0, keep_whole=inner)
         return [half for half in halves if half != window]
+
+
+def _seen_windows(article: LocatedArticle, windows: Sequence[Window]) -> list[Window]:
+    """Cut windows to what labelers saw, where some saw a part: in the rest they would label nothing."""
+    stretches = {stretch for label in article.record.labels.values() for stretch in label.seen or ()}
+    if not stretches or any(article.record.labels[each].seen is None for each in article.record.labels):
+        return list(windows)
+    starts = article.pieces.starts
+    cut: set[Window] = set()
+    for window in windows:
+        for first, last in stretches:
+            start = starts[min(bisect_left(starts, max(window.start, first)), len(starts) - 1)]
+            end = starts[bisect_right(starts, min(window.end, last)) - 1]
+            if start < end:
+                cut.add(Window(start, end))
+    return sorted(cut)
 
 
 def _extents(pieces: Pieces, target: LocatedItem) -> list[int]:

@@ -9,15 +9,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ctiforge.data.articles import Article, Execution
+from ctiforge.data.articles import Article
 from ctiforge.data.identity import canonical_url, content_hash, fold
 from ctiforge.errors import DataError
 from ctiforge.extract.harvest.agreement import agreement
+from ctiforge.extract.harvest.choosing import EVALUATION_RUN, OWN_ANSWER, Choice, Trust, choose, left_out
 from ctiforge.extract.harvest.report import HarvestCounts, KeptCounts
 from ctiforge.extract.harvest.scratch import HarvestedArticle, HarvestScratch
 from ctiforge.progress import Progress
 from ctiforge.records.article import RECORDS_NAME, ArticleRecord
 
+KEPT_OUT = {"archived": "archived in the application", "eval_articles": "the application evaluates its agents on it"}
+"""Kinds of articles that a source knows and that stay out unless they are asked for → why."""
 MINIMUM = 100
 RECOMMENDED = 500
 
@@ -34,6 +37,12 @@ class HarvestOptions:
     """Statuses of the executions to read; none named: any."""
     seed: int = 0
     """Chooses the negatives."""
+    labelers: tuple[str, ...] = ()
+    """Models whose labels are taken before others', the best first."""
+    include: tuple[str, ...] = ()
+    """Kinds of articles that are kept out otherwise: names of `KEPT_OUT`."""
+    own_answers: bool = False
+    """Whether answers of models that came out of ctiforge are kept."""
 
     def as_params(self) -> dict[str, Any]:
         """List the fields, as JSON can hold them, for a fingerprint."""
@@ -47,13 +56,16 @@ def harvest(
     options: HarvestOptions,
     out: Path,
     scratch: Path,
+    own_models: Collection[str] = (),
 ) -> HarvestCounts:
     """Write `records.jsonl` into `out` and return what was counted; contents wait in `scratch`, not in memory.
 
     `held_out` are (reason, article) pairs that no kept article may repeat: URL, content or near
-    duplicate. Articles of `excluded_urls` and their near duplicates stay out as well.
+    duplicate. Articles of `excluded_urls` and their near duplicates stay out as well. `own_models` are the names of
+    models that came out of ctiforge.
     """
     report = HarvestCounts()
+    trust = Trust(options.labelers, frozenset(own_models), options.own_answers)
     urls = {canonical_url(url) for url in excluded_urls}
     with HarvestScratch(scratch, options.seed) as rows, Progress("harvest_extract", None) as progress:
         for reason, record in held_out:
@@ -62,7 +74,7 @@ def harvest(
         for article in articles:
             report.read += 1
             progress.update(report.read)
-            excluded = _gather(article, urls, options, rows, report)
+            excluded = _gather(article, urls, options, trust, rows, report)
             if excluded:
                 report.excluded[excluded] += 1
         report.excluded.update(rows.decide(options.negative_ratio))
@@ -92,28 +104,36 @@ def check_minimum(report: HarvestCounts, force: bool) -> str | None:
 
 
 def _gather(
-    article: Article, urls: Collection[str], options: HarvestOptions, rows: HarvestScratch, report: HarvestCounts
+    article: Article,
+    urls: Collection[str],
+    options: HarvestOptions,
+    trust: Trust,
+    rows: HarvestScratch,
+    report: HarvestCounts,
 ) -> str | None:
-    """Put an article's best execution among the candidates, or say why it is none."""
+    """Put an article with what its executions say together among the candidates, or say why it is none."""
     executions = [e for e in article.executions if not options.status_filter or e.status in options.status_filter]
     report.executions += len(executions)
     if not executions:
         return "no execution of the chosen status"
-    best = max(executions, key=lambda execution: execution.rank)
-    if best.outcome.set_aside:
-        report.items_set_aside.update(best.outcome.set_aside)
+    if article.kept_out and article.kept_out not in options.include:
+        return f"{KEPT_OUT[article.kept_out]} (--include {article.kept_out} keeps it)"
+    evaluations, own_answers = left_out(executions, trust)
+    report.evaluation_runs += evaluations
+    report.own_answers += own_answers
     content = article.content
+    choice = choose(executions, content or "", trust)
+    for execution in choice.executions or executions:
+        report.items_set_aside.update(execution.outcome.set_aside)
     if not content or not content.strip():
         return "no content"
-    if best.outcome.generation is None:
-        return next(iter(best.outcome.set_aside), "extraction_result cannot be read")
+    if not choice.executions and all(each.outcome.generation is None for each in executions):
+        return next(iter(executions[-1].outcome.set_aside), "extraction_result cannot be read")
     report.add_agreement(article.id, agreement(executions))
-    for type_, why in best.outcome.failed_types.items():
-        report.unlabelled[f"{type_}: {why}"] += 1
-    labeled = _labelled_types(best)
-    if not labeled:
-        return "no type labelled: every extraction failed"
-    if 0 < len(best.outcome.observables) < options.min_observables:
+    report.unlabelled.update(f"{type_}: {why}" for type_, why in choice.unlabelled.items())
+    if not choice.labels:
+        return _why_nothing(choice)
+    if 0 < len(choice.observables) < options.min_observables:
         return f"fewer than {options.min_observables} observables"
     folded = fold(content)
     hash_ = content_hash(folded)
@@ -121,13 +141,14 @@ def _gather(
     if reason:
         rows.add_held_out(folded, hash_, article.url, reason)
         return reason
-    rows.add(HarvestedArticle(article, content, hash_, best, labeled), folded)
+    rows.add(HarvestedArticle(article, content, hash_, choice), folded)
     return None
 
 
-def _labelled_types(execution: Execution) -> tuple[str, ...]:
-    """List the types this execution says something about: only a completed one proves that there is nothing."""
-    if execution.status == "completed":
-        return execution.outcome.labelled_types
-    found = {observable.type for observable in execution.outcome.observables}
-    return tuple(type_ for type_ in execution.outcome.labelled_types if type_ in found)
+def _why_nothing(choice: Choice) -> str:
+    """Say why no type of an article is labeled."""
+    alone = {EVALUATION_RUN: "only evaluation runs of the application", OWN_ANSWER: "only answers of models of ours"}
+    for reason, words in alone.items():
+        if set(choice.unlabelled.values()) == {reason}:
+            return words
+    return "no type labelled: every extraction failed or was skipped"

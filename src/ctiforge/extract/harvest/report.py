@@ -30,7 +30,15 @@ class HarvestCounts:
     observables: int = 0
     excluded: Counter[str] = field(default_factory=Counter)
     unlabelled: Counter[str] = field(default_factory=Counter)
-    """Type and reason → executions read whose type failed."""
+    """Type and reason → articles in which it is unlabeled for that."""
+    labelers: Counter[str] = field(default_factory=Counter)
+    """Who labeled → types of kept articles."""
+    seen_in_part: Counter[str] = field(default_factory=Counter)
+    """Type → kept articles of which its labeler saw a part."""
+    evaluation_runs: int = 0
+    """Executions that were run to evaluate the application's agents, and label nothing."""
+    own_answers: int = 0
+    """Answers of models that came out of ctiforge, which label nothing."""
     articles_read_again: int = 0
     """Articles that two completed executions or more say something about."""
     disagreements: Counter[str] = field(default_factory=Counter)
@@ -93,6 +101,8 @@ class KeptCounts:
             report.labelled_articles[type_] += 1
             report.positive_articles[type_] += found > 0
             report.observables_by_type[type_] += found
+        report.labelers.update(kept.counts["labelers"])
+        report.seen_in_part.update(kept.counts["in_part"])
         for platform, found in kept.counts["platforms"].items():
             report.platforms[platform] += found
 
@@ -115,6 +125,13 @@ def _totals(report: HarvestCounts) -> Table:
     ):
         ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
         rows += [(name, reason, count) for reason, count in ranked]
+    for words, count in (
+        ("executions that evaluate the application's agents", report.evaluation_runs),
+        ("answers of models of ours (--own-answers keeps them)", report.own_answers),
+    ):
+        if count:
+            rows.append(("left out", words, count))
+    rows += [("seen in part", type_, count) for type_, count in sorted(report.seen_in_part.items())]
     if report.articles_read_again:
         rows.append(("executions disagree", f"of {report.articles_read_again} articles read more than once, on", ""))
     rows += [("executions disagree", type_, count) for type_, count in sorted(report.disagreements.items())]
@@ -140,6 +157,7 @@ def _breakdown(report: HarvestCounts) -> Table:
         ("observables", report.observables_per_article),
     ):
         rows += [(title, name, counts[name]) for name in sorted(counts, key=_order)]
+    rows += [("labeled by", name, f"{count} types") for name, count in sorted(report.labelers.items())]
     rows += [("platform", name, f"{count} observables") for name, count in sorted(report.platforms.items())]
     return table_of(("kept by", "", "articles"), rows, left=(0, 1))
 

@@ -18,8 +18,9 @@ from typing import IO, Any, Self
 
 from pydantic_core import to_json
 
-from ctiforge.data.articles import Article, Execution
+from ctiforge.data.articles import Article
 from ctiforge.data.near_duplicates import DuplicateIndex
+from ctiforge.extract.harvest.choosing import Choice
 
 _BATCH = 1000
 _BUFFER = 1 << 20
@@ -70,13 +71,12 @@ ORDER BY number IS NULL, number, id, hash
 
 @dataclass(slots=True)
 class HarvestedArticle:
-    """An article that may become a record: its text, and the execution that labels it."""
+    """An article that may become a record: its text, and what its executions say of it together."""
 
     article: Article
     content: str
     content_hash: str
-    execution: Execution
-    labelled_types: tuple[str, ...]
+    choice: Choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,8 @@ class KeptRow:
     generation: str
     characters: int
     found: int
-    counts: dict[str, dict[str, int]]
-    """`types` and `platforms` → observables."""
+    counts: dict[str, Any]
+    """`types` and `platforms` → observables; `labelers` → types; `in_part`: the types that were seen in part."""
 
 
 class HarvestScratch:
@@ -122,9 +122,9 @@ class HarvestScratch:
 
     def add(self, candidate: HarvestedArticle, folded: bytes) -> None:
         """Keep a candidate; `folded` is its content without layout."""
-        article, outcome, hash_ = candidate.article, candidate.execution.outcome, candidate.content_hash
+        article, choice, hash_ = candidate.article, candidate.choice, candidate.content_hash
         # an ArticleRecord without `id` and `group`, which are settled at the end
-        observables = [{"type": o.type, "value": o.value, "platform": o.platform} for o in outcome.observables]
+        observables = [{"type": o.type, "value": o.value, "platform": o.platform} for o in choice.observables]
         body = to_json(
             {
                 "url": article.url,
@@ -132,10 +132,11 @@ class HarvestScratch:
                 "content": candidate.content,
                 "content_hash": hash_,
                 "observables": observables,
-                "labelled_types": candidate.labelled_types,
+                "labelled_types": list(choice.labels),
+                "labels": {type_: each.model_dump() for type_, each in choice.labels.items()},
                 "labelled_by": "model",
                 "annotator": None,
-                "generation": outcome.generation,
+                "generation": choice.generation,
                 "hunt_score": article.hunt_score,
                 "tags": {},
             }
@@ -152,10 +153,10 @@ class HarvestScratch:
                     len(body),
                     hash_,
                     None,
-                    *candidate.execution.rank,
+                    *choice.rank,
                     len(observables),
                     self._lot(hash_),
-                    outcome.generation,
+                    choice.generation,
                     len(candidate.content),
                     _counts(candidate),
                 ),
@@ -220,14 +221,17 @@ def _number(id_: str) -> int | None:
 
 
 def _counts(candidate: HarvestedArticle) -> str:
-    """Count what the report says of an article, as JSON: observables per labeled type, and per platform."""
-    types = dict.fromkeys(candidate.labelled_types, 0)
+    """Count what the report says of an article, as JSON: observables by labeled type and platform, types by labeler."""
+    choice = candidate.choice
+    types = dict.fromkeys(choice.labels, 0)
     platforms: dict[str, int] = {}
-    for observable in candidate.execution.outcome.observables:
-        types[observable.type] = types.get(observable.type, 0) + 1
+    for observable in choice.observables:
+        types[observable.type] += 1
         platform = observable.platform or "unknown"
         platforms[platform] = platforms.get(platform, 0) + 1
-    return to_json({"types": types, "platforms": platforms}).decode()
+    labelers = Counter(f"{each.by} {each.name or 'unknown'}" for each in choice.labels.values())
+    in_part = [type_ for type_, each in choice.labels.items() if each.seen is not None]
+    return to_json({"types": types, "platforms": platforms, "labelers": labelers, "in_part": in_part}).decode()
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The rim of a harvest: opens database and files, runs it, prints its tables."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from itertools import chain
@@ -60,6 +60,7 @@ def harvest_sources(
     out: Path,
     scratch: Path,
     *,
+    own_models: Collection[str] = (),
     force: bool = False,
 ) -> dict[str, Any]:
     """Harvest articles into `records.jsonl` and `report.json`, and print the tables.
@@ -74,6 +75,7 @@ def harvest_sources(
         inputs: The sources' own fetched files, and test sets (`test_set:<name@version>`), whose articles are left out.
         out: The folder for the two files.
         scratch: A folder for what waits on disk.
+        own_models: Names of models that came out of ctiforge.
         force: Whether to go on with fewer articles than the minimum.
 
     Returns:
@@ -90,7 +92,7 @@ def harvest_sources(
     paths = sources.paths(inputs)
     with ExitStack() as stack:
         articles = _open(sources, paths, options, problems, stack)
-        report = harvest(articles, held_out_articles(inputs), excluded_urls, options, out, scratch)
+        report = harvest(articles, held_out_articles(inputs), excluded_urls, options, out, scratch, own_models)
     report.files_set_aside = {paths[Path(path)]: why for path, why in problems.files.items()}
     report.entries_set_aside = problems.entries
     record = report.as_record()

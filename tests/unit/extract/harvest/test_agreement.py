@@ -1,12 +1,13 @@
 from ctiforge.data.articles import Execution
 from ctiforge.data.generations import ReadResult
+from ctiforge.data.states import State, TypeState
 from ctiforge.extract.harvest.agreement import agreement
 from ctiforge.records.observable import Observable
 
 
 def execution(*commands: str, labeled=("cmdline", "services"), status="completed", generation="G4") -> Execution:
     observables = tuple(Observable(type="cmdline", value=value) for value in commands)
-    return Execution(status, "", ReadResult(generation, observables, tuple(labeled)))
+    return Execution(status, "", ReadResult(generation, observables, dict.fromkeys(labeled, TypeState(State.FOUND))))
 
 
 def test_executions_that_found_the_same_agree_whatever_the_spelling():

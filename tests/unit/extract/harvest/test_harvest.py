@@ -7,6 +7,7 @@ import pytest
 
 from ctiforge.data.articles import Article, Execution
 from ctiforge.data.generations import ReadResult, read_result
+from ctiforge.data.states import State, TypeState
 from ctiforge.errors import DataError
 from ctiforge.extract.harvest.harvest import HarvestOptions, check_minimum, harvest
 from ctiforge.extract.harvest.report import HarvestCounts, print_report
@@ -14,7 +15,7 @@ from ctiforge.records.article import ArticleRecord, read_records
 from ctiforge.records.observable import Observable
 
 UNREADABLE = Execution("completed", "", ReadResult(None, set_aside=Counter({"extraction_result is null": 1})))
-FAILED = Execution("completed", "", ReadResult("G2", failed_types={"cmdline": "parse failure"}))
+FAILED = Execution("completed", "", ReadResult("G2", states={"cmdline": TypeState(State.FAILED, "parse failure")}))
 
 
 def make_text(seed: int, words: int = 120) -> str:
@@ -22,9 +23,12 @@ def make_text(seed: int, words: int = 120) -> str:
     return " ".join("".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=rng.randint(2, 9))) for _ in range(words))
 
 
-def found(*values: str, types=("cmdline", "registry"), status="completed", at="2026-01-01") -> Execution:
+def found(
+    *values: str, types=("cmdline", "registry"), status="completed", at="2026-01-01", models=None, evaluation=False
+) -> Execution:
     observables = tuple(Observable(type="cmdline", value=value, platform="Windows") for value in values)
-    return Execution(status, at, ReadResult("G2", observables, types))
+    states = {type_: TypeState(State.FOUND if type_ == "cmdline" and values else State.NOTHING) for type_ in types}
+    return Execution(status, at, ReadResult("G2", observables, states), models or {}, evaluation)
 
 
 def make_article(article_id: str, *executions: Execution, content: str | None = "", url: str | None = None) -> Article:
@@ -60,7 +64,6 @@ def test_records_are_written_by_id_with_their_labels(run) -> None:
     ("worse", "better"),
     [
         (found("a", status="failed", at="2026-02-01"), found("b", status="completed")),
-        (found("a", types=("cmdline",), at="2026-02-01"), found("b")),
         (found("a", at="2026-01-01"), found("b", at="2026-01-02")),
     ],
 )
@@ -71,13 +74,39 @@ def test_the_best_execution_counts(run, worse: Execution, better: Execution, ord
     assert [o.value for o in records[0].observables] == ["b"]
 
 
+def test_each_type_has_its_own_labeler_and_what_is_left_out_is_counted(run) -> None:
+    one = found("a", types=("cmdline",), at="2026-01-02", models={"CmdlineExtract_model": "good"})
+    other = found("b", types=("cmdline", "registry"), models={"ExtractAgent": "old"})
+    own = found("c", types=("cmdline",), at="2026-01-03", models={"ExtractAgent": "ctiforge/extract-agent-x@3"})
+    evaluation = found("d", types=("cmdline",), at="2026-01-04", evaluation=True)
+    articles = [make_article("1", one, other, own, evaluation), make_article("2", own), make_article("3", evaluation)]
+
+    report, records, _ = run(articles)
+
+    (record,) = records
+    assert [o.value for o in record.observables] == ["a"]
+    assert {type_: (each.by, each.name, each.why) for type_, each in record.labels.items()} == {
+        "cmdline": ("model", "good", "found"),
+        "registry": ("model", "old", "found nothing"),
+    }
+    assert set(record.labelled_types) == set(record.labels)
+    assert report.labelers == {"model good": 1, "model old": 1}
+    assert (report.evaluation_runs, report.own_answers) == (2, 2)
+    assert report.excluded == {
+        "only answers of models of ours": 1,
+        "only evaluation runs of the application": 1,
+    }
+    assert [o.value for o in run(articles, own_answers=True)[1][0].observables] == ["c"]
+    assert [o.value for o in run(articles, labelers=("old",))[1][0].observables] == ["b"]
+
+
 def test_only_a_completed_execution_proves_that_there_is_nothing(run) -> None:
     articles = [make_article("1", found("a", status="failed")), make_article("2", found(status="failed"))]
 
     report, records, _ = run(articles)
 
     assert [r.labelled_types for r in records] == [("cmdline",)]
-    assert report.excluded == {"no type labelled: every extraction failed": 1}
+    assert report.excluded == {"no type labelled: every extraction failed or was skipped": 1}
 
 
 def test_failed_types_are_counted_and_the_rest_is_kept(run) -> None:
@@ -96,7 +125,7 @@ def test_failed_types_are_counted_and_the_rest_is_kept(run) -> None:
         ("", None, "no execution of the chosen status"),
         (" \n", found("a"), "no content"),
         ("text", UNREADABLE, "extraction_result is null"),
-        ("text", FAILED, "no type labelled: every extraction failed"),
+        ("text", FAILED, "no type labelled: every extraction failed or was skipped"),
     ],
 )
 def test_each_exclusion_has_its_reason(run, content, execution, reason: str) -> None:

@@ -1,0 +1,168 @@
+"""Chooses, for each type of an article, the one execution that labels it.
+
+An execution is never chosen whole: each type takes the best of those that say something about it, so that a run of one
+extractor costs the others nothing. How much an execution found is no merit: that would reward invention.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from ctiforge.data.articles import Execution
+from ctiforge.data.seen import seen_stretches
+from ctiforge.data.states import State
+from ctiforge.records.article import Stretch, TypeLabel
+from ctiforge.records.observable import Observable
+
+EVALUATION_RUN = "evaluation run of the application"
+OWN_ANSWER = "answer of a promoted model of ours (--own-answers keeps it)"
+SERVED = "ctiforge/"
+"""What the names of models that `ctiforge serve` answers for begin with."""
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Whose labels are taken, and in which order."""
+
+    labelers: tuple[str, ...] = ()
+    """Models, the best first; one that is not named comes after them."""
+    own_models: frozenset[str] = frozenset()
+    """Names of models that came out of ctiforge."""
+    own_answers: bool = False
+    """Whether a model may learn from what those answered."""
+
+    def place(self, name: str | None) -> int:
+        """Return the labeler's place in the order, the best first: 0."""
+        return self.labelers.index(name) if name in self.labelers else len(self.labelers)
+
+    def is_own(self, name: str | None) -> bool:
+        """Tell whether a model came out of ctiforge and may not label."""
+        return bool(name) and not self.own_answers and (name in self.own_models or str(name).startswith(SERVED))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What an article's executions say together."""
+
+    observables: tuple[Observable, ...]
+    labels: dict[str, TypeLabel]
+    """Type → who labeled it, and why."""
+    unlabelled: dict[str, str]
+    """Type that somebody was to look for → why it is not labeled all the same."""
+    executions: tuple[Execution, ...]
+    """Those that label a type, the newest first."""
+
+    @property
+    def generation(self) -> str | None:
+        """The format of the newest result that labels something."""
+        return next((each.outcome.generation for each in self.executions), None)
+
+    @property
+    def rank(self) -> tuple[bool, int, str]:
+        """Rank articles that are duplicates, the best highest: completed, then more labeled types, then newer."""
+        completed = any(each.status == "completed" for each in self.executions)
+        return (completed, len(self.labels), max((each.finished_at for each in self.executions), default=""))
+
+
+def choose(executions: Sequence[Execution], content: str, trust: Trust) -> Choice:
+    """Choose what labels each type of an article.
+
+    Of those that saw the whole article the one of the most trusted model, then a completed one, then the newest; only
+    where there is none, the best of those that saw a part, which then speaks for that part alone. Only a completed
+    execution proves that there is nothing.
+
+    Args:
+        executions: All executions over the article, in any order.
+        content: The article's text.
+        trust: Whose labels are taken.
+
+    Returns:
+        The labels; what is unlabeled has its reason.
+    """
+    unlabelled: dict[str, str] = {}
+    candidates: dict[str, list[_Candidate]] = {}
+    stretches = _Stretches(content)
+    for number, execution in enumerate(sorted(executions, key=lambda each: each.finished_at)):
+        for type_, state in execution.outcome.states.items():
+            model = execution.model_of(type_)
+            against = _objection(execution, state.state, state.reason, trust.is_own(model))
+            if against:
+                # that one was never asked says nothing where another failed
+                if state.state is not State.NEVER_ASKED or type_ not in unlabelled:
+                    unlabelled[type_] = against
+                continue
+            seen = stretches.seen(_text_seen(execution, content), state.cut_after)
+            label = TypeLabel.model_construct(by="model", name=model, why=str(state.state), seen=seen)
+            candidates.setdefault(type_, []).append(_Candidate(execution, label, trust.place(model), number))
+    best = {type_: max(each, key=lambda candidate: candidate.rank) for type_, each in candidates.items()}
+    chosen = {each.number: each.execution for each in best.values()}
+    newest = [chosen[number] for number in sorted(chosen, reverse=True)]
+    return Choice(
+        tuple(o for each in newest for o in each.outcome.observables if best[o.type].execution is each),
+        {type_: each.label for type_, each in best.items()},
+        {type_: why for type_, why in unlabelled.items() if type_ not in best},
+        tuple(newest),
+    )
+
+
+def left_out(executions: Collection[Execution], trust: Trust) -> tuple[int, int]:
+    """Count the executions that were run to evaluate, and the answers (a type of an execution) of models of ours.
+
+    Args:
+        executions: All executions over an article.
+        trust: Whose labels are taken.
+
+    Returns:
+        Evaluation runs, and answers of our own models in the others that therefore label nothing.
+    """
+    others = [each for each in executions if not each.evaluation]
+    own = sum(trust.is_own(each.model_of(type_)) for each in others for type_ in each.outcome.labelled_types)
+    return len(executions) - len(others), own
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    execution: Execution
+    label: TypeLabel
+    place: int
+    number: int
+    """Its place among the executions by time."""
+
+    @property
+    def rank(self) -> tuple[bool, int, bool, int]:
+        return (self.label.seen is None, -self.place, self.execution.status == "completed", self.number)
+
+
+class _Stretches:
+    """Finds each part of an article that was seen once, for most types of an execution saw the same."""
+
+    def __init__(self, content: str) -> None:
+        self._content = content
+        self._known: dict[tuple[str | None, str | None], tuple[Stretch, ...] | None] = {(None, None): None}
+
+    def seen(self, seen_text: str | None, cut_after: str | None) -> tuple[Stretch, ...] | None:
+        key = (seen_text, cut_after)
+        if key not in self._known:
+            self._known[key] = seen_stretches(self._content, *key)
+        return self._known[key]
+
+
+def _text_seen(execution: Execution, content: str) -> str | None:
+    """Return what the extractors saw; of a filtered article of which nobody kept that, the lines of what they found."""
+    if execution.seen_text != "":
+        return execution.seen_text
+    values = [observable.value.casefold() for observable in execution.outcome.observables]
+    lines = [line for line in content.splitlines() if any(value in line.casefold() for value in values)]
+    return "\n".join(lines)
+
+
+def _objection(execution: Execution, state: State, reason: str, own: bool) -> str | None:
+    """Say why an execution does not label a type; None where it does."""
+    if execution.evaluation:
+        return EVALUATION_RUN
+    if not state.labels:
+        return reason
+    if own:
+        return OWN_ANSWER
+    if state is State.NOTHING and execution.status != "completed":
+        return f"found nothing in an execution that is {execution.status}"
+    return None
