@@ -16,8 +16,9 @@ from ctiforge.records.article import TESTSET_NAME, ArticleRecord, read_records
 from ctiforge.records.observable import Observable
 from ctiforge.records.review import judged_label, read_review
 from ctiforge.records.testset import TestSet
+from ctiforge.settings import load_settings
 from ctiforge.store.artifacts import fetch
-from ctiforge.store.objects import ObjectStore, open_store
+from ctiforge.store.objects import ObjectStore, find_store
 from ctiforge.store.reading import read_record
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -138,20 +139,23 @@ def test_set_inputs(store: str | None, references: Sequence[str] | None) -> dict
     """Name the inputs that a stage has by using test sets.
 
     Args:
-        store: The store's URI; None: there are no test sets.
+        store: The store's URI; None: that of the settings, wherever the stage's output goes.
         references: `name` or `name@2` each; None: the newest version of every test set in the store.
 
     Returns:
-        `test_set:<name@version>` → the URI of its articles.
+        `test_set:<name@version>` → the URI of its articles; empty where the store's folder is not there.
 
     Raises:
-        UsageError: Test sets are named and there is no store, or no such test set.
+        UsageError: A test set is named, and there is none of this name.
     """
-    if not store:
+    uri = store or load_settings().settings.store
+    opened = find_store(uri)
+    if opened is None:
         if references:
-            raise UsageError("--test-set needs --store: test sets lie in the store")
+            raise UsageError(
+                f"no test set {references[0]}: the store {uri} is not there; name it with --store or CTIFORGE_STORE"
+            )
         return {}
-    opened = open_store(store)
     newest = {each.name: each for each in list_testsets(opened)} if not references else {}
     chosen = [get_testset(opened, reference) for reference in references] if references else list(newest.values())
     return {f"{_TEST_SET}{each.reference}": f"{opened.uri}/{each.key}" for each in chosen}
@@ -162,7 +166,7 @@ def find_test_data(test_data: str | None, store: str | None) -> tuple[str, str |
 
     Args:
         test_data: A path, a URI, or `testset:NAME` for one of the store; None where the flag was not given.
-        store: The store's URI, None where there is none.
+        store: The URI of the store with the test set; None: that of the settings.
 
     Returns:
         The URI of the articles, and `name@version` where they are a test set of the store, else None.
@@ -199,7 +203,7 @@ def find_labelled_article(test_data: str, store: str | None, article_id: str) ->
 
     Args:
         test_data: A file of labeled articles, or `testset:NAME` of the store.
-        store: The URI of the store that holds the test set; None: there is none, and a file is named.
+        store: The URI of the store that holds the test set; None: that of the settings.
         article_id: The article's id.
 
     Returns:

@@ -60,12 +60,13 @@ def list_(store: StoreFlag = None) -> None:
 
     from ctiforge.data.testsets import list_testsets
     from ctiforge.settings import load_settings
-    from ctiforge.store.objects import open_store
+    from ctiforge.store.objects import find_store
     from ctiforge.tables import print_tables, table_of
 
     titles = ("test set", "articles", "labeled", "annotator")
     rows = []
-    for each in list_testsets(open_store(load_settings({"store": store}).settings.store)):
+    opened = find_store(load_settings({"store": store}).settings.store)
+    for each in list_testsets(opened) if opened else ():
         labeled = ", ".join(f"{type_} {count}" for type_, count in each.labelled_types.items())
         rows.append((each.reference, each.articles, labeled, each.annotator))
     print_tables([table_of(titles, rows, left=range(len(titles)), look="bare")], Console())

@@ -4,6 +4,7 @@ from hashlib import sha256
 import pytest
 
 from ctiforge.data.testsets import (
+    find_test_data,
     find_testset,
     import_testset,
     list_testsets,
@@ -141,9 +142,30 @@ def test_stage_inputs_name_the_newest_of_each(store) -> None:
 
     assert sorted(stage_inputs(store.uri, None)) == ["test_set:a@2", "test_set:b@1"]
     assert list(stage_inputs(store.uri, ["a@1"])) == ["test_set:a@1"]
+
+
+def test_without_a_store_the_settings_name_the_one_that_is_asked(store, tmp_path, monkeypatch) -> None:
+    import_testset(store, "a", [make_article()])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CTIFORGE_STORE", raising=False)
+    place = f"{store.uri}/testsets/a/1/testset.jsonl"
+
     assert stage_inputs(None, None) == {}
-    with pytest.raises(UsageError, match="needs --store"):
+    with pytest.raises(UsageError, match=r"no test set a: the store \.ctiforge/store is not there"):
         stage_inputs(None, ["a"])
+    assert not (tmp_path / ".ctiforge").exists()
+
+    monkeypatch.setenv("CTIFORGE_STORE", store.uri)
+    assert stage_inputs(None, None) == {"test_set:a@1": place}
+    assert find_test_data("testset:a", None) == (place, "a@1")
+
+    monkeypatch.delenv("CTIFORGE_STORE")
+    (tmp_path / "store").rename(tmp_path / "moved")
+    (tmp_path / ".ctiforge").mkdir()
+    (tmp_path / "moved").rename(tmp_path / ".ctiforge" / "store")
+    assert list(stage_inputs(None, ["a"])) == ["test_set:a@1"]
+    with pytest.raises(UsageError, match=r"no test set b in .*/\.ctiforge/store \(there are: a@1\)"):
+        stage_inputs(None, ["b"])
 
 
 def test_files_with_truth_are_read(tmp_path, store) -> None:
