@@ -56,7 +56,18 @@ def open_store(uri: str) -> "ObjectStore":
 
 
 def find_store(uri: str) -> "ObjectStore | None":
-    """Open a store to read, as `open_store` does; None, and nothing is made, where its folder is not there."""
+    """Open a store to read it: unlike in `open_store`, a missing folder is not made.
+
+    Args:
+        uri: A path of this machine, a `file://` URL or `s3://bucket/prefix`.
+
+    Returns:
+        The store; None where its folder is not there.
+
+    Raises:
+        UsageError: The URI has another scheme or names no bucket.
+        StoreError: There are no credentials.
+    """
     folder = _folder_of(uri)
     return open_store(uri) if folder is None or folder.is_dir() else None
 
