@@ -7,13 +7,16 @@ last, with a conditional write: a version without it does not exist.
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ctiforge.data.identity import content_hash, fold
 from ctiforge.errors import DataError, UsageError
+from ctiforge.observables.locate import Locator
+from ctiforge.observables.values import normalize
 from ctiforge.records.article import TESTSET_NAME, ArticleRecord, read_records
-from ctiforge.records.observable import Observable
+from ctiforge.records.observable import TYPES, Observable
 from ctiforge.records.review import judged_label, read_review
 from ctiforge.records.testset import TestSet
 from ctiforge.settings import load_settings
@@ -44,8 +47,9 @@ def import_testset(
 
     Raises:
         UsageError: The name is none.
-        DataError: A label is a model's, an annotator is missing, an id occurs twice, an observable is of a type that is
-            not labeled, there is no article, or one has neither labeled types nor an operating system's label.
+        DataError: A label is a model's, an annotator is missing, an id occurs twice, two ids have one text and other
+            labels, a type is unknown, an observable is empty or of a type that is not labeled, there is no article, or
+            one has neither labeled types nor an operating system's label.
     """
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} is no name for a test set: use lower-case letters, digits, '.', '_' and '-'")
@@ -72,6 +76,22 @@ def import_testset(
     )
     store.write_new(f"{_folder(name)}/{version}/{TestSet.NAME}", test_set.to_json().encode())
     return test_set
+
+
+def find_unplaced(articles: Iterable[ArticleRecord]) -> list[tuple[str, Observable]]:
+    """Find the observables that stand nowhere in their article: no model that quotes it can find them.
+
+    Args:
+        articles: The articles with their labels.
+
+    Returns:
+        The article's id and the observable, of each.
+    """
+    found = []
+    for record in articles:
+        located = Locator(record.content)
+        found += [(record.id, each) for each in record.observables if not located.locate(each.type, each.value)]
+    return found
 
 
 def load_testset(store: ObjectStore, reference: str) -> tuple[TestSet, list[ArticleRecord]]:
@@ -261,12 +281,24 @@ def _checked(record: ArticleRecord, annotator: str | None) -> ArticleRecord:
             f"article {record.id} has neither labelled_types nor os_label, so there is nothing to score against: "
             "label it, or take it out"
         )
+    for type_ in (*record.labelled_types, *(o.type for o in record.observables)):
+        if type_ not in TYPES:
+            raise DataError(f"article {record.id}: {_no_type(type_)}")
+    empty = next((o.type for o in record.observables if not o.value.strip()), None)
+    if empty:
+        raise DataError(f"article {record.id} has an empty {empty}: fill in its value, or take it out")
     stray = sorted({o.type for o in record.observables} - set(record.labelled_types))
     if stray:
         raise DataError(
             f"article {record.id} has observables of {', '.join(stray)}, which labelled_types does not name"
         )
     return record.model_copy(update={"annotator": name, "content_hash": content_hash(fold(record.content))})
+
+
+def _no_type(given: str) -> str:
+    near = get_close_matches(re.sub(r"[^a-z]+", "_", given.lower()), TYPES, 1)
+    meant = f" (did you mean {near[0]}?)" if near else ""
+    return f"there is no type of observables {given!r}{meant}: there are {', '.join(TYPES)}"
 
 
 def _check_all(name: str, records: Sequence[ArticleRecord]) -> None:
@@ -277,6 +309,28 @@ def _check_all(name: str, records: Sequence[ArticleRecord]) -> None:
         if record.id in seen:
             raise DataError(f"test set {name}: the id {record.id} occurs twice")
         seen.add(record.id)
+    first: dict[str, list[ArticleRecord]] = {}
+    for record in records:
+        same = first.setdefault(record.content_hash, [])
+        for other in same:
+            if what := _contradiction(other, record):
+                raise DataError(
+                    f"test set {name}: articles {other.id} and {record.id} have the same text and another {what}: "
+                    "correct one, or take it out"
+                )
+        same.append(record)
+
+
+def _contradiction(one: ArticleRecord, other: ArticleRecord) -> str | None:
+    """Name what two labels of one text contradict each other in: only what both judged can."""
+    if one.os_label and other.os_label and one.os_label != other.os_label:
+        return OS_LABEL
+    both = [type_ for type_ in one.labelled_types if type_ in other.labelled_types]
+    return next((type_ for type_ in both if _values(one, type_) != _values(other, type_)), None)
+
+
+def _values(record: ArticleRecord, type_: str) -> set[str]:
+    return {normalize(type_, each.value) for each in record.observables if each.type == type_}
 
 
 def _versions(store: ObjectStore, name: str) -> list[TestSet]:
