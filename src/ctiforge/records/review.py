@@ -169,7 +169,7 @@ def _upgraded(row: Mapping[str, Any], where: str) -> dict[str, Any]:
     """Give a line of any age as one of today: `label` and `truth` by their names, ids as text, nothing where null."""
     for name in ("id", "annotator"):
         if isinstance(row.get(name), bool | list | dict):
-            raise DataError(f"{where}: {name} is one text, {json.dumps(row[name])[:40]} is none")
+            raise DataError(f"{where}: {name} is one text, and no list, object, true or false")
     fields = {name: value for name, value in row.items() if value is not None or name not in _FOR_THE_EYE}
     fields |= {"id": _text(row.get("id")), "annotator": _text(row["annotator"]) if "annotator" in row else None}
     label = row.get("os_label")
