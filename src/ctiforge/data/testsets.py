@@ -7,17 +7,21 @@ last, with a conditional write: a version without it does not exist.
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ctiforge.data.identity import content_hash, fold
 from ctiforge.errors import DataError, UsageError
+from ctiforge.observables.locate import Locator
+from ctiforge.observables.values import normalize
 from ctiforge.records.article import TESTSET_NAME, ArticleRecord, read_records
-from ctiforge.records.observable import Observable
+from ctiforge.records.observable import TYPES, Observable
 from ctiforge.records.review import judged_label, read_review
 from ctiforge.records.testset import TestSet
+from ctiforge.settings import load_settings
 from ctiforge.store.artifacts import fetch
-from ctiforge.store.objects import ObjectStore, open_store
+from ctiforge.store.objects import ObjectStore, find_store
 from ctiforge.store.reading import read_record
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -43,8 +47,9 @@ def import_testset(
 
     Raises:
         UsageError: The name is none.
-        DataError: A label is a model's, an annotator is missing, an id occurs twice, an observable is of a type that is
-            not labeled, there is no article, or one has neither labeled types nor an operating system's label.
+        DataError: A label is a model's, an annotator is missing, an id occurs twice, two ids have one text and other
+            labels, a type is unknown, an observable is empty or of a type that is not labeled, there is no article, or
+            one has neither labeled types nor an operating system's label.
     """
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} is no name for a test set: use lower-case letters, digits, '.', '_' and '-'")
@@ -71,6 +76,22 @@ def import_testset(
     )
     store.write_new(f"{_folder(name)}/{version}/{TestSet.NAME}", test_set.to_json().encode())
     return test_set
+
+
+def find_unplaced(articles: Iterable[ArticleRecord]) -> list[tuple[str, Observable]]:
+    """Find the observables that stand nowhere in their article: no model that quotes it can find them.
+
+    Args:
+        articles: The articles with their labels.
+
+    Returns:
+        The article's id and the observable, of each.
+    """
+    found = []
+    for record in articles:
+        located = Locator(record.content)
+        found += [(record.id, each) for each in record.observables if not located.locate(each.type, each.value)]
+    return found
 
 
 def load_testset(store: ObjectStore, reference: str) -> tuple[TestSet, list[ArticleRecord]]:
@@ -138,20 +159,23 @@ def test_set_inputs(store: str | None, references: Sequence[str] | None) -> dict
     """Name the inputs that a stage has by using test sets.
 
     Args:
-        store: The store's URI; None: there are no test sets.
+        store: The store's URI; None: that of the settings, wherever the stage's output goes.
         references: `name` or `name@2` each; None: the newest version of every test set in the store.
 
     Returns:
-        `test_set:<name@version>` → the URI of its articles.
+        `test_set:<name@version>` → the URI of its articles; empty where the store's folder is not there.
 
     Raises:
-        UsageError: Test sets are named and there is no store, or no such test set.
+        UsageError: A test set is named, and there is none of this name.
     """
-    if not store:
+    uri = store or load_settings().settings.store
+    opened = find_store(uri)
+    if opened is None:
         if references:
-            raise UsageError("--test-set needs --store: test sets lie in the store")
+            raise UsageError(
+                f"no test set {references[0]}: the store {uri} is not there; name it with --store or CTIFORGE_STORE"
+            )
         return {}
-    opened = open_store(store)
     newest = {each.name: each for each in list_testsets(opened)} if not references else {}
     chosen = [get_testset(opened, reference) for reference in references] if references else list(newest.values())
     return {f"{_TEST_SET}{each.reference}": f"{opened.uri}/{each.key}" for each in chosen}
@@ -162,7 +186,7 @@ def find_test_data(test_data: str | None, store: str | None) -> tuple[str, str |
 
     Args:
         test_data: A path, a URI, or `testset:NAME` for one of the store; None where the flag was not given.
-        store: The store's URI, None where there is none.
+        store: The URI of the store with the test set; None: that of the settings.
 
     Returns:
         The URI of the articles, and `name@version` where they are a test set of the store, else None.
@@ -199,7 +223,7 @@ def find_labelled_article(test_data: str, store: str | None, article_id: str) ->
 
     Args:
         test_data: A file of labeled articles, or `testset:NAME` of the store.
-        store: The URI of the store that holds the test set; None: there is none, and a file is named.
+        store: The URI of the store that holds the test set; None: that of the settings.
         article_id: The article's id.
 
     Returns:
@@ -257,12 +281,24 @@ def _checked(record: ArticleRecord, annotator: str | None) -> ArticleRecord:
             f"article {record.id} has neither labelled_types nor os_label, so there is nothing to score against: "
             "label it, or take it out"
         )
+    for type_ in (*record.labelled_types, *(o.type for o in record.observables)):
+        if type_ not in TYPES:
+            raise DataError(f"article {record.id}: {_no_type(type_)}")
+    empty = next((o.type for o in record.observables if not o.value.strip()), None)
+    if empty:
+        raise DataError(f"article {record.id} has an empty {empty}: fill in its value, or take it out")
     stray = sorted({o.type for o in record.observables} - set(record.labelled_types))
     if stray:
         raise DataError(
             f"article {record.id} has observables of {', '.join(stray)}, which labelled_types does not name"
         )
     return record.model_copy(update={"annotator": name, "content_hash": content_hash(fold(record.content))})
+
+
+def _no_type(given: str) -> str:
+    near = get_close_matches(re.sub(r"[^a-z]+", "_", given.lower()), TYPES, 1)
+    meant = f" (did you mean {near[0]}?)" if near else ""
+    return f"there is no type of observables {given!r}{meant}: there are {', '.join(TYPES)}"
 
 
 def _check_all(name: str, records: Sequence[ArticleRecord]) -> None:
@@ -273,6 +309,28 @@ def _check_all(name: str, records: Sequence[ArticleRecord]) -> None:
         if record.id in seen:
             raise DataError(f"test set {name}: the id {record.id} occurs twice")
         seen.add(record.id)
+    first: dict[str, list[ArticleRecord]] = {}
+    for record in records:
+        same = first.setdefault(record.content_hash, [])
+        for other in same:
+            if what := _contradiction(other, record):
+                raise DataError(
+                    f"test set {name}: articles {other.id} and {record.id} have the same text and another {what}: "
+                    "correct one, or take it out"
+                )
+        same.append(record)
+
+
+def _contradiction(one: ArticleRecord, other: ArticleRecord) -> str | None:
+    """Name what two labels of one text contradict each other in: only what both judged can."""
+    if one.os_label and other.os_label and one.os_label != other.os_label:
+        return OS_LABEL
+    both = [type_ for type_ in one.labelled_types if type_ in other.labelled_types]
+    return next((type_ for type_ in both if _values(one, type_) != _values(other, type_)), None)
+
+
+def _values(record: ArticleRecord, type_: str) -> set[str]:
+    return {normalize(type_, each.value) for each in record.observables if each.type == type_}
 
 
 def _versions(store: ObjectStore, name: str) -> list[TestSet]:

@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 from ctiforge.data.database import read_article
-from ctiforge.errors import UsageError
+from ctiforge.errors import DataError, UsageError
+from ctiforge.progress import warn
 
 
 def read_text(file: str | None, article_id: str | None) -> tuple[str, str | None]:
@@ -20,6 +21,7 @@ def read_text(file: str | None, article_id: str | None) -> tuple[str, str | None
 
     Raises:
         UsageError: None or both are named, the file cannot be read, or there is no such article.
+        DataError: It is no text, or one in UTF-16.
     """
     if (file is None) == (article_id is None):
         raise UsageError("give a file (or - for standard input), or --article-id N")
@@ -27,8 +29,23 @@ def read_text(file: str | None, article_id: str | None) -> tuple[str, str | None
         article = read_article(os.environ.get("DATABASE_URL"), article_id)
         return article.content, article.url
     if file == "-":
-        return sys.stdin.read(), None
+        return _decode(sys.stdin.buffer.read(), "standard input"), None
     try:
-        return Path(str(file)).read_text(encoding="utf-8", errors="replace"), None
+        data = Path(str(file)).read_bytes()
     except OSError as error:
         raise UsageError(f"cannot read {file}: {error.strerror}") from error
+    return _decode(data, str(file)), None
+
+
+def _decode(data: bytes, source: str) -> str:
+    """Decode UTF-8 with or without BOM, every line end as a line feed; bytes that are none are replaced and told."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        where = f"{source} is not UTF-8 (byte {error.start})"
+        if b"\0" in data:
+            raise DataError(f"{where}: save it as UTF-8") from None
+        # a stray byte is no reason to leave the article unread
+        warn(f"{where}: what cannot be read became \N{REPLACEMENT CHARACTER}; save it as UTF-8 to have it read whole")
+        text = data.decode("utf-8-sig", "replace")
+    return text.replace("\r\n", "\n").replace("\r", "\n")

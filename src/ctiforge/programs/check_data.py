@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ctiforge.pod.entry import run_program
-from ctiforge.programs.flags import BaseModelFlag, ExpectFlag, PlanFlag, StoreFlag
+from ctiforge.programs.flags import BaseModelFlag, ExpectFlag, PlanFlag, StoreFlag, TestSetsFlag
 
 if TYPE_CHECKING:
     from ctiforge.records.data_check import DataFinding
@@ -16,9 +16,7 @@ def main(
     records: Annotated[str | None, typer.Option(help="Records of harvest_extract: a file, folder or artifact.")] = None,
     data: Annotated[str | None, typer.Option(help="Examples of format_extract: a folder or artifact.")] = None,
     model: BaseModelFlag = "demo",
-    test_set: Annotated[
-        list[str] | None, typer.Option(help="Test sets that must not be trained on; default: all in the store.")
-    ] = None,
+    test_set: TestSetsFlag = None,
     output: Annotated[str | None, typer.Option(help="A folder for check.json.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Errors are told and recorded, and stop nothing.")] = False,
     store: StoreFlag = None,

@@ -16,7 +16,10 @@ TextArgument = Annotated[str | None, typer.Argument(help="A text file, or - for 
 ArticleFlag = Annotated[str | None, typer.Option(help="An article of the database (DATABASE_URL) instead.")]
 LineArgument = Annotated[str, typer.Argument(help="extract or os-bert.")]
 TestSetsFlag = Annotated[
-    list[str] | None, typer.Option(help="Test sets kept out of training; default: all in the store.")
+    list[str] | None,
+    typer.Option(
+        help="Test sets kept out of training; default: all in the store (--store, else CTIFORGE_STORE or its default)."
+    ),
 ]
 
 EvaluationFlag = Annotated[str | None, typer.Option(help="A folder for evaluation.json, or a file X.json.")]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ctiforge.pod.entry import run_program
-from ctiforge.programs.flags import ExpectFlag, PlanFlag, StoreFlag
+from ctiforge.programs.flags import ExpectFlag, PlanFlag, StoreFlag, TestSetsFlag
 
 ANSWERS = ".ctiforge/answers"
 
@@ -38,7 +38,7 @@ def main(
     test_share: Annotated[
         float, typer.Option(min=0.0, max=0.5, help="Kept to measure agreement with the labeler; never accuracy.")
     ] = 0.1,
-    test_set: Annotated[list[str] | None, typer.Option(help="Test sets kept out; default: all in the store.")] = None,
+    test_set: TestSetsFlag = None,
     force: Annotated[bool, typer.Option(help="Go on below the minimum of articles of a class.")] = False,
     seed: int = 0,
     store: StoreFlag = None,

@@ -43,12 +43,18 @@ def import_(
     store: StoreFlag = None,
 ) -> None:
     """Keep a reviewed file as the next, immutable version of a test set."""
-    from ctiforge.data.testsets import import_testset, read_labelled_articles
+    from ctiforge.data.testsets import find_unplaced, import_testset, read_labelled_articles
+    from ctiforge.progress import warn
     from ctiforge.settings import load_settings
     from ctiforge.store.objects import open_store
 
     opened = open_store(load_settings({"store": store}).settings.store)
-    test_set = import_testset(opened, name, read_labelled_articles(file), annotator)
+    articles = list(read_labelled_articles(file))
+    test_set = import_testset(opened, name, articles, annotator)
+    if unplaced := find_unplaced(articles):
+        shown = "; ".join(f"{id_}: {each.type} {each.value[:60]!r}" for id_, each in unplaced[:3])
+        more = "; …" if len(unplaced) > 3 else ""
+        warn(f"{len(unplaced)} observables stand nowhere in their article, and count all the same: {shown}{more}")
     types = ", ".join(f"{type_} {count}" for type_, count in test_set.labelled_types.items())
     print(f"{test_set.reference} in {opened.uri}: {test_set.articles} articles, labeled: {types}")
 
@@ -60,12 +66,13 @@ def list_(store: StoreFlag = None) -> None:
 
     from ctiforge.data.testsets import list_testsets
     from ctiforge.settings import load_settings
-    from ctiforge.store.objects import open_store
+    from ctiforge.store.objects import find_store
     from ctiforge.tables import print_tables, table_of
 
     titles = ("test set", "articles", "labeled", "annotator")
     rows = []
-    for each in list_testsets(open_store(load_settings({"store": store}).settings.store)):
+    opened = find_store(load_settings({"store": store}).settings.store)
+    for each in list_testsets(opened) if opened else ():
         labeled = ", ".join(f"{type_} {count}" for type_, count in each.labelled_types.items())
         rows.append((each.reference, each.articles, labeled, each.annotator))
     print_tables([table_of(titles, rows, left=range(len(titles)), look="bare")], Console())

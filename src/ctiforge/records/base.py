@@ -122,7 +122,7 @@ class File(Record):
         except ValidationError as error:
             raise DataError(f"{source} is no {cls.NAME} of ctiforge: {explain(error)}") from None
         except RecursionError:
-            raise DataError(_holds_none(cls, source, number_of(value))) from None
+            raise DataError(_holds_none(cls, source, number_of(value, source))) from None
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -157,10 +157,23 @@ class _Reading:
         return self.source if kind is self.kind else f"{self.source}: the {kind.NAME} in it"
 
 
-def number_of(value: Mapping[str, Any]) -> int:
-    """Read the schema number of a file's content; 0 where it has none."""
+def number_of(value: Mapping[str, Any], source: str) -> int:
+    """Read the schema number of a file's content.
+
+    Args:
+        value: The content.
+        source: What names the file in errors.
+
+    Returns:
+        The number; 0 where it has none.
+
+    Raises:
+        SchemaError: It names something that is no whole number.
+    """
     number = value.get("schema", value.get("schema_version", 0))
-    return number if isinstance(number, int) and not isinstance(number, bool) else 0
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise SchemaError(f"{source}: its schema is no whole number; give a file as ctiforge wrote it")
+    return number
 
 
 def kind_of(text: str | bytes) -> str | None:
@@ -219,7 +232,8 @@ def explain(error: ValidationError, whole: str = "the file") -> str:
 
 
 def _upgrade(kind: type[File], value: dict[str, Any], reading: _Reading) -> dict[str, Any]:
-    number, source = number_of(value), reading.name(kind)
+    source = reading.name(kind)
+    number = number_of(value, source)
     if number > kind.SCHEMA:
         raise SchemaError(
             f"{source} follows schema {number} of {kind.NAME}, this ctiforge reads up to {kind.SCHEMA}: "

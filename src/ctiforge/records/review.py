@@ -5,9 +5,9 @@ was the name of `os_label`, `truth` (type to values) that of `observables`.
 """
 
 import csv
-import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from ctiforge.records.observable import Observable
 REVIEW_NAME = "review.jsonl"
 """What a review file is called where nobody names it."""
 _LABEL_OF: dict[str, OsLabel] = {label.casefold(): label for label in OS_LABELS}
+_COLUMNS = ("id", "os_label", "label", "annotator")
+_DELIMITERS = (",", ";", "\t")
 _FOR_THE_EYE = ("title", "why", "labels", "flags", "evidence", "tags")
 
 
@@ -117,26 +119,30 @@ def read_review(path: Path) -> Iterator[tuple[int, ReviewLine]]:
     """Read a review file, or labels as CSV (`id,os_label[,annotator]`), upgraded where they are older.
 
     Args:
-        path: JSON lines, or a CSV by its suffix, in UTF-8.
+        path: JSON lines, or a CSV by its suffix, in UTF-8; commas, semicolons or tabs part its columns, as in its first
+            line, and every row is one line.
 
     Yields:
         The number of a line, and what it says. Nobody has looked yet whether its label is one: see `judged_label`.
 
     Raises:
-        UsageError: There is no such file, or a column is missing.
+        UsageError: There is no such file, or a column is missing or there twice.
         DataError: The file is not UTF-8, or a line is none; it is named.
     """
     if not path.is_file():
         raise UsageError(f"{path}: there is no such file; give a review file, or labels as CSV or JSON lines")
-    for number, row in _csv_rows(path) if path.suffix.lower() == ".csv" else _json_rows(path):
+    for number, row in _csv_rows(path) if path.suffix.lower() in (".csv", ".tsv") else _json_rows(path):
         where = f"{path}, line {number}"
         fields = _upgraded(row, where)
         if not fields["id"]:
             raise DataError(f"{where}: no id; give the article's")
         try:
-            yield number, ReviewLine.model_validate(fields, extra="ignore")
+            # read as JSON, its errors are in the words of JSON
+            yield number, ReviewLine.model_validate_json(json.dumps(fields), extra="ignore")
         except ValidationError as error:
             raise DataError(f"{where}: {explain(error, 'the line')}") from None
+        except RecursionError:
+            raise DataError(f"{where}: nested too deeply; mend the line and read it again") from None
 
 
 def judged_label(line: ReviewLine, where: str) -> OsLabel | None:
@@ -161,9 +167,15 @@ def judged_label(line: ReviewLine, where: str) -> OsLabel | None:
 
 def _upgraded(row: Mapping[str, Any], where: str) -> dict[str, Any]:
     """Give a line of any age as one of today: `label` and `truth` by their names, ids as text, nothing where null."""
+    for name in ("id", "annotator"):
+        if isinstance(row.get(name), bool | list | dict):
+            raise DataError(f"{where}: {name} is one text, and no list, object, true or false")
     fields = {name: value for name, value in row.items() if value is not None or name not in _FOR_THE_EYE}
     fields |= {"id": _text(row.get("id")), "annotator": _text(row["annotator"]) if "annotator" in row else None}
-    fields.setdefault("os_label", row.get("label"))
+    label = row.get("os_label")
+    if "label" in row and (label is None or label == ""):
+        label = row["label"]
+    fields["os_label"] = label
     if not isinstance(fields["os_label"], str | None):
         raise DataError(f"{where}: {_no_label(fields['os_label'])}")
     if "truth" in row:
@@ -184,20 +196,43 @@ def _observables_of(truth: Any, where: str) -> list[dict[str, str]]:
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    reader = csv.DictReader(io.StringIO(_read(path)), restkey="more", restval="", skipinitialspace=True)
+    """Read every row from a line of its own: a quote that nobody closed takes no further rows with it."""
+    lines = _read(path).split("\n")
+    delimiter, names = _header(path, lines[0])
+    for number, line in enumerate(lines[1:], start=2):
+        fields = _fields(line, delimiter, f"{path}, line {number}")
+        if len(fields) > len(names):
+            raise DataError(f"{path}, line {number}: more fields than columns; quote what holds a {delimiter!r}")
+        if any(field.strip() for field in fields):
+            row = dict(zip_longest(names, fields, fillvalue=""))
+            yield number, {name: row[name] for name in _COLUMNS if name in row}
+
+
+def _header(path: Path, line: str) -> tuple[str, list[str]]:
+    """Find what parts the columns, and their names."""
+    delimiter = next((each for each in _DELIMITERS if _is_header(line.split(each))), ",")
+    names = [name.strip().lower() for name in _fields(line, delimiter, f"{path}, line 1")]
+    there = {"id": "id" in names, "os_label": "os_label" in names or "label" in names}
+    if not all(there.values()):
+        missing = " or ".join(name for name, is_there in there.items() if not is_there)
+        raise UsageError(f"{path}: no column {missing}; its first line is to be id,os_label,annotator")
+    twice = next((name for name in _COLUMNS if names.count(name) > 1), None)
+    if twice:
+        raise UsageError(f"{path}: there are two columns {twice}; take out or rename the one that does not count")
+    return delimiter, names
+
+
+def _is_header(parts: Sequence[str]) -> bool:
+    return not {"id", "os_label", "label"}.isdisjoint(part.strip(' "').lower() for part in parts)
+
+
+def _fields(line: str, delimiter: str, where: str) -> list[str]:
     try:
-        reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
-        label = next((name for name in ("os_label", "label") if name in reader.fieldnames), None)
-        if label is None or "id" not in reader.fieldnames:
-            missing = [name for name, there in (("id", "id" in reader.fieldnames), ("os_label", label)) if not there]
-            raise UsageError(f"{path}: no column {' or '.join(missing)}; its first line is to be id,os_label,annotator")
-        for row in reader:
-            if "more" in row:
-                raise DataError(f"{path}, line {reader.line_num}: more fields than columns; quote what holds a comma")
-            if any(value.strip() for value in row.values()):
-                yield reader.line_num, {name: row[name] for name in ("id", label, "annotator") if name in row}
+        return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True, strict=True), [])
     except csv.Error as error:
-        raise DataError(f"{path}, line {reader.line_num + 1}: {error}") from None
+        # strict: the only way in which a line ends too soon
+        unclosed = "a quote opens here and is not closed on this line; close it, and put no line breaks into a field"
+        raise DataError(f"{where}: {unclosed if 'unexpected end' in str(error) else error}") from None
 
 
 def _json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -206,6 +241,9 @@ def _json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             continue
         try:
             row = json.loads(line)
+            if "\\ud" in line.lower():
+                # a lone surrogate is no text that can be written: it becomes what a harvest makes of it
+                row = json.loads(json.dumps(row, ensure_ascii=False).encode("utf-8", "replace"))
         except (ValueError, RecursionError):
             raise DataError(f"{path}, line {number}: not JSON; mend the line and read it again") from None
         if not isinstance(row, dict):

@@ -49,12 +49,27 @@ def open_store(uri: str) -> "ObjectStore":
         UsageError: The URI has another scheme or names no bucket.
         StoreError: There are no credentials, or the folder cannot be made.
     """
-    if uri.startswith("s3://"):
+    folder = _folder_of(uri)
+    if folder is None:
         return ObjectStore(uri.rstrip("/"), _open_s3(uri), folder=None)
-    if "://" in uri and not uri.startswith("file://"):
-        raise UsageError(f"{uri} is no store: give a folder or s3://bucket/prefix")
-    folder = Path(uri.removeprefix("file://")).expanduser().absolute()
     return ObjectStore(str(folder), _open_folder(folder), folder=folder)
+
+
+def find_store(uri: str) -> "ObjectStore | None":
+    """Open a store to read it: unlike in `open_store`, a missing folder is not made.
+
+    Args:
+        uri: A path of this machine, a `file://` URL or `s3://bucket/prefix`.
+
+    Returns:
+        The store; None where its folder is not there.
+
+    Raises:
+        UsageError: The URI has another scheme or names no bucket.
+        StoreError: There are no credentials.
+    """
+    folder = _folder_of(uri)
+    return open_store(uri) if folder is None or folder.is_dir() else None
 
 
 def hash_file(path: Path) -> FileEntry:
@@ -349,6 +364,15 @@ def explain(uri: str, message: str) -> str:
         if sign in message:
             return f"{uri}: {mend}"
     return f"{uri}: {message.splitlines()[0][:300]}"
+
+
+def _folder_of(uri: str) -> Path | None:
+    """Find the folder that a store's URI names; None for S3."""
+    if uri.startswith("s3://"):
+        return None
+    if "://" in uri and not uri.startswith("file://"):
+        raise UsageError(f"{uri} is no store: give a folder or s3://bucket/prefix")
+    return Path(uri.removeprefix("file://")).expanduser().absolute()
 
 
 def _open_folder(folder: Path) -> Any:

@@ -88,6 +88,23 @@ def test_a_leak_stops_unless_it_is_forced(tmp_path: Path, records: Path) -> None
     assert [each["level"] for each in body["findings"] if each["check"] == "leaks"] == ["error"]
 
 
+def test_without_a_store_the_test_sets_are_those_of_the_settings_and_nothing_is_kept_there(
+    tmp_path: Path, records: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CTIFORGE_STORE", raising=False)
+    alone = run("check_data", f"--records={records}", "--output=alone", cwd=tmp_path)
+    assert alone.returncode == 0, alone.stderr
+    assert not (tmp_path / ".ctiforge" / "store").exists()
+
+    import_testset(open_store(str(tmp_path / "mine")), "mine", [article(5, labelled_by="human")])
+    monkeypatch.setenv("CTIFORGE_STORE", "mine")
+    stopped = run("check_data", f"--records={records}", "--output=out", cwd=tmp_path)
+
+    assert stopped.returncode == 3
+    assert "test article a5 is training article a5 (the same page)" in stopped.stderr
+    assert [each.name for each in (tmp_path / "mine").iterdir()] == ["testsets"]
+
+
 def test_something_to_check_must_be_named(tmp_path: Path) -> None:
     done = check(tmp_path)
 

@@ -88,6 +88,17 @@ def test_one_article_is_shown_for_reading(tmp_path: Path, test_file: Path) -> No
     assert (missing.returncode, missing.stderr.count("\n")) == (2, 1)
 
 
+def test_a_test_set_is_found_in_the_store_of_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import_testset(open_store(str(tmp_path / "mine")), "demo", articles(), "tester")
+    monkeypatch.setenv("CTIFORGE_STORE", "mine")
+
+    done = run("eval_extract", "--model=regex", "--test-data=testset:demo", "--output=out", cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert "regex (0.1.0) on demo 1" in done.stdout
+    assert [each.name for each in (tmp_path / "mine").iterdir()] == ["testsets"]
+
+
 def bad_line(kind: str, tmp_path: Path, test_file: Path) -> tuple[str, ...]:
     unlabeled = tmp_path / "unlabeled.jsonl"
     unlabeled.write_text(articles(1)[0].model_copy(update={"labelled_types": (), "observables": ()}).model_dump_json())

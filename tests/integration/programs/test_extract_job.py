@@ -27,6 +27,7 @@ def test_a_file_and_one_type(tmp_path):
     (tmp_path / "article.txt").write_bytes(TEXT.encode() + b"\xff")
     done = extract(str(tmp_path / "article.txt"), "--model=regex", "--types=registry")
     assert [item["type"] for item in json.loads(done.stdout)["observables"]] == ["registry"]
+    assert f"article.txt is not UTF-8 (byte {len(TEXT)})" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,19 @@ def test_what_the_annotator_left_wrong_is_named(tmp_path: Path, review: list[dic
     assert "Traceback" not in done.stderr
 
 
+def test_observables_that_stand_nowhere_are_imported_and_told(tmp_path: Path, review: list[dict]) -> None:
+    values = [{"type": "cmdline", "value": f"whoami /{n}"} for n in range(5)]
+    labels = {"annotator": "ann", "labelled_types": ["cmdline"], "observables": values}
+
+    done = import_([review[0] | labels, review[1] | {"os_label": "Linux", "annotator": "ann"}], tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert "2 articles, labeled: cmdline 1, os_label 1" in done.stdout
+    first = f"{review[0]['id']}: cmdline 'whoami /0'; "
+    assert f"warning: 5 observables stand nowhere in their article, and count all the same: {first}" in done.stderr
+    assert done.stderr.endswith("'whoami /2'; …\n")
+
+
 def test_the_real_articles_are_imported_as_they_are(tmp_path: Path, real_articles: Path) -> None:
     done = run("import", str(real_articles), "--name=real", "--annotator=ann", "--store=store", cwd=tmp_path)
 

@@ -4,7 +4,9 @@ from hashlib import sha256
 import pytest
 
 from ctiforge.data.testsets import (
+    find_test_data,
     find_testset,
+    find_unplaced,
     import_testset,
     list_testsets,
     load_testset,
@@ -72,6 +74,28 @@ def test_a_version_whose_writer_died_is_not_overwritten(store) -> None:
         ([make_article(), make_article()], "occurs twice"),
         ([make_article(labelled_types=("registry",))], "which labelled_types does not name"),
         ([make_article(labelled_types=(), os_label="Linux")], "which labelled_types does not name"),
+        ([make_article(labelled_types=("CmdLine",))], r"no type of observables 'CmdLine' \(did you mean cmdline\?\)"),
+        (
+            [make_article(labelled_types=("cmdline", "Registry Keys"))],
+            r"did you mean registry\?\): there are cmdline, r",
+        ),
+        (
+            [make_article(labelled_types=("cmdline", "mutex"))],
+            "article 1: there is no type of observables 'mutex': there",
+        ),
+        (
+            [make_article(observables=(Observable(type="", value="x"),))],
+            "article 1: there is no type of observables ''",
+        ),
+        ([make_article(observables=(Observable(type="cmdline", value=" "),))], "article 1 has an empty cmdline"),
+        (
+            [make_article(), make_article("2", observables=())],
+            "articles 1 and 2 have the same text and another cmdline",
+        ),
+        (
+            [make_article(os_label="Linux"), make_article("2", "They  ran WHOAMI.", os_label="Windows")],
+            "articles 1 and 2 have the same text and another os_label",
+        ),
     ],
 )
 def test_what_no_person_checked_is_refused(store, articles, words: str) -> None:
@@ -80,11 +104,40 @@ def test_what_no_person_checked_is_refused(store, articles, words: str) -> None:
     assert list_testsets(store) == []
 
 
+def test_one_text_under_two_ids_may_be_labeled_twice_alike(store) -> None:
+    other = {"labelled_types": ("hunt_queries",), "observables": (), "os_label": "Linux"}
+    articles = [
+        make_article("1"),
+        make_article("2", observables=(Observable(type="cmdline", value=" whoami"),)),
+        make_article("3", **other),
+    ]
+
+    assert import_testset(store, "copies", articles).articles == 3
+
+
+def test_what_stands_nowhere_in_its_article_is_found() -> None:
+    values = tuple(Observable(type="cmdline", value=value) for value in ("whoami", "ipconfig /all"))
+
+    assert find_unplaced([make_article("1", observables=values), make_article("2")]) == [("1", values[1])]
+
+
+def test_half_a_character_becomes_what_a_harvest_makes_of_it(tmp_path, store) -> None:
+    row = {"id": "1", "title": "\udfff", "content": "They ran whoami \ud800.", "labelled_types": ["cmdline"]}
+    row |= {"truth": {"cmdline": ["whoami \ud800"]}, "tags": {"style": "\ud800"}, "url": "\ud800", "group": "\ud800"}
+    (tmp_path / "a.jsonl").write_text(json.dumps(row), encoding="utf-8")
+
+    articles = list(read_labelled_articles(tmp_path / "a.jsonl"))
+    import_testset(store, "half", articles, "ann")
+
+    assert load_testset(store, "half")[1][0].content == "They ran whoami ?."
+    assert find_unplaced(articles) == []
+
+
 def test_articles_may_have_either_label_or_both(store) -> None:
     unlabeled = {"labelled_types": (), "observables": ()}
     articles = [
         make_article("1", os_label="Windows"),
-        make_article("2", os_label="Unknown", **unlabeled),
+        make_article("2", "Nothing was said.", os_label="Unknown", **unlabeled),
         make_article("3"),
     ]
 
@@ -141,9 +194,30 @@ def test_stage_inputs_name_the_newest_of_each(store) -> None:
 
     assert sorted(stage_inputs(store.uri, None)) == ["test_set:a@2", "test_set:b@1"]
     assert list(stage_inputs(store.uri, ["a@1"])) == ["test_set:a@1"]
+
+
+def test_without_a_store_the_settings_name_the_one_that_is_asked(store, tmp_path, monkeypatch) -> None:
+    import_testset(store, "a", [make_article()])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CTIFORGE_STORE", raising=False)
+    place = f"{store.uri}/testsets/a/1/testset.jsonl"
+
     assert stage_inputs(None, None) == {}
-    with pytest.raises(UsageError, match="needs --store"):
+    with pytest.raises(UsageError, match=r"no test set a: the store \.ctiforge/store is not there"):
         stage_inputs(None, ["a"])
+    assert not (tmp_path / ".ctiforge").exists()
+
+    monkeypatch.setenv("CTIFORGE_STORE", store.uri)
+    assert stage_inputs(None, None) == {"test_set:a@1": place}
+    assert find_test_data("testset:a", None) == (place, "a@1")
+
+    monkeypatch.delenv("CTIFORGE_STORE")
+    (tmp_path / "store").rename(tmp_path / "moved")
+    (tmp_path / ".ctiforge").mkdir()
+    (tmp_path / "moved").rename(tmp_path / ".ctiforge" / "store")
+    assert list(stage_inputs(None, ["a"])) == ["test_set:a@1"]
+    with pytest.raises(UsageError, match=r"no test set b in .*/\.ctiforge/store \(there are: a@1\)"):
+        stage_inputs(None, ["b"])
 
 
 def test_files_with_truth_are_read(tmp_path, store) -> None:
@@ -163,6 +237,8 @@ def test_files_with_truth_are_read(tmp_path, store) -> None:
         ("[]", "a line is an object"),
         ('{"id": "1"}', "an article is an object"),
         ('{"content": "x"}', "line 1: no id"),
+        ('{"id": "1", "content": "x", "annotator": ["ann", "bob"]}', "line 1: annotator is one text"),
+        ('{"id": "1", "content": "x", "observables": null}', "line 1: observables: Input should be a valid array"),
         ('{"id": "1", "content": "x", "truth": []}', "truth is an object"),
         ('{"id": "1", "content": "x", "truth": {"cmdline": [7]}}', "a value in truth is a text"),
         ('{"id": "1", "content": "x", "observables": ["whoami"]}', "observables.0"),

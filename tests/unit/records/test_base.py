@@ -99,11 +99,19 @@ def test_a_line_that_is_no_such_record_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "number"),
-    [({}, 0), ({"schema": 2}, 2), ({"schema_version": 2}, 2), ({"schema": 3, "schema_version": 2}, 3),
-     ({"schema": True}, 0), ({"schema": "3"}, 0), ({"schema": None}, 0)],
+    [({}, 0), ({"schema": 2}, 2), ({"schema_version": 2}, 2), ({"schema": 3, "schema_version": 2}, 3)],
 )  # fmt: skip
 def test_a_file_has_the_number_that_it_names_and_0_where_it_names_none(content: dict[str, Any], number: int) -> None:
-    assert number_of(content) == number
+    assert number_of(content, SOURCE) == number
+
+
+@pytest.mark.parametrize("number", ["true", "false", "null", "1.5", "3.0", '"3"', "[3]", "{}", "NaN"])
+@pytest.mark.parametrize("key", ["schema", "schema_version"])
+def test_what_is_no_schema_number_is_told(key: str, number: str) -> None:
+    said = "its schema is no whole number; give a file as ctiforge wrote it"
+    assert told(f'{{"{key}": {number}, "title": "t"}}') == f"{SOURCE}: {said}"
+    inside = json.dumps({"schema": 1, "first": 0, "others": {}}).replace("0", f'{{"{key}": {number}, "title": "t"}}')
+    assert told(inside, Folder) == f"{SOURCE}: the note.json in it: {said}"
 
 
 def test_a_file_of_the_time_before_numbers_is_read_as_it_is() -> None:

@@ -83,6 +83,16 @@ def test_one_signed_file_serves_both(tmp_path: Path) -> None:
             '{"id": "1", "label": "Linux", "os_label": "MacOS"}',
             ReviewLine(id="1", os_label="MacOS", annotator=None),
         ),
+        (
+            "a.jsonl",
+            '{"id": "1", "label": "Linux", "os_label": null}',
+            ReviewLine(id="1", os_label="Linux", annotator=None),
+        ),
+        (
+            "a.jsonl",
+            '{"id": "\\ud800", "title": "\\ud83d\\ude00", "tags": {"\\uDFFF": "x"}, "annotator": "a"}',
+            ReviewLine(id="?", title="\U0001f600", tags={"?": "x"}, os_label=None, annotator="a"),
+        ),
         ("a.jsonl", '{"id": "1", "title": null, "annotator": null}', ReviewLine(id="1", annotator="")),
         (
             "a.jsonl",

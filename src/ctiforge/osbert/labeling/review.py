@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ctiforge.errors import DataError
+from ctiforge.progress import warn
 from ctiforge.records.article import OS_LABELS, OsLabel
 from ctiforge.records.review import judged_label, read_review
 
@@ -28,8 +29,11 @@ class Reviewed:
 
 
 def read_human_labels(path: Path) -> dict[str, HumanLabel]:
-    """Read, by article id, what a person says, as in `read_reviewed`."""
-    return read_reviewed(path).labels
+    """Read, by article id, what a person says, as in `read_reviewed`; lines that are left out are told."""
+    reviewed = read_reviewed(path)
+    if reviewed.unsigned:
+        warn(f"{path}: {reviewed.unsigned} lines that nobody signed (annotator is empty) were left out")
+    return reviewed.labels
 
 
 def read_reviewed(path: Path) -> Reviewed:

@@ -148,15 +148,16 @@ def test_a_file_in_the_store_is_harvested_like_one_on_this_machine(s3_server, s3
     assert report["files_set_aside"] == {f"{s3_bucket}/inputs/cut.json": "not JSON, or cut off"}
 
 
-def test_test_sets_and_their_near_duplicates_are_left_out(demo_url, tmp_path) -> None:
+@pytest.mark.parametrize("flags", [("--store=.ctiforge/store",), ()], ids=["a store is named", "none is"])
+def test_test_sets_and_their_near_duplicates_are_left_out(demo_url, tmp_path, flags: tuple[str, ...]) -> None:
     rows = [
         {"id": f"t{n}", "content": make_text(n) + " A tail.", "labelled_types": ["cmdline"], "truth": {"cmdline": []}}
         for n in range(1, 11)
     ]
     (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    imported = run("testset", "import", "t.jsonl", "--name=real", "--annotator=ann", "--store=store", cwd=tmp_path)
+    imported = run("testset", "import", "t.jsonl", "--name=real", "--annotator=ann", cwd=tmp_path)
 
-    done = run("harvest_extract", "--from-database", "--store=store", "--output=out", url=demo_url, cwd=tmp_path)
+    done = run("harvest_extract", "--from-database", *flags, "--output=out", url=demo_url, cwd=tmp_path)
 
     assert (imported.returncode, done.returncode) == (0, 0), imported.stderr + done.stderr
     report = json.loads((tmp_path / "out/report.json").read_text())
@@ -173,7 +174,7 @@ def test_test_sets_and_their_near_duplicates_are_left_out(demo_url, tmp_path) ->
         (("--json-files=empty.json",), 3, "0 articles kept, 100 are the minimum"),
         (("--auto-find-json",), 2, "found none"),
         (("--json-files=empty.json", "--exclude-urls=missing"), 2, "--exclude-urls missing"),
-        (("--json-files=empty.json", "--test-set=x"), 2, "--test-set needs --store"),
+        (("--json-files=empty.json", "--test-set=x"), 2, "no test set x: the store .ctiforge/store is not there"),
         (("--json-files=empty.json", "--negative-ratio=1"), 2, ""),
     ],
 )

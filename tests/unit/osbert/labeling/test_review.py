@@ -23,6 +23,21 @@ def test_a_csv_is_read_with_or_without_annotators(tmp_path) -> None:
     assert read_human_labels(bare) == {"1": HumanLabel("multiple", UNNAMED), "a,b": HumanLabel("Unknown", UNNAMED)}
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+def test_columns_may_be_parted_as_spreadsheets_do(tmp_path, delimiter: str, name: str) -> None:
+    text = '"id","os_label",annotator,note\n1,Linux,ann,"a ""note""";\n2,MacOS,bob\n'
+    path = write(tmp_path, name, text.replace(";", "").replace(",", delimiter))
+
+    assert read_human_labels(path) == {"1": HumanLabel("Linux", "ann"), "2": HumanLabel("MacOS", "bob")}
+
+
+def test_an_older_label_counts_where_the_present_column_is_empty(tmp_path) -> None:
+    path = write(tmp_path, "a.csv", "id,label,os_label,,\n1,Linux,,,\n2,Linux,MacOS,,\n")
+
+    assert read_human_labels(path) == {"1": HumanLabel("Linux", UNNAMED), "2": HumanLabel("MacOS", UNNAMED)}
+
+
 def test_json_lines_are_read_with_either_name_of_the_label(tmp_path) -> None:
     path = write(
         tmp_path, "a.jsonl", '{"id": 1, "label": "Linux", "annotator": "ann"}\n\n{"id": "2", "os_label": "MacOS"}\n'
@@ -31,11 +46,15 @@ def test_json_lines_are_read_with_either_name_of_the_label(tmp_path) -> None:
     assert read_human_labels(path) == {"1": HumanLabel("Linux", "ann"), "2": HumanLabel("MacOS", UNNAMED)}
 
 
-def test_lines_that_nobody_signed_are_left_out_and_counted(tmp_path) -> None:
+def test_lines_that_nobody_signed_are_left_out_and_counted(tmp_path, capsys) -> None:
     path = write(tmp_path, "a.csv", "id,label,annotator\n1,Linux,ann\n2,Linux,\n3,nonsense,  \n4,,\n")
 
     assert read_reviewed(path).labels == {"1": HumanLabel("Linux", "ann")}
     assert read_reviewed(path).unsigned == 3
+    assert read_human_labels(path) == {"1": HumanLabel("Linux", "ann")}
+    assert (
+        capsys.readouterr().err == f"warning: {path}: 3 lines that nobody signed (annotator is empty) were left out\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -48,6 +67,23 @@ def test_lines_that_nobody_signed_are_left_out_and_counted(tmp_path) -> None:
         ("a.csv", "id,label\n1,Linux\n1,MacOS\n", DataError, "line 3: 1 is MacOS here and Linux in line 2"),
         ("a.csv", "id,label\n,Linux\n", DataError, "line 2: no id"),
         ("a.csv", "id,label\n1,Linux,x,y\n", DataError, "line 2: more fields than columns"),
+        ("a.csv", 'id,label\n1,Linux\n2,"MacOS\n3,Linux\n', DataError, "line 3: a quote opens here and is not closed"),
+        ("a.csv", 'id,label\n1,"Linux\n2,Linux\n3,MacOS"\n', DataError, "line 2: a quote opens here and is not closed"),
+        ("a.csv", 'id,label,note\n1,Linux,"n\n2,Linux,n"\n', DataError, "line 2: a quote opens here and is not closed"),
+        ("a.csv", 'id,"label\n1,Linux\n', DataError, "line 1: a quote opens here and is not closed"),
+        ("a.csv", 'id,label\n1,"Li"nux"\n', DataError, "line 2: ',' expected after '\"'"),
+        ("a.csv", "id,label,Label\n1,Linux,MacOS\n", UsageError, "there are two columns label"),
+        ("a.csv", "id;id;label\n1;2;MacOS\n", UsageError, "there are two columns id"),
+        ("a.csv", "id;name\n1;Linux\n", UsageError, "no column os_label; its first line"),
+        ("a.csv", "id;label\n1;Linux;x\n", DataError, "line 2: more fields than columns; quote what holds a ';'"),
+        (
+            "a.jsonl",
+            '{"id": 1, "label": "Linux", "annotator": ["a", "b"]}',
+            DataError,
+            "annotator is one text, and no list",
+        ),
+        ("a.jsonl", '{"id": [1], "label": "Linux"}', DataError, "id is one text, and no list"),
+        ("a.jsonl", '{"id": 1, "observables": null}', DataError, "line 1: observables: Input should be a valid array"),
         ("a.csv", "id,label\n1," + "x" * 200_000, DataError, "line 2: field larger"),
         ("a.jsonl", '{"id": 1, "label": "Linux"}\n{"id"\n', DataError, "line 2: not JSON"),
         ("a.jsonl", "[1]\n", DataError, "line 1: a line is an object with id, annotator and what"),
