@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ctiforge.data.item_values import canonical_platform, canonical_type, canonical_values, item_lists, item_model
-from ctiforge.data.states import State, TypeState, failure_of, sub_result_state
+from ctiforge.data.states import ExtractorState, TypeState, failure_of, sub_result_state
 from ctiforge.records.observable import Observable
 
 READER = 2
@@ -97,10 +97,11 @@ def _read_single_prompt(result: Mapping[str, Any], items: Any, generation: str) 
     if not failure and not found and set_aside:
         failure = "no readable item"
     if failure:
-        return ReadResult(generation, (), dict.fromkeys(asked, TypeState(State.FAILED, failure)), set_aside)
+        return ReadResult(generation, (), dict.fromkeys(asked, TypeState(ExtractorState.FAILED, failure)), set_aside)
     found_types = {o.type for o in found}
     types = dict.fromkeys((*asked, *(o.type for o in found)))
-    states = {type_: TypeState(State.FOUND if type_ in found_types else State.NOTHING) for type_ in types}
+    nothing, some = TypeState(ExtractorState.NOTHING), TypeState(ExtractorState.FOUND)
+    states = {type_: some if type_ in found_types else nothing for type_ in types}
     return ReadResult(generation, found, states, set_aside)
 
 
@@ -124,7 +125,7 @@ def _read_sub_results(result: Mapping[str, Any], sub_results: Mapping[str, Any])
         if type_ not in states or not states[type_].state.labels:
             states[type_] = replace(state, model=_model(entries[name]))
     for type_ in counts:
-        states.setdefault(type_, TypeState(State.FOUND))
+        states.setdefault(type_, TypeState(ExtractorState.FOUND))
     kept = tuple(o for o in found if states[o.type].state.labels)
     return ReadResult(_sub_result_generation(result, items), kept, states, set_aside)
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from ctiforge.records.article import Stretch
+from ctiforge.records.article import CharacterRange
 
 # a line or a sentence, with the white space after it
 _PIECE = re.compile(r"[^\n]+?(?:[.!?](?=\s)|(?=\n)|\Z)\s*")
@@ -11,7 +11,7 @@ _LAST_WORDS = 20
 """Words before a cut that are enough to find it."""
 
 
-def seen_stretches(content: str, seen_text: str | None, cut_after: str | None) -> tuple[Stretch, ...] | None:
+def seen_stretches(content: str, seen_text: str | None, cut_after: str | None) -> tuple[CharacterRange, ...] | None:
     """Find what of an article stood in a prompt.
 
     Args:
@@ -33,7 +33,7 @@ def seen_stretches(content: str, seen_text: str | None, cut_after: str | None) -
     return None if seen == ((0, len(content)),) else seen
 
 
-def covers(stretches: tuple[Stretch, ...] | None, start: int, end: int) -> bool:
+def covers(stretches: tuple[CharacterRange, ...] | None, start: int, end: int) -> bool:
     """Tell whether all characters from `start` to `end` were seen.
 
     Args:
@@ -55,7 +55,7 @@ def _end_of(content: str, tail: str) -> int:
     return found.end() if found else 0
 
 
-def _pieces(content: str) -> Iterator[Stretch]:
+def _pieces(content: str) -> Iterator[CharacterRange]:
     at = 0
     for match in _PIECE.finditer(content):
         yield at, match.end()
@@ -64,8 +64,8 @@ def _pieces(content: str) -> Iterator[Stretch]:
         yield at, len(content)
 
 
-def _joined(spans: Iterator[Stretch]) -> tuple[Stretch, ...]:
-    joined: list[Stretch] = []
+def _joined(spans: Iterator[CharacterRange]) -> tuple[CharacterRange, ...]:
+    joined: list[CharacterRange] = []
     for first, last in spans:
         if joined and joined[-1][1] == first:
             joined[-1] = (joined[-1][0], last)

@@ -19,7 +19,7 @@ _FLAGS = ("context_length_exceeded", "infra_failed", "error")
 _NOT_RUN = ("skip", "block", "disable")
 
 
-class State(StrEnum):
+class ExtractorState(StrEnum):
     """What became of one type in one execution."""
 
     FOUND = "found"
@@ -31,14 +31,14 @@ class State(StrEnum):
     @property
     def labels(self) -> bool:
         """Whether it says something about the type: the extractor ran, and its answer can be read."""
-        return self in (State.FOUND, State.NOTHING)
+        return self in (ExtractorState.FOUND, ExtractorState.NOTHING)
 
 
 @dataclass(frozen=True, slots=True)
 class TypeState:
     """What became of one type in one execution, and why."""
 
-    state: State
+    state: ExtractorState
     why: str = ""
     """The reason of a state that labels nothing."""
     model: str | None = None
@@ -64,23 +64,23 @@ def sub_result_state(sub_result: Any, found: int, entries: int) -> TypeState:
         The state; a failure outweighs what was found, for an answer that broke off is no whole one.
     """
     if not isinstance(sub_result, dict):
-        return TypeState(State.FOUND) if found else TypeState(State.FAILED, "sub-result is no object")
+        return TypeState(ExtractorState.FOUND) if found else TypeState(ExtractorState.FAILED, "sub-result is no object")
     raw = sub_result.get("raw")
     failure = failure_of(sub_result) or (failure_of(raw) if isinstance(raw, dict) else None)
     if failure:
-        return TypeState(State.FAILED, failure)
+        return TypeState(ExtractorState.FAILED, failure)
     if found:
-        return TypeState(State.FOUND, cut_after=cut_after(raw))
+        return TypeState(ExtractorState.FOUND, cut_after=cut_after(raw))
     if entries:
-        return TypeState(State.FAILED, "no readable item")
+        return TypeState(ExtractorState.FAILED, "no readable item")
     skipped = _skipped(raw)
     if skipped:
-        return TypeState(State.SKIPPED, skipped)
+        return TypeState(ExtractorState.SKIPPED, skipped)
     if _counted(sub_result):
-        return TypeState(State.FAILED, "sub-result without items")
+        return TypeState(ExtractorState.FAILED, "sub-result without items")
     if "raw" not in sub_result:
-        return TypeState(State.NEVER_ASKED)
-    return TypeState(State.NOTHING, cut_after=cut_after(raw))
+        return TypeState(ExtractorState.NEVER_ASKED)
+    return TypeState(ExtractorState.NOTHING, cut_after=cut_after(raw))
 
 
 def failure_of(result: Mapping[str, Any]) -> str | None:

@@ -67,6 +67,7 @@ def main(
     from ctiforge.data.testsets import test_set_inputs
     from ctiforge.extract.harvest.harvest import HarvestOptions
     from ctiforge.extract.harvest.sources import Sources, harvest_sources, read_urls
+    from ctiforge.settings import load_settings
     from ctiforge.store.models import registered_names
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
 
@@ -86,7 +87,7 @@ def main(
     urls = [] if plan else read_urls(exclude_urls)
 
     def work(dirs: StageDirs) -> dict[str, Any]:
-        own = registered_names(store, "extract") if store else frozenset()
+        own = registered_names(store or load_settings().settings.store, "extract")
         return harvest_sources(sources, options, urls, dirs.inputs, dirs.out, dirs.scratch, own_models=own, force=force)
 
     run_stage(

@@ -14,8 +14,8 @@ RECORDS_NAME = "records.jsonl"
 TESTSET_NAME = "testset.jsonl"
 """What a version of a test set lies in."""
 LabeledBy = Literal["model", "human"]
-Labeler = Literal["person", "rule", "model"]
-Stretch = tuple[int, int]
+LabelerKind = Literal["person", "rule", "model"]
+CharacterRange = tuple[int, int]
 """Characters from the first to one past the last."""
 
 
@@ -29,13 +29,13 @@ OS_LABELS: tuple[OsLabel, ...] = get_args(OsLabel)
 class TypeLabel(Record):
     """Who labeled one type of an article, and why that counts."""
 
-    by: Labeler
+    by: LabelerKind
     """What kind of labeler it was; a person goes before a rule, a rule before a model."""
     name: str | None = None
     """The person, the rule, or the model with its version; None where nobody noted it."""
     why: str
     """`found` or `found nothing`: what the labeler said of the type."""
-    seen: tuple[Stretch, ...] | None = None
+    seen: tuple[CharacterRange, ...] | None = None
     """The characters of the text that the labeler saw, beyond which nothing is known; None: all of them."""
 
 
@@ -60,7 +60,7 @@ class ArticleRecord(Record):
     """What stands in it, each value once for a type."""
     labelled_types: tuple[str, ...] = ()
     """The types that somebody looked for."""
-    labels: dict[str, TypeLabel] = {}
+    type_labels: dict[str, TypeLabel] = {}
     """Type → who labeled it; empty where one labeler (`labelled_by`) labeled them all."""
     os_label: OsLabel | None = None
     """Which operating system it is about; None: nobody said."""
@@ -81,8 +81,8 @@ class ArticleRecord(Record):
     def _without_empty_labels(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave the key away where one labeler labeled all: such a line is what it was before there were any."""
         written: dict[str, Any] = serialize(self)
-        if not written.get("labels", True):
-            del written["labels"]
+        if not written.get("type_labels", True):
+            del written["type_labels"]
         return written
 
 

@@ -14,7 +14,7 @@ from typing import Literal
 from ctiforge.errors import GateError, StoreError, UsageError
 from ctiforge.records.registry import Candidate, Champion, ModelRecord, Move
 from ctiforge.store.fingerprint import SHORT
-from ctiforge.store.objects import ObjectStore, open_store
+from ctiforge.store.objects import ObjectStore, find_store
 from ctiforge.store.reading import parse_record, read_record
 
 MEND = "put back a copy of it, or ask for help"
@@ -45,12 +45,13 @@ def registered_names(uri: str, line: str) -> frozenset[str]:
         line: The line's name.
 
     Returns:
-        The names, without versions.
+        The names, without versions; none where the store's folder is not there.
 
     Raises:
         StoreError: The store cannot be read, or what it holds of a model is none.
     """
-    return frozenset(each.name for each in Registry(open_store(uri), line).versions())
+    store = find_store(uri)
+    return frozenset(each.name for each in Registry(store, line).versions()) if store else frozenset()
 
 
 class Registry:

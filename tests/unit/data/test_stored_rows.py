@@ -8,7 +8,7 @@ import json
 import pytest
 
 from ctiforge.data.generations import ReadResult, parse_result, read_result
-from ctiforge.data.states import TRUNCATED, State, cut_after
+from ctiforge.data.states import TRUNCATED, ExtractorState, cut_after
 
 
 def read_sub_results(**sub_results: object) -> ReadResult:
@@ -34,7 +34,7 @@ def test_an_extractor_that_did_not_run_labels_nothing(raw: object, why: str) -> 
     outcome = read_sub_results(registry_artifacts={"items": [], "count": 0, "raw": raw})
 
     assert outcome.labelled_types == ()
-    assert outcome.states["registry"].state is State.SKIPPED
+    assert outcome.states["registry"].state is ExtractorState.SKIPPED
     assert outcome.unlabelled_types == {"registry": why}
 
 
@@ -58,7 +58,7 @@ def test_s5_the_initial_entry_of_an_agent_that_never_ran_labels_nothing() -> Non
 def test_s6_a_failure_inside_raw_is_a_failure(sub_result: dict[str, object]) -> None:
     outcome = read_sub_results(cmdline=sub_result)
 
-    assert outcome.states["cmdline"].state is State.FAILED
+    assert outcome.states["cmdline"].state is ExtractorState.FAILED
     assert outcome.observables == ()
 
 
@@ -152,7 +152,7 @@ def test_s15_the_second_prompt_asked_for_command_lines_alone() -> None:
 
     assert read_result({"observables": [], "summary": {"count": 0}}).labelled_types == ("cmdline",)
     assert read_result(found).labelled_types == ("cmdline", "process_lineage")
-    assert read_result(found).states["cmdline"].state is State.NOTHING
+    assert read_result(found).states["cmdline"].state is ExtractorState.NOTHING
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_c2_a_prompt_that_was_cut_off_is_noticed() -> None:
     raw = {"_llm_messages": [{"role": "system", "content": "x"}, {"role": "user", "content": content}], "items": []}
     outcome = read_sub_results(cmdline={"items": [], "count": 0, "raw": raw})
 
-    assert outcome.states["cmdline"].state is State.NOTHING
+    assert outcome.states["cmdline"].state is ExtractorState.NOTHING
     assert str(outcome.states["cmdline"].cut_after).endswith("The last that it saw")
     assert cut_after({"_llm_messages": [{"role": "user", "content": "all of it"}, 7, {"content": 3}]}) is None
 

@@ -244,7 +244,7 @@ class _Builder:
         return tuple(
             type_
             for type_ in record.labelled_types
-            if type_ not in record.labels or covers(record.labels[type_].seen, window.start, window.end)
+            if type_ not in record.type_labels or covers(record.type_labels[type_].seen, window.start, window.end)
         )
 
     def _build(self, window: Window, types: Sequence[str], observables: Sequence[Observable]) -> Example:
@@ -290,8 +290,8 @@ class _Builder:
 
 def _seen_windows(article: LocatedArticle, windows: Sequence[Window]) -> list[Window]:
     """Cut windows to what labelers saw, where some saw a part: in the rest they would label nothing."""
-    stretches = {stretch for label in article.record.labels.values() for stretch in label.seen or ()}
-    if not stretches or any(article.record.labels[each].seen is None for each in article.record.labels):
+    stretches = {stretch for label in article.record.type_labels.values() for stretch in label.seen or ()}
+    if not stretches or any(article.record.type_labels[each].seen is None for each in article.record.type_labels):
         return list(windows)
     starts = article.pieces.starts
     cut: set[Window] = set()

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from ctiforge.data.articles import Execution
 from ctiforge.data.seen import seen_stretches
-from ctiforge.data.states import State
-from ctiforge.records.article import Stretch, TypeLabel
+from ctiforge.data.states import ExtractorState
+from ctiforge.records.article import CharacterRange, TypeLabel
 from ctiforge.records.observable import Observable
 
 EVALUATION_RUN = "evaluation run of the application"
@@ -87,7 +87,7 @@ def choose(executions: Sequence[Execution], content: str, trust: Trust) -> Choic
             against = _objection(execution, state.state, state.reason, trust.is_own(model))
             if against:
                 # that one was never asked says nothing where another failed
-                if state.state is not State.NEVER_ASKED or type_ not in unlabelled:
+                if state.state is not ExtractorState.NEVER_ASKED or type_ not in unlabelled:
                     unlabelled[type_] = against
                 continue
             seen = stretches.seen(_text_seen(execution, content), state.cut_after)
@@ -137,9 +137,9 @@ class _Stretches:
 
     def __init__(self, content: str) -> None:
         self._content = content
-        self._known: dict[tuple[str | None, str | None], tuple[Stretch, ...] | None] = {(None, None): None}
+        self._known: dict[tuple[str | None, str | None], tuple[CharacterRange, ...] | None] = {(None, None): None}
 
-    def seen(self, seen_text: str | None, cut_after: str | None) -> tuple[Stretch, ...] | None:
+    def seen(self, seen_text: str | None, cut_after: str | None) -> tuple[CharacterRange, ...] | None:
         key = (seen_text, cut_after)
         if key not in self._known:
             self._known[key] = seen_stretches(self._content, *key)
@@ -155,7 +155,7 @@ def _text_seen(execution: Execution, content: str) -> str | None:
     return "\n".join(lines)
 
 
-def _objection(execution: Execution, state: State, reason: str, own: bool) -> str | None:
+def _objection(execution: Execution, state: ExtractorState, reason: str, own: bool) -> str | None:
     """Say why an execution does not label a type; None where it does."""
     if execution.evaluation:
         return EVALUATION_RUN
@@ -163,6 +163,6 @@ def _objection(execution: Execution, state: State, reason: str, own: bool) -> st
         return reason
     if own:
         return OWN_ANSWER
-    if state is State.NOTHING and execution.status != "completed":
+    if state is ExtractorState.NOTHING and execution.status != "completed":
         return f"found nothing in an execution that is {execution.status}"
     return None

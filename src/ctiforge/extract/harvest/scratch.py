@@ -133,7 +133,7 @@ class HarvestScratch:
                 "content_hash": hash_,
                 "observables": observables,
                 "labelled_types": list(choice.labels),
-                "labels": {type_: each.model_dump() for type_, each in choice.labels.items()},
+                "type_labels": {type_: each.model_dump() for type_, each in choice.labels.items()},
                 "labelled_by": "model",
                 "annotator": None,
                 "generation": choice.generation,

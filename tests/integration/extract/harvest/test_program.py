@@ -10,7 +10,7 @@ import pytest
 
 from ctiforge.demo.database import load_demo
 from ctiforge.records.article import ArticleRecord, read_records
-from ctiforge.records.observable import Observable
+from ctiforge.records.observable import TYPES, Observable
 from ctiforge.store.objects import open_store
 from tests.in_process import run_here
 
@@ -102,7 +102,9 @@ def test_the_fingerprint_is_that_of_the_output(demo_url, tmp_path) -> None:
 
 
 def test_files_get_their_contents_from_the_database(demo_url, tmp_path) -> None:
-    result = {"observables": [{"type": "registry", "value": "HKLM\\A"}], "raw_response": "{}"}
+    # every type is labeled, so that of the two copies of the article the file's is the better
+    found = {"registry": {"items": ["HKLM\\A"]}}
+    result = {"observables": [], "subresults": {t: {"items": [], "raw": {}} for t in TYPES} | found}
     newest = result | {"completed_at": "2030"}
     (tmp_path / "lmstudio_extract_x.json").write_text(json.dumps({"1": [newest], "99999": [result]}))
     (tmp_path / "cut.json").write_text('{"1":')

@@ -1,13 +1,14 @@
 from ctiforge.data.articles import Execution
 from ctiforge.data.generations import ReadResult
-from ctiforge.data.states import State, TypeState
+from ctiforge.data.states import ExtractorState, TypeState
 from ctiforge.extract.harvest.agreement import agreement
 from ctiforge.records.observable import Observable
 
 
 def execution(*commands: str, labeled=("cmdline", "services"), status="completed", generation="G4") -> Execution:
     observables = tuple(Observable(type="cmdline", value=value) for value in commands)
-    return Execution(status, "", ReadResult(generation, observables, dict.fromkeys(labeled, TypeState(State.FOUND))))
+    states = dict.fromkeys(labeled, TypeState(ExtractorState.FOUND))
+    return Execution(status, "", ReadResult(generation, observables, states))
 
 
 def test_executions_that_found_the_same_agree_whatever_the_spelling():

@@ -2,7 +2,7 @@ import pytest
 
 from ctiforge.data.articles import Execution
 from ctiforge.data.generations import ReadResult, parse_result, read_result
-from ctiforge.data.states import TRUNCATED, State, TypeState
+from ctiforge.data.states import TRUNCATED, ExtractorState, TypeState
 from ctiforge.extract.harvest.choosing import OWN_ANSWER, Trust, choose, left_out
 from ctiforge.records.observable import Observable
 
@@ -13,7 +13,7 @@ ALL = ("cmdline", "registry", "services")
 
 def run(*values: str, types=ALL, at="2026-01-01", status="completed", model=None, **more: object) -> Execution:
     states = {
-        type_: TypeState(State.FOUND if type_ == "cmdline" and values else State.NOTHING, model=model)
+        type_: TypeState(ExtractorState.FOUND if type_ == "cmdline" and values else ExtractorState.NOTHING, model=model)
         for type_ in types
     }
     found = tuple(Observable(type="cmdline", value=value) for value in values)
@@ -103,7 +103,9 @@ def test_our_own_models_answers_are_left_out_unless_they_are_asked_for(name: str
 
 
 def test_a_failure_is_told_rather_than_that_a_later_run_never_asked() -> None:
-    failed = Execution("completed", "1", ReadResult("G5", states={"cmdline": TypeState(State.FAILED, "timeout")}))
-    later = Execution("completed", "2", ReadResult("G5", states={"cmdline": TypeState(State.NEVER_ASKED)}))
+    failed = Execution(
+        "completed", "1", ReadResult("G5", states={"cmdline": TypeState(ExtractorState.FAILED, "timeout")})
+    )
+    later = Execution("completed", "2", ReadResult("G5", states={"cmdline": TypeState(ExtractorState.NEVER_ASKED)}))
 
     assert choose([failed, later], CONTENT, Trust()).unlabelled == {"cmdline": "timeout"}

@@ -7,7 +7,7 @@ import pytest
 
 from ctiforge.data.articles import Article, Execution
 from ctiforge.data.generations import ReadResult, read_result
-from ctiforge.data.states import State, TypeState
+from ctiforge.data.states import ExtractorState, TypeState
 from ctiforge.errors import DataError
 from ctiforge.extract.harvest.harvest import HarvestOptions, check_minimum, harvest
 from ctiforge.extract.harvest.report import HarvestCounts, print_report
@@ -15,7 +15,9 @@ from ctiforge.records.article import ArticleRecord, read_records
 from ctiforge.records.observable import Observable
 
 UNREADABLE = Execution("completed", "", ReadResult(None, set_aside=Counter({"extraction_result is null": 1})))
-FAILED = Execution("completed", "", ReadResult("G2", states={"cmdline": TypeState(State.FAILED, "parse failure")}))
+FAILED = Execution(
+    "completed", "", ReadResult("G2", states={"cmdline": TypeState(ExtractorState.FAILED, "parse failure")})
+)
 
 
 def make_text(seed: int, words: int = 120) -> str:
@@ -27,7 +29,10 @@ def found(
     *values: str, types=("cmdline", "registry"), status="completed", at="2026-01-01", models=None, evaluation=False
 ) -> Execution:
     observables = tuple(Observable(type="cmdline", value=value, platform="Windows") for value in values)
-    states = {type_: TypeState(State.FOUND if type_ == "cmdline" and values else State.NOTHING) for type_ in types}
+    states = {
+        type_: TypeState(ExtractorState.FOUND if type_ == "cmdline" and values else ExtractorState.NOTHING)
+        for type_ in types
+    }
     return Execution(status, at, ReadResult("G2", observables, states), models or {}, evaluation)
 
 
@@ -85,11 +90,11 @@ def test_each_type_has_its_own_labeler_and_what_is_left_out_is_counted(run) -> N
 
     (record,) = records
     assert [o.value for o in record.observables] == ["a"]
-    assert {type_: (each.by, each.name, each.why) for type_, each in record.labels.items()} == {
+    assert {type_: (each.by, each.name, each.why) for type_, each in record.type_labels.items()} == {
         "cmdline": ("model", "good", "found"),
         "registry": ("model", "old", "found nothing"),
     }
-    assert set(record.labelled_types) == set(record.labels)
+    assert set(record.labelled_types) == set(record.type_labels)
     assert report.labelers == {"model good": 1, "model old": 1}
     assert (report.evaluation_runs, report.own_answers) == (2, 2)
     assert report.excluded == {
