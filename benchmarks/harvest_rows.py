@@ -1,4 +1,8 @@
-"""The rows that the harvest benchmark reads: distinct articles of 10 kB, each with one execution."""
+"""The rows that the harvest benchmark reads: distinct articles of 10 kB, each with one execution.
+
+Small rows hold 0.7 kB of results. Real ones are as large as the application's own: seven sub-results, each with the
+prompt and the answer in `raw`, and all of it once more as text in `raw_response`, 1.2 MB together.
+"""
 
 import random
 import string
@@ -34,14 +38,41 @@ FROM (SELECT n, CASE WHEN mod(n, 8) = 0 THEN '[]'::jsonb ELSE jsonb_build_array(
 """
 
 
-def fill(connection: "Connection", rows: int) -> None:
-    """Replace the team's tables by `rows` articles of about 10 kB, each with one completed execution."""
+# what the articles' own text and answers would be: words that compress as text does, another part for each row
+_REAL = """
+WITH words AS (SELECT string_agg(substr(md5((n % 9000)::text), 1, 2 + n % 9), ' ' ORDER BY n) AS text
+    FROM generate_series(1, 60000) n)
+UPDATE agentic_workflow_executions e SET extraction_result = whole.result || jsonb_build_object(
+    'subresults', whole.subs, 'raw_response', jsonb_pretty(whole.subs))
+FROM (
+    SELECT e.id, e.extraction_result AS result, (SELECT jsonb_object_agg(agent, jsonb_build_object(
+        'items', items.items, 'count', jsonb_array_length(items.items), 'raw', jsonb_build_object('items', items.items,
+            '_llm_messages', jsonb_build_array(
+                jsonb_build_object('role', 'system', 'content', substr(w.text, 1, 30000)),
+                jsonb_build_object('role', 'user', 'content', substr(w.text, 1 + (e.id * 97) % 100000, 45000))),
+            '_llm_response', substr(w.text, 1 + (e.id * 31) % 100000, 3000))))
+        FROM unnest(ARRAY['cmdline', 'process_lineage', 'hunt_queries', 'registry_artifacts', 'windows_services',
+            'scheduled_tasks', 'network_indicators']) agent,
+        LATERAL (SELECT CASE agent WHEN 'cmdline' THEN (
+            SELECT coalesce(jsonb_agg(o || jsonb_build_object('source_evidence', substr(w.text, 1, 4000),
+                'extraction_justification', substr(w.text, 5000, 1500), 'model_version', 'a-model')), '[]')
+            FROM jsonb_array_elements(e.extraction_result -> 'observables') o) ELSE '[]'::jsonb END AS items) items
+    ) AS subs
+    FROM agentic_workflow_executions e, words w
+) whole WHERE whole.id = e.id
+"""
+
+
+def fill(connection: "Connection", rows: int, size: str = "small") -> None:
+    """Replace the team's tables by `rows` articles of about 10 kB, each with one completed execution, small or real."""
     create_tables(connection)
     with connection, connection.cursor() as cursor:
         cursor.execute("TRUNCATE agentic_workflow_executions, articles, sources RESTART IDENTITY")
         cursor.execute("INSERT INTO sources (identifier, name, url) VALUES ('bench', 'Bench', 'https://bench.invalid')")
         cursor.copy_expert(_COPY, _Lines(_articles(rows)))
         cursor.execute(_EXECUTIONS, {"rows": rows})
+        if size == "real":
+            cursor.execute(_REAL)
     connection.autocommit = True
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE articles")

@@ -124,7 +124,7 @@ if __name__ == "__main__":
     variant, folder = sys.argv[1], Path(sys.argv[2])
     database_url = os.environ["DATABASE_URL"]
     started = time.perf_counter()
-    if variant == "ours":
+    if variant in ("ours", "before"):
         read, kept = ours(database_url, folder)
     else:
         read, kept = baseline(database_url, folder, near_duplicates=variant == "baseline")

@@ -24,10 +24,10 @@ WHERE (%(statuses)s::text[] IS NULL OR e.status = ANY(%(statuses)s))
 
 _QUERY = """
 SELECT e.id, e.article_id, e.status, coalesce(e.completed_at, e.started_at, e.created_at)::text,
-    CASE WHEN jsonb_typeof(e.extraction_result -> 'subresults') IS DISTINCT FROM 'object' THEN e.extraction_result
-    ELSE e.extraction_result - ARRAY['raw_response', 'content', 'subresults', 'capability_skips'] || jsonb_build_object(
+    CASE WHEN jsonb_typeof(r.result -> 'subresults') IS DISTINCT FROM 'object' THEN r.result
+    ELSE r.result - ARRAY['raw_response', 'content', 'subresults', 'capability_skips'] || jsonb_build_object(
         'subresults', (SELECT coalesce(jsonb_object_agg(s.key, stripped.value), '{{}}')
-            FROM jsonb_each(e.extraction_result -> 'subresults') s, LATERAL (
+            FROM jsonb_each(r.result -> 'subresults') s, LATERAL (
                 SELECT CASE WHEN jsonb_typeof(s.value) = 'object' AND s.value ? 'raw'
                     THEN s.value - 'raw' || jsonb_build_object('raw', told.value) ELSE s.value END AS value
                 FROM (SELECT s.value -> 'raw' AS raw) r, LATERAL (
@@ -46,7 +46,10 @@ SELECT e.id, e.article_id, e.status, coalesce(e.completed_at, e.started_at, e.cr
     json_build_object('agent_models', c.value -> 'agent_models', 'eval_run', c.value -> 'eval_run',
         'subagent_eval', c.value -> 'subagent_eval')::text,
     {seen}
-FROM agentic_workflow_executions e {snapshots}, LATERAL (SELECT {configuration} AS value) c
+FROM agentic_workflow_executions e {snapshots},
+    -- unpacked once, however often it is asked
+    LATERAL (SELECT e.extraction_result #> '{{}}' AS result OFFSET 0) r,
+    LATERAL (SELECT {configuration} AS value) c
 WHERE e.id = ANY(%(ids)s)
 """
 # where the application's filter took a part of the article away: the text that the extractors were given, "" where
@@ -54,7 +57,7 @@ WHERE e.id = ANY(%(ids)s)
 _SEEN = """
     CASE WHEN jsonb_path_exists(e.junk_filter_result::jsonb,
         '$ ? (@.chunks_removed > 0 || @.filtered_length < @.original_length)')
-    THEN coalesce(jsonb_path_query_first(e.extraction_result,
+    THEN coalesce(jsonb_path_query_first(r.result,
         '$.subresults.*.raw."_llm_messages"[*] ? (@.role == "user").content') #>> '{}', '') END"""
 
 
