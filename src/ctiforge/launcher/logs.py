@@ -45,10 +45,10 @@ def saved_logs(store: ObjectStore, run_id: str, stage: str | None = None) -> Ite
 
 
 def _known(store: ObjectStore, run_id: str | None) -> str:
-    from ctiforge.store.runs import load_run
+    from ctiforge.store.runs import find_run
 
     try:
-        return load_run(store, run_id).id
+        return find_run(store, run_id)
     except UsageError:
         # a run whose launcher has not begun has pods but no record
         if run_id:

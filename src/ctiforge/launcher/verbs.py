@@ -176,8 +176,8 @@ def cancel(
         )
     found = find_release(loaded)
     jobs = cancel_run(found.cluster, run_id)
-    note_cancelled(open_store(found.settings.store), run_id)
     typer.echo(f"{run_id}: {jobs} Jobs deleted, no pod is left; artifacts stay")
+    note_cancelled(open_store(found.settings.store), run_id)
 
 
 def collect(run_id: RunArgument = None, store: StoreFlag = None, backend: BackendFlag = None) -> None:

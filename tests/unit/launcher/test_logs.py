@@ -32,3 +32,12 @@ def test_a_pods_tail_stands_for_its_stage_and_progress_is_left_out(tmp_path: Pat
     ]  # fmt: skip
     with pytest.raises(UsageError, match="no log is kept of format_extract"):
         print_logs(Loaded(Settings(store=str(tmp_path)), {}), "mine", "format_extract", said.append)
+
+
+def test_a_damaged_record_keeps_no_log_away(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    store.write("runs/extract-1/run.json", b"garbage")
+    store.write("runs/extract-1/train_extract.log", b"its end\n")
+    said: list[str] = []
+    print_logs(Loaded(Settings(store=str(tmp_path)), {}), "extract", None, said.append)
+    assert said == ["--- train_extract", "its end"]
