@@ -10,6 +10,9 @@ from ctiforge.errors import UsageError
 from ctiforge.training.encoding import cannot_load, resolve_model
 from ctiforge.training.options import LoraOptions
 
+DEVICES = ("auto", "cpu", "cuda")
+"""What `--device` may be."""
+
 
 def pick_device(name: str = "auto") -> torch.device:
     """Choose the device to compute on.
@@ -21,8 +24,10 @@ def pick_device(name: str = "auto") -> torch.device:
         The device.
 
     Raises:
-        UsageError: `cuda` on a machine without a usable GPU.
+        UsageError: There is no such device, or `cuda` on a machine without a usable GPU.
     """
+    if name not in DEVICES:
+        raise UsageError(f"--device {name}: give one of {', '.join(DEVICES)} (which GPU, CUDA_VISIBLE_DEVICES says)")
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name == "cuda" and not torch.cuda.is_available():
