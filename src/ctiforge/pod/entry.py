@@ -12,6 +12,7 @@ import typer
 
 from ctiforge.errors import CtiforgeError, ExitCode, UsageError
 from ctiforge.pod.extras import how_to_install
+from ctiforge.visible import visible
 
 MACHINES = ("linux", "darwin")
 """What `sys.platform` may be."""
@@ -76,5 +77,5 @@ def _end_interrupted(_signum: int, _frame: FrameType | None) -> None:
 
 
 def _fail(message: str, code: int | ExitCode) -> None:
-    print(f"error: {message}", file=sys.stderr, flush=True)
+    print(f"error: {visible(message)}", file=sys.stderr, flush=True)
     raise SystemExit(int(code))

@@ -27,6 +27,7 @@ def main(
     from ctiforge.extract.answering.merging import application_result
     from ctiforge.extract.evaluate import load_named
     from ctiforge.records.observable import TYPES
+    from ctiforge.visible import visible
 
     unknown = [name for name in types or () if name not in TYPES]
     if unknown:
@@ -37,7 +38,7 @@ def main(
     broken = [window for window in extraction.windows if window.error or not window.json_parsed]
     if broken:
         print(f"{len(broken)} of {len(extraction.windows)} windows gave no valid JSON", file=sys.stderr)
-    print(json.dumps(application_result(extraction.observables, url), ensure_ascii=False, indent=1))
+    print(visible(json.dumps(application_result(extraction.observables, url), ensure_ascii=False, indent=1)))
 
 
 if __name__ == "__main__":
