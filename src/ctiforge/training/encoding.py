@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ctiforge.errors import UsageError
+from ctiforge.store.artifacts import check_name
 
 DEMO_MODEL = "demo"
 """The name of the small base model that this package ships."""
@@ -58,10 +59,14 @@ def model_input(name: str) -> tuple[dict[str, str], dict[str, str]]:
 
     Returns:
         The inputs (`model` → URI) and the parameters (`model_name` → name) of a stage; one of the two is empty.
+
+    Raises:
+        UsageError: It is a path, and there is no such folder.
     """
     path = resolve_model(name)
     if path.startswith("s3://") or Path(path).is_dir():
         return {"model": path}, {}
+    check_name(name)
     return {}, {"model_name": name}
 
 
