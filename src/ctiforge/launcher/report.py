@@ -6,6 +6,7 @@ from ctiforge.errors import ExitCode, StoreError
 from ctiforge.records.base import SchemaError
 from ctiforge.records.run import RunRecord, StageRecord
 from ctiforge.store.fingerprint import SHORT
+from ctiforge.store.launcher_note import as_it_stands
 from ctiforge.store.objects import ObjectStore
 from ctiforge.store.runs import load_run, run_ids
 
@@ -36,7 +37,7 @@ def describe_run(run: RunRecord) -> str:
 
 def _listed(store: ObjectStore, run_id: str) -> str:
     try:
-        return _run_line(load_run(store, run_id))
+        return _run_line(as_it_stands(store, load_run(store, run_id)))
     except (StoreError, SchemaError) as error:
         return f"{run_id}  cannot be read  {error}"
 

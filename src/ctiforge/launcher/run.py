@@ -31,6 +31,7 @@ from ctiforge.records.run import RunRecord, StageRecord
 from ctiforge.settings import Settings
 from ctiforge.store.artifacts import artifact_key, check_name, fetch
 from ctiforge.store.fingerprint import SHORT
+from ctiforge.store.launcher_note import note_launcher
 from ctiforge.store.models import Registry
 from ctiforge.store.objects import ObjectStore, open_store
 from ctiforge.store.runs import load_run, new_run, save_run
@@ -150,6 +151,9 @@ class LineRun:
         self.check()
         record = self.record
         record.state, record.exit_code, record.ended_at, record.reason = "running", None, None, None
+        if self.backend.brings_demo:
+            # on this machine a run ends with its launcher; in a cluster it may go on
+            note_launcher(self.store, record.id)
         save_run(self.store, record)
         try:
             with self.view:

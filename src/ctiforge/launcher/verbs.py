@@ -143,9 +143,11 @@ def runs(store: StoreFlag = None, backend: BackendFlag = None) -> None:
 def status(run_id: RunArgument = None, store: StoreFlag = None, backend: BackendFlag = None) -> None:
     """Show a run's stages, where their artifacts lie, and why one failed; the newest run by default."""
     from ctiforge.launcher.report import describe_run
+    from ctiforge.store.launcher_note import as_it_stands
     from ctiforge.store.runs import load_run
 
-    _say(describe_run(load_run(_open_store(_load(store, backend)), run_id)))
+    opened = _open_store(_load(store, backend))
+    _say(describe_run(as_it_stands(opened, load_run(opened, run_id))))
 
 
 def logs(
