@@ -84,6 +84,7 @@ def load_tokenizer(model: str) -> Any:
     """
     from transformers import AutoTokenizer
 
+    quiet_hub()
     try:
         tokenizer = AutoTokenizer.from_pretrained(resolve_model(model), trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
@@ -91,6 +92,15 @@ def load_tokenizer(model: str) -> Any:
     # Whole articles are counted, never run through the model: no warning about their length.
     tokenizer.deprecation_warnings["sequence-length-is-longer-than-the-specified-maximum"] = True
     return tokenizer
+
+
+def quiet_hub() -> None:
+    """Keep the Hub's lines about its retries out of a program's output: the error that ends them says enough."""
+    import logging
+
+    from huggingface_hub.utils.logging import set_verbosity
+
+    set_verbosity(logging.ERROR)
 
 
 def cannot_load(part: str, model: str, error: Exception) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from ctiforge.errors import UsageError
-from ctiforge.training.encoding import cannot_load, resolve_model
+from ctiforge.training.encoding import cannot_load, quiet_hub, resolve_model
 from ctiforge.training.options import LoraOptions
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -53,6 +53,7 @@ def only_errors() -> None:
     """Keep the library's hints and bars out of a program's output; its errors are still told."""
     from transformers.utils import logging
 
+    quiet_hub()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
 
