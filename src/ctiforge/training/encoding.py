@@ -115,6 +115,8 @@ def cannot_load(part: str, model: str, error: Exception) -> str:
         One line with the first line of the reason and what to do.
     """
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    if not Path(resolve_model(model)).exists():
+        reason = f"there is no such folder, and on the Hub: {reason}"
     return f"cannot load the {part} of {model!r}: {reason[:200]} (name a folder, or a hub model this machine can reach)"
 
 
