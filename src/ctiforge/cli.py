@@ -4,9 +4,11 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
+from ctiforge import __version__
 from ctiforge.launcher import verbs
 from ctiforge.pod.entry import exit_on_error
 from ctiforge.programs import (
@@ -73,6 +75,24 @@ GROUPS: tuple[tuple[str, typer.Typer, str], ...] = (
     ("models", models.app, "Show what is registered, and what is in use."),
     ("publish", publish.app, "Publish a model to the Hub, with its card."),
 )
+
+
+def show_version(is_asked: bool) -> None:
+    """Print the version and end, where it is asked for."""
+    if is_asked:
+        typer.echo(f"ctiforge {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Take the command's own flags."""
+
+
 for _name, _program, _text in COMMANDS:
     app.command(_name, short_help=_text)(_program)
 for _name, _group, _text in GROUPS:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self, TextIO
 
+from ctiforge.visible import visible
+
 LINE_EVERY_S = 3.0
 
 
@@ -86,7 +88,7 @@ def warn(text: str) -> None:
     Args:
         text: One line; it is written behind `warning: `, by which a launcher knows what to pass on.
     """
-    print(f"warning: {text}", file=sys.stderr, flush=True)
+    print(f"warning: {visible(text)}", file=sys.stderr, flush=True)
 
 
 def eta_s(done: int, total: int | None, elapsed_s: float) -> float | None:

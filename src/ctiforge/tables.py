@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from ctiforge.visible import visible
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table as RichTable
@@ -158,7 +160,7 @@ def wide_console(width: int = 140) -> "Console":
 
 
 def print_tables(parts: Iterable[Table | Cell], console: "Console") -> None:
-    """Print tables, and cells as lines between them; texts are shown as they are, never taken for markup.
+    """Print tables, and cells as lines between them; texts are never taken for markup nor for commands of the terminal.
 
     Args:
         parts: What is printed, in order.
@@ -171,10 +173,10 @@ def print_tables(parts: Iterable[Table | Cell], console: "Console") -> None:
             console.print(_styled(part))
             continue
         if part.caption:
-            console.print(Text(part.caption, style=_CAPTIONS[part.look]))
+            console.print(Text(visible(part.caption), style=_CAPTIONS[part.look]))
         console.print(_grid(part))
         if part.note:
-            console.print(Text(part.note))
+            console.print(Text(visible(part.note)))
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -243,7 +245,7 @@ def _grid(table: Table) -> "RichTable":
     grid = RichTable(box=None if table.look == "bare" else SIMPLE_HEAD, pad_edge=table.look != "flush", expand=is_even)
     for column in table.columns:
         grid.add_column(
-            Text(column.title),
+            Text(visible(column.title)),
             justify="right" if column.is_number else "left",
             overflow="fold",
             ratio=1 if is_even else None,
@@ -258,7 +260,7 @@ def _grid(table: Table) -> "RichTable":
 def _styled(cell: Cell) -> "Text":
     from rich.text import Text
 
-    text = Text(cell.said)
+    text = Text(visible(cell.said))
     text.stylize(_STYLES[cell.mark.tone] if cell.mark else "bold" if cell.strong else "")
     return text
 

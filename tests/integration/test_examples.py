@@ -43,6 +43,22 @@ def test_the_example_of_a_result_file_is_harvested(tmp_path: Path) -> None:
     assert report["excluded"]["no type labelled: every extraction failed"] == 1
 
 
+def test_labels_that_nobody_reviewed_are_not_imported(tmp_path: Path) -> None:
+    ctiforge = tmp_path / "bin" / "ctiforge"
+    ctiforge.parent.mkdir()
+    ctiforge.write_text('#!/bin/sh\necho "$@" >> calls\n')
+    ctiforge.chmod(0o755)
+    path = f"{ctiforge.parent}{os.pathsep}{os.environ['PATH']}"
+    script = str(ROOT / "examples/own_data.sh")
+    done = run([script, "results.json"], tmp_path, EDITOR="", PATH=path)
+    assert done.returncode == 2
+    assert "run this again with EDITOR=" in done.stderr
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert [call.split()[0] for call in calls] == ["harvest-extract", "testset"]
+    assert run([script, "results.json"], tmp_path, EDITOR="true", PATH=path).returncode == 0
+    assert "testset import" in (tmp_path / "calls").read_text()
+
+
 @pytest.mark.slow
 def test_own_result_files_become_a_model_with_a_report(tmp_path: Path) -> None:
     articles = make_corpus(5, DemoSizes(training=150, training_long=0)).training

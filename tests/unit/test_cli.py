@@ -67,6 +67,12 @@ def test_the_command_lists_every_verb_with_a_line_that_fits() -> None:
         assert said in text
 
 
+def test_the_command_says_its_version() -> None:
+    with captured() as (output, _):
+        assert exit_code(lambda: app(["--version"])) == 0
+    assert output.getvalue() == f"ctiforge {ctiforge.__version__}\n"
+
+
 def test_every_program_is_mounted() -> None:
     mounted = {program.__module__ for _, program, _ in COMMANDS}
     mounted |= {command.callback.__module__ for _, group, _ in GROUPS for command in group.registered_commands}

@@ -98,6 +98,10 @@ class Backend(Protocol):
         """Ask what each command would make there, by the names of their stages."""
         ...
 
+    def check(self, commands: Mapping[str, Command]) -> dict[str, Answer]:
+        """Ask whether each command's flags can be read, whatever its inputs are; answers have no fingerprint."""
+        ...
+
     def close(self) -> None:
         """End what answers questions; a program that runs is left alone."""
         ...

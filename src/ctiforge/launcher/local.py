@@ -31,6 +31,10 @@ class LocalBackend:
         """Ask what each command would make; see `Backend.ask`."""
         return self._planner.ask(commands)
 
+    def check(self, commands: Mapping[str, Command]) -> dict[str, Answer]:
+        """Ask whether each command's flags can be read; see `Backend.check`."""
+        return self._planner.check(commands)
+
     def close(self) -> None:
         """End what answers questions."""
         self._planner.close()

@@ -6,6 +6,7 @@ from ctiforge.errors import UsageError
 from ctiforge.launcher.backend import Said, read_event
 from ctiforge.settings import Loaded
 from ctiforge.store.objects import ObjectStore, open_store
+from ctiforge.store.runs import find_run, run_ids
 
 
 def print_logs(loaded: Loaded, run_id: str | None, stage: str | None, say: Callable[[str], None]) -> None:
@@ -24,7 +25,10 @@ def print_logs(loaded: Loaded, run_id: str | None, stage: str | None, say: Calla
         live = dict(live_logs(found.cluster, run_id, stage))
     saved = {name: lines for name, lines in saved_logs(store, run_id, stage) if not _is_live(name, live)}
     if not live and not saved:
-        raise UsageError(f"{run_id}: no log is kept{f' of {stage}' if stage else ''}; see `ctiforge status {run_id}`")
+        of_stage = f" of {stage}" if stage else ""
+        if run_id not in run_ids(store):
+            raise UsageError(f"{store.uri}: there is no run {run_id}, and no log of it{of_stage}; see `ctiforge runs`")
+        raise UsageError(f"{run_id}: no log is kept{of_stage}; see `ctiforge status {run_id}`")
     for name, lines in [*saved.items(), *live.items()]:
         say(f"--- {name}")
         for line in lines:
@@ -45,10 +49,8 @@ def saved_logs(store: ObjectStore, run_id: str, stage: str | None = None) -> Ite
 
 
 def _known(store: ObjectStore, run_id: str | None) -> str:
-    from ctiforge.store.runs import load_run
-
     try:
-        return load_run(store, run_id).id
+        return find_run(store, run_id)
     except UsageError:
         # a run whose launcher has not begun has pods but no record
         if run_id:

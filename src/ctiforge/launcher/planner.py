@@ -34,6 +34,17 @@ class Planner:
         """
         return {name: self._ask(command) for name, command in commands.items()}
 
+    def check(self, commands: Mapping[str, Command]) -> dict[str, Answer]:
+        """Ask whether each command's flags can be read, whatever its inputs are.
+
+        Args:
+            commands: The commands by the names of their stages.
+
+        Returns:
+            Answers by the same names, without a fingerprint; one whose flags are wrong says so.
+        """
+        return {name: self._ask(command, flags_only=True) for name, command in commands.items()}
+
     def close(self) -> None:
         """End the process."""
         if self._process:
@@ -41,12 +52,12 @@ class Planner:
             self._process.communicate()
             self._process = None
 
-    def _ask(self, command: Command) -> Answer:
+    def _ask(self, command: Command, *, flags_only: bool = False) -> Answer:
         process = self._process = self._process or self._start()
         assert process.stdin
         assert process.stdout
         try:
-            question = {"program": command.program, "arguments": command.arguments}
+            question = {"program": command.program, "arguments": command.arguments, "flags_only": flags_only}
             print(json.dumps(question), file=process.stdin, flush=True)
             return answer_of(json.loads(process.stdout.readline()))
         except (OSError, ValueError):

@@ -2,9 +2,11 @@
 
 from datetime import datetime
 
-from ctiforge.errors import ExitCode
+from ctiforge.errors import ExitCode, StoreError
+from ctiforge.records.base import SchemaError
 from ctiforge.records.run import RunRecord, StageRecord
 from ctiforge.store.fingerprint import SHORT
+from ctiforge.store.launcher_note import as_it_stands
 from ctiforge.store.objects import ObjectStore
 from ctiforge.store.runs import load_run, run_ids
 
@@ -12,11 +14,11 @@ SHOWN = 20
 
 
 def describe_runs(store: ObjectStore) -> str:
-    """Give the newest runs, one line each."""
+    """Give the newest runs, one line each; of one whose record cannot be read, why and what to do."""
     ids = run_ids(store)
     if not ids:
         return f"{store.uri}: there are no runs yet"
-    lines = [_run_line(load_run(store, run_id)) for run_id in ids[:SHOWN]]
+    lines = [_listed(store, run_id) for run_id in ids[:SHOWN]]
     if len(ids) > SHOWN:
         lines.append(f"and {len(ids) - SHOWN} older ones")
     return "\n".join(lines)
@@ -31,6 +33,13 @@ def describe_run(run: RunRecord) -> str:
         lines += [f"    {line}" for line in (stage.cause.lines() if stage.cause else ())]
         lines += [f"    | {line}" for line in stage.last_lines]
     return "\n".join(lines)
+
+
+def _listed(store: ObjectStore, run_id: str) -> str:
+    try:
+        return _run_line(as_it_stands(store, load_run(store, run_id)))
+    except (StoreError, SchemaError) as error:
+        return f"{run_id}  cannot be read  {error}"
 
 
 def _run_line(run: RunRecord) -> str:

@@ -4,7 +4,7 @@ import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -29,8 +29,9 @@ from ctiforge.lines import LINES, find_line
 from ctiforge.lines.line import Line, LineStage
 from ctiforge.records.run import RunRecord, StageRecord
 from ctiforge.settings import Settings
-from ctiforge.store.artifacts import artifact_key, fetch
+from ctiforge.store.artifacts import artifact_key, check_name, fetch
 from ctiforge.store.fingerprint import SHORT
+from ctiforge.store.launcher_note import note_launcher
 from ctiforge.store.models import Registry
 from ctiforge.store.objects import ObjectStore, open_store
 from ctiforge.store.runs import load_run, new_run, save_run
@@ -59,11 +60,11 @@ class StageFailedError(CtiforgeError):
 def run_line(name: str, settings: Settings, backend: Backend, *, dry_run: bool = False) -> None:
     """Run the line: plan it, skip what is cached, run the rest, collect what is for people.
 
-    With `dry_run` it stops after the plan. A run of `settings.run_id` that is there already is gone
-    on with: what it harvested stays. Raises StageFailedError when a stage fails,
-    InterruptedRunError after SIGTERM, KeyboardInterrupt after Ctrl-C; what is finished by then
-    stays, so that the same call goes on from there. A gate that was not passed is no failure: the run
-    is done, and SystemExit 5 tells it from one that promoted.
+    Every stage's flags are tried before anything else. With `dry_run` it stops after the plan. A run
+    of `settings.run_id` that is there already is gone on with: what it harvested stays. Raises
+    StageFailedError when a stage fails, InterruptedRunError after SIGTERM, KeyboardInterrupt
+    after Ctrl-C; what is finished by then stays, so that the same call goes on from there. A gate that
+    was not passed is no failure: the run is done, and SystemExit 5 tells it from one that promoted.
     """
     line = find_line(name)
     check_flags(settings.stages, [each.stages for each in LINES.values()])
@@ -77,8 +78,12 @@ def run_line(name: str, settings: Settings, backend: Backend, *, dry_run: bool =
 
 def drive(run: "LineRun", *, dry_run: bool) -> None:
     """Do the run, or say its plan alone; see `run_line`."""
+    run.check_flags()
     if dry_run:
         run.say_plan()
+        # the demo's test set comes with its database
+        if not _takes_demo(run):
+            run.check()
         return
     try:
         with _database(run):
@@ -119,6 +124,18 @@ class LineRun:
         view = LiveView([stage.name for stage in stages])
         return cls(settings, line, stages, record, store, backend, view, settings.value(line.test_set))
 
+    def check_flags(self) -> None:
+        """Raise what any stage has against its flags or a model's name, before anything is planned or run."""
+        for name in (self.settings.value(self.line.model), self.settings.value(self.line.in_use)):
+            if name:
+                check_name(name)
+        # whatever an earlier stage makes, its place is no flag's fault
+        asked = replace(self, artifacts={stage.name: stage.name for stage in self.stages})
+        answers = self.backend.check({stage.name: asked.command(stage) for stage in self.stages})
+        for stage in self.stages:
+            if problem := answers[stage.name].problem:
+                raise StageFailedError(f"{stage.name}: {problem}", answers[stage.name].exit_code)
+
     def say_plan(self) -> None:
         """Ask every stage whose inputs are known, and those that this makes known; print the plan."""
         for stage, entry in zip(self.stages, self.record.stages, strict=True):
@@ -134,6 +151,9 @@ class LineRun:
         self.check()
         record = self.record
         record.state, record.exit_code, record.ended_at, record.reason = "running", None, None, None
+        if self.backend.brings_demo:
+            # on this machine a run ends with its launcher; in a cluster it may go on
+            note_launcher(self.store, record.id)
         save_run(self.store, record)
         try:
             with self.view:
@@ -350,8 +370,7 @@ def _database(run: LineRun) -> Iterator[None]:
     url = run.settings.database_url
     if url and run.backend.brings_demo:
         run.database = {"DATABASE_URL": url.get_secret_value()}
-    needed = run.settings.reads_database or not run.line.reads_files
-    if url or not run.backend.brings_demo or not needed:
+    if not _takes_demo(run):
         yield
         return
     run.view.say("no DATABASE_URL: using the demo database (templates: they prove the machinery, not a model's skill)")
@@ -366,6 +385,11 @@ def _database(run: LineRun) -> Iterator[None]:
         yield
     finally:
         run.backend.run(Command(DEMO_DATABASE, ("down",)), lambda _event: None)
+
+
+def _takes_demo(run: LineRun) -> bool:
+    needed = run.settings.reads_database or not run.line.reads_files
+    return needed and run.backend.brings_demo and not run.settings.database_url
 
 
 def _demo_answer(outcome: Outcome) -> dict[str, str]:

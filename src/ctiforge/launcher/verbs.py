@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ctiforge.errors import UsageError
+from ctiforge.visible import visible
 
 if TYPE_CHECKING:
     from ctiforge.launcher.backend import Backend
@@ -136,15 +137,17 @@ def runs(store: StoreFlag = None, backend: BackendFlag = None) -> None:
     """List the runs of the store, newest first."""
     from ctiforge.launcher.report import describe_runs
 
-    typer.echo(describe_runs(_open_store(_load(store, backend))))
+    _say(describe_runs(_open_store(_load(store, backend))))
 
 
 def status(run_id: RunArgument = None, store: StoreFlag = None, backend: BackendFlag = None) -> None:
     """Show a run's stages, where their artifacts lie, and why one failed; the newest run by default."""
     from ctiforge.launcher.report import describe_run
+    from ctiforge.store.launcher_note import as_it_stands
     from ctiforge.store.runs import load_run
 
-    typer.echo(describe_run(load_run(_open_store(_load(store, backend)), run_id)))
+    opened = _open_store(_load(store, backend))
+    _say(describe_run(as_it_stands(opened, load_run(opened, run_id))))
 
 
 def logs(
@@ -156,7 +159,7 @@ def logs(
     """Print what a run's programs said: of pods that are there, and the saved tails of those that are gone."""
     from ctiforge.launcher.logs import print_logs
 
-    print_logs(_load(store, backend), run_id, stage, typer.echo)
+    print_logs(_load(store, backend), run_id, stage, _say)
 
 
 def cancel(
@@ -176,8 +179,8 @@ def cancel(
         )
     found = find_release(loaded)
     jobs = cancel_run(found.cluster, run_id)
+    _say(f"{run_id}: {jobs} Jobs deleted, no pod is left; artifacts stay")
     note_cancelled(open_store(found.settings.store), run_id)
-    typer.echo(f"{run_id}: {jobs} Jobs deleted, no pod is left; artifacts stay")
 
 
 def collect(run_id: RunArgument = None, store: StoreFlag = None, backend: BackendFlag = None) -> None:
@@ -196,7 +199,7 @@ def collect(run_id: RunArgument = None, store: StoreFlag = None, backend: Backen
     for entry in record.stages:
         path = collect_stage(stages[entry.name], entry, folder)
         if path:
-            typer.echo(path)
+            _say(str(path))
 
 
 def config() -> None:
@@ -206,7 +209,7 @@ def config() -> None:
     lines = list(load_settings().lines())
     width = max(len(name) for name, _, _ in lines)
     for name, value, origin in lines:
-        typer.echo(f"{name:<{width}}  {value}  ({origin})")
+        _say(f"{name:<{width}}  {value}  ({origin})")
 
 
 def doctor(store: StoreFlag = None, backend: BackendFlag = None) -> None:
@@ -216,11 +219,15 @@ def doctor(store: StoreFlag = None, backend: BackendFlag = None) -> None:
     loaded = _load(store, backend)
     is_well = loaded.settings.backend == "local" or _cluster_is_well(loaded)
     opened = _open_store(loaded)
-    typer.echo(f"store {opened.uri}")
+    _say(f"store {opened.uri}")
     for passed in check_store(opened):
-        typer.echo(f"  ok: {passed}")
+        _say(f"  ok: {passed}")
     if not is_well:
         raise UsageError("the cluster is not ready for a run: see the problems above")
+
+
+def _say(text: str) -> None:
+    typer.echo(visible(text))
 
 
 def _end_with_the_terminal() -> None:
@@ -242,7 +249,7 @@ def _find_backend(loaded: "Loaded") -> "tuple[Settings, Backend]":
 
     found = find_release(loaded)
     opened = open_store(found.settings.store)
-    settings = share_files(found.settings, opened, typer.echo)
+    settings = share_files(found.settings, opened, _say)
     return settings, KubernetesBackend(found.cluster, found.name, opened)
 
 
@@ -277,9 +284,9 @@ def _cluster_is_well(loaded: "Loaded") -> bool:
     programs = list(dict.fromkeys(stage.program for line in LINES.values() for stage in line.stages))
     first = check_cluster(cluster, settings.release, programs[0], __version__)
     is_well = True
-    typer.echo(f"cluster, release {settings.release}")
+    _say(f"cluster, release {settings.release}")
     for finding in chain(first, check_stages(cluster, settings.release, programs)):
-        typer.echo(f"  {finding.level}: {finding.text}" + (f"; {finding.remedy}" if finding.remedy else ""))
+        _say(f"  {finding.level}: {finding.text}" + (f"; {finding.remedy}" if finding.remedy else ""))
         is_well = is_well and finding.level != "problem"
     return is_well
 
@@ -298,7 +305,7 @@ def _detach(line: str, loaded: "Loaded") -> None:
     if settings.json_files or any(settings.value(name) for name in file_settings()):
         # nothing else of a run that is handed over needs the store from here
         found = find_release(loaded)
-        cluster, settings = found.cluster, share_files(found.settings, open_store(found.settings.store), typer.echo)
+        cluster, settings = found.cluster, share_files(found.settings, open_store(found.settings.store), _say)
     else:
         cluster = connect(settings.context, settings.namespace)
     run_id = settings.run_id or new_run_id(line)
@@ -311,7 +318,7 @@ def _detach(line: str, loaded: "Loaded") -> None:
         if name in given
     }
     submit(cluster, settings.release, run_id, ["run", line], environment)
-    typer.echo(f"run {run_id} goes on in the cluster; `ctiforge status {run_id}`, `ctiforge logs {run_id}`")
+    _say(f"run {run_id} goes on in the cluster; `ctiforge status {run_id}`, `ctiforge logs {run_id}`")
 
 
 def _stage_flags(texts: list[str]) -> dict[str, dict[str, str | bool]]:

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from ctiforge.launcher.backend import Progressed
+from ctiforge.visible import visible_in_color
 
 PLAIN_EVERY_S = 15.0
 MARKS = {"done": "[green]✓", "cached": "[green]=", "failed": "[red]✗", "interrupted": "[yellow]■"}
@@ -47,7 +48,7 @@ class LiveView:
 
     def say(self, line: str) -> None:
         """Say a line to people."""
-        self._console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
+        self._console.print(visible_in_color(line), markup=False, emoji=False, highlight=False, soft_wrap=True)
 
     def started(self, stage: str) -> None:
         """Show that the stage runs from now on."""

@@ -4,6 +4,7 @@ from importlib import resources
 from pathlib import Path
 
 from ctiforge.errors import UsageError
+from ctiforge.store.artifacts import check_name
 from ctiforge.store.versions import package_version
 
 DEMO_MODEL = "demo"
@@ -41,9 +42,13 @@ def encoder_input(name: str) -> tuple[dict[str, str], dict[str, str]]:
 
     Returns:
         The inputs (`base_model` → URI) and the parameters (`base_model_name` → name) of a stage; one of them is empty.
+
+    Raises:
+        UsageError: It is a path, and there is no such folder.
     """
     if name == DEMO_MODEL:
         return {}, {"base_model_name": f"{_PACKAGE} {package_version(_PACKAGE)}"}
     if name.startswith("s3://") or Path(name).is_dir():
         return {"base_model": name}, {}
+    check_name(name)
     return {}, {"base_model_name": name}

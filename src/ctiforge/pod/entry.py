@@ -11,6 +11,8 @@ from typing import Any
 import typer
 
 from ctiforge.errors import CtiforgeError, ExitCode, UsageError
+from ctiforge.pod.extras import how_to_install
+from ctiforge.visible import visible
 
 MACHINES = ("linux", "darwin")
 """What `sys.platform` may be."""
@@ -22,8 +24,8 @@ def run_program(main: Callable[..., Any], arguments: Sequence[str] | None = None
     """Run `main` as a command-line program, its flags taken from its signature, and exit.
 
     An error that a person can mend is printed in one or two lines, without a traceback, and ends
-    the program with its exit code; a full disk ends it with 4, Ctrl-C with 130, SIGTERM with 75.
-    Anything else is a crash: a traceback and exit code 1.
+    the program with its exit code; a package of an extra that is not installed ends it with 2, a full
+    disk with 4, Ctrl-C with 130, SIGTERM with 75. Anything else is a crash: a traceback and exit code 1.
 
     Args:
         main: The function to run.
@@ -50,6 +52,11 @@ def exit_on_error(call: Callable[[], Any]) -> None:
         _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
         _fail(f"stopped by Ctrl-C; {_GOES_ON}", 130)
+    except ModuleNotFoundError as error:
+        advice = how_to_install(error)
+        if not advice:
+            raise
+        _fail(advice, ExitCode.USAGE)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
@@ -70,5 +77,5 @@ def _end_interrupted(_signum: int, _frame: FrameType | None) -> None:
 
 
 def _fail(message: str, code: int | ExitCode) -> None:
-    print(f"error: {message}", file=sys.stderr, flush=True)
+    print(f"error: {visible(message)}", file=sys.stderr, flush=True)
     raise SystemExit(int(code))

@@ -103,8 +103,10 @@ def find(inputs: dict[str, Path], model: str) -> "list[DataFinding]":
 
 def print_findings(findings: "list[DataFinding]") -> None:
     """One finding a paragraph: what, and what to do."""
+    from ctiforge.visible import visible
+
     for each in findings:
-        print(f"{each.level}: {each.check}: {each.text}\n  to do: {each.remedy}")
+        print(visible(f"{each.level}: {each.check}: {each.text}\n  to do: {each.remedy}"))
     if not findings:
         print("nothing found that would spoil a training")
 

@@ -22,11 +22,12 @@ def main(
     from ctiforge.data.texts import read_text
     from ctiforge.osbert.detectors import load_detector
     from ctiforge.store.artifacts import fetch
+    from ctiforge.visible import visible
 
     text, _ = read_text(file, article_id)
     with TemporaryDirectory() as scratch:
         detector = load_detector(fetch(model, Path(scratch)), device=device)
-    print(json.dumps(asdict(detector.detect_many([text])[0]), ensure_ascii=False, indent=1))
+    print(visible(json.dumps(asdict(detector.detect_many([text])[0]), ensure_ascii=False, indent=1)))
 
 
 if __name__ == "__main__":

@@ -137,6 +137,7 @@ def show_article(
     from ctiforge.extract.answering.merging import application_result
     from ctiforge.extract.evaluate import load_named, score_record
     from ctiforge.tables import print_tables
+    from ctiforge.visible import visible
 
     if test_data:
         article = find_labelled_article(test_data, store, article_id)
@@ -148,7 +149,7 @@ def show_article(
         return
     found = extractor.extract(article.content, source_url=article.url)
     print("nobody has labeled this article (--test-data names one that is); what the model extracts:")
-    print(json.dumps(application_result(found.observables, article.url), ensure_ascii=False, indent=1))
+    print(visible(json.dumps(application_result(found.observables, article.url), ensure_ascii=False, indent=1)))
 
 
 if __name__ == "__main__":

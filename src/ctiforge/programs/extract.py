@@ -23,16 +23,22 @@ def main(
 ) -> None:
     """Print the observables of a text as JSON, in the shape that the application stores."""
     from ctiforge.data.texts import read_text
+    from ctiforge.errors import UsageError
     from ctiforge.extract.answering.merging import application_result
     from ctiforge.extract.evaluate import load_named
+    from ctiforge.records.observable import TYPES
+    from ctiforge.visible import visible
 
+    unknown = [name for name in types or () if name not in TYPES]
+    if unknown:
+        raise UsageError(f"--types {unknown[0]}: there is no such type; repeat the flag with {', '.join(TYPES)}")
     text, url = read_text(file, article_id)
     agent = load_named(model, device=device, batch_size=batch_size, constrained=constrained)
     extraction = agent.extract(text, types, source_url=url)
     broken = [window for window in extraction.windows if window.error or not window.json_parsed]
     if broken:
         print(f"{len(broken)} of {len(extraction.windows)} windows gave no valid JSON", file=sys.stderr)
-    print(json.dumps(application_result(extraction.observables, url), ensure_ascii=False, indent=1))
+    print(visible(json.dumps(application_result(extraction.observables, url), ensure_ascii=False, indent=1)))
 
 
 if __name__ == "__main__":

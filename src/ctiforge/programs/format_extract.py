@@ -66,11 +66,12 @@ def print_report(summary: dict[str, Any]) -> None:
     """Print the token report, beside what right-truncation would have done, and the articles removed as leaks."""
     from ctiforge.extract.dataset.token_report import report_rows
     from ctiforge.tables import print_table
+    from ctiforge.visible import visible
 
     title = f"prepared for {summary['model']}, --max-length {summary['sizes']['max_length']}"
     print_table(title, ("", "ours", "right-truncated"), report_rows(summary["report"]))
     for leak in summary["leaked"][:20]:
-        print(f"removed from training: article {leak['id']}, {leak['reason']} as {leak['as']}")
+        print(visible(f"removed from training: article {leak['id']}, {leak['reason']} as {leak['as']}"))
     if len(summary["leaked"]) > 20:
         print(f"… and {len(summary['leaked']) - 20} more, all listed in format.json")
 

@@ -35,7 +35,7 @@ def main(
     status_filter: Annotated[
         list[str] | None, typer.Option(help="Only executions of this status (repeat the flag); default: any.")
     ] = None,
-    since: Annotated[str | None, typer.Option(help="Only executions since this date (database).")] = None,
+    since: Annotated[str | None, typer.Option(help="Only executions since a date like 2026-11-22 (database).")] = None,
     exclude_urls: Annotated[
         Path | None, typer.Option(help="A file of URLs, one a line: they and their near duplicates stay out.")
     ] = None,

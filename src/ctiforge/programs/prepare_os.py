@@ -1,5 +1,6 @@
 """Labels articles of the database by operating system and splits them into parts to train OS-BERT on."""
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -51,6 +52,7 @@ def main(
     test sets that people made (ctiforge testset).
     """
     from ctiforge.data.testsets import held_out_articles, test_set_inputs
+    from ctiforge.errors import UsageError
     from ctiforge.osbert.prepare import PrepareOptions
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
 
@@ -59,14 +61,19 @@ def main(
     label_inputs = {"labels": str(labels)} if labels else {}
 
     def work(dirs: StageDirs) -> dict[str, Any]:
-        from ctiforge.data.database import database_url, open_database
+        from ctiforge.data.database import open_database
         from ctiforge.osbert.labeling.labelers import LabelingEndpoint, make_labelers
         from ctiforge.osbert.prepare import check_minimum, prepare, print_prepared
 
+        url = os.environ.get("DATABASE_URL", "").strip()
+        if not url:
+            raise UsageError(
+                "set DATABASE_URL to postgresql://user:password@host/database, which the articles are read from"
+            )
         held_out = list(held_out_articles(dirs.inputs))
         asked = LabelingEndpoint(endpoint, labeler_model, store or ANSWERS, concurrency, timeout, price_in, price_out)
         labelers = make_labelers(names, dirs.inputs.get("labels"), asked)
-        with open_database(database_url()) as database:
+        with open_database(url) as database:
             articles = database.articles_by_score(options.min_hunt_score, None)
             report = prepare(articles, held_out, labelers, options, dirs.out, dirs.scratch)
         print_prepared(report, labelers)

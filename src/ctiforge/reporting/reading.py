@@ -22,6 +22,7 @@ from ctiforge.records.run import RunRecord, StageRecord
 from ctiforge.records.testset import TestSet
 from ctiforge.records.training import LOG_NAME, LogLine, Training
 from ctiforge.store.artifacts import Input, fetch_input, find_input
+from ctiforge.store.launcher_note import as_it_stands
 from ctiforge.store.objects import ObjectStore
 from ctiforge.store.runs import load_run
 
@@ -72,7 +73,7 @@ def read_run(store: ObjectStore, run_id: str | None = None) -> RunFiles:
         UsageError: There is no such run, or the beginning fits several.
         StoreError: The run's record is damaged, or the store does not answer.
     """
-    record = load_run(store, run_id)
+    record = as_it_stands(store, load_run(store, run_id))
     with TemporaryDirectory() as scratch:
         reader = _Reader(Path(scratch))
         manifests = {stage.name: found for stage in record.stages if (found := reader.manifest(stage))}

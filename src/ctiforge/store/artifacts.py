@@ -41,6 +41,22 @@ class Input:
     manifest: Manifest | None
 
 
+def check_name(name: str) -> None:
+    """Check that a model's name can be one: what can only be a folder of this machine has to be there.
+
+    Args:
+        name: A folder, an `s3://` URI, a name of the Hub, or a word of ours like `demo`.
+
+    Raises:
+        UsageError: It is a path, and there is no such folder.
+    """
+    is_path = "://" not in name and (name.startswith(("/", ".", "~")) or name.count("/") > 1)
+    if is_path and not Path(name).exists():
+        raise UsageError(
+            f"{name}: there is no such model folder; give a folder that is there, or a name like org/model"
+        )
+
+
 def artifact_key(stage: str, fingerprint: str) -> str:
     """Name the folder of an artifact below the store's URI.
 

@@ -345,7 +345,7 @@ class ObjectStore:
 
 
 MENDS = {
-    "NoSuchBucket": "the bucket does not exist; create it, or name another with --store",
+    "NoSuchBucket": "the bucket does not exist; create it, or name another place",
     "SignatureDoesNotMatch": "the secret key is wrong; check AWS_SECRET_ACCESS_KEY or the profile",
     "InvalidAccessKeyId": "the access key is unknown there; check AWS_ACCESS_KEY_ID or the profile",
     "ExpiredToken": "the credentials have expired; sign in again",
@@ -354,7 +354,7 @@ MENDS = {
     "301 Moved": "the bucket lies in another region; set AWS_REGION",
     "error sending request": "nothing answers there; check AWS_ENDPOINT_URL and the network",
     "os error 13": "permission denied; check who owns the folder",
-    "os error 30": "the file system is read-only; name another store with --store",
+    "os error 30": "the file system is read-only; name another place",
 }
 
 
@@ -381,7 +381,7 @@ def _open_folder(folder: Path) -> Any:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(f"{folder}: the folder cannot be made ({error.strerror}); name another with --store") from None
+        raise StoreError(f"{folder}: the folder cannot be made ({error.strerror}); name another place") from None
     return LocalStore(prefix=folder)
 
 

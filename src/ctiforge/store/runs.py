@@ -61,13 +61,36 @@ def load_run(store: ObjectStore, run_id: str | None = None) -> RunRecord:
         SchemaError: Another ctiforge wrote the record, which this one cannot read.
         StoreError: The record is damaged, or the store does not answer.
     """
+    # whoever asked for no run in particular can do with another
+    remedy = "delete it" if run_id else "delete it, or name another run (`ctiforge runs` lists them)"
+    return read_record(store, _key(find_run(store, run_id)), RunRecord, remedy)
+
+
+def find_run(store: ObjectStore, run_id: str | None = None) -> str:
+    """Find a run by its name alone, whatever its record holds.
+
+    Args:
+        store: The store that keeps the run.
+        run_id: The run's id, or a beginning that only one id has; None: the run that changed last.
+
+    Returns:
+        The run's id.
+
+    Raises:
+        UsageError: There is no such run, or the beginning fits several.
+        StoreError: The store does not answer.
+    """
     ids = run_ids(store)
     matching = [each for each in ids if each == run_id] or [each for each in ids if each.startswith(run_id or "")]
     if not matching:
-        raise UsageError(f"{store.uri}: there is no run {run_id}" if run_id else f"{store.uri}: there are no runs yet")
+        raise UsageError(
+            f"{store.uri}: there is no run {run_id}; see `ctiforge runs`"
+            if run_id
+            else f"{store.uri}: there are no runs yet"
+        )
     if run_id and len(matching) > 1:
         raise UsageError(f"{run_id} may mean {', '.join(matching[:5])}; give more of it")
-    return read_record(store, _key(matching[0]), RunRecord, "delete it")
+    return matching[0]
 
 
 def note_cancelled(store: ObjectStore, run_id: str) -> None:
@@ -106,6 +129,8 @@ def read_runs(store: ObjectStore) -> tuple[list[RunRecord], list[str]]:
     for run_id in run_ids(store):
         try:
             runs.append(load_run(store, run_id))
+        except FileNotFoundError:
+            continue  # deleted since it was listed
         except (StoreError, SchemaError):
             broken.append(run_id)
     return runs, broken

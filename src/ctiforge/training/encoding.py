@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ctiforge.errors import UsageError
+from ctiforge.store.artifacts import check_name
 
 DEMO_MODEL = "demo"
 """The name of the small base model that this package ships."""
@@ -58,10 +59,14 @@ def model_input(name: str) -> tuple[dict[str, str], dict[str, str]]:
 
     Returns:
         The inputs (`model` → URI) and the parameters (`model_name` → name) of a stage; one of the two is empty.
+
+    Raises:
+        UsageError: It is a path, and there is no such folder.
     """
     path = resolve_model(name)
     if path.startswith("s3://") or Path(path).is_dir():
         return {"model": path}, {}
+    check_name(name)
     return {}, {"model_name": name}
 
 
@@ -79,6 +84,7 @@ def load_tokenizer(model: str) -> Any:
     """
     from transformers import AutoTokenizer
 
+    quiet_hub()
     try:
         tokenizer = AutoTokenizer.from_pretrained(resolve_model(model), trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
@@ -86,6 +92,15 @@ def load_tokenizer(model: str) -> Any:
     # Whole articles are counted, never run through the model: no warning about their length.
     tokenizer.deprecation_warnings["sequence-length-is-longer-than-the-specified-maximum"] = True
     return tokenizer
+
+
+def quiet_hub() -> None:
+    """Keep the Hub's lines about its retries out of a program's output: the error that ends them says enough."""
+    import logging
+
+    from huggingface_hub.utils.logging import set_verbosity
+
+    set_verbosity(logging.ERROR)
 
 
 def cannot_load(part: str, model: str, error: Exception) -> str:
@@ -100,6 +115,8 @@ def cannot_load(part: str, model: str, error: Exception) -> str:
         One line with the first line of the reason and what to do.
     """
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    if not Path(resolve_model(model)).exists():
+        reason = f"there is no such folder, and on the Hub: {reason}"
     return f"cannot load the {part} of {model!r}: {reason[:200]} (name a folder, or a hub model this machine can reach)"
 
 

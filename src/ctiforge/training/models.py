@@ -7,8 +7,11 @@ from typing import Any
 import torch
 
 from ctiforge.errors import UsageError
-from ctiforge.training.encoding import cannot_load, resolve_model
+from ctiforge.training.encoding import cannot_load, quiet_hub, resolve_model
 from ctiforge.training.options import LoraOptions
+
+DEVICES = ("auto", "cpu", "cuda")
+"""What `--device` may be."""
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -21,8 +24,10 @@ def pick_device(name: str = "auto") -> torch.device:
         The device.
 
     Raises:
-        UsageError: `cuda` on a machine without a usable GPU.
+        UsageError: There is no such device, or `cuda` on a machine without a usable GPU.
     """
+    if name not in DEVICES:
+        raise UsageError(f"--device {name}: give one of {', '.join(DEVICES)} (which GPU, CUDA_VISIBLE_DEVICES says)")
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name == "cuda" and not torch.cuda.is_available():
@@ -48,6 +53,7 @@ def only_errors() -> None:
     """Keep the library's hints and bars out of a program's output; its errors are still told."""
     from transformers.utils import logging
 
+    quiet_hub()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
 

@@ -49,6 +49,26 @@ def test_a_program_that_cannot_say_tells_why_and_the_next_one_is_asked(planner: 
     assert planner.ask({"right": evaluation})["right"] == answers["right"], "another process answers from then on"
 
 
+def test_flags_are_read_whatever_the_inputs_are(planner: Planner) -> None:
+    needed = ("--model=nowhere/there", "--data=not-made-yet", "--store=s")
+    right = Command("train_extract", (*needed, "--epochs=2"))
+    answers = planner.check(
+        {
+            "right": right,
+            "unknown": Command("train_extract", (*needed, "--epochz=2")),
+            "no number": Command("train_extract", (*needed, "--epochs=two")),
+            "too small": Command("train_extract", (*needed, "--lora-r=0")),
+            "missing": Command("detect_os"),
+        }
+    )
+    assert answers["right"] == Answer()
+    assert "No such option: --epochz" in str(answers["unknown"].problem)
+    assert "Invalid value for '--epochs'" in str(answers["no number"].problem)
+    assert "--lora-r" in str(answers["too small"].problem)
+    assert "--model" in str(answers["missing"].problem)
+    assert {each.exit_code for each in answers.values()} == {0, 2}
+
+
 def test_a_plan_for_an_image_takes_the_images_versions(tmp_path: Path, evaluation: Command) -> None:
     def other_pins(program: str, arguments: Sequence[str]) -> list[str]:
         code = "from ctiforge.store import versions; versions.pinned_versions = lambda: {'numpy': '0.0.1'}\n"

@@ -6,6 +6,9 @@ import subprocess
 
 import pytest
 
+from ctiforge.launcher.planner import Planner
+from tests.integration.launcher.conftest import InProcessBackend
+
 LINE = ["harvest_extract", "format_extract", "check_data", "train_extract", *["eval_extract"] * 4]
 
 
@@ -144,6 +147,32 @@ def test_a_dry_run_stops_after_the_plan(world) -> None:
     assert "eval_tuned             after train_extract" in run.stdout
     assert world.worked() == []
     assert world.database() == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (("--set=train_extract.epochz=5",), "train_extract: No such option: --epochz"),
+        (("--set=eval_tuned.batch_size=many",), "eval_tuned: Invalid value for '--batch-size'"),
+        (("--model=models/that/is-not-there",), "models/that/is-not-there: there is no such model folder"),
+        (("--in-use=./gone",), "./gone: there is no such model folder"),
+        (("--test-set=nobodys",), "there is no test set nobodys"),
+    ],
+)
+def test_what_is_wrong_is_told_before_anything_runs(
+    world, flags: tuple[str, ...], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.environment["DATABASE_URL"] = "postgresql://team@db/cti"
+    # the real programs read the flags
+    planner = Planner("installed")
+    monkeypatch.setattr(InProcessBackend, "check", lambda _self, commands: planner.check(commands))
+    try:
+        runs = [world.ctiforge("run", "extract", *flags, *more) for more in (("--dry-run",), ())]
+    finally:
+        planner.close()
+    assert [run.returncode for run in runs] == [2, 2]
+    assert all(says in run.stderr for run in runs), runs[0].stderr
+    assert world.worked() == []
 
 
 def test_an_unknown_line_is_a_usage_error(world) -> None:

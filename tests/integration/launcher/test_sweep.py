@@ -198,7 +198,7 @@ class _Cluster:
     def __init__(self, before: Callable[[str], None]) -> None:
         self._before = before
         self._here = LocalBackend(stand_ins.command_of)
-        self.ask, self.close = self._here.ask, self._here.close
+        self.ask, self.check, self.close = self._here.ask, self._here.check, self._here.close
         self.most = self._now = 0
         self._lock = threading.Lock()
 

@@ -35,6 +35,8 @@ def test_a_file_and_one_type(tmp_path):
     [
         ((), "give a file"),
         (("no-such-file.txt", "--model=regex"), "cannot read no-such-file.txt"),
+        (("-", "--model=regex", "--types=registry", "--types=bogus"), "--types bogus: there is no such type; repeat"),
+        (("-", "--model=demo", "--device=gpu"), "--device gpu: give one of auto, cpu, cuda"),
         (("-", "--model=no-such-team/no-such-model"), "no-such-team/no-such-model"),
     ],
 )

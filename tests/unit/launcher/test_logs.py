@@ -32,3 +32,17 @@ def test_a_pods_tail_stands_for_its_stage_and_progress_is_left_out(tmp_path: Pat
     ]  # fmt: skip
     with pytest.raises(UsageError, match="no log is kept of format_extract"):
         print_logs(Loaded(Settings(store=str(tmp_path)), {}), "mine", "format_extract", said.append)
+
+
+def test_a_run_that_nobody_knows_is_told_with_the_list_of_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no run zzz, and no log of it; see `ctiforge runs`"):
+        print_logs(Loaded(Settings(store=str(tmp_path)), {}), "zzz", None, print)
+
+
+def test_a_damaged_record_keeps_no_log_away(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    store.write("runs/extract-1/run.json", b"garbage")
+    store.write("runs/extract-1/train_extract.log", b"its end\n")
+    said: list[str] = []
+    print_logs(Loaded(Settings(store=str(tmp_path)), {}), "extract", None, said.append)
+    assert said == ["--- train_extract", "its end"]

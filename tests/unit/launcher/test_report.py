@@ -1,6 +1,8 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from ctiforge.launcher.report import describe_run, describe_runs
 from ctiforge.records.run import Cause, RunRecord, StageRecord
 from ctiforge.store.objects import open_store
@@ -73,3 +75,24 @@ def test_a_gate_that_was_not_passed_is_no_failure() -> None:
         "  promote  done  the gate was not passed  s3://b/x",
         "    | no better",
     ]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "run.json is damaged: delete it"),
+        (b"\xff\x00 garbage", "run.json is damaged: delete it"),
+        (b'{"schema": 1, "id": "x"}', "run.json is damaged: delete it"),
+        (b'{"schema": 99}', "use the ctiforge that wrote it, or a newer one"),
+    ],
+)
+def test_a_run_that_cannot_be_read_is_listed_beside_the_others(tmp_path: Path, content: bytes, says: str) -> None:
+    store = open_store(str(tmp_path))
+    save_run(store, _run(id="extract-20261122-100000-aa"))
+    store.write("runs/extract-20261122-100001-bb/run.json", content)
+    save_run(store, _run(id="extract-20261122-100002-cc"))
+    third, second, first = describe_runs(store).splitlines()
+    assert first.startswith("extract-20261122-100000-aa  failed  1/3 stages")
+    assert third.startswith("extract-20261122-100002-cc  failed  1/3 stages")
+    assert second.startswith("extract-20261122-100001-bb  cannot be read  ")
+    assert second.endswith(says)

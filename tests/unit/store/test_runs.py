@@ -5,7 +5,7 @@ import pytest
 from ctiforge.errors import StoreError, UsageError
 from ctiforge.records.run import RunRecord, StageRecord
 from ctiforge.store.objects import ObjectStore, open_store
-from ctiforge.store.runs import load_run, new_run, run_ids, save_run
+from ctiforge.store.runs import load_run, new_run, read_runs, run_ids, save_run
 
 
 @pytest.fixture
@@ -40,8 +40,19 @@ def test_what_cannot_be_found_or_read_says_so(store: ObjectStore) -> None:
     with pytest.raises(UsageError, match="give more of it"):
         load_run(store, "extract")
     store.write("runs/extract-20261101-000000-aa/run.json", b"{")
-    with pytest.raises(StoreError, match="damaged"):
+    with pytest.raises(StoreError, match=r"damaged: delete it$"):
         load_run(store, "extract-20261101")
+    with pytest.raises(StoreError, match="damaged: delete it, or name another run"):
+        load_run(store)
+
+
+def test_what_cannot_be_read_is_told_apart_from_the_runs(store: ObjectStore) -> None:
+    save_run(store, _run("extract-20261101-000000-aa"))
+    store.write("runs/extract-20261102-000000-bb/run.json", b'{"schema": 99}')
+    store.write("runs/extract-20261103-000000-cc/run.json", b"")
+    found, broken = read_runs(store)
+    assert [each.id for each in found] == ["extract-20261101-000000-aa"]
+    assert broken == ["extract-20261103-000000-cc", "extract-20261102-000000-bb"]
 
 
 def _run(run_id: str) -> RunRecord:

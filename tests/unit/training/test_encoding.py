@@ -1,3 +1,5 @@
+import logging
+
 import pytest
 
 from ctiforge.errors import UsageError
@@ -10,6 +12,7 @@ from ctiforge.training.encoding import (
     end_token_id,
     load_tokenizer,
     pad_token_id,
+    quiet_hub,
     tokenizer_hash,
 )
 
@@ -81,3 +84,9 @@ def test_the_tokenizer_hash_changes_with_the_template(tokenizer):
     before = tokenizer_hash(tokenizer)
     tokenizer.chat_template = "{{ messages }}"
     assert tokenizer_hash(tokenizer) != before
+
+
+def test_the_hubs_retries_are_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    quiet_hub()
+    logging.getLogger("huggingface_hub.utils._http").warning("Retrying in 1s [Retry 1/5].")
+    assert not caplog.records

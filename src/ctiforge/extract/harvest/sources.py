@@ -4,6 +4,7 @@ import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,14 @@ class Sources:
     """Whether to search the working folder for result files."""
     since: str | None = None
     """An ISO date or time: of the database, executions that ended then or later; None: all."""
+
+    def __post_init__(self) -> None:
+        try:
+            datetime.fromisoformat(self.since or "2000-01-01")
+        except ValueError:
+            raise UsageError(
+                f"--since {self.since}: give a date or a time, like 2026-11-22 or 2026-11-22T10:00"
+            ) from None
 
     def as_params(self) -> dict[str, Any]:
         """List the fields, as JSON can hold them, for a fingerprint."""

@@ -35,6 +35,10 @@ class KubernetesBackend:
         """Ask what each command would make in its image; see `Backend.ask`."""
         return self._planner.ask(commands)
 
+    def check(self, commands: Mapping[str, Command]) -> dict[str, Answer]:
+        """Ask whether each command's flags can be read; see `Backend.check`."""
+        return self._planner.check(commands)
+
     def close(self) -> None:
         """End what answers questions."""
         self._planner.close()

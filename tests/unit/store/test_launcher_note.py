@@ -1,0 +1,64 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ctiforge.records.run import RunRecord, StageRecord
+from ctiforge.store.launcher_note import as_it_stands, note_launcher
+from ctiforge.store.objects import ObjectStore, open_store
+from ctiforge.store.runs import new_run
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="nobody can tell processes apart here")
+CODE = """
+import sys, time
+from ctiforge.store.launcher_note import note_launcher
+from ctiforge.store.objects import open_store
+note_launcher(open_store(sys.argv[1]), "mine")
+print("noted", flush=True)
+time.sleep(300)
+"""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ObjectStore:
+    return open_store(str(tmp_path))
+
+
+def running() -> RunRecord:
+    done = StageRecord(name="harvest", program="harvest", state="done")
+    return new_run("extract", [done, StageRecord(name="train", program="train", state="running")], "mine")
+
+
+def test_a_run_whose_launcher_was_killed_is_interrupted(store: ObjectStore, tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", CODE, str(tmp_path)], stdout=subprocess.PIPE) as launcher:
+        assert launcher.stdout
+        assert launcher.stdout.readline() == b"noted\n"
+        assert as_it_stands(store, running()).state == "running"
+        launcher.kill()
+        launcher.wait()
+    told = as_it_stands(store, running())
+    assert (told.state, [each.state for each in told.stages]) == ("interrupted", ["done", "interrupted"])
+    assert "its launcher is gone" in (told.reason or "")
+    ended = running().model_copy(update={"state": "failed"})
+    assert as_it_stands(store, ended) == ended
+
+
+@pytest.mark.parametrize("changed", [{"place": ["another machine"]}, {"begun": None}, {"pid": "x"}])
+def test_what_nobody_can_tell_stays_as_the_record_has_it(store: ObjectStore, changed: dict[str, object]) -> None:
+    run = running()
+    assert as_it_stands(store, run) == run
+    note_launcher(store, "mine")
+    noted = json.loads(store.read("runs/mine/launcher.json"))
+    store.write("runs/mine/launcher.json", json.dumps(noted | changed).encode())
+    assert as_it_stands(store, run) == run
+
+
+def test_a_number_that_is_used_again_is_another_process(store: ObjectStore) -> None:
+    note_launcher(store, "mine")
+    noted = json.loads(store.read("runs/mine/launcher.json"))
+    assert noted["pid"] == os.getpid()
+    store.write("runs/mine/launcher.json", json.dumps(noted | {"begun": "1"}).encode())
+    assert as_it_stands(store, running()).state == "interrupted"
