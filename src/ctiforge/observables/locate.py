@@ -9,6 +9,9 @@ A place counts by how the value stands there:
 - *not at all*: within a longer word or file name (`tasklist` in `tasklist.exe`, `mytasklist`), and a
   one-word command within a longer command or path.
 
+A place has a status: exact; normalized (case, spelling, quotes, wraps); unwrapped (a command without what started it);
+fuzzy (a few letters differ). Each is tried only where the one before finds nothing: a wrong place is worse than none.
+
 A process's name may stand in a path and without its `.exe`; the two ends of a lineage may stand in
 either order, `NEAR_LINEAGE` characters apart, or up to `FAR_LINEAGE` where no nearer pair exists.
 """
@@ -16,11 +19,13 @@ either order, `NEAR_LINEAGE` characters apart, or up to `FAR_LINEAGE` where no n
 import re
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import IntEnum
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
 
+from ctiforge.observables.bare import Bare, find_fuzzy, strip_bare, word_gaps
 from ctiforge.observables.values import fold, lineage_names, lower, normalize, process_stem, unwrapped
+from ctiforge.observables.wrappers import other_program_name, unwrapped_commands
 from ctiforge.records.observable import ARROW
 
 NEAR_LINEAGE = 120
@@ -30,6 +35,10 @@ FAR_LINEAGE = 400
 REGISTRY_APART = 200
 """Characters between a registry key and its value's name at most."""
 
+SHORTEST_BARE = 8
+"""Letters that a value has at least to be found without regard to quotes and white space."""
+LONG_BARE = 40
+"""Letters that a value has at least to be found where the text runs its words together."""
 PIECE = 5
 """Characters of the pieces by which a value is compared with a text that does not hold it whole."""
 
@@ -42,12 +51,25 @@ class Span:
     end: int
 
 
+class Alignment(StrEnum):
+    """How a value stands at a place of the text."""
+
+    EXACT = "exact"
+    NORMALIZED = "normalized"
+    UNWRAPPED = "unwrapped"
+    FUZZY = "fuzzy"
+
+
 @dataclass(frozen=True)
 class Occurrence:
     """One place of an observable: one span; two for a lineage (parent, child) or a key and its value's name apart."""
 
     spans: tuple[Span, ...]
     """One span; two, (parent, child) or (key, name of a value), where the parts stand apart."""
+    status: Alignment = field(default=Alignment.NORMALIZED, compare=False)
+    """How the value stands there."""
+    distance: int = field(default=0, compare=False)
+    """Letters that were added, left out or changed; 0 but for a fuzzy place."""
 
     @property
     def start(self) -> int:
@@ -67,6 +89,7 @@ class Locator:
         self.text = text
         self._folded = fold(text)
         self._search = lower(self._folded.text)
+        self._bares: dict[bool, Bare] = {}
 
     def locate(self, type_: str, value: str) -> list[Occurrence]:
         """Find every place of an observable in the text.
@@ -78,12 +101,30 @@ class Locator:
         Returns:
             The places in order of appearance, those where it stands alone if there are any; empty where there is none.
         """
-        if type_ == "process_lineage":
-            return self._locate_lineage(value)
-        spans = self._locate_value(type_, value)
-        if spans or type_ != "registry":
+        spelled = self._locate_spelled(type_, value)
+        if spelled or type_ == "process_lineage":
+            return spelled
+        other = other_program_name(value) if type_ == "cmdline" else None
+        spans = self._locate_bare(type_, value) or (self._locate_bare(type_, other) if other else [])
+        if spans:
             return [Occurrence((span,)) for span in spans]
-        return self._locate_registry_apart(value)
+        for inner in unwrapped_commands(value) if type_ == "cmdline" else ():
+            spans = self._locate_value(type_, inner) or self._locate_bare(type_, inner)
+            if spans:
+                return [Occurrence((span,), Alignment.UNWRAPPED) for span in spans]
+        return self._locate_fuzzy(type_, value)
+
+    def stands(self, type_: str, value: str) -> bool:
+        """Tell whether an observable stands in the text as it is, but for its spelling (see `normalize`).
+
+        Args:
+            type_: The observable's type.
+            value: Its value.
+
+        Returns:
+            False also where `locate` finds what it was altered from.
+        """
+        return bool(self._locate_spelled(type_, value))
 
     def as_written(self, type_: str, occurrence: Occurrence) -> str:
         r"""Quote a place in the article's own spelling.
@@ -117,19 +158,31 @@ class Locator:
         return sum(piece in self._search for piece in pieces) / len(pieces) if pieces else 0.0
 
     def nearest(self, type_: str, value: str) -> str | None:
-        """Find the passage that is most like a value: the stretch that holds most of its pieces, in whole words.
+        """Find the passage that is most like a value (see `nearest_span`).
 
         Args:
             type_: The observable's type.
             value: Its value.
 
         Returns:
-            The passage, the first of several; of a lineage the first of its names that stands. None where no piece
+            The passage; None where no piece of the value stands anywhere.
+        """
+        span = self.nearest_span(type_, value)
+        return self.text[span.start : span.end] if span else None
+
+    def nearest_span(self, type_: str, value: str) -> Span | None:
+        """Find the stretch that is most like a value: the one that holds most of its pieces, in whole words.
+
+        Args:
+            type_: The observable's type.
+            value: Its value.
+
+        Returns:
+            The stretch, the first of several; of a lineage the first of its names that stands. None where no piece
             does.
         """
         if type_ == "process_lineage":
-            spans = [span for name in lineage_names(value) for span in self._locate_process(name)]
-            return self.text[spans[0].start : spans[0].end] if spans else None
+            return next((span for name in lineage_names(value) for span in self._locate_process(name)), None)
         key = lower(normalize(type_, value))
         places = sorted((at, piece) for piece in _pieces(key) for at in self._places(piece))
         first, last = _densest(places, len(key))
@@ -145,19 +198,57 @@ class Locator:
             yield at
             at = self._search.find(piece, at + 1)
 
+    def _locate_spelled(self, type_: str, value: str) -> list[Occurrence]:
+        if type_ == "process_lineage":
+            return self._locate_lineage(value)
+        spans = self._locate_value(type_, value)
+        if spans or type_ != "registry":
+            return [Occurrence((span,), self._status(value, span)) for span in spans]
+        return self._locate_registry_apart(value)
+
     def _locate_value(self, type_: str, value: str) -> list[Span]:
         key = normalize(type_, value)
         for needle in _needles(type_, value):
-            places = [
-                (standing, span)
-                for span in self._find(needle)
-                if (standing := _standing(type_, self.text, span))
-                and normalize(type_, self.text[span.start : span.end]) == key
-            ]
-            if places:
-                best = max(standing for standing, _ in places)
-                return [span for standing, span in places if standing == best]
+            same = [span for span in self._find(needle) if normalize(type_, self.text[span.start : span.end]) == key]
+            if _is_plain_word(type_, value):
+                # a service called Sense is not what "a sense of urgency" is about
+                same = [span for span in same if self.text[span.start : span.end] == value]
+            best = self._best_standing(type_, same)
+            if best:
+                return best
         return []
+
+    def _best_standing(self, type_: str, spans: Sequence[Span]) -> list[Span]:
+        """Keep the spans that stand best, none of those that do not stand at all."""
+        placed = [(standing, span) for span in spans if (standing := _standing(type_, self.text, span))]
+        best = max((standing for standing, _ in placed), default=None)
+        return [span for standing, span in placed if standing == best]
+
+    def _status(self, value: str, span: Span) -> Alignment:
+        return Alignment.EXACT if self.text[span.start : span.end] == value.strip() else Alignment.NORMALIZED
+
+    def _locate_bare(self, type_: str, value: str) -> list[Span]:
+        """Find a value whatever quotes, wraps and escapes stand in it or in the text."""
+        needle = strip_bare(value, registry=type_ == "registry")
+        if len(needle.text) < SHORTEST_BARE:
+            return []
+        # words may run together in the text only where so much else is the same that it cannot be chance
+        gaps = word_gaps(needle) if len(needle.text) < LONG_BARE else ()
+        spans = [self._whole(Span(*place)) for place in self._bare(type_).find(needle, gaps)]
+        return self._best_standing(type_, spans)
+
+    def _locate_fuzzy(self, type_: str, value: str) -> list[Occurrence]:
+        """Find the one place that differs from a value in a few letters."""
+        found = find_fuzzy(self._bare(type_), strip_bare(value, registry=type_ == "registry"))
+        spans = [(span, distance) for start, end, distance in found for span in [Span(start, end)]]
+        best = [(span, distance) for span, distance in spans if _standing(type_, self.text, span)]
+        return [Occurrence((span,), Alignment.FUZZY, distance) for span, distance in best[:1]]
+
+    def _bare(self, type_: str) -> Bare:
+        registry = type_ == "registry"
+        if registry not in self._bares:
+            self._bares[registry] = strip_bare(self._folded, registry=registry)
+        return self._bares[registry]
 
     def _locate_registry_apart(self, value: str) -> list[Occurrence]:
         key, _, name = value.rstrip("\\").rpartition("\\")
@@ -216,9 +307,16 @@ class _Standing(IntEnum):
 
 
 _LONG_WORD = 80
+# Thai to Khmer, kana, Han, and Hangul, whose particles follow a name without a space
+_NO_SPACES = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3040-\u30ff\u3130-\u318f\u31f0-\u31ff\u3400-\u4dbf"
+    "\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]"
+)
 
 _MORE_COMMAND = re.compile(r"[ \t]+(?:[/-]+\w|[|<>&])|[ \t]*(?:\|(?!\|)|>>?|&)")
 _LED_IN = re.compile(r"(?:[/-][ck][ \t]+[\"']?|[|&>][ \t]*)$", re.IGNORECASE)
+# not the backslash of an escaped quote
+_PATH_GOES_ON = re.compile(r"\\+\w")
 _MORE_ADDRESS = re.compile(r"/\S|:\d|\?\w")
 _SENTENCE = re.compile(r"\.[A-Z][a-z]+\s")
 
@@ -244,13 +342,13 @@ def _densest(places: list[tuple[int, str]], width: int) -> tuple[int, int]:
     return best
 
 
-def _whole_words(text: str, start: int, end: int) -> str:
+def _whole_words(text: str, start: int, end: int) -> Span:
     """Widen `start` to `end` by the rest of the words at both ends, as far as words usually go."""
     before = re.search(r"\S*\Z", text[max(0, start - _LONG_WORD) : start])
     after = re.match(r"\S*", text[end : end + _LONG_WORD])
     first = start - len(before[0]) if before else start
     last = end + len(after[0]) if after else end
-    return text[first:last].strip()
+    return Span(first, last)
 
 
 def _needles(type_: str, value: str) -> list[str]:
@@ -272,9 +370,9 @@ def _standing(type_: str, text: str, span: Span) -> _Standing:
         return _Standing.INSIDE if re.match(r"\\+[^\s\\]", after) or before.endswith("\\") else _Standing.ALONE
     if type_ == "services":
         in_path = before.endswith(("\\", "/")) and not re.search(r"services\\+$", before, re.IGNORECASE)
-        return _Standing.INSIDE if in_path or after.startswith("\\") else _Standing.ALONE
+        return _Standing.INSIDE if in_path or _PATH_GOES_ON.match(after) else _Standing.ALONE
     if type_ in ("scheduled_tasks", "process_lineage"):
-        return _Standing.INSIDE if after.startswith("\\") else _Standing.ALONE
+        return _Standing.INSIDE if _PATH_GOES_ON.match(after) else _Standing.ALONE
     if type_ == "network_indicators":
         longer = before.endswith(("/", "@")) or _MORE_ADDRESS.match(after)
         return _Standing.INSIDE if longer else _Standing.ALONE
@@ -289,13 +387,20 @@ def _command_standing(before: str, after: str, one_word: bool) -> _Standing:
 
 
 def _joined(left: str, right: str) -> bool:
-    """Tell whether two neighboring characters belong to one word."""
-    return _is_word(left) and _is_word(right)
+    """Tell whether two neighboring characters belong to one word: scripts without spaces part from all others."""
+    if not (_is_word(left) and _is_word(right)):
+        return False
+    return not (_NO_SPACES.match(left) or _NO_SPACES.match(right))
 
 
 def _hyphened(outside: str, edge: str) -> bool:
     """Tell whether a hyphen or dot joins the edge of a value to a word beside it (`my-tasklist`, `tasklist.exe`)."""
     return _is_word(edge) and outside[:1] in ("-", ".") and _is_word(outside[1:2])
+
+
+def _is_plain_word(type_: str, value: str) -> bool:
+    """Tell whether a name is a word with a capital, which an article may hold in small letters meaning another."""
+    return type_ in ("services", "scheduled_tasks") and value.isalpha() and not value.islower()
 
 
 def _is_word(char: str) -> bool:

@@ -1,6 +1,8 @@
 """When two values are the same observable: the strict key, the normalized key, and the fold behind the latter."""
 
+import html
 import re
+import unicodedata
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -111,10 +113,12 @@ def unwrapped(folded: str) -> str:
 
 # one character for one: positions do not move
 _LOOKALIKES = str.maketrans(
-    dict.fromkeys("“”„‟″＂", '"') | dict.fromkeys("‘’‚‛′＇", "'") | dict.fromkeys("‐‑‒–—−", "-")
+    {chr(wide): chr(wide - 0xFEE0) for wide in range(0xFF01, 0xFF5F)}
+    | dict.fromkeys("“”„‟″", '"')
+    | dict.fromkeys("‘’‚‛′", "'")
+    | dict.fromkeys("‐‑‒–—―−﹣", "-")
 )
 _LONG_LOWER = str.maketrans({"İ": "i", "Σ": "σ", "ς": "σ"})
-_ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'", "nbsp": " ", "#39": "'", "#34": '"'}
 _DEFANGED = {"dot": ".", "at": "@"}
 _HIVES = {
     "hkey_local_machine": "hklm",
@@ -130,11 +134,17 @@ _KEEP_GROUP = None
 
 
 def _entity(match: re.Match[str]) -> str:
-    return _ENTITIES[match[1].lower()]
+    """Read a character's entity, however often its `&` was escaped again; what is none stays as it is."""
+    read = html.unescape(f"&{match[1] or 'amp'};")
+    return match[0] if len(read) > 1 and read.startswith("&") else read.translate(_LOOKALIKES)
 
 
 def _json_escape(match: re.Match[str]) -> str:
-    return chr(int(match[1], 16))
+    return chr(int(match[1], 16)).translate(_LOOKALIKES)
+
+
+def _composed(match: re.Match[str]) -> str:
+    return unicodedata.normalize("NFKC", match[0])
 
 
 def _refang(match: re.Match[str]) -> str:
@@ -153,11 +163,14 @@ def _escaped(match: re.Match[str]) -> str:
 _Replacement = str | Callable[[re.Match[str]], str] | None
 # applied in this order; None keeps the match's first group with its own positions; each is linear in the text
 _RULES: tuple[tuple[re.Pattern[str], _Replacement], ...] = (
-    (re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]+"), ""),
-    (re.compile(r"&(amp|lt|gt|quot|apos|nbsp|#39|#34);", re.IGNORECASE), _entity),
-    (re.compile(r"(?<!\\)\\++u00(22|26|27|3[cde])", re.IGNORECASE), _json_escape),
+    (re.compile("[\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+"), ""),
+    (re.compile("[^\u0300-\u036f][\u0300-\u036f]+|[\ufb00-\ufb06\u2026]"), _composed),
+    (re.compile(r"&(?:amp;)*+(#\d{1,7}|#x[0-9a-f]{1,6}|[a-z]\w{1,30});|&(?:amp;)+", re.IGNORECASE), _entity),
+    (re.compile(r"(?<!\\)\\++u((?!d[89a-f])[0-9a-f]{4})", re.IGNORECASE), _json_escape),
     (re.compile(r"[\[({] ?(\.|:|://|/|@|dot|at) ?[\])}]", re.IGNORECASE), _refang),
-    (re.compile(r"\bhxxp", re.IGNORECASE), "http"),
+    (re.compile(r"(?<=\w)(?:\[\.(?=\w)|\.\](?=\w))"), "."),
+    (re.compile(r"\b(?:hxxp|h\[tt\]p|meow(?=s?://))", re.IGNORECASE), "http"),
+    (re.compile(r"\bfxp(?=s?://)", re.IGNORECASE), "ftp"),
     (re.compile(r"<((?:https?|ftp)://[^\s<>]*)>", re.IGNORECASE), _KEEP_GROUP),
     (re.compile(r"(?<!\\)\\++\s*+(?=\w)"), "\\"),
     (re.compile(r"(?<!\\)\\++([^\w\s])"), _escaped),

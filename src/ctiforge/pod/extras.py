@@ -4,7 +4,7 @@ from importlib import util
 
 EXTRAS = {
     "cpu": (
-        *("httpx2", "huggingface_hub", "jinja2", "markupsafe", "numpy", "openai", "psycopg2", "rensa"),
+        *("httpx2", "huggingface_hub", "jinja2", "markupsafe", "numpy", "openai", "psycopg2", "rapidfuzz", "rensa"),
         *("safetensors", "tokenizers", "transformers"),
     ),
     "train": ("accelerate", "bitsandbytes", "llguidance", "matplotlib", "peft", "sklearn", "skops", "torch"),

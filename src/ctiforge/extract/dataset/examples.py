@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ctiforge.data.seen import covers
 from ctiforge.extract.prompts.rendering import render_answer
-from ctiforge.observables.locate import Locator, Occurrence
+from ctiforge.observables.locate import Locator, Occurrence, Span
 from ctiforge.records.article import ArticleRecord
 from ctiforge.records.model_note import WindowSizes
 from ctiforge.records.observable import Observable
@@ -28,6 +28,8 @@ class ExampleLengths(NamedTuple):
 CountExample = Callable[[str, str], ExampleLengths]
 """(prompt, answer) as text to their lengths in the target model's tokens."""
 
+# Below this share of its pieces a label has no stretch of the article that is like it.
+_LIKE_IT = 0.1
 # A window is not halved below this many tokens; what does not fit then is an item too long for --max-length.
 _SMALLEST_WINDOW = 8
 
@@ -50,14 +52,23 @@ class LocatedItem:
 
 
 @dataclass(frozen=True)
+class UnplacedItem:
+    """A label that stands nowhere, and the stretch that is most like it: nobody knows what is right there."""
+
+    observable: Observable
+    nearest: Span | None
+    """None where not even a tenth of it stands anywhere."""
+
+
+@dataclass(frozen=True)
 class LocatedArticle:
     """An article with its labels located; `dropped` are machine labels that stand nowhere in it."""
 
     record: ArticleRecord
     pieces: Pieces
     targets: tuple[LocatedItem, ...]
-    dropped: tuple[Observable, ...]
-    unlocated_human: tuple[Observable, ...]
+    dropped: tuple[UnplacedItem, ...]
+    unlocated_human: tuple[UnplacedItem, ...]
 
     @property
     def longest_target_tokens(self) -> int:
@@ -101,16 +112,20 @@ class ArticleExamples:
 
 
 def locate_article(record: ArticleRecord, count_tokens: CountTokens) -> LocatedArticle:
-    """Locate every label of `record`; a human label that cannot be located is kept apart, never dropped."""
+    """Locate every label of `record`; one that cannot be located silences its type where it is most likely meant.
+
+    A human label of this kind is still taught, in one window; a machine's is dropped.
+    """
     locator = Locator(record.content)
     targets: dict[tuple[str, str], LocatedItem] = {}
-    missing: list[Observable] = []
+    missing: list[UnplacedItem] = []
     for item in record.observables:
         if item.type not in record.labelled_types:
             continue
         occurrences = tuple(locator.locate(item.type, item.value))
         if not occurrences:
-            missing.append(item)
+            like_it = locator.share_standing(item.type, item.value) >= _LIKE_IT
+            missing.append(UnplacedItem(item, locator.nearest_span(item.type, item.value) if like_it else None))
             continue
         written = locator.as_written(item.type, occurrences[0])
         targets.setdefault((item.type, written), LocatedItem(item.model_copy(update={"value": written}), occurrences))
@@ -141,7 +156,8 @@ def article_examples(
     windows = cut_windows(
         article.pieces, window_tokens=sizes.window_tokens, overlap_tokens=sizes.overlap_tokens, keep_whole=spans
     )
-    for window in _seen_windows(article, windows):
+    windows = _seen_windows(article, windows)
+    for window in windows:
         builder.add(window)
     for target in article.targets:
         if target not in builder.covered:
@@ -201,17 +217,24 @@ class _Builder:
                 return
             budget = max(least, budget // 2)
 
-    def add_by_guess(self, item: Observable, windows: Sequence[Window]) -> None:
-        """Put a human label that stands nowhere into the window that shares most of its words."""
-        words = item.value.casefold().split()
-        content = self.article.record.content.casefold()
-        known = [window for window in windows if window in self.examples]
-        if not known:
+    def add_by_guess(self, item: UnplacedItem, windows: Sequence[Window]) -> None:
+        """Put a human label that stands nowhere into the first window that holds the stretch most like it.
+
+        The type is asked for in no other window that shows it.
+        """
+        if item.nearest is None:
             return
-        best = max(known, key=lambda window: sum(word in content[window.start : window.end] for word in words))
-        example, _ = self._example(best)
-        observables = [*example.observables, item]
-        changed = self._build(best, example.types, observables)
+        start, end = item.nearest.start, item.nearest.end
+        best = next((each for each in windows if each.start <= start and end <= each.end), None)
+        if best is None:
+            return
+        type_ = item.observable.type
+        known = self.examples.get(best)
+        asked = known.types if known else ()
+        types = [each for each in self.article.record.labelled_types if each in asked or each == type_]
+        beside = () if type_ in asked else self._items(best, (type_,))
+        others = (*(known.observables if known else ()), *(target.observable for _, target in beside))
+        changed = self._build(best, types, [*others, item.observable])
         if changed.tokens <= self.sizes.max_length:
             self.examples[best] = changed
 
@@ -230,21 +253,33 @@ class _Builder:
         return ArticleExamples(examples, [target.observable for target in self.too_long])
 
     def _example(self, window: Window) -> tuple[Example, list[LocatedItem]]:
-        types = self._seen_types(window)
+        types = self._known_types(window)
+        targets = [target for _, target in self._items(window, types)]
+        return self._build(window, types, [target.observable for target in targets]), targets
+
+    def _items(self, window: Window, types: Sequence[str]) -> list[tuple[int, LocatedItem]]:
+        """List what stands in a window of some types, in order, with its first character."""
         asked = [target for target in self.article.targets if target.observable.type in types]
         placed = [(target.first_in(window), target) for target in asked]
-        inside = sorted(((at, target) for at, target in placed if at is not None), key=lambda pair: pair[0])
-        targets = [target for _, target in inside]
-        observables = [target.observable for target in targets]
-        return self._build(window, types, observables), targets
+        return sorted(((at, target) for at, target in placed if at is not None), key=lambda pair: pair[0])
 
-    def _seen_types(self, window: Window) -> tuple[str, ...]:
-        """List the labeled types whose labeler saw the whole window: of others nobody knows that nothing is there."""
+    def _known_types(self, window: Window) -> tuple[str, ...]:
+        """List the labeled types of which all is known in a window.
+
+        Their labeler saw all of it, and no label that could not be placed was probably meant for it.
+        """
         record = self.article.record
+        unplaced = (*self.article.dropped, *self.article.unlocated_human)
+        silenced = {
+            each.observable.type
+            for each in unplaced
+            if each.nearest and each.nearest.start < window.end and window.start < each.nearest.end
+        }
         return tuple(
             type_
             for type_ in record.labelled_types
-            if type_ not in record.type_labels or covers(record.type_labels[type_].seen, window.start, window.end)
+            if type_ not in silenced
+            and (type_ not in record.type_labels or covers(record.type_labels[type_].seen, window.start, window.end))
         )
 
     def _build(self, window: Window, types: Sequence[str], observables: Sequence[Observable]) -> Example:

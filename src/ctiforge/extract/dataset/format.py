@@ -131,6 +131,7 @@ def prepare(
         validation,
         all_windows=[*windows[0], *windows[1]],
         counts=_counts([*located[0], *located[1]], [*cut[0], *cut[1]], sizes),
+        unplaced=_unplaced([*located[0], *located[1]]),
         truncation=truncation_report(
             [_whole(article, render, count_example) for article in located[0] if article.targets], options.max_length
         ),
@@ -304,6 +305,12 @@ def _counts(articles: Sequence[LocatedArticle], cut: Sequence[ArticleExamples], 
         "machine_labels_dropped": sum(len(article.dropped) for article in articles),
         "human_labels_unlocated": sum(len(article.unlocated_human) for article in articles),
     }
+
+
+def _unplaced(articles: Sequence[LocatedArticle]) -> dict[str, int]:
+    """Count the labels that stand nowhere, by type."""
+    found = (each for article in articles for each in (*article.dropped, *article.unlocated_human))
+    return dict(sorted(Counter(each.observable.type for each in found).items()))
 
 
 def _whole(article: LocatedArticle, render: RenderPrompt, count_example: CountExample) -> tuple[int, int]:

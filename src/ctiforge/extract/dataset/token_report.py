@@ -28,12 +28,13 @@ def token_report(
     *,
     all_windows: Sequence[Example],
     counts: dict[str, int],
+    unplaced: dict[str, int],
     truncation: Truncation,
 ) -> TokenReport:
     """Compute the figures over the examples kept; `all_windows` are those before empty ones were thinned out.
 
     `counts` holds items, answers_lost, items_too_long, items_beyond_overlap, machine_labels_dropped and
-    human_labels_unlocated, which only the caller knows.
+    human_labels_unlocated, which only the caller knows; `unplaced` are the last two by type.
     """
     every = [*train, *validation]
     prompts = [example.prompt_tokens for example in every]
@@ -52,6 +53,7 @@ def token_report(
         loss_tokens_answer_share=_share(sum(answers), sum(example.loss_tokens for example in every)),
         loss_tokens_answer_share_if_all=_share(sum(answers), sum(prompts) + sum(answers)),
         right_truncation=truncation,
+        unplaced_by_type=unplaced,
         **counts,
     )
 
@@ -87,6 +89,10 @@ def report_rows(report: dict[str, Any]) -> list[tuple[str, str, str]]:
         ("items longer than the overlap", str(report["items_beyond_overlap"]), ""),
         ("machine labels not in the text, dropped", str(report["machine_labels_dropped"]), ""),
         ("human labels not in the text, kept", str(report["human_labels_unlocated"]), ""),
+        *(
+            (f"labels not in the text: {type_}", str(count), "")
+            for type_, count in report.get("unplaced_by_type", {}).items()
+        ),
         ("empty windows, training", f"{report['empty_share_training']:.1%}", ""),
         ("empty windows, inference", f"{report['empty_share_inference']:.1%}", ""),
     ]

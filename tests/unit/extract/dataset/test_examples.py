@@ -4,6 +4,7 @@ from functools import partial
 import pytest
 
 from ctiforge.extract.dataset.examples import ExampleLengths, article_examples, locate_article
+from ctiforge.records.article import TypeLabel
 from ctiforge.records.model_note import WindowSizes
 from ctiforge.training.encoding import count_tokens
 
@@ -58,15 +59,68 @@ def test_the_answer_is_spelt_as_the_article_writes_it_in_order_of_appearance(art
     assert values(result.examples[0]) == ["WebRootCheck", "HKCU:\\Software\\Evil"]
 
 
-def test_a_machine_label_that_stands_nowhere_is_dropped_and_a_human_one_is_kept(article, prepare):
-    text = "It ran `whoami /all` first, then something with payload.bin was started by the loader."
-    wrong = {"cmdline": ["whoami /all", "rundll32 payload.bin,Start"]}
-    by_model, of_model = prepare(article(text, labelled_by="model", **wrong))
-    by_human, of_human = prepare(article(text, **wrong))
-    assert [item.value for item in by_model.dropped] == ["rundll32 payload.bin,Start"]
-    assert values(of_model.examples[0]) == ["whoami /all"]
-    assert [item.value for item in by_human.unlocated_human] == ["rundll32 payload.bin,Start"]
-    assert "rundll32 payload.bin,Start" in values(of_human.examples[0])
+NOWHERE = "rundll32 payload.bin,Start"
+LIKE_IT = "something with payload.bin was started by the loader."
+
+
+def test_a_machine_label_that_stands_nowhere_silences_its_type_where_it_is_probably_meant(article, prepare):
+    text = f"It ran `whoami /all` first. {FILLER} Then {LIKE_IT} {FILLER} The service `Evil` ran."
+    record = article(
+        text,
+        labelled_by="model",
+        labelled_types=("cmdline", "services"),
+        cmdline=["whoami /all", NOWHERE],
+        services=["Evil"],
+    )
+
+    located, result = prepare(record)
+
+    assert [item.observable.value for item in located.dropped] == [NOWHERE]
+    near = [example for example in result.examples if "payload.bin" in example.window]
+    assert near
+    assert all(example.types == ("services",) for example in near)
+    assert any(values(example) == ["whoami /all"] for example in result.examples)
+    assert all(NOWHERE not in values(example) for example in result.examples)
+
+
+def test_a_human_label_that_stands_nowhere_is_taught_in_one_window_and_asked_for_in_no_other_near_it(article, prepare):
+    text = f"{FILLER} Then {LIKE_IT} {FILLER}"
+
+    located, result = prepare(article(text, labelled_types=("cmdline",), cmdline=[NOWHERE]))
+
+    assert [item.observable.value for item in located.unlocated_human] == [NOWHERE]
+    near = [example for example in result.examples if "payload.bin" in example.window]
+    assert [values(example) for example in near] == [[NOWHERE]]
+
+
+def test_a_label_of_which_nothing_stands_anywhere_silences_no_window(article, prepare):
+    located, result = prepare(article(FILLER, labelled_by="model", labelled_types=("cmdline",), cmdline=["zzqx 9937"]))
+
+    assert [item.nearest for item in located.dropped] == [None]
+    assert result.examples
+    assert all(example.types == ("cmdline",) for example in result.examples)
+
+
+def test_beyond_what_its_labeler_saw_a_type_is_not_asked_for(article, prepare):
+    first, second = f"It ran `whoami /all`. {FILLER}", f"{FILLER} Then `net user` ran."
+    labels = {
+        "cmdline": TypeLabel(by="model", why="found", seen=((0, len(first)),)),
+        "services": TypeLabel(by="model", why="found nothing"),
+    }
+    record = article(first + second, labelled_types=("cmdline", "services"), cmdline=["whoami /all"])
+    record = record.model_copy(update={"type_labels": labels})
+
+    _, result = prepare(record)
+
+    assert any(values(example) == ["whoami /all"] for example in result.examples)
+    for example in result.examples:
+        assert ("cmdline" in example.types) == (example.end <= len(first))
+        assert "services" in example.types
+
+    seen_in_part = {type_: each.model_copy(update={"seen": ((0, len(first)),)}) for type_, each in labels.items()}
+    _, result = prepare(record.model_copy(update={"type_labels": seen_in_part}))
+    assert result.examples
+    assert all(example.types == ("cmdline", "services") and example.end <= len(first) for example in result.examples)
 
 
 def test_an_item_longer_than_a_window_is_counted_and_its_type_not_asked_where_it_is_cut(article, prepare):
