@@ -6,6 +6,7 @@ parser, exact and near duplicates merged with MinHash (128 values, similarity 0.
 one JSON line each. Small rows hold 0.7 kB of results; real ones 1.2 MB, as the application's do.
 
 - ours: `ctiforge.extract.harvest.harvest`: rows by primary key, candidates on disk, shingles in numpy.
+- again: the same with nothing new since an earlier harvest left in a store what it read.
 - before: the same of another commit, where `--before` names a checkout of it.
 - baseline, as it is usually written: the ORM's objects from `.all()`, a list of pydantic records,
   shingles of three words, rensa's RMinHash and RMinHashLSH in memory, `model_dump_json`.
@@ -30,7 +31,7 @@ import typer
 from ctiforge.pod.entry import run_program
 
 HERE = Path(__file__).parent
-VARIANTS = ("ours", "baseline", "baseline-without-near-duplicates")
+VARIANTS = ("ours", "again", "baseline", "baseline-without-near-duplicates")
 BEFORE = "before"
 SMALL = (20_000, 200_000)
 

@@ -1,27 +1,27 @@
 """Reads the team's PostgreSQL in one read-only transaction, by primary key, so that the server sorts nothing.
 
-Of the executions the ids come first, 24 bytes of memory each; their results follow in batches, those of an article
-together.
+Of the executions the ids come first, 32 bytes of memory each; their results follow in batches, those of an article
+together, and only those that a cache does not know.
 """
 
-import json
-import math
+import hashlib
 import os
 import re
-from array import array
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from ctiforge.data.articles import Article, Execution, read_configuration
+from ctiforge.data.articles import Article
+from ctiforge.data.execution_batches import Batch, Listed, read_article_row, with_executions
 from ctiforge.data.execution_query import EXECUTIONS, LISTED, SNAPSHOTS, executions_query
-from ctiforge.data.generations import parse_result
 from ctiforge.data.identity import content_hash, fold
+from ctiforge.data.outcome_cache import OutcomeCache
 from ctiforge.data.states import TRUNCATED
 from ctiforge.errors import CtiforgeError, DataError, UsageError
 from ctiforge.records.article import ArticleRecord
+from ctiforge.store.objects import ObjectStore
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 # one batch of rows is about this many characters, whatever the length of an article
 _BATCH_CHARACTERS = 1_000_000
 _MOST_ROWS = 500
-# bytes of results, as they are stored, that the server unpacks for one batch
-_BATCH_STORED = 8_000_000
 
 # metadata is whatever scrapers left there: its escapes (NUL, half a surrogate pair) are no text for
 # PostgreSQL, so they are taken out unread
@@ -41,9 +39,6 @@ SELECT a.id, a.canonical_url, a.title, a.content,
     a.archived, s.identifier
 FROM articles a LEFT JOIN sources s ON s.id = a.source_id WHERE a.id = ANY(%(ids)s)
 """
-ARCHIVED = "archived"
-EVALUATION_SOURCE = "eval_articles"
-"""The source that the application fills with articles to evaluate its own agents on."""
 
 # only what is a plain number in the end is cast
 _BY_SCORE = r"""
@@ -73,26 +68,30 @@ class Database:
         self._connection = connection
         self._numbers = count()
 
-    def articles(self, statuses: Sequence[str] = (), since: str | None = None) -> Iterator[Article]:
+    def articles(
+        self, statuses: Sequence[str] = (), since: str | None = None, cache_in: ObjectStore | None = None
+    ) -> Iterator[Article]:
         """Stream every article with an execution that passes the filter, by id, with those executions.
 
-        `statuses` empty: any; `since`: ISO date or time that the execution ended at or after.
-        Raises DatabaseError when the connection is lost.
+        `statuses` empty: any; `since`: ISO date or time that the execution ended at or after; `cache_in`: the store
+        that keeps what was read of them before. Raises DatabaseError when the connection is lost.
         """
-        listed = _Listed(self._stream("listed", LISTED, {"statuses": list(statuses) or None, "since": since}))
+        cache = OutcomeCache(cache_in, self._identity()) if cache_in else None
+        listed = Listed(self._stream("listed", LISTED, {"statuses": list(statuses) or None, "since": since}))
         query = executions_query(self._columns(EXECUTIONS), self._snapshot_column())
         with ThreadPoolExecutor(1) as ahead:
             size, at = 1, 0
             end = listed.batch(at, size)
-            fetching = ahead.submit(self._read_batch, listed, at, end, query)
+            fetching = ahead.submit(self._read_batch, listed, at, end, query, cache)
             while at < end:
-                articles, executions = fetching.result()
-                characters = sum(len(row[3] or "") for row in articles) + sum(len(row[4] or "") for row in executions)
-                size = max(1, min(_MOST_ROWS, 2 * size, _BATCH_CHARACTERS * len(articles) // (characters + 1)))
+                batch = fetching.result()
+                size = max(1, min(_MOST_ROWS, 2 * size, _BATCH_CHARACTERS * len(batch.articles) // (len(batch) + 1)))
                 at, end = end, listed.batch(end, size)
                 # while this batch is worked on, the server is at the next
-                fetching = ahead.submit(self._read_batch, listed, at, end, query)
-                yield from _with_executions(articles, executions)
+                fetching = ahead.submit(self._read_batch, listed, at, end, query, cache)
+                yield from with_executions(batch, cache)
+        if cache:
+            cache.close()
 
     def count_executions(self) -> int:
         """Count the executions of articles; DatabaseError or UsageError where the tables cannot be read."""
@@ -106,25 +105,42 @@ class Database:
         A score that is no number reaches nothing. Raises DatabaseError when the connection is lost.
         """
         for row in self._stream("articles_by_score", _BY_SCORE, {"least": least, "limit": limit}):
-            yield _article(row)
+            yield read_article_row(row)
 
     def articles_by_id(self, ids: Sequence[int]) -> dict[int, Article]:
         """Read the articles of these ids, without executions; those that do not exist are missing."""
         with _explained(), self._connection.cursor() as cursor:
             cursor.execute(_BY_ID, {"ids": list(ids)})
-            return {int(row[0]): _article(row) for row in cursor.fetchall()}
+            return {int(row[0]): read_article_row(row) for row in cursor.fetchall()}
 
-    def _read_batch(
-        self, listed: "_Listed", start: int, end: int, query: "Composed"
-    ) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-        """Read the articles and executions of listed executions `start` to `end`."""
+    def _read_batch(self, listed: Listed, start: int, end: int, query: "Composed", cache: OutcomeCache | None) -> Batch:
+        """Read the articles of listed executions `start` to `end`, and the executions that no cache knows."""
+        batch = Batch()
         if start == end:
-            return [], []
+            return batch
+        unknown: list[int] = []
+        for article_id, ids, xmins in listed.by_article(start, end):
+            known = cache.known(article_id, ids, xmins) if cache else {}
+            batch.known.update({(article_id, id_): execution for id_, execution in known.items()})
+            batch.xmins.update(zip(ids, xmins, strict=True))
+            unknown += [id_ for id_ in ids if id_ not in known]
         with _explained(), self._connection.cursor() as cursor:
             cursor.execute(_BY_ID, {"ids": listed.article_ids(start, end)})
-            articles = cursor.fetchall()
-            cursor.execute(query, {"ids": listed.ids(start, end), "truncated": TRUNCATED})
-            return articles, cursor.fetchall()
+            batch.articles = cursor.fetchall()
+            if unknown:
+                cursor.execute(query, {"ids": unknown, "truncated": TRUNCATED})
+                batch.executions = cursor.fetchall()
+        return batch
+
+    def _identity(self) -> str:
+        """Name this database as no other is named, and no restored copy of it."""
+        with _explained(), self._connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT current_database(), inet_server_addr()::text, inet_server_port(), d.oid, to_regclass(%s)::oid "
+                "FROM pg_database d WHERE datname = current_database()",
+                (EXECUTIONS,),
+            )
+            return hashlib.sha256(repr(cursor.fetchone()).encode()).hexdigest()[:16]
 
     def _columns(self, table: str, types: Sequence[str] = ()) -> list[str]:
         """List the columns of a table, all or those of some types; none where there is no such table."""
@@ -160,40 +176,6 @@ class Database:
                 size = max(1, min(_MOST_ROWS, 2 * size, _BATCH_CHARACTERS * len(rows) // (characters + 1)))
                 fetching = ahead.submit(cursor.fetchmany, size)
                 yield from rows
-
-
-class _Listed:
-    """Ids of executions, ordered by article and id."""
-
-    def __init__(self, rows: Iterator[tuple[Any, ...]]) -> None:
-        import numpy
-
-        columns = array("q"), array("q"), array("q")
-        for row in rows:
-            for column, value in zip(columns, row, strict=True):
-                column.append(value)
-        articles, ids, sizes = (numpy.frombuffer(column, dtype=numpy.int64) for column in columns)
-        order = numpy.lexsort((ids, articles))
-        self._articles, self._ids, self._sizes = articles[order], ids[order], sizes[order]
-
-    def batch(self, start: int, articles: int) -> int:
-        """Find where a batch ends that begins at `start`: whole articles, so many or fewer, of bounded stored size."""
-        end, stored = start, 0
-        for _ in range(articles):
-            if end == len(self._ids) or stored > _BATCH_STORED:
-                break
-            following = int(self._articles.searchsorted(self._articles[end], side="right"))
-            stored += int(self._sizes[end:following].sum())
-            end = following
-        return end
-
-    def ids(self, start: int, end: int) -> list[int]:
-        """List the ids of the executions."""
-        return [int(each) for each in self._ids[start:end]]
-
-    def article_ids(self, start: int, end: int) -> list[int]:
-        """List the ids of the articles, each once."""
-        return list(dict.fromkeys(int(each) for each in self._articles[start:end]))
 
 
 @contextmanager
@@ -278,33 +260,6 @@ def database_url() -> str:
             "set DATABASE_URL to postgresql://user:password@host/database, or read files with --json-files"
         )
     return url
-
-
-def _with_executions(articles: list[tuple[Any, ...]], executions: list[tuple[Any, ...]]) -> Iterator[Article]:
-    """Put together what was read of articles and of their executions, both by id."""
-    found: dict[int, Article] = {int(row[0]): _article(row) for row in sorted(articles, key=lambda row: int(row[0]))}
-    for _, article_id, status, finished_at, result, configuration, seen_text in sorted(executions):
-        if article_id in found:
-            models, evaluation = read_configuration(json.loads(configuration))
-            found[article_id].executions.append(
-                Execution(status, finished_at or "", parse_result(result), models, evaluation, seen_text)
-            )
-    yield from found.values()
-
-
-def _article(row: tuple[Any, ...]) -> Article:
-    kept_out = None
-    if len(row) > 5:
-        kept_out = EVALUATION_SOURCE if row[6] == EVALUATION_SOURCE else ARCHIVED if row[5] else None
-    return Article(str(row[0]), row[1], row[2] or "", row[3], _score(row[4]), kept_out=kept_out)
-
-
-def _score(text: str | None) -> float | None:
-    try:
-        score = float(text or "")
-    except ValueError:
-        return None
-    return score if math.isfinite(score) else None
 
 
 @contextmanager

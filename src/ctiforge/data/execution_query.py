@@ -16,7 +16,7 @@ SNAPSHOTS = "agentic_workflow_execution_snapshots"
 
 # what the rows are, with nothing of their results: sizes are of what is stored, which nothing has to be unpacked for
 LISTED = """
-SELECT e.article_id, e.id, coalesce(pg_column_size(e.extraction_result), 0)
+SELECT e.article_id, e.id, coalesce(pg_column_size(e.extraction_result), 0), e.xmin::text::bigint
 FROM agentic_workflow_executions e
 WHERE (%(statuses)s::text[] IS NULL OR e.status = ANY(%(statuses)s))
   AND (%(since)s::timestamp IS NULL OR coalesce(e.completed_at, e.started_at, e.created_at) >= %(since)s::timestamp)

@@ -45,10 +45,12 @@ PIECE = 5
 
 @dataclass(frozen=True)
 class Span:
-    """Characters `start` to `end` (exclusive) of the original text."""
+    """Characters of the original text."""
 
     start: int
+    """The first character."""
     end: int
+    """One past the last character."""
 
 
 class Alignment(StrEnum):

@@ -69,6 +69,7 @@ def main(
     from ctiforge.extract.harvest.sources import Sources, harvest_sources, read_urls
     from ctiforge.settings import load_settings
     from ctiforge.store.models import registered_names
+    from ctiforge.store.objects import open_store
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
 
     if check:
@@ -88,7 +89,17 @@ def main(
 
     def work(dirs: StageDirs) -> dict[str, Any]:
         own = registered_names(store or load_settings().settings.store, "extract")
-        return harvest_sources(sources, options, urls, dirs.inputs, dirs.out, dirs.scratch, own_models=own, force=force)
+        return harvest_sources(
+            sources,
+            options,
+            urls,
+            dirs.inputs,
+            dirs.out,
+            dirs.scratch,
+            own_models=own,
+            cache_in=open_store(store) if store else None,
+            force=force,
+        )
 
     run_stage(
         Stage("harvest_extract", 2, packages=("rensa",), keyed_by_output=True),

@@ -16,6 +16,7 @@ from ctiforge.data.testsets import held_out_articles
 from ctiforge.errors import UsageError
 from ctiforge.extract.harvest.harvest import HarvestOptions, check_minimum, harvest
 from ctiforge.extract.harvest.report import print_report
+from ctiforge.store.objects import ObjectStore
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ def harvest_sources(
     scratch: Path,
     *,
     own_models: Collection[str] = (),
+    cache_in: ObjectStore | None = None,
     force: bool = False,
 ) -> dict[str, Any]:
     """Harvest articles into `records.jsonl` and `report.json`, and print the tables.
@@ -85,6 +87,7 @@ def harvest_sources(
         out: The folder for the two files.
         scratch: A folder for what waits on disk.
         own_models: Names of models that came out of ctiforge.
+        cache_in: The store that keeps what was read of executions, so that the next harvest reads what is new.
         force: Whether to go on with fewer articles than the minimum.
 
     Returns:
@@ -100,7 +103,7 @@ def harvest_sources(
     problems = JsonProblems()
     paths = sources.paths(inputs)
     with ExitStack() as stack:
-        articles = _open(sources, paths, options, problems, stack)
+        articles = _open(sources, paths, options, problems, cache_in, stack)
         report = harvest(articles, held_out_articles(inputs), excluded_urls, options, out, scratch, own_models)
     report.files_set_aside = {paths[Path(path)]: why for path, why in problems.files.items()}
     report.entries_set_aside = problems.entries
@@ -136,7 +139,12 @@ def read_urls(path: Path | None) -> list[str]:
 
 
 def _open(
-    sources: Sources, paths: Mapping[Path, str], options: HarvestOptions, problems: JsonProblems, stack: ExitStack
+    sources: Sources,
+    paths: Mapping[Path, str],
+    options: HarvestOptions,
+    problems: JsonProblems,
+    cache_in: ObjectStore | None,
+    stack: ExitStack,
 ) -> Iterator[Article]:
     if not sources.from_database and not paths:
         found = "--auto-find-json found none" if sources.auto_find_json else "nothing to read"
@@ -151,7 +159,7 @@ def _open(
     completed = with_contents(from_files, database.articles_by_id)
     if not sources.from_database:
         return completed
-    return chain(database.articles(options.status_filter, sources.since), completed)
+    return chain(database.articles(options.status_filter, sources.since, cache_in), completed)
 
 
 def _input_name(number: int) -> str:
