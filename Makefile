@@ -145,6 +145,12 @@ test-cluster: install #+ Tests on the development cluster (after kind-up)
 prove-faults: install #+ What interrupts old Jobs on the development cluster, as a table (after kind-up)
 	KUBECONFIG=$(KIND)/kubeconfig $(BIN)/pytest tests/cluster/test_clock.py --timeout 1800 $(ARGS)
 
+prove-windows: install #+ What windows cost and lose on the 30 real articles ($$CTIFORGE_REAL_DATA)
+	$(BIN)/python benchmarks/prove_windows.py $(ARGS)
+
+prove-readers: install #+ Fuzz of what reads stored results: no traceback, no good row lost (ARGS="--minutes 5")
+	$(BIN)/python benchmarks/prove_readers.py $(ARGS)
+
 chart-values: install #+ The table of the chart's values, from their comments
 	$(BIN)/python helm/values_table.py
 

@@ -97,7 +97,7 @@ def build_arms(model: str, max_length: int) -> tuple[Arm, Arm, Arm, list[Any], l
     types = sorted({name for article in [*train, *test] for name in article.record.labelled_types})
     sizes = window_sizes(options, types, train, render, count)
     windows, held_out = (
-        thin_out_empty([e for a in part for e in article_examples(a, sizes, render, count).examples], 0.3, 0)
+        thin_out_empty([e for a in part for e in article_examples(a, sizes, render, count, 2).examples], 0.3, 0)
         for part in (train, test)
     )
     whole = [

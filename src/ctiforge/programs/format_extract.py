@@ -29,6 +29,10 @@ def main(
     validation_share: Annotated[
         float, typer.Option(min=0.01, max=0.5, help="Share of articles kept for validation.")
     ] = 0.1,
+    overlap_quantile: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the items that the windows' overlap is long enough for.")
+    ] = 0.95,
+    repeat_items: Annotated[int, typer.Option(min=1, help="Examples that teach one item of an article, at most.")] = 2,
     test_set: TestSetsFlag = None,
     seed: int = 0,
     store: StoreFlag = None,
@@ -42,7 +46,17 @@ def main(
     from ctiforge.training.encoding import model_input
 
     formats = formats_of(text_format)
-    options = FormatOptions(formats[0], prompt, max_length, window_tokens, empty_share, validation_share, seed)
+    options = FormatOptions(
+        formats[0],
+        prompt,
+        max_length,
+        window_tokens,
+        empty_share,
+        validation_share,
+        seed,
+        overlap_quantile,
+        repeat_items,
+    )
     model_inputs, model_params = model_input(model)
 
     def work(dirs: StageDirs) -> dict[str, Any]:

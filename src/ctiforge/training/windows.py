@@ -135,6 +135,43 @@ def window_around(pieces: Pieces, start: int, end: int, window_tokens: int) -> W
     return Window(pieces.starts[first], pieces.starts[last])
 
 
+def window_from(pieces: Pieces, start: int, window_tokens: int, before_tokens: int) -> Window:
+    """Cut the window that shows what follows a character.
+
+    Args:
+        pieces: The text's pieces.
+        start: The character.
+        window_tokens: Tokens of the window at most.
+        before_tokens: Of these, tokens that stand before the character.
+
+    Returns:
+        The window.
+    """
+    at = max(bisect.bisect_right(pieces.starts, start) - 1, 0)
+    first = _piece_at_token(pieces, pieces.tokens_before[at] - before_tokens)
+    last = max(bisect.bisect_right(pieces.tokens_before, pieces.tokens_before[first] + window_tokens) - 1, first + 1)
+    return Window(pieces.starts[first], pieces.starts[min(last, len(pieces.starts) - 1)])
+
+
+def window_to(pieces: Pieces, end: int, window_tokens: int, after_tokens: int) -> Window:
+    """Cut the window that shows what stands before a character; `after_tokens` of its tokens stand behind it.
+
+    Args:
+        pieces: The text's pieces.
+        end: One past the character.
+        window_tokens: Tokens of the window at most.
+        after_tokens: Of these, tokens that stand after the character.
+
+    Returns:
+        The window.
+    """
+    at = min(bisect.bisect_left(pieces.starts, end), len(pieces.starts) - 1)
+    limit = pieces.tokens_before[at] + after_tokens
+    last = max(bisect.bisect_right(pieces.tokens_before, limit) - 1, at)
+    first = bisect.bisect_left(pieces.tokens_before, pieces.tokens_before[last] - window_tokens)
+    return Window(pieces.starts[min(first, last - 1)], pieces.starts[last])
+
+
 def _end_piece(pieces: Pieces, first: int, window_tokens: int) -> int:
     """Find the index one past the last piece of the window that begins at piece `first`: at least one piece."""
     limit = pieces.tokens_before[first] + window_tokens

@@ -33,10 +33,10 @@ def test_windowing_keeps_every_labeled_item(tokens_of, real_articles):
         for record in read_labelled_articles(real_articles)
         if record.observables
     ]
-    longest = max(article.longest_target_tokens for article in articles)
+    longest = max(length for article in articles for length in article.target_tokens)
     sizes = WindowSizes(MAX_LENGTH, window_tokens=900, overlap_tokens=min(longest, 675))
     for article in articles:
-        result = article_examples(article, sizes, partial(rendered, prompt), partial(lengths, tokens))
+        result = article_examples(article, sizes, partial(rendered, prompt), partial(lengths, tokens), 99)
         kept = {(item.type, item.value) for example in result.examples for item in example.observables}
         wanted = {(target.observable.type, target.observable.value) for target in article.targets}
         assert wanted <= kept | {(item.type, item.value) for item in result.too_long}

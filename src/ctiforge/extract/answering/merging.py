@@ -16,12 +16,42 @@ def merge_windows(text: str, answers: Sequence[tuple[Window, Sequence[Observable
     """
     merged: dict[tuple[str, str], Observable] = {}
     for window, items in answers:
-        neighbours = [other for near, others in answers if _overlap(near, window) for other in others]
+        neighbors = overlapping(window, answers)
         for item in items:
-            if _touches_border(text, window, item.value) and _is_part_of(item, neighbours):
+            if _touches_border(text, window, item.value) and is_part_of(item, neighbors):
                 continue
             merged.setdefault((item.type, normalize(item.type, item.value)), item)
     return tuple(merged.values())
+
+
+def overlapping(window: Window, answers: Sequence[tuple[Window, Sequence[Observable]]]) -> list[Observable]:
+    """List what was found in the windows that share text with one.
+
+    Args:
+        window: The window.
+        answers: All windows, with what was found in each.
+
+    Returns:
+        The items of the others.
+    """
+    return [item for other, items in answers if _overlap(other, window) for item in items]
+
+
+def is_part_of(item: Observable, others: Sequence[Observable]) -> bool:
+    """Tell whether an item is contained in a longer one of its type.
+
+    Args:
+        item: The item.
+        others: What it may be a part of.
+
+    Returns:
+        True where one of them holds its normalized value.
+    """
+    value = normalize(item.type, item.value)
+    return any(
+        other.type == item.type and len(other.value) > len(item.value) and value in normalize(other.type, other.value)
+        for other in others
+    )
 
 
 def application_result(observables: Sequence[Observable], source_url: str | None) -> dict[str, Any]:
@@ -55,11 +85,3 @@ def _touches_border(text: str, window: Window, value: str) -> bool:
     at_start = window.start > 0 and shown.startswith(value)
     at_end = window.end < len(text) and shown.endswith(value)
     return at_start or at_end
-
-
-def _is_part_of(item: Observable, others: Sequence[Observable]) -> bool:
-    value = normalize(item.type, item.value)
-    return any(
-        other.type == item.type and len(other.value) > len(item.value) and value in normalize(other.type, other.value)
-        for other in others
-    )

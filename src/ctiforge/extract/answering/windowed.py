@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ctiforge.extract.answering.cut_items import windows_around_cuts
 from ctiforge.extract.answering.extraction import Extraction, Source, WindowAnswer
 from ctiforge.extract.answering.merging import merge_windows
 from ctiforge.extract.prompts import load_prompt
@@ -21,8 +22,12 @@ _PLAIN_SIZES = WindowSizes(max_length=2048, window_tokens=900, overlap_tokens=20
 _PLAIN_TYPES = tuple(name for name in TYPES if name != "network_indicators")
 # Articles whose windows are answered together; more fill batches better and take more memory.
 _ARTICLES_TOGETHER = 32
-# How often a window whose answer has no room is halved.
-_HALVINGS = 3
+# How often it is asked again: about halves of a window whose answer had no room, or around an item that a border cut.
+_ROUNDS = 3
+# Windows that are asked about again, for each of the plan; of a short text so many that a window can be halved thrice.
+_AGAIN, _LEAST_AGAIN = 1, 12
+# From so many windows on, of which most were cut off, the model is one that does not stop: it is asked no more.
+_TELLING = 4
 
 
 @dataclass(frozen=True)
@@ -94,18 +99,51 @@ class WindowedExtractor(ABC):
         return [_pending(index, source, window, types) for window in windows]
 
     def _answers(
-        self, sources: Sequence[Source], waiting: Sequence[PendingWindow], halved: Counter[int], rounds: int = _HALVINGS
+        self, sources: Sequence[Source], waiting: Sequence[PendingWindow], halved: Counter[int]
     ) -> list[RawAnswer]:
-        """Answer every window, or the parts of one whose answer had no room; `halved` counts by article."""
+        """Answer every window, and what is asked again after it; `halved` counts by article.
+
+        A window whose answer had no room is asked about in halves, and one more window around an item that a border
+        cuts off. Both only within a budget, and not at all once most of the first windows were cut off.
+        """
         settled: list[RawAnswer] = []
+        answers = list(self.generate(waiting))
+        if len(answers) >= _TELLING and sum(each.stopped_by_length for each in answers) * 2 > len(answers):
+            return answers
+        budget = max(_AGAIN * len(waiting), _LEAST_AGAIN)
+        for round_ in range(_ROUNDS):
+            again: list[PendingWindow] = []
+            for answer in answers:
+                halves = self._halves_of(sources, answer) if answer.stopped_by_length else []
+                if halves and len(halves) <= budget:
+                    budget -= len(halves)
+                    halved[answer.pending.article] += 1
+                    again += halves
+                else:
+                    settled.append(answer)
+            if not round_:
+                around = self._around_cuts(sources, [each for each in answers if not each.stopped_by_length])[:budget]
+                budget -= len(around)
+                again += around
+            if not again:
+                return settled
+            answers = list(self.generate(again))
+        return settled + answers
+
+    def _around_cuts(self, sources: Sequence[Source], answers: Sequence[RawAnswer]) -> list[PendingWindow]:
+        """Choose the windows that show whole what a border cuts off."""
+        by_article: dict[int, list[RawAnswer]] = {}
+        for answer in answers:
+            by_article.setdefault(answer.pending.article, []).append(answer)
         again: list[PendingWindow] = []
-        for answer in self.generate(waiting):
-            halves = self._halves_of(sources, answer) if answer.stopped_by_length and rounds else []
-            again += halves
-            halved[answer.pending.article] += bool(halves)
-            if not halves:
-                settled.append(answer)
-        return settled + (self._answers(sources, again, halved, rounds - 1) if again else [])
+        for index, found in by_article.items():
+            source = sources[index]
+            items = [(each.pending.window, parse_answer(each.raw, each.pending.types).observables) for each in found]
+            if len(found) > 1:
+                pieces = split_pieces(source.text, self._count_tokens)
+                windows = windows_around_cuts(source.text, pieces, items, self.usage.sizes.window_tokens)
+                again += [_pending(index, source, window, found[0].pending.types) for window in windows]
+        return again
 
     def _halves_of(self, sources: Sequence[Source], answer: RawAnswer) -> list[PendingWindow]:
         """Cut two overlapping halves of a window whose answer had no room, as training halves such a window."""

@@ -1,6 +1,7 @@
 """Turns one article's labels into training examples: labels located, windows cut, answers written."""
 
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -71,9 +72,9 @@ class LocatedArticle:
     unlocated_human: tuple[UnplacedItem, ...]
 
     @property
-    def longest_target_tokens(self) -> int:
-        """Count the tokens from the first to the last character of the longest item's shortest occurrence."""
-        return max((min(_extents(self.pieces, target)) for target in self.targets), default=0)
+    def target_tokens(self) -> list[int]:
+        """Count for each item the tokens from the first to the last character of its shortest occurrence."""
+        return [min(_extents(self.pieces, target)) for target in self.targets]
 
     def targets_longer_than(self, tokens: int) -> int:
         """Count the items that have no occurrence within `tokens`."""
@@ -144,12 +145,13 @@ def article_examples(
     sizes: WindowSizes,
     render_prompt: RenderPrompt,
     count_example: CountExample,
+    repeat_items: int,
 ) -> ArticleExamples:
     """Make every window of an article an example, each within `sizes.max_length`, no item lost.
 
     A window whose answer is too long is halved;
     an item that even a window of its own cannot hold is listed in `too_long`, and no window that
-    touches it asks for its type.
+    touches it asks for its type. A type is not asked for where all its items were taught `repeat_items` times before.
     """
     builder = _Builder(article, sizes, render_prompt, count_example)
     spans = [(s.start, s.end) for t in article.targets for o in t.occurrences for s in o.spans]
@@ -164,7 +166,7 @@ def article_examples(
             builder.add_alone(target)
     for item in article.unlocated_human:
         builder.add_by_guess(item, windows)
-    return builder.result()
+    return builder.result(repeat_items)
 
 
 class _Builder:
@@ -238,18 +240,24 @@ class _Builder:
         if changed.tokens <= self.sizes.max_length:
             self.examples[best] = changed
 
-    def result(self) -> ArticleExamples:
-        """Collect the examples in order; types of items too long are not asked for where such an item is cut."""
+    def result(self, repeat_items: int) -> ArticleExamples:
+        """Collect the examples in order.
+
+        Not asked for are types of items too long where such an item is cut, and types of which a window teaches nothing
+        that was not taught often enough; a window that would teach nothing else is left out.
+        """
         examples = []
+        taught: Counter[tuple[str, str]] = Counter()
         for window, example in sorted(self.examples.items()):
-            cut_types = {target.observable.type for target in self.too_long if _touches(target, window)}
-            if not cut_types:
-                examples.append(example)
+            cut = {target.observable.type for target in self.too_long if _touches(target, window)}
+            fresh = {item.type for item in example.observables if taught[item.type, item.value] < repeat_items}
+            worn = {item.type for item in example.observables} - fresh
+            types = tuple(name for name in example.types if name not in cut | worn)
+            if not types or (worn and not fresh - cut):
                 continue
-            types = tuple(name for name in example.types if name not in cut_types)
-            if types:
-                kept = [item for item in example.observables if item.type in types]
-                examples.append(self._build(window, types, kept))
+            kept = [item for item in example.observables if item.type in types]
+            taught.update((item.type, item.value) for item in kept)
+            examples.append(example if types == example.types else self._build(window, types, kept))
         return ArticleExamples(examples, [target.observable for target in self.too_long])
 
     def _example(self, window: Window) -> tuple[Example, list[LocatedItem]]:

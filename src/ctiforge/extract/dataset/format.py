@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -59,6 +60,10 @@ class FormatOptions:
     """Share of the articles that validation gets, 0 to 1."""
     seed: int = 0
     """Chooses the validation articles and the empty windows."""
+    overlap_quantile: float = 0.95
+    """Share of the training items that the overlap of windows is long enough for, 0 to 1."""
+    repeat_items: int = 2
+    """Examples of an epoch that teach the same item of an article, at most."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +126,8 @@ def prepare(
     located = [_located(part, tokenizer) for part in (kept, split.validation)]
     types = tuple(sorted({name for record in usable for name in record.labelled_types}))
     sizes = window_sizes(options, types, located[0], render, count_example)
-    cut = [[article_examples(article, sizes, render, count_example) for article in part] for part in located]
+    repeats = options.repeat_items
+    cut = [[article_examples(article, sizes, render, count_example, repeats) for article in part] for part in located]
     windows = [[example for article in part for example in article.examples] for part in cut]
     train, validation = (thin_out_empty(part, options.empty_share, options.seed) for part in windows)
     if not train:
@@ -154,7 +160,11 @@ def window_sizes(
     render: RenderPrompt,
     count_example: CountExample,
 ) -> WindowSizes:
-    """Compute window and overlap in tokens: the overlap is as long as the longest training item."""
+    """Compute window and overlap in tokens: the overlap is as long as nearly all training items.
+
+    One long item does not make all windows repeat each other: it gets one of its own in training, and is asked about
+    again where a window cuts it at inference.
+    """
     prompt_tokens = count_example(render(types, "", True), "").prompt
     room = options.max_length - prompt_tokens - _SLACK_TOKENS
     window = options.window_tokens or int(room * _WINDOW_SHARE)
@@ -163,8 +173,9 @@ def window_sizes(
             f"--max-length {options.max_length} leaves {max(room, 0)} tokens beside the prompt's {prompt_tokens}"
             f" ({options.prompt_version}): too few for a window of {max(window, _LEAST_WINDOW_TOKENS)} and its answer"
         )
-    longest = max((article.longest_target_tokens for article in articles), default=0)
-    return WindowSizes(options.max_length, window, min(max(longest, 1), window * 3 // 4))
+    lengths = sorted(length for article in articles for length in article.target_tokens)
+    overlap = lengths[max(math.ceil(options.overlap_quantile * len(lengths)), 1) - 1] if lengths else 0
+    return WindowSizes(options.max_length, window, min(max(overlap, 1), window * 3 // 4))
 
 
 def remove_leaks(

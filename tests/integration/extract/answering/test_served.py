@@ -111,7 +111,8 @@ def test_a_window_whose_answer_has_no_room_is_asked_about_in_halves(serve, token
     def respond(asked: Asked) -> Reply:
         return completion('{"observables":[', "length") if asked.text.count("Svc") > 2 else knows(asked)
 
-    found = agent(serve(respond), tokenizer=tokenizer).extract(TEXT)
+    quiet = "Nothing was seen on this host. " * 60
+    found = agent(serve(respond), tokenizer=tokenizer).extract(TEXT + " " + quiet)
 
     assert values(found) == [f"Svc{number}" for number in range(12)]
     assert found.halved > 0

@@ -76,6 +76,40 @@ def test_a_window_whose_answer_has_no_room_is_asked_again_in_halves(agent):
     assert not any(window.stopped_by_length for window in extraction.windows)
 
 
+def test_a_model_that_does_not_stop_is_asked_no_second_time(agent):
+    scripted = agent(lambda text: "x " * 500)
+    extraction = scripted.extract(TEXT)
+
+    assert extraction.halved == 0
+    assert sum(scripted.model.batches) == len(extraction.windows) > 3
+
+
+def test_an_item_that_a_border_cuts_is_asked_about_again_and_found_whole(agent):
+    """A query longer than the overlap, within text that fills the windows on both sides."""
+    query = "Svc" + "-".join(str(number) for number in range(12))
+    text = f"{TEXT} {query} and {TEXT.replace('Svc', 'Other')}"
+
+    def as_far_as_shown(shown):
+        return services(*(word for word in shown.split() if word.startswith("Svc")))
+
+    asked = agent(as_far_as_shown)
+    for shift in range(0, 40, 4):
+        moved = "On it. " * shift + text
+        found = {item.value for item in asked.extract(moved).observables}
+        assert query in found
+
+
+def test_asking_again_stays_within_the_plan(agent):
+    """Every window ends in what looks cut off."""
+    scripted = agent(lambda shown: services(shown.split()[0], shown.split()[-1]))
+    text = " ".join(f"word{number}" for number in range(400))
+    planned = len(agent(lambda _: services()).extract(text).windows)
+
+    extraction = scripted.extract(text)
+
+    assert planned < len(extraction.windows) <= 2 * planned
+
+
 def test_a_model_that_was_not_trained_to_end_is_not_asked_again(agent):
     extraction = agent(lambda text: "x " * 500, halves=False).extract(TEXT)
     assert extraction.halved == 0

@@ -19,11 +19,11 @@ def prepare(tokenizer):
         prompt_tokens, answer_tokens = count_tokens(tokenizer, [prompt, answer])
         return ExampleLengths(prompt_tokens + 4, answer_tokens + 1, answer_tokens + 1)
 
-    def make(record, max_length=300, window_tokens=120, overlap_tokens=40):
+    def make(record, max_length=300, window_tokens=120, overlap_tokens=40, repeat_items=99):
         located = locate_article(record, partial(count_tokens, tokenizer))
         sizes = WindowSizes(max_length, window_tokens, overlap_tokens)
         return located, article_examples(
-            located, sizes, lambda types, text, platform: f"{','.join(types)}\n{text}", lengths
+            located, sizes, lambda types, text, platform: f"{','.join(types)}\n{text}", lengths, repeat_items
         )
 
     return make
@@ -151,7 +151,7 @@ def test_only_labelled_types_are_asked_for(article, prepare):
 def test_the_longest_item_is_measured_from_its_first_to_its_last_character(article, prepare, tokenizer):
     located, _ = prepare(article("It ran `whoami /all` here.", cmdline=["whoami /all"]))
     least = count_tokens(tokenizer, ["whoami /all"])[0]
-    assert least <= located.longest_target_tokens <= least + 6
+    assert least <= max(located.target_tokens) <= least + 6
 
 
 def test_platforms_are_asked_for_only_where_every_item_of_the_window_has_one(article, prepare):
