@@ -50,7 +50,7 @@ def main(
         return {"errors": len(errors), "warnings": len(findings) - len(errors)}
 
     result = run_stage(
-        Stage("check_data", 1, packages=("transformers", "tokenizers", "rensa")),
+        Stage("check_data", 2, packages=("transformers", "tokenizers", "rensa")),
         params={"force": force} | model_params,
         inputs={**parts, **model_inputs, **(test_set_inputs(store, test_set) if records else {})},
         output=output or (None if store else "outputs/data-check"),

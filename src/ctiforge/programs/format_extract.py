@@ -49,7 +49,7 @@ def main(
         return format_records(dirs.inputs, dirs.out, model, options, formats)
 
     result = run_stage(
-        Stage("format_extract", 2, packages=("transformers", "tokenizers", "rensa")),
+        Stage("format_extract", 3, packages=("transformers", "tokenizers", "rensa")),
         params=asdict(options) | {"formats": formats} | model_params,
         inputs={"records": source, **model_inputs, **test_set_inputs(store, test_set)},
         output=output.removesuffix(".json") if output else None,
