@@ -2,7 +2,7 @@
 
 All read the same rows (one completed execution an article, 10 kB of content, all texts distinct
 but one near duplicate in a hundred) and write the same kind of records: results read by the same
-parser, exact and near duplicates merged with MinHash (128 values, similarity 0.8), records sorted,
+parser, exact and near duplicates merged with MinHash (ours finds cut copies as well), records sorted,
 one JSON line each. Small rows hold 0.7 kB of results; real ones 1.2 MB, as the application's do.
 
 - ours: `ctiforge.extract.harvest.harvest`: rows by primary key, candidates on disk, shingles in numpy.

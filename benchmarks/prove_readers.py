@@ -1,8 +1,8 @@
 """Fuzz of what reads stored results: nothing makes it raise, and no bad row costs a good one.
 
 Each round writes a result file of executions: shapes of every generation, cut, nested, mixed and filled with what no
-application should write (NUL, half a character, huge numbers, 10,000 items, results of megabytes), and between them good
-ones. The harvest of the file has to end with every good row in it.
+application should write (NUL, half a character, huge numbers, 10,000 items, results of megabytes), and between them
+good ones. The harvest of the file has to end with every good row in it.
 """
 
 import json

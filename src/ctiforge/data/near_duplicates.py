@@ -1,17 +1,25 @@
-"""Finds articles that say the same: by URL, by content, and nearly (MinHash over text windows, LSH).
+"""Finds articles that say the same: by URL, by content, and nearly (MinHash, LSH, then the shingles themselves).
 
 The shingles of a text are its windows of 24 characters, white space and case left out, at places
 that the text itself chooses (one in sixteen): a copy with another layout, header or ending keeps
-nearly all of them. Two texts are near duplicates when the Jaccard similarity of their shingles,
-estimated from 128 MinHash values (rensa), is at least 0.8. Texts below some 50 characters have too
-few places: they are only compared exactly.
+nearly all of them. Two texts are near duplicates when they share `SHARED` of the shingles that
+either has (Jaccard), or when `CONTAINED` of the shorter's stand in the longer, which is at most
+twice as long: a copy that was cut, or one among another site's boilerplate. Texts below some 50
+characters have too few places: they are only compared exactly.
+
+MinHash values (rensa) of which a band agrees only make candidates; what decides are the shingles.
+Of the texts that share a band each is compared with the `WITHIN` next to it in length: boilerplate
+that thousands share makes no comparison of all with all, and the order of the rows decides nothing.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from bisect import bisect
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,15 +27,21 @@ from rensa import RMinHash
 
 from ctiforge.data.identity import canonical_url, content_hash, fold
 
-Signatures = NDArray[np.uint32]
+Shingles = NDArray[np.uint32]
 Keys = NDArray[np.uint64]
 
-THRESHOLD = 0.8
-PERMUTATIONS = 128
-BANDS = 16
+SHARED = 0.8
+CONTAINED = 0.6
+"""A copy with 30 % other boilerplate keeps 0.7; texts of which half is the same are different ones (0.5)."""
+ENOUGH = 32
+"""Shingles (some 500 characters) below which 0.6 may be chance: there only `SHARED` counts."""
+BANDS = 42
+BAND = 3
+"""Values a band. The copy with 30 % other boilerplate (Jaccard 0.54) becomes a candidate in 999 cases of 1,000,
+two articles that share a quarter of each (0.14) in one of nine."""
+WITHIN = 8
 _BATCH = 256
 _SEED = 1
-_EMPTY = 0xFFFFFFFF
 _WINDOW = 24
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _HALF = np.uint64(32)
@@ -35,40 +49,65 @@ _SPREAD = np.uint8(167)
 
 
 def near_pairs_between(texts: Sequence[str], others: Sequence[str]) -> dict[int, int]:
-    """Find, for each index in `texts`, the index in `others` of its first exact or near duplicate there."""
+    """Find the texts that repeat one of some others.
+
+    Args:
+        texts: What to look at, a batch at a time.
+        others: What it may repeat; about 6 kB for each of 10,000 characters stay in memory meanwhile.
+
+    Returns:
+        For each index in `texts` that repeats one the index in `others` of the first that was found.
+    """
     pairs: dict[int, int] = {}
-    ours, theirs = _signatures(texts), _signatures(others)
-    our_keys, their_keys = _band_keys(ours), _band_keys(theirs)
-    for band in range(BANDS):
-        by_key: dict[int, list[int]] = {}
-        for other, key in enumerate(their_keys[:, band].tolist()):
-            by_key.setdefault(key, []).append(other)
-        shared = np.isin(our_keys[:, band], their_keys[:, band]) & (our_keys[:, band] != 0)
-        for index in np.flatnonzero(shared).tolist():
-            for other in by_key[int(our_keys[index, band])]:
-                if other < pairs.get(index, len(others)) and _are_similar(ours[index], theirs[other]):
-                    pairs[index] = other
+    known = _Known(others)
     by_hash = {content_hash(fold(text)): other for other, text in reversed(list(enumerate(others)))}
-    for index, text in enumerate(texts):
-        other_or_none = by_hash.get(content_hash(fold(text)))
-        if other_or_none is not None:
-            pairs[index] = min(other_or_none, pairs.get(index, other_or_none))
+    for start in range(0, len(texts), _BATCH):
+        folded = [fold(text) for text in texts[start : start + _BATCH]]
+        hashes = [_shingles(each) for each in folded]
+        for index, (keys, each) in enumerate(zip(_band_keys(hashes).tolist(), hashes, strict=True)):
+            ours = _halves(each)
+            found = {other for other in known.candidates(len(ours), keys) if are_near(ours, known.shingles[other])}
+            same = by_hash.get(content_hash(folded[index]))
+            if found or same is not None:
+                pairs[start + index] = min(found if same is None else {*found, same})
     return pairs
 
 
-class DuplicateIndex:
-    """Groups any number of rows; signatures and keys lie in files of `folder`, so memory stays small.
+def are_near(one: Shingles, other: Shingles) -> bool:
+    """Decide whether two texts are near duplicates.
 
-    Add the rows in order, then ask for `groups()` once. Use as a context manager.
+    Args:
+        one: The different shingles of a text, sorted.
+        other: Those of the other.
+
+    Returns:
+        The same for either order.
+    """
+    shorter, longer = sorted((len(one), len(other)))
+    shared = np.intersect1d(one, other, assume_unique=True).size
+    if shared and shared >= SHARED * (shorter + longer - shared):
+        return True
+    return bool(shorter >= ENOUGH and longer <= 2 * shorter and shared >= CONTAINED * shorter)
+
+
+class DuplicateIndex:
+    """Groups any number of rows; shingles and keys lie in files of `folder`, about 2.5 kB for 10,000 characters.
+
+    What grows in memory is 60 bytes a row, whatever its length, while `groups()` runs, and nothing
+    before. A row is compared with at most `BANDS` times `WITHIN` others. Add the rows in order, then
+    ask for `groups()` once. Use as a context manager.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._signatures: IO[bytes] = (folder / "signatures").open("w+b")
-        self._columns: list[IO[bytes]] = [(folder / f"keys-{n}").open("w+b") for n in range(BANDS + 2)]
-        self._pending: list[Any] = []
-        self._pending_keys: list[tuple[int, int]] = []
+        self._shingles: IO[bytes] = (folder / "shingles").open("w+b")
+        self._columns: list[IO[bytes]] = [(folder / f"keys-{n}").open("w+b") for n in range(BANDS + 3)]
+        self._pending: list[Keys] = []
+        self._pending_keys: list[tuple[int, int, int]] = []
+        self._position = 0
         self.rows = 0
+        self.compared = 0
+        """Pairs of rows whose shingles were compared: it grows as the rows do."""
 
     def __enter__(self) -> Self:
         return self
@@ -76,7 +115,7 @@ class DuplicateIndex:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for file in (self._signatures, *self._columns):
+        for file in (self._shingles, *self._columns):
             file.close()
 
     def add(self, folded: bytes, shingle_hash: str, url: str | None) -> int:
@@ -91,9 +130,11 @@ class DuplicateIndex:
             The row's number, counted from 0.
         """
         url_hash = hashlib.sha256(canonical_url(url).encode("utf-8", "replace")).hexdigest() if url else "0"
-        self._pending.append(_shingles(folded))
+        hashes = _shingles(folded)
+        self._position += len(hashes)
+        self._pending.append(hashes)
         # 16 hex digits are 64 bits: as a number they are one more key of the row, like those of the bands
-        self._pending_keys.append((int(shingle_hash[:16], 16), int(url_hash[:16], 16)))
+        self._pending_keys.append((int(url_hash[:16], 16), int(shingle_hash[:16], 16), self._position))
         if len(self._pending) >= _BATCH:
             self._flush()
         self.rows += 1
@@ -106,53 +147,89 @@ class DuplicateIndex:
             (rows,): for each row the number of the first row of its group.
         """
         self._flush()
+        self._shingles.flush()
         parents = np.arange(self.rows, dtype=np.int32)
-        for number, column in enumerate(self._columns):
-            column.flush()
-            keys = np.fromfile(self._folder / f"keys-{number}", dtype=np.uint64)
-            for bucket in _buckets(keys):
-                if number >= BANDS:
-                    for row in bucket[1:]:
-                        _join(parents, bucket[0], row)
-                else:
-                    self._join_similar(parents, bucket)
+        for number in (BANDS, BANDS + 1):
+            for bucket in _buckets(self._column(number)):
+                for row in bucket[1:]:
+                    _join(parents, int(bucket[0]), int(row))
+        texts, ends = self._column(BANDS + 1), self._column(BANDS + 2).view(np.int64)
+        read = lru_cache(maxsize=2 * WITHIN)(lambda row: self._read(row, ends))
+        sizes = np.diff(ends, prepend=0)
+        for number in range(BANDS):
+            for bucket in _buckets(self._column(number)):
+                # by length, then by what the text is: the same order however the rows were added, each text once
+                _, firsts = np.unique(texts[bucket], return_index=True)
+                different = bucket[firsts]
+                self._join_near(parents, different[np.argsort(sizes[different], kind="stable")].tolist(), read)
         for row in range(self.rows):
             # a leader has the smaller number: it points at its own group already
             parents[row] = parents[parents[row]]
         return parents
 
-    def _join_similar(self, parents: NDArray[np.int32], bucket: list[int]) -> None:
-        """Join the rows of one bucket that are similar: each is compared with those unlike one another so far."""
-        unlike: list[tuple[int, Signatures]] = []
-        for row in bucket:
-            signature = self._signature(row)
-            for other, other_signature in unlike:
-                if _root(parents, other) == _root(parents, row):
-                    break
-                if _are_similar(signature, other_signature):
-                    _join(parents, other, row)
-                    break
-            else:
-                unlike.append((row, signature))
+    def _join_near(self, parents: NDArray[np.int32], rows: Sequence[int], read: Callable[[int], Shingles]) -> None:
+        """Join those of some rows that are near duplicates; each is compared with the `WITHIN` before it."""
+        before: deque[int] = deque(maxlen=WITHIN)
+        for row in rows:
+            for other in before:
+                if _root(parents, other) != _root(parents, row):
+                    self.compared += 1
+                    if are_near(read(other), read(row)):
+                        _join(parents, other, row)
+            before.append(row)
 
-    def _signature(self, row: int) -> Signatures:
-        self._signatures.seek(row * PERMUTATIONS * 4)
-        return np.frombuffer(self._signatures.read(PERMUTATIONS * 4), dtype=np.uint32)
+    def _column(self, number: int) -> Keys:
+        self._columns[number].flush()
+        return np.fromfile(self._folder / f"keys-{number}", dtype=np.uint64)
+
+    def _read(self, row: int, ends: NDArray[np.int64]) -> Shingles:
+        start = int(ends[row - 1]) if row else 0
+        self._shingles.seek(start * 4)
+        return np.frombuffer(self._shingles.read((int(ends[row]) - start) * 4), dtype=np.uint32)
 
     def _flush(self) -> None:
         if not self._pending:
             return
-        signatures = _min_hash(self._pending)
-        signatures.tofile(self._signatures)
-        keys = np.hstack([_band_keys(signatures), np.array(self._pending_keys, dtype=np.uint64)])
+        _halves(np.concatenate(self._pending)).tofile(self._shingles)
+        keys = np.hstack([_band_keys(self._pending), np.array(self._pending_keys, dtype=np.uint64)])
         for number, column in enumerate(self._columns):
             keys[:, number].tofile(column)
         self._pending.clear()
         self._pending_keys.clear()
 
 
+class _Known:
+    """Texts that others may repeat: their shingles, and for each key those that have it, by length."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.shingles: list[Shingles] = []
+        self._by_key: list[dict[int, list[tuple[int, int]]]] = [{} for _ in range(BANDS)]
+        for start in range(0, len(texts), _BATCH):
+            hashes = [_shingles(fold(text)) for text in texts[start : start + _BATCH]]
+            for keys, each in zip(_band_keys(hashes).tolist(), hashes, strict=True):
+                for by_key, key in zip(self._by_key, keys, strict=True):
+                    by_key.setdefault(key, []).append((len(each), len(self.shingles)))
+                self.shingles.append(_halves(each))
+        for by_key in self._by_key:
+            for bucket in by_key.values():
+                bucket.sort()
+
+    def candidates(self, size: int, keys: Sequence[int]) -> set[int]:
+        """Find those that share a key; of each band the `WITHIN` next to this size on either side."""
+        found: set[int] = set()
+        for by_key, key in zip(self._by_key, keys, strict=True):
+            bucket = by_key.get(key, []) if key else []
+            place = bisect(bucket, (size, -1))
+            found.update(other for _, other in bucket[max(0, place - WITHIN) : place + WITHIN])
+        return found
+
+
 def _shingles(folded: bytes) -> Keys:
-    """Hash the windows that start where a hash of three characters is small: about one place in sixteen."""
+    """Hash the windows that start where a hash of three characters is small: about one place in sixteen.
+
+    Returns:
+        The different ones, sorted.
+    """
     places = len(folded) - _WINDOW
     if places <= 0:
         return np.empty(0, dtype=np.uint64)
@@ -170,55 +247,45 @@ def _shingles(folded: bytes) -> Keys:
     hashes ^= hashes >> _HALF
     hashes += eights[starts + 16]
     hashes *= _MIX
-    return hashes
+    return np.unique(hashes)
 
 
-def _signatures(texts: Sequence[str]) -> Signatures:
-    batches = [
-        _min_hash([_shingles(fold(text)) for text in texts[start : start + _BATCH]])
-        for start in range(0, len(texts), _BATCH)
-    ]
-    return np.concatenate(batches) if batches else np.empty((0, PERMUTATIONS), dtype=np.uint32)
+def _halves(hashes: Keys) -> Shingles:
+    """Keep the upper half of each hash: enough to compare two texts, in half the space, and in the same order."""
+    return (hashes >> _HALF).astype(np.uint32)
 
 
-def _min_hash(shingles: Sequence[Keys]) -> Signatures:
-    """Compute MinHash values (Broder 1997), one row of `PERMUTATIONS` per set of shingles."""
-    import numpy as np
-
-    offsets = np.zeros(len(shingles) + 1, dtype=np.uint64)
-    np.cumsum([len(s) for s in shingles], out=offsets[1:])
-    matrix = RMinHash.digest_matrix_from_flat_token_hashes(np.concatenate(shingles), offsets, PERMUTATIONS, _SEED)
-    return np.array(matrix.to_rows(), dtype=np.uint32)
-
-
-def _band_keys(signatures: Signatures) -> Keys:
-    """Compute one key per row and band: rows that share a key agree in that band's eight values; 0 is no key."""
-    # two 32-bit values read as one 64-bit number: half as many to mix
-    pairs = np.ascontiguousarray(signatures).view(np.uint64).reshape(len(signatures), BANDS, PERMUTATIONS // BANDS // 2)
-    keys = np.zeros(pairs.shape[:2], dtype=np.uint64)
-    for position in range(pairs.shape[2]):
-        keys ^= pairs[:, :, position]
+def _band_keys(hashes: Sequence[Keys]) -> Keys:
+    """Compute a key for each text and band: texts that share one agree in that band's MinHash values; 0 is no key."""
+    keys = np.zeros((len(hashes), BANDS), dtype=np.uint64)
+    values = _min_hash(hashes).reshape(len(hashes), BANDS, BAND)
+    for position in range(BAND):
+        keys ^= values[:, :, position]
         keys *= _MIX
         keys ^= keys >> _HALF
     # a text without shingles is near to nothing
-    keys[(signatures == _EMPTY).all(axis=1)] = 0
+    keys[[len(each) == 0 for each in hashes]] = 0
     return keys
 
 
-def _are_similar(one: Signatures, other: Signatures) -> bool:
-    return int((one == other).sum()) >= THRESHOLD * PERMUTATIONS
+def _min_hash(hashes: Sequence[Keys]) -> Shingles:
+    """Compute MinHash values (Broder 1997), one row for each text."""
+    offsets = np.zeros(len(hashes) + 1, dtype=np.uint64)
+    np.cumsum([len(each) for each in hashes], out=offsets[1:])
+    matrix = RMinHash.digest_matrix_from_flat_token_hashes(np.concatenate(hashes), offsets, BANDS * BAND, _SEED)
+    return np.array(matrix.to_rows(), dtype=np.uint32)
 
 
-def _buckets(keys: Keys) -> Iterator[list[int]]:
+def _buckets(keys: Keys) -> Iterator[NDArray[np.int64]]:
     """Yield rows that share a key, in order, where there are at least two; key 0 is none."""
     order = np.argsort(keys, kind="stable")
-    ordered = keys[order]
-    edges = np.flatnonzero(np.diff(ordered)) + 1
-    starts = np.concatenate([[0], edges])
-    ends = np.concatenate([edges, [len(keys)]])
-    for index in np.flatnonzero(ends - starts > 1):
-        if ordered[starts[index]] != 0:
-            yield order[starts[index] : ends[index]].tolist()
+    # the unsorted keys may go: an array more is 8 bytes a row
+    keys = keys[order]
+    again = np.concatenate([[False], keys[1:] == keys[:-1], [False]])
+    for start in np.flatnonzero(again[1:] & ~again[:-1]).tolist():
+        if keys[start] != 0:
+            length = int(np.argmin(again[start + 1 :])) + 1
+            yield order[start : start + length]
 
 
 def _root(parents: NDArray[np.int32], row: int) -> int:
