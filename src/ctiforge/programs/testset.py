@@ -37,19 +37,29 @@ def create(
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="The reviewed JSONL.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="The reviewed JSONL, or the application's config/eval_articles_data (or a part of it)."),
+    ],
     name: Annotated[str, typer.Option(help="The test set's name.")],
     annotator: Annotated[str | None, typer.Option(help="Who checked the articles that name nobody.")] = None,
     store: StoreFlag = None,
 ) -> None:
     """Keep a reviewed file as the next, immutable version of a test set."""
+    from ctiforge.data.evaluation_data import is_evaluation_data, read_evaluation_data
     from ctiforge.data.testsets import find_unplaced, import_testset, read_labelled_articles
     from ctiforge.progress import warn
     from ctiforge.settings import load_settings
     from ctiforge.store.objects import open_store
 
     opened = open_store(load_settings({"store": store}).settings.store)
-    articles = list(read_labelled_articles(file))
+    if is_evaluation_data(file):
+        data = read_evaluation_data(file)
+        articles = data.articles
+        for reason, count in sorted(data.left_out.items()):
+            warn(f"left out: {reason}: {count}")
+    else:
+        articles = list(read_labelled_articles(file))
     test_set = import_testset(opened, name, articles, annotator)
     if unplaced := find_unplaced(articles):
         shown = "; ".join(f"{id_}: {each.type} {each.value[:60]!r}" for id_, each in unplaced[:3])
