@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ctiforge.data.generations import ReadResult
+from ctiforge.records.article import LabelerKind
 
 # the application's agents, by the type that each extracts
 _AGENTS = {
@@ -35,6 +36,11 @@ class Execution:
     """Whether it was run to evaluate the application's own agents."""
     seen_text: str | None = None
     """What the application's filter left of the article for its extractors, "" where nobody kept that; None: all."""
+
+    by: LabelerKind = "model"
+    """Who looked: a model of the application, or a person."""
+    labeler: str | None = None
+    """The person's name; None for a model."""
 
     def model_of(self, type_: str) -> str | None:
         """Name the model that was asked for a type: as its items say, else as the configuration does.

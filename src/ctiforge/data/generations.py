@@ -26,10 +26,12 @@ _G4_KEYS = ("source_evidence", "extraction_justification", "confidence_score")
 
 @dataclass(frozen=True)
 class ReadResult:
-    """What one execution found. `generation` is None where the result could not be read at all."""
+    """What one execution found."""
 
     generation: str | None
+    """`G1` to `G5`; None where the result could not be read at all."""
     observables: tuple[Observable, ...] = ()
+    """What it found of the types that are labeled, each value once."""
     states: dict[str, TypeState] = field(default_factory=dict)
     """Type → what became of it; a type that is not named was never asked for."""
     set_aside: Counter[str] = field(default_factory=Counter)

@@ -39,6 +39,7 @@ class TypeState:
     """What became of one type in one execution, and why."""
 
     state: ExtractorState
+    """What became of it."""
     why: str = ""
     """The reason of a state that labels nothing."""
     model: str | None = None

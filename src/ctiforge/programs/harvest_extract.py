@@ -28,6 +28,13 @@ def main(
     auto_find_json: Annotated[
         bool, typer.Option("--auto-find-json", help="Find result files below the working folder by their names.")
     ] = False,
+    labels: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Labels of people, which go before any model's: a review file, or the application's "
+            "config/eval_articles_data (repeat the flag)."
+        ),
+    ] = None,
     min_observables: Annotated[int, typer.Option(min=1, help="Fewest observables of a positive article.")] = 1,
     negative_ratio: Annotated[
         float, typer.Option(min=0, max=0.95, help="Largest share of kept articles without observables.")
@@ -60,9 +67,9 @@ def main(
 ) -> None:
     """Harvest articles with their observables into records.jsonl.
 
-    Each type of an article takes its labels from the best execution that says something about it: one that saw
-    the whole article, then the model named first in --labelers, then a completed one, then the newest. Only a
-    completed one proves that there is nothing to find.
+    Each type of an article takes its labels from whoever says something about it and is trusted most: a person,
+    then an execution that saw the whole article, then the model named first in --labelers, then a completed
+    execution, then the newest. Only a completed one proves that there is nothing to find.
     """
     from ctiforge.data.testsets import test_set_inputs
     from ctiforge.extract.harvest.harvest import HarvestOptions
@@ -84,7 +91,7 @@ def main(
         include=tuple(each.value for each in include or ()),
         own_answers=own_answers,
     )
-    sources = Sources(from_database, tuple(json_files or ()), auto_find_json, since)
+    sources = Sources(from_database, tuple(json_files or ()), auto_find_json, tuple(labels or ()), since)
     urls = [] if plan else read_urls(exclude_urls)
 
     def work(dirs: StageDirs) -> dict[str, Any]:

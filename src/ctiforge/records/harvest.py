@@ -34,6 +34,10 @@ class HarvestReport(File):
     """Executions that were run to evaluate the application's agents, and label nothing."""
     own_answers: int = 0
     """Answers (a type of an execution) of models that came out of ctiforge, which label nothing."""
+    labels_left_out: dict[str, int] = {}
+    """Reason to labels of people that label nothing here."""
+    label_conflicts: tuple[str, ...] = ()
+    """`article id: type` of two people who said different things of one text; the first counts."""
     articles_read_again: int
     """Articles that two completed executions or more say something about."""
     disagreements: dict[str, int]

@@ -130,13 +130,12 @@ def locate_article(record: ArticleRecord, count_tokens: CountTokens) -> LocatedA
             continue
         written = locator.as_written(item.type, occurrences[0])
         targets.setdefault((item.type, written), LocatedItem(item.model_copy(update={"value": written}), occurrences))
-    human = record.labelled_by == "human"
     return LocatedArticle(
         record,
         split_pieces(record.content, count_tokens),
         tuple(targets.values()),
-        dropped=() if human else tuple(missing),
-        unlocated_human=tuple(missing) if human else (),
+        dropped=tuple(each for each in missing if not _by_person(record, each.observable.type)),
+        unlocated_human=tuple(each for each in missing if _by_person(record, each.observable.type)),
     )
 
 
@@ -329,6 +328,11 @@ class _Builder:
         part = Pieces(pieces.starts[first : last + 1], pieces.tokens_before[first : last + 1], ())
         halves = cut_windows(part, window_tokens=max(tokens // 2, 1), overlap_tokens=0, keep_whole=inner)
         return [half for half in halves if half != window]
+
+
+def _by_person(record: ArticleRecord, type_: str) -> bool:
+    label = record.type_labels.get(type_)
+    return label.by == "person" if label else record.labelled_by == "human"
 
 
 def _seen_windows(article: LocatedArticle, windows: Sequence[Window]) -> list[Window]:

@@ -15,6 +15,7 @@ from ctiforge.records.observable import Observable
 
 EVALUATION_RUN = "evaluation run of the application"
 OWN_ANSWER = "answer of a promoted model of ours (--own-answers keeps it)"
+_TRUST = {"model": 0, "rule": 1, "person": 2}
 SERVED = "ctiforge/"
 """What the names of models that `ctiforge serve` answers for begin with."""
 
@@ -54,21 +55,29 @@ class Choice:
     @property
     def generation(self) -> str | None:
         """The format of the newest result that labels something."""
-        return next((each.outcome.generation for each in self.executions), None)
+        return next((each.outcome.generation for each in self.executions if each.outcome.generation), None)
 
     @property
-    def rank(self) -> tuple[bool, int, str]:
-        """Rank articles that are duplicates, the best highest: completed, then more labeled types, then newer."""
+    def annotator(self) -> str | None:
+        """The people who labeled all of its types; None where a model labeled one."""
+        names = [each.name or "" for each in self.labels.values() if each.by == "person"]
+        return ", ".join(dict.fromkeys(names)) if names and len(names) == len(self.labels) else None
+
+    @property
+    def rank(self) -> tuple[int, int, str]:
+        """Rank articles that are duplicates, the best highest: by people, completed, more labeled types, newer."""
         completed = any(each.status == "completed" for each in self.executions)
-        return (completed, len(self.labels), max((each.finished_at for each in self.executions), default=""))
+        by_people = any(each.by == "person" for each in self.executions)
+        newest = max((each.finished_at for each in self.executions), default="")
+        return (2 * by_people + completed, len(self.labels), newest)
 
 
 def choose(executions: Sequence[Execution], content: str, trust: Trust) -> Choice:
     """Choose what labels each type of an article.
 
-    Of those that saw the whole article the one of the most trusted model, then a completed one, then the newest; only
-    where there is none, the best of those that saw a part, which then speaks for that part alone. Only a completed
-    execution proves that there is nothing.
+    A person goes before any model. Then one that saw the whole article, the most trusted model, a completed execution,
+    the newest; one that saw a part speaks, where it is the best, for that part alone. Only a completed execution proves
+    that there is nothing.
 
     Args:
         executions: All executions over the article, in any order.
@@ -91,8 +100,12 @@ def choose(executions: Sequence[Execution], content: str, trust: Trust) -> Choic
                     unlabelled[type_] = against
                 continue
             seen = stretches.seen(_text_seen(execution, content), state.cut_after)
-            label = TypeLabel.model_construct(by="model", name=model, why=str(state.state), seen=seen)
-            candidates.setdefault(type_, []).append(_Candidate(execution, label, trust.place(model), number))
+            label = TypeLabel.model_construct(
+                by=execution.by, name=execution.labeler or model, why=str(state.state), seen=seen
+            )
+            # of two people the first counts, of two models the newer
+            order = -number if execution.by == "person" else number
+            candidates.setdefault(type_, []).append(_Candidate(execution, label, trust.place(model), order))
     best = {type_: max(each, key=lambda candidate: candidate.rank) for type_, each in candidates.items()}
     chosen = {each.number: each.execution for each in best.values()}
     newest = [chosen[number] for number in sorted(chosen, reverse=True)]
@@ -128,8 +141,9 @@ class _Candidate:
     """Its place among the executions by time."""
 
     @property
-    def rank(self) -> tuple[bool, int, bool, int]:
-        return (self.label.seen is None, -self.place, self.execution.status == "completed", self.number)
+    def rank(self) -> tuple[int, bool, int, bool, int]:
+        completed = self.execution.status == "completed"
+        return (_TRUST[self.label.by], self.label.seen is None, -self.place, completed, self.number)
 
 
 class _Stretches:

@@ -6,6 +6,7 @@ what was read alone, not on the order it came in nor on the clock.
 
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ctiforge.data.identity import canonical_url, content_hash, fold
 from ctiforge.errors import DataError
 from ctiforge.extract.harvest.agreement import agreement
 from ctiforge.extract.harvest.choosing import EVALUATION_RUN, OWN_ANSWER, Choice, Trust, choose, left_out
+from ctiforge.extract.harvest.human_labels import HumanLabels
 from ctiforge.extract.harvest.report import HarvestCounts, KeptCounts
 from ctiforge.extract.harvest.scratch import HarvestedArticle, HarvestScratch
 from ctiforge.progress import Progress
@@ -57,12 +59,13 @@ def harvest(
     out: Path,
     scratch: Path,
     own_models: Collection[str] = (),
+    labels: HumanLabels | None = None,
 ) -> HarvestCounts:
     """Write `records.jsonl` into `out` and return what was counted; contents wait in `scratch`, not in memory.
 
     `held_out` are (reason, article) pairs that no kept article may repeat: URL, content or near
     duplicate. Articles of `excluded_urls` and their near duplicates stay out as well. `own_models` are the names of
-    models that came out of ctiforge.
+    models that came out of ctiforge; `labels` are those of people, which go before any model's.
     """
     report = HarvestCounts()
     trust = Trust(options.labelers, frozenset(own_models), options.own_answers)
@@ -71,12 +74,15 @@ def harvest(
         for reason, record in held_out:
             folded = fold(record.content)
             rows.add_held_out(folded, content_hash(folded), record.url, reason)
-        for article in articles:
+        labels = labels or HumanLabels()
+        for article in chain(articles, labels.rest()):
             report.read += 1
             progress.update(report.read)
-            excluded = _gather(article, urls, options, trust, rows, report)
+            excluded = _gather(article, urls, options, trust, labels, rows, report)
             if excluded:
                 report.excluded[excluded] += 1
+        report.labels_left_out = labels.left_out
+        report.label_conflicts = tuple(labels.conflicts)
         report.excluded.update(rows.decide(options.negative_ratio))
         counts = KeptCounts(report)
         with (out / RECORDS_NAME).open("wb", buffering=1 << 20) as file:
@@ -108,24 +114,29 @@ def _gather(
     urls: Collection[str],
     options: HarvestOptions,
     trust: Trust,
+    labels: HumanLabels,
     rows: HarvestScratch,
     report: HarvestCounts,
 ) -> str | None:
     """Put an article with what its executions say together among the candidates, or say why it is none."""
-    executions = [e for e in article.executions if not options.status_filter or e.status in options.status_filter]
+    content = article.content or ""
+    folded = fold(content)
+    hash_ = content_hash(folded)
+    people = [] if article.executions and article.executions[0].by == "person" else labels.of(article, hash_)
+    chosen = [e for e in article.executions if not options.status_filter or e.status in options.status_filter]
+    executions = [*people, *chosen]
     report.executions += len(executions)
     if not executions:
         return "no execution of the chosen status"
-    if article.kept_out and article.kept_out not in options.include:
+    if article.kept_out and article.kept_out not in options.include and not people:
         return f"{KEPT_OUT[article.kept_out]} (--include {article.kept_out} keeps it)"
     evaluations, own_answers = left_out(executions, trust)
     report.evaluation_runs += evaluations
     report.own_answers += own_answers
-    content = article.content
-    choice = choose(executions, content or "", trust)
+    choice = choose(executions, content, trust)
     for execution in choice.executions or executions:
         report.items_set_aside.update(execution.outcome.set_aside)
-    if not content or not content.strip():
+    if not content.strip():
         return "no content"
     if not choice.executions and all(each.outcome.generation is None for each in executions):
         return next(iter(executions[-1].outcome.set_aside), "extraction_result cannot be read")
@@ -135,8 +146,6 @@ def _gather(
         return _why_nothing(choice)
     if 0 < len(choice.observables) < options.min_observables:
         return f"fewer than {options.min_observables} observables"
-    folded = fold(content)
-    hash_ = content_hash(folded)
     reason = "--exclude-urls" if urls and article.url and canonical_url(article.url) in urls else None
     if reason:
         rows.add_held_out(folded, hash_, article.url, reason)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _LENGTHS = ((2_000, "< 2k"), (8_000, "2k-8k"), (32_000, "8k-32k"), (128_000, "32k-128k"))
 _LONGEST = "> 128k"
+_NAMED = 20
 LEAST_AGREEING = 20
 """Articles that are named because their executions agree least."""
 
@@ -39,6 +40,10 @@ class HarvestCounts:
     """Executions that were run to evaluate the application's agents, and label nothing."""
     own_answers: int = 0
     """Answers of models that came out of ctiforge, which label nothing."""
+    labels_left_out: Counter[str] = field(default_factory=Counter)
+    """Reason → labels of people that label nothing here."""
+    label_conflicts: tuple[str, ...] = ()
+    """`article id: type` of two people who said different things of one text; the first counts."""
     articles_read_again: int = 0
     """Articles that two completed executions or more say something about."""
     disagreements: Counter[str] = field(default_factory=Counter)
@@ -94,7 +99,7 @@ class KeptCounts:
         report.positives += kept.found > 0
         report.negatives += kept.found == 0
         report.observables += kept.found
-        report.generations[kept.generation] += 1
+        report.generations[kept.generation or "labels of people"] += 1
         report.lengths[_length(kept.characters)] += 1
         report.observables_per_article[_per_article(kept.found)] += 1
         for type_, found in kept.counts["types"].items():
@@ -131,6 +136,8 @@ def _totals(report: HarvestCounts) -> Table:
     ):
         if count:
             rows.append(("left out", words, count))
+    rows += [("labels left out", why, count) for why, count in sorted(report.labels_left_out.items())]
+    rows += [("people disagree", where, "") for where in report.label_conflicts[:_NAMED]]
     rows += [("seen in part", type_, count) for type_, count in sorted(report.seen_in_part.items())]
     if report.articles_read_again:
         rows.append(("executions disagree", f"of {report.articles_read_again} articles read more than once, on", ""))

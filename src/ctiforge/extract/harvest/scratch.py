@@ -84,7 +84,7 @@ class KeptRow:
     """One line of the output and what the report counts of it."""
 
     line: bytes
-    generation: str
+    generation: str | None
     characters: int
     found: int
     counts: dict[str, Any]
@@ -134,8 +134,8 @@ class HarvestScratch:
                 "observables": observables,
                 "labelled_types": list(choice.labels),
                 "type_labels": {type_: each.model_dump() for type_, each in choice.labels.items()},
-                "labelled_by": "model",
-                "annotator": None,
+                "labelled_by": "human" if choice.annotator else "model",
+                "annotator": choice.annotator,
                 "generation": choice.generation,
                 "hunt_score": article.hunt_score,
                 "tags": {},

@@ -15,8 +15,11 @@ from ctiforge.data.json_files import JsonProblems, find_json_files, read_json_fi
 from ctiforge.data.testsets import held_out_articles
 from ctiforge.errors import UsageError
 from ctiforge.extract.harvest.harvest import HarvestOptions, check_minimum, harvest
+from ctiforge.extract.harvest.human_labels import read_human_labels
 from ctiforge.extract.harvest.report import print_report
 from ctiforge.store.objects import ObjectStore
+
+_LABELS = "labels_"
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,8 @@ class Sources:
     """Result files: paths of this machine or `s3://` URIs."""
     auto_find_json: bool = False
     """Whether to search the working folder for result files."""
+    labels: tuple[str, ...] = ()
+    """Labels of people: review files, or folders of the application's evaluation data."""
     since: str | None = None
     """An ISO date or time: of the database, executions that ended then or later; None: all."""
 
@@ -46,7 +51,8 @@ class Sources:
 
     def inputs(self) -> dict[str, str]:
         """List what a stage has to fetch: the URI of each file that lies in a store, by a name for it."""
-        return {_input_name(n): uri for n, uri in enumerate(self.json_files) if "://" in uri}
+        files = {_input_name(n): uri for n, uri in enumerate(self.json_files) if "://" in uri}
+        return files | {f"{_LABELS}{n}": uri for n, uri in enumerate(self.labels)}
 
     def paths(self, fetched: Mapping[str, Path]) -> dict[Path, str]:
         """Locate each file on this machine.
@@ -103,8 +109,9 @@ def harvest_sources(
     problems = JsonProblems()
     paths = sources.paths(inputs)
     with ExitStack() as stack:
+        people = read_human_labels([path for name, path in inputs.items() if name.startswith(_LABELS)])
         articles = _open(sources, paths, options, problems, cache_in, stack)
-        report = harvest(articles, held_out_articles(inputs), excluded_urls, options, out, scratch, own_models)
+        report = harvest(articles, held_out_articles(inputs), excluded_urls, options, out, scratch, own_models, people)
     report.files_set_aside = {paths[Path(path)]: why for path, why in problems.files.items()}
     report.entries_set_aside = problems.entries
     record = report.as_record()
@@ -146,7 +153,7 @@ def _open(
     cache_in: ObjectStore | None,
     stack: ExitStack,
 ) -> Iterator[Article]:
-    if not sources.from_database and not paths:
+    if not sources.from_database and not paths and not sources.labels:
         found = "--auto-find-json found none" if sources.auto_find_json else "nothing to read"
         raise UsageError(f"{found}: give --from-database, --json-files FILE or --auto-find-json")
     missing = [name for path, name in paths.items() if not path.exists()]

@@ -44,8 +44,10 @@ def make_article(article_id: str, *executions: Execution, content: str | None = 
 
 @pytest.fixture
 def run(tmp_path):
-    def go(articles, *, held_out=(), urls=(), **options):
-        report = harvest(articles, held_out, urls, HarvestOptions(**options), tmp_path, tmp_path / "scratch")
+    def go(articles, *, held_out=(), urls=(), labels=None, **options):
+        report = harvest(
+            articles, held_out, urls, HarvestOptions(**options), tmp_path, tmp_path / "scratch", labels=labels
+        )
         assert report.read == report.kept + report.excluded.total()
         assert list((tmp_path / "scratch").iterdir()) == []
         return report, read_records(tmp_path / "records.jsonl"), (tmp_path / "records.jsonl").read_bytes()
