@@ -4,7 +4,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """The contract of a stage program with whoever started it (see README, exit codes)."""
+    """The contract of a stage program with whoever started it (see docs/reference/exit-codes.md)."""
 
     DONE = 0
     CRASH = 1
@@ -57,3 +57,9 @@ class InterruptedRunError(CtiforgeError):
 
 class StoreError(CtiforgeError):
     """The store refused or vanished: wrong credentials, missing bucket, no conditional writes."""
+
+
+class StoreFolderError(StoreError):
+    """The store is a folder that cannot be made or written; never retried."""
+
+    exit_code = ExitCode.USAGE

@@ -251,6 +251,10 @@ def _class_of(lines: tuple[str, ...]) -> type[Settings]:
     return create_model("Settings", __base__=Settings, **own)
 
 
+_AS_JSON = {"json_files": '["results.json"]', "stages": '{"train_extract": {"epochs": 2}}'}
+"""What the environment holds as JSON, and an example of each."""
+
+
 class _Environment(EnvSettingsSource):
     """`CTIFORGE_<NAME>`, and `DATABASE_URL` as most tools call it."""
 
@@ -264,7 +268,8 @@ def _read_environment(known: type[Settings]) -> dict[str, Any]:
     try:
         return _Environment(known)()
     except SettingsError as error:
-        raise UsageError(f"environment: {error}; it must be JSON") from None
+        name, like = next((name, like) for name, like in _AS_JSON.items() if f'"{name}"' in str(error))
+        raise UsageError(f"environment: {COMMON_NAMES[name].variable} must be JSON, like {like}") from None
 
 
 def _read_file(known: type[Settings]) -> dict[str, Any]:
@@ -312,4 +317,6 @@ def _explain(error: ValidationError, origins: Mapping[str, str], known: type[Set
     origin = origin or next((where for name, where in origins.items() if name.startswith(f"{key}.")), "settings")
     if first["type"] == "extra_forbidden":
         return f"{origin}: there is no setting {key}; there are {', '.join(known.model_fields)}"
+    if key == "run_id":
+        return f"{origin}: run_id: lower-case letters, digits and hyphens between them, 63 at most"
     return f"{origin}: {key}: {first['msg']}"

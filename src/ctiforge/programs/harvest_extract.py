@@ -127,7 +127,10 @@ def check_database() -> None:
 
     url = os.environ.get("DATABASE_URL")
     if not url:
-        raise UsageError("no DATABASE_URL: in a cluster, the chart's value database.existingSecret names its secret")
+        raise UsageError(
+            "--check reads the database: set DATABASE_URL to postgresql://user:password@host/database "
+            "(in a cluster, the chart's value database.existingSecret names its secret)"
+        )
     with open_database(url) as database:
         print(f"the database can be read: {database.count_executions()} executions of articles")
 

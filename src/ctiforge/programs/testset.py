@@ -85,6 +85,9 @@ def list_(store: StoreFlag = None) -> None:
     for each in list_testsets(opened) if opened else ():
         labeled = ", ".join(f"{type_} {count}" for type_, count in each.labelled_types.items())
         rows.append((each.reference, each.articles, labeled, each.annotator))
+    if not rows:
+        print("there are no test sets yet: make one with `ctiforge testset create` and `import`")
+        return
     print_tables([table_of(titles, rows, left=range(len(titles)), look="bare")], Console())
 
 

@@ -16,11 +16,12 @@ from pydantic import ValidationError
 from ctiforge.errors import DataError, UsageError
 from ctiforge.records.article import OS_LABELS, LabeledBy, OsLabel
 from ctiforge.records.base import Record, explain
-from ctiforge.records.observable import Observable
+from ctiforge.records.observable import PLATFORMS, Observable
 
 REVIEW_NAME = "review.jsonl"
 """What a review file is called where nobody names it."""
 _LABEL_OF: dict[str, OsLabel] = {label.casefold(): label for label in OS_LABELS}
+_PLATFORM_OF = {platform.casefold(): platform for platform in PLATFORMS}
 _COLUMNS = ("id", "os_label", "label", "annotator")
 _DELIMITERS = (",", ";", "\t")
 _FOR_THE_EYE = ("title", "why", "labels", "flags", "evidence", "tags")
@@ -111,7 +112,13 @@ def write_review(path: Path, lines: Iterable[ReviewLine]) -> int:
     check_new_review(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("x", encoding="utf-8") as file:
-        file.writelines(texts)
+        try:
+            file.writelines(texts)
+            file.flush()
+        except BaseException:
+            # half a file would be taken for somebody's corrections
+            path.unlink()
+            raise
     return len(texts)
 
 
@@ -180,6 +187,8 @@ def _upgraded(row: Mapping[str, Any], where: str) -> dict[str, Any]:
         raise DataError(f"{where}: {_no_label(fields['os_label'])}")
     if "truth" in row:
         fields["observables"] = _observables_of(row["truth"], where)
+    if isinstance(fields.get("observables"), list):
+        fields["observables"] = [_item(each, where) for each in fields["observables"]]
     if not _text(row.get("labeler", "human")).startswith("human"):
         # a part to train on, whose labels are a program's
         fields["labelled_by"] = "model"
@@ -193,6 +202,18 @@ def _observables_of(truth: Any, where: str) -> list[dict[str, str]]:
     if not all(isinstance(value, str) for _, value in pairs):
         raise DataError(f"{where}: a value in truth is a text")
     return [{"type": type_, "value": value} for type_, value in pairs]
+
+
+def _item(item: Any, where: str) -> Any:
+    """Give an item its platform as `PLATFORMS` has it: one in other letters would never be found right."""
+    if not isinstance(item, dict) or not isinstance(item.get("platform"), str):
+        return item
+    given = item["platform"].strip()
+    if given and given.casefold() not in _PLATFORM_OF:
+        raise DataError(
+            f"{where}: platform is one of {', '.join(PLATFORMS)}, or null where nobody said; {given[:40]!r} is none"
+        )
+    return item | {"platform": _PLATFORM_OF.get(given.casefold())}
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

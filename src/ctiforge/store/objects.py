@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ctiforge.errors import StoreError, UsageError
+from ctiforge.errors import StoreError, StoreFolderError, UsageError
 from ctiforge.records.artifact import FileEntry
 
 CHUNK = 8 * 1024 * 1024
@@ -341,10 +341,15 @@ class ObjectStore:
         except BaseError as error:
             if f"os error {errno.ENOSPC}" in str(error):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), f"{self.uri}/{key}") from None
-            raise StoreError(explain(self.uri, str(error))) from None
+            kind = StoreFolderError if any(sign in str(error) for sign in FOLDER_MENDS) else StoreError
+            raise kind(explain(self.uri, str(error))) from None
 
 
-MENDS = {
+FOLDER_MENDS = {
+    "os error 13": "permission denied; check who owns the folder",
+    "os error 30": "the file system is read-only; name another place",
+}
+MENDS = FOLDER_MENDS | {
     "NoSuchBucket": "the bucket does not exist; create it, or name another place",
     "SignatureDoesNotMatch": "the secret key is wrong; check AWS_SECRET_ACCESS_KEY or the profile",
     "InvalidAccessKeyId": "the access key is unknown there; check AWS_ACCESS_KEY_ID or the profile",
@@ -353,8 +358,6 @@ MENDS = {
     "403 Forbidden": "the credentials are refused; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     "301 Moved": "the bucket lies in another region; set AWS_REGION",
     "error sending request": "nothing answers there; check AWS_ENDPOINT_URL and the network",
-    "os error 13": "permission denied; check who owns the folder",
-    "os error 30": "the file system is read-only; name another place",
 }
 
 
@@ -381,7 +384,7 @@ def _open_folder(folder: Path) -> Any:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(f"{folder}: the folder cannot be made ({error.strerror}); name another place") from None
+        raise StoreFolderError(f"{folder}: the folder cannot be made ({error.strerror}); name another place") from None
     return LocalStore(prefix=folder)
 
 

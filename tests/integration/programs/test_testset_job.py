@@ -52,6 +52,13 @@ def test_a_reviewed_file_with_labels_of_operating_systems_becomes_a_test_set(
     assert "os_label 3" in listed.stdout
 
 
+def test_a_store_without_test_sets_says_what_to_do(tmp_path: Path) -> None:
+    listed = run("list", "--store", "store", cwd=tmp_path)
+
+    assert listed.returncode == 0, listed.stderr
+    assert "no test sets yet: make one with `ctiforge testset create`" in listed.stdout
+
+
 @pytest.mark.parametrize(
     ("edit", "words"),
     [

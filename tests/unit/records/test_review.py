@@ -1,11 +1,12 @@
 import json
 from pathlib import Path
+from typing import IO
 
 import pytest
 from pydantic import ValidationError
 
 from ctiforge.data.testsets import read_labelled_articles
-from ctiforge.errors import UsageError
+from ctiforge.errors import DataError, UsageError
 from ctiforge.osbert.labeling.review import HumanLabel, read_human_labels
 from ctiforge.records.observable import Observable
 from ctiforge.records.review import Quote, ReviewItem, ReviewLine, read_review, write_review
@@ -60,6 +61,40 @@ def test_a_review_file_that_exists_is_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"review\.jsonl exists: name another file"):
         write_review(path, [OS_LINE])
     assert path.read_text() == "corrected"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this machine has no /dev/full")
+def test_a_review_file_that_did_not_fit_is_not_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same command goes on once there is space: it must not find the rest of a file that it will not overwrite."""
+    path, open_ = tmp_path / "review.jsonl", Path.open
+
+    def open_full(given: Path, *_: str, **__: str) -> IO[str]:
+        given.touch()
+        return open_(Path("/dev/full"), "w", encoding="utf-8")
+
+    monkeypatch.setattr(Path, "open", open_full)
+    with pytest.raises(OSError, match="No space left"):
+        write_review(path, [OS_LINE])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "platform"), [("macOS", "MacOS"), (" windows ", "Windows"), ("", None), (None, None)]
+)
+def test_a_platform_may_be_spelled_in_any_letters(tmp_path: Path, given: str | None, platform: str | None) -> None:
+    line = {"id": "1", "observables": [{"type": "cmdline", "value": "id", "platform": given}]}
+    (tmp_path / "a.jsonl").write_text(json.dumps(line))
+    ((_, read),) = read_review(tmp_path / "a.jsonl")
+    assert read.observables == (ReviewItem(type="cmdline", value="id", platform=platform),)
+
+
+def test_a_platform_that_there_is_not_is_refused(tmp_path: Path) -> None:
+    line = {"id": "1", "observables": [{"type": "cmdline", "value": "id", "platform": "Win 11"}]}
+    (tmp_path / "a.jsonl").write_text(json.dumps(line))
+    with pytest.raises(
+        DataError, match=r"line 1: platform is one of Windows, Linux, MacOS, or null .* 'Win 11' is none"
+    ):
+        list(read_review(tmp_path / "a.jsonl"))
 
 
 def test_one_signed_file_serves_both(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from ctiforge.errors import StoreError, UsageError
+from ctiforge.errors import ExitCode, StoreError, UsageError
 from ctiforge.store.objects import explain, open_store
 
 
@@ -26,6 +26,16 @@ def test_a_full_disk_is_an_os_error_that_programs_know(tmp_path: Path, monkeypat
         open_store(str(tmp_path)).write("k", b"x")
     assert caught.value.errno == errno.ENOSPC
     assert caught.value.filename == f"{tmp_path}/k"
+
+
+@pytest.mark.parametrize("said", ["Read-only file system (os error 30)", "Permission denied (os error 13)"])
+def test_a_folder_that_cannot_be_written_is_not_tried_again(
+    said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("obstore.put", _Failing(f"Generic LocalFileSystem error: {said}"))
+    with pytest.raises(StoreError) as caught:
+        open_store(str(tmp_path)).write("k", b"x")
+    assert caught.value.exit_code == ExitCode.USAGE
 
 
 def test_an_unknown_error_keeps_its_first_line_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

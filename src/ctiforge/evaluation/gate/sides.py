@@ -14,6 +14,7 @@ from ctiforge.evaluation.scoring.classification import METRICS as CLASS_METRICS
 from ctiforge.evaluation.scoring.classification import ClassCounts, ClassFormula
 from ctiforge.evaluation.scoring.scores import METRICS, Counts, Metric, per
 from ctiforge.evaluation.statistics import Floats, ratio
+from ctiforge.records.base import kind_of
 from ctiforge.records.classification import ClassifierEvaluation, ClassifierRow
 from ctiforge.records.evaluation import Direction, Evaluation, MetricFigure, ModelInfo, TestSetInfo, Unit
 
@@ -96,6 +97,9 @@ def read_side(line: str, text: str, source: str) -> Scored:
     Raises:
         DataError: It is no evaluation of that line, or one that only tells how far a model agrees with its labeler.
     """
+    if (kind_of(text) == "classification") == (line == "extract"):
+        # their files have one name and numbers of their own: told by the number, the other line's looks too old or new
+        raise DataError(f"{source} is no evaluation of {line}: give one that was made of a model of that line")
     if line == "extract":
         return scored_extraction(Evaluation.parse(text, source))
     return scored_classification(ClassifierEvaluation.parse(text, source))

@@ -172,6 +172,7 @@ def test_test_sets_and_their_near_duplicates_are_left_out(demo_url, tmp_path, fl
     [
         ((), 2, "nothing to read"),
         (("--from-database",), 2, "set DATABASE_URL"),
+        (("--check",), 2, "set DATABASE_URL to postgresql://"),
         (("--json-files=missing.json",), 2, "no such file"),
         (("--json-files=empty.json",), 3, "0 articles kept, 100 are the minimum"),
         (("--auto-find-json",), 2, "found none"),

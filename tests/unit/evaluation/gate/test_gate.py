@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from ctiforge.errors import GateError, UsageError
+from ctiforge.errors import DataError, GateError, UsageError
 from ctiforge.evaluation.gate.gate import check_same_test_set, decide, rules_of
-from ctiforge.evaluation.gate.sides import Scored, scored_extraction
+from ctiforge.evaluation.gate.sides import Scored, read_side, scored_extraction
 from ctiforge.evaluation.scoring.articles import score_article
 from ctiforge.evaluation.tables.gate import plain_text
 from ctiforge.lines.extract import EXTRACT
@@ -163,3 +163,13 @@ def test_the_table_shows_every_check_and_the_reasons() -> None:
     assert "the gate is not passed" in text
     assert "compared on this test set so far: 3" in text.replace("\n", " ")
     assert Decision.model_validate_json(decision.model_dump_json()) == decision
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [("extract", '{"schema": 1, "kind": "classification"}'), ("os-bert", '{"schema": 2}'), ("os-bert", "garbage")],
+)
+def test_an_evaluation_of_another_line_is_called_that(line: str, text: str) -> None:
+    """Their schema numbers are their own: by the number it would be told as too old or too new."""
+    with pytest.raises(DataError, match=f"^other.json is no evaluation of {line}: "):
+        read_side(line, text, "other.json")
