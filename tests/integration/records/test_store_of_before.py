@@ -277,7 +277,8 @@ def test_an_old_model_answers_as_it_did(place: Path) -> None:
     old, new = (evaluation.Evaluation.load(file_of(uri)) for uri in (made("eval_tuned"), newest("eval_extract")))
     assert new.model == old.model
     before, now = old.articles[0], new.articles[0]
-    assert now.model_dump(exclude={"answers"}) == before.model_dump(exclude={"answers"})
+    outcomes = [[(each.type, each.outcome, each.expected, each.predicted) for each in a.items] for a in (before, now)]
+    assert outcomes[0] == outcomes[1]
     # this model does not stop: it is asked about halves of windows less often than it was
     assert now.answers.windows == now.answers.stopped_by_length < before.answers.windows
     assert now.answers.answer_tokens > 100
