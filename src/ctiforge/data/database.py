@@ -257,7 +257,7 @@ def database_url() -> str:
     url = os.environ.get("DATABASE_URL", "").strip()
     if not url:
         raise UsageError(
-            "set DATABASE_URL to postgresql://user:password@host/database, or read files with --json-files"
+            "set DATABASE_URL to postgresql://user:password@host/database, or name files to read instead (see --help)"
         )
     return url
 
