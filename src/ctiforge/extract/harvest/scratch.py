@@ -1,7 +1,7 @@
 """Where a harvest's candidates wait on disk until all are read: lines in a file, what decides about them in SQLite.
 
-So the memory of a harvest does not grow with the length of its articles, and by about 100 bytes with each: 32 for the id
-of an execution, 60 to 69 for finding near duplicates.
+So the memory of a harvest does not grow with the length of its articles, and by about 100 bytes with each: 32 for the
+id of an execution, 60 to 69 for finding near duplicates.
 """
 
 import errno
