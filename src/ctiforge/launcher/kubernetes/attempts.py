@@ -11,7 +11,7 @@ from ctiforge.launcher.kubernetes.diagnosis import Category, Diagnosis
 from ctiforge.launcher.kubernetes.limits import Limits, over_limit
 from ctiforge.launcher.kubernetes.manifests import attempt_of
 from ctiforge.launcher.kubernetes.reading import has_succeeded, holds, kubectl
-from ctiforge.launcher.kubernetes.states import Elapsed, WorkState
+from ctiforge.launcher.kubernetes.states import Elapsed, WorkState, is_suspended
 
 BACK_OFF_S = 10
 """Kubernetes waits so long before the first new pod of a Job, and twice as long each time."""
@@ -94,7 +94,9 @@ def decide(
         return NextMove("halve", why=diagnosis.summary, cause=diagnosis)
     if holds(job, "Failed"):
         return _after_failure(job, diagnosis)
-    if diagnosis and diagnosis.category in HANGING and _age(diagnosis.since, now) > limits.node_lost_s:
+    hangs = diagnosis is not None and diagnosis.category in HANGING and _age(diagnosis.since, now) > limits.node_lost_s
+    # whoever holds the Job says when it goes on: another attempt would run against that
+    if diagnosis and hangs and not is_suspended(job):
         return NextMove("next", why=diagnosis.summary)
     if diagnosis and diagnosis.category.is_fatal:
         return _after_failure(job, diagnosis)
@@ -117,6 +119,17 @@ def deleted(job_name: str, namespace: str) -> NextMove:
     detail = f"{kubectl(owner, 'get', 'job')} finds nothing, nor a later attempt"
     cause = Diagnosis(Category.JOB_DELETED, summary, detail, remedy)
     return NextMove("fail", int(ExitCode.INTERRUPTED), summary, cause)
+
+
+def no_room(job_name: str, error: str) -> NextMove:
+    """End because a quota left no room for the next attempt, though the former one's Job is deleted."""
+    summary = f"job {job_name}: a quota leaves no room for it"
+    remedy = (
+        "raise the quota or free some of it, then start the same command again: it goes on from its last checkpoint"
+    )
+    return NextMove(
+        "fail", int(ExitCode.CANNOT_GO_ON), summary, Diagnosis(Category.QUOTA_EXCEEDED, summary, error, remedy)
+    )
 
 
 def is_over(job: Object) -> bool:

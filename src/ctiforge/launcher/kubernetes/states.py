@@ -10,7 +10,15 @@ from datetime import datetime
 from enum import StrEnum
 
 from ctiforge.launcher.kubernetes.client import Object
-from ctiforge.launcher.kubernetes.reading import condition, creation_time, has_succeeded, holds, moment, state
+from ctiforge.launcher.kubernetes.reading import (
+    condition,
+    creation_time,
+    has_started,
+    has_succeeded,
+    holds,
+    moment,
+    state,
+)
 
 LONGEST_LOOK_S = 5.0
 """Between two looks the launcher may have been stopped, or its machine asleep: more than this was not seen."""
@@ -83,6 +91,9 @@ def state_of(job: Object | None, pods: Sequence[Object]) -> WorkState:
         return WorkState.OVER
     pod = current_pod(pods)
     if pod is None:
+        return WorkState.SUSPENDED if is_suspended(job) else WorkState.BETWEEN_PODS
+    if "deletionTimestamp" in pod["metadata"] and not has_started(pod):
+        # it goes without ever having run
         return WorkState.SUSPENDED if is_suspended(job) else WorkState.BETWEEN_PODS
     if "deletionTimestamp" in pod["metadata"] or "terminated" in state(pod):
         return WorkState.ENDING

@@ -16,6 +16,7 @@ from ctiforge.launcher.kubernetes.attempts import (
     deleted,
     first_move,
     is_over,
+    no_room,
     superseded,
 )
 from ctiforge.launcher.kubernetes.client import Cluster, ClusterError, Object, ResourceKind
@@ -47,11 +48,11 @@ SETTLES_S = 3.0
 """A new pod may have to wait for the room that an ended one takes until it is cleared away: that is not told."""
 LAST_WORDS_S = 15.0
 """How long the end of a log is waited for once its program has ended."""
-FOLLOWED_WITHIN_S = 20.0
-"""How long a Job may be gone before nobody is taken to start its next attempt: where a quota holds one Job alone,
-it is deleted before the next is made."""
 ROOM_WITHIN_S = 60.0
 """How long a quota may take to see that a Job was deleted."""
+FOLLOWED_WITHIN_S = ROOM_WITHIN_S + 20.0
+"""How long a Job may be gone before nobody is taken to start its next attempt: where a quota holds one Job alone,
+it is deleted before the next is made, and whoever deleted it waits for room."""
 
 
 @dataclass
@@ -235,20 +236,22 @@ class Work:
             if not error.is_quota:
                 raise
             self.cluster.delete_job(former)
-            self._create_when_there_is_room(self.attempt + 1)
+            return self._create_when_there_is_room(self.attempt + 1)
         else:
             self.cluster.delete_job(former)
         return WAIT
 
-    def _create_when_there_is_room(self, attempt: int) -> None:
+    def _create_when_there_is_room(self, attempt: int) -> NextMove:
         end = self.clock() + ROOM_WITHIN_S
         while True:
             try:
                 self._create(attempt)
-                return
+                return WAIT
             except ClusterError as error:
-                if not error.is_quota or self.clock() > end:
+                if not error.is_quota:
                     raise
+                if self.clock() > end:
+                    return no_room(job_name(self.key, attempt), str(error))
             self.signals.check()
             self._take()
 
@@ -257,7 +260,14 @@ class Work:
         last = pods[-1]["metadata"]["name"] if pods else None
         if last and has_started(pods[-1]):
             self.watching.follow(last)
-            self._read_to_the_end(last)
+            # one that still runs has no last words to wait for
+            if "running" not in state(pods[-1]):
+                self._read_to_the_end(last)
+        if move.is_limit:
+            # it may have been done in the moment in which its limit passed
+            self._look_again()
+            if (standing := self._job()) and holds(standing, "Complete"):
+                move = NextMove("ended")
         job, cause = self._job(), move.cause
         if move.exit_code and job and not move.is_limit:
             # once more: the program's last words have come since

@@ -59,6 +59,14 @@ def test_a_live_job_of_an_earlier_attempt_is_left_over() -> None:
     assert superseded(jobs, 2) == []
 
 
+def test_while_somebody_holds_the_job_a_pod_that_hangs_is_not_replaced() -> None:
+    lost = diagnosis(Category.NODE_LOST, since_s=1000)
+    held = job()
+    held["spec"]["suspend"] = True
+    assert decide(job(), [pod("Running")], lost, RUNS, NOW, Limits()).move == "next"
+    assert decide(held, [pod("Running")], lost, RUNS, NOW, Limits()).move == "wait"
+
+
 RUNS, WAITS, NONE = Elapsed(WorkState.RUNNING), Elapsed(WorkState.PENDING), Elapsed(WorkState.BETWEEN_PODS)
 
 

@@ -39,6 +39,9 @@ def gated() -> Object:
         # told to end, not gone yet
         (suspended(), [running(gone_by=60)], WorkState.ENDING),
         (suspended(), [ended(75)], WorkState.SUSPENDED),
+        # told to end before it ever ran: that is no running
+        (job(), [pod("Pending", None, gone_by=60)], WorkState.BETWEEN_PODS),
+        (suspended(), [pod("Pending", None, gone_by=60)], WorkState.SUSPENDED),
         (job(condition("Complete")), [], WorkState.OVER),
         (job(condition("Failed")), [ended(1)], WorkState.OVER),
     ],

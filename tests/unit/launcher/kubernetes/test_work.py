@@ -142,6 +142,34 @@ def test_where_a_quota_refuses_the_next_attempt_the_last_goes_first() -> None:
     assert cluster.calls == ["create 1", "delete 1", "create 2"]
 
 
+def test_a_quota_that_never_leaves_room_ends_the_run_with_its_reason() -> None:
+    cluster = ScriptedCluster(pending(), running(), killed(), 90)
+    cluster.refuses = lambda name: name.endswith("-2")
+    outcome = cluster.follow()
+    assert (outcome.exit_code, outcome.cause and outcome.cause.category) == (4, "quota exceeded")
+    assert outcome.cause
+    assert "raise the quota" in outcome.cause.remedy
+    assert cluster.calls == ["create 1", "delete 1"]
+
+
+def test_a_job_that_completes_as_its_limit_passes_is_done() -> None:
+    def completed(cluster: ScriptedCluster) -> None:
+        cluster.stale = True
+        cluster.job_with(1, conditions=[{"type": "Complete", "status": "True"}])
+
+    cluster = ScriptedCluster(pending(), running(), 27, completed, 60)
+    outcome = cluster.follow(limits={"ctiforge.io/run-timeout": "30"})
+    assert outcome.exit_code == 0
+    assert cluster.calls == ["create 1"]
+
+
+def test_a_limit_ends_a_running_program_without_waiting_for_its_last_words() -> None:
+    cluster = ScriptedCluster(pending(), running(), 60)
+    outcome = cluster.follow(limits={"ctiforge.io/run-timeout": "30"})
+    assert (outcome.exit_code, outcome.cause and outcome.cause.category) == (4, "ran too long")
+    assert cluster.seconds < 36
+
+
 def replaced(cluster: ScriptedCluster) -> None:
     """Another launcher starts attempt 2 and deletes the first."""
     made = dict(cluster.found["jobs"][f"{KEY}-1"])
@@ -163,7 +191,7 @@ def replaced(cluster: ScriptedCluster) -> None:
         pytest.param((replaced, 10, lambda c: c.delete_job(f"{KEY}-1")), id="both there for a while"),
         pytest.param((lambda c: (replaced(c), c.delete_job(f"{KEY}-1")),), id="at once"),
         pytest.param(
-            (lambda c: setattr(c, "kept", dict(c.found["jobs"])), lambda c: c.delete_job(f"{KEY}-1"), 10,
+            (lambda c: setattr(c, "kept", dict(c.found["jobs"])), lambda c: c.delete_job(f"{KEY}-1"), 55,
              lambda c: (c.found["jobs"].update(c.kept), replaced(c), c.found["jobs"].pop(f"{KEY}-1"))),
             id="a gap, where a quota made the first go first",
         ),
@@ -183,7 +211,7 @@ def test_who_follows_goes_on_with_the_other_launchers_micro_batch_and_count_of_c
 
 
 def test_a_job_that_is_deleted_and_never_replaced_ends_the_run_with_its_reason() -> None:
-    outcome = ScriptedCluster(running(), lambda c: c.delete_job(f"{KEY}-1"), 30).follow()
+    outcome = ScriptedCluster(running(), lambda c: c.delete_job(f"{KEY}-1"), 90).follow()
     assert (outcome.exit_code, outcome.cause and outcome.cause.category) == (75, "job deleted")
 
 
