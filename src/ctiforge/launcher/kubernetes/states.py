@@ -38,6 +38,8 @@ class WorkState(StrEnum):
     RUNNING = "running"
     ENDING = "ending"
     """Its program was told to end, or has ended and its pod has not."""
+    LEAVING = "leaving"
+    """Its pod goes without ever having run: that has no limit but a lost node's, and is no running."""
     BETWEEN_PODS = "between pods"
     """No pod of it lives: Kubernetes makes the first or the next one."""
     OVER = "over"
@@ -93,8 +95,7 @@ def state_of(job: Object | None, pods: Sequence[Object]) -> WorkState:
     if pod is None:
         return WorkState.SUSPENDED if is_suspended(job) else WorkState.BETWEEN_PODS
     if "deletionTimestamp" in pod["metadata"] and not has_started(pod):
-        # it goes without ever having run
-        return WorkState.SUSPENDED if is_suspended(job) else WorkState.BETWEEN_PODS
+        return WorkState.SUSPENDED if is_suspended(job) else WorkState.LEAVING
     if "deletionTimestamp" in pod["metadata"] or "terminated" in state(pod):
         return WorkState.ENDING
     if "running" in state(pod):

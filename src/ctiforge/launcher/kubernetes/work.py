@@ -235,6 +235,8 @@ class Work:
         except ClusterError as error:
             if not error.is_quota:
                 raise
+            if self._is_there(self.attempt + 1):
+                return WAIT
             self.cluster.delete_job(former)
             return self._create_when_there_is_room(self.attempt + 1)
         else:
@@ -250,10 +252,17 @@ class Work:
             except ClusterError as error:
                 if not error.is_quota:
                     raise
+                if self._is_there(attempt):
+                    return WAIT
                 if self.clock() > end:
                     return no_room(job_name(self.key, attempt), str(error))
             self.signals.check()
             self._take()
+
+    def _is_there(self, attempt: int) -> bool:
+        """Look whether another launcher has made an attempt, for which a quota then has no room twice."""
+        self._look_again()
+        return job_name(self.key, attempt) in self.jobs
 
     def _end(self, move: NextMove, begun: datetime) -> Outcome:
         pods = sorted(self._own_pods(), key=creation_time)

@@ -42,6 +42,8 @@ class ScriptedCluster(Cluster):
         self.stale = False
         self.refuses: Callable[[str], bool] = lambda name: False
         self.version = 0
+        self.kept: Object = {}
+        """A Job that a script keeps for later."""
 
     def clock(self) -> float:
         return self.seconds

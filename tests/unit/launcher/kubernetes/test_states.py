@@ -40,7 +40,7 @@ def gated() -> Object:
         (suspended(), [running(gone_by=60)], WorkState.ENDING),
         (suspended(), [ended(75)], WorkState.SUSPENDED),
         # told to end before it ever ran: that is no running
-        (job(), [pod("Pending", None, gone_by=60)], WorkState.BETWEEN_PODS),
+        (job(), [pod("Pending", None, gone_by=60)], WorkState.LEAVING),
         (suspended(), [pod("Pending", None, gone_by=60)], WorkState.SUSPENDED),
         (job(condition("Complete")), [], WorkState.OVER),
         (job(condition("Failed")), [ended(1)], WorkState.OVER),

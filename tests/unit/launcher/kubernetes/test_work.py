@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from ctiforge.launcher.backend import Outcome
+from ctiforge.launcher.kubernetes.client import Object
 from tests.unit.launcher.kubernetes.cases import after
 from tests.unit.launcher.kubernetes.scripted import KEY, ScriptedCluster, Step
 
@@ -157,6 +158,20 @@ def test_a_quota_that_never_leaves_room_ends_the_run_with_its_reason() -> None:
     assert cluster.calls == ["create 1", "delete 1"]
 
 
+def test_where_another_launcher_takes_a_quotas_room_its_attempt_is_followed() -> None:
+    cluster = ScriptedCluster(
+        pending(), running(), killed(), 10, lambda c: replaced(c, c.kept), running("b", 2), 30, ended(0, "b", 2)
+    )
+
+    def refuses(name: str) -> bool:
+        cluster.kept = cluster.found["jobs"].get(f"{KEY}-1") or cluster.kept
+        return name.endswith("-2")
+
+    cluster.refuses = refuses
+    assert done(cluster.follow()).attempts == 2
+    assert cluster.calls == ["create 1", "delete 1"]
+
+
 def test_a_job_that_completes_as_its_limit_passes_is_done() -> None:
     def completed(cluster: ScriptedCluster) -> None:
         cluster.stale = True
@@ -175,9 +190,9 @@ def test_a_limit_ends_a_running_program_without_waiting_for_its_last_words() -> 
     assert cluster.seconds < 36
 
 
-def replaced(cluster: ScriptedCluster) -> None:
+def replaced(cluster: ScriptedCluster, first: Object | None = None) -> None:
     """Another launcher starts attempt 2 and deletes the first."""
-    made = dict(cluster.found["jobs"][f"{KEY}-1"])
+    made = dict(first or cluster.found["jobs"][f"{KEY}-1"])
     metadata = {
         **made["metadata"],
         "name": f"{KEY}-2",
