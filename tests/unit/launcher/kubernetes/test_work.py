@@ -42,6 +42,11 @@ def gone(name: str, attempt: int = 1) -> Step:
     return lambda cluster: cluster.found["pods"].pop(f"{KEY}-{attempt}-{name}")
 
 
+def arguments_of(cluster: ScriptedCluster, attempt: int) -> list[str]:
+    found: list[str] = cluster.found["jobs"][f"{KEY}-{attempt}"]["spec"]["template"]["spec"]["containers"][0]["args"]
+    return found
+
+
 def now(cluster: ScriptedCluster) -> str:
     return cluster.now().isoformat()
 
@@ -177,9 +182,22 @@ def test_another_launchers_attempt_is_followed(steps: tuple[Step | float, ...]) 
 def test_who_follows_goes_on_with_the_other_launchers_micro_batch_and_count_of_crashes() -> None:
     cluster = ScriptedCluster(running(), replaced, killed("b", 2), running("c", 3), ended(0, "c", 3))
     done(cluster.follow())
-    third = next(value for name, value in cluster.found["jobs"].items() if name.endswith("-3"))
-    assert "--batch-size=2" in third["spec"]["template"]["spec"]["containers"][0]["args"]
-    assert third["metadata"]["annotations"]["ctiforge.io/crashes-before"] == "5"
+    assert "--batch-size=2" in arguments_of(cluster, 3)
+    assert cluster.found["jobs"][f"{KEY}-3"]["metadata"]["annotations"]["ctiforge.io/crashes-before"] == "5"
+
+
+def test_a_run_that_is_started_again_after_a_halved_attempt_failed_asks_for_its_own_micro_batch() -> None:
+    def fail(cluster: ScriptedCluster) -> None:
+        ended(2, "b", 2)(cluster)
+        cluster.job_with(2, conditions=[{"type": "Failed", "status": "True"}])
+
+    cluster = ScriptedCluster(pending(), running(), killed(), running("b", 2), fail)
+    assert cluster.follow().exit_code == 2
+    assert "--batch-size=4" in arguments_of(cluster, 2)
+    cluster.steps.extend((running("c", 3), ended(0, "c", 3)))
+    done(cluster.follow())
+    assert "--batch-size=8" in arguments_of(cluster, 3)
+    assert not any(each.startswith("--gradient-accumulation-steps") for each in arguments_of(cluster, 3))
 
 
 def test_a_job_that_is_deleted_and_never_replaced_ends_the_run_with_its_reason() -> None:
