@@ -119,6 +119,14 @@ def deleted(job_name: str, namespace: str) -> NextMove:
     return NextMove("fail", int(ExitCode.INTERRUPTED), summary, cause)
 
 
+def refused(key: str, namespace: str, said: str) -> NextMove:
+    """End because a quota of the namespace leaves no room for a Job of the work; `said` are the cluster's words."""
+    summary = f"{key}: a quota leaves no room for its Job"
+    remedy = f"wait until others have ended, or raise the quota: kubectl -n {namespace} describe resourcequota"
+    cause = Diagnosis(Category.QUOTA_EXCEEDED, summary, said, f"{remedy}; then the same command goes on from here")
+    return NextMove("fail", int(ExitCode.CANNOT_GO_ON), summary, cause)
+
+
 def is_over(job: Object) -> bool:
     """Whether the Job has ended, well or badly."""
     return holds(job, "Complete") or holds(job, "Failed")

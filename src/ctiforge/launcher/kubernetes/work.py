@@ -16,6 +16,7 @@ from ctiforge.launcher.kubernetes.attempts import (
     deleted,
     first_move,
     is_over,
+    refused,
     superseded,
 )
 from ctiforge.launcher.kubernetes.client import Cluster, ClusterError, Object, ResourceKind
@@ -94,7 +95,10 @@ class Work:
         self.elapsed = Elapsed(ran_s=self.task.ran_before_s)
         if late := ran_too_long(self.task.ran_before_s, limits):
             return Outcome(int(ExitCode.CANNOT_GO_ON), (), attempts=0, cause=self._cause(late))
-        self._begin()
+        try:
+            self._begin()
+        except ClusterError as error:
+            return self._end(self._without_room(error), begun)
         while True:
             self.signals.check()
             self._take()
@@ -235,22 +239,27 @@ class Work:
             if not error.is_quota:
                 raise
             self.cluster.delete_job(former)
-            self._create_when_there_is_room(self.attempt + 1)
-        else:
-            self.cluster.delete_job(former)
+            return self._create_when_there_is_room(self.attempt + 1)
+        self.cluster.delete_job(former)
         return WAIT
 
-    def _create_when_there_is_room(self, attempt: int) -> None:
+    def _create_when_there_is_room(self, attempt: int) -> NextMove:
         end = self.clock() + ROOM_WITHIN_S
         while True:
             try:
                 self._create(attempt)
-                return
+                return WAIT
             except ClusterError as error:
                 if not error.is_quota or self.clock() > end:
-                    raise
+                    return self._without_room(error)
             self.signals.check()
             self._take()
+
+    def _without_room(self, error: ClusterError) -> NextMove:
+        """End where a quota refused a Job; whatever else the cluster refused is raised."""
+        if not error.is_quota:
+            raise error
+        return refused(self.key, self.cluster.namespace, str(error))
 
     def _end(self, move: NextMove, begun: datetime) -> Outcome:
         pods = sorted(self._own_pods(), key=creation_time)

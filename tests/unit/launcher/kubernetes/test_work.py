@@ -147,6 +147,19 @@ def test_where_a_quota_refuses_the_next_attempt_the_last_goes_first() -> None:
     assert cluster.calls == ["create 1", "delete 1", "create 2"]
 
 
+@pytest.mark.parametrize(("attempt", "calls"), [(1, []), (2, ["create 1", "delete 1"])])
+def test_a_quota_that_never_has_room_ends_the_run_with_its_reason(attempt: int, calls: list[str]) -> None:
+    cluster = ScriptedCluster(pending(), running(), killed(), 70)
+    cluster.refuses = lambda name: name.endswith(f"-{attempt}")
+    outcome = cluster.follow()
+    assert (outcome.exit_code, outcome.cause and outcome.cause.category) == (4, "quota exceeded")
+    assert outcome.cause
+    assert "exceeded quota: jobs" in outcome.cause.detail
+    assert "describe resourcequota" in outcome.cause.remedy
+    assert outcome.attempts == attempt - 1
+    assert cluster.calls == calls
+
+
 def replaced(cluster: ScriptedCluster) -> None:
     """Another launcher starts attempt 2 and deletes the first."""
     made = dict(cluster.found["jobs"][f"{KEY}-1"])
