@@ -252,6 +252,10 @@ class Work:
             except ClusterError as error:
                 if not error.is_quota or self.clock() > end:
                     return self._without_room(error)
+            self._look_again()
+            if any(attempt_of(job) >= attempt for job in self.jobs.values()):
+                # another launcher took the room for the same attempt
+                return WAIT
             self.signals.check()
             self._take()
 

@@ -174,6 +174,20 @@ def replaced(cluster: ScriptedCluster) -> None:
     cluster.put_job({**made, "metadata": metadata, "spec": {**made["spec"], "template": template}, "status": {}})
 
 
+def test_an_attempt_that_another_launcher_made_in_the_room_that_a_quota_left_is_followed() -> None:
+    def replace(cluster: ScriptedCluster) -> None:
+        cluster.found["jobs"].update(kept)
+        replaced(cluster)
+        del cluster.found["jobs"][f"{KEY}-1"]
+
+    kept: dict[str, Any] = {}
+    keep = (running(), lambda c: kept.update(c.found["jobs"]))
+    cluster = ScriptedCluster(pending(), *keep, killed(), 5, replace, running("b", 2), 90, ended(0, "b", 2))
+    cluster.refuses = lambda name: name.endswith("-2")
+    assert done(cluster.follow()).attempts == 2
+    assert cluster.calls == ["create 1", "delete 1"]
+
+
 @pytest.mark.parametrize(
     "steps",
     [
