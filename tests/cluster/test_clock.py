@@ -63,8 +63,10 @@ def crash(place: Place, pod: str) -> None:
     """Kill the program, as a fault of a library would, and nothing else of the pod."""
     first = "min(int(x) for x in os.listdir('/proc') if x.isdigit() and int(x) not in (1, os.getpid()))"
     script = f"import os, signal; os.kill({first}, signal.SIGSEGV)"
-    # the container may end before the answer is out
+    # what kills may end with what it kills, and then has an exit code of its own
     kubectl("exec", pod, "--", "python", "-c", script, namespace=place.namespace, check=False)
+    failed = "--for=jsonpath={.status.phase}=Failed"
+    kubectl("wait", "pod", pod, failed, "--timeout=60s", namespace=place.namespace)
 
 
 def suspend_and_resume(place: Place, pod: str) -> None:

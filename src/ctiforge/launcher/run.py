@@ -34,7 +34,7 @@ from ctiforge.store.fingerprint import SHORT
 from ctiforge.store.launcher_note import note_launcher
 from ctiforge.store.models import Registry
 from ctiforge.store.objects import ObjectStore, open_store
-from ctiforge.store.runs import load_run, new_run, save_run
+from ctiforge.store.runs import is_cancelled, load_run, new_run, save_run
 
 DEMO = "demo"
 DEMO_DATABASE = "demo_database"
@@ -162,6 +162,7 @@ class LineRun:
         except CtiforgeError as error:
             record.state = "interrupted" if error.exit_code == ExitCode.INTERRUPTED else "failed"
             record.exit_code, record.reason = int(error.exit_code), str(error).partition("\n")[0]
+            self.note_cancelled()
             raise
         except BaseException as error:
             record.state, record.reason = "interrupted", _why_stopped(error)
@@ -182,6 +183,21 @@ class LineRun:
             )
         for stage in self.stages:
             self._fail_on_problem(stage)
+
+    def keep(self) -> None:
+        """Write the record as it stands. Raises InterruptedRunError where the run was cancelled meanwhile."""
+        if is_cancelled(self.store, self.record.id):
+            raise InterruptedRunError("the run was cancelled; the same command starts it again")
+        save_run(self.store, self.record)
+
+    def note_cancelled(self) -> None:
+        """Note that it was cancelled, where that is why it ends."""
+        if self.record.state != "interrupted" or not is_cancelled(self.store, self.record.id):
+            return
+        self.record.state = "cancelled"
+        for entry in self.record.stages:
+            if entry.state in ("running", "interrupted"):
+                entry.state = "cancelled"
 
     def do_stages(self) -> None:
         """Every stage, in order."""
@@ -239,7 +255,7 @@ class LineRun:
     def begin(self, stage: LineStage, entry: StageRecord) -> Command:
         """Note that the stage runs from now on; gives back what is to be run."""
         entry.state, entry.started_at, entry.cause, entry.last_lines = "running", datetime.now(UTC), None, []
-        save_run(self.store, self.record)
+        self.keep()
         self.view.started(stage.name)
         expect = ("--expect", entry.fingerprint) if entry.fingerprint else ()
         ran_before_s = sum(each.ran_s for each in self.record.stages)
@@ -279,7 +295,7 @@ class LineRun:
             raise StageFailedError(f"{stage.name} named no artifact; what it said is {self.store.uri}/{log}", 1)
         entry.fingerprint, entry.artifact = outcome.made.fingerprint, outcome.made.uri
         self.artifacts[stage.name] = outcome.made.uri
-        save_run(self.store, self.record)
+        self.keep()
         self._close(stage, entry)
 
     def command(self, stage: LineStage, extra: tuple[str, ...] = (), task: Task | None = None) -> Command:

@@ -110,6 +110,19 @@ def note_cancelled(store: ObjectStore, run_id: str) -> None:
     save_run(store, run)
 
 
+def is_cancelled(store: ObjectStore, run_id: str) -> bool:
+    """Tell whether the run's record says that it was cancelled.
+
+    Args:
+        store: The store that keeps the run.
+        run_id: The run's id.
+
+    Returns:
+        False also where there is no record.
+    """
+    return store.exists(_key(run_id)) and load_run(store, run_id).state == "cancelled"
+
+
 def run_ids(store: ObjectStore) -> list[str]:
     """List the ids of all runs.
 

@@ -6,7 +6,10 @@ import subprocess
 
 import pytest
 
+from ctiforge.launcher.backend import Command, Outcome
 from ctiforge.launcher.planner import Planner
+from ctiforge.store.objects import open_store
+from ctiforge.store.runs import note_cancelled
 from tests.integration.launcher.conftest import InProcessBackend
 
 LINE = ["harvest_extract", "format_extract", "check_data", "train_extract", *["eval_extract"] * 4]
@@ -220,6 +223,30 @@ def test_a_line_runs_on_s3_as_well(world, s3_server, s3_bucket: str) -> None:
     evaluations = list((world.folder / "outputs/evaluations").glob("eval_*.json"))
     assert {json.loads(path.read_text())["name"] for path in evaluations} == {"eval_extract"}
     assert "done  9/9 stages" in world.ctiforge("runs", "--store", store).stdout
+
+
+@pytest.mark.parametrize(("program", "ended"), [("train_extract", 75), ("format_extract", 0)])
+def test_a_run_that_is_cancelled_meanwhile_begins_no_further_stage_and_stays_cancelled(
+    world, monkeypatch: pytest.MonkeyPatch, program: str, ended: int
+) -> None:
+    """What runs when it is cancelled may be another run's as well, and then ends well."""
+    run = InProcessBackend.run
+
+    def cancel(self: InProcessBackend, command: Command, on_event) -> Outcome:
+        if command.program != program:
+            return run(self, command, on_event)
+        note_cancelled(open_store(".ctiforge/store"), "mine")
+        return Outcome(ended, ()) if ended else run(self, command, on_event)
+
+    monkeypatch.setattr(InProcessBackend, "run", cancel)
+    cancelled = world.ctiforge("run", "extract", "--run-id", "mine")
+    assert cancelled.returncode == 75
+    assert world.worked() == LINE[: 3 if ended else 2]
+    status = world.ctiforge("status", "mine").stdout
+    assert "mine  cancelled" in status
+    monkeypatch.undo()
+    assert world.ctiforge("run", "extract", "--run-id", "mine").returncode == 0
+    assert "mine  done" in world.ctiforge("status", "mine").stdout
 
 
 def _stop_in_the_middle(world, sent: signal.Signals, code: int) -> None:

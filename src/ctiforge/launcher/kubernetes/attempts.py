@@ -121,15 +121,12 @@ def deleted(job_name: str, namespace: str) -> NextMove:
     return NextMove("fail", int(ExitCode.INTERRUPTED), summary, cause)
 
 
-def no_room(job_name: str, error: str) -> NextMove:
-    """End because a quota left no room for the next attempt, though the former one's Job is deleted."""
-    summary = f"job {job_name}: a quota leaves no room for it"
-    remedy = (
-        "raise the quota or free some of it, then start the same command again: it goes on from its last checkpoint"
-    )
-    return NextMove(
-        "fail", int(ExitCode.CANNOT_GO_ON), summary, Diagnosis(Category.QUOTA_EXCEEDED, summary, error, remedy)
-    )
+def refused(key: str, namespace: str, said: str) -> NextMove:
+    """End because a quota of the namespace leaves no room for a Job of the work; `said` are the cluster's words."""
+    summary = f"{key}: a quota leaves no room for its Job"
+    remedy = f"wait until others have ended, or raise the quota: kubectl -n {namespace} describe resourcequota"
+    cause = Diagnosis(Category.QUOTA_EXCEEDED, summary, said, f"{remedy}; then the same command goes on from here")
+    return NextMove("fail", int(ExitCode.CANNOT_GO_ON), summary, cause)
 
 
 def is_over(job: Object) -> bool:

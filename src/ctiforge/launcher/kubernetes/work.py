@@ -16,7 +16,7 @@ from ctiforge.launcher.kubernetes.attempts import (
     deleted,
     first_move,
     is_over,
-    no_room,
+    refused,
     superseded,
 )
 from ctiforge.launcher.kubernetes.client import Cluster, ClusterError, Object, ResourceKind
@@ -95,7 +95,10 @@ class Work:
         self.elapsed = Elapsed(ran_s=self.task.ran_before_s)
         if late := ran_too_long(self.task.ran_before_s, limits):
             return Outcome(int(ExitCode.CANNOT_GO_ON), (), attempts=0, cause=self._cause(late))
-        self._begin()
+        try:
+            self._begin()
+        except ClusterError as error:
+            return self._end(self._without_room(error), begun)
         while True:
             self.signals.check()
             self._take()
@@ -239,8 +242,7 @@ class Work:
                 return WAIT
             self.cluster.delete_job(former)
             return self._create_when_there_is_room(self.attempt + 1)
-        else:
-            self.cluster.delete_job(former)
+        self.cluster.delete_job(former)
         return WAIT
 
     def _create_when_there_is_room(self, attempt: int) -> NextMove:
@@ -250,19 +252,23 @@ class Work:
                 self._create(attempt)
                 return WAIT
             except ClusterError as error:
-                if not error.is_quota:
-                    raise
-                if self._is_there(attempt):
-                    return WAIT
-                if self.clock() > end:
-                    return no_room(job_name(self.key, attempt), str(error))
+                if not error.is_quota or (self.clock() > end and not self._is_there(attempt)):
+                    return self._without_room(error)
+            if self._is_there(attempt):
+                return WAIT
             self.signals.check()
             self._take()
 
     def _is_there(self, attempt: int) -> bool:
         """Look whether another launcher has made an attempt, for which a quota then has no room twice."""
         self._look_again()
-        return job_name(self.key, attempt) in self.jobs
+        return any(attempt_of(job) >= attempt for job in self.jobs.values())
+
+    def _without_room(self, error: ClusterError) -> NextMove:
+        """End where a quota refused a Job; whatever else the cluster refused is raised."""
+        if not error.is_quota:
+            raise error
+        return refused(self.key, self.cluster.namespace, str(error))
 
     def _end(self, move: NextMove, begun: datetime) -> Outcome:
         pods = sorted(self._own_pods(), key=creation_time)

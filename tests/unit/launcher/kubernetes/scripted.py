@@ -56,10 +56,11 @@ class ScriptedCluster(Cluster):
 
     def create_job(self, job: Object) -> bool:
         name = job["metadata"]["name"]
-        if name in self.found["jobs"]:
-            return False
+        # a quota refuses before the API finds that the name is taken
         if self.refuses(name):
             raise ClusterError(f"cannot create job {name}: exceeded quota: jobs, used: 1, limited: 1", 403)
+        if name in self.found["jobs"]:
+            return False
         self.calls.append(f"create {name.rpartition('-')[2]}")
         self.put_job(job)
         return True

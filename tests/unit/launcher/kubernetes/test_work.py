@@ -148,14 +148,17 @@ def test_where_a_quota_refuses_the_next_attempt_the_last_goes_first() -> None:
     assert cluster.calls == ["create 1", "delete 1", "create 2"]
 
 
-def test_a_quota_that_never_leaves_room_ends_the_run_with_its_reason() -> None:
-    cluster = ScriptedCluster(pending(), running(), killed(), 90)
-    cluster.refuses = lambda name: name.endswith("-2")
+@pytest.mark.parametrize(("attempt", "calls"), [(1, []), (2, ["create 1", "delete 1"])])
+def test_a_quota_that_never_has_room_ends_the_run_with_its_reason(attempt: int, calls: list[str]) -> None:
+    cluster = ScriptedCluster(pending(), running(), killed(), 70)
+    cluster.refuses = lambda name: name.endswith(f"-{attempt}")
     outcome = cluster.follow()
     assert (outcome.exit_code, outcome.cause and outcome.cause.category) == (4, "quota exceeded")
     assert outcome.cause
-    assert "raise the quota" in outcome.cause.remedy
-    assert cluster.calls == ["create 1", "delete 1"]
+    assert "exceeded quota: jobs" in outcome.cause.detail
+    assert "describe resourcequota" in outcome.cause.remedy
+    assert outcome.attempts == attempt - 1
+    assert cluster.calls == calls
 
 
 def test_where_another_launcher_takes_a_quotas_room_its_attempt_is_followed() -> None:
@@ -202,6 +205,20 @@ def replaced(cluster: ScriptedCluster, first: Object | None = None) -> None:
     }
     template = {"spec": {"containers": [{"name": "stage", "args": ["train_extract", "--batch-size=4"]}]}}
     cluster.put_job({**made, "metadata": metadata, "spec": {**made["spec"], "template": template}, "status": {}})
+
+
+def test_an_attempt_that_another_launcher_made_in_the_room_that_a_quota_left_is_followed() -> None:
+    def replace(cluster: ScriptedCluster) -> None:
+        cluster.found["jobs"].update(kept)
+        replaced(cluster)
+        del cluster.found["jobs"][f"{KEY}-1"]
+
+    kept: dict[str, Any] = {}
+    keep = (running(), lambda c: kept.update(c.found["jobs"]))
+    cluster = ScriptedCluster(pending(), *keep, killed(), 5, replace, running("b", 2), 90, ended(0, "b", 2))
+    cluster.refuses = lambda name: name.endswith("-2")
+    assert done(cluster.follow()).attempts == 2
+    assert cluster.calls == ["create 1", "delete 1"]
 
 
 @pytest.mark.parametrize(
