@@ -67,6 +67,8 @@ def read_evaluation_data(path: Path) -> EvaluationData:
             data.left_out[f"folder {folder.name}: no type of ours"] += 1
             continue
         _read_type(folder, type_, found, data.left_out)
+    # without the counts of nothing
+    data.left_out = +data.left_out
     data.articles = [_record(url, article) for url, article in sorted(found.items())]
     return data
 
@@ -99,8 +101,6 @@ def _read_type(folder: Path, type_: str, found: dict[str, dict[str, Any]], left_
         left_out[f"{type_}: items that cannot be read"] += sum(not each for each in values)
         article["types"][type_] = dict.fromkeys(value for each in values for value in each)
     left_out[f"{type_}: ground truth of articles that are not there"] += len(expected)
-    for reason in [reason for reason, count in left_out.items() if not count]:
-        del left_out[reason]
 
 
 def _record(url: str, article: Mapping[str, Any]) -> ArticleRecord:

@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from ctiforge.extract.answering.cut_items import windows_around_cuts
 from ctiforge.extract.answering.extraction import Extraction, Source, WindowAnswer
@@ -13,7 +14,7 @@ from ctiforge.extract.prompts import load_prompt
 from ctiforge.extract.prompts.answers import ParsedAnswer, parse_answer
 from ctiforge.records.model_note import AgentUsage, Format, WindowSizes
 from ctiforge.records.observable import TYPES, Observable
-from ctiforge.training.windows import CountTokens, Window, cut_windows, split_pieces
+from ctiforge.training.windows import CountTokens, Pieces, Window, cut_windows, split_pieces
 
 LEAST_ANSWER_TOKENS = 16
 """Tokens that an answer is given room for, however little a prompt leaves."""
@@ -79,10 +80,12 @@ class WindowedExtractor(ABC):
 
     def _extract_together(self, sources: Sequence[Source]) -> list[Extraction]:
         started = time.monotonic()
-        waiting = [pending for index, source in enumerate(sources) for pending in self._windows_of(index, source)]
+        pieces = [split_pieces(source.text, self._count_tokens) for source in sources]
+        planned = (self._windows_of(index, *each) for index, each in enumerate(zip(sources, pieces, strict=True)))
+        waiting = list(chain.from_iterable(planned))
         halved: Counter[int] = Counter()
         answers: list[list[RawAnswer]] = [[] for _ in sources]
-        for answer in sorted(self._answers(sources, waiting, halved), key=lambda each: each.pending.window):
+        for answer in sorted(self._answers(sources, pieces, waiting, halved), key=lambda each: each.pending.window):
             answers[answer.pending.article].append(answer)
         seconds = time.monotonic() - started
         total_windows = max(sum(map(len, answers)), 1)
@@ -91,15 +94,18 @@ class WindowedExtractor(ABC):
             for index, (source, found) in enumerate(zip(sources, answers, strict=True))
         ]
 
-    def _windows_of(self, index: int, source: Source) -> list[PendingWindow]:
+    def _windows_of(self, index: int, source: Source, pieces: Pieces) -> list[PendingWindow]:
         types = source.types or self.usage.types
         sizes = self.usage.sizes
-        pieces = split_pieces(source.text, self._count_tokens)
         windows = cut_windows(pieces, window_tokens=sizes.window_tokens, overlap_tokens=sizes.overlap_tokens)
         return [_pending(index, source, window, types) for window in windows]
 
     def _answers(
-        self, sources: Sequence[Source], waiting: Sequence[PendingWindow], halved: Counter[int]
+        self,
+        sources: Sequence[Source],
+        pieces: Sequence[Pieces],
+        waiting: Sequence[PendingWindow],
+        halved: Counter[int],
     ) -> list[RawAnswer]:
         """Answer every window, and what is asked again after it; `halved` counts by article.
 
@@ -122,7 +128,8 @@ class WindowedExtractor(ABC):
                 else:
                     settled.append(answer)
             if not round_:
-                around = self._around_cuts(sources, [each for each in answers if not each.stopped_by_length])[:budget]
+                whole = [each for each in answers if not each.stopped_by_length]
+                around = self._around_cuts(sources, pieces, whole)[:budget]
                 budget -= len(around)
                 again += around
             if not again:
@@ -130,7 +137,9 @@ class WindowedExtractor(ABC):
             answers = list(self.generate(again))
         return settled + answers
 
-    def _around_cuts(self, sources: Sequence[Source], answers: Sequence[RawAnswer]) -> list[PendingWindow]:
+    def _around_cuts(
+        self, sources: Sequence[Source], pieces: Sequence[Pieces], answers: Sequence[RawAnswer]
+    ) -> list[PendingWindow]:
         """Choose the windows that show whole what a border cuts off."""
         by_article: dict[int, list[RawAnswer]] = {}
         for answer in answers:
@@ -140,8 +149,7 @@ class WindowedExtractor(ABC):
             source = sources[index]
             items = [(each.pending.window, parse_answer(each.raw, each.pending.types).observables) for each in found]
             if len(found) > 1:
-                pieces = split_pieces(source.text, self._count_tokens)
-                windows = windows_around_cuts(source.text, pieces, items, self.usage.sizes.window_tokens)
+                windows = windows_around_cuts(source.text, pieces[index], items, self.usage.sizes.window_tokens)
                 again += [_pending(index, source, window, found[0].pending.types) for window in windows]
         return again
 

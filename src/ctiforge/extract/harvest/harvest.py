@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ctiforge.data.articles import Article
+from ctiforge.data.execution_batches import ARCHIVED, EVALUATION_SOURCE
 from ctiforge.data.identity import canonical_url, content_hash, fold
 from ctiforge.errors import DataError
 from ctiforge.extract.harvest.agreement import agreement
@@ -21,7 +22,10 @@ from ctiforge.extract.harvest.scratch import HarvestedArticle, HarvestScratch
 from ctiforge.progress import Progress
 from ctiforge.records.article import RECORDS_NAME, ArticleRecord
 
-KEPT_OUT = {"archived": "archived in the application", "eval_articles": "the application evaluates its agents on it"}
+KEPT_OUT = {
+    ARCHIVED: "archived in the application",
+    EVALUATION_SOURCE: "the application evaluates its agents on it",
+}
 """Kinds of articles that a source knows and that stay out unless they are asked for → why."""
 MINIMUM = 100
 RECOMMENDED = 500

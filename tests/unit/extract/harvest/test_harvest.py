@@ -11,7 +11,7 @@ from ctiforge.data.states import ExtractorState, TypeState
 from ctiforge.errors import DataError
 from ctiforge.extract.harvest.harvest import HarvestOptions, check_minimum, harvest
 from ctiforge.extract.harvest.report import HarvestCounts, print_report
-from ctiforge.records.article import ArticleRecord, read_records
+from ctiforge.records.article import ArticleRecord
 from ctiforge.records.observable import Observable
 
 UNREADABLE = Execution("completed", "", ReadResult(None, set_aside=Counter({"extraction_result is null": 1})))
@@ -40,19 +40,6 @@ def make_article(article_id: str, *executions: Execution, content: str | None = 
     text = make_text(int(article_id)) if content == "" else content
     address = url or f"https://x.invalid/{article_id}"
     return Article(article_id, address, f"Title {article_id}", text, 50.0, list(executions))
-
-
-@pytest.fixture
-def run(tmp_path):
-    def go(articles, *, held_out=(), urls=(), labels=None, **options):
-        report = harvest(
-            articles, held_out, urls, HarvestOptions(**options), tmp_path, tmp_path / "scratch", labels=labels
-        )
-        assert report.read == report.kept + report.excluded.total()
-        assert list((tmp_path / "scratch").iterdir()) == []
-        return report, read_records(tmp_path / "records.jsonl"), (tmp_path / "records.jsonl").read_bytes()
-
-    return go
 
 
 def test_records_are_written_by_id_with_their_labels(run) -> None:

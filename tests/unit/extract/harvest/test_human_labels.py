@@ -5,7 +5,7 @@ from ctiforge.data.identity import content_hash, fold
 from ctiforge.extract.harvest.human_labels import HumanLabels, read_human_labels
 from ctiforge.records.article import ArticleRecord
 from ctiforge.records.observable import Observable
-from tests.unit.extract.harvest.test_harvest import found, make_article, make_text, run  # noqa: F401
+from tests.unit.extract.harvest.test_harvest import found, make_article, make_text
 
 
 def labeled(number: int, *values: str, types=("cmdline",), by="ann", text: str | None = None) -> ArticleRecord:
@@ -28,7 +28,7 @@ def of(*records: ArticleRecord) -> HumanLabels:
     return labels
 
 
-def test_a_person_goes_before_any_model_for_the_types_that_they_looked_for(run) -> None:  # noqa: F811
+def test_a_person_goes_before_any_model_for_the_types_that_they_looked_for(run) -> None:
     article = make_article("1", found("machine", at="2030-01-01"))
 
     _, (record,), _ = run([article], labels=of(labeled(1, "by hand")))
@@ -41,7 +41,7 @@ def test_a_person_goes_before_any_model_for_the_types_that_they_looked_for(run) 
     assert record.labelled_by == "model"
 
 
-def test_a_persons_empty_list_goes_before_a_models_items(run) -> None:  # noqa: F811
+def test_a_persons_empty_list_goes_before_a_models_items(run) -> None:
     articles = [make_article("1", found("invented")), make_article("2", found("a"))]
 
     _, (record, _), _ = run(articles, labels=of(labeled(1)), negative_ratio=0.9)
@@ -50,7 +50,7 @@ def test_a_persons_empty_list_goes_before_a_models_items(run) -> None:  # noqa: 
     assert record.type_labels["cmdline"].why == "found nothing"
 
 
-def test_labeled_articles_that_no_source_holds_are_harvested_too(run) -> None:  # noqa: F811
+def test_labeled_articles_that_no_source_holds_are_harvested_too(run) -> None:
     report, records, _ = run([make_article("1", found("a"))], labels=of(labeled(1, "b"), labeled(2, "c")))
 
     assert {r.id: [o.value for o in r.observables] for r in records} == {"1": ["b"], "h2": ["c"]}
@@ -58,7 +58,7 @@ def test_labeled_articles_that_no_source_holds_are_harvested_too(run) -> None:  
     assert report.generations["labels of people"] == 1
 
 
-def test_a_labeled_article_of_a_test_set_stays_out_of_training(run) -> None:  # noqa: F811
+def test_a_labeled_article_of_a_test_set_stays_out_of_training(run) -> None:
     held = [("in test set real@1", labeled(1, "b"))]
 
     report, records, _ = run([make_article("2", found("a"))], held_out=held, labels=of(labeled(1, "b")))
@@ -67,7 +67,7 @@ def test_a_labeled_article_of_a_test_set_stays_out_of_training(run) -> None:  # 
     assert report.excluded == {"in test set real@1": 1}
 
 
-def test_two_people_who_disagree_are_told_and_the_first_counts(run) -> None:  # noqa: F811
+def test_two_people_who_disagree_are_told_and_the_first_counts(run) -> None:
     labels = of(labeled(1, "Net  User"), labeled(1, "net user", by="bo"), labeled(1, "other", by="cy"))
 
     report, (record,), _ = run([make_article("1", found("machine"))], labels=labels)
@@ -76,7 +76,7 @@ def test_two_people_who_disagree_are_told_and_the_first_counts(run) -> None:  # 
     assert report.label_conflicts == ("h1: cmdline",)
 
 
-def test_labels_of_a_text_that_has_changed_are_told_and_not_applied(run) -> None:  # noqa: F811
+def test_labels_of_a_text_that_has_changed_are_told_and_not_applied(run) -> None:
     labels = of(labeled(1, "old", text="The text before it was edited. " * 9))
 
     report, records, _ = run([make_article("1", found("machine"))], labels=labels)
