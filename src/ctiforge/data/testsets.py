@@ -12,9 +12,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ctiforge.data.identity import content_hash, fold
+from ctiforge.data.labels import contradicted_types
 from ctiforge.errors import DataError, UsageError
 from ctiforge.observables.locate import Locator
-from ctiforge.observables.values import normalize
 from ctiforge.records.article import TESTSET_NAME, ArticleRecord, read_records
 from ctiforge.records.observable import TYPES, Observable
 from ctiforge.records.review import judged_label, read_review
@@ -325,12 +325,7 @@ def _contradiction(one: ArticleRecord, other: ArticleRecord) -> str | None:
     """Name what two labels of one text contradict each other in: only what both judged can."""
     if one.os_label and other.os_label and one.os_label != other.os_label:
         return OS_LABEL
-    both = [type_ for type_ in one.labelled_types if type_ in other.labelled_types]
-    return next((type_ for type_ in both if _values(one, type_) != _values(other, type_)), None)
-
-
-def _values(record: ArticleRecord, type_: str) -> set[str]:
-    return {normalize(type_, each.value) for each in record.observables if each.type == type_}
+    return next(iter(contradicted_types(one, other)), None)
 
 
 def _versions(store: ObjectStore, name: str) -> list[TestSet]:

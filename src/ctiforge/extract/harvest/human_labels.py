@@ -9,9 +9,9 @@ from ctiforge.data.articles import Article, Execution
 from ctiforge.data.evaluation_data import is_evaluation_data, read_evaluation_data
 from ctiforge.data.generations import ReadResult
 from ctiforge.data.identity import canonical_url, content_hash, fold
+from ctiforge.data.labels import contradicted_types
 from ctiforge.data.states import ExtractorState, TypeState
 from ctiforge.data.testsets import read_labelled_articles
-from ctiforge.observables.values import normalize
 from ctiforge.records.article import ArticleRecord
 
 UNNAMED = "the team"
@@ -68,7 +68,7 @@ class HumanLabels:
             hash_ = content_hash(fold(record.content))
             known = self._by_hash.setdefault(hash_, [])
             if known:
-                self.conflicts += [f"{record.id}: {type_}" for type_ in _contradicted(known[0], record)]
+                self.conflicts += [f"{record.id}: {type_}" for type_ in contradicted_types(known[0], record)]
             known.append(record)
             if record.url:
                 self._by_url.setdefault(canonical_url(record.url), hash_)
@@ -106,13 +106,3 @@ def _execution(record: ArticleRecord) -> Execution:
     }
     outcome = ReadResult(record.generation, record.observables, states)
     return Execution("completed", "", outcome, by="person", labeler=record.annotator)
-
-
-def _contradicted(one: ArticleRecord, other: ArticleRecord) -> list[str]:
-    """List the types that both looked for, and of which they found different values."""
-    both = [type_ for type_ in one.labelled_types if type_ in other.labelled_types]
-    return [type_ for type_ in both if _values(one, type_) != _values(other, type_)]
-
-
-def _values(record: ArticleRecord, type_: str) -> set[str]:
-    return {normalize(o.type, o.value) for o in record.observables if o.type == type_}
