@@ -18,6 +18,15 @@ from ctiforge.data.execution_batches import Batch, Listed, read_article_row, wit
 from ctiforge.data.execution_query import EXECUTIONS, LISTED, SNAPSHOTS, executions_query
 from ctiforge.data.identity import content_hash, fold
 from ctiforge.data.outcome_cache import OutcomeCache
+from ctiforge.data.people import (
+    ANNOTATIONS,
+    ANNOTATIONS_QUERY,
+    EVALUATIONS,
+    EVALUATIONS_QUERY,
+    IDS_BY_URL_QUERY,
+    Annotation,
+    ExpectedItems,
+)
 from ctiforge.data.states import TRUNCATED
 from ctiforge.errors import CtiforgeError, DataError, UsageError
 from ctiforge.records.article import ArticleRecord
@@ -112,6 +121,28 @@ class Database:
         with _explained(), self._connection.cursor() as cursor:
             cursor.execute(_BY_ID, {"ids": list(ids)})
             return {int(row[0]): read_article_row(row) for row in cursor.fetchall()}
+
+    def annotations(self) -> list[Annotation]:
+        """Read what people marked in articles; nothing where the application has no such table."""
+        return [Annotation(*row) for row in self._rows(ANNOTATIONS, ANNOTATIONS_QUERY)]
+
+    def expected_items(self) -> list[ExpectedItems]:
+        """Read what people expect of the application's agents, the oldest first; nothing without such a table."""
+        return [ExpectedItems(*row) for row in self._rows(EVALUATIONS, EVALUATIONS_QUERY)]
+
+    def ids_by_url(self, urls: Sequence[str]) -> list[int]:
+        """Look up the ids of the articles of these addresses, spelled as the application has them."""
+        with _explained(), self._connection.cursor() as cursor:
+            cursor.execute(IDS_BY_URL_QUERY, {"urls": list(urls)})
+            return [int(row[0]) for row in cursor.fetchall()]
+
+    def _rows(self, table: str, query: str) -> list[tuple[Any, ...]]:
+        """Read all rows of a query over a table that not every version of the application has."""
+        if not self._columns(table):
+            return []
+        with _explained(), self._connection.cursor() as cursor:
+            cursor.execute(query)
+            return cursor.fetchall()
 
     def _read_batch(self, listed: Listed, start: int, end: int, query: "Composed", cache: OutcomeCache | None) -> Batch:
         """Read the articles of listed executions `start` to `end`, and the executions that no cache knows."""

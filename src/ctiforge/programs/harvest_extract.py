@@ -31,8 +31,8 @@ def main(
     labels: Annotated[
         list[str] | None,
         typer.Option(
-            help="Labels of people, which go before any model's: a review file, or the application's "
-            "config/eval_articles_data (repeat the flag)."
+            help="Labels of people beside those of the store (ctiforge labels), which go before any model's: a review "
+            "file, or the application's config/eval_articles_data (repeat the flag)."
         ),
     ] = None,
     min_observables: Annotated[int, typer.Option(min=1, help="Fewest observables of a positive article.")] = 1,
@@ -71,12 +71,13 @@ def main(
     then an execution that saw the whole article, then the model named first in --labelers, then a completed
     execution, then the newest. Only a completed one proves that there is nothing to find.
     """
+    from ctiforge.data.labels import read_labels
     from ctiforge.data.testsets import test_set_inputs
     from ctiforge.extract.harvest.harvest import HarvestOptions
     from ctiforge.extract.harvest.sources import Sources, harvest_sources, read_urls
     from ctiforge.settings import load_settings
     from ctiforge.store.models import registered_names
-    from ctiforge.store.objects import open_store
+    from ctiforge.store.objects import find_store, open_store
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
 
     if check:
@@ -95,7 +96,8 @@ def main(
     urls = [] if plan else read_urls(exclude_urls)
 
     def work(dirs: StageDirs) -> dict[str, Any]:
-        own = registered_names(store or load_settings().settings.store, "extract")
+        uri = store or load_settings().settings.store
+        registry = find_store(uri)
         return harvest_sources(
             sources,
             options,
@@ -103,7 +105,8 @@ def main(
             dirs.inputs,
             dirs.out,
             dirs.scratch,
-            own_models=own,
+            own_models=registered_names(uri, "extract"),
+            registered=read_labels(registry) if registry else (),
             cache_in=open_store(store) if store else None,
             force=force,
         )

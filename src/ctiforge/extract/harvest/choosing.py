@@ -5,11 +5,12 @@ extractor costs the others nothing. How much an execution found is no merit: tha
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ctiforge.data.articles import Execution
 from ctiforge.data.seen import seen_stretches
 from ctiforge.data.states import ExtractorState
+from ctiforge.observables.values import normalize
 from ctiforge.records.article import CharacterRange, TypeLabel
 from ctiforge.records.observable import Observable
 
@@ -115,6 +116,36 @@ def choose(executions: Sequence[Execution], content: str, trust: Trust) -> Choic
         {type_: why for type_, why in unlabelled.items() if type_ not in best},
         tuple(newest),
     )
+
+
+def with_single_items(choice: Choice, items: Sequence[Observable]) -> tuple[Choice, int]:
+    """Add items that people marked one by one to the types that a model or a rule labeled.
+
+    Args:
+        choice: What an article's executions say together.
+        items: What people marked in its text, each saying "this is one" and nothing of the rest.
+
+    Returns:
+        The choice with those that it lacks, and how many of the items are of no use: nobody looked for all of their
+        type, or a person did and found other ones.
+    """
+    known = {(each.type, normalize(each.type, each.value)) for each in choice.observables}
+    of_machines = {type_ for type_, label in choice.labels.items() if label.by != "person"}
+    added = {
+        key: each
+        for each in items
+        if each.type in of_machines and (key := (each.type, normalize(each.type, each.value))) not in known
+    }
+    useless = sum(
+        each.type not in of_machines and (each.type, normalize(each.type, each.value)) not in known for each in items
+    )
+    if not added:
+        return choice, useless
+    found = {
+        type_: label.model_copy(update={"why": str(ExtractorState.FOUND)}) for type_, label in choice.labels.items()
+    }
+    labels = choice.labels | {each.type: found[each.type] for each in added.values()}
+    return replace(choice, observables=(*choice.observables, *added.values()), labels=labels), useless
 
 
 def left_out(executions: Collection[Execution], trust: Trust) -> tuple[int, int]:

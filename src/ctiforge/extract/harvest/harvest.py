@@ -15,7 +15,15 @@ from ctiforge.data.execution_batches import ARCHIVED, EVALUATION_SOURCE
 from ctiforge.data.identity import canonical_url, content_hash, fold
 from ctiforge.errors import DataError
 from ctiforge.extract.harvest.agreement import agreement
-from ctiforge.extract.harvest.choosing import EVALUATION_RUN, OWN_ANSWER, Choice, Trust, choose, left_out
+from ctiforge.extract.harvest.choosing import (
+    EVALUATION_RUN,
+    OWN_ANSWER,
+    Choice,
+    Trust,
+    choose,
+    left_out,
+    with_single_items,
+)
 from ctiforge.extract.harvest.human_labels import HumanLabels
 from ctiforge.extract.harvest.report import HarvestCounts, KeptCounts
 from ctiforge.extract.harvest.scratch import HarvestedArticle, HarvestScratch
@@ -27,6 +35,8 @@ KEPT_OUT = {
     EVALUATION_SOURCE: "the application evaluates its agents on it",
 }
 """Kinds of articles that a source knows and that stay out unless they are asked for → why."""
+FOR_EVALUATION = "labeled for evaluation, or near to such an article"
+SINGLE_ITEMS = "single items of a type that nobody else labeled, or that a person looked for without finding them"
 MINIMUM = 100
 RECOMMENDED = 500
 
@@ -79,6 +89,9 @@ def harvest(
             folded = fold(record.content)
             rows.add_held_out(folded, content_hash(folded), record.url, reason)
         labels = labels or HumanLabels()
+        for record in labels.held_out:
+            folded = fold(record.content)
+            rows.add_held_out(folded, content_hash(folded), record.url, FOR_EVALUATION)
         for article in chain(articles, labels.rest()):
             report.read += 1
             progress.update(report.read)
@@ -137,7 +150,9 @@ def _gather(
     evaluations, own_answers = left_out(executions, trust)
     report.evaluation_runs += evaluations
     report.own_answers += own_answers
-    choice = choose(executions, content, trust)
+    choice, useless = with_single_items(choose(executions, content, trust), labels.single_items(hash_))
+    if useless:
+        labels.left_out[SINGLE_ITEMS] += useless
     for execution in choice.executions or executions:
         report.items_set_aside.update(execution.outcome.set_aside)
     if not content.strip():

@@ -13,6 +13,8 @@ from ctiforge.data.labels import contradicted_types
 from ctiforge.data.states import ExtractorState, TypeState
 from ctiforge.data.testsets import read_labelled_articles
 from ctiforge.records.article import ArticleRecord
+from ctiforge.records.human_label import HELD_OUT, HumanLabel
+from ctiforge.records.observable import Observable
 
 UNNAMED = "the team"
 """Who labeled evaluation data of the application, which names nobody."""
@@ -26,7 +28,10 @@ class HumanLabels:
     """Reason → lines that label nothing here."""
     conflicts: list[str] = field(default_factory=list)
     """`article id: type` of two people who said different things of one text; the first counts."""
+    held_out: list[ArticleRecord] = field(default_factory=list)
+    """Articles that people labeled for evaluation: nothing is learnt from them, nor from their near duplicates."""
     _by_hash: dict[str, list[ArticleRecord]] = field(default_factory=dict)
+    _positives: dict[str, list[Observable]] = field(default_factory=dict)
     _by_url: dict[str, str] = field(default_factory=dict)
     _met: set[str] = field(default_factory=set)
 
@@ -47,6 +52,17 @@ class HumanLabels:
             return []
         self._met.add(hash_)
         return [_execution(record) for record in self._by_hash[hash_]]
+
+    def single_items(self, hash_: str) -> list[Observable]:
+        """Look up the items that people marked in a text without looking for all of their type.
+
+        Args:
+            hash_: The hash of the folded text.
+
+        Returns:
+            The items, in the order of people.
+        """
+        return self._positives.get(hash_, [])
 
     def rest(self) -> Iterator[Article]:
         """Yield the labeled articles that no source held."""
@@ -73,12 +89,23 @@ class HumanLabels:
             if record.url:
                 self._by_url.setdefault(canonical_url(record.url), hash_)
 
+    def add_registered(self, label: HumanLabel) -> None:
+        """Add a label of the registry; one that was made for evaluation keeps its article out of training."""
+        if label.usage in HELD_OUT:
+            self.held_out.append(label.article)
+            return
+        if label.positives:
+            self._positives.setdefault(label.article.content_hash, []).extend(label.positives)
+        if label.article.labelled_types:
+            self.add([label.article])
 
-def read_human_labels(paths: Iterable[Path]) -> HumanLabels:
-    """Read labels of people: review files, and folders of the application's evaluation data.
+
+def read_human_labels(paths: Iterable[Path], registered: Iterable[HumanLabel] = ()) -> HumanLabels:
+    """Read labels of people: review files, folders of the application's evaluation data, and the registry.
 
     Args:
         paths: Files and folders, in the order of trust.
+        registered: Labels of the registry, which come after those of files.
 
     Returns:
         The labels.
@@ -95,6 +122,8 @@ def read_human_labels(paths: Iterable[Path]) -> HumanLabels:
             labels.add(record.model_copy(update={"annotator": UNNAMED}) for record in data.articles)
         else:
             labels.add(read_labelled_articles(path))
+    for label in registered:
+        labels.add_registered(label)
     return labels
 
 

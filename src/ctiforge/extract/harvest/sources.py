@@ -1,7 +1,7 @@
 """The rim of a harvest: opens database and files, runs it, prints its tables."""
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -17,6 +17,7 @@ from ctiforge.errors import UsageError
 from ctiforge.extract.harvest.harvest import HarvestOptions, check_minimum, harvest
 from ctiforge.extract.harvest.human_labels import read_human_labels
 from ctiforge.extract.harvest.report import print_report
+from ctiforge.records.human_label import HumanLabel
 from ctiforge.store.objects import ObjectStore
 
 _LABELS = "labels_"
@@ -77,6 +78,7 @@ def harvest_sources(
     scratch: Path,
     *,
     own_models: Collection[str] = (),
+    registered: Iterable[HumanLabel] = (),
     cache_in: ObjectStore | None = None,
     force: bool = False,
 ) -> dict[str, Any]:
@@ -93,6 +95,7 @@ def harvest_sources(
         out: The folder for the two files.
         scratch: A folder for what waits on disk.
         own_models: Names of models that came out of ctiforge.
+        registered: Labels of people that the store keeps.
         cache_in: The store that keeps what was read of executions, so that the next harvest reads what is new.
         force: Whether to go on with fewer articles than the minimum.
 
@@ -109,7 +112,8 @@ def harvest_sources(
     problems = JsonProblems()
     paths = sources.paths(inputs)
     with ExitStack() as stack:
-        people = read_human_labels([path for name, path in inputs.items() if name.startswith(_LABELS)])
+        files = [path for name, path in inputs.items() if name.startswith(_LABELS)]
+        people = read_human_labels(files, registered)
         articles = _open(sources, paths, options, problems, cache_in, stack)
         report = harvest(articles, held_out_articles(inputs), excluded_urls, options, out, scratch, own_models, people)
     report.files_set_aside = {paths[Path(path)]: why for path, why in problems.files.items()}

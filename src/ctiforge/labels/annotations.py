@@ -1,0 +1,119 @@
+"""Reads what people said in the application: `article_annotations`, and the expected items of `subagent_evaluations`.
+
+An annotation says "this is one" of a passage, never "these are all". Expected items are what an agent should find in an
+article: all of one type.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ctiforge.data.articles import Article
+from ctiforge.data.identity import canonical_url
+from ctiforge.data.item_values import canonical_platform, canonical_type, canonical_values, clean_text
+from ctiforge.data.people import Annotation, ExpectedItems
+from ctiforge.labels.reading import UNNAMED, Gathered, Quotes, ReadLabels
+from ctiforge.records.human_label import Usage
+from ctiforge.records.observable import TYPES, Observable
+
+ANNOTATIONS, EXPECTED = "annotations of the application", "evaluations of the application"
+_TYPES = {"cmd": "cmdline", "reg": "registry", "network": "network_indicators", "sigma": "hunt_queries"}
+_USAGES: Mapping[str, Usage] = {"train": "train", "eval": "eval", "gold": "gold"}
+_AGENTS = {"proctree": "process_lineage", "hunt": "hunt_queries", "service": "services", "task": "scheduled_tasks"}
+
+
+def read_annotations(
+    annotations: Iterable[Annotation], articles: Mapping[int, Article], annotator: str | None
+) -> ReadLabels:
+    """Read annotations: single items, of the text that the article has now.
+
+    Args:
+        annotations: The rows, in any order.
+        articles: The articles by id.
+        annotator: Who made those that name nobody; None: `UNNAMED`.
+
+    Returns:
+        One label for each person, article and usage that keeps it in or out of training; what no longer stands in its
+        article is counted, not applied.
+    """
+    read = ReadLabels()
+    people: dict[tuple[int, str], Gathered] = {}
+    quotes: dict[int, Quotes] = {}
+    for row in annotations:
+        article = articles.get(row.article_id)
+        if article is None or not (article.content or "").strip():
+            read.left_out["annotations of articles without a text"] += 1
+            continue
+        name = (clean_text(row.type) or "").lower()
+        # a process by its name is no pair, a file or an event no observable of ours
+        type_ = _TYPES.get(name) or canonical_type(name)
+        if type_ not in TYPES or name == "process":
+            read.left_out[f"annotations of type {name or 'nobody named'}: no type of ours"] += 1
+            continue
+        found = quotes.setdefault(row.article_id, Quotes(article.content or ""))
+        passage = found.find(type_, clean_text(row.quote), row.start, row.end)
+        if passage is None:
+            read.left_out[f"{type_}: annotations that stand nowhere in the text, which has changed since"] += 1
+            continue
+        user = clean_text(row.user)
+        person = f"user {user}" if user else annotator or UNNAMED
+        gathered = people.setdefault((row.article_id, person), _gathered(article, person))
+        gathered.observables.append(Observable(type=type_, value=passage))
+        usage = _USAGES.get((clean_text(row.usage) or "").lower())
+        # what is held out of training once stays out
+        if gathered.usage in (None, "train"):
+            gathered.usage = usage or gathered.usage
+    read.labels = [label for each in people.values() if (label := each.label(ANNOTATIONS))]
+    return read
+
+
+def read_expected(rows: Sequence[ExpectedItems], articles: Mapping[int, Article], annotator: str | None) -> ReadLabels:
+    """Read expected items: an empty list says that somebody looked, and there is nothing.
+
+    Args:
+        rows: The rows, the newest last: it counts where several are of one article and type.
+        articles: The articles by id.
+        annotator: Who expected them; None: `UNNAMED`.
+
+    Returns:
+        One label an article.
+    """
+    read = ReadLabels()
+    by_url = {canonical_url(each.url): int(number) for number, each in articles.items() if each.url}
+    newest: dict[tuple[int, str], list[Any]] = {}
+    for row in rows:
+        number = row.article_id if row.article_id in articles else by_url.get(canonical_url(row.url or ""))
+        type_ = _type_of_agent(row.agent)
+        if type_ is None:
+            read.left_out["expected items of agents without a type of ours"] += 1
+        elif not isinstance(row.items, list):
+            read.left_out[f"{type_}: expected items of which only a count is known"] += 1
+        elif not row.items and row.count:
+            read.left_out[f"{type_}: expected items that are missing, though they were counted"] += 1
+        elif number is None or not (articles[number].content or "").strip():
+            read.left_out[f"{type_}: expected items of articles that are not there, or have no text"] += 1
+        else:
+            newest[number, type_] = row.items
+    people: dict[int, Gathered] = {}
+    for (number, type_), items in sorted(newest.items()):
+        gathered = people.setdefault(number, _gathered(articles[number], annotator or UNNAMED))
+        gathered.looked_at.append(type_)
+        for item in items:
+            values = canonical_values(type_, item)
+            if not values:
+                read.left_out[f"{type_}: expected items that cannot be read"] += 1
+            gathered.observables += [Observable(type=type_, value=v, platform=canonical_platform(item)) for v in values]
+    read.labels = [label for each in people.values() if (label := each.label(EXPECTED))]
+    return read
+
+
+def _gathered(article: Article, person: str) -> Gathered:
+    return Gathered(article.id, person, article.content or "", article.url, article.title)
+
+
+def _type_of_agent(agent: str | None) -> str | None:
+    """Find the type of an agent: `CmdlineExtract`, `cmdline`, `registry_artifacts`."""
+    name = (clean_text(agent) or "").lower().removesuffix("extract").removesuffix("_")
+    type_ = canonical_type(name)
+    if type_ in TYPES:
+        return type_
+    return next((each for part, each in _AGENTS.items() if part in name), None)
