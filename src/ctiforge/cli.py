@@ -23,6 +23,7 @@ from ctiforge.programs import (
     extract,
     format_extract,
     harvest_extract,
+    labels,
     models,
     prepare_os,
     promote,
@@ -71,7 +72,8 @@ COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
 )
 GROUPS: tuple[tuple[str, typer.Typer, str], ...] = (
     ("data", data, "Look at training data before it is used: check."),
-    ("testset", testset.app, "Make, import and list test sets."),
+    ("labels", labels.app, "Import labels of people, and compare two people."),
+    ("testset", testset.app, "Make, draw, import and list test sets."),
     ("models", models.app, "Show what is registered, and what is in use."),
     ("publish", publish.app, "Publish a model to the Hub, with its card."),
 )

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ctiforge.data.generations import ReadResult
+from ctiforge.data.item_values import canonical_type
 from ctiforge.records.article import LabelerKind
+from ctiforge.records.observable import TYPES
 
 # the application's agents, by the type that each extracts
 _AGENTS = {
@@ -75,6 +77,20 @@ class Article:
     """Every execution over the article that was asked for; empty where none was."""
     kept_out: str | None = None
     """Why the source itself says that it is nothing to learn from; None where it does not."""
+
+
+def type_of_agent(name: str) -> str | None:
+    """Find the type that an agent of the application extracts.
+
+    Args:
+        name: The agent's name, or that of its type in any spelling.
+
+    Returns:
+        The type; None where it is none of ours.
+    """
+    named = next((type_ for type_, agent in _AGENTS.items() if agent.casefold() == name.strip().casefold()), None)
+    type_ = named or canonical_type(name)
+    return type_ if type_ in TYPES else None
 
 
 def read_configuration(config: Any) -> tuple[dict[str, str], bool]:

@@ -82,8 +82,16 @@ class Database:
     ) -> Iterator[Article]:
         """Stream every article with an execution that passes the filter, by id, with those executions.
 
-        `statuses` empty: any; `since`: ISO date or time that the execution ended at or after; `cache_in`: the store
-        that keeps what was read of them before. Raises DatabaseError when the connection is lost.
+        Args:
+            statuses: Statuses of executions; empty: any.
+            since: The ISO date or time that an execution ended at or after; None: any.
+            cache_in: The store that keeps what was read of them before; None: none does.
+
+        Yields:
+            The articles.
+
+        Raises:
+            DatabaseError: The connection is lost.
         """
         cache = OutcomeCache(cache_in, self._identity()) if cache_in else None
         listed = Listed(self._stream("listed", LISTED, {"statuses": list(statuses) or None, "since": since}))
@@ -109,15 +117,33 @@ class Database:
             return int((cursor.fetchone() or (0,))[0])
 
     def articles_by_score(self, least: float, limit: int | None) -> Iterator[Article]:
-        """Stream the `limit` best articles (None: all) of score `least` and more, by score and id; without executions.
+        """Stream the best articles, by score and id; without executions.
 
-        A score that is no number reaches nothing. Raises DatabaseError when the connection is lost.
+        Args:
+            least: The smallest score; one that is no number reaches nothing.
+            limit: Articles at most; None: all.
+
+        Yields:
+            The articles.
+
+        Raises:
+            DatabaseError: The connection is lost.
         """
         for row in self._stream("articles_by_score", _BY_SCORE, {"least": least, "limit": limit}):
             yield read_article_row(row)
 
     def articles_by_id(self, ids: Sequence[int]) -> dict[int, Article]:
-        """Read the articles of these ids, without executions; those that do not exist are missing."""
+        """Read articles by their ids, without executions.
+
+        Args:
+            ids: The ids.
+
+        Returns:
+            The articles by id; those that do not exist are missing.
+
+        Raises:
+            DatabaseError: The connection is lost.
+        """
         with _explained(), self._connection.cursor() as cursor:
             cursor.execute(_BY_ID, {"ids": list(ids)})
             return {int(row[0]): read_article_row(row) for row in cursor.fetchall()}
@@ -131,7 +157,17 @@ class Database:
         return [ExpectedItems(*row) for row in self._rows(EVALUATIONS, EVALUATIONS_QUERY)]
 
     def ids_by_url(self, urls: Sequence[str]) -> list[int]:
-        """Look up the ids of the articles of these addresses, spelled as the application has them."""
+        """Look up the ids of articles by their addresses.
+
+        Args:
+            urls: The addresses, spelled as the application has them.
+
+        Returns:
+            The ids of those that exist.
+
+        Raises:
+            DatabaseError: The connection is lost.
+        """
         with _explained(), self._connection.cursor() as cursor:
             cursor.execute(IDS_BY_URL_QUERY, {"urls": list(urls)})
             return [int(row[0]) for row in cursor.fetchall()]

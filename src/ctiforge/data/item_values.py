@@ -74,7 +74,14 @@ _PLATFORMS = {name.lower(): name for name in PLATFORMS} | dict.fromkeys(("mac", 
 
 
 def canonical_type(name: str) -> str:
-    """Find the type that `name` is an alias of; an unknown one as it is, trimmed and fit to be written."""
+    """Find the type that a name is an alias of.
+
+    Args:
+        name: The name, in any spelling.
+
+    Returns:
+        One of `TYPES`; an unknown name as it is, trimmed and fit to be written.
+    """
     if name in _TYPE_ALIASES:
         return name
     text = clean_text(name) or ""
@@ -107,9 +114,14 @@ def canonical_values(type_: str, item: Any) -> tuple[str, ...]:
 
 
 def canonical_platform(item: Any) -> str | None:
-    """Read the platform: Windows, Linux or MacOS where the item (or the object inside it) names one, in any case.
+    """Read the platform that an item (or the object inside it) names.
 
-    A platform that the application only took over from the article (`platform_confidence` other than high) is none.
+    Args:
+        item: Any JSON value.
+
+    Returns:
+        Windows, Linux or MacOS, in whatever case it is named; None where none is, and where the application only took
+        it over from the article (`platform_confidence` other than high).
     """
     if not isinstance(item, dict):
         return None
@@ -132,7 +144,14 @@ def item_model(item: Any) -> str | None:
 
 
 def clean_text(value: Any) -> str | None:
-    """Read a value as text, or None for what is empty or no scalar (NaN and infinities too)."""
+    """Read a value as a text that can be written.
+
+    Args:
+        value: Any JSON value.
+
+    Returns:
+        The text, trimmed; None for what is empty or no scalar (NaN and infinities too).
+    """
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, (int, float)):

@@ -115,6 +115,23 @@ def load_testset(store: ObjectStore, reference: str) -> tuple[TestSet, list[Arti
     return test_set, [ArticleRecord.read_line(line) for line in data.splitlines() if line]
 
 
+def load_newest(store: ObjectStore, but: str) -> Iterator[list[ArticleRecord]]:
+    """Load the articles of the newest version of every test set.
+
+    Args:
+        store: The store that keeps them.
+        but: The name of one that is left out.
+
+    Yields:
+        The articles of each.
+
+    Raises:
+        DataError: A test set is damaged.
+    """
+    for name in sorted({each.name for each in list_testsets(store)} - {but}):
+        yield load_testset(store, name)[1]
+
+
 def find_testset(store: ObjectStore, reference: str, note: str | None = None) -> TestSet | None:
     """Look up the description of a test set.
 

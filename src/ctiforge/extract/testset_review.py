@@ -46,9 +46,15 @@ def write_sample(records: Path | None, output: Path, size: int, seed: int) -> in
 
 
 def draw_sample(records: Iterable[ArticleRecord], size: int, seed: int) -> list[ArticleRecord]:
-    """Draw `size` articles in turn from every stratum of length, rarest type and platform; sorted by id.
+    """Draw articles in turn from every stratum of length, rarest type and platform; of near duplicates one.
 
-    The same records and seed give the same sample, whatever their order.
+    Args:
+        records: The articles; near duplicates share their `group`.
+        size: Articles at most.
+        seed: Chooses the articles.
+
+    Returns:
+        The articles by id; the same for the same records and seed, whatever their order.
     """
     by_stratum: dict[tuple[str, ...], list[tuple[str, ArticleRecord]]] = defaultdict(list)
     drawn_groups: set[str] = set()

@@ -26,9 +26,13 @@ class TypeAgreement:
         items = 2 * self.both + len(self.only)
         return 2 * self.both / items if items else None
 
+    def alone(self, who: int) -> int:
+        """Count the items that only one of them found: 0 the first, 1 the second."""
+        return sum(each == who for _, each, _ in self.only)
+
 
 @dataclass
-class Agreement:
+class PeopleAgreement:
     """How far two people agree."""
 
     names: tuple[str, str]
@@ -41,7 +45,7 @@ class Agreement:
     """The article's id and what each said, of the texts in which both judged the operating system."""
 
 
-def measure_agreement(labels: Iterable[HumanLabel], one: str, other: str) -> Agreement:
+def measure_agreement(labels: Iterable[HumanLabel], one: str, other: str) -> PeopleAgreement:
     """Compare two people.
 
     Args:
@@ -67,14 +71,14 @@ def measure_agreement(labels: Iterable[HumanLabel], one: str, other: str) -> Agr
     ours, theirs = by_person[_folded(one)], by_person[_folded(other)]
     pairs = [(ours[hash_], theirs[hash_]) for hash_ in ours if hash_ in theirs]
     names = (next(iter(ours.values())).annotator, next(iter(theirs.values())).annotator)
-    agreement = Agreement(names, len(pairs), {}, [])
+    agreement = PeopleAgreement(names, len(pairs), {}, [])
     for first, second in pairs:
         _compare(first, second, agreement)
     agreement.types = dict(sorted(agreement.types.items()))
     return agreement
 
 
-def _compare(first: HumanLabel, second: HumanLabel, agreement: Agreement) -> None:
+def _compare(first: HumanLabel, second: HumanLabel, agreement: PeopleAgreement) -> None:
     one, other = first.article, second.article
     if one.os_label and other.os_label:
         agreement.os_labels.append((one.id, one.os_label, other.os_label))

@@ -7,18 +7,17 @@ article: all of one type.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ctiforge.data.articles import Article
+from ctiforge.data.articles import Article, type_of_agent
 from ctiforge.data.identity import canonical_url
 from ctiforge.data.item_values import canonical_platform, canonical_type, canonical_values, clean_text
 from ctiforge.data.people import Annotation, ExpectedItems
-from ctiforge.labels.reading import UNNAMED, Gathered, Quotes, ReadLabels
-from ctiforge.records.human_label import Usage
+from ctiforge.labels.reading import UNNAMED, GatheredLabel, Quotes, ReadLabels
+from ctiforge.records.human_label import LabelUsage
 from ctiforge.records.observable import TYPES, Observable
 
 ANNOTATIONS, EXPECTED = "annotations of the application", "evaluations of the application"
 _TYPES = {"cmd": "cmdline", "reg": "registry", "network": "network_indicators", "sigma": "hunt_queries"}
-_USAGES: Mapping[str, Usage] = {"train": "train", "eval": "eval", "gold": "gold"}
-_AGENTS = {"proctree": "process_lineage", "hunt": "hunt_queries", "service": "services", "task": "scheduled_tasks"}
+_USAGES: Mapping[str, LabelUsage] = {"train": "train", "eval": "eval", "gold": "gold"}
 
 
 def read_annotations(
@@ -36,7 +35,7 @@ def read_annotations(
         article is counted, not applied.
     """
     read = ReadLabels()
-    people: dict[tuple[int, str], Gathered] = {}
+    people: dict[tuple[int, str], GatheredLabel] = {}
     quotes: dict[int, Quotes] = {}
     for row in annotations:
         article = articles.get(row.article_id)
@@ -82,7 +81,7 @@ def read_expected(rows: Sequence[ExpectedItems], articles: Mapping[int, Article]
     newest: dict[tuple[int, str], list[Any]] = {}
     for row in rows:
         number = row.article_id if row.article_id in articles else by_url.get(canonical_url(row.url or ""))
-        type_ = _type_of_agent(row.agent)
+        type_ = type_of_agent(clean_text(row.agent) or "")
         if type_ is None:
             read.left_out["expected items of agents without a type of ours"] += 1
         elif not isinstance(row.items, list):
@@ -93,7 +92,7 @@ def read_expected(rows: Sequence[ExpectedItems], articles: Mapping[int, Article]
             read.left_out[f"{type_}: expected items of articles that are not there, or have no text"] += 1
         else:
             newest[number, type_] = row.items
-    people: dict[int, Gathered] = {}
+    people: dict[int, GatheredLabel] = {}
     for (number, type_), items in sorted(newest.items()):
         gathered = people.setdefault(number, _gathered(articles[number], annotator or UNNAMED))
         gathered.looked_at.append(type_)
@@ -106,14 +105,5 @@ def read_expected(rows: Sequence[ExpectedItems], articles: Mapping[int, Article]
     return read
 
 
-def _gathered(article: Article, person: str) -> Gathered:
-    return Gathered(article.id, person, article.content or "", article.url, article.title)
-
-
-def _type_of_agent(agent: str | None) -> str | None:
-    """Find the type of an agent: `CmdlineExtract`, `cmdline`, `registry_artifacts`."""
-    name = (clean_text(agent) or "").lower().removesuffix("extract").removesuffix("_")
-    type_ = canonical_type(name)
-    if type_ in TYPES:
-        return type_
-    return next((each for part, each in _AGENTS.items() if part in name), None)
+def _gathered(article: Article, person: str) -> GatheredLabel:
+    return GatheredLabel(article.id, person, article.content or "", article.url, article.title)

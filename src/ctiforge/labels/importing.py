@@ -17,7 +17,7 @@ from ctiforge.labels.annotations import read_annotations, read_expected
 from ctiforge.labels.label_studio import is_label_studio, read_label_studio
 from ctiforge.labels.reading import UNNAMED, ReadLabels
 from ctiforge.records.article import ArticleRecord
-from ctiforge.records.human_label import HumanLabel, Usage
+from ctiforge.records.human_label import HumanLabel, LabelUsage
 from ctiforge.records.observable import TYPES
 from ctiforge.store.objects import ObjectStore
 
@@ -94,7 +94,7 @@ def read_application(database: Database, annotator: str | None) -> ReadLabels:
     return ReadLabels(read.labels + further.labels, read.left_out + further.left_out)
 
 
-def import_labels(store: ObjectStore, read: ReadLabels, usage: Usage | None = None) -> ImportedLabels:
+def import_labels(store: ObjectStore, read: ReadLabels, usage: LabelUsage | None = None) -> ImportedLabels:
     """Keep labels in the registry; what is there already is not written again.
 
     Args:

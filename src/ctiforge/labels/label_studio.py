@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from ctiforge.data.item_values import canonical_type, clean_text
-from ctiforge.labels.reading import UNNAMED, Gathered, Quotes, ReadLabels
+from ctiforge.labels.reading import UNNAMED, GatheredLabel, Quotes, ReadLabels
 from ctiforge.records.article import OS_LABELS, OsLabel
 from ctiforge.records.observable import ARROW, TYPES, Observable
 
@@ -59,7 +59,7 @@ def read_label_studio(tasks: Iterable[Any], looked_at: Collection[str], annotato
         id_ = clean_text(data.get("id")) or clean_text(task.get("id")) or str(number)
         quotes = Quotes(content)
         for results, who in _annotations(task, read.left_out):
-            gathered = Gathered(
+            gathered = GatheredLabel(
                 id_,
                 who or annotator or UNNAMED,
                 content,
@@ -115,7 +115,7 @@ def _person(who: Any) -> str | None:
     return f"{SOURCE} user {name}" if name and name.isdigit() else name
 
 
-def _gather(results: Iterable[Any], gathered: Gathered, quotes: Quotes, left_out: Counter[str]) -> None:
+def _gather(results: Iterable[Any], gathered: GatheredLabel, quotes: Quotes, left_out: Counter[str]) -> None:
     spans: dict[str, str] = {}
     for result in results:
         value = result.get("value") if isinstance(result, dict) else None
@@ -128,7 +128,7 @@ def _gather(results: Iterable[Any], gathered: Gathered, quotes: Quotes, left_out
             _tie(result, spans, gathered, left_out)
 
 
-def _choose(choices: Iterable[Any], gathered: Gathered, left_out: Counter[str]) -> None:
+def _choose(choices: Iterable[Any], gathered: GatheredLabel, left_out: Counter[str]) -> None:
     for choice in choices:
         label = _OS_LABELS.get((clean_text(choice) or "").casefold())
         if label is None:
@@ -141,7 +141,7 @@ def _mark(
     result: Mapping[str, Any],
     value: Mapping[str, Any],
     spans: dict[str, str],
-    gathered: Gathered,
+    gathered: GatheredLabel,
     quotes: Quotes,
     left_out: Counter[str],
 ) -> None:
@@ -166,7 +166,9 @@ def _mark(
         gathered.observables.append(Observable(type=type_, value=passage))
 
 
-def _tie(relation: Mapping[str, Any], spans: Mapping[str, str], gathered: Gathered, left_out: Counter[str]) -> None:
+def _tie(
+    relation: Mapping[str, Any], spans: Mapping[str, str], gathered: GatheredLabel, left_out: Counter[str]
+) -> None:
     ends = [spans.get(clean_text(relation.get(name)) or "") for name in ("from_id", "to_id")]
     if relation.get("direction") == "left":
         ends.reverse()

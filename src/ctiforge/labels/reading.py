@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from ctiforge.data.identity import content_hash, fold
 from ctiforge.observables.locate import Locator
 from ctiforge.records.article import ArticleRecord, OsLabel
-from ctiforge.records.human_label import HumanLabel, Usage
+from ctiforge.records.human_label import HumanLabel, LabelUsage
 from ctiforge.records.observable import Observable
 
 UNNAMED = "the team"
@@ -23,7 +23,7 @@ class ReadLabels:
 
 
 @dataclass
-class Gathered:
+class GatheredLabel:
     """What one person said of one text, as a source gives it piece by piece."""
 
     id: str
@@ -35,7 +35,7 @@ class Gathered:
     looked_at: list[str] = field(default_factory=list)
     """Types that they looked for in all of the text; observables of others are single items."""
     os_label: OsLabel | None = None
-    usage: Usage | None = None
+    usage: LabelUsage | None = None
 
     def label(self, source: str) -> HumanLabel | None:
         """Make the label.

@@ -35,6 +35,38 @@ def create(
     )
 
 
+@app.command()
+def draw(
+    name: Annotated[str, typer.Option(help="The test set's name.")],
+    size: Annotated[int, typer.Option(min=1, help="Articles at most.")] = 50,
+    seed: int = 0,
+    store: StoreFlag = None,
+) -> None:
+    """Draw a test set from the registry of labels (ctiforge labels): labeled articles that no test set has yet.
+
+    Those labeled for evaluation come first, those labeled for training never; what people contradict each other about
+    is left out. Neither the articles nor their near duplicates are trained on from then on.
+    """
+    from tempfile import TemporaryDirectory
+
+    from ctiforge.data.labels import read_labels
+    from ctiforge.data.testsets import import_testset, load_newest
+    from ctiforge.labels.drawing import draw_test_articles
+    from ctiforge.progress import warn
+    from ctiforge.settings import load_settings
+    from ctiforge.store.objects import open_store
+
+    opened = open_store(load_settings({"store": store}).settings.store)
+    known = [article for articles in load_newest(opened, but=name) for article in articles]
+    with TemporaryDirectory() as scratch:
+        drawn = draw_test_articles(read_labels(opened), size, seed, known, Path(scratch))
+    for reason, count in sorted(drawn.left_out.items()):
+        warn(f"left out: {reason}: {count}")
+    test_set = import_testset(opened, name, drawn.articles, note="drawn from the registry of labels")
+    types = ", ".join(f"{type_} {count}" for type_, count in test_set.labelled_types.items())
+    print(f"{test_set.reference} in {opened.uri}: {test_set.articles} articles, labeled: {types}")
+
+
 @app.command("import")
 def import_(
     file: Annotated[

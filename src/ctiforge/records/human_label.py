@@ -6,8 +6,8 @@ from ctiforge.records.article import ArticleRecord
 from ctiforge.records.base import File
 from ctiforge.records.observable import Observable
 
-Usage = Literal["train", "eval", "gold"]
-HELD_OUT: frozenset[Usage | None] = frozenset({"eval", "gold"})
+LabelUsage = Literal["train", "eval", "gold"]
+HELD_OUT: frozenset[LabelUsage | None] = frozenset({"eval", "gold"})
 """Usages that keep an article, and what is nearly the same, out of training."""
 
 
@@ -23,7 +23,7 @@ class HumanLabel(File):
     never "these are all"."""
     rejected: tuple[Observable, ...] = ()
     """Proposals that they looked at and refused."""
-    usage: Usage | None = None
+    usage: LabelUsage | None = None
     """What they labeled it for; None: nobody said."""
     sources: tuple[str, ...] = ()
     """Where it comes from, like `review file`; names no person."""

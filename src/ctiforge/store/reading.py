@@ -30,7 +30,22 @@ def read_record(store: ObjectStore, key: str, kind: type[AnyFile], remedy: str) 
 
 
 def parse_record(store: ObjectStore, key: str, kind: type[AnyFile], data: bytes, remedy: str) -> AnyFile:
-    """Parse the bytes that a record's key held; arguments and errors are those of `read_record`."""
+    """Parse the bytes that a record's key held.
+
+    Args:
+        store: The store that they come from.
+        key: The record's key in it.
+        kind: The record's class.
+        data: The bytes.
+        remedy: What to do where it is damaged, as for `read_record`.
+
+    Returns:
+        The record, upgraded where an older ctiforge wrote it.
+
+    Raises:
+        SchemaError: Another ctiforge wrote it, which this one cannot read.
+        StoreError: The record is damaged.
+    """
     try:
         return kind.parse(data, f"{store.uri}/{key}")
     except SchemaError:

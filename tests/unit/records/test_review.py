@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from ctiforge.data.testsets import read_labelled_articles
 from ctiforge.errors import DataError, UsageError
-from ctiforge.osbert.labeling.review import HumanLabel, read_human_labels
+from ctiforge.osbert.labeling.review import SignedLabel, read_human_labels
 from ctiforge.records.observable import Observable
 from ctiforge.records.review import Quote, ReviewItem, ReviewLine, read_review, write_review
 
@@ -102,7 +102,7 @@ def test_one_signed_file_serves_both(tmp_path: Path) -> None:
     (article,) = read_labelled_articles(tmp_path / "review.jsonl")
     assert (article.os_label, article.annotator) == ("Linux", "ann")
     assert article.observables == (Observable(type="cmdline", value="whoami", platform="Windows"),)
-    assert read_human_labels(tmp_path / "review.jsonl") == {"2": HumanLabel("Linux", "ann")}
+    assert read_human_labels(tmp_path / "review.jsonl") == {"2": SignedLabel("Linux", "ann")}
 
 
 @pytest.mark.parametrize(

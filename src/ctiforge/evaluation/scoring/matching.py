@@ -34,7 +34,14 @@ def match(expected: Sequence[Observable], predicted: Sequence[Observable]) -> li
     key is one-to-one and the tiers are nested: whatever is exact is found, and only what is not found
     can be found in part. Of several spellings of one key an exactly equal pair is taken where there is
     one. What is missed and what is wrong are then paired one-to-one within their type, the largest
-    `overlap` first, down to `PARTIAL_FROM`. In order of what was expected, then what is wrong.
+    `overlap` first, down to `PARTIAL_FROM`.
+
+    Args:
+        expected: What should be found in an article.
+        predicted: What was found in it.
+
+    Returns:
+        The items in order of what was expected, then what is wrong.
     """
     wanted, given = _by_key(expected), _by_key(predicted)
     found_or_missed = [_pair(type_, key, items, given.get((type_, key), [])) for (type_, key), items in wanted.items()]

@@ -32,6 +32,7 @@ class HumanLabels:
     """Articles that people labeled for evaluation: nothing is learnt from them, nor from their near duplicates."""
     _by_hash: dict[str, list[ArticleRecord]] = field(default_factory=dict)
     _positives: dict[str, list[Observable]] = field(default_factory=dict)
+    _unused: set[str] = field(default_factory=set)
     _by_url: dict[str, str] = field(default_factory=dict)
     _met: set[str] = field(default_factory=set)
 
@@ -62,15 +63,18 @@ class HumanLabels:
         Returns:
             The items, in the order of people.
         """
+        self._unused.discard(hash_)
         return self._positives.get(hash_, [])
 
     def rest(self) -> Iterator[Article]:
-        """Yield the labeled articles that no source held."""
+        """Yield the labeled articles that no source held; single items of others are counted, and of no use."""
         for hash_, records in self._by_hash.items():
             if hash_ not in self._met:
                 first = records[0]
                 executions = [_execution(record) for record in records]
                 yield Article(first.id, first.url, first.title, first.content, first.hunt_score, executions)
+        if unused := sum(len(self._positives[hash_]) for hash_ in self._unused):
+            self.left_out["single items of texts that no source holds"] += unused
 
     def add(self, records: Iterable[ArticleRecord]) -> None:
         """Add labels; what is no person's, or signed by nobody, is counted and left out."""
@@ -96,6 +100,7 @@ class HumanLabels:
             return
         if label.positives:
             self._positives.setdefault(label.article.content_hash, []).extend(label.positives)
+            self._unused.add(label.article.content_hash)
         if label.article.labelled_types:
             self.add([label.article])
 

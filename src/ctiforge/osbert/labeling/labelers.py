@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ctiforge.errors import UsageError
 from ctiforge.osbert.labeling.keywords import KeywordLabeler
-from ctiforge.osbert.labeling.review import HumanLabel, read_human_labels
+from ctiforge.osbert.labeling.review import SignedLabel, read_human_labels
 from ctiforge.osbert.opinions import Labeler, Opinion, Unlabeled
 from ctiforge.store.objects import open_store
 
@@ -36,7 +36,7 @@ class LabelingEndpoint:
 class HumanLabeler:
     """The labels that people gave, by article id; a copy's label is the article's."""
 
-    def __init__(self, labels: Mapping[str, HumanLabel]) -> None:
+    def __init__(self, labels: Mapping[str, SignedLabel]) -> None:
         self.labels = labels
         annotators = sorted({label.annotator for label in labels.values()})
         self.name = f"human:{', '.join(annotators) or 'nobody'}"

@@ -13,7 +13,7 @@ UNNAMED = "unnamed"
 
 
 @dataclass(frozen=True, slots=True)
-class HumanLabel:
+class SignedLabel:
     """What a person says an article is about."""
 
     label: OsLabel
@@ -24,11 +24,11 @@ class HumanLabel:
 class Reviewed:
     """The labels of a file by article id, and how many of its lines nobody has signed yet."""
 
-    labels: dict[str, HumanLabel]
+    labels: dict[str, SignedLabel]
     unsigned: int
 
 
-def read_human_labels(path: Path) -> dict[str, HumanLabel]:
+def read_human_labels(path: Path) -> dict[str, SignedLabel]:
     """Read, by article id, what a person says, as in `read_reviewed`; lines that are left out are told."""
     reviewed = read_reviewed(path)
     if reviewed.unsigned:
@@ -44,7 +44,7 @@ def read_reviewed(path: Path) -> Reviewed:
         DataError: A line has no label, one that is none, one of a program, or another than its id had before; it is
             named.
     """
-    labels: dict[str, HumanLabel] = {}
+    labels: dict[str, SignedLabel] = {}
     first_line: dict[str, int] = {}
     unsigned = 0
     for number, line in read_review(path):
@@ -57,7 +57,7 @@ def read_reviewed(path: Path) -> Reviewed:
         label = judged_label(line, where)
         if label is None:
             raise DataError(f"{where}: {line.id} has no label: give os_label one of {', '.join(OS_LABELS)}")
-        before = labels.setdefault(line.id, HumanLabel(label, line.annotator or UNNAMED))
+        before = labels.setdefault(line.id, SignedLabel(label, line.annotator or UNNAMED))
         if before.label != label:
             raise DataError(
                 f"{where}: {line.id} is {label} here and {before.label} in line {first_line[line.id]}: keep one"

@@ -4,7 +4,9 @@ from ctiforge.data.articles import Article
 from ctiforge.data.identity import content_hash, fold
 from ctiforge.extract.harvest.human_labels import HumanLabels, read_human_labels
 from ctiforge.records.article import ArticleRecord
+from ctiforge.records.human_label import HumanLabel
 from ctiforge.records.observable import Observable
+from tests.labels import commands, human_label
 from tests.unit.extract.harvest.test_harvest import found, make_article, make_text
 
 
@@ -108,3 +110,55 @@ def test_review_files_and_evaluation_data_are_read(tmp_path) -> None:
         ("person", "ann"),
         ("person", "the team"),
     ]
+
+
+def registered(*labels: HumanLabel) -> HumanLabels:
+    return read_human_labels((), labels)
+
+
+def test_a_single_item_is_added_to_what_a_model_found(run) -> None:
+    label = human_label(make_text(1), positives=commands("by hand", "MACHINE"))
+
+    _, (record,), _ = run([make_article("1", found("machine"))], labels=registered(label))
+
+    assert [o.value for o in record.observables] == ["machine", "by hand"]
+    assert {each.by for each in record.type_labels.values()} <= {"model"}
+
+
+def test_a_single_item_labels_nothing_where_nobody_else_does(run) -> None:
+    label = human_label(make_text(2), positives=commands("alone"))
+
+    report, records, _ = run([make_article("1", found("a"))], labels=registered(label))
+
+    assert [r.id for r in records] == ["1"]
+    assert report.labels_left_out == {"single items of texts that no source holds": 1}
+    label = human_label(make_text(1), positives=(Observable(type="services", value="x"),))
+    report, (record,), _ = run([make_article("1", found("a"))], labels=registered(label))
+    assert "services" not in record.labelled_types
+    assert sum(report.labels_left_out.values()) == 1
+
+
+def test_an_article_that_was_labeled_for_evaluation_is_not_learnt_from_nor_its_copies(run) -> None:
+    label = human_label(make_text(1), {"cmdline": ["a"]}, usage="eval")
+    copy = make_article("3", found("a"))
+    copy.content = make_text(1) + " A footer."
+
+    report, records, _ = run(
+        [make_article("1", found("a")), make_article("2", found("a")), copy], labels=registered(label)
+    )
+
+    assert [r.id for r in records] == ["2"]
+    assert report.excluded["labeled for evaluation, or near to such an article"] == 2
+
+
+def test_labels_of_the_registry_come_after_those_of_a_file(run, tmp_path) -> None:
+    review = tmp_path / "review.jsonl"
+    line = {"id": "1", "content": make_text(1), "annotator": "file", "labelled_types": ["cmdline"]}
+    line["observables"] = [{"type": "cmdline", "value": "a"}]
+    review.write_text(json.dumps(line) + "\n", encoding="utf-8")
+    labels = read_human_labels([review], [human_label(make_text(1), {"cmdline": []})])
+
+    report, (record,), _ = run([make_article("1", found("b"))], labels=labels)
+
+    assert record.type_labels["cmdline"].name == "file"
+    assert report.label_conflicts == ("1: cmdline",)

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from ctiforge.errors import DataError, UsageError
-from ctiforge.osbert.labeling.review import UNNAMED, HumanLabel, read_human_labels, read_reviewed
+from ctiforge.osbert.labeling.review import UNNAMED, SignedLabel, read_human_labels, read_reviewed
 from ctiforge.records.review import ReviewLine, write_review
 
 LABELS = {"1": "Windows", "2": None}
@@ -19,8 +19,8 @@ def test_a_csv_is_read_with_or_without_annotators(tmp_path) -> None:
     signed = write(tmp_path, "a.csv", "\ufeffID, Label ,annotator\r\n1,windows,ann\r\n\r\n2, MacOS,bob\r\n")
     bare = write(tmp_path, "b.CSV", 'id,label\n1,multiple\n"a,b",Unknown\n')
 
-    assert read_human_labels(signed) == {"1": HumanLabel("Windows", "ann"), "2": HumanLabel("MacOS", "bob")}
-    assert read_human_labels(bare) == {"1": HumanLabel("multiple", UNNAMED), "a,b": HumanLabel("Unknown", UNNAMED)}
+    assert read_human_labels(signed) == {"1": SignedLabel("Windows", "ann"), "2": SignedLabel("MacOS", "bob")}
+    assert read_human_labels(bare) == {"1": SignedLabel("multiple", UNNAMED), "a,b": SignedLabel("Unknown", UNNAMED)}
 
 
 @pytest.mark.parametrize("delimiter", [";", "\t"])
@@ -29,13 +29,13 @@ def test_columns_may_be_parted_as_spreadsheets_do(tmp_path, delimiter: str, name
     text = '"id","os_label",annotator,note\n1,Linux,ann,"a ""note""";\n2,MacOS,bob\n'
     path = write(tmp_path, name, text.replace(";", "").replace(",", delimiter))
 
-    assert read_human_labels(path) == {"1": HumanLabel("Linux", "ann"), "2": HumanLabel("MacOS", "bob")}
+    assert read_human_labels(path) == {"1": SignedLabel("Linux", "ann"), "2": SignedLabel("MacOS", "bob")}
 
 
 def test_an_older_label_counts_where_the_present_column_is_empty(tmp_path) -> None:
     path = write(tmp_path, "a.csv", "id,label,os_label,,\n1,Linux,,,\n2,Linux,MacOS,,\n")
 
-    assert read_human_labels(path) == {"1": HumanLabel("Linux", UNNAMED), "2": HumanLabel("MacOS", UNNAMED)}
+    assert read_human_labels(path) == {"1": SignedLabel("Linux", UNNAMED), "2": SignedLabel("MacOS", UNNAMED)}
 
 
 def test_json_lines_are_read_with_either_name_of_the_label(tmp_path) -> None:
@@ -43,15 +43,15 @@ def test_json_lines_are_read_with_either_name_of_the_label(tmp_path) -> None:
         tmp_path, "a.jsonl", '{"id": 1, "label": "Linux", "annotator": "ann"}\n\n{"id": "2", "os_label": "MacOS"}\n'
     )
 
-    assert read_human_labels(path) == {"1": HumanLabel("Linux", "ann"), "2": HumanLabel("MacOS", UNNAMED)}
+    assert read_human_labels(path) == {"1": SignedLabel("Linux", "ann"), "2": SignedLabel("MacOS", UNNAMED)}
 
 
 def test_lines_that_nobody_signed_are_left_out_and_counted(tmp_path, capsys) -> None:
     path = write(tmp_path, "a.csv", "id,label,annotator\n1,Linux,ann\n2,Linux,\n3,nonsense,  \n4,,\n")
 
-    assert read_reviewed(path).labels == {"1": HumanLabel("Linux", "ann")}
+    assert read_reviewed(path).labels == {"1": SignedLabel("Linux", "ann")}
     assert read_reviewed(path).unsigned == 3
-    assert read_human_labels(path) == {"1": HumanLabel("Linux", "ann")}
+    assert read_human_labels(path) == {"1": SignedLabel("Linux", "ann")}
     assert (
         capsys.readouterr().err == f"warning: {path}: 3 lines that nobody signed (annotator is empty) were left out\n"
     )
@@ -108,7 +108,7 @@ def test_what_is_wrong_is_named_with_its_line(tmp_path, name, text, kind, says) 
 def test_the_same_label_twice_is_no_conflict(tmp_path) -> None:
     path = write(tmp_path, "a.csv", "id,label\n1,Linux\n1,linux\n")
 
-    assert read_human_labels(path) == {"1": HumanLabel("Linux", UNNAMED)}
+    assert read_human_labels(path) == {"1": SignedLabel("Linux", UNNAMED)}
 
 
 def test_no_file_and_no_utf8_are_said(tmp_path) -> None:
@@ -128,7 +128,7 @@ def test_a_review_file_is_edited_and_read_back(tmp_path) -> None:
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     lines[0] |= {"os_label": "multiple", "annotator": "ann"}
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    assert read_reviewed(path).labels == {"1": HumanLabel("multiple", "ann")}
+    assert read_reviewed(path).labels == {"1": SignedLabel("multiple", "ann")}
     assert read_reviewed(path).unsigned == 1
 
     lines[1] |= {"annotator": "ann"}
