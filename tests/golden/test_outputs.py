@@ -31,7 +31,7 @@ WRITTEN = {
     "export_model": {"ExportReport"},
 }
 """Besides its manifest, what a stage leaves in its store, by the models of `ctiforge.records`."""
-ELSEWHERE = {"Attempt", "Checkpoint", "RunRecord", "Sweep"}
+ELSEWHERE = {"Attempt", "Checkpoint", "HumanLabel", "RunRecord", "Sweep"}
 """What no stage writes: see tests/integration/records/test_written.py."""
 
 

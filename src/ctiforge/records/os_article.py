@@ -35,7 +35,7 @@ class LabeledArticle(Record):
     label: OsLabel
     """Which operating system it is about."""
     labeler: str
-    """`keywords`, `openai:<model>` or `human:<annotator>`."""
+    """`keywords`, `openai:<model>` or `human`."""
     evidence: tuple[Evidence, ...] = ()
     """Passages that speak for the label; empty for a person's."""
     flags: tuple[str, ...] = ()

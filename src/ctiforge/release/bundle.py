@@ -13,7 +13,7 @@ from ctiforge.records.artifact import FileEntry
 from ctiforge.records.classification import ClassifierEvaluation
 from ctiforge.records.model_note import OsBertNote
 from ctiforge.records.training import LOG_NAME, Training
-from ctiforge.release.names import public_name
+from ctiforge.release.names import public_labelers, public_name
 from ctiforge.store.objects import hash_file
 
 CARD = "README.md"
@@ -29,7 +29,7 @@ _UNSAFE = re.compile(r".*\.(bin|pt|pth|pkl|pickle|joblib|ckpt|h5|msgpack|onnx)")
 def copy_model(model: Path, into: Path) -> list[str]:
     """Copy the model's files that are published; return the names of those left out, pickles among them.
 
-    Of a base model that is named by its path, only the last part is published.
+    Of a base model that is named by its path, only the last part is published; of people who labeled, no name.
     """
     into.mkdir(parents=True, exist_ok=True)
     left_out = []
@@ -39,7 +39,7 @@ def copy_model(model: Path, into: Path) -> list[str]:
         else:
             left_out.append(f"{path.name}/" if path.is_dir() else path.name)
     for name in (OsBertNote.NAME, Training.NAME):
-        _shorten_base_model(into / name)
+        _without_private_names(into / name)
     return left_out
 
 
@@ -80,10 +80,12 @@ def hashes(folder: Path) -> dict[str, FileEntry]:
     return {path.name: hash_file(path) for path in sorted(folder.iterdir()) if path.is_file()}
 
 
-def _shorten_base_model(path: Path) -> None:
+def _without_private_names(path: Path) -> None:
     with suppress(FileNotFoundError, ValueError, KeyError, TypeError):  # what is wrong here is told when it is read
         content = json.loads(path.read_text(encoding="utf-8"))
         content["base_model"] = public_name(content["base_model"])
+        if isinstance(content.get("labeler"), str):
+            content["labeler"] = public_labelers(content["labeler"])
         path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

@@ -12,7 +12,7 @@ from ctiforge.records.evaluation import MetricFigure
 from ctiforge.records.model_note import OsBertNote
 from ctiforge.records.prepared import PrepareReport
 from ctiforge.records.training import Training
-from ctiforge.release.names import is_hub_name, public_name
+from ctiforge.release.names import is_hub_name, public_labelers, public_name
 from ctiforge.tables import Cell, markdown, markdown_cell, table_of
 
 TEMPLATE = "os_bert_card.md.j2"
@@ -285,7 +285,7 @@ def _code(text: str) -> str:
 def _labeling(labelers: str) -> str:
     """Describe each labeler by what it is; several are joined by a plus."""
     said = []
-    for labeler in labelers.split(" + "):
+    for labeler in public_labelers(labelers).split(" + "):
         method = _METHODS.get(labeler.partition(":")[0])
         said.append(f"{_code(labeler)}, {method}" if method else _code(labeler))
     return "; ".join(said)
@@ -299,7 +299,7 @@ _FILTERS: dict[str, Any] = {
     "cell": _cell,
     "cite_key": lambda repo: re.sub(r"\W+", "_", repo.rpartition("/")[2], flags=re.ASCII),
     "code": _code,
-    "counts": lambda counts: ", ".join(f"{_line(name)} {count}" for name, count in counts.items()),
+    "counts": lambda counts: ", ".join(f"{_line(public_labelers(name))} {count}" for name, count in counts.items()),
     "labeling": _labeling,
     "line": _line,
     "name_of": lambda repo: repo.rpartition("/")[2],
@@ -307,6 +307,7 @@ _FILTERS: dict[str, Any] = {
     "owner_of": lambda repo: repo.partition("/")[0],
     "percent": lambda share: f"{share:.0%}",
     "quoted": lambda names: ", ".join(_code(name) for name in names),
+    "public_labelers": public_labelers,
     "public_name": public_name,
     "share": _share,
     "with_interval": _figure,

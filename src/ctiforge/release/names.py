@@ -1,8 +1,10 @@
-"""Names of base models, as they may be published."""
+"""Names of base models and of labelers, as they may be published."""
 
 import re
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
+# models and reports of before name the people behind their labels
+_PERSON = re.compile(r"\bhuman:.*?(?=: | \+ |$)")
 
 
 def is_hub_name(base_model: str) -> bool:
@@ -13,3 +15,8 @@ def is_hub_name(base_model: str) -> bool:
 def public_name(base_model: str) -> str:
     """Return a base model's name as it is; of a path its last part: the rest is nobody's business."""
     return base_model if is_hub_name(base_model) else base_model.rstrip("/").rpartition("/")[2]
+
+
+def public_labelers(text: str) -> str:
+    """Return what names labelers without the names of people."""
+    return _PERSON.sub("human", text)

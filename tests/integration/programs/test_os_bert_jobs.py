@@ -126,23 +126,23 @@ def test_two_labelers_are_compared_and_a_person_has_the_last_word(filled: str, t
         cwd=tmp_path, DATABASE_URL=filled,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "keywords and human:ann: Cohen's kappa" in done.stdout
+    assert "keywords and human: Cohen's kappa" in done.stdout
     report = json.loads((tmp_path / "out" / "prepare.json").read_text())
     assert report["agreement"][0]["articles"] == 2
     review = [json.loads(line) for line in (tmp_path / "out" / "review.jsonl").read_text().splitlines()]
     assert (review[0]["id"], review[0]["why"], review[0]["os_label"]) == ("1", "conflict", "MacOS")
-    assert review[0]["labels"] == {"human:ann": "MacOS", "keywords": "Windows"}
+    assert review[0]["labels"] == {"human": "MacOS", "keywords": "Windows"}
     parts = [
         json.loads(line)
         for part in ("train", "validation", "test")
         for line in (tmp_path / "out" / f"{part}.jsonl").read_text().splitlines()
     ]
-    assert {a["id"]: (a["label"], a["labeler"]) for a in parts}["1"] == ("MacOS", "human:ann")
+    assert {a["id"]: (a["label"], a["labeler"]) for a in parts}["1"] == ("MacOS", "human")
     # the review file, signed, is a file of labels
     review[0]["annotator"] = "bob"
     (tmp_path / "signed.jsonl").write_text("".join(json.dumps(line) + "\n" for line in review))
     again = run("prepare_os", *OPTIONS, "--labeler=human", "--labels=signed.jsonl", cwd=tmp_path, DATABASE_URL=filled)
-    assert "set aside: 59 × human:bob: not judged" in again.stdout
+    assert "set aside: 59 × human: not judged" in again.stdout
 
 
 def test_an_endpoint_labels_and_nothing_is_paid_twice(filled: str, tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_copies_that_a_person_labeled_differently_are_set_aside(database_url: st
     flags = ("--labeler=human", "--labels=labels.csv")
     done = run("prepare_os", *OPTIONS, *flags, cwd=tmp_path, DATABASE_URL=database_url)
     assert done.returncode == 0, done.stderr
-    assert "set aside: 1 × human:a: labels of near duplicates conflict" in done.stdout
+    assert "set aside: 1 × human: labels of near duplicates conflict" in done.stdout
 
 
 def test_all_of_one_class_is_prepared_but_not_trained(database_url: str, tmp_path: Path, small_bert: Path) -> None:  # noqa: F811

@@ -9,9 +9,11 @@ from pathlib import Path
 from unittest.mock import patch
 
 from ctiforge.cli import app
+from ctiforge.data.labels import read_labels, save_label
 from ctiforge.launcher.sweep_report import make_sweep, write_sweep
 from ctiforge.pod.entry import exit_on_error
 from ctiforge.records.checkpoint import Attempt, Checkpoint
+from ctiforge.records.human_label import HumanLabel
 from ctiforge.records.run import Cause, RunRecord, StageRecord
 from ctiforge.records.sweep import Sweep, Trained
 from ctiforge.store.checkpoints import Checkpoints
@@ -19,6 +21,7 @@ from ctiforge.store.objects import open_store
 from ctiforge.store.runs import load_run, new_run, note_cancelled, save_run
 from tests.golden.written import hold
 from tests.in_process import captured, exit_code
+from tests.labels import commands, human_label
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -77,3 +80,14 @@ def test_attempts_and_checkpoints_are_written_as_their_models_and_gone_on_from(t
         for file in files:
             hold(kind, file.read_text(encoding="utf-8"))
             assert kind.load(file)
+
+
+def test_a_label_of_the_registry_is_written_as_its_model_and_read_again(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    label = human_label(
+        "They ran whoami.", {"cmdline": ["whoami"]}, positives=commands("x"), rejected=commands("y"), usage="gold"
+    )
+    save_label(store, label.model_copy(update={"sources": ("review file",)}))
+    (path,) = tmp_path.glob("labels/*/*.json")
+    hold(HumanLabel, path.read_text(encoding="utf-8"))
+    assert [each.positives for each in read_labels(store)] == [label.positives]

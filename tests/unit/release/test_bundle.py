@@ -138,3 +138,18 @@ def test_a_report_of_another_shape_is_told_by_its_field(tmp_path):
     path = write(tmp_path / "prepare.json", report(articles_read="many"))
     with pytest.raises(DataError, match=r"prepare.json of ctiforge: articles_read: Input should be a valid integer"):
         PrepareReport.load(path)
+
+
+def test_no_person_who_labeled_is_published(model, tmp_path):
+    named = "human:anastasia, b. o'neil + openai:some-model"
+    write(model / "ctiforge.json", note(labeler=named))
+    write(model / "training_metadata.json", training(labeler=named))
+    data = report(labeler=named, set_aside={"human:anastasia: not judged": 3})
+    data["agreement"][0] |= {"other": "human:anastasia"}
+    lay_out(
+        TARGET, model, find_input(str(model)).content, make_evaluation(model), PrepareReport(**data), tmp_path / "out"
+    )
+    assert not any(
+        b"anastasia" in path.read_bytes() or b"neil" in path.read_bytes() for path in (tmp_path / "out").iterdir()
+    )
+    assert json.loads((tmp_path / "out/ctiforge.json").read_text()) == note(labeler="human + openai:some-model")

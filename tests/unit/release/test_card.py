@@ -94,14 +94,14 @@ def test_settings_and_data_are_those_of_the_files():
     data = found["Training data"]
     assert "207 articles were read, with a threat hunting score of 80 or more, and 194 labeled" in data
     assert "Set aside: empty text 9, conflicting labels 4" in data
-    assert "53 articles have labels of both `keywords` and `human:ana`: Cohen's kappa is 0.771" in data
+    assert "53 articles have labels of both `keywords` and `human`: Cohen's kappa is 0.771" in data
     assert "| `Linux` | 47 | 12 | 7 |" in data
 
 
 def test_every_labeler_and_altered_copies_are_told():
     made = card(labeler="human:ana + openai:some-model")
     found = sections(render_card(replace(made, data=PrepareReport(**report(augment=2)))))["Training data"]
-    assert "`human:ana`, a person; `openai:some-model`, a language model" in found
+    assert "`human`, a person; `openai:some-model`, a language model" in found
     assert "holds 2 altered copies of each" in found
 
 

@@ -36,10 +36,11 @@ class LabelingEndpoint:
 class HumanLabeler:
     """The labels that people gave, by article id; a copy's label is the article's."""
 
+    name = "human"
+    """What data and models are told: people's names are nobody's business who gets a model."""
+
     def __init__(self, labels: Mapping[str, SignedLabel]) -> None:
         self.labels = labels
-        annotators = sorted({label.annotator for label in labels.values()})
-        self.name = f"human:{', '.join(annotators) or 'nobody'}"
 
     def label(self, articles: Iterable[Unlabeled]) -> Generator[tuple[Unlabeled, Opinion]]:
         """Label the articles; see `Labeler.label`."""
