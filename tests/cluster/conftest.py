@@ -144,7 +144,7 @@ class Place:
         path = f"/api/v1/namespaces/{self.namespace}/pods/{pod}/eviction"
         kubectl("create", "--raw", path, "-f", "-", namespace=self.namespace, given=json.dumps(body))
 
-    def wait_until_done(self, units: int, of: int | None = None, seconds: float = 180) -> None:
+    def wait_until_done(self, units: int, of: int | None = None, seconds: float = 600) -> None:
         """Wait until the program that is followed has told that it did so many units, `of` so many."""
 
         def is_done() -> bool:
@@ -153,7 +153,7 @@ class Place:
         with self.heard:
             assert self.heard.wait_for(is_done, seconds), f"stands at {self.reached} of {self.total}"
 
-    def wait_until_said(self, text: str, seconds: float = 180) -> None:
+    def wait_until_said(self, text: str, seconds: float = 600) -> None:
         """Wait until a program that is followed has said a line with this text."""
         with self.heard:
             assert self.heard.wait_for(lambda: any(text in line for line in self.said), seconds), self.said

@@ -1,7 +1,7 @@
 """The registry of labels: what people said of articles, one object a person and text.
 
-`labels/<hash of the text>/<hash of the person's name>.json` holds a `HumanLabel`. Training sets and test sets are drawn
-from it; where text or name change, another object is written.
+`human-labels/<hash of the text>/<hash of the person's name>.json` holds a `HumanLabel`. Training sets and test sets are
+drawn from it; where text or name change, another object is written.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from ctiforge.records.observable import Observable
 from ctiforge.store.objects import ObjectStore
 from ctiforge.store.reading import parse_record, read_record
 
-PREFIX = "labels/"
+PREFIX = "human-labels/"
 _REMEDY = "delete it, and import its labels again"
 _AT_ONCE = 8
 _TRIES = 20

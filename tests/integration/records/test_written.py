@@ -88,6 +88,6 @@ def test_a_label_of_the_registry_is_written_as_its_model_and_read_again(tmp_path
         "They ran whoami.", {"cmdline": ["whoami"]}, positives=commands("x"), rejected=commands("y"), usage="gold"
     )
     save_label(store, label.model_copy(update={"sources": ("review file",)}))
-    (path,) = tmp_path.glob("labels/*/*.json")
+    (path,) = tmp_path.glob("human-labels/*/*.json")
     hold(HumanLabel, path.read_text(encoding="utf-8"))
     assert [each.positives for each in read_labels(store)] == [label.positives]

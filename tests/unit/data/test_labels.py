@@ -38,7 +38,7 @@ def test_a_key_shows_no_name_and_knows_a_person_in_any_spelling(store) -> None:
     save_label(store, human_label(TEXT, {"cmdline": []}, by="Ann Lee"))
 
     assert save_label(store, human_label(TEXT, {"cmdline": []}, by=" ann LEE ")) is not Saved.NEW
-    assert all("ann" not in info.key.casefold() for info in store.list("labels/"))
+    assert all("ann" not in info.key.casefold() for info in store.list("human-labels/"))
     assert label_key("h", "ann") != label_key("h", "bob")
 
 
@@ -85,9 +85,9 @@ def test_a_label_that_another_wrote_meanwhile_is_not_overwritten(store) -> None:
 
 
 def test_a_damaged_label_is_named(store) -> None:
-    store.write("labels/abc/def.json", b"{}")
+    store.write("human-labels/abc/def.json", b"{}")
 
-    with pytest.raises(StoreError, match=r"labels/abc/def\.json is damaged"):
+    with pytest.raises(StoreError, match=r"human-labels/abc/def\.json is damaged"):
         list(read_labels(store))
 
 
@@ -118,3 +118,9 @@ def test_a_page_with_another_text_than_before_is_told() -> None:
     ]
 
     assert changed_texts(new, known) == ["7"]
+
+
+def test_a_labelers_answers_in_the_same_store_are_no_labels_of_people(store) -> None:
+    store.write("labels/a-model/0123.json", b'{"label": "Windows"}')
+
+    assert list(read_labels(store)) == []
