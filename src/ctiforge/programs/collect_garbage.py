@@ -16,7 +16,8 @@ def main(
     """List, or with --delete remove, what only old runs named: artifacts, checkpoints, shared inputs, their records.
 
     What a kept run, a run under way or a registered model names stays, with all that went into it, and so does
-    everything that was written or planned with in the last 7 days. Test sets, models, labels of people and labelers' answers stay.
+    everything that was written or planned with in the last 7 days. Test sets, models, labels of people and labelers'
+    answers stay.
     """
     from ctiforge.settings import load_settings
     from ctiforge.store.garbage import Thing, find_garbage, remove, total

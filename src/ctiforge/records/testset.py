@@ -27,6 +27,9 @@ class TestSet(File):
     note: str = ""
     """Where it comes from, in the words of whoever imported it."""
 
+    forgotten: int = 0
+    """Articles that were removed from it since by `ctiforge forget`: the one way in which a version changes."""
+
     @property
     def reference(self) -> str:
         """Name the version: `name@version`."""

@@ -103,7 +103,14 @@ def remove(store: ObjectStore, things: Iterable[Thing], say: Callable[[Thing, bo
 
 
 def gather(objects: Sequence[ObjectInfo]) -> list[Thing]:
-    """Group objects into the things that they belong to, sorted by folder."""
+    """Group objects into the things that they belong to.
+
+    Args:
+        objects: Objects of a store; those of no thing are passed over.
+
+    Returns:
+        The things, sorted by folder.
+    """
     found: defaultdict[str, list[ObjectInfo]] = defaultdict(list)
     for info in objects:
         parts = info.key.split("/")

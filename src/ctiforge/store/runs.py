@@ -137,7 +137,14 @@ def run_ids(store: ObjectStore) -> list[str]:
 
 
 def read_runs(store: ObjectStore) -> tuple[list[RunRecord], list[str]]:
-    """Read all runs, and list the ids of those whose record cannot be read, newest first."""
+    """Read all runs.
+
+    Args:
+        store: The store that keeps them.
+
+    Returns:
+        The runs, newest first, and the ids of those whose record cannot be read.
+    """
     runs, broken = [], []
     for run_id in run_ids(store):
         try:
