@@ -177,6 +177,10 @@ class Loaded:
     settings: Settings
     origins: dict[str, str]
 
+    def is_named(self, name: str) -> bool:
+        """Tell whether a person gave the setting, so that it is not the default."""
+        return name in self.origins
+
     def lines(self) -> Iterator[tuple[str, str, str]]:
         """Yield (name, value, origin) of every setting, secrets masked."""
         for name in type(self.settings).model_fields:

@@ -14,12 +14,12 @@ from ctiforge.settings import (
     MASK,
     RENAMED,
     Settings,
+    explain_unknown,
     load_settings,
     mask_url,
     read_api_key,
     setting_names,
     settings_class,
-    explain_unknown,
 )
 
 

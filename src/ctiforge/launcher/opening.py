@@ -6,7 +6,7 @@ from ctiforge.lines.line import Line
 from ctiforge.records.run import RunRecord, StageRecord
 from ctiforge.settings import Settings
 from ctiforge.store.models import Registry
-from ctiforge.store.objects import ObjectStore, open_store
+from ctiforge.store.objects import ObjectStore, open_to_look
 from ctiforge.store.runs import load_run, new_run
 
 
@@ -17,7 +17,7 @@ def with_champion(line: Line, settings: Settings) -> tuple[Settings, dict[str, s
     """
     if settings.value(line.in_use):
         return settings, {}
-    store = open_store(settings.store)
+    store = open_to_look(settings.store)
     if settings.run_id and store.exists(f"runs/{settings.run_id}/{RunRecord.NAME}"):
         begun = load_run(store, settings.run_id)
         if line.eval_in_use not in [entry.name for entry in begun.stages]:

@@ -34,7 +34,7 @@ from ctiforge.settings import Settings
 from ctiforge.store.artifacts import artifact_key, check_name, fetch
 from ctiforge.store.fingerprint import SHORT
 from ctiforge.store.launcher_note import note_launcher
-from ctiforge.store.objects import ObjectStore, open_store
+from ctiforge.store.objects import ObjectStore, open_store, open_to_look
 from ctiforge.store.runs import is_cancelled, run_ids, save_run
 
 DEMO = "demo"
@@ -55,7 +55,7 @@ def run_line(name: str, settings: Settings, backend: Backend, *, dry_run: bool =
     line = find_line(name)
     check_flags(settings.stages, [each.stages for each in LINES.values()])
     settings, notes = with_champion(line, settings)
-    run = LineRun.of(line, stages_of(line.stages, settings.model_dump()), settings, backend)
+    run = LineRun.of(line, stages_of(line.stages, settings.model_dump()), settings, backend, dry_run=dry_run)
     run.notes.update(notes)
     drive(run, dry_run=dry_run)
     if run.record.exit_code and not dry_run:
@@ -106,9 +106,18 @@ class LineRun:
     """Whether another launcher drives the run already, in a cluster: what it works on goes on when this one leaves."""
 
     @classmethod
-    def of(cls, line: Line, stages: Stages, settings: Settings, backend: Backend, kind: str | None = None) -> Self:
+    def of(
+        cls,
+        line: Line,
+        stages: Stages,
+        settings: Settings,
+        backend: Backend,
+        kind: str | None = None,
+        *,
+        dry_run: bool = False,
+    ) -> Self:
         """Make a run of these stages of the line, kept as a run of `kind`; nothing is started."""
-        store = open_store(settings.store)
+        store = open_to_look(settings.store) if dry_run else open_store(settings.store)
         record = open_record(kind or line.name, stages, store, settings.run_id)
         view = LiveView([stage.name for stage in stages])
         run = cls(settings, line, stages, record, store, backend, view, settings.value(line.test_set))

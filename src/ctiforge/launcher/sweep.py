@@ -71,6 +71,7 @@ def run_sweep(
         settings.model_copy(update={"stages": {**settings.stages, **flags}}),
         backend,
         f"sweep-{name}",
+        dry_run=dry_run,
     )
     sweep.name, sweep.points, sweep.again, sweep.parallel = name, points, again, parallel
     sweep.notes = {point.stage.name: point.words for point in points}
