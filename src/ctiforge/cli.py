@@ -94,7 +94,14 @@ def options(
         bool, typer.Option("--version", help="Show the version and exit.", callback=show_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Take the command's own flags."""
+    """Take the command's own flags, and warn of misspelled settings in the environment."""
+    if any(name.startswith("CTIFORGE_") for name in os.environ):
+        # only then: a --help need not wait for it
+        from ctiforge.progress import warn
+        from ctiforge.settings import explain_unknown
+
+        for line in explain_unknown(os.environ):
+            warn(line)
 
 
 for _name, _program, _text in COMMANDS:

@@ -1,9 +1,11 @@
 """Settings: flags, then the environment, then `ctiforge.toml`, then defaults; each knows where it came from."""
 
 import os
+import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -25,6 +27,16 @@ FILE = "ctiforge.toml"
 API_KEY = "OPENAI_API_KEY"
 """The variable that clients of OpenAI-compatible endpoints read their key from."""
 MASK = "********"
+PREFIX = "CTIFORGE_"
+NO_SETTINGS = (
+    *("SCRATCH", "SCRATCH_LIMIT", "TOOLS", "VERSIONS", "COMMIT", "IMAGE", "RUN", "STAGE", "ATTEMPT"),
+    *("REAL_DATA", "TEST_MARK"),
+)
+"""Variables behind the prefix that are read elsewhere: of programs and pods, and of proofs and tests."""
+_SERVICE_LINK = re.compile(
+    r"(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?)"
+)
+"""What Kubernetes puts behind the name of a service in a pod's environment."""
 
 
 @dataclass(frozen=True)
@@ -165,6 +177,10 @@ class Loaded:
     settings: Settings
     origins: dict[str, str]
 
+    def is_named(self, name: str) -> bool:
+        """Tell whether a person gave the setting, so that it is not the default."""
+        return name in self.origins
+
     def lines(self) -> Iterator[tuple[str, str, str]]:
         """Yield (name, value, origin) of every setting, secrets masked."""
         for name in type(self.settings).model_fields:
@@ -200,6 +216,26 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Loaded:
         return Loaded(known(**values), origins)
     except ValidationError as error:
         raise UsageError(_explain(error, origins, known)) from None
+
+
+def explain_unknown(variables: Iterable[str]) -> Iterator[str]:
+    """Say which variables look like settings and are none: they are passed over, and may be another tool's.
+
+    Args:
+        variables: The names in the environment.
+
+    Yields:
+        One line for each, with the nearest name that is known; none for what Kubernetes puts there for services.
+    """
+    known = {setting_names(name).variable.removeprefix(PREFIX) for name in settings_class().model_fields}
+    known |= {name.upper() for name in (*settings_class().model_fields, *RENAMED)} | set(NO_SETTINGS)
+    for variable in sorted(variables):
+        name = variable.removeprefix(PREFIX)
+        if name == variable or name in known or _SERVICE_LINK.fullmatch(name):
+            continue
+        near = get_close_matches(name, known, n=1)
+        hint = f"did you mean {PREFIX}{near[0]}?" if near else "`ctiforge config` lists the settings"
+        yield f"{variable} is no setting of ctiforge and is ignored: {hint}"
 
 
 def mask_url(url: str) -> str:

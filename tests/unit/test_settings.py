@@ -1,3 +1,4 @@
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from ctiforge.settings import (
     MASK,
     RENAMED,
     Settings,
+    explain_unknown,
     load_settings,
     mask_url,
     read_api_key,
@@ -178,3 +180,31 @@ def test_every_setting_has_its_names() -> None:
 def test_the_flags_of_the_names_are_flags_of_a_run() -> None:
     options = {each for option in typer.main.get_command(app).commands["run"].params for each in option.opts}
     assert {names.flag for name in settings_class().model_fields if (names := setting_names(name)).flag} <= options
+
+
+def test_a_misspelled_variable_is_told_once_with_the_nearest_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CTIFORGE_STOER", "s3://team/store")
+    with suppress(SystemExit):
+        app(["config"])
+    errors = capsys.readouterr().err
+    assert errors == (
+        "warning: CTIFORGE_STOER is no setting of ctiforge and is ignored: did you mean CTIFORGE_STORE?\n"
+    )
+    (far,) = explain_unknown(["CTIFORGE_QQQQ", "PATH", "OTHER_STOER"])
+    assert far.endswith("`ctiforge config` lists the settings")
+
+
+def test_variables_that_somebody_reads_or_kubernetes_puts_there_are_known() -> None:
+    """Every name in the sources, the chart and the images is one."""
+    root = Path(__file__).parents[2]
+    files = [path for place in ("src", "helm", "docker") for path in (root / place).rglob("*") if path.is_file()]
+    texts = [path.read_text(errors="ignore") for path in [*files, root / "Makefile"] if path.suffix != ".pyc"]
+    named = {name for text in texts for name in re.findall(r"\bCTIFORGE_[A-Z_]*[A-Z]\b", text)}
+    assert {"CTIFORGE_SCRATCH", "CTIFORGE_REAL_DATA", "CTIFORGE_STORE"} <= named
+    services = [
+        *("CTIFORGE_SERVICE_HOST", "CTIFORGE_SERVICE_PORT", "CTIFORGE_SERVICE_PORT_HTTP", "CTIFORGE_PORT"),
+        *("CTIFORGE_POSTGRES_PORT_5432_TCP", "CTIFORGE_POSTGRES_PORT_5432_TCP_ADDR", "CTIFORGE_DB_SERVICE_HOST"),
+    ]
+    assert list(explain_unknown([*named, *services])) == []

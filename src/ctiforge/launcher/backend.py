@@ -90,7 +90,7 @@ class Backend(Protocol):
     """Where programs run."""
 
     goes_on: str
-    """What to tell a person who stopped the run."""
+    """What goes on there, for a person who stopped the run; "" where nothing does."""
     brings_demo: bool
     """Whether the demo database can be started there; elsewhere the place names its own database."""
 

@@ -19,7 +19,7 @@ LOOK_FOR_SIGNALS_S = 0.2
 class LocalBackend:
     """Runs programs on this machine."""
 
-    goes_on = "stopped; nothing half-written is kept, the same command goes on from here"
+    goes_on = ""
     brings_demo = True
 
     def __init__(self, command: CommandOf = command_of) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from ctiforge.errors import UsageError
 from ctiforge.launcher.backend import Said, read_event
 from ctiforge.settings import Loaded
-from ctiforge.store.objects import ObjectStore, open_store
+from ctiforge.store.objects import ObjectStore, open_to_look
 from ctiforge.store.runs import find_run, run_ids
 
 
@@ -13,14 +13,14 @@ def print_logs(loaded: Loaded, run_id: str | None, stage: str | None, say: Calla
     """Say every log of the run under a heading, progress left out. UsageError when there is none."""
     live: dict[str, Iterator[str]] = {}
     if loaded.settings.backend == "local":
-        store = open_store(loaded.settings.store)
+        store = open_to_look(loaded.settings.store, is_named=loaded.is_named("store"))
         run_id = _known(store, run_id)
     else:
         from ctiforge.launcher.kubernetes.release import find_release
         from ctiforge.launcher.kubernetes.runs import live_logs
 
         found = find_release(loaded)
-        store = open_store(found.settings.store)
+        store = open_to_look(found.settings.store, is_named=loaded.is_named("store"))
         run_id = _known(store, run_id)
         live = dict(live_logs(found.cluster, run_id, stage))
     saved = {name: lines for name, lines in saved_logs(store, run_id, stage) if not _is_live(name, live)}

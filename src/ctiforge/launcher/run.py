@@ -12,6 +12,8 @@ from typing import Self
 from ctiforge.errors import CtiforgeError, DataError, ExitCode, InterruptedRunError, UsageError
 from ctiforge.launcher.backend import Backend, Command, Event, Outcome, Progressed, Said, Task
 from ctiforge.launcher.collecting import collect, evaluations_folder
+from ctiforge.launcher.failures import CANCELLED, MEANINGS, STOPPED, StageFailedError, how_it_ended, stage_failure
+from ctiforge.launcher.opening import open_record, with_champion
 from ctiforge.launcher.plan import (
     Answer,
     Stages,
@@ -32,29 +34,12 @@ from ctiforge.settings import Settings
 from ctiforge.store.artifacts import artifact_key, check_name, fetch
 from ctiforge.store.fingerprint import SHORT
 from ctiforge.store.launcher_note import note_launcher
-from ctiforge.store.models import Registry
-from ctiforge.store.objects import ObjectStore, open_store
-from ctiforge.store.runs import is_cancelled, load_run, new_run, save_run
+from ctiforge.store.objects import ObjectStore, open_store, open_to_look
+from ctiforge.store.runs import is_cancelled, run_ids, save_run
 
 DEMO = "demo"
 DEMO_DATABASE = "demo_database"
 ERROR = "error: "
-MEANINGS = {
-    int(ExitCode.USAGE): "usage or configuration error",
-    int(ExitCode.DATA): "data error",
-    int(ExitCode.CANNOT_GO_ON): "cannot go on on this machine",
-    int(ExitCode.GATE): "the gate was not passed",
-    int(ExitCode.INTERRUPTED): "interrupted, its state is saved",
-    137: "killed, perhaps out of memory",
-}
-
-
-class StageFailedError(CtiforgeError):
-    """A stage ended badly; the run ends with its exit code."""
-
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
 
 
 def run_line(name: str, settings: Settings, backend: Backend, *, dry_run: bool = False) -> None:
@@ -62,14 +47,15 @@ def run_line(name: str, settings: Settings, backend: Backend, *, dry_run: bool =
 
     Every stage's flags are tried before anything else. With `dry_run` it stops after the plan. A run
     of `settings.run_id` that is there already is gone on with: what it harvested stays. Raises
-    StageFailedError when a stage fails, InterruptedRunError after SIGTERM, KeyboardInterrupt
-    after Ctrl-C; what is finished by then stays, so that the same call goes on from there. A gate that
-    was not passed is no failure: the run is done, and SystemExit 5 tells it from one that promoted.
+    StageFailedError when a stage fails, InterruptedRunError when one was told to end or the run was cancelled,
+    SystemExit 75 after SIGTERM, KeyboardInterrupt after Ctrl-C; what is finished by then stays, so that the
+    same call goes on from there. A gate that was not passed is no failure: the run is done, and SystemExit 5
+    tells it from one that promoted.
     """
     line = find_line(name)
     check_flags(settings.stages, [each.stages for each in LINES.values()])
-    settings, notes = _with_champion(line, settings)
-    run = LineRun.of(line, stages_of(line.stages, settings.model_dump()), settings, backend)
+    settings, notes = with_champion(line, settings)
+    run = LineRun.of(line, stages_of(line.stages, settings.model_dump()), settings, backend, dry_run=dry_run)
     run.notes.update(notes)
     drive(run, dry_run=dry_run)
     if run.record.exit_code and not dry_run:
@@ -89,11 +75,12 @@ def drive(run: "LineRun", *, dry_run: bool) -> None:
         with _database(run):
             run.say_plan()
             run.go()
-    except KeyboardInterrupt:
-        run.view.say(run.backend.goes_on)
+    except (KeyboardInterrupt, SystemExit) as stop:
+        # SIGTERM says it itself, as it comes
+        words = [STOPPED] if isinstance(stop, KeyboardInterrupt) else []
+        for line in [*words, *filter(None, [run.backend.goes_on])]:
+            run.view.say(line)
         raise
-    except SystemExit:
-        raise InterruptedRunError(run.backend.goes_on) from None
 
 
 @dataclass
@@ -115,14 +102,27 @@ class LineRun:
     notes: dict[str, str] = field(default_factory=dict)
     """What the plan says beside a stage."""
     reports: list[str] = field(default_factory=list)
+    joined: bool = False
+    """Whether another launcher drives the run already, in a cluster: what it works on goes on when this one leaves."""
 
     @classmethod
-    def of(cls, line: Line, stages: Stages, settings: Settings, backend: Backend, kind: str | None = None) -> Self:
+    def of(
+        cls,
+        line: Line,
+        stages: Stages,
+        settings: Settings,
+        backend: Backend,
+        kind: str | None = None,
+        *,
+        dry_run: bool = False,
+    ) -> Self:
         """Make a run of these stages of the line, kept as a run of `kind`; nothing is started."""
-        store = open_store(settings.store)
-        record = _open_record(kind or line.name, stages, store, settings.run_id)
+        store = open_to_look(settings.store) if dry_run else open_store(settings.store)
+        record = open_record(kind or line.name, stages, store, settings.run_id)
         view = LiveView([stage.name for stage in stages])
-        return cls(settings, line, stages, record, store, backend, view, settings.value(line.test_set))
+        run = cls(settings, line, stages, record, store, backend, view, settings.value(line.test_set))
+        run.joined = not backend.brings_demo and record.id in run_ids(store) and record.state == "running"
+        return run
 
     def check_flags(self) -> None:
         """Raise what any stage has against its flags or a model's name, before anything is planned or run."""
@@ -158,19 +158,12 @@ class LineRun:
         try:
             with self.view:
                 self.do_stages()
-            record.state, record.exit_code = "done", max(entry.exit_code or 0 for entry in record.stages)
-        except CtiforgeError as error:
-            record.state = "interrupted" if error.exit_code == ExitCode.INTERRUPTED else "failed"
-            record.exit_code, record.reason = int(error.exit_code), str(error).partition("\n")[0]
-            self.note_cancelled()
-            raise
         except BaseException as error:
-            record.state, record.reason = "interrupted", _why_stopped(error)
+            self._note_end(error)
             raise
-        finally:
-            record.ended_at = datetime.now(UTC)
-            save_run(self.store, record)
-            self._tell_webhook()
+        record.state, record.exit_code = "done", max(entry.exit_code or 0 for entry in record.stages)
+        record.ended_at = datetime.now(UTC)
+        save_run(self.store, record)
         self.say_result()
 
     def check(self) -> None:
@@ -187,7 +180,7 @@ class LineRun:
     def keep(self) -> None:
         """Write the record as it stands. Raises InterruptedRunError where the run was cancelled meanwhile."""
         if is_cancelled(self.store, self.record.id):
-            raise InterruptedRunError("the run was cancelled; the same command starts it again")
+            raise InterruptedRunError(CANCELLED)
         save_run(self.store, self.record)
 
     def note_cancelled(self) -> None:
@@ -254,7 +247,10 @@ class LineRun:
 
     def begin(self, stage: LineStage, entry: StageRecord) -> Command:
         """Note that the stage runs from now on; gives back what is to be run."""
-        entry.state, entry.started_at, entry.cause, entry.last_lines = "running", datetime.now(UTC), None, []
+        # of a former try stays how often and how long it ran
+        entry.state, entry.started_at, entry.ended_at = "running", datetime.now(UTC), None
+        entry.exit_code, entry.cause, entry.last_lines = None, None, []
+        entry.artifact, entry.queued_s = None, None
         self.keep()
         self.view.started(stage.name)
         expect = ("--expect", entry.fingerprint) if entry.fingerprint else ()
@@ -271,13 +267,16 @@ class LineRun:
 
     def note_interrupted(self, stage: LineStage, entry: StageRecord) -> None:
         """Note that the launcher stops while the stage runs."""
-        entry.state, entry.ended_at = "interrupted", datetime.now(UTC)
-        self.view.ended(stage.name, entry.state)
+        if not self.joined:
+            entry.state, entry.ended_at = "interrupted", datetime.now(UTC)
+        self.view.ended(stage.name, "interrupted")
 
     def note_outcome(self, stage: LineStage, entry: StageRecord, outcome: Outcome) -> None:
-        """Note how the stage's program has ended. Raises StageFailedError when it ended badly."""
-        log = f"runs/{self.record.id}/{stage.name}.log"
-        self.store.write(log, "\n".join(outcome.lines).encode())
+        """Note how the stage's program has ended.
+
+        Raises StageFailedError when it ended badly, also where the store is away then; InterruptedRunError when it
+        was cancelled; StoreError when it ended well and the store is away.
+        """
         entry.ended_at = datetime.now(UTC)
         entry.exit_code, entry.queued_s = outcome.exit_code, outcome.queued_s
         entry.attempts += outcome.attempts
@@ -286,13 +285,11 @@ class LineRun:
             # no failure: a decision, with its reason
             entry.last_lines = [line.removeprefix(ERROR) for line in outcome.lines if line.startswith(ERROR)][-1:]
         elif outcome.exit_code != 0:
-            entry.state = "interrupted" if outcome.exit_code == ExitCode.INTERRUPTED else "failed"
-            entry.last_lines, entry.cause = outcome.last_lines, outcome.cause
-            self.view.ended(stage.name, entry.state, f"with exit code {outcome.exit_code}")
-            raise _failure(stage.name, outcome, f"the whole log is {self.store.uri}/{log}; ")
+            raise self._failed(stage, entry, outcome)
         entry.state = "done"
+        log = self._keep_log(stage, outcome)
         if not outcome.made:
-            raise StageFailedError(f"{stage.name} named no artifact; what it said is {self.store.uri}/{log}", 1)
+            raise StageFailedError(f"{stage.name} named no artifact; what it said is {log}", 1)
         entry.fingerprint, entry.artifact = outcome.made.fingerprint, outcome.made.uri
         self.artifacts[stage.name] = outcome.made.uri
         self.keep()
@@ -313,6 +310,41 @@ class LineRun:
         columns = {"COLUMNS": str(self.view.width)} if self.view.width else {}
         environment = columns | (self.database if stage.reads_database else {})
         return Command(stage.program, (*own, "--store", self.store.uri, *extra), environment, task)
+
+    def _failed(self, stage: LineStage, entry: StageRecord, outcome: Outcome) -> CtiforgeError:
+        """Note a bad end; give the error that says it, whether or not the store can still be written."""
+        entry.state = "interrupted" if outcome.exit_code == ExitCode.INTERRUPTED else "failed"
+        entry.last_lines, entry.cause = outcome.last_lines, outcome.cause
+        self.view.ended(stage.name, entry.state, f"with exit code {outcome.exit_code}")
+        try:
+            log = f"the whole log is {self._keep_log(stage, outcome)}"
+            if entry.state == "interrupted" and is_cancelled(self.store, self.record.id):
+                # that its Job is gone needs no other reason
+                entry.state, entry.cause = "cancelled", None
+                return InterruptedRunError(CANCELLED)
+        except (CtiforgeError, OSError) as problem:
+            log = f"the whole log could not be kept: {problem}"
+        return stage_failure(stage.name, outcome, log)
+
+    def _keep_log(self, stage: LineStage, outcome: Outcome) -> str:
+        log = f"runs/{self.record.id}/{stage.name}.log"
+        self.store.write(log, "\n".join(outcome.lines).encode())
+        return f"{self.store.uri}/{log}"
+
+    def _note_end(self, error: BaseException) -> None:
+        """Note why the run ends; a store that is away then is told beside the error, and does not hide it."""
+        record = self.record
+        if self.joined and not isinstance(error, StageFailedError | InterruptedRunError):
+            return
+        record.state, record.exit_code, record.reason = how_it_ended(error)
+        record.ended_at = datetime.now(UTC)
+        try:
+            self.note_cancelled()
+            save_run(self.store, record)
+        except (CtiforgeError, OSError) as problem:
+            if str(problem) not in str(error):
+                self.view.say(f"warning: the run's record could not be kept: {problem}")
+        self._tell_webhook()
 
     def _tell_webhook(self) -> None:
         url = self.settings.webhook_url
@@ -340,46 +372,6 @@ class LineRun:
                 self.reports.append(fetch(f"{entry.artifact}/{stage.report}", Path(into)).read_text(encoding="utf-8"))
 
 
-def _why_stopped(error: BaseException) -> str:
-    if isinstance(error, KeyboardInterrupt):
-        return "the launcher was stopped by Ctrl-C"
-    if isinstance(error, SystemExit):
-        return "the launcher was stopped by SIGTERM"
-    return f"the launcher broke: {type(error).__name__}: {error}"
-
-
-def _with_champion(line: Line, settings: Settings) -> tuple[Settings, dict[str, str]]:
-    """Take the registry's champion for the model in use where none is set; give what the plan says of it too.
-
-    A run that is gone on with keeps its stages: a champion that came after it began, perhaps its own, is not added.
-    """
-    if settings.value(line.in_use):
-        return settings, {}
-    store = open_store(settings.store)
-    if settings.run_id and store.exists(f"runs/{settings.run_id}/{RunRecord.NAME}"):
-        begun = load_run(store, settings.run_id)
-        if line.eval_in_use not in [entry.name for entry in begun.stages]:
-            return settings, {}
-    registry = Registry(store, line.name)
-    champion = registry.standing().champion
-    if champion is None:
-        return settings, {}
-    record = registry.get(champion.version)
-    note = f"the champion, version {record.version}: {record.name}"
-    return settings.model_copy(update={line.in_use: record.artifact}), {line.eval_in_use: note}
-
-
-def _open_record(name: str, line: Stages, store: ObjectStore, run_id: str | None) -> RunRecord:
-    """Give the record of this run, where there is one already, else a new one."""
-    stages = [StageRecord(name=stage.name, program=stage.program) for stage in line]
-    if run_id and store.exists(f"runs/{run_id}/{RunRecord.NAME}"):
-        record = load_run(store, run_id)
-        if [each.name for each in record.stages] != [each.name for each in stages]:
-            raise UsageError(f"{run_id} was run with other stages than this version has; start a new run")
-        return record
-    return new_run(name, stages, run_id)
-
-
 @contextmanager
 def _database(run: LineRun) -> Iterator[None]:
     """Name the team's database to the run; without one, the demo database, up for as long as the run takes."""
@@ -393,7 +385,7 @@ def _database(run: LineRun) -> Iterator[None]:
     try:
         outcome = run.backend.run(Command(DEMO_DATABASE, ("up", "--store", run.store.uri)), lambda _event: None)
         if outcome.exit_code != 0:
-            raise _failure(DEMO_DATABASE, outcome, "")
+            raise stage_failure(DEMO_DATABASE, outcome)
         answer = _demo_answer(outcome)
         run.database = {"DATABASE_URL": answer["database_url"]}
         if run.test_set == type(run.settings).model_fields[run.line.test_set].default:
@@ -414,11 +406,3 @@ def _demo_answer(outcome: Outcome) -> dict[str, str]:
             answer: dict[str, str] = json.loads(line)
             return answer
     raise DataError("the demo database did not say where it is")
-
-
-def _failure(name: str, outcome: Outcome, log: str) -> StageFailedError:
-    meaning = MEANINGS.get(outcome.exit_code, "a crash")
-    lines = [f"{name} ended with exit code {outcome.exit_code} ({meaning})"]
-    lines += outcome.cause.lines() if outcome.cause else []
-    lines += ["its last lines:", *(f"  {line}" for line in outcome.last_lines)] if outcome.last_lines else []
-    return StageFailedError("\n".join([*lines, f"{log}the same command goes on from here"]), outcome.exit_code)

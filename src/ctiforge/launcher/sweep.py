@@ -13,8 +13,9 @@ from threading import Thread
 
 from ctiforge.errors import ExitCode, UsageError
 from ctiforge.launcher.backend import Backend, Command, Event, Outcome
+from ctiforge.launcher.failures import MEANINGS, StageFailedError
 from ctiforge.launcher.plan import check_flags, describe, flags_given, make_plan
-from ctiforge.launcher.run import MEANINGS, LineRun, StageFailedError, drive
+from ctiforge.launcher.run import LineRun, drive
 from ctiforge.launcher.signals import HeldSignals
 from ctiforge.launcher.sweep_report import make_sweep, plain_text, write_sweep
 from ctiforge.lines import LINES, find_line
@@ -70,6 +71,7 @@ def run_sweep(
         settings.model_copy(update={"stages": {**settings.stages, **flags}}),
         backend,
         f"sweep-{name}",
+        dry_run=dry_run,
     )
     sweep.name, sweep.points, sweep.again, sweep.parallel = name, points, again, parallel
     sweep.notes = {point.stage.name: point.words for point in points}
@@ -241,8 +243,8 @@ class SweepRun(LineRun):
                 entry.state, entry.exit_code = "failed", error.exit_code
                 self.view.ended(stage.name, entry.state)
             entry.last_lines = entry.last_lines or str(error).splitlines()[:1]
-            save_run(self.store, self.record)
             self.view.say(f"warning: {stage.name} ({self.notes[stage.name]}) failed, the other points go on: {error}")
+            save_run(self.store, self.record)
 
     def _report(self, trainings: list[tuple[LineStage, StageRecord]]) -> None:
         trained = [_trained(point, entry) for point, (_, entry) in zip(self.points, trainings, strict=True)]

@@ -137,7 +137,7 @@ def runs(store: StoreFlag = None, backend: BackendFlag = None) -> None:
     """List the runs of the store, newest first."""
     from ctiforge.launcher.report import describe_runs
 
-    _say(describe_runs(_open_store(_load(store, backend))))
+    _say(describe_runs(_open_to_look(_load(store, backend))))
 
 
 def status(run_id: RunArgument = None, store: StoreFlag = None, backend: BackendFlag = None) -> None:
@@ -146,7 +146,7 @@ def status(run_id: RunArgument = None, store: StoreFlag = None, backend: Backend
     from ctiforge.store.launcher_note import as_it_stands
     from ctiforge.store.runs import load_run
 
-    opened = _open_store(_load(store, backend))
+    opened = _open_to_look(_load(store, backend))
     _say(describe_run(as_it_stands(opened, load_run(opened, run_id))))
 
 
@@ -191,7 +191,7 @@ def collect(run_id: RunArgument = None, store: StoreFlag = None, backend: Backen
     from ctiforge.store.runs import load_run
 
     loaded = _load(store, backend)
-    record = load_run(_open_store(loaded), run_id)
+    record = load_run(_open_to_look(loaded), run_id)
     if record.line not in LINES:
         raise UsageError(f"{record.id} is a sweep: its table lies in {loaded.settings.outputs}/sweeps/{record.id}")
     folder = evaluations_folder(loaded.settings)
@@ -218,7 +218,7 @@ def doctor(store: StoreFlag = None, backend: BackendFlag = None) -> None:
 
     loaded = _load(store, backend)
     is_well = loaded.settings.backend == "local" or _cluster_is_well(loaded)
-    opened = _open_store(loaded)
+    opened = _open_to_check(loaded)
     _say(f"store {opened.uri}")
     for passed in check_store(opened):
         _say(f"  ok: {passed}")
@@ -259,15 +259,27 @@ def _load(store: str | None, backend: str | None) -> "Loaded":
     return load_settings({"store": store, "backend": backend})
 
 
-def _open_store(loaded: "Loaded") -> "ObjectStore":
-    """Give the store of the settings or, in a cluster, of the chart's release."""
+def _open_to_look(loaded: "Loaded") -> "ObjectStore":
+    """Give the store that is to be read; a folder that is not there is not made."""
+    from ctiforge.store.objects import open_to_look
+
+    return open_to_look(_find_store(loaded), is_named=loaded.is_named("store"))
+
+
+def _open_to_check(loaded: "Loaded") -> "ObjectStore":
+    """Give the store that is to be tried by writing into it; a missing folder is made."""
     from ctiforge.store.objects import open_store
 
-    if loaded.settings.backend == "local" or loaded.origins.get("store", "default") != "default":
-        return open_store(loaded.settings.store)
+    return open_store(_find_store(loaded))
+
+
+def _find_store(loaded: "Loaded") -> str:
+    """Give the URI of the settings' store or, in a cluster, of the chart's release."""
+    if loaded.settings.backend == "local" or loaded.is_named("store"):
+        return loaded.settings.store
     from ctiforge.launcher.kubernetes.release import find_release
 
-    return open_store(find_release(loaded).settings.store)
+    return find_release(loaded).settings.store
 
 
 def _cluster_is_well(loaded: "Loaded") -> bool:

@@ -21,9 +21,10 @@ def main(
     """
     from ctiforge.settings import load_settings
     from ctiforge.store.garbage import Thing, find_garbage, remove, total
-    from ctiforge.store.objects import open_store
+    from ctiforge.store.objects import open_to_look
 
-    opened = open_store(load_settings({"store": store}).settings.store)
+    loaded = load_settings({"store": store})
+    opened = open_to_look(loaded.settings.store, is_named=loaded.is_named("store"))
     things = find_garbage(opened, keep_runs)
 
     def say(thing: Thing, is_gone: bool) -> None:

@@ -83,9 +83,11 @@ def open_registry(line: str, store: str | None) -> "Registry":
     from ctiforge.lines import find_line
     from ctiforge.settings import load_settings
     from ctiforge.store.models import Registry
-    from ctiforge.store.objects import open_store
+    from ctiforge.store.objects import open_to_look
 
-    return Registry(open_store(load_settings({"store": store}).settings.store), find_line(line).name)
+    loaded = load_settings({"store": store})
+    opened = open_to_look(loaded.settings.store, is_named=loaded.is_named("store"))
+    return Registry(opened, find_line(line).name)
 
 
 def print_versions(registry: "Registry") -> None:

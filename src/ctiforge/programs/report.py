@@ -23,10 +23,11 @@ def main(
     from ctiforge.reporting.reading import read_run
     from ctiforge.reporting.render import render
     from ctiforge.settings import load_settings
-    from ctiforge.store.objects import open_store
+    from ctiforge.store.objects import open_to_look
 
-    settings = load_settings({"store": store}).settings
-    files = read_run(open_store(settings.store), run)
+    loaded = load_settings({"store": store})
+    settings = loaded.settings
+    files = read_run(open_to_look(settings.store, is_named=loaded.is_named("store")), run)
     report = build_report(files, find_cues)
     path = output or Path(settings.outputs) / "reports" / f"{files.record.id}.html"
     write(render(report), path)

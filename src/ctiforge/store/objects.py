@@ -72,6 +72,30 @@ def find_store(uri: str) -> "ObjectStore | None":
     return open_store(uri) if folder is None or folder.is_dir() else None
 
 
+def open_to_look(uri: str, *, is_named: bool = False) -> "ObjectStore":
+    """Open a store to look at what is there: a missing folder is not made, and is an empty store.
+
+    Args:
+        uri: A path of this machine, a `file://` URL or `s3://bucket/prefix`.
+        is_named: Whether a person named the store, so that a folder that is not there is a mistake.
+
+    Returns:
+        The store; what is written into an empty one is lost.
+
+    Raises:
+        UsageError: The URI has another scheme or names no bucket, or the folder that was named is not there.
+        StoreError: There are no credentials.
+    """
+    from obstore.store import MemoryStore
+
+    if found := find_store(uri):
+        return found
+    folder = _folder_of(uri)
+    if is_named:
+        raise UsageError(f"{folder}: there is no such folder, so no store; name the one that is meant with --store")
+    return ObjectStore(str(folder), MemoryStore(), folder=None)
+
+
 def hash_file(path: Path) -> FileEntry:
     """Compute the size and SHA-256 of a file, read in pieces.
 

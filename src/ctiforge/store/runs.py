@@ -104,9 +104,11 @@ def note_cancelled(store: ObjectStore, run_id: str) -> None:
         return
     run = load_run(store, run_id)
     run.state, run.ended_at = "cancelled", datetime.now(UTC)
+    run.reason = "it was cancelled; the same command starts it again"
     for stage in run.stages:
         if stage.state in ("running", "interrupted"):
-            stage.state = "cancelled"
+            # that its Job is gone needs no other reason
+            stage.state, stage.cause = "cancelled", None
     save_run(store, run)
 
 

@@ -32,7 +32,7 @@ from ctiforge.store.artifacts import (
     read_manifest_if_valid,
 )
 from ctiforge.store.checkpoints import Checkpoints
-from ctiforge.store.objects import hash_file, open_store
+from ctiforge.store.objects import hash_file, open_store, open_to_look
 from ctiforge.store.versions import package_version
 
 SCRATCH_VARIABLE = "CTIFORGE_SCRATCH"
@@ -183,7 +183,8 @@ def _check_expectation(stage: Stage, planned: str, flags: StageFlags) -> None:
 def _finished(stage: Stage, planned: str, output: str | None, flags: StageFlags) -> StageResult | None:
     """Find the result when it exists already: in the store, or without one in the output folder."""
     if flags.store:
-        store = open_store(flags.store)
+        # a plan makes nothing, no folder either
+        store = open_to_look(flags.store)
         folder = artifact_key(stage.name, planned)
         manifest = find_standing(store, folder)
         if not manifest:

@@ -8,6 +8,7 @@ import pytest
 
 from ctiforge.launcher.backend import Command, Outcome
 from ctiforge.launcher.planner import Planner
+from ctiforge.records.run import Cause
 from ctiforge.store.objects import open_store
 from ctiforge.store.runs import note_cancelled
 from tests.integration.launcher.conftest import InProcessBackend
@@ -236,7 +237,8 @@ def test_a_run_that_is_cancelled_meanwhile_begins_no_further_stage_and_stays_can
         if command.program != program:
             return run(self, command, on_event)
         note_cancelled(open_store(".ctiforge/store"), "mine")
-        return Outcome(ended, ()) if ended else run(self, command, on_event)
+        cause = Cause(category="job deleted", summary="job x: it was deleted", detail="", remedy="ask the audit log")
+        return Outcome(ended, (), cause=cause) if ended else run(self, command, on_event)
 
     monkeypatch.setattr(InProcessBackend, "run", cancel)
     cancelled = world.ctiforge("run", "extract", "--run-id", "mine")
@@ -244,6 +246,8 @@ def test_a_run_that_is_cancelled_meanwhile_begins_no_further_stage_and_stays_can
     assert world.worked() == LINE[: 3 if ended else 2]
     status = world.ctiforge("status", "mine").stdout
     assert "mine  cancelled" in status
+    assert "the run was cancelled; the same command starts it again" in cancelled.stderr
+    assert "audit log" not in cancelled.stdout + cancelled.stderr + status, "who cancelled it is known"
     monkeypatch.undo()
     assert world.ctiforge("run", "extract", "--run-id", "mine").returncode == 0
     assert "mine  done" in world.ctiforge("status", "mine").stdout
@@ -257,7 +261,8 @@ def _stop_in_the_middle(world, sent: signal.Signals, code: int) -> None:
     output, errors = process.communicate(timeout=60)
     assert process.returncode == code, errors
     assert "stopping train_extract" in output
-    assert "the same command goes on from here" in output + errors
+    assert (output + errors).count("the same command goes on from here") == 1
+    assert errors.count("error: ") == (sent is not signal.SIGINT)
     assert "Traceback" not in errors
     assert world.database() == ["up", "down"]
     assert not list((world.folder / ".ctiforge/store/artifacts").glob("train_extract*"))

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from ctiforge.launcher.backend import Command, Event, Outcome, Progressed
+from ctiforge.launcher.failures import StageFailedError
 from ctiforge.launcher.local import LocalBackend
-from ctiforge.launcher.run import StageFailedError
 from ctiforge.launcher.sweep import run_sweep
 from ctiforge.settings import settings_class
 from ctiforge.store.objects import open_store

@@ -19,10 +19,7 @@ from ctiforge.store.objects import ObjectStore
 class KubernetesBackend:
     """Runs programs as Jobs of one release of the chart; a Job goes on when the launcher does not."""
 
-    goes_on = (
-        "stopped following; what runs in the cluster goes on, and the same command follows it again "
-        "(`ctiforge cancel` stops it)"
-    )
+    goes_on = "what runs in the cluster goes on (`ctiforge cancel` stops it)"
     brings_demo = False
 
     def __init__(self, cluster: Cluster, release: str, store: ObjectStore) -> None:

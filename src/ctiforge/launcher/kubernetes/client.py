@@ -26,6 +26,7 @@ TRIES = 30
 
 
 QUOTA = "exceeded quota"
+QUOTA_MEND = "; wait until others have ended, or raise the quota: kubectl describe resourcequota"
 
 
 class ClusterError(CtiforgeError):
@@ -40,6 +41,11 @@ class ClusterError(CtiforgeError):
     def is_quota(self) -> bool:
         """Whether a quota of the namespace leaves no room for one object more."""
         return self.status == 403 and QUOTA in str(self)
+
+    @property
+    def refusal(self) -> str:
+        """What was refused, in the cluster's words, for who says himself what to do about a quota."""
+        return str(self).removesuffix(QUOTA_MEND)
 
 
 def connect(context: str | None = None, namespace: str | None = None) -> "Cluster":
@@ -264,7 +270,7 @@ def explain(what: str, namespace: str, status: int | None, body: Any) -> str:
         said = str(body or f"status {status}")[:200]
     mend = f"; {MENDS[status]}" if status in MENDS else ""
     if QUOTA in said:
-        mend = "; wait until others have ended, or raise the quota: kubectl describe resourcequota"
+        mend = QUOTA_MEND
     return f"cannot {what} in namespace {namespace}: {said}{mend}"
 
 

@@ -268,7 +268,7 @@ class Work:
         """End where a quota refused a Job; whatever else the cluster refused is raised."""
         if not error.is_quota:
             raise error
-        return refused(self.key, self.cluster.namespace, str(error))
+        return refused(self.key, self.cluster.namespace, error.refusal)
 
     def _end(self, move: NextMove, begun: datetime) -> Outcome:
         pods = sorted(self._own_pods(), key=creation_time)

@@ -7,7 +7,7 @@ from queue import Empty
 from typing import Any
 
 from ctiforge.launcher.backend import Command, Event, Outcome, Said, Task
-from ctiforge.launcher.kubernetes.client import Cluster, ClusterError, Object
+from ctiforge.launcher.kubernetes.client import QUOTA_MEND, Cluster, ClusterError, Object
 from ctiforge.launcher.kubernetes.watching import Changed, LogEnded, WatchNews
 from ctiforge.launcher.kubernetes.work import Work
 from tests.unit.launcher.kubernetes.cases import after
@@ -58,7 +58,7 @@ class ScriptedCluster(Cluster):
         name = job["metadata"]["name"]
         # a quota refuses before the API finds that the name is taken
         if self.refuses(name):
-            raise ClusterError(f"cannot create job {name}: exceeded quota: jobs, used: 1, limited: 1", 403)
+            raise ClusterError(f"cannot create job {name}: exceeded quota: jobs, used: 1, limited: 1{QUOTA_MEND}", 403)
         if name in self.found["jobs"]:
             return False
         self.calls.append(f"create {name.rpartition('-')[2]}")

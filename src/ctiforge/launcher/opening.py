@@ -1,0 +1,42 @@
+"""What a run begins with: its record, new or gone on with, and the model in use."""
+
+from ctiforge.errors import UsageError
+from ctiforge.launcher.plan import Stages
+from ctiforge.lines.line import Line
+from ctiforge.records.run import RunRecord, StageRecord
+from ctiforge.settings import Settings
+from ctiforge.store.models import Registry
+from ctiforge.store.objects import ObjectStore, open_to_look
+from ctiforge.store.runs import load_run, new_run
+
+
+def with_champion(line: Line, settings: Settings) -> tuple[Settings, dict[str, str]]:
+    """Take the registry's champion for the model in use where none is set; give what the plan says of it too.
+
+    A run that is gone on with keeps its stages: a champion that came after it began, perhaps its own, is not added.
+    """
+    if settings.value(line.in_use):
+        return settings, {}
+    store = open_to_look(settings.store)
+    if settings.run_id and store.exists(f"runs/{settings.run_id}/{RunRecord.NAME}"):
+        begun = load_run(store, settings.run_id)
+        if line.eval_in_use not in [entry.name for entry in begun.stages]:
+            return settings, {}
+    registry = Registry(store, line.name)
+    champion = registry.standing().champion
+    if champion is None:
+        return settings, {}
+    record = registry.get(champion.version)
+    note = f"the champion, version {record.version}: {record.name}"
+    return settings.model_copy(update={line.in_use: record.artifact}), {line.eval_in_use: note}
+
+
+def open_record(name: str, line: Stages, store: ObjectStore, run_id: str | None) -> RunRecord:
+    """Give the record of this run, where there is one already, else a new one."""
+    stages = [StageRecord(name=stage.name, program=stage.program) for stage in line]
+    if run_id and store.exists(f"runs/{run_id}/{RunRecord.NAME}"):
+        record = load_run(store, run_id)
+        if [each.name for each in record.stages] != [each.name for each in stages]:
+            raise UsageError(f"{run_id} was run with other stages than this version has; start a new run")
+        return record
+    return new_run(name, stages, run_id)
