@@ -19,7 +19,7 @@ def main(
     limit: Annotated[int, typer.Option(min=0, help="Articles to label, highest score first; 0: all.")] = 200,
     labeler: Annotated[
         list[str] | None,
-        typer.Option(help="keywords, application, openai or human; a second one is compared (repeat the flag)."),
+        typer.Option(help="keywords, application, openai or human; several, parted by commas, are compared."),
     ] = None,
     labels: Annotated[
         Path | None,
@@ -56,7 +56,7 @@ def main(
     from ctiforge.osbert.prepare import PrepareOptions
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
 
-    names = labeler or ["keywords"]
+    names = [name for each in labeler or ["keywords"] for name in each.split(",")]
     options = PrepareOptions(min_hunt_score, limit or None, balance, augment, validation_share, test_share, seed)
     label_inputs = {"labels": str(labels)} if labels else {}
 
