@@ -26,7 +26,7 @@ WRITTEN = {
     "promote": {"Champion", "Decision", "ModelRecord"},
     "prepare_os": {"ArticleRecord", "LabeledArticle", "PrepareReport", "ReviewLine", "TestSet"},
     "train_os_bert": {"LogLine", "OsBertNote", "Training"},
-    "baselines_os": {"BaselineNote"},
+    "baselines_os": {"BaselineNote", "WordsNote"},
     "eval_os_bert": {"ClassifierEvaluation"},
     "export_model": {"ExportReport"},
 }

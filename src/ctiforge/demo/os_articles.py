@@ -83,7 +83,8 @@ def _articles(profiles: Sequence[Profile], label: OsLabel, count: int, rng: rand
     """Make so many articles of a label, several of each profile; more of each where there are few profiles."""
     drawn = [(profile, list(_draw(profile.sentences, rng))) for profile in profiles]
     first = [(profile, each) for profile, articles in drawn for each in articles[:_SEVERAL]]
-    further = [(profile, each) for profile, articles in drawn for each in articles[_SEVERAL:]]
+    ranked = [(rank, profile, each) for profile, articles in drawn for rank, each in enumerate(articles)]
+    further = [(profile, each) for rank, profile, each in sorted(ranked, key=lambda it: it[0]) if rank >= _SEVERAL]
     chosen = [*first, *further][:count]
     return [_record(number, profile, each, label, rng) for number, (profile, each) in enumerate(chosen)]
 

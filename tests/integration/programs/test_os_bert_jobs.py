@@ -109,6 +109,10 @@ def test_the_line_from_the_database_to_the_comparison(filled: str, tmp_path: Pat
     assert compared.returncode == 0, compared.stderr
     assert "macro-F1 +" in compared.stdout
 
+    words = f"--model={next(Path(artifact(baselines)).rglob('tf-idf'))}"
+    (tmp_path / "a.txt").write_text(article("Linux", 77)[1])
+    detected = run("detect_os", words, "--strategy=cascade", "a.txt", cwd=tmp_path)
+    assert (detected.returncode, json.loads(detected.stdout)["platforms"]) == (0, ["Linux"]), detected.stderr
     detected = run("detect_os", f"--model={model}", "-", cwd=tmp_path)
     assert detected.returncode == 0, detected.stderr
     assert set(json.loads(detected.stdout)["probabilities"]) == set(OS_LABELS)
