@@ -31,8 +31,8 @@ WRITTEN = {
     "export_model": {"ExportReport"},
 }
 """Besides its manifest, what a stage leaves in its store, by the models of `ctiforge.records`."""
-ELSEWHERE = {"Attempt", "Checkpoint", "RunRecord", "Sweep"}
-"""What no stage writes: see tests/integration/records/test_written.py."""
+ELSEWHERE = {"Attempt", "Checkpoint", "ConvertedBase", "RunRecord", "Sweep"}
+"""What no stage leaves: see tests/integration/records/test_written.py and tests/integration/osbert/test_pickled.py."""
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,10 @@ def main(
 
     def work(dirs: StageDirs) -> dict[str, Any]:
         from ctiforge.osbert.frozen import train_baselines
+        from ctiforge.osbert.pickled import with_safetensors
 
-        base = str(dirs.inputs.get("base_model", resolve_encoder(base_model)))
+        named = str(dirs.inputs.get("base_model", resolve_encoder(base_model)))
+        base = with_safetensors(named, store, dirs.scratch)
         parts = dirs.inputs["train"], dirs.inputs["validation"]
         return train_baselines(base_model, base, max_length, seed, device, parts, dirs.out)
 
