@@ -8,7 +8,7 @@ test set, no software, group or campaign, is in the training articles.
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import zip_longest
+from itertools import islice, repeat, zip_longest
 
 from ctiforge.data.identity import content_hash, fold
 from ctiforge.demo.attack import Profile, read_profiles
@@ -42,7 +42,7 @@ class OsCorpus:
 
 
 def make_os_corpus(seed: int, find_systems: Finds, sizes: OsSizes | None = None) -> OsCorpus:
-    """Make the corpus of a seed, always the same; the classes take turns.
+    """Make the corpus of a seed, always the same; the classes take turns. Larger sizes only add to it.
 
     Args:
         seed: Of what is drawn.
@@ -61,8 +61,8 @@ def make_os_corpus(seed: int, find_systems: Finds, sizes: OsSizes | None = None)
     for label, profiles in _by_label(read_profiles(), find_systems).items():
         shuffled = rng.sample(profiles, len(profiles))
         for_test = round(_SHARE_FOR_TEST * len(shuffled))
-        test.append(_articles(shuffled[:for_test], label, sizes.test, rng))
-        training.append(_articles(shuffled[for_test:], label, sizes.training, rng))
+        test.append(_articles(shuffled[:for_test], label, sizes.test, seed))
+        training.append(_articles(shuffled[for_test:], label, sizes.training, seed))
     return OsCorpus(_in_turn(training), _in_turn(test))
 
 
@@ -79,27 +79,29 @@ def _by_label(profiles: Sequence[Profile], find_systems: Finds) -> dict[OsLabel,
     return found
 
 
-def _articles(profiles: Sequence[Profile], label: OsLabel, count: int, rng: random.Random) -> list[ArticleRecord]:
+def _articles(profiles: Sequence[Profile], label: OsLabel, count: int, seed: int) -> list[ArticleRecord]:
     """Make so many articles of a label, several of each profile; more of each where there are few profiles."""
-    drawn = [(profile, list(_draw(profile.sentences, rng))) for profile in profiles]
-    first = [(profile, each) for profile, articles in drawn for each in articles[:_SEVERAL]]
-    ranked = [(rank, profile, each) for profile, articles in drawn for rank, each in enumerate(articles)]
-    further = [(profile, each) for rank, profile, each in sorted(ranked, key=lambda it: it[0]) if rank >= _SEVERAL]
-    chosen = [*first, *further][:count]
-    return [_record(number, profile, each, label, rng) for number, (profile, each) in enumerate(chosen)]
+    drawing = [(profile, _draw(profile, seed)) for profile in profiles]
+    chosen: list[tuple[Profile, list[str]]] = []
+    for several in (_SEVERAL, *repeat(1, _TRIES)):
+        for profile, drawn in drawing:
+            chosen += [(profile, each) for each in islice(drawn, min(several, count - len(chosen)))]
+    return [_record(number, profile, each, label) for number, (profile, each) in enumerate(chosen)]
 
 
-def _draw(sentences: Sequence[str], rng: random.Random) -> Iterator[list[str]]:
+def _draw(profile: Profile, seed: int) -> Iterator[list[str]]:
     """Draw the sentences of one article after the other; two of them share half at most: they are no duplicates."""
+    rng = random.Random(f"{seed}:{profile.id}")
+    least, most = _SENTENCES[0], min(_SENTENCES[1], len(profile.sentences))
     before: list[set[str]] = []
     for _ in range(_TRIES):
-        drawn = rng.sample(sentences, rng.randint(_SENTENCES[0], min(_SENTENCES[1], len(sentences))))
+        drawn = rng.sample(profile.sentences, rng.randint(least, most))
         if all(2 * len(each.intersection(drawn)) <= min(len(each), len(drawn)) for each in before):
             before.append(set(drawn))
             yield drawn
 
 
-def _record(number: int, profile: Profile, sentences: list[str], label: OsLabel, rng: random.Random) -> ArticleRecord:
+def _record(number: int, profile: Profile, sentences: list[str], label: OsLabel) -> ArticleRecord:
     content = " ".join(sentences)
     id_ = f"{label}-{profile.id}-{number}"
     return ArticleRecord(
@@ -111,7 +113,7 @@ def _record(number: int, profile: Profile, sentences: list[str], label: OsLabel,
         os_label=label,
         labelled_by="human",
         annotator=ANNOTATOR,
-        hunt_score=round(rng.uniform(99.1, 100), 2),
+        hunt_score=round(random.Random(id_).uniform(99.1, 100), 2),
     )
 
 

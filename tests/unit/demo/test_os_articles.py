@@ -17,6 +17,8 @@ def test_a_seed_gives_the_same_corpus_and_another_gives_another() -> None:
     sizes = OsSizes(training=4, test=4)
 
     assert make_os_corpus(3, find_evidence, sizes) == make_os_corpus(3, find_evidence, sizes)
+    more = make_os_corpus(3, find_evidence, OsSizes(training=4, test=6))
+    assert more.training == make_os_corpus(3, find_evidence, sizes).training
     assert make_os_corpus(4, find_evidence, sizes) != make_os_corpus(3, find_evidence, sizes)
 
 
