@@ -148,6 +148,9 @@ prove-faults: install #+ What interrupts old Jobs on the development cluster, as
 prove-windows: install #+ What windows cost and lose on the 30 real articles ($$CTIFORGE_REAL_DATA)
 	$(BIN)/python benchmarks/prove_windows.py $(ARGS)
 
+prove-os: install #+ The rule, the models and their cascades on software that nobody trained on (after train-os-bert)
+	$(BIN)/python benchmarks/prove_os.py $(ARGS)
+
 prove-readers: install #+ Fuzz of what reads stored results: no traceback, no good row lost (ARGS="--minutes 5")
 	$(BIN)/python benchmarks/prove_readers.py $(ARGS)
 

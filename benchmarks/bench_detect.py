@@ -17,6 +17,7 @@ import torch
 from ctiforge.demo.os_articles import make_os_corpus
 from ctiforge.osbert.base import resolve_encoder
 from ctiforge.osbert.detectors import FineTuned
+from ctiforge.osbert.labeling.keywords import find_evidence
 from ctiforge.osbert.model import load_base, save_trained
 from ctiforge.osbert.pooling import pool
 from ctiforge.osbert.windows import WindowSize, encode_articles
@@ -28,7 +29,7 @@ from ctiforge.training.encoding import load_tokenizer
 
 def main(model: str | None, runs: int) -> None:
     """Print both speeds and how many labels are the same."""
-    texts = [article.content for article in make_os_corpus(0).test]
+    texts = [article.content for article in make_os_corpus(0, find_evidence).test]
     with tempfile.TemporaryDirectory() as folder:
         detector = FineTuned(Path(model) if model else _untrained(Path(folder)), "cpu")
         windows = _windows(detector, texts)
@@ -67,7 +68,7 @@ def _untrained(folder: Path) -> Path:
 
 def _windows(detector: FineTuned, texts: Sequence[str]) -> list[list[str]]:
     """The text of every window of every article."""
-    encoded = encode_articles(detector.tokenizer, texts, detector.usage.window)
+    encoded = encode_articles(detector.tokenizer, texts, WindowSize.of_note(detector.note))
     return [[text[start:end] for start, end in each.spans] for each, text in zip(encoded, texts, strict=True)]
 
 
@@ -80,7 +81,7 @@ def _snippet(detector: FineTuned, windows: Sequence[Sequence[str]]) -> list[str]
             inputs = detector.tokenizer(text, return_tensors="pt", truncation=True, max_length=512, padding=True)
             with torch.no_grad():
                 logits.append(detector.model(**inputs).logits)
-        pooled = pool(detector.usage.pooling, torch.cat(logits), torch.zeros(len(article), dtype=torch.long), 1)
+        pooled = pool(detector.note.pooling, torch.cat(logits), torch.zeros(len(article), dtype=torch.long), 1)
         labels.append(OS_LABELS[int(pooled.argmax())])
     return labels
 

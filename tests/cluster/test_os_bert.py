@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from ctiforge.data.testsets import import_testset
 from ctiforge.demo.articles import ANNOTATOR
 from ctiforge.demo.os_articles import make_os_corpus
+from ctiforge.osbert.labeling.keywords import find_evidence
 from ctiforge.records.article import OS_LABELS
 from ctiforge.store.objects import ObjectStore
 from ctiforge.store.runs import load_run
@@ -67,6 +68,6 @@ def program_of(job: str) -> str:
 
 def add_small_test_set(store: ObjectStore) -> None:
     """Register a test set `demo-os` of the two shortest articles of each class."""
-    articles = sorted(make_os_corpus(0).test, key=lambda article: len(article.content))
+    articles = sorted(make_os_corpus(0, find_evidence).test, key=lambda article: len(article.content))
     short = [[article for article in articles if article.os_label == label][:2] for label in OS_LABELS]
     import_testset(store, "demo-os", [article for pair in short for article in pair], ANNOTATOR, note="short")

@@ -26,13 +26,13 @@ WRITTEN = {
     "promote": {"Champion", "Decision", "ModelRecord"},
     "prepare_os": {"ArticleRecord", "LabeledArticle", "PrepareReport", "ReviewLine", "TestSet"},
     "train_os_bert": {"LogLine", "OsBertNote", "Training"},
-    "baselines_os": {"BaselineNote"},
+    "baselines_os": {"BaselineNote", "WordsNote"},
     "eval_os_bert": {"ClassifierEvaluation"},
     "export_model": {"ExportReport"},
 }
 """Besides its manifest, what a stage leaves in its store, by the models of `ctiforge.records`."""
-ELSEWHERE = {"Attempt", "Checkpoint", "HumanLabel", "RunRecord", "Sweep"}
-"""What no stage writes: see tests/integration/records/test_written.py."""
+ELSEWHERE = {"Attempt", "Checkpoint", "ConvertedBase", "HumanLabel", "RunRecord", "Sweep"}
+"""What no stage leaves: see tests/integration/records/test_written.py and tests/integration/osbert/test_pickled.py."""
 
 
 @pytest.mark.parametrize(

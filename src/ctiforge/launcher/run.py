@@ -381,7 +381,7 @@ def _database(run: LineRun) -> Iterator[None]:
     if not _takes_demo(run):
         yield
         return
-    run.view.say("no DATABASE_URL: using the demo database (templates: they prove the machinery, not a model's skill)")
+    run.view.say(f"no DATABASE_URL: using the demo database ({run.line.demo_texts})")
     try:
         outcome = run.backend.run(Command(DEMO_DATABASE, ("up", "--store", run.store.uri)), lambda _event: None)
         if outcome.exit_code != 0:

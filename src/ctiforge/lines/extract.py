@@ -215,6 +215,7 @@ EXTRACT = Line(
         "format_extract", ("articles.jsonl",), since=2, before=TrainedOn("harvest_extract", ("records.jsonl",))
     ),
     reads_files=True,
+    demo_texts="templates: they prove the machinery, not a model's skill",
     demo_flags={
         "format_extract": {"prompt": "short-v1", "window_tokens": 128},
         "train_extract": {

@@ -118,6 +118,8 @@ class Line:
     """Where the articles lie that its models were trained on."""
     reads_files: bool = False
     """Whether it can do without a database, with files alone."""
+    demo_texts: str = "templates"
+    """What the articles of the demo's database are, in a few words, with whose they are."""
     demo_flags: Mapping[str, Mapping[str, str | int | float | bool]] = field(default_factory=dict)
     """Flags by program while the model is the small one of this package; settings of `stages` go before them."""
     demo_max_length: int | None = None

@@ -55,6 +55,12 @@ STAGES = (
     ),
 )
 
+ATTRIBUTION = (
+    "© 2025 The MITRE Corporation. "
+    "This work is reproduced and distributed with the permission of The MITRE Corporation."
+)
+"""What goes with every copy of a text of ATT&CK, by its terms of use."""
+
 OS_BERT = Line(
     name="os-bert",
     stages=STAGES,
@@ -90,8 +96,10 @@ OS_BERT = Line(
     swept=SweptTraining("train_os_bert", {"learning_rate": ("1e-5", "2e-5", "5e-5"), "epochs": ("3", "5")}),
     source="prepare_os",
     trained_on=TrainedOn("prepare_os", ("train.jsonl", "validation.jsonl")),
+    demo_texts=f"sentences of MITRE ATT&CK®; {ATTRIBUTION}",
     demo_flags={
-        "prepare_os": {"limit": 330, "balance": 50},
+        # MITRE's platforms are the application's verdict in the demo's database; elsewhere the rule may have to do
+        "prepare_os": {"limit": 290, "labeler": "application,keywords"},
         "train_os_bert": {"batch_size": 8, "max_length": 256, "eval_steps": 12},
         "baselines_os": {"max_length": 256},
     },

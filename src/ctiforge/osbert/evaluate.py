@@ -12,9 +12,14 @@ from ctiforge.data.testsets import read_labelled_articles
 from ctiforge.errors import DataError
 from ctiforge.evaluation.scoring.classification import score_row
 from ctiforge.evaluation.statistics import BOOTSTRAP
-from ctiforge.osbert.detectors import Detector, FineTuned, Frozen, Keywords, Majority, load_detector
+from ctiforge.osbert.cascade import Cascade
+from ctiforge.osbert.detection import Detector
+from ctiforge.osbert.detectors import FineTuned, Frozen, load_detector
 from ctiforge.osbert.frozen import CLASSIFIERS
 from ctiforge.osbert.prepared import class_counts
+from ctiforge.osbert.rules import Keywords, Majority
+from ctiforge.osbert.words import NAME as TF_IDF
+from ctiforge.osbert.words import Words
 from ctiforge.progress import Progress
 from ctiforge.records.article import OS_LABELS
 from ctiforge.records.classification import Case, ClassifierEvaluation, ClassifierRow, Measure, RowKind
@@ -110,8 +115,12 @@ def evaluate_os_bert(
     compared.append(("floor", Keywords()))
     if baselines:
         compared += [("baseline", Frozen(baselines / name, base_folder, device)) for name in CLASSIFIERS]
+    if baselines and (baselines / TF_IDF).is_dir():
+        words = Words(baselines / TF_IDF)
+        compared += [("baseline", words), ("baseline", Cascade(words))]
     if isinstance(detector, FineTuned):
         compared.append(("snippet", FineTuned(model, device, first_window_only=True)))
+        compared.append(("snippet", Cascade(detector)))
     compared.append(("model", detector))
     truths = [case.label for case in articles.cases]
     with Progress("eval_os_bert", len(compared) * len(truths)) as progress:

@@ -1,4 +1,4 @@
-"""The baselines: a frozen encoder's mean vector of an article, classified by a simple model; saved with skops."""
+"""The baselines: an article's words, or a frozen encoder's mean vector (saved with skops), and a simple classifier."""
 
 import json
 import warnings
@@ -10,12 +10,15 @@ from ctiforge.errors import UsageError
 from ctiforge.osbert.embedding import Vectors, embed_articles, load_frozen
 from ctiforge.osbert.prepared import check_classes, check_no_leak, class_counts, labeler_of
 from ctiforge.osbert.windows import WindowSize, encode_articles
+from ctiforge.osbert.words import NAME as TF_IDF
+from ctiforge.osbert.words import save_words, vectorizer
 from ctiforge.records.model_note import BaselineNote
 from ctiforge.records.os_article import read_labeled
 from ctiforge.training.encoding import load_tokenizer
 from ctiforge.training.models import pick_device
 
 CLASSIFIERS = ("logistic-regression", "random-forest")
+"""What is fitted on vectors; `tf-idf` is beside them, on words."""
 WEIGHTS = "classifier.skops"
 _FOLDS = 5
 # what a forest is made of beyond what skops trusts by itself
@@ -25,7 +28,7 @@ _TRUSTED = ["sklearn.tree._tree.Tree"]
 def train_baselines(
     base_model: str, base_folder: str, max_length: int, seed: int, device: str, parts: tuple[Path, Path], out: Path
 ) -> dict[str, Any]:
-    """Fit every baseline on a frozen encoder's vectors; settings are chosen by cross-validation on the training part.
+    """Fit every baseline; settings are chosen by cross-validation on the training part.
 
     Args:
         base_model: The encoder's name, for the notes.
@@ -33,7 +36,7 @@ def train_baselines(
         max_length: Tokens of a window.
         seed: Of folds and forests.
         device: `auto`, `cpu` or `cuda`.
-        parts: The training and the validation part of prepare_os; validation is only checked for leaks.
+        parts: The training and the validation part of prepare_os; on validation the threshold of tf-idf is chosen.
         out: The folder for one folder a baseline, and `baselines.json`.
 
     Returns:
@@ -66,6 +69,9 @@ def train_baselines(
         )
         _save(fitted, note, out / name)
         summary[name] = {"cross_validated_macro_f1": score, **_settings(fitted)}
+    fitted, score = _fit(TF_IDF, [article.content for article in articles], labels, seed)
+    save_words(fitted, labeler, validation, out / TF_IDF)
+    summary[TF_IDF] = {"cross_validated_macro_f1": score, **_settings(fitted)}
     (out / "baselines.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
     return summary
 
@@ -84,7 +90,7 @@ def load_baseline(folder: Path) -> tuple[Any, BaselineNote]:
     return skops.io.load(file, trusted=_TRUSTED), note
 
 
-def _fit(name: str, vectors: Vectors, labels: Sequence[str], seed: int) -> tuple[Any, float | None]:
+def _fit(name: str, vectors: Vectors | list[str], labels: Sequence[str], seed: int) -> tuple[Any, float | None]:
     """Fit the classifier with the best cross-validated macro-F1 of its grid; return that figure, None without one."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.model_selection import GridSearchCV, StratifiedKFold
@@ -113,6 +119,8 @@ def _candidates(name: str, seed: int) -> tuple[Any, dict[str, list[Any]]]:
             "model__max_depth": [None, 8],
         }
     regression = LogisticRegression(class_weight="balanced", max_iter=2_000)
+    if name == TF_IDF:
+        return Pipeline([("words", vectorizer()), ("model", regression)]), {"model__C": [1.0, 10.0, 100.0]}
     steps = [("scale", StandardScaler()), ("model", regression)]
     return Pipeline(steps), {"model__C": [0.01, 0.1, 1.0, 10.0]}
 

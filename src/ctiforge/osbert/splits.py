@@ -25,24 +25,42 @@ def balance(articles: Sequence[LabeledArticle], most: int, seed: int) -> list[La
 def split(articles: Sequence[LabeledArticle], validation_share: float, test_share: float, seed: int) -> Parts:
     """Split each class by its shares, rounded; which article goes where depends on the seed and its content alone.
 
-    Where a class has three articles or more, validation gets at least one of them.
+    Articles of one title stay together, as the parts of a series: a part then has some more. Where a class has three
+    articles or more, validation gets at least one of them.
     """
     train: list[LabeledArticle] = []
     validation: list[LabeledArticle] = []
     test: list[LabeledArticle] = []
     for label in OS_LABELS:
-        ordered = _of_class(articles, label, seed)
+        ordered = _together(_of_class(articles, label, seed))
         for_test = round(len(ordered) * test_share)
         for_validation = max(round(len(ordered) * validation_share), int(len(ordered) > 2 and validation_share > 0))
-        test += ordered[:for_test]
-        validation += ordered[for_test : for_test + for_validation]
-        train += ordered[for_test + for_validation :]
+        first = _end_of_title(ordered, for_test)
+        second = _end_of_title(ordered, first + for_validation)
+        test += ordered[:first]
+        validation += ordered[first:second]
+        train += ordered[second:]
     return Parts(_in_order(train), _in_order(validation), _in_order(test))
 
 
 def _of_class(articles: Sequence[LabeledArticle], label: str, seed: int) -> list[LabeledArticle]:
     chosen = [article for article in articles if article.label == label]
     return sorted(chosen, key=lambda article: hashlib.sha256(f"{seed}:{article.content_hash}".encode()).digest())
+
+
+def _together(articles: Sequence[LabeledArticle]) -> list[LabeledArticle]:
+    """Move articles up to the first of their title; one without a title stands alone."""
+    titles: dict[str, list[LabeledArticle]] = {}
+    for article in articles:
+        titles.setdefault(article.title or article.content_hash, []).append(article)
+    return [article for each in titles.values() for article in each]
+
+
+def _end_of_title(articles: Sequence[LabeledArticle], at: int) -> int:
+    """Find the next place, from `at` on, that parts no articles of one title."""
+    while 0 < at < len(articles) and articles[at].title and articles[at].title == articles[at - 1].title:
+        at += 1
+    return at
 
 
 def _in_order(articles: Sequence[LabeledArticle]) -> tuple[LabeledArticle, ...]:

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 
 from ctiforge.errors import UsageError
+from ctiforge.osbert.cascade import choose_threshold
+from ctiforge.osbert.detectors import FineTuned
 from ctiforge.osbert.head import HeadStart, fit_starts, start_from
 from ctiforge.osbert.model import (
     ArticleRow,
@@ -110,6 +112,8 @@ def train_os_bert(
         labeler=labeler_of(articles),
     )
     save_trained(model.encoder.float(), tokenizer, note, out)
+    threshold = choose_threshold(validation_articles, FineTuned(out, str(device)))
+    note.model_copy(update={"threshold": threshold}).write(out)
     training = Training(
         name=note.name,
         base_model=note.base_model,

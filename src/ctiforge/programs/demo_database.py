@@ -24,8 +24,9 @@ def up(
     from pathlib import Path
 
     from ctiforge.demo.setup import start_demo
+    from ctiforge.osbert.labeling.keywords import find_evidence
 
-    demo = start_demo(Path(folder), store)
+    demo = start_demo(Path(folder), store, find_evidence)
     print(json.dumps(asdict(demo)), flush=True)
 
 
@@ -43,11 +44,12 @@ def load(
 
     from ctiforge.demo.setup import load_demo_into
     from ctiforge.errors import UsageError
+    from ctiforge.osbert.labeling.keywords import find_evidence
 
     url = os.environ.get("DATABASE_URL")
     if not url:
         raise UsageError("say which database: set DATABASE_URL")
-    demo = load_demo_into(url, store)
+    demo = load_demo_into(url, store, find_evidence)
     print(json.dumps({"test_set": demo.test_set, "os_test_set": demo.os_test_set}), flush=True)
 
 

@@ -16,17 +16,27 @@ def main(
     model: Annotated[str, typer.Option(help="A trained model or baseline: a folder or artifact.")],
     file: TextArgument = None,
     article_id: ArticleFlag = None,
+    strategy: Annotated[
+        str, typer.Option(help="model, or cascade: the rule of keywords first, the model where that sees no system.")
+    ] = "model",
+    endpoint: Annotated[
+        str | None,
+        typer.Option(help="Of the cascade: asked where the model is not sure; key in OPENAI_API_KEY."),
+    ] = None,
+    endpoint_model: Annotated[str | None, typer.Option(help="The model to ask there.")] = None,
     device: DeviceFlag = "auto",
 ) -> None:
-    """Print label, confidence, the probability of every label and the window that speaks most for it, as JSON."""
+    """Print label, confidence, probabilities, the window that speaks most for it and all platforms, as JSON."""
     from ctiforge.data.texts import read_text
     from ctiforge.osbert.detectors import load_detector
+    from ctiforge.osbert.service import with_strategy
     from ctiforge.store.artifacts import fetch
     from ctiforge.visible import visible
 
     text, _ = read_text(file, article_id)
     with TemporaryDirectory() as scratch:
-        detector = load_detector(fetch(model, Path(scratch)), device=device)
+        trained = load_detector(fetch(model, Path(scratch)), device=device)
+        detector = with_strategy(trained, strategy, endpoint, endpoint_model)
     print(visible(json.dumps(asdict(detector.detect_many([text])[0]), ensure_ascii=False, indent=1)))
 
 

@@ -41,14 +41,16 @@ def main(
     def work(dirs: StageDirs) -> dict[str, Any]:
         from ctiforge.evaluation.tables.classifiers import plot_confusion
         from ctiforge.osbert.evaluate import evaluate_os_bert, read_test_articles
+        from ctiforge.osbert.pickled import with_safetensors
 
-        base = dirs.inputs.get("base_model") or (base_model and resolve_encoder(base_model))
+        named = dirs.inputs.get("base_model") or (base_model and resolve_encoder(base_model))
+        base = with_safetensors(str(named), store, dirs.scratch) if named else None
         evaluation = evaluate_os_bert(
             read_test_articles(dirs.inputs["test_data"], reference),
             dirs.inputs["model"],
             find_input(model).content[:12],
             baselines=dirs.inputs.get("baselines"),
-            base_folder=str(base) if base else None,
+            base_folder=base,
             trained_on=dirs.inputs.get("trained_on"),
             device=device,
         )
@@ -57,7 +59,7 @@ def main(
         return {row.name: {name: each.value for name, each in row.metrics.items()} for row in evaluation.rows}
 
     result = run_stage(
-        Stage("eval_os_bert", 3, packages=("numpy", "torch", "transformers", "scikit-learn")),
+        Stage("eval_os_bert", 4, packages=("numpy", "torch", "transformers", "scikit-learn")),
         params=base_params,
         inputs=inputs,
         output=output.removesuffix(".json")

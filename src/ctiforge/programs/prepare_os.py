@@ -19,7 +19,7 @@ def main(
     limit: Annotated[int, typer.Option(min=0, help="Articles to label, highest score first; 0: all.")] = 200,
     labeler: Annotated[
         list[str] | None,
-        typer.Option(help="keywords, openai or human; a second one is compared with the first (repeat the flag)."),
+        typer.Option(help="keywords, application, openai or human; several, parted by commas, are compared."),
     ] = None,
     labels: Annotated[
         Path | None,
@@ -56,7 +56,7 @@ def main(
     from ctiforge.osbert.prepare import PrepareOptions
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
 
-    names = labeler or ["keywords"]
+    names = [name for each in labeler or ["keywords"] for name in each.split(",")]
     options = PrepareOptions(min_hunt_score, limit or None, balance, augment, validation_share, test_share, seed)
     label_inputs = {"labels": str(labels)} if labels else {}
 
@@ -72,8 +72,8 @@ def main(
             )
         held_out = list(held_out_articles(dirs.inputs))
         asked = LabelingEndpoint(endpoint, labeler_model, store or ANSWERS, concurrency, timeout, price_in, price_out)
-        labelers = make_labelers(names, dirs.inputs.get("labels"), asked)
         with open_database(url) as database:
+            labelers = make_labelers(names, dirs.inputs.get("labels"), asked, database.os_verdicts)
             articles = database.articles_by_score(options.min_hunt_score, None)
             report = prepare(articles, held_out, labelers, options, dirs.out, dirs.scratch)
         print_prepared(report, labelers)

@@ -95,9 +95,11 @@ def main(
     run_name = name or default_name("os-bert", base_model, date.today())
 
     def work(dirs: StageDirs) -> dict[str, Any]:
+        from ctiforge.osbert.pickled import with_safetensors
         from ctiforge.osbert.train import OsBertTraining, train_os_bert
 
-        base = str(dirs.inputs.get("base_model", resolve_encoder(base_model)))
+        named = str(dirs.inputs.get("base_model", resolve_encoder(base_model)))
+        base = with_safetensors(named, store, dirs.scratch)
         chosen: Any = None if pooling == "auto" else pooling
         request = OsBertTraining(
             base_model, base, run_name, max_length, chosen, class_weights, training, "cuda" if use_gpu else device, fp16
@@ -106,7 +108,7 @@ def main(
         return train_os_bert(request, parts, dirs.out, dirs.scratch, dirs.checkpoints)
 
     result = run_stage(
-        Stage("train_os_bert", 2, packages=("torch", "transformers", "accelerate")),
+        Stage("train_os_bert", 3, packages=("torch", "transformers", "accelerate")),
         params=result_params(training, None)
         | model_params
         | {"max_length": max_length, "pooling": pooling, "class_weights": class_weights, "fp16": fp16},

@@ -62,7 +62,8 @@ class ClassifierRow(Record):
     name: str
     """What tables call it."""
     kind: RowKind
-    """A floor, a frozen baseline, the model on the first window alone (`snippet`), or the model."""
+    """A floor, a baseline, the model used otherwise (`snippet`: on the first window alone, or behind the rule of
+    keywords), or the model."""
     metrics: dict[str, MetricFigure]
     """`accuracy`, `macro_f1`, `weighted_f1`, `weighted_precision`, `weighted_recall`."""
     classes: tuple[ClassFigures, ...]

@@ -11,6 +11,8 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 """How a prompt and its answer are written as one text."""
 Pooling = Literal["noisy-or", "mean", "max"]
 """How the answers of an article's windows become one."""
+UNCHOSEN = 0.5
+"""The threshold of a model for which none was chosen on validation articles."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,27 @@ class OsBertNote(File):
     """How the answers of windows become the article's."""
     labeler: str
     """Whose labels it was trained on."""
+    threshold: float = UNCHOSEN
+    """The confidence above which its answer is taken where the rule of keywords has none, 0 to 1."""
+
+
+class WordsNote(File):
+    """The note of a baseline on words alone."""
+
+    NAME: ClassVar[str] = NOTE_NAME
+
+    kind: Literal["words"] = "words"
+    """Tells the note of a baseline on words from others of this name."""
+    labels: tuple[str, ...]
+    """The classes that it was trained on, in the order of its outputs."""
+    name: str
+    """The classifier's name: `tf-idf`."""
+    words: tuple[str, ...]
+    """The words and pairs of words that it knows, in the order of its inputs."""
+    labeler: str
+    """Whose labels it was trained on."""
+    threshold: float = UNCHOSEN
+    """The confidence above which its answer is taken where the rule of keywords has none, 0 to 1."""
 
 
 class BaselineNote(File):

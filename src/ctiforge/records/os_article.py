@@ -35,11 +35,11 @@ class LabeledArticle(Record):
     label: OsLabel
     """Which operating system it is about."""
     labeler: str
-    """`keywords`, `openai:<model>` or `human`."""
+    """`keywords`, `application`, `openai:<model>` or `human`."""
     evidence: tuple[Evidence, ...] = ()
     """Passages that speak for the label; empty for a person's."""
     flags: tuple[str, ...] = ()
-    """What is odd about the article: `instructs the labeler`."""
+    """What is odd about the article: `instructs the labeler`, `the application is not sure`."""
     group: str = ""
     """Shared by near duplicates."""
 

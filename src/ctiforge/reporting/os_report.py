@@ -23,7 +23,7 @@ from ctiforge.tables import Cell, Column, Table
 
 PRIMARY = OS_BERT.rules.primary
 _IN_USE = "eval_os_in_use"
-_KINDS = {"floor": "floor", "baseline": "baseline", "snippet": "snippet", "model": "model"}
+_KINDS = {"floor": "floor", "baseline": "baseline", "snippet": "the model, used otherwise", "model": "model"}
 _AGREEMENT = (
     "The test labels come from the labeler that the model was trained on: the figures say how far the two agree, "
     "not how often the model is right"

@@ -5,6 +5,7 @@ from ctiforge.data.database import open_database
 from ctiforge.data.near_duplicates import near_pairs_between
 from ctiforge.demo.database import load_demo
 from ctiforge.demo.os_articles import OsSizes, make_os_corpus
+from ctiforge.osbert.labeling.keywords import find_evidence
 from ctiforge.records.article import ArticleRecord
 from ctiforge.records.observable import Observable
 
@@ -60,7 +61,7 @@ def test_loading_again_gives_the_same_rows(database_url, seed: int) -> None:
 
 
 def test_os_articles_come_last_without_executions_and_change_nothing_before_them(database_url) -> None:
-    corpus = make_os_corpus(5, OsSizes(training=6, test=6))
+    corpus = make_os_corpus(5, find_evidence, OsSizes(training=6, test=6))
     connection = psycopg2.connect(database_url)
     load_demo(connection, make_records(30), seed=1)
     alone = dump(database_url)
@@ -79,7 +80,7 @@ def test_os_articles_come_last_without_executions_and_change_nothing_before_them
 
 
 def test_copies_of_test_articles_lie_under_other_urls(database_url) -> None:
-    corpus = make_os_corpus(5, OsSizes(training=6, test=6))
+    corpus = make_os_corpus(5, find_evidence, OsSizes(training=6, test=6))
     connection = psycopg2.connect(database_url)
     load_demo(connection, [], 1, corpus)
     connection.close()

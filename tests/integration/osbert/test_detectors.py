@@ -11,14 +11,16 @@ import torch
 
 from ctiforge.errors import DataError, UsageError
 from ctiforge.osbert import OSDetectionService
-from ctiforge.osbert.detectors import FineTuned, Frozen, Keywords, Majority, load_detector
+from ctiforge.osbert.detectors import FineTuned, Frozen, load_detector
 from ctiforge.osbert.evaluate import evaluate_os_bert, read_test_articles
 from ctiforge.osbert.frozen import CLASSIFIERS, WEIGHTS, train_baselines
 from ctiforge.osbert.model import load_base, save_trained
+from ctiforge.osbert.rules import Keywords, Majority
 from ctiforge.osbert.windows import WindowSize
 from ctiforge.records.article import OS_LABELS, ArticleRecord
-from ctiforge.records.model_note import OsBertNote
+from ctiforge.records.model_note import OsBertNote, WordsNote
 from ctiforge.training.encoding import load_tokenizer
+from tests.integration.endpoint import Endpoint, answer
 from tests.integration.osbert.conftest import make_articles, write_parts
 
 ODD_TEXTS = ("", " \n\t ", "word1", "Ω≈ç√ 中文 без слов", "\0\ud800", "word2 " * 200_000)
@@ -73,7 +75,7 @@ def test_a_baseline_with_types_that_none_of_ours_has_is_not_loaded(baselines: Pa
         Frozen(tmp_path / "m")
 
 
-@pytest.mark.parametrize("name", ["fine-tuned", *CLASSIFIERS])
+@pytest.mark.parametrize("name", ["fine-tuned", *CLASSIFIERS, "tf-idf"])
 def test_one_at_a_time_or_many_together_is_the_same(name: str, model: Path, baselines: Path) -> None:
     folder = model if name == "fine-tuned" else baselines / name
     detector = load_detector(folder, device="cpu")
@@ -87,18 +89,20 @@ def test_one_at_a_time_or_many_together_is_the_same(name: str, model: Path, base
         assert one.confidence == max(one.probabilities.values())
         if one.label == "Unknown":
             assert one.evidence is None
+            assert one.platforms == ()
         else:
             assert one.evidence is not None
             assert one.evidence.text == text[one.evidence.start : one.evidence.end]
     assert detector.detect_many([]) == []
 
 
-@pytest.mark.parametrize("name", ["fine-tuned", "first window", "logistic-regression", "keywords"])
+@pytest.mark.parametrize("name", ["fine-tuned", "first window", "logistic-regression", "tf-idf", "keywords"])
 def test_odd_texts_get_an_answer(name: str, model: Path, baselines: Path) -> None:
     detectors = {
         "fine-tuned": lambda: FineTuned(model, "cpu"),
         "first window": lambda: FineTuned(model, "cpu", first_window_only=True),
         "logistic-regression": lambda: Frozen(baselines / "logistic-regression", device="cpu"),
+        "tf-idf": lambda: load_detector(baselines / "tf-idf"),
         "keywords": Keywords,
     }
     found = detectors[name]().detect_many(ODD_TEXTS)
@@ -130,6 +134,44 @@ def test_both_ways_stand_behind_one_service(model: Path, baselines: Path, small_
         OSDetectionService(use_finetuned=False)
 
 
+def test_a_cascade_asks_the_rule_the_model_and_an_endpoint(
+    model: Path, baselines: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-test")
+    words = baselines / "tf-idf"
+    note = WordsNote.load(words)
+    sure = tmp_path / "sure"
+    shutil.copytree(words, sure)
+    note.model_copy(update={"threshold": 1.0}).write(sure)
+    texts = ["It ran systemctl enable x and crontab -e on Ubuntu.", "word1 word2"]
+    with Endpoint(lambda _asked: answer("MacOS")) as endpoint:
+        asking = OSDetectionService(
+            use_finetuned=False, classifier_path=sure, strategy="cascade",
+            endpoint=endpoint.url, endpoint_model="m",
+        )  # fmt: skip
+        found = asking.detect_many(texts)
+        assert len(endpoint.asked) == 1
+    assert [(each.label, each.platforms) for each in found] == [("Linux", ("Linux",)), ("MacOS", ("MacOS",))]
+    alone = OSDetectionService(use_finetuned=False, classifier_path=sure, strategy="cascade")
+    assert [each.label for each in alone.detect_many(texts)] == ["Linux", "Unknown"]
+    tuned = OSDetectionService(finetuned_model_path=model, strategy="cascade", device="cpu")
+    assert tuned.detect(texts[0]).label == "Linux"
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"strategy": "both"}, "strategy both: give model or cascade"),
+        ({"endpoint_model": "m"}, "asked by the cascade alone"),
+        ({"strategy": "cascade", "endpoint": "http://x.invalid"}, "the endpoint needs a model"),
+    ],
+)
+def test_a_strategy_that_cannot_be_is_refused(given: dict[str, str], reason: str, model: Path) -> None:
+    with pytest.raises(UsageError, match=reason):
+        OSDetectionService(finetuned_model_path=model, device="cpu", **given)
+
+
 def test_a_folder_of_neither_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot load the model"):
         load_detector(tmp_path)
@@ -155,7 +197,17 @@ def test_an_evaluation_has_every_row_the_model_last(model: Path, baselines: Path
     evaluation = evaluate_os_bert(
         articles, model, "v", baselines=baselines, base_folder=None, trained_on=parts / "train.jsonl", device="cpu"
     )
-    assert [row.kind for row in evaluation.rows] == ["floor", "floor", "baseline", "baseline", "snippet", "model"]
+    assert [(row.kind, row.name) for row in evaluation.rows] == [
+        ("floor", "majority class"),
+        ("floor", "keywords"),
+        ("baseline", "logistic-regression"),
+        ("baseline", "random-forest"),
+        ("baseline", "tf-idf"),
+        ("baseline", "keywords then tf-idf"),
+        ("snippet", "os-bert-test, first window only"),
+        ("snippet", "keywords then os-bert-test"),
+        ("model", "os-bert-test"),
+    ]
     assert evaluation.rows[0].metrics["accuracy"].value == pytest.approx(0.2)
     assert evaluation.result.name == "os-bert-test"
     assert evaluation.result.size_bytes == (model / "model.safetensors").stat().st_size

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from ctiforge.evaluation.scoring.classification import score_row
 from ctiforge.osbert.base import resolve_encoder
-from ctiforge.osbert.detectors import Keywords
 from ctiforge.osbert.evaluate import read_test_articles
+from ctiforge.osbert.rules import Keywords
 from ctiforge.osbert.windows import WindowSize, encode_articles
 from ctiforge.records.article import OS_LABELS
 from ctiforge.training.encoding import load_tokenizer

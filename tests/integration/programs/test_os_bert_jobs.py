@@ -109,6 +109,10 @@ def test_the_line_from_the_database_to_the_comparison(filled: str, tmp_path: Pat
     assert compared.returncode == 0, compared.stderr
     assert "macro-F1 +" in compared.stdout
 
+    words = f"--model={next(Path(artifact(baselines)).rglob('tf-idf'))}"
+    (tmp_path / "a.txt").write_text(article("Linux", 77)[1])
+    detected = run("detect_os", words, "--strategy=cascade", "a.txt", cwd=tmp_path)
+    assert (detected.returncode, json.loads(detected.stdout)["platforms"]) == (0, ["Linux"]), detected.stderr
     detected = run("detect_os", f"--model={model}", "-", cwd=tmp_path)
     assert detected.returncode == 0, detected.stderr
     assert set(json.loads(detected.stdout)["probabilities"]) == set(OS_LABELS)
@@ -145,6 +149,43 @@ def test_two_labelers_are_compared_and_a_person_has_the_last_word(filled: str, t
     assert "set aside: 59 × human: not judged" in again.stdout
 
 
+def test_the_labels_of_the_application_are_compared_with_the_rules(database_url: str, tmp_path: Path) -> None:
+    insert(database_url, [article(label, 1) for label in OS_LABELS] + [article("Linux", 2), article("MacOS", 3)])
+    kept: dict[int, Any] = {
+        1: {"operating_system": "Windows", "confidence": "low", "platforms_detected": []},
+        2: {"operating_system": "multiple", "platforms_detected": ["linux", "macos"]},
+        3: {"operating_system": "Windows", "platforms_detected": ["windows"]},
+        4: {"operating_system": "BeOS"},
+        5: "Windows",
+    }
+    newest = {"detected_os": "Windows", "detection_method": "eval_skip"}
+    logs = [(3, {"detected_os": "linux", "platforms_detected": ["osx"]}), (3, newest), (6, newest), (7, ["odd"])]
+    with psycopg2.connect(database_url) as connection, connection.cursor() as cursor:
+        for id_, value in kept.items():
+            metadata = json.dumps({"threat_hunting_score": 90, "os_classification": value})
+            cursor.execute("UPDATE articles SET article_metadata = %s WHERE id = %s", (metadata, id_))
+        for minute, (id_, value) in enumerate(logs):
+            cursor.execute(
+                "INSERT INTO agentic_workflow_executions (article_id, status, error_log, completed_at) "
+                "VALUES (%s, 'completed', %s, now() + %s * interval '1 minute')",
+                (id_, json.dumps({"os_detection_result": value}), minute),
+            )
+    flags = ("--labeler=application", "--labeler=keywords", "--output=out")
+    done = run("prepare_os", *OPTIONS, *flags, cwd=tmp_path, DATABASE_URL=database_url)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in (tmp_path / "out" / "review.jsonl").read_text().splitlines()]
+    said = {int(line["id"]): line["labels"].get("application") for line in lines}
+    assert said == {1: "Windows", 2: "multiple", 3: "MacOS", 4: None, 5: None, 6: None, 7: None}
+    assert "application and keywords: Cohen's kappa" in done.stdout
+    assert "flagged: 1 × the application is not sure" in done.stdout
+    report = json.loads((tmp_path / "out" / "prepare.json").read_text())
+    assert report["labelled"] == 7, "where the application says nothing, the second labeler does"
+    alone = run("prepare_os", *OPTIONS, "--labeler=application", cwd=tmp_path, DATABASE_URL=database_url)
+    assert "set aside: 1 × application: the application names a system that is no label: 'beos'" in alone.stdout
+    assert "set aside: 2 × application: what the application says cannot be read" in alone.stdout
+    assert "set aside: 1 × application: the application has not looked" in alone.stdout
+
+
 def test_an_endpoint_labels_and_nothing_is_paid_twice(filled: str, tmp_path: Path) -> None:
     with Endpoint(lambda asked: answer(OS_LABELS[len(asked.text) % 2])) as endpoint:
         arguments = (
@@ -176,7 +217,12 @@ def test_below_the_minimum_of_a_class_nothing_is_prepared_unless_forced(filled: 
         ([("a", None), ("b", "  ")], (), 3, "2 articles were read, and none can be used: 2 × no content"),
         ([article("Linux", 1)], ("--labeler=human",), 2, "--labeler human needs --labels"),
         ([article("Linux", 1)], ("--labeler=openai",), 2, "--labeler openai needs --labeler-model"),
-        ([article("Linux", 1)], ("--labeler=guess",), 2, "--labeler guess: there is keywords, openai, human"),
+        (
+            [article("Linux", 1)],
+            ("--labeler=guess",),
+            2,
+            "guess: there is keywords, application, openai, human",
+        ),
         ([article("Linux", 1)], ("--labeler=human", "--labels=wrong.csv"), 3, "line 2: os_label is one of Windows"),
         ([article("Linux", 1)], ("--labeler=human", "--labels=none.csv"), 2, "none.csv"),
         ([article("Linux", 1)], ("--labeler=human", "--labels=other.csv"), 3, "gave none of them a label"),

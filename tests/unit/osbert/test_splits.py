@@ -32,6 +32,17 @@ def test_a_split_depends_on_content_and_seed_alone() -> None:
     assert split(articles, 0.2, 0.1, seed=2) != one
 
 
+def test_articles_of_one_title_stay_together() -> None:
+    articles = [
+        article.model_copy(update={"title": f"Series {number // 3}"})
+        for number, article in enumerate(_articles({"Windows": 60}))
+    ]
+    parts = split(articles, 0.2, 0.1, seed=0)
+    train, validation, test = ({each.title for each in part} for part in (parts.train, parts.validation, parts.test))
+    assert not (train & validation) | (train & test) | (validation & test)
+    assert [len(part) for part in (parts.train, parts.validation, parts.test)] == [42, 12, 6]
+
+
 def test_balance_caps_a_class_and_leaves_the_others() -> None:
     counts = class_counts(balance(_articles({"Windows": 60, "Linux": 5}), 10, seed=0))
     assert counts == {"Windows": 10, "Linux": 5, "MacOS": 0, "multiple": 0, "Unknown": 0}

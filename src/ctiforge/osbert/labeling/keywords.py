@@ -84,11 +84,16 @@ def find_evidence(content: str) -> list[CueEvidence]:
 
 def decide(evidence: Iterable[CueEvidence]) -> OsLabel:
     """Decide which label the evidence adds up to; `Unknown` where it shows no system."""
+    shown = systems_of(evidence)
+    return "multiple" if len(shown) > 1 else shown[0] if shown else "Unknown"
+
+
+def systems_of(evidence: Iterable[CueEvidence]) -> list[OsLabel]:
+    """Choose the systems that the evidence shows: those of enough weight, also beside the strongest."""
     weights = weigh(evidence)
     strongest = max(weights.values(), default=0)
     most = min(strongest, ENOUGH) + BEYOND * max(strongest - ENOUGH, 0)
-    shown = [label for label, weight in weights.items() if weight >= max(THRESHOLD, SHARE * most)]
-    return "multiple" if len(shown) > 1 else shown[0] if shown else "Unknown"
+    return [label for label, weight in weights.items() if weight >= max(THRESHOLD, SHARE * most)]
 
 
 def weigh(evidence: Iterable[CueEvidence]) -> dict[OsLabel, int]:

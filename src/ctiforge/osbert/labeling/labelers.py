@@ -1,16 +1,21 @@
 """Who labels: the labelers that a person named, ready to be asked."""
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ctiforge.data.os_verdicts import NO_VERDICT, OsVerdict
 from ctiforge.errors import UsageError
 from ctiforge.osbert.labeling.keywords import KeywordLabeler
 from ctiforge.osbert.labeling.review import SignedLabel, read_human_labels
 from ctiforge.osbert.opinions import Labeler, Opinion, Unlabeled
 from ctiforge.store.objects import open_store
 
-NAMES = ("keywords", "openai", "human")
+NAMES = ("keywords", "application", "openai", "human")
+UNSURE = "the application is not sure"
+"""Flags an article of which the application calls its own confidence low."""
+ReadVerdicts = Callable[[Sequence[int]], Mapping[int, OsVerdict]]
+"""Reads what the application says about the articles of some ids."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,23 @@ class LabelingEndpoint:
     """Price of a million answer tokens; None: no cost is told."""
 
 
+class ApplicationLabeler:
+    """What the team's own application said of each article; `read` asks its database."""
+
+    name = "application"
+
+    def __init__(self, read: ReadVerdicts) -> None:
+        self.read = read
+
+    def label(self, articles: Iterable[Unlabeled]) -> Generator[tuple[Unlabeled, Opinion]]:
+        """Label the articles; see `Labeler.label`."""
+        asked = list(articles)
+        verdicts = self.read([int(article.id) for article in asked])
+        for article in asked:
+            verdict = verdicts.get(int(article.id), OsVerdict(None, NO_VERDICT))
+            yield article, Opinion(verdict.label, flags=(UNSURE,) if verdict.unsure else (), problem=verdict.problem)
+
+
 class HumanLabeler:
     """The labels that people gave, by article id; a copy's label is the article's."""
 
@@ -53,13 +75,16 @@ class HumanLabeler:
                 yield article, Opinion(None, problem=problem)
 
 
-def make_labelers(names: Sequence[str], labels: Path | None, endpoint: LabelingEndpoint) -> list[Labeler]:
+def make_labelers(
+    names: Sequence[str], labels: Path | None, endpoint: LabelingEndpoint, read: ReadVerdicts
+) -> list[Labeler]:
     """Make the labelers that a person named.
 
     Args:
         names: Names out of `NAMES`; each counts once.
         labels: The file of people's labels, for `human`; None where it was not given.
         endpoint: What is asked, for `openai`.
+        read: Reads what the application says, for `application`.
 
     Returns:
         The labelers, in the order of the names.
@@ -70,12 +95,14 @@ def make_labelers(names: Sequence[str], labels: Path | None, endpoint: LabelingE
     unknown = [name for name in names if name not in NAMES]
     if unknown:
         raise UsageError(f"--labeler {unknown[0]}: there is {', '.join(NAMES)}")
-    return [_make(name, labels, endpoint) for name in dict.fromkeys(names)]
+    return [_make(name, labels, endpoint, read) for name in dict.fromkeys(names)]
 
 
-def _make(name: str, labels: Path | None, endpoint: LabelingEndpoint) -> Labeler:
+def _make(name: str, labels: Path | None, endpoint: LabelingEndpoint, read: ReadVerdicts) -> Labeler:
     if name == "keywords":
         return KeywordLabeler()
+    if name == "application":
+        return ApplicationLabeler(read)
     if name == "human":
         if labels is None:
             raise UsageError("--labeler human needs --labels: a review file, or CSV of id, os_label and annotator")
