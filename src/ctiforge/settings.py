@@ -178,7 +178,14 @@ class Loaded:
     origins: dict[str, str]
 
     def is_named(self, name: str) -> bool:
-        """Tell whether a person gave the setting, so that it is not the default."""
+        """Tell whether a person gave the setting, so that it is not the default.
+
+        Args:
+            name: The setting's name, as in `ctiforge.toml`.
+
+        Returns:
+            False where the value is the default.
+        """
         return name in self.origins
 
     def lines(self) -> Iterator[tuple[str, str, str]]:

@@ -23,6 +23,8 @@ class Task:
     """The program's own micro-batch and accumulation, where memory may be saved by a smaller one."""
     ran_before_s: float = 0.0
     """Seconds that programs of the same run have run before it."""
+    seen_s: float = 0.0
+    """Seconds that its own attempts were seen to run by a launcher that was stopped meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,14 @@ class Made:
     cached: bool
 
 
-Event = Progressed | Said | Made
+@dataclass(frozen=True)
+class Ran:
+    """How long the attempts under way have run so far: told at each change of their state, and when one leaves."""
+
+    seconds: float
+
+
+Event = Progressed | Said | Made | Ran
 
 
 @dataclass(frozen=True)

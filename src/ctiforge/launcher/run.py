@@ -1,17 +1,17 @@
 """Drive a line's plan on a backend, from the first stage to the comparison, and keep a record of it."""
 
-import json
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from ctiforge.errors import CtiforgeError, DataError, ExitCode, InterruptedRunError, UsageError
-from ctiforge.launcher.backend import Backend, Command, Event, Outcome, Progressed, Said, Task
+from ctiforge.errors import CtiforgeError, ExitCode, InterruptedRunError, StoreError, UsageError
+from ctiforge.launcher.backend import Backend, Command, Event, Outcome, Progressed, Ran, Said, Task
 from ctiforge.launcher.collecting import collect, evaluations_folder
+from ctiforge.launcher.database import database_of, takes_demo
 from ctiforge.launcher.failures import CANCELLED, MEANINGS, STOPPED, StageFailedError, how_it_ended, stage_failure
 from ctiforge.launcher.opening import open_record, with_champion
 from ctiforge.launcher.plan import (
@@ -38,7 +38,6 @@ from ctiforge.store.objects import ObjectStore, open_store, open_to_look
 from ctiforge.store.runs import is_cancelled, run_ids, save_run
 
 DEMO = "demo"
-DEMO_DATABASE = "demo_database"
 ERROR = "error: "
 
 
@@ -68,11 +67,11 @@ def drive(run: "LineRun", *, dry_run: bool) -> None:
     if dry_run:
         run.say_plan()
         # the demo's test set comes with its database
-        if not _takes_demo(run):
+        if not takes_demo(run):
             run.check()
         return
     try:
-        with _database(run):
+        with database_of(run):
             run.say_plan()
             run.go()
     except (KeyboardInterrupt, SystemExit) as stop:
@@ -255,15 +254,21 @@ class LineRun:
         self.view.started(stage.name)
         expect = ("--expect", entry.fingerprint) if entry.fingerprint else ()
         ran_before_s = sum(each.ran_s for each in self.record.stages)
-        task = Task(self.record.id, stage.name, entry.fingerprint, stage.batch, ran_before_s)
+        task = Task(self.record.id, stage.name, entry.fingerprint, stage.batch, ran_before_s, entry.under_way_s)
         return self.command(stage, expect, task)
 
     def show(self, stage: LineStage, event: Event) -> None:
-        """Show what a stage's program says."""
+        """Show what a stage's program says, and note how long it has run."""
         if isinstance(event, Progressed):
             self.view.progressed(stage.name, event)
         elif isinstance(event, Said) and not stage.report:
             self.view.say(event.line)
+        elif isinstance(event, Ran):
+            self.record.stages[self.stages.index(stage)].under_way_s = event.seconds
+            if not self.joined:
+                # a store that is away for a moment ends no run: it is written again
+                with suppress(StoreError, OSError):
+                    self.keep()
 
     def note_interrupted(self, stage: LineStage, entry: StageRecord) -> None:
         """Note that the launcher stops while the stage runs."""
@@ -280,7 +285,7 @@ class LineRun:
         entry.ended_at = datetime.now(UTC)
         entry.exit_code, entry.queued_s = outcome.exit_code, outcome.queued_s
         entry.attempts += outcome.attempts
-        entry.ran_s += outcome.ran_s
+        entry.ran_s, entry.under_way_s = entry.ran_s + outcome.ran_s, 0.0
         if outcome.exit_code == ExitCode.GATE and outcome.made:
             # no failure: a decision, with its reason
             entry.last_lines = [line.removeprefix(ERROR) for line in outcome.lines if line.startswith(ERROR)][-1:]
@@ -370,39 +375,3 @@ class LineRun:
         if stage.report and entry.artifact:
             with tempfile.TemporaryDirectory() as into:
                 self.reports.append(fetch(f"{entry.artifact}/{stage.report}", Path(into)).read_text(encoding="utf-8"))
-
-
-@contextmanager
-def _database(run: LineRun) -> Iterator[None]:
-    """Name the team's database to the run; without one, the demo database, up for as long as the run takes."""
-    url = run.settings.database_url
-    if url and run.backend.brings_demo:
-        run.database = {"DATABASE_URL": url.get_secret_value()}
-    if not _takes_demo(run):
-        yield
-        return
-    run.view.say(f"no DATABASE_URL: using the demo database ({run.line.demo_texts})")
-    try:
-        outcome = run.backend.run(Command(DEMO_DATABASE, ("up", "--store", run.store.uri)), lambda _event: None)
-        if outcome.exit_code != 0:
-            raise stage_failure(DEMO_DATABASE, outcome)
-        answer = _demo_answer(outcome)
-        run.database = {"DATABASE_URL": answer["database_url"]}
-        if run.test_set == type(run.settings).model_fields[run.line.test_set].default:
-            run.test_set = answer.get(run.line.test_set, run.test_set)
-        yield
-    finally:
-        run.backend.run(Command(DEMO_DATABASE, ("down",)), lambda _event: None)
-
-
-def _takes_demo(run: LineRun) -> bool:
-    needed = run.settings.reads_database or not run.line.reads_files
-    return needed and run.backend.brings_demo and not run.settings.database_url
-
-
-def _demo_answer(outcome: Outcome) -> dict[str, str]:
-    for line in reversed(outcome.lines):
-        if line.startswith("{"):
-            answer: dict[str, str] = json.loads(line)
-            return answer
-    raise DataError("the demo database did not say where it is")

@@ -57,7 +57,9 @@ class StageRecord(Record):
     queued_s: float | None = None
     """Seconds that it waited for a place to run; None where nobody knows."""
     ran_s: float = 0.0
-    """Seconds that its program ran in a cluster, all attempts together: they count towards the run's limit."""
+    """Seconds that its program ran in a cluster, all ended attempts together: they count towards the run's limit."""
+    under_way_s: float = 0.0
+    """The same of attempts that have not ended, as far as the launcher saw them when it last wrote this."""
     started_at: datetime | None = None
     """When its first attempt began, in UTC; None before that."""
     ended_at: datetime | None = None

@@ -1,11 +1,12 @@
 """A run's record and last words: where the store is away, a stage is tried again, or two launchers follow it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from ctiforge.errors import StoreError
-from ctiforge.launcher.backend import Command, Event, Outcome
+from ctiforge.launcher.backend import Command, Event, Outcome, Ran
 from ctiforge.records.run import RunRecord
 from ctiforge.store.objects import ObjectStore, open_store
 from ctiforge.store.runs import load_run, save_run
@@ -92,3 +93,27 @@ def test_in_a_cluster_a_second_launcher_that_is_stopped_leaves_the_record_to_the
     after = load_run(store, "mine")
     assert after.state == "running"
     assert next(each for each in after.stages if each.name == "train_extract").state == "running"
+
+
+def test_a_run_that_is_gone_on_with_tells_how_long_its_stage_was_seen_to_run(
+    world, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[float] = []
+
+    def run(self: InProcessBackend, command: Command, on_event: Callable[[Event], None]) -> Outcome:
+        if command.program != "train_extract":
+            return RUN(self, command, on_event)
+        assert command.task
+        seen.append(command.task.seen_s)
+        if len(seen) == 1:
+            on_event(Ran(40))
+            raise KeyboardInterrupt
+        return replace(RUN(self, command, on_event), ran_s=45)
+
+    monkeypatch.setattr(InProcessBackend, "run", run)
+    assert world.ctiforge("run", "extract", "--run-id", "mine").returncode == 130
+    assert world.ctiforge("run", "extract", "--run-id", "mine").returncode == 0
+    assert seen == [0, 40]
+    stages = load_run(open_store(str(world.folder / ".ctiforge/store")), "mine").stages
+    stage = next(each for each in stages if each.name == "train_extract")
+    assert (stage.ran_s, stage.under_way_s) == (45, 0)

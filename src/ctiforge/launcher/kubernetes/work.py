@@ -8,7 +8,7 @@ from datetime import datetime
 from queue import Empty
 
 from ctiforge.errors import ExitCode
-from ctiforge.launcher.backend import Command, Event, Made, Outcome, Said, Task, read_event
+from ctiforge.launcher.backend import Command, Event, Made, Outcome, Ran, Said, Task, read_event
 from ctiforge.launcher.kubernetes.attempts import (
     WAIT,
     NextMove,
@@ -90,11 +90,19 @@ class Work:
         Raises:
             ClusterError: The cluster refuses what the launcher asks, or does not answer.
         """
+        try:
+            return self._run()
+        except BaseException:
+            self.on_event(Ran(self._ran_s))
+            raise
+
+    def _run(self) -> Outcome:
         begun = self.cluster.now()
         limits = limits_of(self.template["metadata"].get("annotations", {}))
-        self.elapsed = Elapsed(ran_s=self.task.ran_before_s)
-        if late := ran_too_long(self.task.ran_before_s, limits):
-            return Outcome(int(ExitCode.CANNOT_GO_ON), (), attempts=0, cause=self._cause(late))
+        self.elapsed = Elapsed(ran_s=self.task.ran_before_s + self.task.seen_s)
+        if late := ran_too_long(self.elapsed.ran_s, limits):
+            code, cause = int(ExitCode.CANNOT_GO_ON), self._cause(late)
+            return Outcome(code, (), attempts=0, cause=cause, ran_s=self.task.seen_s)
         try:
             self._begin()
         except ClusterError as error:
@@ -117,6 +125,11 @@ class Work:
         """What names the work in the cluster."""
         return work_key(self.command.program, self.task)
 
+    @property
+    def _ran_s(self) -> float:
+        """Seconds that this work has run, without what ran before it."""
+        return self.elapsed.ran_s - self.task.ran_before_s
+
     def _begin(self) -> None:
         """Adopt the Job that there is, or create the first or next one."""
         self._look_again()
@@ -126,16 +139,16 @@ class Work:
             job = self.jobs[job_name(self.key, move.attempt)]
             self._follow(job)
             if job["metadata"]["labels"].get(RUN) == self.task.run:
-                ran_s = annotated(job, RAN) + ran_before(self._own_pods(), self.cluster.now())
-                self.elapsed = replace(self.elapsed, ran_s=self.elapsed.ran_s + ran_s)
+                # pods may be gone whose running was seen, and others have run while nobody looked
+                told_s = annotated(job, RAN) + ran_before(self._own_pods(), self.cluster.now())
+                self.elapsed = replace(self.elapsed, ran_s=self.task.ran_before_s + max(told_s, self.task.seen_s))
         else:
             self._create(move.attempt)
         for name in superseded(found, move.attempt):
             self.cluster.delete_job(name)
 
     def _create(self, attempt: int) -> None:
-        ran_s = self.elapsed.ran_s - self.task.ran_before_s
-        job = stage_job(self.template, self.command, self.task, attempt, crashes=self.crashes, ran_s=ran_s)
+        job = stage_job(self.template, self.command, self.task, attempt, crashes=self.crashes, ran_s=self._ran_s)
         # made just now by us or, where there was one, by another launcher: its state comes by the watch
         self.cluster.create_job(job)
         self.attempt = attempt
@@ -193,7 +206,9 @@ class Work:
     def _decide(self, limits: Limits) -> NextMove:
         self._follow_newest()
         job, pods = self._job(), self._own_pods()
-        self.elapsed = look(self.elapsed, job, pods, self.clock())
+        former, self.elapsed = self.elapsed.state, look(self.elapsed, job, pods, self.clock())
+        if self.elapsed.state is not former:
+            self.on_event(Ran(self._ran_s))
         if job is None:
             return self._without_job()
         diagnosis, now = self._diagnose(), self.cluster.now()
@@ -296,7 +311,7 @@ class Work:
             attempts=self.attempt,
             cause=self._cause(cause) if cause else None,
             queued_s=_queued_s(pods, begun),
-            ran_s=self.elapsed.ran_s - self.task.ran_before_s,
+            ran_s=self._ran_s,
         )
 
     def _delete(self, job: Object, move: NextMove) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from queue import Empty
 from typing import Any
 
-from ctiforge.launcher.backend import Command, Event, Outcome, Said, Task
+from ctiforge.launcher.backend import Command, Event, Outcome, Ran, Said, Task
 from ctiforge.launcher.kubernetes.client import QUOTA_MEND, Cluster, ClusterError, Object
 from ctiforge.launcher.kubernetes.watching import Changed, LogEnded, WatchNews
 from ctiforge.launcher.kubernetes.work import Work
@@ -39,6 +39,7 @@ class ScriptedCluster(Cluster):
         self.changes = Changes(self)
         self.calls: list[str] = []
         self.said: list[str] = []
+        self.ran: list[float] = []
         self.stale = False
         self.refuses: Callable[[str], bool] = lambda name: False
         self.version = 0
@@ -130,6 +131,8 @@ class ScriptedCluster(Cluster):
     def _hear(self, event: Event) -> None:
         if isinstance(event, Said):
             self.said.append(event.line)
+        elif isinstance(event, Ran):
+            self.ran.append(event.seconds)
 
 
 class Changes:

@@ -334,6 +334,29 @@ def test_who_comes_back_to_its_own_job_counts_what_ran_meanwhile() -> None:
     assert second.seconds < 60
 
 
+def test_what_was_seen_to_run_counts_after_a_restart_although_its_pod_is_gone() -> None:
+    def leave(cluster: ScriptedCluster) -> None:
+        raise KeyboardInterrupt
+
+    limits = {"ctiforge.io/run-timeout": "100"}
+    first = ScriptedCluster(pending(), 10, running(), 60, ended(75), gone("a"), 5, pending("b"), 5, leave)
+    with pytest.raises(KeyboardInterrupt):
+        first.follow(limits=limits)
+    seen_s = first.ran[-1]
+    assert 55 <= seen_s <= 65
+    assert first.ran == sorted(first.ran)
+    assert 2 < len(first.ran) < 10, "told at changes of state, not at each look"
+
+    second = ScriptedCluster(pending("b"), running("b"), 60)
+    (left,) = first.found["jobs"].values()
+    second.put_job(left)
+    outcome = second.follow(limits=limits, seen_s=seen_s)
+    assert (outcome.exit_code, outcome.cause and outcome.cause.category) == (4, "ran too long")
+    assert 100 < outcome.ran_s < 105
+    outcome = ScriptedCluster().follow(limits=limits, seen_s=101)
+    assert (outcome.exit_code, outcome.ran_s) == (4, 101), "the next try knows of it too"
+
+
 def test_crashes_are_bounded_over_attempts_and_the_end_has_its_reason() -> None:
     limits = {**SHORT}
     steps: list[Step | float] = [running(), ended(1), job(failed=4), 30]
