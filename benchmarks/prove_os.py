@@ -3,7 +3,8 @@
     make train-os-bert && make prove-os
 
 What is compared is paired, article by article. An interval is 95 %: jackknife over software, whose articles stand or
-fall together, and Student's t; on the real articles over articles.
+fall together, and Student's t; on the real articles over articles. A class of fewer than ten articles leaves macro-F1
+without one.
 """
 
 import os
@@ -19,7 +20,7 @@ import typer
 from ctiforge.demo.attack import read_profiles
 from ctiforge.demo.os_articles import OsSizes, make_os_corpus
 from ctiforge.evaluation.scoring.classification import ClassCounts, ClassFormula, accuracy, macro_f1
-from ctiforge.evaluation.statistics import pseudo_values, student_bounds
+from ctiforge.evaluation.statistics import MIN_POSITIVE_ARTICLES, pseudo_values, student_bounds
 from ctiforge.osbert.cascade import Cascade
 from ctiforge.osbert.detection import Detector
 from ctiforge.osbert.detectors import FineTuned
@@ -126,6 +127,9 @@ def _difference(formula: ClassFormula, one: ClassCounts, other: ClassCounts, wit
         return compute(one) - compute(other)
 
     whole = of(lambda counts: formula(counts.once()))
+    fewest = min(count for count in one.expected.sum(axis=0) if count)
+    if formula is macro_f1 and fewest < MIN_POSITIVE_ARTICLES:
+        return f"{whole[0]:+.3f}"
     pseudo = pseudo_values(whole, of(lambda counts: formula(counts.sums(without)))[np.newaxis])
     low, high = student_bounds(whole, pseudo, 0.975)
     return f"{whole[0]:+.3f} ({low[0]:+.3f} … {high[0]:+.3f})"

@@ -135,7 +135,14 @@ def canonical_platform(item: Any) -> str | None:
 
 
 def fold_platform(name: Any) -> str | None:
-    """Find the one of `PLATFORMS` that a name spells, in any case; None for every other value."""
+    """Find the one of `PLATFORMS` that a name spells, in any case.
+
+    Args:
+        name: Any JSON value.
+
+    Returns:
+        The platform; None for a name of something else, and for what is no name.
+    """
     return _PLATFORMS.get(name.strip().lower()) if isinstance(name, str) else None
 
 

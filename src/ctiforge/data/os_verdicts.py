@@ -4,12 +4,12 @@ It keeps that twice: with the article since it was scored (`article_metadata.os_
 execution (`error_log.os_detection_result`), where a language model may have looked once more.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ctiforge.data.item_values import clean_text, fold_platform
-from ctiforge.records.article import OsLabel
+from ctiforge.records.article import SYSTEMS, OsLabel
 
 if TYPE_CHECKING:
     from psycopg2.sql import Composed
@@ -40,7 +40,9 @@ class OsVerdict:
     """What the application says about one article; without a label it says why."""
 
     label: OsLabel | None
+    """What the article is about."""
     problem: str | None = None
+    """Why there is no label; None where there is one."""
     unsure: bool = False
     """Whether the application itself calls its confidence low."""
 
@@ -92,7 +94,20 @@ def read_verdict(stored: Any) -> OsVerdict:
             systems.add(system)
         elif folded not in _NONE:
             return OsVerdict(None, f"the application names a system that is no label: {folded[:_SHOWN]!r}")
-    return OsVerdict(_label_of(systems), unsure=unsure)
+    return OsVerdict(label_of(systems) or "Unknown", unsure=unsure)
+
+
+def label_of(systems: Collection[str | None]) -> OsLabel | None:
+    """Tell what label some operating systems come to.
+
+    Args:
+        systems: Names out of `SYSTEMS`, and others, which count as none.
+
+    Returns:
+        The one system, `multiple`, or None where there is none.
+    """
+    labels = [label for label in SYSTEMS if label in systems]
+    return "multiple" if len(labels) > 1 else labels[0] if labels else None
 
 
 def _names(stored: dict[str, Any]) -> Iterator[Any]:
@@ -102,8 +117,3 @@ def _names(stored: dict[str, Any]) -> Iterator[Any]:
         yield from listed
         return
     yield next((stored[key] for key in ("detected_os", "operating_system") if stored.get(key) is not None), "nothing")
-
-
-def _label_of(systems: Iterable[str]) -> OsLabel:
-    labels: list[OsLabel] = [label for label in ("Windows", "Linux", "MacOS") if label in systems]
-    return "multiple" if len(labels) > 1 else labels[0] if labels else "Unknown"

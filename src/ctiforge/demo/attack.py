@@ -8,13 +8,13 @@ import hashlib
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from ctiforge.data.item_values import fold_platform
+from ctiforge.data.os_verdicts import label_of
 from ctiforge.errors import UsageError
 from ctiforge.records.article import OsLabel
 
@@ -51,26 +51,29 @@ def read_profiles() -> list[Profile]:
     Raises:
         UsageError: The package is missing, or is not the version that is known here.
     """
-    software, groups, relationships = (next(_objects(name)) for name in _FILES)
+    software, groups, relationships = (_objects(name) for name in _FILES)
     sentences: dict[str, dict[str, None]] = defaultdict(dict)
     for each in relationships:
         text = _sentence(each.get("description") or "")
         if each["relationship_type"] == "uses" and text:
             sentences[each["source_ref"]][text] = None
     profiles = [
-        Profile(each["external_id"], each["name"], _label_of(each.get("platforms")), tuple(sentences[each["stix_id"]]))
+        Profile(
+            each["external_id"],
+            each["name"],
+            label_of({fold_platform(name) for name in each.get("platforms") or ()}),
+            tuple(sentences[each["stix_id"]]),
+        )
         for each in (*software, *groups)
         if each["stix_id"] in sentences
     ]
     return sorted(profiles, key=lambda profile: profile.id)
 
 
-def _objects(name: str) -> Iterator[list[dict[str, Any]]]:
+def _objects(name: str) -> list[dict[str, Any]]:
     """Read the list that a file holds beside its metadata, of what is still in use."""
-    content = _read(name)
-    for objects in json.loads(content).values():
-        if isinstance(objects, list):
-            yield [each for each in objects if not each.get("revoked") and not each.get("deprecated")]
+    objects = next(each for each in json.loads(_read(name)).values() if isinstance(each, list))
+    return [each for each in objects if not each.get("revoked") and not each.get("deprecated")]
 
 
 def _read(name: str) -> bytes:
@@ -89,9 +92,3 @@ def _sentence(description: str) -> str:
     """Take citations and marks out; "" for what was cut off before its end."""
     text = " ".join(_CODE.sub("", _LINK.sub(r"\1", _CITATION.sub("", description))).split())
     return "" if text.endswith(("...", "]")) else text
-
-
-def _label_of(platforms: list[str] | None) -> OsLabel | None:
-    systems = {fold_platform(each) for each in platforms or ()}
-    labels: list[OsLabel] = [label for label in ("Windows", "Linux", "MacOS") if label in systems]
-    return "multiple" if len(labels) > 1 else labels[0] if labels else None

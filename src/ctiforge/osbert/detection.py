@@ -7,9 +7,7 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from ctiforge.osbert.labeling.passages import Passage
-from ctiforge.records.article import OS_LABELS, OsLabel
-
-PLATFORMS: tuple[OsLabel, ...] = ("Windows", "Linux", "MacOS")
+from ctiforge.records.article import OS_LABELS, SYSTEMS, OsLabel
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ def detection_of(pooled: NDArray[Any], shown: NDArray[Any], spans: Sequence[tupl
 def certain(label: OsLabel, evidence: Passage | None = None, platforms: Sequence[OsLabel] = ()) -> Detection:
     """Give the answer of whoever has no doubts."""
     probabilities: dict[str, float] = {name: float(name == label) for name in OS_LABELS}
-    return Detection(label, 1.0, probabilities, evidence, tuple(each for each in PLATFORMS if each in platforms))
+    return Detection(label, 1.0, probabilities, evidence, tuple(each for each in SYSTEMS if each in platforms))
 
 
 def _speaks_for(shown: NDArray[Any], label: OsLabel) -> NDArray[Any]:
@@ -100,8 +98,8 @@ def _platforms(label: OsLabel, shown: NDArray[Any]) -> tuple[OsLabel, ...]:
     if label == "Unknown":
         return ()
     found = {label, *(OS_LABELS[number] for number in shown.argmax(axis=1))}
-    if label == "multiple" and len(found.intersection(PLATFORMS)) < 2:
+    if label == "multiple" and len(found.intersection(SYSTEMS)) < 2:
         # a window may show several at once
         highest = shown.max(axis=0)
-        found.update(sorted(PLATFORMS, key=lambda each: -highest[OS_LABELS.index(each)])[:2])
-    return tuple(each for each in PLATFORMS if each in found)
+        found.update(sorted(SYSTEMS, key=lambda each: -highest[OS_LABELS.index(each)])[:2])
+    return tuple(each for each in SYSTEMS if each in found)

@@ -7,7 +7,7 @@ from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from ctiforge.errors import DataError
 from ctiforge.records.base import Record, read_lines
-from ctiforge.records.observable import Observable
+from ctiforge.records.observable import PLATFORMS, Observable
 
 RECORDS_NAME = "records.jsonl"
 """What a harvest leaves its articles in."""
@@ -24,6 +24,8 @@ OsLabel = Literal["Windows", "Linux", "MacOS", "multiple", "Unknown"]
 
 OS_LABELS: tuple[OsLabel, ...] = get_args(OsLabel)
 """What an article can be about; their order is that of a classifier's outputs."""
+SYSTEMS: tuple[OsLabel, ...] = tuple(label for label in OS_LABELS if label in PLATFORMS)
+"""The labels that are one operating system."""
 
 
 class TypeLabel(Record):
