@@ -150,7 +150,17 @@ class Database:
             return {int(row[0]): read_article_row(row) for row in cursor.fetchall()}
 
     def os_verdicts(self, ids: Sequence[int]) -> dict[int, OsVerdict]:
-        """Read which operating system the application says that each of these articles is about."""
+        """Read which operating system the application says that articles are about.
+
+        Args:
+            ids: The articles' ids.
+
+        Returns:
+            The verdicts by id; articles that do not exist are missing.
+
+        Raises:
+            DatabaseError: The connection is lost.
+        """
         query = verdicts_query(self._columns(EXECUTIONS))
         with _explained(), self._connection.cursor() as cursor:
             cursor.execute(query, {"ids": list(ids)})
