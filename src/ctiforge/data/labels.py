@@ -13,11 +13,12 @@ from ctiforge.data.identity import canonical_url
 from ctiforge.errors import StoreError
 from ctiforge.observables.values import normalize
 from ctiforge.records.article import ArticleRecord
-from ctiforge.records.human_label import HumanLabel
+from ctiforge.records.human_label import HELD_OUT, HumanLabel
 from ctiforge.records.observable import Observable
 from ctiforge.store.objects import ObjectStore
 from ctiforge.store.reading import parse_record, read_record
 
+FOR_EVALUATION = "labeled for evaluation, or near to such an article"
 PREFIX = "human-labels/"
 _REMEDY = "delete it, and import its labels again"
 _AT_ONCE = 8
@@ -173,6 +174,18 @@ def labels_of(store: ObjectStore, content_hash: str) -> list[HumanLabel]:
     """
     keys = sorted(info.key for info in store.list(f"{PREFIX}{content_hash}/"))
     return [read_record(store, key, HumanLabel, _REMEDY) for key in keys]
+
+
+def held_out_labels(labels: Iterable[HumanLabel]) -> Iterator[tuple[str, ArticleRecord]]:
+    """Find the articles that people labeled for evaluation, which no training article may repeat.
+
+    Args:
+        labels: The registry.
+
+    Yields:
+        Why whatever repeats the article is left out, and the article.
+    """
+    return ((FOR_EVALUATION, label.article) for label in labels if label.usage in HELD_OUT)
 
 
 def contradicted_types(one: ArticleRecord, other: ArticleRecord) -> list[str]:

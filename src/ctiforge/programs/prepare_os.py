@@ -23,7 +23,9 @@ def main(
     ] = None,
     labels: Annotated[
         Path | None,
-        typer.Option(help="Of the labeler human: a review file, or CSV of id, os_label, annotator."),
+        typer.Option(
+            help="Of the labeler human, beside the store's: a review file, or CSV of id, os_label, annotator."
+        ),
     ] = None,
     endpoint: Annotated[
         str | None, typer.Option(help="Of the labeler openai: base URL of its API; key in OPENAI_API_KEY.")
@@ -51,9 +53,12 @@ def main(
     DATABASE_URL names the database. Labels of a program are for training: a model is measured on
     test sets that people made (ctiforge testset).
     """
+    from ctiforge.data.labels import held_out_labels, read_labels
     from ctiforge.data.testsets import held_out_articles, test_set_inputs
     from ctiforge.errors import UsageError
     from ctiforge.osbert.prepare import PrepareOptions
+    from ctiforge.settings import load_settings
+    from ctiforge.store.objects import find_store
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
 
     names = [name for each in labeler or ["keywords"] for name in each.split(",")]
@@ -63,6 +68,7 @@ def main(
     def work(dirs: StageDirs) -> dict[str, Any]:
         from ctiforge.data.database import open_database
         from ctiforge.osbert.labeling.labelers import LabelingEndpoint, make_labelers
+        from ctiforge.osbert.labeling.review import registered_labels
         from ctiforge.osbert.prepare import check_minimum, prepare, print_prepared
 
         url = os.environ.get("DATABASE_URL", "").strip()
@@ -70,10 +76,14 @@ def main(
             raise UsageError(
                 "set DATABASE_URL to postgresql://user:password@host/database, which the articles are read from"
             )
-        held_out = list(held_out_articles(dirs.inputs))
+        registry = find_store(store or load_settings().settings.store)
+        people = list(read_labels(registry)) if registry else []
+        held_out = [*held_out_articles(dirs.inputs), *held_out_labels(people)]
         asked = LabelingEndpoint(endpoint, labeler_model, store or ANSWERS, concurrency, timeout, price_in, price_out)
         with open_database(url) as database:
-            labelers = make_labelers(names, dirs.inputs.get("labels"), asked, database.os_verdicts)
+            labelers = make_labelers(
+                names, dirs.inputs.get("labels"), registered_labels(people), asked, database.os_verdicts
+            )
             articles = database.articles_by_score(options.min_hunt_score, None)
             report = prepare(articles, held_out, labelers, options, dirs.out, dirs.scratch)
         print_prepared(report, labelers)

@@ -9,12 +9,14 @@ from typing import Any
 import psycopg2
 import pytest
 
+from ctiforge.data.labels import save_label
 from ctiforge.data.testsets import import_testset
 from ctiforge.records.article import OS_LABELS, ArticleRecord
 from ctiforge.store.objects import open_store
 from tests.in_process import run_here
 from tests.integration.endpoint import Endpoint, answer
 from tests.integration.osbert.conftest import small_bert  # noqa: F401
+from tests.labels import human_label
 
 ROOT = Path(__file__).parents[3]
 SHOWS = {
@@ -147,6 +149,22 @@ def test_two_labelers_are_compared_and_a_person_has_the_last_word(filled: str, t
     (tmp_path / "signed.jsonl").write_text("".join(json.dumps(line) + "\n" for line in review))
     again = run("prepare_os", *OPTIONS, "--labeler=human", "--labels=signed.jsonl", cwd=tmp_path, DATABASE_URL=filled)
     assert "set aside: 59 × human: not judged" in again.stdout
+
+
+def test_what_people_said_in_the_registry_is_a_persons_label(database_url: str, tmp_path: Path) -> None:
+    texts = [article(label, 1) for label in OS_LABELS]
+    insert(database_url, texts)
+    store = open_store(str(tmp_path / "store"))
+    for number, usage in enumerate((None, None, "gold")):
+        save_label(store, human_label(texts[number][1], id_=f"x{number}", os_label="MacOS", usage=usage))
+    save_label(store, human_label(texts[1][1], by="bob", id_="x1", os_label="Linux"))
+
+    done = run("prepare_os", *OPTIONS, "--labeler=human", "--output=out", cwd=tmp_path, DATABASE_URL=database_url)
+
+    assert "people contradict each other about 1 articles of the registry" in done.stderr
+    report = json.loads((tmp_path / "out" / "prepare.json").read_text())
+    assert report["labelled"] == 1
+    assert report["set_aside"]["labeled for evaluation, or near to such an article"] == 1
 
 
 def test_the_labels_of_the_application_are_compared_with_the_rules(database_url: str, tmp_path: Path) -> None:

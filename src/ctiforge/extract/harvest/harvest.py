@@ -35,7 +35,6 @@ KEPT_OUT = {
     EVALUATION_SOURCE: "the application evaluates its agents on it",
 }
 """Kinds of articles that a source knows and that stay out unless they are asked for → why."""
-FOR_EVALUATION = "labeled for evaluation, or near to such an article"
 SINGLE_ITEMS = "single items of a type that nobody else labeled, or that a person looked for without finding them"
 MINIMUM = 100
 RECOMMENDED = 500
@@ -85,13 +84,10 @@ def harvest(
     trust = Trust(options.labelers, frozenset(own_models), options.own_answers)
     urls = {canonical_url(url) for url in excluded_urls}
     with HarvestScratch(scratch, options.seed) as rows, Progress("harvest_extract", None) as progress:
-        for reason, record in held_out:
+        labels = labels or HumanLabels()
+        for reason, record in chain(held_out, labels.held_out):
             folded = fold(record.content)
             rows.add_held_out(folded, content_hash(folded), record.url, reason)
-        labels = labels or HumanLabels()
-        for record in labels.held_out:
-            folded = fold(record.content)
-            rows.add_held_out(folded, content_hash(folded), record.url, FOR_EVALUATION)
         for article in chain(articles, labels.rest()):
             report.read += 1
             progress.update(report.read)

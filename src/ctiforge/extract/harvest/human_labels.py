@@ -9,11 +9,11 @@ from ctiforge.data.articles import Article, Execution
 from ctiforge.data.evaluation_data import is_evaluation_data, read_evaluation_data
 from ctiforge.data.generations import ReadResult
 from ctiforge.data.identity import canonical_url, content_hash, fold
-from ctiforge.data.labels import contradicted_types
+from ctiforge.data.labels import contradicted_types, held_out_labels
 from ctiforge.data.states import ExtractorState, TypeState
 from ctiforge.data.testsets import read_labelled_articles
 from ctiforge.records.article import ArticleRecord
-from ctiforge.records.human_label import HELD_OUT, HumanLabel
+from ctiforge.records.human_label import HumanLabel
 from ctiforge.records.observable import Observable
 
 UNNAMED = "the team"
@@ -28,8 +28,8 @@ class HumanLabels:
     """Reason → lines that label nothing here."""
     conflicts: list[str] = field(default_factory=list)
     """`article id: type` of two people who said different things of one text; the first counts."""
-    held_out: list[ArticleRecord] = field(default_factory=list)
-    """Articles that people labeled for evaluation: nothing is learnt from them, nor from their near duplicates."""
+    held_out: list[tuple[str, ArticleRecord]] = field(default_factory=list)
+    """Articles that people labeled for evaluation, with the reason: nothing is learnt from what repeats them."""
     _by_hash: dict[str, list[ArticleRecord]] = field(default_factory=dict)
     _positives: dict[str, list[Observable]] = field(default_factory=dict)
     _unused: set[str] = field(default_factory=set)
@@ -95,8 +95,8 @@ class HumanLabels:
 
     def add_registered(self, label: HumanLabel) -> None:
         """Add a label of the registry; one that was made for evaluation keeps its article out of training."""
-        if label.usage in HELD_OUT:
-            self.held_out.append(label.article)
+        if held_out := list(held_out_labels([label])):
+            self.held_out += held_out
             return
         if label.positives:
             self._positives.setdefault(label.article.content_hash, []).extend(label.positives)

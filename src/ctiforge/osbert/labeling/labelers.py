@@ -56,7 +56,7 @@ class ApplicationLabeler:
 
 
 class HumanLabeler:
-    """The labels that people gave, by article id; a copy's label is the article's."""
+    """The labels that people gave, by article id or hash of the text; a copy's label is the article's."""
 
     name = "human"
     """What data and models are told: people's names are nobody's business who gets a model."""
@@ -67,7 +67,8 @@ class HumanLabeler:
     def label(self, articles: Iterable[Unlabeled]) -> Generator[tuple[Unlabeled, Opinion]]:
         """Label the articles; see `Labeler.label`."""
         for article in articles:
-            given = {self.labels[id_].label for id_ in (article.id, *article.copies) if id_ in self.labels}
+            known = (article.id, article.content_hash, *article.copies)
+            given = {self.labels[each].label for each in known if each in self.labels}
             if len(given) == 1:
                 yield article, Opinion(given.pop())
             else:
@@ -76,13 +77,18 @@ class HumanLabeler:
 
 
 def make_labelers(
-    names: Sequence[str], labels: Path | None, endpoint: LabelingEndpoint, read: ReadVerdicts
+    names: Sequence[str],
+    labels: Path | None,
+    registered: Mapping[str, SignedLabel],
+    endpoint: LabelingEndpoint,
+    read: ReadVerdicts,
 ) -> list[Labeler]:
     """Make the labelers that a person named.
 
     Args:
         names: Names out of `NAMES`; each counts once.
         labels: The file of people's labels, for `human`; None where it was not given.
+        registered: What people said, by hash of the text (see `registered_labels`), for `human` as well.
         endpoint: What is asked, for `openai`.
         read: Reads what the application says, for `application`.
 
@@ -95,18 +101,27 @@ def make_labelers(
     unknown = [name for name in names if name not in NAMES]
     if unknown:
         raise UsageError(f"--labeler {unknown[0]}: there is {', '.join(NAMES)}")
-    return [_make(name, labels, endpoint, read) for name in dict.fromkeys(names)]
+    return [_make(name, labels, registered, endpoint, read) for name in dict.fromkeys(names)]
 
 
-def _make(name: str, labels: Path | None, endpoint: LabelingEndpoint, read: ReadVerdicts) -> Labeler:
+def _make(
+    name: str,
+    labels: Path | None,
+    registered: Mapping[str, SignedLabel],
+    endpoint: LabelingEndpoint,
+    read: ReadVerdicts,
+) -> Labeler:
     if name == "keywords":
         return KeywordLabeler()
     if name == "application":
         return ApplicationLabeler(read)
     if name == "human":
-        if labels is None:
-            raise UsageError("--labeler human needs --labels: a review file, or CSV of id, os_label and annotator")
-        return HumanLabeler(read_human_labels(labels))
+        if labels is None and not registered:
+            raise UsageError(
+                "--labeler human needs --labels, a review file or CSV of id, os_label and annotator, or labels of "
+                "operating systems in the store (ctiforge labels)"
+            )
+        return HumanLabeler({**registered, **(read_human_labels(labels) if labels else {})})
     if endpoint.model is None:
         raise UsageError("--labeler openai needs --labeler-model: the name that the endpoint knows it by")
     from ctiforge.osbert.labeling.openai_labeler import OpenAiLabeler

@@ -1,11 +1,13 @@
-"""Labels that people give, as they are read from a review file."""
+"""Labels that people give, as they are read from a review file or from the registry of labels."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ctiforge.errors import DataError
 from ctiforge.progress import warn
 from ctiforge.records.article import OS_LABELS, OsLabel
+from ctiforge.records.human_label import HELD_OUT, HumanLabel
 from ctiforge.records.review import judged_label, read_review
 
 UNNAMED = "unnamed"
@@ -34,6 +36,26 @@ def read_human_labels(path: Path) -> dict[str, SignedLabel]:
     if reviewed.unsigned:
         warn(f"{path}: {reviewed.unsigned} lines that nobody signed (annotator is empty) were left out")
     return reviewed.labels
+
+
+def registered_labels(labels: Iterable[HumanLabel]) -> dict[str, SignedLabel]:
+    """Read which operating system people said that texts are about.
+
+    Args:
+        labels: The registry.
+
+    Returns:
+        The labels by hash of the text, without those that are kept for evaluation and those of which people contradict
+        each other; these are told.
+    """
+    found: dict[str, set[tuple[OsLabel, str]]] = {}
+    for each in labels:
+        if each.article.os_label and each.usage not in HELD_OUT:
+            found.setdefault(each.article.content_hash, set()).add((each.article.os_label, each.annotator))
+    agreed = {hash_: said for hash_, said in found.items() if len({label for label, _ in said}) == 1}
+    if len(agreed) < len(found):
+        warn(f"people contradict each other about {len(found) - len(agreed)} articles of the registry: left out")
+    return {hash_: SignedLabel(*min(said)) for hash_, said in agreed.items()}
 
 
 def read_reviewed(path: Path) -> Reviewed:
