@@ -45,7 +45,17 @@ class Record(BaseModel):
 
     @classmethod
     def read_line(cls, line: str | bytes) -> Self:
-        """Read one line of a JSON-lines file, unknown keys passed over. Raises ValidationError where it is none."""
+        """Read one line of a JSON-lines file, unknown keys passed over.
+
+        Args:
+            line: The line.
+
+        Returns:
+            The record.
+
+        Raises:
+            ValidationError: It is none.
+        """
         return cls.model_validate_json(line, extra="ignore")
 
 

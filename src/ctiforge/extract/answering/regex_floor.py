@@ -23,7 +23,16 @@ class RegexFloor:
     name = REGEX
 
     def extract(self, text: str, types: Sequence[str] | None = None, *, source_url: str | None = None) -> Extraction:
-        """Find the observables of `types` (None: all) in order of appearance, each value once."""
+        """Find the observables of a text.
+
+        Args:
+            text: The text.
+            types: The types to look for; None: all.
+            source_url: The page that it comes from, for the summary.
+
+        Returns:
+            The observables in order of appearance, each value once.
+        """
         started = time.monotonic()
         asked = tuple(types) if types else TYPES
         found: list[tuple[int, Observable]] = []
@@ -42,7 +51,14 @@ class RegexFloor:
         )
 
     def extract_many(self, sources: Sequence[Source]) -> Iterator[Extraction]:
-        """Extract from many texts, in order."""
+        """Extract from many texts.
+
+        Args:
+            sources: The texts.
+
+        Yields:
+            What was found in each, in order.
+        """
         for source in sources:
             yield self.extract(source.text, source.types, source_url=source.source_url)
 
