@@ -11,7 +11,7 @@ from typing import Self
 from ctiforge.errors import CtiforgeError, ExitCode, InterruptedRunError, StoreError, UsageError
 from ctiforge.launcher.backend import Backend, Command, Event, Outcome, Progressed, Ran, Said, Task
 from ctiforge.launcher.collecting import collect, evaluations_folder
-from ctiforge.launcher.database import database_of, takes_demo
+from ctiforge.launcher.database import RunDatabase, database_of, takes_demo
 from ctiforge.launcher.failures import CANCELLED, MEANINGS, STOPPED, StageFailedError, how_it_ended, stage_failure
 from ctiforge.launcher.opening import open_record, with_champion
 from ctiforge.launcher.plan import (
@@ -67,11 +67,12 @@ def drive(run: "LineRun", *, dry_run: bool) -> None:
     if dry_run:
         run.say_plan()
         # the demo's test set comes with its database
-        if not takes_demo(run):
+        if not takes_demo(run.settings, run.line, run.backend):
             run.check()
         return
     try:
-        with database_of(run):
+        with database_of(run.settings, run.line, run.backend, run.store.uri, run.view.say) as database:
+            run.use(database)
             run.say_plan()
             run.go()
     except (KeyboardInterrupt, SystemExit) as stop:
@@ -122,6 +123,12 @@ class LineRun:
         run = cls(settings, line, stages, record, store, backend, view, settings.value(line.test_set))
         run.joined = not backend.brings_demo and record.id in run_ids(store) and record.state == "running"
         return run
+
+    def use(self, database: RunDatabase) -> None:
+        """Read this database; the demo's test set takes the place of one that nobody named."""
+        self.database = database.environment
+        if database.test_set and self.test_set == type(self.settings).model_fields[self.line.test_set].default:
+            self.test_set = database.test_set
 
     def check_flags(self) -> None:
         """Raise what any stage has against its flags or a model's name, before anything is planned or run."""
