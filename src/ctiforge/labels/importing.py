@@ -200,7 +200,8 @@ def _json(path: Path) -> Any:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
         if text.startswith("["):
-            raise DataError(f"{path} is no JSON that can be read ({error}): export it again") from None
+            why = "it is nested too deeply" if isinstance(error, RecursionError) else error
+            raise DataError(f"{path} is no JSON that can be read ({why}): export it again") from None
         return None
     if is_label_studio([document]):
         return [document]
