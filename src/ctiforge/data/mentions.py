@@ -107,14 +107,18 @@ def read_values(path: Path) -> Iterator[Any]:
         yield from (value for line in file if (value := _value(line)) is not None)
 
 
-def _rows(path: Path, delimiter: str) -> Iterator[dict[str, Any]]:
-    csv.field_size_limit(_LONGEST_FIELD)
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        first = file.readline()
-        file.seek(0)
-        # what parts the names of the columns
-        for row in csv.DictReader(file, delimiter=max(delimiter, ";", "\t", key=first.count)):
-            yield {str(name).strip().lower(): field for name, field in row.items()}
+def _rows(path: Path, delimiter: str) -> list[dict[str, Any]]:
+    before = csv.field_size_limit(_LONGEST_FIELD)
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+            first = file.readline()
+            file.seek(0)
+            # what parts the names of the columns
+            reader = csv.DictReader(file, delimiter=max(delimiter, ";", "\t", key=first.count))
+            return [{str(name).strip().lower(): field for name, field in row.items()} for row in reader]
+    finally:
+        # the limit is everybody's
+        csv.field_size_limit(before)
 
 
 def _value(text: str) -> Any:
