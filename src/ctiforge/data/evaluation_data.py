@@ -69,7 +69,7 @@ def read_evaluation_data(path: Path) -> EvaluationData:
         _read_type(folder, type_, found, data.left_out)
     # without the counts of nothing
     data.left_out = +data.left_out
-    data.articles = [_record(url, article) for url, article in sorted(found.items())]
+    data.articles = [_record(page, article) for page, article in sorted(found.items())]
     return data
 
 
@@ -81,33 +81,41 @@ def _type_folders(path: Path) -> list[Path]:
 
 def _read_type(folder: Path, type_: str, found: dict[str, dict[str, Any]], left_out: Counter[str]) -> None:
     truth = folder / _TRUTH
-    expected = {_url(entry): entry.get("expected_items") for entry in _entries(truth)} if truth.is_file() else {}
+    expected = (
+        {canonical_url(_url(entry)): entry.get("expected_items") for entry in _entries(truth)}
+        if truth.is_file()
+        else {}
+    )
     for entry in _entries(folder / _ARTICLES):
         url, content = _url(entry), clean_text(entry.get("content"))
-        items = expected.pop(url, None)
+        page = canonical_url(url)
+        items = expected.pop(page, None)
         if not isinstance(items, list):
             left_out[f"{type_}: articles of which only a count is known"] += 1
             continue
         if not url or not content:
             left_out[f"{type_}: articles without {'content' if url else 'a URL'}"] += 1
             continue
+        values = [canonical_values(type_, item) for item in items]
+        left_out[f"{type_}: items that cannot be read"] += sum(not each for each in values)
+        if items and not any(values):
+            # not a list of nothing
+            continue
         article = found.setdefault(
-            url, {"title": clean_text(entry.get("title")) or "", "content": content, "types": {}}
+            page, {"url": url, "title": clean_text(entry.get("title")) or "", "content": content, "types": {}}
         )
         if content_hash(fold(article["content"])) != content_hash(fold(content)):
             left_out[f"{type_}: articles whose text differs from that of another type"] += 1
             continue
-        values = [canonical_values(type_, item) for item in items]
-        left_out[f"{type_}: items that cannot be read"] += sum(not each for each in values)
         article["types"][type_] = dict.fromkeys(value for each in values for value in each)
     left_out[f"{type_}: ground truth of articles that are not there"] += len(expected)
 
 
-def _record(url: str, article: Mapping[str, Any]) -> ArticleRecord:
+def _record(page: str, article: Mapping[str, Any]) -> ArticleRecord:
     types: dict[str, dict[str, None]] = article["types"]
     return ArticleRecord(
-        id=f"eval-{hashlib.sha256(canonical_url(url).encode()).hexdigest()[:12]}",
-        url=url,
+        id=f"eval-{hashlib.sha256(page.encode()).hexdigest()[:12]}",
+        url=article["url"],
         title=article["title"],
         content=article["content"],
         content_hash=content_hash(fold(article["content"])),

@@ -1,7 +1,7 @@
 """Removes an article from a store: whatever holds its text or quotes it goes, but for weights, which cannot unlearn it.
 
 An artifact goes whole, and is made again without the article when a run needs it; a test set loses the article; labels
-of people, what was read of its executions and what a labeler quoted from it go.
+of people, evaluations kept beside models, what was read of its executions and what a labeler quoted from it go.
 """
 
 import hashlib
@@ -23,11 +23,14 @@ from ctiforge.records.testset import TestSet
 from ctiforge.store.garbage import Thing, gather
 from ctiforge.store.objects import ObjectStore
 
-_TEXT = (".json", ".jsonl")
+_TEXT = (".json", ".jsonl", ".csv", ".tsv")
 _WEIGHTS = (".safetensors", ".gguf")
 _ANSWERS, _OUTCOMES, _TEST_SETS = "labels/", "outcomes/", "testsets/"
-_THINGS = ("artifacts/", "inputs/")
+_MODELS, _EVALUATIONS = "models/", "/evaluations/"
+_INPUTS = "inputs/"
+_THINGS = ("artifacts/", _INPUTS)
 _SHORTEST_QUOTE = 16
+_LONGEST_ID = 20
 
 
 @dataclass
@@ -36,10 +39,12 @@ class Forgotten:
 
     identity: ArticleIdentity
     """What it is known by."""
+    texts: int = 0
+    """How many different texts have its id: more than one where a page changed, or two sources use one id."""
     things: list[Thing] = field(default_factory=list)
     """Artifacts and shared inputs, which go whole."""
     objects: list[str] = field(default_factory=list)
-    """Keys of labels, of labelers' answers and of what was read of executions."""
+    """Keys of labels, of evaluations kept beside models, of labelers' answers and of what was read of executions."""
     test_sets: list[TestSet] = field(default_factory=list)
     """Versions of test sets, which lose the article."""
     trained: list[str] = field(default_factory=list)
@@ -61,25 +66,29 @@ def find_article(store: ObjectStore, article_id: str) -> Forgotten:
     """
     things = gather([info for prefix in _THINGS for info in store.list(prefix)])
     without_weights = [thing for thing in things if not any(info.key.endswith(_WEIGHTS) for info in thing.objects)]
-    others = [info.key for prefix in (LABELS, _TEST_SETS) for info in store.list(prefix)]
+    alone = [info.key for info in store.list(LABELS)]
+    alone += [info.key for info in store.list(_MODELS) if _EVALUATIONS in info.key]
+    of_test_sets = [info.key for info in store.list(_TEST_SETS)]
     with TemporaryDirectory() as scratch:
         reader = _ObjectReader(store, Path(scratch))
-        keys = [info.key for thing in without_weights for info in thing.objects] + others
-        identity, texts = _identify(article_id, (value for key in keys for value in reader.values(key)))
-        found = Forgotten(identity)
+        keys = [info.key for thing in without_weights for info in thing.objects] + alone + of_test_sets
+        identity, texts = _identify(article_id, lambda: (value for key in keys for value in reader.values(key)))
+        found = Forgotten(identity, len(identity.hashes))
 
         def holds(key: str) -> bool:
             return any(identity.is_in(value) for value in reader.values(key))
 
         found.things = [thing for thing in without_weights if any(holds(info.key) for info in thing.objects)]
-        found.objects = [key for key in others if key.startswith(LABELS) and holds(key)]
-        for key in others:
+        found.objects = [key for key in alone if holds(key)]
+        for key in of_test_sets:
             if key.endswith(f"/{TESTSET_NAME}") and holds(key):
                 described = f"{key.rpartition('/')[0]}/{TestSet.NAME}"
                 if store.exists(described):
                     found.test_sets.append(TestSet.parse(store.read(described), described))
-    found.objects += [info.key for info in store.list(_OUTCOMES) if _is_part_of(info.key, article_id)]
-    found.objects += [info.key for info in store.list(_ANSWERS) if _quotes(store.read(info.key), texts)]
+    ids = {article_id, *identity.copies}
+    found.objects += [info.key for info in store.list(_OUTCOMES) if any(_is_part_of(info.key, id_) for id_ in ids)]
+    folded = [fold(text) for text in texts]
+    found.objects += [info.key for info in store.list(_ANSWERS) if _quotes(store.read(info.key), folded)]
     found.trained = _trained_on(store, things, found.things)
     return found
 
@@ -114,23 +123,27 @@ class _ObjectReader:
         self._scratch = scratch
 
     def values(self, key: str) -> Iterator[Any]:
-        """Read what an object holds as JSON; nothing of another kind of file, and of what names no article."""
-        if not key.endswith(_TEXT) or key.endswith(f"/{Manifest.NAME}"):
+        """Read what an object holds as JSON; nothing of another kind of file, and of what names no article.
+
+        What people handed over may have any name.
+        """
+        if not (key.endswith(_TEXT) or key.startswith(_INPUTS)) or key.endswith(f"/{Manifest.NAME}"):
             return
         path = self._scratch / f"object{Path(key).suffix}"
         self._store.download(key, path)
         yield from read_values(path)
 
 
-def _identify(article_id: str, values: Iterable[Any]) -> tuple[ArticleIdentity, list[str]]:
-    """Collect what an article of this id is known by, and its texts."""
+def _identify(article_id: str, values: Callable[[], Iterable[Any]]) -> tuple[ArticleIdentity, list[str]]:
+    """Collect what an article of this id is known by, and the texts of it and its copies."""
     identity = ArticleIdentity(article_id)
+    for value in values():
+        identity = identity.with_texts_of(value)
     texts: dict[str, None] = {}
-    for value in values:
-        known = identity.with_texts_of(value)
-        if known.hashes != identity.hashes:
-            texts.update(dict.fromkeys(known.texts_in(value)))
-        identity = known
+    # once more: a copy may come before what tells that it is one
+    for value in values():
+        identity = identity.with_copies_of(value)
+        texts.update(dict.fromkeys(identity.texts_in(value)))
     return identity, list(texts)
 
 
@@ -161,17 +174,20 @@ def _without(store: ObjectStore, test_set: TestSet, identity: ArticleIdentity) -
 def _is_part_of(key: str, article_id: str) -> bool:
     """Tell whether a part of the cache is the one with this article's executions."""
     number = key.rpartition("/")[2].partition(".")[0]
-    return article_id.isdecimal() and number.isdecimal() and int(number) == int(article_id) // PART
+    is_number = article_id.isdecimal() and len(article_id) < _LONGEST_ID
+    return is_number and number.isdecimal() and int(number) == int(article_id) // PART
 
 
-def _quotes(answer: bytes, texts: Iterable[str]) -> bool:
-    """Tell whether a labeler's answer quotes one of the texts."""
+def _quotes(answer: bytes, texts: Iterable[bytes]) -> bool:
+    """Tell whether a labeler's answer quotes one of the texts, which are folded."""
     try:
-        entries = json.loads(answer).get("evidence", [])
-        quotes = [fold(each["quote"]) for each in entries if len(each["quote"]) >= _SHORTEST_QUOTE]
-    except (ValueError, AttributeError, TypeError, KeyError, RecursionError):
+        read = json.loads(answer)
+    except (ValueError, RecursionError):
         return False
-    return any(quote in fold(text) for text in texts for quote in quotes)
+    entries = read.get("evidence") if isinstance(read, dict) else None
+    quotes = [each.get("quote") for each in entries if isinstance(each, dict)] if isinstance(entries, list) else []
+    folded = [fold(each) for each in quotes if isinstance(each, str) and len(each) >= _SHORTEST_QUOTE]
+    return any(quote in text for text in texts for quote in folded)
 
 
 def _trained_on(store: ObjectStore, things: Iterable[Thing], removed: Iterable[Thing]) -> list[str]:

@@ -114,7 +114,7 @@ def merge_labels(old: HumanLabel, new: HumanLabel) -> HumanLabel:
     Args:
         old: What was known.
         new: What they say now: a type that they looked for replaces what they found of it before; a single item is
-            added to what they found.
+            added to what they found. What they labeled for evaluation once stays so.
 
     Returns:
         Both together.
@@ -140,7 +140,7 @@ def merge_labels(old: HumanLabel, new: HumanLabel) -> HumanLabel:
         article=article,
         positives=_distinct(alone),
         rejected=_distinct(refused),
-        usage=new.usage or old.usage,
+        usage=old.usage if old.usage in HELD_OUT and new.usage not in HELD_OUT else new.usage or old.usage,
         sources=tuple(dict.fromkeys((*old.sources, *new.sources))),
     )
 

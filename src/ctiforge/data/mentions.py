@@ -1,8 +1,9 @@
 """Tells whether a file holds an article: by its id, by the hash of its text, or by its page."""
 
+import csv
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ from ctiforge.data.identity import canonical_url, content_hash, fold
 
 _IDS = ("id", "article_id", "training_id", "test_id", "as")
 _TEXTS = ("content", "text", "article")
+_TABLES = {".csv": ",", ".tsv": "\t"}
+_LONGEST_FIELD = 1 << 30
+_LONGEST_NUMBER = 4_000
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,8 @@ class ArticleIdentity:
     """The hashes of its texts, folded: one page may have had several."""
     urls: frozenset[str] = frozenset()
     """Its pages, canonical."""
+    copies: frozenset[str] = frozenset()
+    """Other ids that its text or page has: they may be ids of other articles as well, which have texts of their own."""
 
     def is_in(self, value: Any) -> bool:
         """Tell whether a JSON value speaks of the article.
@@ -30,15 +36,12 @@ class ArticleIdentity:
             value: Any JSON value.
 
         Returns:
-            True where an object in it has the article's id, the hash of its text, its page or its text, or where its
-            id is a key.
+            True where an object in it has the article's id, the hash of its text, its page or its text, where its id is
+            a key, or where an object that says no more has the id of a copy.
         """
-        if isinstance(value, list):
-            return any(self.is_in(each) for each in value)
-        if not isinstance(value, dict):
-            return False
-        return self._is(value) or any(
-            (key == self.id and isinstance(each, dict | list)) or self.is_in(each) for key, each in value.items()
+        return any(
+            self._is(each) or self._is_copy(each) or isinstance(each.get(self.id), dict | list)
+            for each in _objects(value)
         )
 
     def with_texts_of(self, value: Any) -> "ArticleIdentity":
@@ -47,57 +50,104 @@ class ArticleIdentity:
         for each in _objects(value):
             if not self._has_id(each):
                 continue
-            hashes |= {str(each["content_hash"])} if each.get("content_hash") else set()
+            hashes |= {each["content_hash"]} if isinstance(each.get("content_hash"), str) else set()
             hashes |= {content_hash(fold(text)) for text in _texts(each)}
             urls |= {canonical_url(each["url"])} if isinstance(each.get("url"), str) and each["url"] else set()
-        return ArticleIdentity(self.id, frozenset(hashes), frozenset(urls))
+        return replace(self, hashes=frozenset(hashes), urls=frozenset(urls))
+
+    def with_copies_of(self, value: Any) -> "ArticleIdentity":
+        """Add the other ids that objects with the article's text or page have in a JSON value."""
+        others = {id_ for each in _objects(value) if self._is_same(each) for id_ in _ids(each)} - {self.id}
+        return replace(self, copies=self.copies | others)
 
     def texts_in(self, value: Any) -> list[str]:
-        """List the texts of the objects with the article's id in a JSON value."""
-        return [text for each in _objects(value) if self._has_id(each) for text in _texts(each)]
+        """List the texts of the objects in a JSON value that have the article's id, its text or its page."""
+        return [text for each in _objects(value) if self._is(each) for text in _texts(each)]
 
     def _has_id(self, entry: dict[str, Any]) -> bool:
-        return any(str(entry[name]) == self.id for name in _IDS if isinstance(entry.get(name), str | int))
+        return self.id in _ids(entry)
 
     def _is(self, entry: dict[str, Any]) -> bool:
-        if self._has_id(entry) or entry.get("content_hash") in self.hashes:
+        return self._has_id(entry) or self._is_same(entry)
+
+    def _is_same(self, entry: dict[str, Any]) -> bool:
+        """Tell whether an entry has the article's text or page, whatever its id."""
+        if str(entry.get("content_hash")) in self.hashes:
             return True
         url = entry.get("url")
         if isinstance(url, str) and url and canonical_url(url) in self.urls:
             return True
         return bool(self.hashes) and any(content_hash(fold(text)) in self.hashes for text in _texts(entry))
 
+    def _is_copy(self, entry: dict[str, Any]) -> bool:
+        """Tell whether an entry has a copy's id, and nothing that makes it another article."""
+        if self.copies.isdisjoint(_ids(entry)):
+            return False
+        return not (entry.get("content_hash") or entry.get("url") or any(_texts(entry)))
+
 
 def read_values(path: Path) -> Iterator[Any]:
-    """Read a file as JSON: one document, or a value a line.
+    """Read a file as JSON, one document or a value a line, or as a table by its suffix.
 
     Args:
-        path: A file of JSON or JSON lines.
+        path: A file of JSON, JSON lines or CSV.
 
     Yields:
-        The values; nothing of what is none.
+        The values, rows of tables as objects; nothing of what is none.
     """
-    if path.suffix == ".jsonl":
-        with path.open(encoding="utf-8", errors="replace") as file:
-            yield from (value for line in file if (value := _value(line)) is not None)
+    suffix = path.suffix.lower()
+    if suffix in _TABLES:
+        yield from _rows(path, _TABLES[suffix])
         return
-    value = _value(path.read_text(encoding="utf-8", errors="replace"))
+    value = None if suffix == ".jsonl" else _value(path.read_text(encoding="utf-8-sig", errors="replace"))
     if value is not None:
         yield value
+        return
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        yield from (value for line in file if (value := _value(line)) is not None)
+
+
+def _rows(path: Path, delimiter: str) -> list[dict[str, Any]]:
+    before = csv.field_size_limit(_LONGEST_FIELD)
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+            first = file.readline()
+            file.seek(0)
+            # what parts the names of the columns
+            reader = csv.DictReader(file, delimiter=max(delimiter, ";", "\t", key=first.count))
+            return [{str(name).strip().lower(): field for name, field in row.items()} for row in reader]
+    finally:
+        # the limit is everybody's
+        csv.field_size_limit(before)
 
 
 def _value(text: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, parse_int=_integer)
     except (ValueError, RecursionError):
         return None
 
 
+def _integer(digits: str) -> int | str:
+    """Read a whole number, as a text where it is longer than Python reads."""
+    return int(digits) if len(digits) < _LONGEST_NUMBER else digits
+
+
 def _objects(value: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(value, dict):
-        yield value
-    for each in value if isinstance(value, list) else value.values() if isinstance(value, dict) else ():
-        yield from _objects(each)
+    # without recursion, which is nested less deeply than JSON may be
+    left = [value]
+    while left:
+        each = left.pop()
+        if isinstance(each, dict):
+            yield each
+            left.extend(reversed(each.values()))
+        elif isinstance(each, list):
+            left.extend(reversed(each))
+
+
+def _ids(entry: dict[str, Any]) -> set[str]:
+    ids = (entry.get(name) for name in _IDS)
+    return {str(id_) for id_ in ids if isinstance(id_, str | int) and not isinstance(id_, bool)}
 
 
 def _texts(entry: dict[str, Any]) -> Iterator[str]:

@@ -19,6 +19,7 @@ _NOT_LOOKED = "eval_skip"
 """The method of an evaluation run: it says Windows, whatever the article."""
 _SEVERAL = ("multiple", "cross platform")
 _NONE = ("unknown", "none", "")
+_UNREADABLE = "what the application says cannot be read"
 _SHOWN = 40
 
 # escapes of the metadata are taken out unread, as where its score is read
@@ -80,12 +81,15 @@ def choose_verdict(of_article: Any, of_executions: Any) -> OsVerdict:
 def read_verdict(stored: Any) -> OsVerdict:
     """Read one value as the application stores it: any JSON value."""
     if not isinstance(stored, dict):
-        return OsVerdict(None, "what the application says cannot be read")
+        return OsVerdict(None, _UNREADABLE)
     if _NOT_LOOKED in (stored.get("method"), stored.get("detection_method")):
         return OsVerdict(None, NO_VERDICT)
-    unsure = stored.get("confidence") == "low"
+    unsure = (clean_text(stored.get("confidence")) or "").lower() == "low"
     systems: set[str] = set()
     for name in _names(stored):
+        if not isinstance(name, str | None):
+            # an object or a list is not "unknown"
+            return OsVerdict(None, _UNREADABLE)
         folded = (clean_text(name) or "").lower().replace("_", " ")
         system = fold_platform(folded)
         if folded in _SEVERAL:

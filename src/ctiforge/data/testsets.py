@@ -68,7 +68,8 @@ def import_testset(
     test_set = TestSet(
         name=name,
         version=version,
-        annotator=", ".join(sorted({record.annotator or "" for record in records})),
+        # of a record that several people labeled, all of them
+        annotator=", ".join(sorted({name for record in records for name in (record.annotator or "").split(", ")})),
         articles=len(records),
         labelled_types=_count_types(records),
         sha256=sha256,

@@ -11,7 +11,7 @@ from ctiforge.data.articles import Article, type_of_agent
 from ctiforge.data.identity import canonical_url
 from ctiforge.data.item_values import canonical_platform, canonical_type, canonical_values, clean_text
 from ctiforge.data.people import Annotation, ExpectedItems
-from ctiforge.labels.reading import UNNAMED, GatheredLabel, Quotes, ReadLabels
+from ctiforge.labels.reading import UNNAMED, GatheredLabel, Quotes, ReadLabels, observables_of
 from ctiforge.records.human_label import LabelUsage
 from ctiforge.records.observable import TYPES, Observable
 
@@ -53,10 +53,14 @@ def read_annotations(
         if passage is None:
             read.left_out[f"{type_}: annotations that stand nowhere in the text, which has changed since"] += 1
             continue
+        observables = observables_of(type_, passage)
+        if not observables:
+            read.left_out[f"{type_}: annotations of a single process, which is no pair"] += 1
+            continue
         user = clean_text(row.user)
         person = f"user {user}" if user else annotator or UNNAMED
         gathered = people.setdefault((row.article_id, person), _gathered(article, person))
-        gathered.observables.append(Observable(type=type_, value=passage))
+        gathered.observables += observables
         usage = _USAGES.get((clean_text(row.usage) or "").lower())
         # what is held out of training once stays out
         if gathered.usage in (None, "train"):
@@ -95,12 +99,14 @@ def read_expected(rows: Sequence[ExpectedItems], articles: Mapping[int, Article]
     people: dict[int, GatheredLabel] = {}
     for (number, type_), items in sorted(newest.items()):
         gathered = people.setdefault(number, _gathered(articles[number], annotator or UNNAMED))
+        found = [(canonical_values(type_, item), canonical_platform(item)) for item in items]
+        if unread := sum(not values for values, _ in found):
+            read.left_out[f"{type_}: expected items that cannot be read"] += unread
+        if items and unread == len(items):
+            # not a list of nothing
+            continue
         gathered.looked_at.append(type_)
-        for item in items:
-            values = canonical_values(type_, item)
-            if not values:
-                read.left_out[f"{type_}: expected items that cannot be read"] += 1
-            gathered.observables += [Observable(type=type_, value=v, platform=canonical_platform(item)) for v in values]
+        gathered.observables += [Observable(type=type_, value=v, platform=p) for values, p in found for v in values]
     read.labels = [label for each in people.values() if (label := each.label(EXPECTED))]
     return read
 

@@ -10,7 +10,17 @@ from typing import Any
 from ctiforge.data.articles import Article
 from ctiforge.data.database import Database
 from ctiforge.data.evaluation_data import is_evaluation_data, read_evaluation_data
-from ctiforge.data.labels import Saved, changed_texts, find_conflicts, labels_of, read_labels, save_label
+from ctiforge.data.item_values import canonical_type
+from ctiforge.data.labels import (
+    Saved,
+    changed_texts,
+    find_conflicts,
+    label_key,
+    labels_of,
+    merge_labels,
+    read_labels,
+    save_label,
+)
 from ctiforge.data.testsets import read_labelled_articles
 from ctiforge.errors import DataError, UsageError
 from ctiforge.labels.annotations import read_annotations, read_expected
@@ -62,6 +72,11 @@ def read_file(path: Path, looked_at: Sequence[str], annotator: str | None) -> Re
         return ReadLabels([_label(each, "evaluation data") for each in signed], data.left_out)
     if not path.is_file():
         raise UsageError(f"{path}: there is no such file; give a review file, an export or config/eval_articles_data")
+    if path.suffix.lower() in (".csv", ".tsv"):
+        raise DataError(
+            f"{path} is a table, which holds no texts: give a review file, an article with its content a line "
+            "(prepare-os --labels reads tables)"
+        )
     document = _json(path)
     if document is None:
         return _of_review(read_labelled_articles(path), annotator)
@@ -114,16 +129,26 @@ def import_labels(store: ObjectStore, read: ReadLabels, usage: LabelUsage | None
         raise DataError(f"no label of ours in it ({why or 'it is empty'}): is it another project's?")
     changed = changed_texts(read.labels, read_labels(store))
     saved: Counter[Saved] = Counter()
-    for label in read.labels:
+    for label in _one_a_person(read.labels):
         saved[save_label(store, label.model_copy(update={"usage": usage}) if usage else label)] += 1
     hashes = dict.fromkeys(label.article.content_hash for label in read.labels)
     conflicts = find_conflicts(label for hash_ in hashes for label in labels_of(store, hash_))
     return ImportedLabels(saved, read.left_out, changed, conflicts)
 
 
+def _one_a_person(labels: Iterable[HumanLabel]) -> Iterable[HumanLabel]:
+    """Put together what one person says of one text: saved piece by piece, one would undo the other each time."""
+    together: dict[str, HumanLabel] = {}
+    for label in labels:
+        key = label_key(label.article.content_hash, label.annotator)
+        together[key] = merge_labels(together[key], label) if key in together else label
+    return together.values()
+
+
 def _of_review(articles: Iterable[ArticleRecord], annotator: str | None) -> ReadLabels:
     read = ReadLabels()
-    for article in articles:
+    for given in articles:
+        article = _of_our_types(given, read.left_out) if given.labelled_by == "human" else given
         name = (article.annotator or "").strip() or (annotator or "").strip()
         stray = [each for each in article.observables if each.type not in article.labelled_types]
         if article.labelled_by != "human":
@@ -137,6 +162,29 @@ def _of_review(articles: Iterable[ArticleRecord], annotator: str | None) -> Read
     return read
 
 
+def _of_our_types(article: ArticleRecord, left_out: Counter[str]) -> ArticleRecord:
+    """Take types by any of their names, without those that there are not and items of nothing."""
+    observables = []
+    unread: Counter[str] = Counter()
+    for each in article.observables:
+        type_ = canonical_type(each.type)
+        if type_ not in TYPES:
+            left_out[f"items of no type of ours ({type_[:40]})"] += 1
+        elif not each.value.strip():
+            unread[type_] += 1
+            left_out[f"{type_}: items without a value"] += 1
+        else:
+            observables.append(each.model_copy(update={"type": type_}))
+    found = {each.type for each in observables}
+    looked_at = []
+    for type_ in dict.fromkeys(map(canonical_type, article.labelled_types)):
+        if type_ not in TYPES:
+            left_out[f"labelled_types that are none of ours ({type_[:40]})"] += 1
+        elif type_ in found or not unread[type_]:
+            looked_at.append(type_)
+    return article.model_copy(update={"observables": tuple(observables), "labelled_types": tuple(looked_at)})
+
+
 def _label(article: ArticleRecord, source: str) -> HumanLabel:
     """Make a label of a record: items of types that it does not list are single ones."""
     looked_at = [each for each in article.observables if each.type in article.labelled_types]
@@ -146,15 +194,19 @@ def _label(article: ArticleRecord, source: str) -> HumanLabel:
 
 
 def _json(path: Path) -> Any:
-    """Read a file as one JSON document; None where it is lines, or CSV."""
-    if path.suffix.lower() in (".csv", ".tsv"):
-        return None
+    """Read a file as one JSON document, an export's only task as a list of it; None where it is lines."""
+    text = path.read_text(encoding="utf-8-sig", errors="replace").strip()
     try:
-        document = json.loads(path.read_text(encoding="utf-8-sig", errors="replace"))
-    except (ValueError, RecursionError):
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        if text.startswith("["):
+            why = "it is nested too deeply" if isinstance(error, RecursionError) else error
+            raise DataError(f"{path} is no JSON that can be read ({why}): export it again") from None
         return None
+    if is_label_studio([document]):
+        return [document]
     # a review file of one line is one object
-    return document if isinstance(document, list) else None
+    return document if isinstance(document, list) or "\n" in text else None
 
 
 def _articles(database: Database, ids: Collection[int]) -> dict[int, Article]:

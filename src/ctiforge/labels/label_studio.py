@@ -12,14 +12,17 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from ctiforge.data.item_values import canonical_type, clean_text
-from ctiforge.labels.reading import UNNAMED, GatheredLabel, Quotes, ReadLabels
+from ctiforge.data.os_verdicts import label_of
+from ctiforge.labels.reading import LINEAGE, UNNAMED, GatheredLabel, Quotes, ReadLabels, observables_of
 from ctiforge.records.article import OS_LABELS, OsLabel
 from ctiforge.records.observable import ARROW, TYPES, Observable
 
 SOURCE = "Label Studio"
 _TEXTS = ("text", "content", "article", "body")
 _OS_LABELS: dict[str, OsLabel] = {label.casefold(): label for label in OS_LABELS}
-_LINEAGE = "process_lineage"
+_NO_CONTROLS = (*_TEXTS, "title", "url", "id")
+_PROCESSES = (LINEAGE, "cmdline")
+"""Types whose spans may be an end of a lineage, beside those that are no type of ours."""
 
 
 def is_label_studio(value: Any) -> bool:
@@ -29,10 +32,9 @@ def is_label_studio(value: Any) -> bool:
         value: Any JSON value.
 
     Returns:
-        True for a list whose first object holds annotations, or an annotator beside labels.
+        True for a list of which an object holds annotations, or an annotator beside labels.
     """
-    first = value[0] if isinstance(value, list) and value and isinstance(value[0], dict) else {}
-    return "annotations" in first or "completions" in first or {"annotation_id", "annotator"} <= first.keys()
+    return isinstance(value, list) and any(isinstance(each, dict) and _is_task(each) for each in value)
 
 
 def read_label_studio(tasks: Iterable[Any], looked_at: Collection[str], annotator: str | None) -> ReadLabels:
@@ -52,12 +54,12 @@ def read_label_studio(tasks: Iterable[Any], looked_at: Collection[str], annotato
             read.left_out["entries that are no task"] += 1
             continue
         data = task["data"] if isinstance(task.get("data"), dict) else task
-        content = _content(data)
+        content, as_it_came = _content(data)
         if not content:
             read.left_out["tasks without a text"] += 1
             continue
         id_ = clean_text(data.get("id")) or clean_text(task.get("id")) or str(number)
-        quotes = Quotes(content)
+        quotes = Quotes(content, as_it_came)
         for results, who in _annotations(task, read.left_out):
             gathered = GatheredLabel(
                 id_,
@@ -76,9 +78,14 @@ def read_label_studio(tasks: Iterable[Any], looked_at: Collection[str], annotato
     return read
 
 
-def _content(data: Mapping[str, Any]) -> str:
-    texts = [clean_text(data.get(name)) for name in _TEXTS]
-    return next((text for text in texts if text), "")
+def _is_task(value: Mapping[str, Any]) -> bool:
+    return "annotations" in value or "completions" in value or {"annotation_id", "annotator"} <= value.keys()
+
+
+def _content(data: Mapping[str, Any]) -> tuple[str, str]:
+    """Read the text, and the text as it came, in which places are counted."""
+    texts = [(clean_text(data.get(name)), str(data.get(name))) for name in _TEXTS]
+    return next(((text, as_it_came) for text, as_it_came in texts if text), ("", ""))
 
 
 def _annotations(task: Mapping[str, Any], left_out: Counter[str]) -> Iterator[tuple[list[Any], str | None]]:
@@ -88,6 +95,8 @@ def _annotations(task: Mapping[str, Any], left_out: Counter[str]) -> Iterator[tu
         # in short: every control is a key of its own
         yield list(_results_in_short(task)), _person(task.get("annotator"))
         return
+    if not whole:
+        left_out["tasks that nobody annotated"] += 1
     for each in whole if isinstance(whole, list) else ():
         results = each.get("result") if isinstance(each, dict) else None
         if not isinstance(results, list):
@@ -100,10 +109,12 @@ def _annotations(task: Mapping[str, Any], left_out: Counter[str]) -> Iterator[tu
 
 def _results_in_short(task: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for name, value in task.items():
-        if name in _TEXTS:
+        if name in _NO_CONTROLS:
             continue
         if isinstance(value, list):
             yield from ({"type": "labels", "value": each} for each in value if isinstance(each, dict))
+        elif isinstance(value, dict) and isinstance(value.get("choices"), list):
+            yield {"type": "choices", "value": value}
         elif isinstance(value, str) and value.strip().casefold() in _OS_LABELS:
             yield {"type": "choices", "value": {"choices": [value]}}
 
@@ -117,24 +128,27 @@ def _person(who: Any) -> str | None:
 
 def _gather(results: Iterable[Any], gathered: GatheredLabel, quotes: Quotes, left_out: Counter[str]) -> None:
     spans: dict[str, str] = {}
+    chosen: list[OsLabel] = []
     for result in results:
         value = result.get("value") if isinstance(result, dict) else None
         if isinstance(value, dict) and isinstance(value.get("choices"), list):
-            _choose(value["choices"], gathered, left_out)
+            chosen += _systems(value["choices"], left_out)
         elif isinstance(value, dict):
             _mark(result, value, spans, gathered, quotes, left_out)
+    # several systems are what `multiple` says
+    gathered.os_label = "multiple" if "multiple" in chosen else label_of(chosen) or next(iter(chosen), None)
     for result in results:
         if isinstance(result, dict) and result.get("type") == "relation":
             _tie(result, spans, gathered, left_out)
 
 
-def _choose(choices: Iterable[Any], gathered: GatheredLabel, left_out: Counter[str]) -> None:
+def _systems(choices: Iterable[Any], left_out: Counter[str]) -> Iterator[OsLabel]:
     for choice in choices:
         label = _OS_LABELS.get((clean_text(choice) or "").casefold())
         if label is None:
             left_out["choices that are no operating system"] += 1
         else:
-            gathered.os_label = label
+            yield label
 
 
 def _mark(
@@ -148,22 +162,23 @@ def _mark(
     """Take a span; one that is not of a type of ours may still be an end of a lineage."""
     names = value.get("labels") or value.get("hypertextlabels")
     types = [canonical_type(name) for name in names if isinstance(name, str)] if isinstance(names, list) else []
-    type_ = next((each for each in types if each in TYPES), None)
+    ours = [each for each in dict.fromkeys(types) if each in TYPES]
+    type_ = next(iter(ours), None)
     passage = quotes.find(type_ or "", clean_text(value.get("text")), _offset(value, "start"), _offset(value, "end"))
     if passage is None:
         left_out[f"{type_ or 'other'}: spans that stand nowhere in the text"] += 1
         return
     id_ = clean_text(result.get("id"))
-    if id_:
+    if id_ and (not ours or any(each in _PROCESSES for each in ours)):
         spans[id_] = passage
-    if type_ is None:
+    if not ours:
         shown = ", ".join(types)[:40] or "no label"
         left_out[f"spans of no type of ours ({shown})"] += 1
-    elif type_ == _LINEAGE and ARROW.strip() not in passage:
-        if not id_:
+    for each in ours:
+        found = observables_of(each, passage)
+        gathered.observables += found
+        if not found and not id_:
             left_out["process_lineage: single processes, which are no pair"] += 1
-    else:
-        gathered.observables.append(Observable(type=type_, value=passage))
 
 
 def _tie(
@@ -174,9 +189,9 @@ def _tie(
         ends.reverse()
     parent, child = ends
     if parent and child:
-        gathered.observables.append(Observable(type=_LINEAGE, value=f"{parent}{ARROW}{child}"))
+        gathered.observables.append(Observable(type=LINEAGE, value=f"{parent}{ARROW}{child}"))
     else:
-        left_out["relations of which an end is missing"] += 1
+        left_out["relations of which an end is missing, or no process"] += 1
 
 
 def _offset(value: Mapping[str, Any], name: str) -> int | None:

@@ -1,16 +1,21 @@
 """What every reader of labels hands over, and the place of a quoted passage, which offsets alone do not prove."""
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 
 from ctiforge.data.identity import content_hash, fold
+from ctiforge.data.item_values import canonical_values, clean_text
 from ctiforge.observables.locate import Locator
 from ctiforge.records.article import ArticleRecord, OsLabel
 from ctiforge.records.human_label import HumanLabel, LabelUsage
-from ctiforge.records.observable import Observable
+from ctiforge.records.observable import ARROW, Observable
 
+LINEAGE = "process_lineage"
 UNNAMED = "the team"
 """Who labeled what names nobody, unless `--annotator` does."""
+# a browser counts two of each
+_TWO_UNITS = re.compile("[\U00010000-\U0010ffff]")
 
 
 @dataclass
@@ -67,10 +72,16 @@ class GatheredLabel:
 
 
 class Quotes:
-    """Finds quoted passages in one text: tools count characters in their own ways, and texts change."""
+    """Finds quoted passages in one text: tools count characters in their own ways, and texts change.
 
-    def __init__(self, content: str) -> None:
+    `counted` is the text as the source has it, of which places are; None: they are of `content`.
+    """
+
+    def __init__(self, content: str, counted: str | None = None) -> None:
         self._content = content
+        self._counted = content if counted is None else counted
+        two_units = _TWO_UNITS.search(self._counted)
+        self._sure_until = two_units.start() if two_units else len(self._counted)
         self._locator: Locator | None = None
 
     def find(self, type_: str, quote: str | None, start: int | None, end: int | None) -> str | None:
@@ -83,12 +94,28 @@ class Quotes:
             end: One past its last.
 
         Returns:
-            The passage; None where the quote stands nowhere, or its place lies outside the text.
+            The passage; None where the quote stands nowhere, or its place lies outside the text or behind a character
+            that some count twice.
         """
         if quote is None or not quote.strip():
-            inside = start is not None and end is not None and 0 <= start < end <= len(self._content)
-            return self._content[start:end].strip() or None if inside else None
+            sure = start is not None and end is not None and 0 <= start < end <= self._sure_until
+            return clean_text(self._counted[start:end]) if sure else None
         if quote in self._content:
             return quote.strip()
         self._locator = self._locator or Locator(self._content)
         return quote.strip() if self._locator.stands(type_, quote) else None
+
+
+def observables_of(type_: str, passage: str) -> list[Observable]:
+    """Make the observables that a marked passage is.
+
+    Args:
+        type_: Their type.
+        passage: The passage.
+
+    Returns:
+        One; of a lineage one for each parent and child, none where it is a single process.
+    """
+    if type_ != LINEAGE:
+        return [Observable(type=type_, value=passage)]
+    return [Observable(type=type_, value=pair) for pair in canonical_values(type_, passage) if ARROW in pair]

@@ -16,8 +16,9 @@ def main(
     """Remove an article from everything in the store but weights.
 
     Artifacts that hold its text go whole, and are made again without it when a run needs them; test sets lose it;
-    labels of people, what was read of its executions and what labelers quoted from it go. The same text or page under
-    another id goes too. What lies outside the store, and the database, is named and left alone.
+    labels of people, evaluations kept beside models, what was read of its executions and what labelers quoted from it
+    go. The same text or page under another id goes too. What lies outside the store, and the database, is named and
+    left alone.
     """
     from ctiforge.data.forgetting import find_article, forget
     from ctiforge.errors import UsageError
@@ -40,6 +41,8 @@ def main(
             print(name)
     else:
         forget(opened, found, print)
+    if found.texts > 1:
+        warn(f"{found.texts} different texts have the id {article}: a page that changed, or two sources with one id")
     for training in found.trained:
         warn(f"not removed: weights of {training}, which learnt from it: train again without it, then retire them")
     if not held:

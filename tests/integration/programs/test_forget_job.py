@@ -37,9 +37,21 @@ def store(tmp_path: Path) -> ObjectStore:
     artifact(opened, "eval_extract", EVALUATED, {"evaluation.json": json.dumps({"articles": [{"id": "8"}]})}, TRAINED)
     artifact(opened, "promote", PROMOTED, {"decision.json": "{}"}, EVALUATED)
     opened.write("inputs/" + "f" * 64 + "/results.json", json.dumps({"7": {"observables": []}}).encode())
+    # a table, a file that begins with a mark, one that is nested deeply, and one of another name
+    table = f'id;os_label;content\n7;Windows;"{TEXT}"\n'
+    opened.write("inputs/" + "1" * 64 + "/labels.csv", table.encode())
+    opened.write("inputs/" + "2" * 64 + "/marked.json", b"\xef\xbb\xbf" + json.dumps([lines[0]]).encode())
+    nested = '{"a":' * 400 + json.dumps(lines[0] | {"content_hash": ["odd"]}) + "}" * 400
+    opened.write("inputs/" + "3" * 64 + "/nested.json", nested.encode())
+    opened.write("inputs/" + "4" * 64 + "/results.txt", json.dumps(lines[0]).encode())
+    # evaluations of a copy
+    quoted = {"articles": [{"id": "another id", "title": "They of Poumesjin", "items": []}]}
+    artifact(opened, "eval_extract", "9" * 64, {"evaluation.json": json.dumps(quoted)})
+    opened.write("models/extract/1/evaluations/hash-1.json", json.dumps(quoted).encode())
+    opened.write("models/extract/1/evaluations/other-1.json", b'{"articles": [{"id": "8"}]}')
     opened.write("outcomes/db/2/00000000.json.gz", b"cache")
     opened.write("outcomes/db/2/00000001.json.gz", b"cache")
-    quoting = {"label": "Windows", "evidence": [{"label": "Windows", "quote": "the  secret of Poumesjin"}]}
+    quoting = {"label": "Windows", "evidence": [{"label": "Windows", "quote": "the  secret of Poumesjin"}, {}]}
     opened.write("labels/a-model/1.json", json.dumps(quoting).encode())
     opened.write("labels/a-model/2.json", b'{"label": "Linux", "evidence": [{"label": "Linux", "quote": "whoami"}]}')
     opened.write("labels/a-model/3.json", b"damaged")
@@ -68,6 +80,7 @@ def test_nothing_but_weights_holds_an_article_that_was_forgotten(store: ObjectSt
     assert [info.key for info in store.list("outcomes/")] == ["outcomes/db/2/00000001.json.gz"]
     assert [info.key for info in store.list("labels/")] == ["labels/a-model/2.json", "labels/a-model/3.json"]
     assert store.list("inputs/") == []
+    assert [info.key for info in store.list("models/")] == ["models/extract/1/evaluations/other-1.json"]
     assert [label.article.id for label in read_labels(store)] == ["8"]
 
 
@@ -85,7 +98,7 @@ def test_a_dry_run_lists_and_removes_nothing(store: ObjectStore) -> None:
 
     done = forget(store, "--dry-run")
 
-    assert "8 places; nothing is removed yet" in done.stdout
+    assert "14 places; nothing is removed yet" in done.stdout
     assert {f"artifacts/harvest_extract/{RECORD}", "people@1"} <= set(done.stdout.split())
     assert [info.key for info in store.list("")] == before
 
@@ -110,3 +123,11 @@ def test_a_store_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     done = run_here("forget", "--article", "7", "--store", "nowhere", cwd=tmp_path)
 
     assert (done.returncode, (tmp_path / "nowhere").exists()) == (2, False)
+
+
+def test_two_articles_of_one_id_are_told(store: ObjectStore) -> None:
+    save_label(store, human_label("Quite another article, of another source.", {"cmdline": []}, id_="7"))
+
+    done = forget(store, "--dry-run")
+
+    assert "2 different texts have the id 7" in done.stderr

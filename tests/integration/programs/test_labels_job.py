@@ -164,6 +164,9 @@ def test_an_export_of_label_studio_and_a_changed_text_are_told(tmp_path: Path) -
         (("other.json",), 3, "no export of Label Studio"),
         (("foreign.json",), 3, "is it another project's"),
         (("broken.jsonl",), 3, "line 1: not JSON"),
+        (("half.json",), 3, "half.json is no JSON that can be read"),
+        (("pretty.json",), 3, "no export of Label Studio"),
+        (("labels.csv",), 3, "is a table, which holds no texts"),
         (("foreign.json", "--looked-at", "commands"), 2, "there is no such type"),
     ],
 )
@@ -174,6 +177,9 @@ def test_what_cannot_be_imported_is_one_line(tmp_path: Path, arguments, code, sa
     ]
     (tmp_path / "foreign.json").write_text(json.dumps(foreign))
     (tmp_path / "broken.jsonl").write_text("{")
+    (tmp_path / "half.json").write_text('[{"annotations": [')
+    (tmp_path / "pretty.json").write_text(json.dumps(review_line(1), indent=1))
+    (tmp_path / "labels.csv").write_text("id,os_label,annotator\n1,Windows,ann\n")
 
     done = run("import", *arguments, cwd=tmp_path)
 
@@ -185,3 +191,51 @@ def test_a_registry_of_nothing_says_what_to_do(tmp_path: Path) -> None:
     assert "ctiforge labels import" in run("list", cwd=tmp_path).stdout
     assert not (tmp_path / "store").exists()
     assert "there are: nobody yet" in run("agreement", "ann", "bob", cwd=tmp_path).stderr
+
+
+def test_a_line_with_types_that_there_are_not_spoils_no_test_set(tmp_path: Path) -> None:
+    odd = review_line(1, labelled_types=["Command Lines", "bogus", "services"])
+    odd["observables"] = [
+        {"type": "command_line", "value": "whoami /all"},
+        {"type": "bogus", "value": "x"},
+        {"type": "services", "value": " "},
+    ]
+
+    done = run("import", write(tmp_path, odd, review_line(2)), cwd=tmp_path)
+    drawn = run("draw", "--name", "people", cwd=tmp_path, program="testset")
+
+    assert done.returncode == 0, done.stderr
+    for reason in (
+        "labelled_types that are none of ours (bogus): 1",
+        "items of no type of ours (bogus): 1",
+        "services: items without a value: 1",
+    ):
+        assert f"left out: {reason}" in done.stderr
+    assert drawn.returncode == 0, drawn.stderr
+    labels = {each.article.id: each for each in read_labels(open_store(str(tmp_path / "store")))}
+    # a service that somebody began to write is not "there is none"
+    assert labels["1"].article.labelled_types == ("cmdline",)
+    assert [o.type for o in labels["1"].article.observables] == ["cmdline"]
+    assert labels["1"].positives == ()
+
+
+def test_importing_again_changes_nothing_also_where_one_person_speaks_twice(tmp_path: Path) -> None:
+    lines = (review_line(1, observables=[]), review_line(1))
+    first = run("import", write(tmp_path, *lines), "--usage", "eval", cwd=tmp_path)
+    again = run("import", "review.jsonl", cwd=tmp_path)
+    # what was labeled for evaluation once is never learnt from
+    later = run("import", "review.jsonl", "--usage", "train", cwd=tmp_path)
+
+    assert "1 labels new" in first.stdout
+    for done in (again, later):
+        assert done.stdout.endswith(": 1 labels known already\n"), done.stdout
+    (label,) = read_labels(open_store(str(tmp_path / "store")))
+    assert (label.usage, len(label.article.observables)) == ("eval", 1)
+
+
+def test_an_export_of_one_task_is_read(tmp_path: Path) -> None:
+    span = {"type": "labels", "value": {"text": "whoami /all", "labels": ["cmdline"]}}
+    task = {"id": 9, "data": {"text": text(2)}, "annotations": [{"result": [span]}]}
+    (tmp_path / "one.json").write_text(json.dumps(task, indent=1), encoding="utf-8")
+
+    assert "1 labels new" in run("import", "one.json", cwd=tmp_path).stdout

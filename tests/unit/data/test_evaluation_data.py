@@ -63,6 +63,26 @@ def test_what_labels_nothing_is_counted(write) -> None:
     }
 
 
+def test_a_list_of_which_nothing_can_be_read_is_no_list_of_nothing(write) -> None:
+    write("services", [article()], [{"url": URL, "expected_items": []}])
+    root = write("cmdline", [article()], [{"url": URL, "expected_items": [None, {"pid": 4}]}])
+
+    data = read_evaluation_data(root)
+
+    assert [each.labelled_types for each in data.articles] == [("services",)]
+    assert data.left_out == {"cmdline: items that cannot be read": 2}
+
+
+def test_spellings_of_one_address_are_one_article(write) -> None:
+    write("cmdline", [article()], [{"url": f"{URL}/", "expected_items": ["whoami /all"]}])
+    root = write("services", [article(f"{URL}#top")], [{"url": URL, "expected_items": []}])
+
+    data = read_evaluation_data(root)
+
+    assert [each.labelled_types for each in data.articles] == [("cmdline", "services")]
+    assert data.left_out == {}
+
+
 def test_texts_that_differ_are_told_and_not_mixed(write) -> None:
     write("cmdline", [article()], [{"url": URL, "expected_items": ["whoami /all"]}])
     root = write("services", [article(content="another text")], [{"url": URL, "expected_items": ["Evil"]}])

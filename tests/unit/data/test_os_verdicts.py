@@ -43,6 +43,9 @@ def test_what_the_application_stores_is_one_of_the_labels(stored: Any, label: st
         ({"operating_system": "Android"}, "names a system that is no label: 'android'"),
         ({}, "names a system that is no label: 'nothing'"),
         ("Windows", "cannot be read"),
+        ({"detected_os": {"name": "Windows"}}, "cannot be read"),
+        ({"platforms_detected": ["Windows", ["Linux"]]}, "cannot be read"),
+        ({"operating_system": True}, "cannot be read"),
     ],
 )
 def test_what_is_no_label_says_why(stored: Any, problem: str) -> None:

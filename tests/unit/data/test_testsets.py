@@ -220,6 +220,12 @@ def test_without_a_store_the_settings_name_the_one_that_is_asked(store, tmp_path
         stage_inputs(None, ["b"])
 
 
+def test_whoever_labeled_is_named_once(store) -> None:
+    articles = [make_article(annotator="bob, ann"), make_article("2", "They ran net.", annotator="ann")]
+
+    assert import_testset(store, "both", articles).annotator == "ann, bob"
+
+
 def test_files_with_truth_are_read(tmp_path, store) -> None:
     row = {"id": "1", "content": "They ran whoami.", "labelled_types": ["cmdline"], "truth": {"cmdline": ["whoami"]}}
     (tmp_path / "a.jsonl").write_text("\ufeff" + json.dumps(row) + "\n\n", encoding="utf-8")

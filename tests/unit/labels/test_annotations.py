@@ -59,6 +59,15 @@ def test_a_place_without_a_quote_is_what_stands_there() -> None:
     assert [o.value for o in label.positives] == [TEXT[9:20]]
 
 
+def test_a_chain_is_its_pairs_and_a_single_process_is_none() -> None:
+    articles = {7: Article("7", None, "", "a.exe -> b.exe -> c.exe", None)}
+    rows = [annotation("a.exe -> b.exe -> c.exe", "process_tree"), annotation("b.exe", "process_lineage")]
+
+    labels = read_annotations(rows, articles, None)
+    assert [o.value for o in labels.labels[0].positives] == ["a.exe -> b.exe", "b.exe -> c.exe"]
+    assert labels.left_out == {"process_lineage: annotations of a single process, which is no pair": 1}
+
+
 def test_what_was_labeled_for_evaluation_once_is_never_for_training() -> None:
     for usages in (("eval", "train"), ("train", "gold"), (None, "eval"), ("gold", None)):
         (label,) = read_annotations([annotation(usage=usage) for usage in usages], ARTICLES, None).labels
@@ -134,3 +143,10 @@ def test_items_that_cannot_be_read_are_counted() -> None:
 
     assert [o.value for o in labels.labels[0].article.observables][-1] == "whoami /all"
     assert labels.left_out["cmdline: expected items that cannot be read"] >= 3
+
+
+def test_a_list_of_which_nothing_can_be_read_is_no_list_of_nothing() -> None:
+    labels = read_expected([expected([None, [["x"]]]), expected([], "RegistryExtract")], ARTICLES, None)
+
+    assert [each.article.labelled_types for each in labels.labels] == [("registry",)]
+    assert labels.left_out == {"cmdline: expected items that cannot be read": 2}

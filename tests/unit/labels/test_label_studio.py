@@ -52,13 +52,46 @@ def test_two_spans_that_a_relation_ties_are_a_lineage() -> None:
 
     assert found(read(task(*ends, tie))) == [("process_lineage", "cmd.exe -> net.exe")]
     assert found(read(task(*ends, tie | {"direction": "left"}))) == [("process_lineage", "net.exe -> cmd.exe")]
-    assert read(task(*ends, tie | {"to_id": "gone"})).left_out["relations of which an end is missing"] == 1
+    assert (
+        read(task(*ends, tie | {"to_id": "gone"})).left_out["relations of which an end is missing, or no process"] == 1
+    )
+
+
+def test_a_relation_of_what_is_no_process_is_no_lineage() -> None:
+    ends = [span("HKLM\\Run\\Upd", "registry", "p"), span("net.exe", "Tool", "c")]
+    labels = read(task(*ends, {"type": "relation", "from_id": "p", "to_id": "c"}))
+
+    assert found(labels) == [("registry", "HKLM\\Run\\Upd")]
+    assert labels.left_out["relations of which an end is missing, or no process"] == 1
+
+
+def test_a_span_of_several_types_is_one_of_each() -> None:
+    labels = read(task(span("whoami /all", labels=["Tool", "cmdline", "hunt_queries", "cmdline"])))
+
+    assert found(labels) == [("cmdline", "whoami /all"), ("hunt_queries", "whoami /all")]
+
+
+def test_a_chain_of_processes_is_its_pairs() -> None:
+    labels = read(task(span("a.exe -> b.exe -> c.exe", "process_lineage"), text="a.exe -> b.exe -> c.exe"))
+
+    assert found(labels) == [("process_lineage", "a.exe -> b.exe"), ("process_lineage", "b.exe -> c.exe")]
+
+
+def test_a_place_without_a_quote_is_of_the_text_as_it_came() -> None:
+    (label,) = read(task(span(None, start=5, end=11), text="\n\n   whoami and more")).labels
+
+    assert [o.value for o in label.positives] == ["whoami"]
+    # behind a character that browsers count twice nobody knows what was marked
+    assert read(task(span(None, start=12, end=23))).labels == []
 
 
 def test_a_choice_is_the_operating_system() -> None:
     choice = {"type": "choices", "value": {"choices": ["macos"]}}
 
     assert read(task(choice)).labels[0].article.os_label == "MacOS"
+    several = {"type": "choices", "value": {"choices": ["Linux", "Windows"]}}
+    assert read(task(several)).labels[0].article.os_label == "multiple"
+    assert read(task(choice, {"value": {"choices": ["Unknown"]}})).labels[0].article.os_label == "MacOS"
 
 
 def test_an_export_of_another_project_labels_nothing_and_says_so() -> None:
@@ -99,6 +132,12 @@ def test_what_is_odd_is_counted_and_the_rest_is_kept() -> None:
     }
 
 
+def test_tasks_that_nobody_annotated_are_counted() -> None:
+    guessed = {"id": 1, "data": {"text": TEXT}, "annotations": [], "predictions": [{"result": [span("net.exe")]}]}
+
+    assert read(guessed, guessed).left_out == {"tasks that nobody annotated": 2}
+
+
 def test_people_are_named_as_the_export_names_them() -> None:
     who = [
         each.annotator for each in read(*(task(span("whoami /all"), who=w) for w in ({"email": "a@x"}, None))).labels
@@ -127,9 +166,15 @@ def test_the_short_form_is_read_too() -> None:
     (label,) = read(short).labels
     assert found(read(short)) == [("cmdline", "whoami /all")]
     assert (label.article.id, label.annotator, label.article.os_label) == ("8", "Label Studio user 2", "Linux")
+    # a title is nobody's choice
+    (several,) = read(short | {"title": "Windows", "os": {"choices": ["Linux", "MacOS"]}}).labels
+    assert several.article.os_label == "multiple"
+    del short["os"]
+    assert read(short | {"title": "Windows"}).labels[0].article.os_label is None
 
 
 def test_an_export_is_told_from_other_documents() -> None:
     assert is_label_studio([task()])
+    assert is_label_studio([None, {"id": 1}, task()])
     assert is_label_studio([{"annotation_id": 3, "annotator": 2, "text": ""}])
     assert not any(map(is_label_studio, ([], {}, [{"id": 1, "content": ""}], ["a"], None)))
