@@ -56,7 +56,7 @@ class ApplicationLabeler:
 
 
 class HumanLabeler:
-    """The labels that people gave, by article id or hash of the text; a copy's label is the article's."""
+    """The labels that people gave, by article id, else by hash of the text; a copy's label is the article's."""
 
     name = "human"
     """What data and models are told: people's names are nobody's business who gets a model."""
@@ -67,8 +67,9 @@ class HumanLabeler:
     def label(self, articles: Iterable[Unlabeled]) -> Generator[tuple[Unlabeled, Opinion]]:
         """Label the articles; see `Labeler.label`."""
         for article in articles:
-            known = (article.id, article.content_hash, *article.copies)
-            given = {self.labels[each].label for each in known if each in self.labels}
+            given = {self.labels[each].label for each in (article.id, *article.copies) if each in self.labels}
+            if not given and article.content_hash in self.labels:
+                given = {self.labels[article.content_hash].label}
             if len(given) == 1:
                 yield article, Opinion(given.pop())
             else:
