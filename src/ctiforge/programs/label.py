@@ -44,7 +44,9 @@ def main(
     from ctiforge.settings import load_settings
     from ctiforge.store.objects import open_store
 
-    if not annotator.strip():
+    # a name that the shell gave in another encoding has characters that no file takes
+    name = annotator.encode("utf-8", "replace").decode().strip()
+    if not name:
         raise UsageError("--annotator is empty: give the name of whoever labels")
     articles = read_articles(source)
     found = [read_candidates(path) for path in candidates or ()]
@@ -55,7 +57,7 @@ def main(
         return [origin_of(article, source.stem), *(origin for of in found for origin in of(article))]
 
     token = secrets.token_urlsafe(24)
-    app = make_app(articles, opened, annotator=annotator.strip(), token=token, guide=guide, origins=origins)
+    app = make_app(articles, opened, annotator=name, token=token, guide=guide, origins=origins)
     socket = listen(port)
     print(f"{len(articles)} articles to label, into {opened.uri}; Ctrl-C ends it")
     print(f"-> http://{HOST}:{socket.getsockname()[1]}/?token={token}", flush=True)

@@ -115,6 +115,18 @@ def test_what_is_no_label_is_refused_in_one_line(client: Client, store, body: ob
     assert list(read_labels(store)) == []
 
 
+def test_a_body_that_is_no_json_or_nested_too_deeply_is_refused(client: Client) -> None:
+    client.enter()
+
+    connection = http.client.HTTPConnection(urlsplit(client.address).netloc)
+    for body in (b"", b"{", b"\xff", b"[" * 200_000):
+        headers = {"Cookie": client.cookie, "Origin": client.address}
+        connection.request("PUT", "/api/articles/0", body, headers)
+        answer = connection.getresponse()
+        assert (answer.status, b"what was sent is no label" in answer.read()) == (422, True), body[:9]
+    connection.close()
+
+
 def test_what_is_not_there_is_said(client: Client) -> None:
     client.enter()
 

@@ -185,7 +185,10 @@ def _read_state(body: bytes) -> tuple[PageState, str | None]:
     """Read what the page sends; half pairs of characters become what a harvest makes of them."""
     if len(body) > _LARGEST_BODY:
         raise ValueError("it is too large")
-    sent = json.loads(body)
+    try:
+        sent = json.loads(body)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
     if not isinstance(sent, dict) or not isinstance(sent.get("tag"), str | None):
         raise ValueError("it is an object with judged, looked, os_label and tag")
     state = {name: each for name, each in sent.items() if name != "tag"}
