@@ -17,11 +17,12 @@ from ctiforge.extract.answering.regex_floor import RegexFloor
 from ctiforge.labels.page.candidates import Origin, TextPlaces, candidate_key, merge_candidates
 from ctiforge.labels.page.guard import TokenGuard
 from ctiforge.labels.page.guide import read_guide
-from ctiforge.labels.page.state import PageState, label_of, state_of
+from ctiforge.labels.page.state import label_of, state_of
 from ctiforge.observables.locate import Locator
 from ctiforge.records.article import OS_LABELS, ArticleRecord
 from ctiforge.records.base import explain
 from ctiforge.records.human_label import HumanLabel
+from ctiforge.records.labeling_page import PageState
 from ctiforge.records.observable import PLATFORMS, TYPES
 from ctiforge.store.objects import ObjectStore
 

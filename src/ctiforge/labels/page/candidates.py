@@ -3,14 +3,12 @@
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Literal
 
 from ctiforge.observables.locate import Locator, Occurrence
 from ctiforge.observables.values import normalize
-from ctiforge.records.base import Record
+from ctiforge.records.labeling_page import CandidateOrigin, OriginKind, PageCandidate
 from ctiforge.records.observable import TYPES, Observable
 
-OriginKind = Literal["own", "person", "model", "rule"]
 MOST_PLACES = 50
 """Places of one candidate that are marked."""
 _AS_SAID: frozenset[OriginKind] = frozenset({"own", "person"})
@@ -26,32 +24,6 @@ class Origin:
     """What the page calls it; another person has no name there."""
     observables: tuple[Observable, ...]
     """What it found."""
-
-
-class CandidateOrigin(Record):
-    """Where a candidate comes from, as the page shows it."""
-
-    kind: OriginKind
-    """Who found it."""
-    name: str
-    """What the page calls it."""
-
-
-class PageCandidate(Record):
-    """One value that is to be accepted or refused."""
-
-    key: str
-    """The same for two spellings of one observable."""
-    type: str
-    """One of `TYPES`."""
-    value: str
-    """As the article writes it; of a person, and of what stands nowhere, as they wrote it."""
-    platform: str | None
-    """One of `PLATFORMS`; None where no origin said."""
-    origins: tuple[CandidateOrigin, ...]
-    """Everyone who found it."""
-    spans: tuple[tuple[int, int], ...]
-    """Where it stands, in UTF-16 units as browsers count; empty where it stands nowhere."""
 
 
 @dataclass(slots=True)

@@ -1,59 +1,15 @@
 """What the page shows as judged, and the label in the registry: each made of the other."""
 
 from collections.abc import Iterable
-from typing import Literal
-
-from pydantic import field_validator
 
 from ctiforge.labels.page.candidates import candidate_key
-from ctiforge.records.article import ArticleRecord, OsLabel
-from ctiforge.records.base import Record
+from ctiforge.records.article import ArticleRecord
 from ctiforge.records.human_label import HumanLabel
-from ctiforge.records.observable import PLATFORMS, TYPES, Observable
+from ctiforge.records.labeling_page import ItemVerdict, JudgedItem, PageState
+from ctiforge.records.observable import TYPES, Observable
 
-ItemVerdict = Literal["accepted", "rejected"]
 SOURCE = "labeling page"
 """What a label says of where it comes from."""
-
-
-class JudgedItem(Observable):
-    """An item that the person accepted, added or refused."""
-
-    verdict: ItemVerdict
-    """What they said of it."""
-
-    @field_validator("type")
-    @classmethod
-    def _known_type(cls, type_: str) -> str:
-        return _one_of(type_, TYPES)
-
-    @field_validator("platform")
-    @classmethod
-    def _known_platform(cls, platform: str | None) -> str | None:
-        return _one_of(platform, PLATFORMS) if platform else None
-
-    @field_validator("value")
-    @classmethod
-    def _some_value(cls, value: str) -> str:
-        if not value.strip():
-            raise ValueError("an item has a value")
-        return value.strip()
-
-
-class PageState(Record):
-    """What one person says of one article."""
-
-    judged: tuple[JudgedItem, ...] = ()
-    """Items with what they said of each; what is not among them is undecided."""
-    looked: tuple[str, ...] = ()
-    """The types that they looked for in all of the text."""
-    os_label: OsLabel | None = None
-    """The operating system that the article is about; None: they did not say."""
-
-    @field_validator("looked")
-    @classmethod
-    def _known_types(cls, types: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(type_ for type_ in TYPES if type_ in {_one_of(each, TYPES) for each in types})
 
 
 def state_of(label: HumanLabel | None) -> PageState:
@@ -139,9 +95,3 @@ def _distinct(items: Iterable[Observable]) -> tuple[Observable, ...]:
         plain = Observable(type=each.type, value=each.value, platform=each.platform)
         found.setdefault(candidate_key(each.type, each.value), plain)
     return tuple(found.values())
-
-
-def _one_of(value: str, known: tuple[str, ...]) -> str:
-    if value not in known:
-        raise ValueError(f"give one of {', '.join(known)}")
-    return value

@@ -1,7 +1,8 @@
 import pytest
 from pydantic import ValidationError
 
-from ctiforge.labels.page.state import JudgedItem, PageState, label_of, state_of
+from ctiforge.labels.page.state import label_of, state_of
+from ctiforge.records.labeling_page import JudgedItem, PageState
 from ctiforge.records.observable import Observable
 from tests.labels import commands, human_label
 
