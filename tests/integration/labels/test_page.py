@@ -155,7 +155,8 @@ def test_a_person_labels_an_article_with_keys_alone(serve) -> None:
         labeling.until("document.getElementById('editor').open")
         page.run("document.getElementById('value').value = 'net group \"Domain Admins\" /domain'")
         labeling.press("Enter", ctrl=True)
-        labeling.until("!document.getElementById('editor').open")
+        # a dialog tells that it was closed after it is
+        labeling.until("[...items.values()].some((each) => each.verdict && each.value.startsWith('net group'))")
         assert values(labeling.until_saved()) == [
             ("cmdline", "whoami /all"),
             ("cmdline", 'net group "Domain Admins" /domain'),
