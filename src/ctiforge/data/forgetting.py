@@ -6,7 +6,6 @@ of people, evaluations kept beside models, what was read of its executions and w
 
 import hashlib
 import json
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,8 @@ from ctiforge.data.identity import fold
 from ctiforge.data.labels import PREFIX as LABELS
 from ctiforge.data.mentions import ArticleIdentity, read_values
 from ctiforge.data.outcome_cache import PART
-from ctiforge.records.article import TESTSET_NAME
+from ctiforge.data.testsets import count_types
+from ctiforge.records.article import TESTSET_NAME, ArticleRecord
 from ctiforge.records.artifact import Manifest
 from ctiforge.records.testset import TestSet
 from ctiforge.store.garbage import Thing, gather
@@ -152,11 +152,7 @@ def _without(store: ObjectStore, test_set: TestSet, identity: ArticleIdentity) -
     lines = [line for line in store.read(test_set.key).splitlines() if line]
     kept = [line for line in lines if not identity.is_in(json.loads(line))]
     data = b"".join(line + b"\n" for line in kept)
-    labeled: defaultdict[str, int] = defaultdict(int)
-    for line in kept:
-        record = json.loads(line)
-        for type_ in (*record["labelled_types"], *(["os_label"] if record.get("os_label") else [])):
-            labeled[type_] += 1
+    labeled = count_types([ArticleRecord.read_line(line) for line in kept])
     changed = test_set.model_copy(
         update={
             "articles": len(kept),

@@ -20,6 +20,8 @@ from ctiforge.store.reading import parse_record, read_record
 
 FOR_EVALUATION = "labeled for evaluation, or near to such an article"
 PREFIX = "human-labels/"
+UNNAMED = "the team"
+"""Who labeled what names nobody, as evaluation data of the application does."""
 _REMEDY = "delete it, and import its labels again"
 _AT_ONCE = 8
 _TRIES = 20
@@ -202,6 +204,21 @@ def contradicted_types(one: ArticleRecord, other: ArticleRecord) -> list[str]:
     return [type_ for type_ in both if _values(one, type_) != _values(other, type_)]
 
 
+def group_by_text(labels: Iterable[HumanLabel]) -> list[list[HumanLabel]]:
+    """Group labels by the text that they are of.
+
+    Args:
+        labels: The labels of any texts.
+
+    Returns:
+        The labels of each text, in their order.
+    """
+    by_text: dict[str, list[HumanLabel]] = {}
+    for label in labels:
+        by_text.setdefault(label.article.content_hash, []).append(label)
+    return list(by_text.values())
+
+
 def find_conflicts(labels: Iterable[HumanLabel]) -> list[str]:
     """Find what people contradict each other in.
 
@@ -211,11 +228,8 @@ def find_conflicts(labels: Iterable[HumanLabel]) -> list[str]:
     Returns:
         `article id: type` of each type, and of `os_label`, that two said different things of.
     """
-    by_text: dict[str, list[HumanLabel]] = {}
-    for label in labels:
-        by_text.setdefault(label.article.content_hash, []).append(label)
     found: dict[str, None] = {}
-    for same in by_text.values():
+    for same in group_by_text(labels):
         first, *others = (each.article for each in same)
         for number, other in enumerate(others, start=1):
             for one in [first, *others[: number - 1]]:

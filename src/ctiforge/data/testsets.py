@@ -71,7 +71,7 @@ def import_testset(
         # of a record that several people labeled, all of them
         annotator=", ".join(sorted({name for record in records for name in (record.annotator or "").split(", ")})),
         articles=len(records),
-        labelled_types=_count_types(records),
+        labelled_types=count_types(records),
         sha256=sha256,
         note=note,
     )
@@ -288,6 +288,21 @@ def read_labelled_articles(path: Path) -> Iterator[ArticleRecord]:
         )
 
 
+def count_types(records: Sequence[ArticleRecord]) -> dict[str, int]:
+    """Count the articles in which each type is labeled, as `TestSet.labelled_types` does.
+
+    Args:
+        records: The articles.
+
+    Returns:
+        Type → articles; `OS_LABEL` where an operating system is.
+    """
+    types = sorted({type_ for record in records for type_ in record.labelled_types})
+    counts = {type_: sum(type_ in record.labelled_types for record in records) for type_ in types}
+    judged = sum(record.os_label is not None for record in records)
+    return counts | {OS_LABEL: judged} if judged else counts
+
+
 def _checked(record: ArticleRecord, annotator: str | None) -> ArticleRecord:
     if record.labelled_by != "human":
         raise DataError(f"article {record.id} is labeled by a model: only what a person checked is truth")
@@ -355,13 +370,6 @@ def _versions(store: ObjectStore, name: str) -> list[TestSet]:
 
 def _read_meta(store: ObjectStore, key: str) -> TestSet:
     return read_record(store, key, TestSet, "put back a copy of it")
-
-
-def _count_types(records: Sequence[ArticleRecord]) -> dict[str, int]:
-    types = sorted({type_ for record in records for type_ in record.labelled_types})
-    counts = {type_: sum(type_ in record.labelled_types for record in records) for type_ in types}
-    judged = sum(record.os_label is not None for record in records)
-    return counts | {OS_LABEL: judged} if judged else counts
 
 
 def _folder(name: str) -> str:

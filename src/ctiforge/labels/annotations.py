@@ -10,8 +10,9 @@ from typing import Any
 from ctiforge.data.articles import Article, type_of_agent
 from ctiforge.data.identity import canonical_url
 from ctiforge.data.item_values import canonical_platform, canonical_type, canonical_values, clean_text
+from ctiforge.data.labels import UNNAMED
 from ctiforge.data.people import Annotation, ExpectedItems
-from ctiforge.labels.reading import UNNAMED, GatheredLabel, Quotes, ReadLabels, observables_of
+from ctiforge.labels.reading import GatheredLabel, Quotes, ReadLabels, observables_of
 from ctiforge.records.human_label import LabelUsage
 from ctiforge.records.observable import TYPES, Observable
 

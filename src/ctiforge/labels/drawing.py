@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ctiforge.data.identity import fold
-from ctiforge.data.labels import find_conflicts
+from ctiforge.data.labels import find_conflicts, group_by_text
 from ctiforge.data.leaks import leaks_between
 from ctiforge.data.near_duplicates import DuplicateIndex
 from ctiforge.errors import DataError
@@ -66,12 +66,9 @@ def draw_test_articles(
 
 def _articles(labels: Iterable[HumanLabel], left_out: Counter[str]) -> list[tuple[ArticleRecord, bool]]:
     """Put together what people say of each text, with whether it is kept for evaluation."""
-    by_text: dict[str, list[HumanLabel]] = {}
-    for label in labels:
-        by_text.setdefault(label.article.content_hash, []).append(label)
     found = []
     ids: Counter[str] = Counter()
-    for same in by_text.values():
+    for same in group_by_text(labels):
         judged = [each for each in same if each.article.labelled_types or each.article.os_label]
         usages = {each.usage for each in same}
         if not judged:

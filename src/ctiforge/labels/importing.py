@@ -12,6 +12,7 @@ from ctiforge.data.database import Database
 from ctiforge.data.evaluation_data import is_evaluation_data, read_evaluation_data
 from ctiforge.data.item_values import canonical_type
 from ctiforge.data.labels import (
+    UNNAMED,
     Saved,
     changed_texts,
     find_conflicts,
@@ -25,7 +26,7 @@ from ctiforge.data.testsets import read_labelled_articles
 from ctiforge.errors import DataError, UsageError
 from ctiforge.labels.annotations import read_annotations, read_expected
 from ctiforge.labels.label_studio import is_label_studio, read_label_studio
-from ctiforge.labels.reading import UNNAMED, ReadLabels
+from ctiforge.labels.reading import ReadLabels
 from ctiforge.records.article import ArticleRecord
 from ctiforge.records.human_label import HumanLabel, LabelUsage
 from ctiforge.records.observable import TYPES

@@ -12,8 +12,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from ctiforge.data.item_values import canonical_type, clean_text
+from ctiforge.data.labels import UNNAMED
 from ctiforge.data.os_verdicts import label_of
-from ctiforge.labels.reading import LINEAGE, UNNAMED, GatheredLabel, Quotes, ReadLabels, observables_of
+from ctiforge.labels.reading import LINEAGE, GatheredLabel, Quotes, ReadLabels, observables_of
 from ctiforge.records.article import OS_LABELS, OsLabel
 from ctiforge.records.observable import ARROW, TYPES, Observable
 

@@ -12,8 +12,6 @@ from ctiforge.records.human_label import HumanLabel, LabelUsage
 from ctiforge.records.observable import ARROW, Observable
 
 LINEAGE = "process_lineage"
-UNNAMED = "the team"
-"""Who labeled what names nobody, unless `--annotator` does."""
 # a browser counts two of each
 _TWO_UNITS = re.compile("[\U00010000-\U0010ffff]")
 

@@ -4,12 +4,15 @@ A test set holds observables, the operating systems that articles are about, or 
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ctiforge.pod.entry import exit_on_error
 from ctiforge.programs.flags import StoreFlag
+
+if TYPE_CHECKING:
+    from ctiforge.records.testset import TestSet
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -63,8 +66,7 @@ def draw(
     for reason, count in sorted(drawn.left_out.items()):
         warn(f"left out: {reason}: {count}")
     test_set = import_testset(opened, name, drawn.articles, note="drawn from the registry of labels")
-    types = ", ".join(f"{type_} {count}" for type_, count in test_set.labelled_types.items())
-    print(f"{test_set.reference} in {opened.uri}: {test_set.articles} articles, labeled: {types}")
+    print(f"{test_set.reference} in {opened.uri}: {test_set.articles} articles, labeled: {_types(test_set)}")
 
 
 @app.command("import")
@@ -97,8 +99,7 @@ def import_(
         shown = "; ".join(f"{id_}: {each.type} {each.value[:60]!r}" for id_, each in unplaced[:3])
         more = "; …" if len(unplaced) > 3 else ""
         warn(f"{len(unplaced)} observables stand nowhere in their article, and count all the same: {shown}{more}")
-    types = ", ".join(f"{type_} {count}" for type_, count in test_set.labelled_types.items())
-    print(f"{test_set.reference} in {opened.uri}: {test_set.articles} articles, labeled: {types}")
+    print(f"{test_set.reference} in {opened.uri}: {test_set.articles} articles, labeled: {_types(test_set)}")
 
 
 @app.command("list")
@@ -115,12 +116,15 @@ def list_(store: StoreFlag = None) -> None:
     rows = []
     opened = find_store(load_settings({"store": store}).settings.store)
     for each in list_testsets(opened) if opened else ():
-        labeled = ", ".join(f"{type_} {count}" for type_, count in each.labelled_types.items())
-        rows.append((each.reference, each.articles, labeled, each.annotator))
+        rows.append((each.reference, each.articles, _types(each), each.annotator))
     if not rows:
         print("there are no test sets yet: make one with `ctiforge testset create` and `import`")
         return
     print_tables([table_of(titles, rows, left=range(len(titles)), look="bare")], Console())
+
+
+def _types(test_set: "TestSet") -> str:
+    return ", ".join(f"{type_} {count}" for type_, count in test_set.labelled_types.items())
 
 
 if __name__ == "__main__":

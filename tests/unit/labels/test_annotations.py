@@ -1,7 +1,7 @@
 from ctiforge.data.articles import Article
+from ctiforge.data.labels import UNNAMED
 from ctiforge.data.people import Annotation, ExpectedItems
 from ctiforge.labels.annotations import read_annotations, read_expected
-from ctiforge.labels.reading import UNNAMED
 
 TEXT = "They ran whoami /all, and again whoami /all; then net group; HKLM\\Run\\Upd was set."
 ARTICLES = {

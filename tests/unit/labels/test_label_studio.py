@@ -1,5 +1,5 @@
+from ctiforge.data.labels import UNNAMED
 from ctiforge.labels.label_studio import is_label_studio, read_label_studio
-from ctiforge.labels.reading import UNNAMED
 
 TEXT = "🐍 They ran whoami /all, then cmd.exe started net.exe; HKLM\\Run\\Upd was set."
 

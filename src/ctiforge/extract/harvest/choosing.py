@@ -129,22 +129,18 @@ def with_single_items(choice: Choice, items: Sequence[Observable]) -> tuple[Choi
         The choice with those that it lacks, and how many of the items are of no use: nobody looked for all of their
         type, or a person did and found other ones.
     """
-    known = {(each.type, normalize(each.type, each.value)) for each in choice.observables}
+    if not items:
+        return choice, 0
+    known = {_key(each) for each in choice.observables}
+    lacking = [each for each in items if _key(each) not in known]
     of_machines = {type_ for type_, label in choice.labels.items() if label.by != "person"}
-    added = {
-        key: each
-        for each in items
-        if each.type in of_machines and (key := (each.type, normalize(each.type, each.value))) not in known
+    added = {_key(each): each for each in lacking if each.type in of_machines}
+    useless = sum(each.type not in of_machines for each in lacking)
+    found = {each.type for each in added.values()}
+    labels = {
+        type_: label.model_copy(update={"why": str(ExtractorState.FOUND)}) if type_ in found else label
+        for type_, label in choice.labels.items()
     }
-    useless = sum(
-        each.type not in of_machines and (each.type, normalize(each.type, each.value)) not in known for each in items
-    )
-    if not added:
-        return choice, useless
-    found = {
-        type_: label.model_copy(update={"why": str(ExtractorState.FOUND)}) for type_, label in choice.labels.items()
-    }
-    labels = choice.labels | {each.type: found[each.type] for each in added.values()}
     return replace(choice, observables=(*choice.observables, *added.values()), labels=labels), useless
 
 
@@ -198,6 +194,10 @@ def _text_seen(execution: Execution, content: str) -> str | None:
     values = [observable.value.casefold() for observable in execution.outcome.observables]
     lines = [line for line in content.splitlines() if any(value in line.casefold() for value in values)]
     return "\n".join(lines)
+
+
+def _key(observable: Observable) -> tuple[str, str]:
+    return observable.type, normalize(observable.type, observable.value)
 
 
 def _objection(execution: Execution, state: ExtractorState, reason: str, own: bool) -> str | None:

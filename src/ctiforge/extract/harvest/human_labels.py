@@ -9,15 +9,12 @@ from ctiforge.data.articles import Article, Execution
 from ctiforge.data.evaluation_data import is_evaluation_data, read_evaluation_data
 from ctiforge.data.generations import ReadResult
 from ctiforge.data.identity import canonical_url, content_hash, fold
-from ctiforge.data.labels import contradicted_types, held_out_labels
+from ctiforge.data.labels import UNNAMED, contradicted_types, held_out_labels
 from ctiforge.data.states import ExtractorState, TypeState
 from ctiforge.data.testsets import read_labelled_articles
 from ctiforge.records.article import ArticleRecord
 from ctiforge.records.human_label import HumanLabel
 from ctiforge.records.observable import Observable
-
-UNNAMED = "the team"
-"""Who labeled evaluation data of the application, which names nobody."""
 
 
 @dataclass
