@@ -203,8 +203,8 @@ format-code: install #+ Let ruff lay out the code
 golden: install #+ Hold what a stage of a new version makes, for the tests (ARGS="format_extract")
 	$(BIN)/python -m tests.golden.write $(ARGS)
 
-sim-gate: install #+ Proof of the gate: false promotions, guardrails at the margin, coverage, power
-	$(BIN)/python benchmarks/sim_gate.py $(ARGS)
+prove-gate: install #+ Proof of the gate: false promotions a year, power by candidates, coverage, false verdicts
+	$(BIN)/python benchmarks/prove_gate.py $(ARGS)
 
 eval-real: install #+ The floors and a model on the 30 real articles ($$CTIFORGE_REAL_DATA)
 	$(BIN)/python benchmarks/eval_real.py $(ARGS)

@@ -201,12 +201,12 @@ EXTRACT = Line(
         "micro_f1",
         MARGIN,
         {
-            "macro_f1": MARGIN,
-            # one more false item in ten lists that should be empty: more than that, and analysts stop reading
-            "zero_false_positives": 0.1,
+            "macro_f1": 0.0,
+            # false items in lists that should be empty: with too many, analysts stop reading
+            "zero_false_positives": 0.0,
             # an answer that cannot be read loses its window's items, a value that is not in the article costs trust
-            "json_validity": MARGIN,
-            "grounded": MARGIN,
+            "json_validity": 0.0,
+            "grounded": 0.0,
         },
     ),
     swept=SweptTraining("train_extract", {"learning_rate": ("1e-4", "2e-4", "5e-4"), "epochs": ("1", "3")}),

@@ -63,7 +63,7 @@ class GateRules:
     margin: float
     """Of the primary figure, for a model that is accepted as equivalent."""
     guardrails: Mapping[str, float]
-    """Figure that must not get worse → the loss that is let pass."""
+    """Figure that must not be shown to get worse by more than this: 0 unless a person widens it."""
 
 
 @dataclass(frozen=True)

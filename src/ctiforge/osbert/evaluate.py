@@ -11,7 +11,7 @@ from typing import Any
 from ctiforge.data.testsets import read_labelled_articles
 from ctiforge.errors import DataError
 from ctiforge.evaluation.scoring.classification import score_row
-from ctiforge.evaluation.statistics import BOOTSTRAP
+from ctiforge.evaluation.statistics import INTERVALS
 from ctiforge.osbert.cascade import Cascade
 from ctiforge.osbert.detection import Detector
 from ctiforge.osbert.detectors import FineTuned, Frozen, load_detector
@@ -135,7 +135,7 @@ def evaluate_os_bert(
         fingerprint=_fingerprint(info, articles.info, [row.name for row in rows]),
         cases=articles.cases,
         rows=tuple(rows),
-        bootstrap=BOOTSTRAP,
+        intervals=INTERVALS,
     )
 
 

@@ -26,7 +26,7 @@ def list_(
     line: Annotated[str | None, typer.Argument(help="extract or os-bert; default: both.")] = None,
     store: StoreFlag = None,
 ) -> None:
-    """List the versions of a line, the champion marked, and how often models were compared on each test set."""
+    """List the versions of a line, the champion marked, and how many candidates were looked at on each test set."""
     from ctiforge.lines import LINES
 
     for each in (line,) if line else LINES:
@@ -92,30 +92,30 @@ def open_registry(line: str, store: str | None) -> "Registry":
 
 def print_versions(registry: "Registry") -> None:
     """One row a version, the champion's with a star."""
+    from ctiforge.evaluation.gate.looks import YEAR
     from ctiforge.evaluation.tables.evaluation import show, show_interval
     from ctiforge.tables import print_tables, table_of, wide_console
 
     champion = registry.standing().champion
     promoted = {move.version: f"{move.at:%Y-%m-%d %H:%M}" for move in champion.history} if champion else {}
     titles = ("version", "name", "test set", "figure", "interval", "promoted")
-    rows, test_sets = [], {}
+    rows = []
     for record in registry.versions():
         test_set, figure = record.decision.test_set, record.decision.primary
-        test_sets[test_set.content_hash] = f"{test_set.name}@{test_set.version}"
         row = (
             f"{record.version}{' *' if champion and champion.version == record.version else ''}",
             record.name,
-            test_sets[test_set.content_hash],
+            f"{test_set.name}@{test_set.version}",
             f"{figure.label} {show(figure.value, figure.unit)}" if figure else "",
             show_interval(figure.low, figure.high, figure.unit) if figure else "",
             promoted.get(record.version, "never"),
         )
         rows.append(row)
-    print(f"{registry.line} (* in use)" if test_sets else f"{registry.line}: nothing was promoted yet")
-    if test_sets:
+    print(f"{registry.line} (* in use)" if rows else f"{registry.line}: nothing was promoted yet")
+    if rows:
         print_tables([table_of(titles, rows, left=range(len(titles)))], wide_console())
-    for content, name in test_sets.items():
-        print(f"{name}: {registry.comparisons(content)} pairs of models compared so far")
+    for name, looks in registry.looked_at().items():
+        print(f"{name}: {looks:.0f} candidates looked at so far, of {YEAR}")
 
 
 def words(move: "Move") -> str:

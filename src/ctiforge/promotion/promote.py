@@ -1,11 +1,13 @@
 """A model before the gate of its line: what may be compared is gathered, decided on, and done."""
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ctiforge.errors import GateError, UsageError
-from ctiforge.evaluation.gate.gate import check_same_test_set, decide
+from ctiforge.evaluation.gate.gate import check_passable, check_same_test_set, decide
+from ctiforge.evaluation.gate.looks import YEAR, look_level
 from ctiforge.evaluation.gate.sides import Scored, read_floor, read_side, schema_of
 from ctiforge.evaluation.statistics import LEVEL
 from ctiforge.lines import find_line
@@ -14,7 +16,7 @@ from ctiforge.promotion.training import check_leaks, test_articles, training_fil
 from ctiforge.records.classification import evaluation_file
 from ctiforge.records.decision import Check, Decision
 from ctiforge.records.evaluation import TestSetInfo
-from ctiforge.records.registry import Candidate, ModelRecord
+from ctiforge.records.registry import Candidate, GateLook, ModelRecord
 from ctiforge.store.artifacts import Input, artifact_key, fetch, read_manifest
 from ctiforge.store.fingerprint import SHORT, content_hash
 from ctiforge.store.lineage import Lineage, trace
@@ -66,7 +68,7 @@ def promote(
         model: The candidate.
         given: The evaluations and data that belong to it.
         store: The store with the registry and the artifacts.
-        dry_run: Whether to decide only, and to change nothing in the registry.
+        dry_run: Whether to decide only; that the candidate was looked at is noted all the same.
 
     Returns:
         The decision, with the reasons and each figure that was checked.
@@ -90,11 +92,12 @@ def promote(
         check_leaks(test_articles(store, own.scored.test_set, given.test_data), training)
         champion = _champion(line, registry, standing, own, given, dry_run=dry_run)
         other = champion or _first_to_beat(line, own, given)
+        check_passable(rules, other)
         ever, missing = _ever(line, registry, standing, own)
-        decision = decide(line, rules, own.scored, other, ever, accept_equivalent=given.accept_equivalent)
-        count = _count(registry, own, other, dry_run=dry_run)
+        looks = _look(registry, model, own, other)
+        decision = decide(line, rules, own.scored, other, ever, looks=looks, accept_equivalent=given.accept_equivalent)
         reasons = (*decision.reasons, *(_not_held_against(each, own.scored.test_set) for each in missing))
-        decision = decision.model_copy(update={"comparisons": count, "reasons": reasons})
+        decision = decision.model_copy(update={"reasons": reasons})
         if decision.passed and not dry_run:
             record = registry.register(_candidate(store, model, lineage, decision))
             registry.add_evaluation(
@@ -191,10 +194,15 @@ def _first_to_beat(line: str, own: _Read, given: Given) -> Scored:
 
 
 def _ever(line: str, registry: Registry, standing: Standing, own: _Read) -> tuple[list[Scored], list[ModelRecord]]:
-    """Find the other versions once in use: their evaluations on the same articles, and those without one."""
-    if standing.champion is None:
+    """Find the other versions once in use: their evaluations on the same articles, and those without one.
+
+    What a person rolled back is no bar.
+    """
+    champion = standing.champion
+    if champion is None:
         return [], []
-    versions = (registry.get(number) for number in standing.champion.ever() if number != standing.champion.version)
+    numbers = (each for each in champion.ever() if each != champion.version and not champion.rolled_back(each))
+    versions = (registry.get(number) for number in numbers)
     found, missing = [], []
     for record in versions:
         text = registry.evaluation(record.version, own.scored.test_set.content_hash, schema_of(line))
@@ -218,13 +226,19 @@ def _version(line: str, record: ModelRecord, text: str) -> Scored:
     return replace(scored, who=f"version {record.version}, {record.name}")
 
 
-def _count(registry: Registry, own: _Read, other: Scored, *, dry_run: bool) -> int:
-    """Count the pairs of models compared on the test set, this one included unless it is a dry run."""
-    test_set = own.scored.test_set.content_hash
-    if dry_run:
-        return registry.comparisons(test_set)
-    ours, theirs = (f"{each.name} {each.version}" for each in (own.scored.model, other.model))
-    return registry.note_comparison(test_set, ours, theirs)
+def _look(registry: Registry, model: Input, own: _Read, other: Scored) -> float:
+    """Note that the candidate is looked at, and count the looks at the test set; refuse one more than there are."""
+    scored = own.scored
+    articles = [article[0] for article in scored.articles]
+    used = registry.looks(scored.test_set.content_hash, articles)
+    if used >= YEAR and not registry.was_looked_at(model.content, scored.test_set.content_hash):
+        raise GateError(
+            f"{used:.0f} candidates were looked at on {scored.test_set.name}@{scored.test_set.version}: with more of "
+            "them one that is no better would pass by chance; add newly labeled articles to the test set"
+        )
+    ours, theirs = (f"{each.name} {each.version}" for each in (scored.model, other.model))
+    look = GateLook(candidate=ours, against=theirs, at=datetime.now(UTC))
+    return registry.note_look(look, model.content, scored.test_set, articles)
 
 
 def _candidate(store: ObjectStore, model: Input, lineage: Lineage, decision: Decision) -> Candidate:
@@ -261,6 +275,8 @@ def _without_checks(line: str, own: _Read, reason: str, *, passed: bool) -> Deci
     scored = own.scored
     return Decision(
         level=LEVEL,
+        look_level=look_level(),
+        looks=0,
         line=line,
         candidate=scored.model,
         against=None,

@@ -1,11 +1,12 @@
 """`evaluation.json` of OS-BERT: several classifiers on one test set."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from ctiforge.errors import DataError
-from ctiforge.records.base import File, Record, kind_of
-from ctiforge.records.evaluation import Bootstrap, Evaluation, MetricFigure, ModelInfo, TestSetInfo
+from ctiforge.records.base import File, Record, Upgrade, kind_of
+from ctiforge.records.evaluation import Evaluation, Intervals, MetricFigure, ModelInfo, TestSetInfo, with_intervals
 
 RowKind = Literal["floor", "baseline", "snippet", "model"]
 
@@ -82,6 +83,8 @@ class ClassifierEvaluation(File):
     """Several classifiers on one test set, as `evaluation.json` holds them; the model under test is the last row."""
 
     NAME: ClassVar[str] = "evaluation.json"
+    SCHEMA: ClassVar[int] = 2
+    UPGRADES: ClassVar[Mapping[int, Upgrade]] = {1: with_intervals}
 
     kind: Literal["classification"] = "classification"
     """Tells it from an evaluation of the Extract Agent."""
@@ -100,7 +103,7 @@ class ClassifierEvaluation(File):
     """The articles with their true classes, in the order of the predictions."""
     rows: tuple[ClassifierRow, ...]
     """One for each classifier; the model under test is the last."""
-    bootstrap: Bootstrap
+    intervals: Intervals
     """How the intervals were made."""
 
     @property

@@ -1,10 +1,11 @@
 """`comparison.json` of either line: evaluations side by side."""
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from ctiforge.records.base import File, Record, kind_of
+from ctiforge.records.base import File, Record, Upgrade, kind_of
 from ctiforge.records.classification import ClassifierRow, Measure
-from ctiforge.records.evaluation import Bootstrap, Direction, ModelInfo, TestSetInfo, Unit
+from ctiforge.records.evaluation import Direction, Intervals, ModelInfo, TestSetInfo, Unit, with_intervals
 
 ChangeVerdict = Literal["better", "worse", "no clear difference", "underpowered", "changed", "equal", "n/a"]
 
@@ -32,6 +33,11 @@ class Change(Record):
     """The upper end; None like `low`."""
     articles: int
     """Articles that speak for the figure on either side, of both the fewer."""
+    primary: bool = False
+    """Whether it is the figure that a model is judged by; the others are exploratory."""
+    p: float | None = None
+    """The two-sided p-value of no difference, that of an exploratory figure adjusted for all of them together (Holm);
+    None where too few articles carry one."""
     verdict: ChangeVerdict
     """The difference in words."""
 
@@ -51,6 +57,8 @@ class Comparison(File):
     """Evaluations of the Extract Agent side by side, the first as the baseline."""
 
     NAME: ClassVar[str] = "comparison.json"
+    SCHEMA: ClassVar[int] = 2
+    UPGRADES: ClassVar[Mapping[int, Upgrade]] = {1: with_intervals}
 
     test_set: TestSetInfo
     """The articles that all were scored on."""
@@ -60,7 +68,7 @@ class Comparison(File):
     """That of the baseline's evaluation."""
     contenders: tuple[Contender, ...]
     """The others, in the order that they were given."""
-    bootstrap: Bootstrap
+    intervals: Intervals
     """How the intervals were made."""
 
 
@@ -90,6 +98,8 @@ class ClassifierComparison(File):
     """Evaluations of OS-BERT side by side: every row against the newest model."""
 
     NAME: ClassVar[str] = "comparison.json"
+    SCHEMA: ClassVar[int] = 2
+    UPGRADES: ClassVar[Mapping[int, Upgrade]] = {1: with_intervals}
 
     kind: Literal["classification"] = "classification"
     """Tells it from a comparison of Extract Agents."""
@@ -103,7 +113,7 @@ class ClassifierComparison(File):
     """The name of the model that the rows are held against."""
     rows: tuple[ComparedRow, ...]
     """All classifiers, the model's own row last."""
-    bootstrap: Bootstrap
+    intervals: Intervals
     """How the intervals were made."""
 
 

@@ -1,11 +1,15 @@
 """`decision.json`: what the gate said of a model, and why."""
 
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
-from ctiforge.records.base import File, Record
+from ctiforge.records.base import File, Record, Upgrade
 from ctiforge.records.evaluation import Direction, MetricFigure, ModelInfo, TestSetInfo, Unit
 
-GateVerdict = Literal["better", "equivalent", "no worse", "worse", "underpowered", "n/a"]
+GateVerdict = Literal[
+    "better", "likely better", "equivalent", "no loss shown", "no worse", "worse", "underpowered", "counts only", "n/a"
+]
+"""`no worse` is of decisions of before, in which a guardrail had to be shown to lose no more than a margin."""
 
 
 class Check(Record):
@@ -15,8 +19,9 @@ class Check(Record):
     """The figure's name: `micro_f1`."""
     label: str
     """What people call it."""
-    role: Literal["primary", "guardrail"]
-    """The primary figure must get better, a guardrail must not get worse."""
+    role: Literal["primary", "guardrail", "part"]
+    """The primary figure must be shown to get better; a guardrail, and the F1 of a type or class with enough articles,
+    must not be shown to get worse."""
     against: str
     """Whose figure it is held against."""
     direction: Direction
@@ -30,21 +35,33 @@ class Check(Record):
     gain: float | None
     """How much better the candidate is, whichever direction that is in."""
     low: float | None
-    """The lower bound of the gain, one-sided at `level`; None where too few articles carry it."""
+    """The lower bound of the gain, one-sided at the decision's `look_level` for the primary figure, else at its
+    `level`; None where too few articles carry it."""
     high: float | None
-    """The upper bound, one-sided at `level`; None like `low`."""
+    """The upper bound, one-sided at the decision's `level`; None like `low`."""
     margin: float
-    """The loss that is let pass, in the figure's own unit."""
+    """The loss that is let pass, in the figure's own unit: of the primary one where a person takes an equivalent model,
+    of a guardrail where a person widened it."""
     articles: int
     """Those that speak for the figure."""
     verdict: GateVerdict
     """What the bounds show."""
+    counts: str = ""
+    """Of a type or class that too few articles speak for: what was found of it before and after, in words."""
+
+
+def _with_looks(value: dict[str, Any]) -> dict[str, Any]:
+    """Upgrade a decision of the time when every look was at one level, and pairs of models were counted."""
+    rest = {name: each for name, each in value.items() if name != "comparisons"}
+    return {**rest, "look_level": value["level"], "looks": value.get("comparisons", 0)}
 
 
 class Decision(File):
     """What the gate says, and why."""
 
     NAME: ClassVar[str] = "decision.json"
+    SCHEMA: ClassVar[int] = 2
+    UPGRADES: ClassVar[Mapping[int, Upgrade]] = {1: _with_looks}
 
     line: str
     """The line's name."""
@@ -67,5 +84,9 @@ class Decision(File):
     """The candidate's primary figure with its interval."""
     level: float
     """The confidence of each bound, one-sided, 0 to 1."""
-    comparisons: int = 0
-    """Pairs of models that were compared on this test set so far."""
+    look_level: float
+    """The confidence that the primary figure's gain must reach, one-sided: higher than `level`, so that a year of looks
+    promotes hardly any model that is no better."""
+    looks: float
+    """Candidates that were held against a champion on this test set so far, this one included; those on another
+    version of it count as far as its articles are the same."""

@@ -1,8 +1,9 @@
 """`evaluation.json` of the Extract Agent: one model on one test set, its figures and every article."""
 
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
-from ctiforge.records.base import File, Record
+from ctiforge.records.base import File, Record, Upgrade
 
 Direction = Literal["higher", "lower", "none"]
 
@@ -100,17 +101,32 @@ class QualityRow(Record):
     """The upper end; None like `low`."""
 
 
-class Bootstrap(Record):
+class Intervals(Record):
     """How the intervals were made."""
 
+    method: str
+    """In words."""
     level: float
     """The intervals' confidence, 0 to 1."""
-    replicates: int
-    """Draws of articles."""
-    seed: int
-    """Of the draws."""
     least_articles: int
     """Figures that fewer articles speak for have no interval."""
+
+
+def with_intervals(value: dict[str, Any]) -> dict[str, Any]:
+    """Upgrade a file of the time when intervals were those of the bootstrap.
+
+    Args:
+        value: The file's content.
+
+    Returns:
+        The same, with what it says of them under its name of today.
+    """
+    if "bootstrap" not in value:
+        return value
+    old = value["bootstrap"]
+    method = f"bootstrap over articles, {old['replicates']} replicates"
+    rest = {name: each for name, each in value.items() if name != "bootstrap"}
+    return {**rest, "intervals": {"method": method, "level": old["level"], "least_articles": old["least_articles"]}}
 
 
 class Answers(Record):
@@ -211,13 +227,16 @@ class Evaluation(File):
     """One Extract Agent, or a floor, on one test set: its figures and every article."""
 
     NAME: ClassVar[str] = "evaluation.json"
-    SCHEMA: ClassVar[int] = 2
+    SCHEMA: ClassVar[int] = 3
+    UPGRADES: ClassVar[Mapping[int, Upgrade]] = {2: lambda value: {**with_intervals(value), "scoring": 1}}
     OLDEST: ClassVar[int] = 2
 
     model: ModelInfo
     """The model that was scored."""
     test_set: TestSetInfo
     """The articles that it was scored on."""
+    scoring: int
+    """The number of the rules by which an item counts as found: figures by other rules are not comparable."""
     fingerprint: str
     """Equal for the same weights, articles and training values."""
     training_values_known: bool
@@ -228,7 +247,7 @@ class Evaluation(File):
     """Every figure by its name."""
     rows: tuple[QualityRow, ...]
     """The quality table: everything, each type, unseen and obfuscated values, each tag."""
-    bootstrap: Bootstrap
+    intervals: Intervals
     """How the intervals were made."""
     articles: tuple[ArticleScore, ...]
     """Every scored article."""

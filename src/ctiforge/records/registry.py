@@ -66,6 +66,30 @@ class ModelRecord(Candidate, File):
     """When it was registered, in UTC."""
 
 
+class GateLook(File):
+    """One candidate that was held against a champion, or a floor, on one version of a test set."""
+
+    NAME: ClassVar[str] = "look.json"
+
+    candidate: str
+    """The candidate by name and version."""
+    against: str
+    """What it was held against, by name and version."""
+    at: datetime
+    """When it was first looked at, in UTC."""
+
+
+class LookedAt(File):
+    """The articles of a version of a test set on which candidates were looked at."""
+
+    NAME: ClassVar[str] = "looked-at.json"
+
+    test_set: str
+    """The version: `name@version`."""
+    articles: tuple[str, ...]
+    """Their ids."""
+
+
 class Move(Record):
     """One change of the champion."""
 

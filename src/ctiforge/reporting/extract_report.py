@@ -114,8 +114,8 @@ def _comparison(contest: Contest) -> Section | None:
     tables += [change_table(side) for side in contest.rivals if side.changes]
     lead = (
         f"{words.plural(len(contest.sides), 'model')} on {words.plural(len(evaluation.articles), 'article')} of "
-        f"{test_set.name} {test_set.version}; intervals: {evaluation.bootstrap.level:.0%}, bootstrap over articles, "
-        f"none below {evaluation.bootstrap.least_articles} articles."
+        f"{test_set.name} {test_set.version}; intervals: {evaluation.intervals.level:.0%}, "
+        f"{evaluation.intervals.method}, none below {evaluation.intervals.least_articles} articles."
     )
     return Section("comparison", "Before and after", lead, tuple(tables))
 

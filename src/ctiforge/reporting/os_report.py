@@ -134,7 +134,7 @@ def _comparison(new: ClassifierEvaluation, rows: tuple[ComparedRow, ...]) -> Sec
     )
     lead = (
         f"{words.plural(len(rows), 'classifier')} on {words.plural(len(new.cases), 'article')} of {new.test_set.name} "
-        f"{new.test_set.version}; intervals: {new.bootstrap.level:.0%}, bootstrap over articles."
+        f"{new.test_set.version}; intervals: {new.intervals.level:.0%}, {new.intervals.method}."
     )
     return Section("comparison", "Before and after", lead, (table,))
 

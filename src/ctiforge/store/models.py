@@ -2,18 +2,18 @@
 
 `models/<line>/<version>/model.json` is written once, its evaluations beside it likewise;
 `models/<line>/champion.json` names the version in use and how it came to that, and is changed by compare and swap
-alone. `models/<line>/comparisons/` remembers which two models were compared on which test set.
+alone. `models/<line>/looks/` remembers which candidates were looked at on which version of a test set.
 """
 
-import hashlib
-import json
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
 from ctiforge.errors import GateError, StoreError, UsageError
-from ctiforge.records.registry import Candidate, Champion, ModelRecord, Move
-from ctiforge.store.fingerprint import SHORT
+from ctiforge.records.evaluation import TestSetInfo
+from ctiforge.records.registry import Candidate, Champion, GateLook, LookedAt, ModelRecord, Move
 from ctiforge.store.objects import ObjectStore, find_store
 from ctiforge.store.reading import parse_record, read_record
 
@@ -201,32 +201,71 @@ class Registry:
         except FileNotFoundError:
             return None
 
-    def note_comparison(self, test_set_hash: str, candidate: str, other: str) -> int:
-        """Remember that two models were compared on a test set; the same pair counts once.
+    def note_look(self, look: GateLook, content: str, test_set: TestSetInfo, articles: Sequence[str]) -> float:
+        """Remember that a candidate was looked at on a version of a test set; asking again is no further look.
 
         Args:
-            test_set_hash: The content hash of the test set.
-            candidate: The new model, by name and version.
-            other: The model that it was compared with, by name and version.
+            look: Who was held against whom, and when.
+            content: The candidate's content hash, by which it is told from others.
+            test_set: The version of the test set.
+            articles: The ids of the articles in it.
 
         Returns:
-            How many pairs were compared on the test set so far, this one included.
+            How many looks count on these articles so far, this one included; see `looks`.
         """
-        pair = json.dumps({"candidate": candidate, "other": other}).encode()
-        name = hashlib.sha256(pair).hexdigest()[:SHORT]
-        self._store.write_new(f"{self._comparisons_key(test_set_hash)}/{name}.json", pair)
-        return self.comparisons(test_set_hash)
+        folder = self._looks_key(test_set.content_hash)
+        named = LookedAt(test_set=f"{test_set.name}@{test_set.version}", articles=tuple(articles))
+        self._store.write_new(f"{folder}/{LookedAt.NAME}", named.to_json().encode())
+        self._store.write_new(f"{folder}/{content}.json", look.to_json().encode())
+        return self.looks(test_set.content_hash, articles)
 
-    def comparisons(self, test_set_hash: str) -> int:
-        """Count the pairs of models that were compared on a test set.
+    def was_looked_at(self, content: str, test_set_hash: str) -> bool:
+        """Tell whether a candidate was looked at before on a version of a test set.
 
         Args:
-            test_set_hash: The content hash of the test set.
+            content: The candidate's content hash.
+            test_set_hash: The content hash of the version.
 
         Returns:
-            The number of pairs.
+            True where another look costs nothing.
         """
-        return len(self._store.list(self._comparisons_key(test_set_hash)))
+        return any(each.key.endswith(f"/{content}.json") for each in self._store.list(self._looks_key(test_set_hash)))
+
+    def looks(self, test_set_hash: str, articles: Sequence[str]) -> float:
+        """Count the candidates that were looked at on these articles.
+
+        One that was looked at on another version counts by the share of these articles that are in that version,
+        too: what is new among them knows nothing of it.
+
+        Args:
+            test_set_hash: The content hash of the version.
+            articles: The ids of the articles in it.
+
+        Returns:
+            The number of looks, not whole where versions overlap in part.
+        """
+        counted: Counter[str] = Counter()
+        known: dict[str, frozenset[str]] = {}
+        for info in self._store.list(f"{self._folder}/looks"):
+            folder, _, name = info.key.rpartition("/")
+            if name == LookedAt.NAME:
+                known[folder] = frozenset(read_record(self._store, info.key, LookedAt, MEND).articles)
+            else:
+                counted[folder] += 1
+        wanted = frozenset(articles)
+        looks = sum(count * len(known.get(folder, wanted) & wanted) / len(wanted) for folder, count in counted.items())
+        # registries of before counted pairs of models, on one version each
+        return looks + len(self._store.list(f"{self._folder}/comparisons/{test_set_hash}"))
+
+    def looked_at(self) -> dict[str, float]:
+        """Count the looks at every version of a test set that candidates were looked at on.
+
+        Returns:
+            `name@version` → its looks, as `looks` counts them.
+        """
+        keys = [each.key for each in self._store.list(f"{self._folder}/looks")]
+        found = {key: read_record(self._store, key, LookedAt, MEND) for key in keys if key.endswith(LookedAt.NAME)}
+        return {each.test_set: self.looks(key.split("/")[-2], each.articles) for key, each in found.items()}
 
     def _move(self, what: Literal["promoted", "rolled back"], version: int, standing: Standing, why: str) -> Champion:
         before = standing.champion
@@ -257,5 +296,5 @@ class Registry:
         # an evaluation of an older schema can no longer be read: one of the newer may stand beside it
         return f"{self._folder}/{version}/evaluations/{test_set_hash}-{schema}.json"
 
-    def _comparisons_key(self, test_set_hash: str) -> str:
-        return f"{self._folder}/comparisons/{test_set_hash}"
+    def _looks_key(self, test_set_hash: str) -> str:
+        return f"{self._folder}/looks/{test_set_hash}"

@@ -97,7 +97,11 @@ OTHERS = {
     "store/artifacts/train_*/generation_config.json": "the model library's",
     "store/artifacts/train_*/tokenizer*.json": "the model library's",
 }
-GONE = {"schema_version": "said the age of a file"} | dict.fromkeys(
+GONE = {
+    "schema_version": "said the age of a file",
+    "bootstrap": "how intervals were made is said under another name",
+    "comparisons": "are counted as looks",
+} | dict.fromkeys(
     (
         "eval_runtime", "eval_samples_per_second", "eval_steps_per_second", "train_runtime", "train_samples_per_second",
         "train_steps_per_second", "total_flos", "train_loss",
@@ -293,6 +297,7 @@ def test_a_model_that_is_trained_on_old_examples_meets_the_old_champion(place: P
     own = evaluation.ModelInfo(name="today", version=find_input(candidate).content[:12])
     evaluation.Evaluation.load(file_of(made("eval_tuned"))).model_copy(update={"model": own}).write(place)
     given = (f"--model={candidate}", f"--evaluation={evaluation.Evaluation.NAME}", "--accept-equivalent")
+    given = (*given, f"--champion-evaluation={made('eval_tuned')}")
     assert "of version 1, extract-agent-base-" in " ".join(
         program("promote", "extract", *given, *margins("extract"), place=place).split()
     )

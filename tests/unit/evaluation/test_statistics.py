@@ -1,16 +1,7 @@
 import numpy as np
 import pytest
 
-from ctiforge.evaluation.statistics import draws, f1, interval, ratio
-
-
-def test_draws_take_as_many_articles_as_there_are_and_repeat_with_the_seed() -> None:
-    first, second = (np.concatenate(list(draws(7, replicates=250, seed=3))) for _ in range(2))
-
-    assert first.shape == (250, 7)
-    assert (first.sum(axis=1) == 7).all()
-    assert np.array_equal(first, second)
-    assert not np.array_equal(first, np.concatenate(list(draws(7, replicates=250, seed=4))))
+from ctiforge.evaluation.statistics import effective_articles, estimate, f1, holm, jackknife, leave_one_out, ratio
 
 
 def test_ratio_of_nothing_is_no_number() -> None:
@@ -18,28 +9,54 @@ def test_ratio_of_nothing_is_no_number() -> None:
     assert f1(np.array([3.0]), np.array([5.0]), np.array([6.0]))[0] == pytest.approx(6 / 11)
 
 
-def test_interval_leaves_out_what_is_no_number() -> None:
-    found = interval(np.array([np.nan, *np.linspace(0, 1, 101)]), level=0.9)
+def test_of_a_mean_the_error_is_the_usual_one_and_the_interval_students() -> None:
+    values = np.array([0.1, 0.5, 0.9, 0.3, 0.7])
+    drawn = leave_one_out(5)
+    found = estimate(drawn @ values / drawn.sum(axis=1), np.ones(5))
 
-    assert found is not None
-    assert (found.low, found.high) == (pytest.approx(0.05), pytest.approx(0.95))
-    assert interval(np.array([np.nan])) is None
-    assert interval(np.array([])) is None
+    assert found.value == pytest.approx(values.mean())
+    assert found.error == pytest.approx(values.std(ddof=1) / np.sqrt(5))
+    # five degrees of freedom: 2.5706 of the table of Student's t
+    interval = found.interval(0.95)
+    assert interval is not None
+    assert interval.high == pytest.approx(found.value + 2.5706 * found.error, abs=1e-4)
+    assert found.low(0.975) == pytest.approx(interval.low)
 
 
-def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
+def test_a_figure_that_is_no_number_without_an_article_takes_the_figure_itself_from_it() -> None:
+    found = jackknife(np.array(0.5), np.array([np.nan, 0.5, 0.5]), np.ones(3))
+    assert found.error == pytest.approx(0)
+
+
+def test_where_few_articles_hold_most_items_many_know_no_more_than_those() -> None:
+    assert effective_articles(np.ones(30)) == pytest.approx(30)
+    assert effective_articles(np.array([1000.0, 1000, 1, 1, 1, 1])) == pytest.approx(2, abs=0.02)
+    assert effective_articles(np.zeros(4)) == 1
+
+
+def test_nothing_that_differs_has_a_p_value_of_one_and_what_always_differs_of_nothing() -> None:
+    same, gained = (jackknife(np.array(each), np.full(12, each), np.ones(12)) for each in (0.0, 0.1))
+    assert same.p_value() == 1
+    assert gained.p_value() == 0
+    assert gained.low(0.999) == pytest.approx(0.1)
+
+
+def test_holm_adjusts_as_in_the_textbook() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([]) == []
+
+
+def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
     rng = np.random.default_rng(11)
     covered = 0
-    for trial in range(200):
-        # items of one article share its difficulty, as in real articles
-        difficulty = rng.beta(4, 2, size=40)
-        expected = rng.integers(1, 12, size=40)
+    for _ in range(400):
+        # items of one article share its difficulty, and a few articles hold most of them
+        difficulty = rng.beta(4, 2, size=30)
+        expected = np.where(rng.random(30) < 0.15, 25, rng.integers(1, 4, size=30))
         found = rng.binomial(expected, difficulty)
-        replicates = np.concatenate(
-            [ratio(drawn @ found, drawn @ expected) for drawn in draws(40, replicates=400, seed=trial)]
-        )
-        got = interval(replicates)
-        assert got is not None
-        covered += got.low <= 4 / 6 <= got.high
+        drawn = leave_one_out(30)
+        interval = estimate(drawn @ found / (drawn @ expected), expected.astype(float)).interval()
+        assert interval is not None
+        covered += interval.low <= 4 / 6 <= interval.high
 
-    assert 0.88 <= covered / 200 <= 0.99
+    assert 0.9 <= covered / 400 <= 0.98

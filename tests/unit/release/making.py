@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from ctiforge.evaluation.scoring.classification import score_row
-from ctiforge.evaluation.statistics import BOOTSTRAP
+from ctiforge.evaluation.statistics import INTERVALS
 from ctiforge.records.classification import Case, ClassifierEvaluation
 from ctiforge.records.evaluation import ModelInfo, TestSetInfo
 from ctiforge.store.artifacts import find_input
@@ -52,7 +52,7 @@ def make_evaluation(model: Path | str, measure="accuracy", wrong=3, test_set="de
         measure=measure,
         labels=LABELS,
         fingerprint="f" * 64,
-        bootstrap=BOOTSTRAP,
+        intervals=INTERVALS,
         cases=tuple(
             Case(id=str(number), title="A title that stays here", label=truth) for number, truth in enumerate(truths)
         ),

@@ -10,7 +10,7 @@ from ctiforge.data.testsets import import_testset
 from ctiforge.evaluation.scoring.articles import ArticleCase, score_article
 from ctiforge.evaluation.scoring.classification import score_row
 from ctiforge.evaluation.scoring.report import build_evaluation
-from ctiforge.evaluation.statistics import BOOTSTRAP
+from ctiforge.evaluation.statistics import INTERVALS
 from ctiforge.records.article import OS_LABELS, ArticleRecord
 from ctiforge.records.artifact import FileEntry, InputEntry, Manifest
 from ctiforge.records.classification import Case, ClassifierEvaluation, Measure
@@ -128,7 +128,7 @@ def classifier_evaluation(
         measure=measure,
         labels=OS_LABELS,
         fingerprint=f"fp-{name}",
-        bootstrap=BOOTSTRAP,
+        intervals=INTERVALS,
         cases=tuple(Case(id=r.id, title=r.title, label=r.os_label or "Unknown") for r in records),
         rows=rows,
     )

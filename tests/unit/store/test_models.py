@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from ctiforge.errors import ExitCode, StoreError, UsageError
-from ctiforge.records.registry import Champion, Move
+from ctiforge.records.evaluation import TestSetInfo
+from ctiforge.records.registry import Champion, GateLook, Move
 from ctiforge.store.models import OvertakenError, Registry
 from ctiforge.store.objects import open_store
 from tests.making import candidate, decision
@@ -129,13 +130,39 @@ def test_the_first_evaluation_on_a_test_set_stands_and_a_newer_schema_has_its_ow
     assert registry.evaluation(1, "other", 1) is None
 
 
-def test_a_pair_of_models_counts_once_a_test_set(registry: Registry) -> None:
-    assert registry.note_comparison("hash", "new 1", "old 1") == 1
-    assert registry.note_comparison("hash", "new 1", "old 1") == 1
-    assert registry.note_comparison("hash", "new 2", "old 1") == 2
-    assert registry.note_comparison("other", "new 1", "old 1") == 1
-    assert registry.comparisons("hash") == 2
+def test_a_candidate_is_looked_at_once_on_a_version_of_a_test_set(registry: Registry) -> None:
+    assert look(registry, "a") == 1
+    assert look(registry, "a") == 1
+    assert look(registry, "b") == 2
+    assert registry.was_looked_at("b", "hash-1")
+    assert not registry.was_looked_at("c", "hash-1")
+    assert registry.looked_at() == {"set@1": 2}
     assert registry.versions() == []
+
+
+def test_new_articles_know_nothing_of_earlier_looks(registry: Registry) -> None:
+    for content in "abcd":
+        look(registry, content)
+
+    # of four articles one was looked at before
+    assert look(registry, "e", version="2", articles=("1", "5", "6", "7")) == 4 * 0.25 + 1
+    assert registry.looks("hash-3", ("8", "9")) == 0
+
+
+def test_pairs_that_registries_of_before_counted_are_looks(registry: Registry, tmp_path: Path) -> None:
+    folder = tmp_path / "models/extract/comparisons/hash-1"
+    folder.mkdir(parents=True)
+    (folder / "0123456789ab.json").write_text("{}")
+    assert look(registry, "a") == 2
+
+
+def look(
+    registry: Registry, content: str, version: str = "1", articles: tuple[str, ...] = ("1", "2", "3", "4")
+) -> float:
+    """GateLook at a candidate on a version of a test set."""
+    seen = GateLook(candidate=f"new {content}", against="old 1", at=datetime(2026, 11, 1, tzinfo=UTC))
+    test_set = TestSetInfo(name="set", version=version, content_hash=f"hash-{version}", articles=len(articles))
+    return registry.note_look(seen, content, test_set, articles)
 
 
 def test_a_damaged_record_is_told_by_its_place(registry: Registry, tmp_path: Path) -> None:

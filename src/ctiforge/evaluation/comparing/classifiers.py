@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from ctiforge.errors import UsageError
 from ctiforge.evaluation.comparing.comparison import verdict
-from ctiforge.evaluation.scoring.classification import ClassCounts, ClassFormula, accuracy, macro_f1
-from ctiforge.evaluation.statistics import BOOTSTRAP, MIN_POSITIVE_ARTICLES, interval
+from ctiforge.evaluation.scoring.classification import ClassCounts, ClassFormula, accuracy, estimate_gain, macro_f1
+from ctiforge.evaluation.statistics import INTERVALS, MIN_POSITIVE_ARTICLES
 from ctiforge.records.classification import ClassifierEvaluation, ClassifierRow
 from ctiforge.records.comparison import ClassifierComparison, ComparedRow, Difference
 
@@ -38,7 +38,7 @@ def compare_classifiers(evaluations: Sequence[ClassifierEvaluation]) -> Classifi
         ComparedRow(row=row, differences=_differences(truths, row, model, last.labels)) for row in rows.values()
     ]
     return ClassifierComparison(
-        bootstrap=BOOTSTRAP,
+        intervals=INTERVALS,
         test_set=last.test_set,
         measure=last.measure,
         labels=last.labels,
@@ -56,11 +56,11 @@ def _differences(
 
 def _difference(formula: ClassFormula, before: ClassCounts, after: ClassCounts) -> Difference:
     value = float((formula(after.once()) - formula(before.once()))[0])
-    enough = len(before.expected) >= MIN_POSITIVE_ARTICLES
-    found = interval(after.replicated(formula) - before.replicated(formula)) if enough else None
+    gain = estimate_gain(formula, before, after) if len(before.expected) >= MIN_POSITIVE_ARTICLES else None
+    found = gain.interval() if gain else None
     return Difference(
         value=value,
         low=found.low if found else None,
         high=found.high if found else None,
-        verdict=verdict(value, found, "higher", "share"),
+        verdict=verdict(value, found, float(gain.p_value()) if gain else None, "higher", "share"),
     )

@@ -1,53 +1,37 @@
 """The gate: whether a new model may take the place of the champion, check by check with its numbers. Pure.
 
-The primary figure must be *superior*: the one-sided 95 % lower bound of its paired gain lies above 0. Every
-guardrail must be *non-inferior*: the bound lies above minus a margin, against the champion and against whichever
-version ever promoted was best at it, so that many small losses do not add up.
+The primary figure must be shown to be *better*: the lower bound of its paired gain lies above 0, at the level that a
+year of looks asks of each (`looks`). A guardrail, and the F1 of each type that enough articles speak for, is a veto: a
+loss that is shown refuses, against the champion and against whichever version once in use was best at it, so that
+small losses do not add up. What a guardrail lost is shown whether it is significant or not.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from ctiforge.errors import GateError, UsageError
-from ctiforge.evaluation.gate.sides import Figures, Scored
+from ctiforge.evaluation.gate.looks import RISK, YEAR, look_level
+from ctiforge.evaluation.gate.sides import Figures, Part, Scored
 from ctiforge.evaluation.scoring.scores import finite
-from ctiforge.evaluation.statistics import (
-    LEVEL,
-    MIN_POSITIVE_ARTICLES,
-    Floats,
-    cautious_low,
-    pseudo_values,
-    student_bounds,
-)
+from ctiforge.evaluation.statistics import LEVEL, MIN_POSITIVE_ARTICLES, Estimate, estimate, leave_one_out
 from ctiforge.lines import find_line
 from ctiforge.lines.line import GateRules
-from ctiforge.records.decision import Check, Decision
+from ctiforge.records.decision import Check, Decision, GateVerdict
 from ctiforge.records.evaluation import TestSetInfo
 
-
-@dataclass(frozen=True)
-class Bounds:
-    """Gains, and how small and how large they may be at `LEVEL`, one-sided."""
-
-    value: Floats
-    low: Floats
-    cautious: Floats
-    """Below, for losses that need not have been seen yet."""
-    high: Floats
+Role = Literal["primary", "guardrail", "part"]
 
 
 @dataclass(frozen=True)
 class Gain:
-    """How much better one side is than the other; see `Bounds`."""
+    """How much better one side is than the other, whichever direction that is in."""
 
-    value: float
-    low: float
-    cautious: float
-    high: float
+    found: Estimate
     articles: int
+    """Those that speak for it."""
 
 
 def parse_margins(texts: Sequence[str]) -> dict[str, float]:
@@ -101,6 +85,7 @@ def decide(
     standing: Scored,
     ever: Sequence[Scored] = (),
     *,
+    looks: float = 1,
     accept_equivalent: bool = False,
 ) -> Decision:
     """Hold a candidate against the model that stands and, for each guardrail, against the best version ever.
@@ -112,36 +97,41 @@ def decide(
         rules: The primary figure, its margin and the guardrails.
         candidate: The new model's evaluation.
         standing: What it must beat: the champion's evaluation, or that of a floor for a first version.
-        ever: Evaluations of the other versions once in use.
+        ever: Evaluations of the other versions once in use that were not rolled back.
+        looks: Candidates looked at on the test set so far, this one included.
         accept_equivalent: Whether a candidate passes whose primary figure is shown to lose less than the margin.
 
     Returns:
         The decision with every check; `reasons` say what was not passed and what to do next.
     """
-    primary = _primary(rules, candidate, standing)
-    guardrails = [
-        _guardrail(name, margin, candidate, other)
+    level = look_level()
+    primary = _primary(rules, candidate, standing, level)
+    vetoes = [
+        _veto(candidate.figures[name], other.figures[name], name, "guardrail", margin, other.who)
         for name, margin in rules.guardrails.items()
         for other in _others(name, standing, ever)
     ]
-    accepted = primary.verdict == "equivalent" and accept_equivalent
-    failed = [check for check in guardrails if check.verdict in ("worse", "underpowered")]
+    parts = list(_parts(candidate, standing))
+    accepted = primary.verdict in ("equivalent", "likely better") and accept_equivalent
+    failed = [check for check in (*vetoes, *parts) if check.verdict == "worse"]
     if primary.verdict != "better" and not accepted:
         failed.insert(0, primary)
     unchecked = [
-        f"{check.label}: not checked, it says nothing of {check.against}" for check in guardrails if _is_open(check)
+        f"{check.label}: not checked, it says nothing of {check.against}" for check in vetoes if check.verdict == "n/a"
     ]
     return Decision(
         level=LEVEL,
+        look_level=level,
+        looks=looks,
         line=line,
         candidate=candidate.model,
         against=standing.model,
         test_set=candidate.test_set,
         passed=not failed,
-        accepted_equivalent=accepted and not failed,
-        reasons=(*map(_reason, failed), *unchecked),
-        checks=(primary, *guardrails),
-        primary=candidate.shown[rules.primary],
+        accepted_equivalent=not failed and accepted,
+        reasons=(*(_reason(check) for check in failed), *unchecked),
+        checks=(primary, *vetoes, *parts),
+        primary=candidate.shown.get(rules.primary),
     )
 
 
@@ -168,12 +158,18 @@ def check_same_test_set(candidate: Scored, other: Scored, todo: str) -> None:
         todo: What a person should do, with which the error of two test sets ends.
 
     Raises:
-        GateError: They are of different test sets, or of other articles or labels of one.
+        GateError: They are of different test sets, of other articles or labels of one, or scored by other rules.
     """
     if candidate.test_set.content_hash != other.test_set.content_hash:
         raise GateError(
             f"{other.who} was evaluated on {_named(other.test_set)}, {candidate.who} on {_named(candidate.test_set)}: "
             f"only figures of one test set say which is better; {todo}"
+        )
+    if candidate.scoring != other.scoring:
+        older = min(candidate, other, key=lambda each: each.scoring)
+        raise GateError(
+            f"{older.who} was scored by older rules of what counts as found: evaluate it on "
+            f"{_named(candidate.test_set)} again"
         )
     if candidate.articles != other.articles:
         raise GateError(
@@ -182,80 +178,107 @@ def check_same_test_set(candidate: Scored, other: Scored, todo: str) -> None:
         )
 
 
+def check_passable(rules: GateRules, standing: Scored) -> None:
+    """Refuse a look on a test set on which no model could pass.
+
+    Args:
+        rules: What the gate asks.
+        standing: What is to be beaten.
+
+    Raises:
+        GateError: Even a model that makes no mistake would not be shown to be better.
+    """
+    theirs = standing.figures[rules.primary]
+    faultless = replace(theirs, values=lambda drawn: np.where(np.isfinite(theirs.values(drawn)), 1.0, np.nan))
+    best = gain(faultless, theirs)
+    if best is None or standing.positives < MIN_POSITIVE_ARTICLES:
+        return
+    low = float(best.found.low(look_level()))
+    if low <= 0:
+        raise GateError(
+            f"no model can pass against {standing.who} on {_named(standing.test_set)}: one without a mistake would "
+            f"gain {float(best.found.value):+.3f}, at least {low:+.3f} as far as {best.articles} articles can show; "
+            "label more articles (ctiforge testset plan says how many)"
+        )
+
+
 def gain(candidate: Figures, other: Figures) -> Gain | None:
-    """Compute the paired gain; None where a side has no such figure, or fewer than two articles speak for it."""
+    """Estimate the paired gain; None where a side has no such figure, or fewer than two articles speak for it."""
     size = np.maximum(candidate.size, other.size)
     speaking = int((size > 0).sum())
     if speaking < 2:
         return None
-    drawn = np.vstack([np.ones(len(size)), 1 - np.eye(len(size))])
+    drawn = leave_one_out(len(size))
     figures = (candidate.values(drawn) - other.values(drawn)) * (-1 if candidate.direction == "lower" else 1)
-    found = bounds(figures[:1], figures[np.newaxis, 1:], size[np.newaxis, :])
-    if not np.isfinite(found.value[0]):
-        return None
-    value, low, cautious, high = (float(each[0]) for each in (found.value, found.low, found.cautious, found.high))
-    return Gain(value, low, cautious, high, speaking)
+    return Gain(estimate(figures, size), speaking) if np.isfinite(figures[0]) else None
 
 
-def bounds(whole: Floats, without: Floats, size: Floats) -> Bounds:
-    """Compute the bounds of gains (…), given those without one article each and the articles' sizes, both (…, n).
-
-    Jackknife pseudo-values (Tukey 1958) with Student's t; see `statistics.student_bounds`.
-    """
-    pseudo = pseudo_values(whole, without)
-    low, high = student_bounds(whole, pseudo, LEVEL)
-    # the worst: an article is lost altogether that is as large as the one where an average item stands
-    worst = -size.shape[-1] * (size**2).sum(axis=-1) / size.sum(axis=-1) ** 2
-    return Bounds(whole, low, cautious_low(pseudo, LEVEL, worst), high)
-
-
-def _primary(rules: GateRules, candidate: Scored, standing: Scored) -> Check:
-    check, found = _measure(rules.primary, "primary", rules.margin, candidate, standing)
-    if found is None or candidate.positives < MIN_POSITIVE_ARTICLES:
+def _primary(rules: GateRules, candidate: Scored, standing: Scored, level: float) -> Check:
+    ours, theirs = candidate.figures[rules.primary], standing.figures[rules.primary]
+    found = gain(ours, theirs) if candidate.positives >= MIN_POSITIVE_ARTICLES else None
+    check = _check(ours, theirs, rules.primary, "primary", rules.margin, standing.who, gain(ours, theirs))
+    if found is None:
         return check.model_copy(update={"low": None, "high": None, "articles": candidate.positives})
-    if found.low > 0:
-        return check.model_copy(update={"verdict": "better"})
-    if found.high < 0:
-        return check.model_copy(update={"verdict": "worse"})
-    return check.model_copy(update={"verdict": "equivalent"}) if found.cautious > -rules.margin else check
+    low, usual, high = (
+        float(each) for each in (found.found.low(level), found.found.low(LEVEL), found.found.high(LEVEL))
+    )
+    verdict: GateVerdict = "underpowered"
+    if low > 0:
+        verdict = "better"
+    elif high < 0:
+        verdict = "worse"
+    elif usual > 0:
+        verdict = "likely better"
+    elif usual > -rules.margin:
+        verdict = "equivalent"
+    return check.model_copy(update={"low": low, "verdict": verdict})
 
 
-def _guardrail(name: str, margin: float, candidate: Scored, other: Scored) -> Check:
-    check, found = _measure(name, "guardrail", margin, candidate, other)
+def _parts(candidate: Scored, standing: Scored) -> Iterator[Check]:
+    """Check each type or class: a veto where enough articles speak for it, else what was found of it."""
+    for name, ours in candidate.parts.items():
+        theirs = standing.parts[name]
+        if ours.positives >= MIN_POSITIVE_ARTICLES:
+            yield _veto(ours.figures, theirs.figures, name, "part", 0.0, standing.who)
+        elif ours.positives:
+            yield _counts_only(name, ours, theirs, standing.who)
+
+
+def _counts_only(name: str, ours: Part, theirs: Part, who: str) -> Check:
+    check = _check(ours.figures, theirs.figures, name, "part", 0.0, who, None)
+    counts = f"before: {theirs.counts}; after: {ours.counts}"
+    return check.model_copy(update={"verdict": "counts only", "counts": counts, "articles": ours.positives})
+
+
+def _veto(ours: Figures, theirs: Figures, name: str, role: Role, margin: float, who: str) -> Check:
+    found = gain(ours, theirs)
+    check = _check(ours, theirs, name, role, margin, who, found)
     if check.before is None or check.after is None:
         return check.model_copy(update={"verdict": "n/a"})
-    if found is None:
-        return check
-    # the bound that counts is the one that does not trust what has not been seen yet
-    check = check.model_copy(update={"low": found.cautious})
-    if found.cautious > -margin:
-        return check.model_copy(update={"verdict": "no worse"})
-    return check.model_copy(update={"verdict": "worse"}) if found.high < 0 else check
+    # a loss that is shown must be one that is seen, too: what never differs in any article has no error
+    is_worse = found is not None and found.found.value < 0 and found.found.high(LEVEL) < -margin
+    return check.model_copy(update={"verdict": "worse" if is_worse else "no loss shown"})
 
 
-def _measure(
-    name: str, role: Literal["primary", "guardrail"], margin: float, candidate: Scored, other: Scored
-) -> tuple[Check, Gain | None]:
+def _check(ours: Figures, theirs: Figures, name: str, role: Role, margin: float, who: str, found: Gain | None) -> Check:
     """Make the check before its verdict: what is not shown is underpowered."""
-    ours, theirs = candidate.figures[name], other.figures[name]
-    found = gain(ours, theirs)
-    check = Check(
+    estimated = found.found if found else None
+    return Check(
         figure=name,
         label=ours.label,
         role=role,
-        against=other.who,
+        against=who,
         direction=ours.direction,
         unit=ours.unit,
         before=_whole(theirs),
         after=_whole(ours),
-        gain=found.value if found else None,
-        low=found.low if found else None,
-        high=found.high if found else None,
+        gain=float(estimated.value) if estimated else None,
+        low=float(estimated.low(LEVEL)) if estimated else None,
+        high=float(estimated.high(LEVEL)) if estimated else None,
         margin=margin,
         articles=found.articles if found else 0,
         verdict="underpowered",
     )
-    return check, found
 
 
 def _whole(figures: Figures) -> float | None:
@@ -275,10 +298,6 @@ def _goodness(figures: Figures) -> float:
     return -value if figures.direction == "lower" else value
 
 
-def _is_open(check: Check) -> bool:
-    return check.verdict == "n/a"
-
-
 def _reason(check: Check) -> str:
     """Word why a check was not passed, with its numbers and what to do next."""
     if check.gain is None or check.low is None or check.high is None:
@@ -286,21 +305,28 @@ def _reason(check: Check) -> str:
             f"{check.label}: {check.articles} articles speak for it, fewer than {MIN_POSITIVE_ARTICLES}: underpowered; "
             "enlarge the test set (ctiforge testset)"
         )
+    sides = f"{check.label} {check.after:.3f} against {check.before:.3f} of {check.against}: gain {check.gain:+.3f}"
+    if check.verdict == "worse":
+        return (
+            f"{sides}, at most {check.high:+.3f} at {LEVEL:.0%}, {check.articles} articles: worse; "
+            "see its articles in the evaluation, then train again"
+        )
     numbers = (
-        f"{check.label} {check.after:.3f} against {check.before:.3f} of {check.against}: gain {check.gain:+.3f}, "
-        f"at least {check.low:+.3f} and at most {check.high:+.3f} at {LEVEL:.0%} each, {check.articles} articles"
+        f"{sides}, at least {check.low:+.3f} as far as one of {YEAR} looks a year can say, {check.articles} articles"
     )
+    if check.verdict == "likely better":
+        return (
+            f"{numbers}: likely better, but by chance one of {YEAR} equal models would look like that in more than "
+            f"{RISK:.0%} of years; label more articles (ctiforge testset plan says how many)"
+        )
     if check.verdict == "equivalent":
         return (
             f"{numbers}: not shown to be better, but no more than {check.margin:g} worse; "
             "train on, or take it as it is with --accept-equivalent"
         )
-    if check.verdict == "worse":
-        return f"{numbers}: worse; see its articles in the evaluation, then train again"
-    what = "no gain is shown and a loss" if check.role == "primary" else "a loss"
     return (
-        f"{numbers}: underpowered, {what} of more than {check.margin:g} cannot be excluded; enlarge the test set "
-        f"(ctiforge testset), or widen it knowingly with --margin {check.figure}=…"
+        f"{numbers}: underpowered, no gain is shown and a loss of more than {check.margin:g} cannot be excluded; "
+        "label more articles (ctiforge testset plan says how many)"
     )
 
 

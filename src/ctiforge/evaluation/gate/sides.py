@@ -1,41 +1,23 @@
 """What the gate needs of an evaluation, the same for both lines: figures as functions of drawn articles.
 
-Guardrails that are shares within an article are averaged over articles: pooled, a few long articles would outweigh
-all others, and what has been seen of those few bounds no loss.
+Shares are of all windows, items or pairs together; that those of one article stand or fall together is what the
+jackknife over articles allows for.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ctiforge.errors import DataError
 from ctiforge.evaluation.scoring.classification import METRICS as CLASS_METRICS
-from ctiforge.evaluation.scoring.classification import ClassCounts, ClassFormula
-from ctiforge.evaluation.scoring.scores import METRICS, Counts, Metric, per
-from ctiforge.evaluation.statistics import Floats, ratio
+from ctiforge.evaluation.scoring.classification import ClassCounts, ClassFormula, weight_of
+from ctiforge.evaluation.scoring.report import row_metric
+from ctiforge.evaluation.scoring.scores import METRICS, Counts, Metric, size_of
+from ctiforge.evaluation.statistics import Floats, f1
 from ctiforge.records.base import kind_of
 from ctiforge.records.classification import ClassifierEvaluation, ClassifierRow
 from ctiforge.records.evaluation import Direction, Evaluation, MetricFigure, ModelInfo, TestSetInfo, Unit
-
-_SHARES = {
-    "zero_false_positives": ("zero.wrong", "zero.pairs"),
-    "json_validity": ("json_parsed", "windows"),
-    "grounded": ("located", "all.predicted"),
-}
-"""Figure → what it counts in an article, and out of what."""
-GATE_METRICS = tuple(
-    replace(
-        metric,
-        label=f"{metric.label}, by article",
-        formula=per(f"{metric.name}.share", f"{metric.name}.articles"),
-        support=f"{metric.name}.articles",
-    )
-    if metric.name in _SHARES
-    else metric
-    for metric in METRICS
-)
-"""The metrics of an evaluation as the gate takes them, over the columns of `with_shares`."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +28,21 @@ class Figures:
     direction: Direction
     unit: Unit
     values: Callable[[Floats], Floats]
-    """Draws (replicates, articles) → the figure in each."""
+    """Draws (draws, articles) → the figure in each."""
     size: Floats
     """(articles,): how much of the figure rests on each article; 0 for those that do not speak for it."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A type of observables, or a class, as the gate looks at it by itself."""
+
+    figures: Figures
+    """Its F1."""
+    positives: int
+    """Articles with anything of it to find."""
+    counts: str
+    """What was found of it, in words."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +55,16 @@ class Scored:
     """The model's name and version."""
     test_set: TestSetInfo
     """The test set that it was scored on."""
+    scoring: int
+    """The number of the rules that it was scored by."""
     articles: tuple[tuple[str, ...], ...]
     """Each article's id and what is labeled in it."""
     positives: int
     """Articles with anything to find."""
     figures: dict[str, Figures]
     """Figure → its values under draws of articles."""
+    parts: dict[str, Part]
+    """Type or class → how it fares by itself."""
     shown: dict[str, MetricFigure]
     """The same as the evaluation shows them, with their intervals."""
 
@@ -131,18 +129,19 @@ def scored_extraction(evaluation: Evaluation) -> Scored:
 
     A rule, which answers no windows, copies its values from the text: that they stand there says nothing.
     """
-    counted = Counts.of(evaluation.articles)
-    counts = Counts(with_shares(counted.columns), counted.types, counted.articles)
-    figures = {metric.name: _figures(metric, counts) for metric in GATE_METRICS}
+    counts = Counts.of(evaluation.articles)
+    figures = {metric.name: _figures(metric, counts) for metric in METRICS}
     if not counts.columns["windows"].any():
         figures["grounded"] = _silent(figures["grounded"])
     return Scored(
         who=_named(evaluation.model),
         model=evaluation.model,
         test_set=evaluation.test_set,
+        scoring=evaluation.scoring,
         articles=tuple((article.id, *sorted(article.counts)) for article in evaluation.articles),
         positives=int((counts.columns["all.expected"] > 0).sum()),
         figures=figures,
+        parts={type_: _type(type_, counts) for type_ in counts.types},
         shown=evaluation.metrics,
     )
 
@@ -164,23 +163,34 @@ def scored_classification(evaluation: ClassifierEvaluation, row: ClassifierRow |
         who=_named(model) if row is None else chosen.name,
         model=model,
         test_set=evaluation.test_set,
+        scoring=1,
         articles=tuple((case.id, case.label) for case in evaluation.cases),
         positives=len(evaluation.cases),
         figures={name: _class_figures(label, formula, counts) for name, (label, formula) in CLASS_METRICS.items()},
+        parts={label: _class(number, label, counts) for number, label in enumerate(evaluation.labels)},
         shown=chosen.metrics,
     )
 
 
-def with_shares(columns: Mapping[str, Floats]) -> dict[str, Floats]:
-    """Add, for each share within an article, that share and whether the article has it, to the columns of counts."""
-    shares = {f"{name}.share": np.nan_to_num(ratio(columns[top], columns[of])) for name, (top, of) in _SHARES.items()}
-    there = {f"{name}.articles": (columns[of] > 0).astype(np.float64) for name, (_, of) in _SHARES.items()}
-    return {**columns, **shares, **there}
-
-
 def _figures(metric: Metric, counts: Counts) -> Figures:
-    size = counts.columns.get(metric.support, np.zeros(counts.articles))
-    return Figures(metric.label, metric.direction, metric.unit, lambda drawn: metric.formula(counts.sums(drawn)), size)
+    return Figures(
+        metric.label,
+        metric.direction,
+        metric.unit,
+        lambda drawn: metric.formula(counts.sums(drawn)),
+        size_of(metric, counts),
+    )
+
+
+def _type(type_: str, counts: Counts) -> Part:
+    prefix = f"type:{type_}"
+    columns = counts.columns
+    expected, predicted, found = (int(columns[f"{prefix}.{each}"].sum()) for each in ("expected", "predicted", "found"))
+    return Part(
+        replace(_figures(row_metric(prefix), counts), label=f"F1, {type_}"),
+        int((columns[f"{prefix}.expected"] > 0).sum()),
+        f"{found} of {expected} found, {predicted - found} wrong",
+    )
 
 
 def _silent(figures: Figures) -> Figures:
@@ -194,8 +204,16 @@ def _class_figures(label: str, formula: ClassFormula, counts: ClassCounts) -> Fi
         "higher",
         "share",
         lambda drawn: formula(counts.sums(drawn)),
-        np.ones(len(counts.expected)),
+        weight_of(formula, counts),
     )
+
+
+def _class(number: int, label: str, counts: ClassCounts) -> Part:
+    expected, predicted = (int(each[:, number].sum()) for each in (counts.expected, counts.predicted))
+    found = int((counts.expected * counts.predicted)[:, number].sum())
+    formula: ClassFormula = lambda sums: f1(sums.found, sums.expected, sums.predicted)[:, number]  # noqa: E731
+    figures = replace(_class_figures(f"F1, {label}", formula, counts), size=counts.expected[:, number])
+    return Part(figures, expected, f"{found} of {expected} found, {predicted - found} wrong")
 
 
 def _named(model: ModelInfo) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ctiforge.evaluation.statistics import MIN_POSITIVE_ARTICLES, Floats, draws, f1, interval, ratio
+from ctiforge.evaluation.statistics import MIN_POSITIVE_ARTICLES, Estimate, Floats, estimate, f1, leave_one_out, ratio
 from ctiforge.records.classification import ClassFigures, ClassifierRow, Latency, RowKind
 from ctiforge.records.evaluation import MetricFigure
 
@@ -28,28 +28,21 @@ class ClassCounts:
         """Count with each article once."""
         return self.sums(np.ones((1, len(self.expected))))
 
-    def replicated(self, formula: ClassFormula) -> Floats:
-        """Compute a figure in every bootstrap replicate, the same draws for everything over as many articles.
-
-        Args:
-            formula: The figure, as a function of the counts.
-
-        Returns:
-            (replicates,): its value in each.
-        """
-        return np.concatenate([formula(self.sums(block)) for block in draws(len(self.expected))])
-
     def sums(self, drawn: Floats) -> "ClassSums":
         """Sum the counts under each draw of articles.
 
         Args:
-            drawn: (replicates, articles): how often each article was drawn.
+            drawn: (draws, articles): how often each article counts.
 
         Returns:
-            The sums, one row a replicate.
+            The sums, one row a draw.
         """
         found = drawn @ (self.expected * self.predicted)
         return ClassSums(drawn.sum(axis=1), drawn @ self.expected, drawn @ self.predicted, found)
+
+    def by_class(self) -> Floats:
+        """Compute how much of a mean over classes rests on each article: one by the articles of its class."""
+        return self.expected @ np.nan_to_num(ratio(np.ones(self.expected.shape[1]), self.expected.sum(axis=0)))
 
     def confusion(self) -> tuple[tuple[int, ...], ...]:
         """Count articles by true class (rows) and predicted class (columns)."""
@@ -58,7 +51,7 @@ class ClassCounts:
 
 @dataclass(frozen=True)
 class ClassSums:
-    """Articles under each replicate, (replicates,), and by class, (replicates, classes)."""
+    """Articles under each draw, (draws,), and by class, (draws, classes)."""
 
     articles: Floats
     expected: Floats
@@ -78,7 +71,7 @@ def macro_f1(sums: ClassSums) -> Floats:
         sums: The counts, under one or more draws of articles.
 
     Returns:
-        (replicates,): 0 to 1; NaN where no class occurs.
+        (draws,): 0 to 1; NaN where no class occurs.
     """
     each = np.where(sums.expected > 0, f1(sums.found, sums.expected, sums.predicted), np.nan)
     known = np.isfinite(each)
@@ -86,7 +79,7 @@ def macro_f1(sums: ClassSums) -> Floats:
 
 
 def weighted(of: Callable[[ClassSums], Floats]) -> ClassFormula:
-    """Average a figure of the classes, (replicates, classes), by their articles; what is no number counts 0."""
+    """Average a figure of the classes, (draws, classes), by their articles; what is no number counts 0."""
     return lambda sums: ratio((np.nan_to_num(of(sums)) * sums.expected).sum(axis=1), sums.articles)
 
 
@@ -125,16 +118,11 @@ def score_row(
         The row with every figure, its interval from `MIN_POSITIVE_ARTICLES` articles on.
     """
     counts = ClassCounts(truths, predictions, labels)
-    replicated = [counts.sums(block) for block in draws(len(truths))]
-    once = counts.once()
     return ClassifierRow(
         name=name,
         kind=kind,
-        metrics={
-            metric: _figure(label, formula, once, replicated, len(truths))
-            for metric, (label, formula) in METRICS.items()
-        },
-        classes=tuple(_class_figures(number, label, once, replicated) for number, label in enumerate(labels)),
+        metrics={metric: _figure(label, formula, counts) for metric, (label, formula) in METRICS.items()},
+        classes=tuple(_class_figures(number, label, counts) for number, label in enumerate(labels)),
         confusion=counts.confusion(),
         predictions=tuple(predictions),
         latency_s=Latency(median=float(np.median(seconds)), p95=float(np.quantile(seconds, 0.95))) if seconds else None,
@@ -142,34 +130,74 @@ def score_row(
     )
 
 
+def estimate_figure(formula: ClassFormula, counts: ClassCounts) -> Estimate:
+    """Estimate a figure over two articles or more.
+
+    Args:
+        formula: The figure, as a function of the counts.
+        counts: The classes of the articles.
+
+    Returns:
+        The estimate.
+    """
+    return estimate(formula(counts.sums(leave_one_out(len(counts.expected)))), weight_of(formula, counts))
+
+
+def estimate_gain(formula: ClassFormula, before: ClassCounts, after: ClassCounts) -> Estimate:
+    """Estimate what a figure changes by from one classifier to the other, paired over the same two articles or more.
+
+    Args:
+        formula: The figure, as a function of the counts.
+        before: The classes that one of them names.
+        after: The classes that the other one names.
+
+    Returns:
+        The estimate of after minus before.
+    """
+    drawn = leave_one_out(len(before.expected))
+    return estimate(formula(after.sums(drawn)) - formula(before.sums(drawn)), weight_of(formula, before))
+
+
+def weight_of(formula: ClassFormula, counts: ClassCounts) -> Floats:
+    """Compute how much of a figure rests on each article.
+
+    Args:
+        formula: The figure.
+        counts: The classes of the articles.
+
+    Returns:
+        (articles,): one each, or for a mean over classes more for those of rare classes.
+    """
+    return counts.by_class() if formula is macro_f1 else np.ones(len(counts.expected))
+
+
 def _one_hot(values: Sequence[str], labels: Sequence[str]) -> Floats:
     return np.array([[float(value == label) for label in labels] for value in values]).reshape(len(values), len(labels))
 
 
-def _figure(
-    label: str, formula: ClassFormula, once: ClassSums, replicated: Sequence[ClassSums], articles: int
-) -> MetricFigure:
-    value = float(formula(once)[0])
-    enough = articles >= MIN_POSITIVE_ARTICLES
-    found = interval(np.concatenate([formula(sums) for sums in replicated])) if enough else None
+def _figure(label: str, formula: ClassFormula, counts: ClassCounts) -> MetricFigure:
+    articles = len(counts.expected)
+    value = float(formula(counts.once())[0])
+    found = estimate_figure(formula, counts).interval() if articles >= MIN_POSITIVE_ARTICLES else None
     return MetricFigure(
         label=label,
         direction="higher",
         unit="share",
         value=value if np.isfinite(value) else None,
-        low=found.low if found else None,
-        high=found.high if found else None,
+        low=max(0.0, found.low) if found else None,
+        high=min(1.0, found.high) if found else None,
         support=articles,
     )
 
 
-def _class_figures(number: int, label: str, once: ClassSums, replicated: Sequence[ClassSums]) -> ClassFigures:
+def _class_figures(number: int, label: str, counts: ClassCounts) -> ClassFigures:
+    once = counts.once()
     support, predicted, found = (int(each[0, number]) for each in (once.expected, once.predicted, once.found))
-    of_class = (
-        interval(np.concatenate([f1(s.found, s.expected, s.predicted)[:, number] for s in replicated]))
-        if support >= MIN_POSITIVE_ARTICLES
-        else None
-    )
+    of_class = None
+    if support >= MIN_POSITIVE_ARTICLES:
+        sums = counts.sums(leave_one_out(len(counts.expected)))
+        figures = f1(sums.found, sums.expected, sums.predicted)[:, number]
+        of_class = estimate(figures, counts.expected[:, number]).interval()
     return ClassFigures(
         label=label,
         support=support,
@@ -178,6 +206,6 @@ def _class_figures(number: int, label: str, once: ClassSums, replicated: Sequenc
         precision=found / predicted if predicted else None,
         recall=found / support if support else None,
         f1=2 * found / (support + predicted) if support + predicted else None,
-        low=of_class.low if of_class else None,
-        high=of_class.high if of_class else None,
+        low=max(0.0, of_class.low) if of_class else None,
+        high=min(1.0, of_class.high) if of_class else None,
     )

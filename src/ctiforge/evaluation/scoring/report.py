@@ -17,7 +17,7 @@ from ctiforge.evaluation.scoring.scores import (
     precision_of,
     recall_of,
 )
-from ctiforge.evaluation.statistics import BOOTSTRAP, MIN_POSITIVE_ARTICLES, Floats
+from ctiforge.evaluation.statistics import INTERVALS, MIN_POSITIVE_ARTICLES, Floats
 from ctiforge.records.evaluation import (
     ArticleScore,
     Evaluation,
@@ -27,6 +27,9 @@ from ctiforge.records.evaluation import (
     RowGroup,
     TestSetInfo,
 )
+
+SCORING = 2
+"""Raised when other items count as found, or articles count otherwise: older figures are not comparable then."""
 
 
 @dataclass(frozen=True)
@@ -69,12 +72,13 @@ def build_evaluation(
     return Evaluation(
         model=model,
         test_set=test_set,
+        scoring=SCORING,
         fingerprint=fingerprint,
         training_values_known=training_values_known,
         failed={error: errors.count(error) for error in sorted(set(errors))},
         metrics={metric.name: _metric_figure(metric, counts) for metric in METRICS},
         rows=tuple(_row(spec, counts) for spec in row_specs(articles, counts)),
-        bootstrap=BOOTSTRAP,
+        intervals=INTERVALS,
         articles=tuple(articles),
     )
 

@@ -1,7 +1,7 @@
 """The figures of an evaluation: each a formula over counts summed over articles, with the direction that is better.
 
 Every figure is a function of column sums, so that one formula serves the figure itself (each article
-once) and every bootstrap replicate (each article as often as it was drawn).
+once) and each draw of the jackknife (all articles but one).
 """
 
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ctiforge.evaluation.statistics import Floats, Interval, draws, f1, interval, ratio
+from ctiforge.evaluation.statistics import Estimate, Floats, Interval, estimate, f1, leave_one_out, ratio
 from ctiforge.records.evaluation import ArticleScore, Direction, ScoredItem, Unit
 
 
@@ -32,8 +32,13 @@ class Counts:
         return cls(columns, positive, len(articles))
 
     def sums(self, drawn: Floats) -> "Sums":
-        """Sum the columns under each row of `drawn` (replicates, articles)."""
+        """Sum the columns under each row of `drawn` (draws, articles)."""
         return Sums(self, drawn)
+
+    def part(self, chosen: Floats) -> "Counts":
+        """Keep the `chosen` articles (1 or 0 each)."""
+        rows = np.flatnonzero(chosen)
+        return Counts({name: values[rows] for name, values in self.columns.items()}, self.types, rows.size)
 
     def support(self, column: str, chosen: Floats) -> int:
         """Count the `chosen` articles that have anything in a column."""
@@ -41,7 +46,7 @@ class Counts:
 
 
 class Sums:
-    """Column sums, computed when asked for: arrays of one figure a replicate."""
+    """Column sums, computed when asked for: arrays of one figure a draw."""
 
     def __init__(self, counts: Counts, drawn: Floats) -> None:
         self.types = counts.types
@@ -70,6 +75,8 @@ class Metric:
     beside: ItemFormula | None = None
     """The figure to read it against: the truth's, or a floor's."""
     beside_label: str = ""
+    weight: Callable[["Counts"], Floats] | None = None
+    """How much of the figure rests on each article, where that is not the support's column."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +114,12 @@ def macro_f1(sums: Sums) -> Floats:
     return ratio(np.where(known, stacked, 0).sum(axis=0), known.sum(axis=0).astype(np.float64))
 
 
+def by_type(counts: Counts) -> Floats:
+    """Compute how much of a mean over types rests on each article: its share of each type's items, summed up."""
+    shares = [counts.columns[f"type:{type_}.expected"] for type_ in counts.types]
+    return np.sum([each / each.sum() for each in shares], axis=0) if shares else np.zeros(counts.articles)
+
+
 def per(top: str, bottom: str) -> ItemFormula:
     """Make the formula of one column's sum by another's."""
     return lambda sums: ratio(sums[top], sums[bottom])
@@ -116,7 +129,7 @@ METRICS = (
     Metric("micro_f1", "micro-F1", "higher", f1_of("all"), "all.expected"),
     Metric("precision", "precision", "higher", precision_of("all"), "all.expected"),
     Metric("recall", "recall", "higher", recall_of("all"), "all.expected"),
-    Metric("macro_f1", "macro-F1", "higher", macro_f1, "all.expected"),
+    Metric("macro_f1", "macro-F1", "higher", macro_f1, "all.expected", weight=by_type),
     Metric("micro_f1_strict", "micro-F1, strict", "higher", f1_of("all", "exact"), "all.expected"),
     Metric("micro_f1_partial", "micro-F1, partial", "higher", f1_of("all", "partial"), "all.expected"),
     Metric("unseen_f1", "micro-F1, values not in training", "higher", f1_of("unseen"), "unseen.expected"),
@@ -201,21 +214,38 @@ def figure(metric: Metric, counts: Counts, chosen: Floats | None = None, *, leas
     chosen = np.ones(counts.articles) if chosen is None else chosen
     support = counts.support(metric.support, chosen)
     whole = counts.sums(chosen[np.newaxis, :])
+    enough = support >= max(least, 2)
+    found = estimate_metric(metric, counts.part(chosen)).interval() if enough else None
     return Figure(
         value=finite(metric.formula(whole)[0]) if support else None,
-        interval=interval(replicated(metric.formula, counts, chosen)) if support >= least else None,
+        interval=within(found, metric.unit) if found else None,
         support=support,
         beside=finite(metric.beside(whole)[0]) if metric.beside and support else None,
     )
 
 
-def replicated(formula: ItemFormula, counts: Counts, chosen: Floats) -> Floats:
-    """Compute a formula in every bootstrap replicate; the same draws for the same number of chosen articles."""
-    rows = np.flatnonzero(chosen)
-    if not rows.size:
-        return np.array([])
-    part = Counts({name: values[rows] for name, values in counts.columns.items()}, counts.types, rows.size)
-    return np.concatenate([formula(part.sums(drawn)) for drawn in draws(rows.size)])
+def estimate_metric(metric: Metric, counts: Counts) -> Estimate:
+    """Estimate a metric over two articles or more."""
+    return estimate(metric.formula(counts.sums(leave_one_out(counts.articles))), size_of(metric, counts))
+
+
+def estimate_difference(metric: Metric, before: Counts, after: Counts) -> Estimate:
+    """Estimate what a metric changes by from one side to the other, paired over the same two articles or more."""
+    drawn = leave_one_out(before.articles)
+    figures = metric.formula(after.sums(drawn)) - metric.formula(before.sums(drawn))
+    return estimate(figures, np.maximum(size_of(metric, before), size_of(metric, after)))
+
+
+def size_of(metric: Metric, counts: Counts) -> Floats:
+    """Compute how much of a metric rests on each article (articles,)."""
+    if metric.weight:
+        return metric.weight(counts)
+    return counts.columns.get(metric.support, np.zeros(counts.articles))
+
+
+def within(found: Interval, unit: Unit) -> Interval:
+    """Cut the interval of a share to where shares are."""
+    return Interval(max(0.0, found.low), min(1.0, found.high)) if unit == "share" else found
 
 
 def finite(value: float) -> float | None:

@@ -10,7 +10,7 @@ from ctiforge.lines.line import MARGIN
 from ctiforge.plots import drawing
 from ctiforge.records.classification import ClassFigures, ClassifierEvaluation, ClassifierRow
 from ctiforge.records.comparison import ClassifierComparison, ComparedRow
-from ctiforge.records.evaluation import MetricFigure
+from ctiforge.records.evaluation import Intervals, MetricFigure
 from ctiforge.tables import Cell, Mark, Table, table_of
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _evaluation_parts(evaluation: ClassifierEvaluation) -> Iterator[Table | Cell
     yield table_of(_CLASS_COLUMNS, map(_class_cells, evaluation.result.classes))
     counts = zip(evaluation.labels, evaluation.result.confusion, strict=True)
     yield table_of(("true \\ predicted", *evaluation.labels), ((label, *row) for label, row in counts))
-    yield Cell(_footnote(evaluation.bootstrap.level, evaluation.bootstrap.least_articles))
+    yield Cell(_footnote(evaluation.intervals))
 
 
 def _comparison_parts(comparison: ClassifierComparison) -> Iterator[Table | Cell]:
@@ -132,17 +132,16 @@ def _heading(comparison: ClassifierComparison) -> str:
 
 
 def _comparison_footnote(comparison: ClassifierComparison) -> str:
-    bootstrap = comparison.bootstrap
     return (
         f"{comparison.test_set.articles} articles. + is what {comparison.model} has over the row, with its paired "
         f"interval and whether that is good for {comparison.model}. "
-        f"{_footnote(bootstrap.level, bootstrap.least_articles)} Underpowered: an interval around 0 wider than "
+        f"{_footnote(comparison.intervals)} Underpowered: an interval around 0 wider than "
         f"±{MARGIN:g}: neither a win nor a loss."
     )
 
 
-def _footnote(level: float, least: int) -> str:
+def _footnote(intervals: Intervals) -> str:
     return (
-        f"Intervals: {level:.0%}, bootstrap over articles; none below {least} articles. Seconds: median of one article "
-        "at a time, on this machine."
+        f"Intervals: {intervals.level:.0%}, {intervals.method}; none below {intervals.least_articles} articles. "
+        "Seconds: median of one article at a time, on this machine."
     )

@@ -52,17 +52,19 @@ def _heading(comparison: Comparison, contender: Contender) -> str:
 
 def _footnote(comparison: Comparison) -> str:
     """Give what the columns mean."""
-    bootstrap = comparison.bootstrap
+    intervals = comparison.intervals
     return (
-        f"Rows named after items show micro-F1. Intervals: {bootstrap.level:.0%} of the paired difference, "
-        f"bootstrap over articles; none below {bootstrap.least_articles} articles. The arrow says where a figure "
-        f"moved, the word whether that is good. Underpowered: too few articles, or an interval around 0 wider than "
-        f"±{MARGIN:g}: neither a win nor a loss."
+        f"Rows named after items show micro-F1. The row with a star is what a model is judged by; all others are "
+        f"exploratory, their verdicts hold for all of them together (Holm). Intervals: {intervals.level:.0%} of the "
+        f"paired difference alone, {intervals.method}; none below {intervals.least_articles} articles. The arrow says "
+        f"where a figure moved, the word whether that is good. Underpowered: too few articles, or an interval wider "
+        f"than ±{MARGIN:g} and no verdict: neither a win nor a loss."
     )
 
 
 def _cells(change: Change) -> list[object]:
     label = f"F1, {change.label}" if change.group != "figure" else change.label
+    label += " *" if change.primary else ""
     sides = [show(change.before, change.unit), show(change.after, change.unit)]
     difference = "n/a" if change.difference is None else _signed(change)
     interval = show_interval(change.low, change.high, change.unit)

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 ARROWS = {"higher": "↑", "lower": "↓", "none": " "}
 TONES: dict[str, Tone] = {
     "better": "good",
+    "likely better": "unsure",
     "no worse": "good",
+    "no loss shown": "good",
     "equivalent": "unsure",
     "underpowered": "unsure",
     "worse": "bad",
@@ -105,8 +107,8 @@ def _evaluation_parts(evaluation: Evaluation) -> Iterator[Table | Cell]:
     yield table_of(_QUALITY, map(_quality_cells, evaluation.rows), breaks=breaks_of(evaluation.rows))
     yield table_of(_FIGURES, map(_figure_cells, evaluation.metrics.values()))
     yield Cell(
-        f"Intervals: {evaluation.bootstrap.level:.0%}, bootstrap over articles; "
-        f"none below {evaluation.bootstrap.least_articles} positive articles (counts only)."
+        f"Intervals: {evaluation.intervals.level:.0%}, {evaluation.intervals.method}; "
+        f"none below {evaluation.intervals.least_articles} positive articles (counts only)."
     )
 
 

@@ -12,7 +12,7 @@ from ctiforge.tables import Cell, Mark, Table, table_of
 if TYPE_CHECKING:
     from rich.console import Console
 
-_HEADINGS = ("", "against", "before", "after", "gain", "at least", "must be above", "articles", "verdict")
+_HEADINGS = ("", "against", "before", "after", "gain", "at least", "at most", "articles", "verdict")
 
 
 def print_decision(decision: Decision, console: "Console") -> None:
@@ -60,14 +60,17 @@ def _parts(decision: Decision) -> Iterator[Table | Cell]:
     test_set = decision.test_set
     yield Cell(f"gate of {decision.line}: {decision.candidate.name} on {test_set.name} {test_set.version}", strong=True)
     if decision.checks:
-        # the first figure must be better, the others only no worse
-        yield table_of(_HEADINGS, map(_cells, decision.checks), left=(0, 1, -1), breaks=(1,))
+        # the first figure must be better, the others must not be worse
+        shown = [check for check in decision.checks if not check.counts]
+        yield table_of(_HEADINGS, map(_cells, shown), left=(0, 1, -1), breaks=(1,))
+        for check in decision.checks:
+            if check.counts:
+                yield Cell(f"{check.figure}, too few articles for a figure ({check.articles}): {check.counts}")
         yield Cell(_footnote(decision))
     yield from map(Cell, decision_lines(decision))
 
 
 def _cells(check: Check) -> list[object]:
-    threshold = 0.0 if check.role == "primary" else -check.margin
     return [
         f"{check.label} {ARROWS[check.direction]}",
         check.against,
@@ -75,7 +78,7 @@ def _cells(check: Check) -> list[object]:
         show(check.after, check.unit),
         _signed(check.gain),
         _signed(check.low),
-        _signed(threshold),
+        _signed(check.high),
         check.articles,
         Cell(mark=Mark(TONES.get(check.verdict, "plain"), "", check.verdict)),
     ]
@@ -87,7 +90,7 @@ def _signed(value: float | None) -> str:
 
 def _footnote(decision: Decision) -> str:
     return (
-        f"Gain: how much better, whichever way the arrow points. At least: one-sided {decision.level:.0%} bound of the "
-        "paired gain, by Student's t for the first figure; for the others as if one article more were lost altogether. "
-        f"Pairs of models compared on this test set so far: {decision.comparisons}."
+        f"Gain: how much better, whichever way the arrow points. The first figure must gain at least something, at the "
+        f"{decision.look_level:.2%} that each of a year of looks must reach; the others must not lose at most "
+        f"something, at {decision.level:.0%} each. Candidates looked at on this test set so far: {decision.looks:.0f}."
     )

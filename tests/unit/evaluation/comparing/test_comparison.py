@@ -9,7 +9,7 @@ from ctiforge.evaluation.scoring.articles import score_article
 from ctiforge.evaluation.statistics import Interval
 from ctiforge.evaluation.tables.comparison import markdown, print_comparison
 from ctiforge.records.comparison import Change
-from ctiforge.records.evaluation import Answers, ArticleScore
+from ctiforge.records.evaluation import Answers, ArticleScore, Direction, Unit
 from tests.unit.evaluation.cases import case, evaluation, item, with_hits
 
 
@@ -67,19 +67,33 @@ def test_a_fallen_error_rate_is_an_improvement() -> None:
 
 
 @pytest.mark.parametrize(
-    ("difference", "found", "direction", "unit", "expected"),
+    ("difference", "found", "p", "direction", "unit", "expected"),
     [
-        (0.2, None, "higher", "share", "underpowered"),
-        (0.02, Interval(-0.1, 0.14), "higher", "share", "underpowered"),
-        (0.01, Interval(-0.01, 0.03), "higher", "share", "no clear difference"),
-        (2.0, Interval(-1.0, 5.0), "lower", "number", "no clear difference"),
-        (2.0, Interval(1.0, 5.0), "none", "number", "changed"),
-        (-2.0, Interval(-5.0, -1.0), "lower", "number", "better"),
-        (0.0, Interval(0.0, 0.0), "higher", "share", "equal"),
+        (0.2, None, None, "higher", "share", "underpowered"),
+        (0.02, Interval(-0.1, 0.14), 0.7, "higher", "share", "underpowered"),
+        (0.01, Interval(-0.01, 0.03), 0.3, "higher", "share", "no clear difference"),
+        (2.0, Interval(-1.0, 5.0), 0.2, "lower", "number", "no clear difference"),
+        (2.0, Interval(1.0, 5.0), 0.01, "none", "number", "changed"),
+        # its own interval leaves out 0, but it is one of many
+        (0.2, Interval(0.02, 0.38), 0.4, "higher", "share", "underpowered"),
+        (-2.0, Interval(-5.0, -1.0), 0.01, "lower", "number", "better"),
+        (0.0, Interval(0.0, 0.0), 1.0, "higher", "share", "equal"),
     ],
 )
-def test_verdicts(difference: float, found: Interval | None, direction: str, unit: str, expected: str) -> None:
-    assert verdict(difference, found, direction, unit) == expected  # type: ignore[arg-type]
+def test_verdicts(
+    difference: float, found: Interval | None, p: float | None, direction: Direction, unit: Unit, expected: str
+) -> None:
+    assert verdict(difference, found, p, direction, unit) == expected
+
+
+def test_only_the_primary_figure_is_judged_by_its_own_interval() -> None:
+    compared = changes(with_hits([1, 2, 1, 3] * 5), with_hits([2, 2, 2, 3] * 5))
+
+    assert {label for label, each in compared.items() if each.primary} == {"all", "micro-F1"}
+    assert compared["recall"].p is not None
+    assert compared["micro-F1"].p is not None
+    # the same difference in truth, of one among many
+    assert compared["recall"].p > compared["micro-F1"].p
 
 
 def test_evaluations_of_different_test_sets_are_refused() -> None:

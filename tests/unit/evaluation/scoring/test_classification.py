@@ -7,7 +7,7 @@ from sklearn.metrics import classification_report, confusion_matrix
 from ctiforge.errors import DataError, UsageError
 from ctiforge.evaluation.comparing.classifiers import compare_classifiers
 from ctiforge.evaluation.scoring.classification import score_row
-from ctiforge.evaluation.statistics import BOOTSTRAP
+from ctiforge.evaluation.statistics import INTERVALS
 from ctiforge.evaluation.tables.classifiers import markdown, plain_text
 from ctiforge.records.base import SchemaError
 from ctiforge.records.classification import Case, ClassifierEvaluation
@@ -29,7 +29,7 @@ def _evaluation(predictions: dict[str, list[str]], truths: list[str], **changed:
         "measure": "accuracy",
         "labels": LABELS,
         "fingerprint": "f",
-        "bootstrap": BOOTSTRAP,
+        "intervals": INTERVALS,
         "cases": tuple(Case(id=str(n), label=label) for n, label in enumerate(truths)),
         "rows": tuple(rows),
     }
@@ -136,6 +136,6 @@ def test_what_is_no_evaluation_is_refused_by_name(text: str, reason: str) -> Non
 
 
 def test_an_evaluation_of_another_schema_is_refused() -> None:
-    text = _evaluation({"new": TRUTHS}, TRUTHS).to_json().replace('"schema": 1', '"schema": 99')
-    with pytest.raises(SchemaError, match=r"schema 99 of evaluation\.json, this ctiforge reads up to 1"):
+    text = _evaluation({"new": TRUTHS}, TRUTHS).to_json().replace('"schema": 2', '"schema": 99')
+    with pytest.raises(SchemaError, match=r"schema 99 of evaluation\.json, this ctiforge reads up to 2"):
         ClassifierEvaluation.parse(text, "x.json")

@@ -26,7 +26,7 @@ def test_what_is_no_evaluation_is_refused_by_name(text: str) -> None:
 
 
 def test_another_schema_is_refused() -> None:
-    text = evaluation(with_hits([1])).to_json().replace('"schema": 2', '"schema": 99')
+    text = evaluation(with_hits([1])).to_json().replace('"schema": 3', '"schema": 99')
 
     with pytest.raises(SchemaError, match="schema 99"):
         Evaluation.parse(text, "x.json")
@@ -38,6 +38,15 @@ def test_an_evaluation_of_before_the_partial_tier_is_to_be_made_again() -> None:
 
     with pytest.raises(SchemaError, match=r"schema 1 of evaluation\.json, which can no longer be read"):
         Evaluation.parse(json.dumps(old), "x.json")
+
+
+def test_an_evaluation_of_the_time_of_the_bootstrap_is_read() -> None:
+    old = evaluation(with_hits([1])).model_dump(mode="json") | {"schema": 2}
+    del old["intervals"]
+    old["bootstrap"] = {"level": 0.95, "replicates": 2000, "seed": 1, "least_articles": 10}
+
+    read = Evaluation.parse(json.dumps(old), "x.json")
+    assert read.intervals.method == "bootstrap over articles, 2000 replicates"
 
 
 def test_a_test_set_without_labels_is_refused() -> None:

@@ -7,7 +7,7 @@ import pytest
 from ctiforge.errors import DataError, UsageError
 from ctiforge.labels.page.candidates import Origin
 from ctiforge.labels.page.reading import origin_of, read_articles, read_candidates
-from ctiforge.records.evaluation import Answers, ArticleScore, Bootstrap, Evaluation, ModelInfo, ScoredItem, TestSetInfo
+from ctiforge.records.evaluation import Answers, ArticleScore, Evaluation, Intervals, ModelInfo, ScoredItem, TestSetInfo
 from tests.unit.labels.page.making import NET, article, found
 
 ARTICLE = article(observables=(found("cmdline", NET),))
@@ -66,10 +66,11 @@ def test_an_evaluation_has_what_its_model_found(tmp_path: Path) -> None:
         test_set=TestSetInfo(name="set", version="1", content_hash="0", articles=1),
         fingerprint="0",
         training_values_known=False,
+        scoring=1,
         failed={},
         metrics={},
         rows=(),
-        bootstrap=Bootstrap(level=0.95, replicates=1, seed=0, least_articles=1),
+        intervals=Intervals(method="none", level=0.95, least_articles=1),
         articles=(score,),
     ).write(tmp_path)
     for path in (tmp_path, tmp_path / "evaluation.json"):
