@@ -150,7 +150,18 @@ def find_testset(store: ObjectStore, reference: str, note: str | None = None) ->
 
 
 def get_testset(store: ObjectStore, reference: str) -> TestSet:
-    """Look up a test set as `find_testset` does; UsageError, naming those that exist, where there is none."""
+    """Look up a test set that must be there.
+
+    Args:
+        store: The store that holds it.
+        reference: `name` for the newest version, or `name@version`.
+
+    Returns:
+        The description of its version.
+
+    Raises:
+        UsageError: There is none; the text names those that exist.
+    """
     test_set = find_testset(store, reference)
     if test_set is None:
         known = ", ".join(each.reference for each in list_testsets(store)) or "none"

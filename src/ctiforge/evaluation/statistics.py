@@ -65,6 +65,12 @@ class Estimate:
             p: Floats = np.where(self.value == 0, 1.0, 2 * stdtr(self.freedom, -np.abs(self.value) / self.error))
         return p
 
+    def p_below(self, bound: float) -> Floats:
+        """Compute the one-sided p-value of a truth that is not below a bound: small where it is shown to be below."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            p: Floats = np.where(self.value >= bound, 1.0, stdtr(self.freedom, (self.value - bound) / self.error))
+        return p
+
     def interval(self, level: float = LEVEL) -> Interval | None:
         """Compute the two-sided interval of a single estimate; None where it is no number."""
         if not np.isfinite(self.value) or not np.isfinite(self.error):

@@ -102,6 +102,36 @@ def import_(
     print(f"{test_set.reference} in {opened.uri}: {test_set.articles} articles, labeled: {_types(test_set)}")
 
 
+@app.command()
+def plan(
+    name: Annotated[str | None, typer.Argument(help="The test set: `name` (its newest version) or `name@2`.")] = None,
+    gain: Annotated[float, typer.Option(help="How much better a model is in truth, in the primary figure.")] = 0.05,
+    line: Annotated[str, typer.Option(help="extract or os-bert.")] = "extract",
+    evaluation: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="An evaluation of the model that stands; a second one, of the next recipe's model, makes the plan "
+            "exact (repeat the flag). Default: the champion's."
+        ),
+    ] = None,
+    store: StoreFlag = None,
+) -> None:
+    """Say how likely the gate promotes a better model on a test set, and how many articles it takes."""
+    from ctiforge.data.testsets import get_testset
+    from ctiforge.errors import UsageError
+    from ctiforge.promotion.planning import plan_tables, plan_test_set
+    from ctiforge.settings import load_settings
+    from ctiforge.store.objects import open_to_look
+    from ctiforge.tables import print_tables, wide_console
+
+    if name is None and not evaluation:
+        raise UsageError("name a test set, or give an evaluation with --evaluation")
+    loaded = load_settings({"store": store})
+    opened = open_to_look(loaded.settings.store, is_named=loaded.is_named("store"))
+    found = plan_test_set(line, get_testset(opened, name) if name else None, gain, evaluation or (), opened)
+    print_tables(plan_tables(found, gain), wide_console())
+
+
 @app.command("list")
 def list_(store: StoreFlag = None) -> None:
     """List every version of every test set."""

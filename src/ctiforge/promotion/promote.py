@@ -110,12 +110,22 @@ def promote(
 
 
 def _read(line: str, uri: str) -> _Read:
-    text = _text(uri)
+    text = read_text(uri)
     return _Read(text, read_side(line, text, uri))
 
 
-def _text(uri: str) -> str:
-    """Read the evaluation of a file, or of a folder that holds one."""
+def read_text(uri: str) -> str:
+    """Read the evaluation of a file, or of a folder or artifact that holds one.
+
+    Args:
+        uri: The file, folder or artifact.
+
+    Returns:
+        The content of its `evaluation.json`.
+
+    Raises:
+        DataError: There is none.
+    """
     with TemporaryDirectory() as folder:
         return evaluation_file(fetch(uri, Path(folder)), uri).read_text(encoding="utf-8", errors="replace")
 

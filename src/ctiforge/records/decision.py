@@ -7,7 +7,16 @@ from ctiforge.records.base import File, Record, Upgrade
 from ctiforge.records.evaluation import Direction, MetricFigure, ModelInfo, TestSetInfo, Unit
 
 GateVerdict = Literal[
-    "better", "likely better", "equivalent", "no loss shown", "no worse", "worse", "underpowered", "counts only", "n/a"
+    "better",
+    "likely better",
+    "equivalent",
+    "no loss shown",
+    "likely worse",
+    "no worse",
+    "worse",
+    "underpowered",
+    "counts only",
+    "n/a",
 ]
 """`no worse` is of decisions of before, in which a guardrail had to be shown to lose no more than a margin."""
 

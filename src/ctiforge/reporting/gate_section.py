@@ -10,6 +10,7 @@ _MARKS = {
     "likely better": Mark("unsure", "△", "likely better"),
     "no worse": Mark("good", "✓", "no worse"),
     "no loss shown": Mark("good", "✓", "no loss shown"),
+    "likely worse": Mark("unsure", "▽", "likely worse"),
     "counts only": Mark("plain", "#", "counts only"),
     "equivalent": Mark("unsure", "≈", "equivalent"),
     "underpowered": Mark("unsure", "?", "underpowered"),

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from ctiforge.data.identity import content_hash, fold
 from ctiforge.data.testsets import import_testset
+from ctiforge.evaluation.gate.looks import YEAR
 from ctiforge.evaluation.scoring.articles import ArticleCase, score_article
 from ctiforge.evaluation.scoring.classification import score_row
 from ctiforge.evaluation.scoring.report import build_evaluation
@@ -21,6 +23,7 @@ from ctiforge.records.article import ArticleRecord
 from ctiforge.records.classification import Case, ClassifierEvaluation
 from ctiforge.records.evaluation import Answers, Evaluation, ModelInfo, TestSetInfo
 from ctiforge.records.observable import Observable
+from ctiforge.records.registry import GateLook
 from ctiforge.records.testset import TestSet
 from ctiforge.store.artifacts import find_input
 from ctiforge.store.models import Registry
@@ -380,3 +383,40 @@ def test_the_other_lines_first_version_must_beat_the_best_floor_of_its_own_evalu
 def _keys(place: Place, fingerprint: str, name: str) -> Any:
     found = (info.key for info in place.store.list(f"artifacts/promote/{fingerprint}"))
     return (key for key in found if key.endswith(name))
+
+
+def test_a_test_set_is_planned_from_the_champion_or_from_two_evaluations(place: Place) -> None:
+    first = place.train("one")
+    evaluation, floor = place.evaluate(first, 0.6), place.evaluate(None, 0.3)
+    asked = place.run("testset", "plan", "set")
+    assert (asked.returncode, "extract has no champion yet: give an evaluation" in asked.stderr) == (2, True)
+    assert place.promote(first, evaluation, f"--against={floor}").returncode == 0
+
+    alone = place.run("testset", "plan", "set", "--gain=0.08")
+    assert (alone.returncode, "varied like its figure" in alone.stdout) == (0, True), alone.stderr
+    assert "articles needed" in alone.stdout
+    pair = place.run("testset", "plan", f"--evaluation={evaluation}", f"--evaluation={floor}")
+    assert (pair.returncode, "as the two evaluations' gain varies" in pair.stdout) == (0, True), pair.stderr
+    wrong = place.run("testset", "plan", "set", "--gain=5")
+    assert (wrong.returncode, "--gain 5: give a share" in wrong.stderr) == (2, True)
+
+
+def test_looks_are_counted_by_candidate_and_spent_after_a_year(place: Place) -> None:
+    first, second = place.train("one"), place.train("two")
+    assert place.promote(first, place.evaluate(first, 0.6), f"--against={place.evaluate(None, 0.3)}").returncode == 0
+    evaluation = place.evaluate(second, 0.5)
+    # a dry run is a look; asking again is none
+    for more in ("--dry-run", "--dry-run", ""):
+        refused = place.promote(second, evaluation, *([more] if more else []))
+        assert (refused.returncode, "test set so far: 2" in refused.stdout.replace("\n", " ")) == (5, True)
+    test_set = place.test_sets["set"]
+    info = TestSetInfo(name="set", version="1", content_hash=test_set.sha256, articles=ARTICLES)
+    ids = [f"set-{number}" for number in range(ARTICLES)]
+    for number in range(YEAR):
+        seen = GateLook(candidate=f"other {number}", against="one", at=datetime(2026, 11, 1, tzinfo=UTC))
+        place.registry().note_look(seen, f"content-{number}", info, ids)
+    third = place.train("three")
+    spent = place.promote(third, place.evaluate(third, 0.9))
+    assert spent.returncode == 5
+    assert "367 candidates were looked at on set@1" in spent.stderr
+    assert "add newly labeled articles" in spent.stderr

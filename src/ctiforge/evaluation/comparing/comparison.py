@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ctiforge.errors import UsageError
-from ctiforge.evaluation.scoring.report import row_metric, row_specs
+from ctiforge.evaluation.scoring.report import RowSpec, row_metric, row_specs
 from ctiforge.evaluation.scoring.scores import METRICS, Counts, Metric, estimate_difference, figure
 from ctiforge.evaluation.statistics import INTERVALS, LEVEL, MIN_POSITIVE_ARTICLES, Estimate, Floats, Interval, holm
 from ctiforge.lines.extract import EXTRACT
@@ -42,10 +42,22 @@ def compare(evaluations: Sequence[Evaluation]) -> Comparison:
         baseline=baseline.model,
         baseline_fingerprint=baseline.fingerprint,
         contenders=tuple(
-            Contender(model=other.model, fingerprint=other.fingerprint, changes=tuple(_changes(baseline, other)))
+            Contender(model=other.model, fingerprint=other.fingerprint, changes=_changes(baseline, other))
             for other in evaluations[1:]
         ),
     )
+
+
+def compare_counts(before: Counts, after: Counts, rows: Sequence[RowSpec]) -> list[Change]:
+    """Compare the counts of two models on the same articles, every row and figure."""
+    everything = np.ones(before.articles)
+    compared = [_compared(spec.label, spec.group, row_metric(spec.prefix), before, after, spec.chosen) for spec in rows]
+    compared += [_compared(metric.label, "figure", metric, before, after, everything) for metric in METRICS]
+    known = [each for each in compared if each.before is not None or each.after is not None]
+    exploratory = [each for each in known if not each.is_primary and each.p is not None]
+    adjusted = holm([each.p for each in exploratory if each.p is not None])
+    by_figure = {(each.group, each.label): p for each, p in zip(exploratory, adjusted, strict=True)}
+    return [_change(each, by_figure.get((each.group, each.label), each.p)) for each in known]
 
 
 def verdict(
@@ -113,19 +125,9 @@ class _Compared:
         return float(self.difference.p_value()) if self.difference else None
 
 
-def _changes(one: Evaluation, other: Evaluation) -> list[Change]:
-    before, after = Counts.of(one.articles), Counts.of(other.articles)
-    everything = np.ones(before.articles)
-    compared = [
-        _compared(spec.label, spec.group, row_metric(spec.prefix), before, after, spec.chosen)
-        for spec in row_specs(one.articles, before)
-    ]
-    compared += [_compared(metric.label, "figure", metric, before, after, everything) for metric in METRICS]
-    known = [each for each in compared if each.before is not None or each.after is not None]
-    exploratory = [each for each in known if not each.is_primary and each.p is not None]
-    adjusted = holm([each.p for each in exploratory if each.p is not None])
-    by_figure = {(each.group, each.label): p for each, p in zip(exploratory, adjusted, strict=True)}
-    return [_change(each, by_figure.get((each.group, each.label), each.p)) for each in known]
+def _changes(one: Evaluation, other: Evaluation) -> tuple[Change, ...]:
+    before = Counts.of(one.articles)
+    return tuple(compare_counts(before, Counts.of(other.articles), row_specs(one.articles, before)))
 
 
 def _compared(label: str, group: str, metric: Metric, before: Counts, after: Counts, chosen: Floats) -> _Compared:

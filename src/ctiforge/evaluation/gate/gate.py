@@ -2,8 +2,8 @@
 
 The primary figure must be shown to be *better*: the lower bound of its paired gain lies above 0, at the level that a
 year of looks asks of each (`looks`). A guardrail, and the F1 of each type that enough articles speak for, is a veto: a
-loss that is shown refuses, against the champion and against whichever version once in use was best at it, so that
-small losses do not add up. What a guardrail lost is shown whether it is significant or not.
+loss that is shown, for all vetoes together, refuses, against the champion and against whichever version once in use
+was best at it, so that small losses do not add up. What was lost is shown whether it is significant or not.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,9 +14,9 @@ import numpy as np
 
 from ctiforge.errors import GateError, UsageError
 from ctiforge.evaluation.gate.looks import RISK, YEAR, look_level
-from ctiforge.evaluation.gate.sides import Figures, Part, Scored
+from ctiforge.evaluation.gate.sides import Figures, Scored
 from ctiforge.evaluation.scoring.scores import finite
-from ctiforge.evaluation.statistics import LEVEL, MIN_POSITIVE_ARTICLES, Estimate, estimate, leave_one_out
+from ctiforge.evaluation.statistics import LEVEL, MIN_POSITIVE_ARTICLES, Estimate, estimate, holm, leave_one_out
 from ctiforge.lines import find_line
 from ctiforge.lines.line import GateRules
 from ctiforge.records.decision import Check, Decision, GateVerdict
@@ -106,14 +106,18 @@ def decide(
     """
     level = look_level()
     primary = _primary(rules, candidate, standing, level)
-    vetoes = [
-        _veto(candidate.figures[name], other.figures[name], name, "guardrail", margin, other.who)
-        for name, margin in rules.guardrails.items()
-        for other in _others(name, standing, ever)
-    ]
-    parts = list(_parts(candidate, standing))
+    vetoes = _judged(
+        [
+            *(
+                _Veto.of(candidate.figures[name], other.figures[name], name, "guardrail", margin, other.who)
+                for name, margin in rules.guardrails.items()
+                for other in _others(name, standing, ever)
+            ),
+            *_parts(candidate, standing),
+        ]
+    )
     accepted = primary.verdict in ("equivalent", "likely better") and accept_equivalent
-    failed = [check for check in (*vetoes, *parts) if check.verdict == "worse"]
+    failed = [check for check in vetoes if check.verdict == "worse"]
     if primary.verdict != "better" and not accepted:
         failed.insert(0, primary)
     unchecked = [
@@ -130,7 +134,7 @@ def decide(
         passed=not failed,
         accepted_equivalent=not failed and accepted,
         reasons=(*(_reason(check) for check in failed), *unchecked),
-        checks=(primary, *vetoes, *parts),
+        checks=(primary, *vetoes),
         primary=candidate.shown.get(rules.primary),
     )
 
@@ -234,30 +238,54 @@ def _primary(rules: GateRules, candidate: Scored, standing: Scored, level: float
     return check.model_copy(update={"low": low, "verdict": verdict})
 
 
-def _parts(candidate: Scored, standing: Scored) -> Iterator[Check]:
-    """Check each type or class: a veto where enough articles speak for it, else what was found of it."""
+@dataclass(frozen=True)
+class _Veto:
+    """A check that may refuse, before it is judged together with the others."""
+
+    check: Check
+    p: float | None
+    """The one-sided p-value of no loss beyond the margin; None where nothing can be said."""
+
+    @classmethod
+    def of(cls, ours: Figures, theirs: Figures, name: str, role: Role, margin: float, who: str) -> "_Veto":
+        found = gain(ours, theirs)
+        check = _check(ours, theirs, name, role, margin, who, found)
+        if check.before is None or check.after is None:
+            return cls(check.model_copy(update={"verdict": "n/a"}), None)
+        return cls(check, float(found.found.p_below(-margin)) if found else None)
+
+
+def _parts(candidate: Scored, standing: Scored) -> Iterator[_Veto]:
+    """Look at each type or class: a veto where enough articles speak for it, else what was found of it."""
     for name, ours in candidate.parts.items():
         theirs = standing.parts[name]
         if ours.positives >= MIN_POSITIVE_ARTICLES:
-            yield _veto(ours.figures, theirs.figures, name, "part", 0.0, standing.who)
+            yield _Veto.of(ours.figures, theirs.figures, name, "part", 0.0, standing.who)
         elif ours.positives:
-            yield _counts_only(name, ours, theirs, standing.who)
+            check = _check(ours.figures, theirs.figures, name, "part", 0.0, standing.who, None)
+            counts = f"before: {theirs.counts}; after: {ours.counts}"
+            said = {"verdict": "counts only", "counts": counts, "articles": ours.positives}
+            yield _Veto(check.model_copy(update=said), None)
 
 
-def _counts_only(name: str, ours: Part, theirs: Part, who: str) -> Check:
-    check = _check(ours.figures, theirs.figures, name, "part", 0.0, who, None)
-    counts = f"before: {theirs.counts}; after: {ours.counts}"
-    return check.model_copy(update={"verdict": "counts only", "counts": counts, "articles": ours.positives})
+def _judged(vetoes: Sequence[_Veto]) -> list[Check]:
+    """Refuse by losses that are shown for all vetoes together (Holm), else an equal model would meet one often."""
+    adjusted = iter(holm([each.p for each in vetoes if each.p is not None]))
+    return [_with_verdict(each, next(adjusted)) if each.p is not None else _open(each.check) for each in vetoes]
 
 
-def _veto(ours: Figures, theirs: Figures, name: str, role: Role, margin: float, who: str) -> Check:
-    found = gain(ours, theirs)
-    check = _check(ours, theirs, name, role, margin, who, found)
-    if check.before is None or check.after is None:
-        return check.model_copy(update={"verdict": "n/a"})
-    # a loss that is shown must be one that is seen, too: what never differs in any article has no error
-    is_worse = found is not None and found.found.value < 0 and found.found.high(LEVEL) < -margin
-    return check.model_copy(update={"verdict": "worse" if is_worse else "no loss shown"})
+def _with_verdict(veto: _Veto, adjusted: float) -> Check:
+    verdict: GateVerdict = "no loss shown"
+    if adjusted <= 1 - LEVEL:
+        verdict = "worse"
+    elif veto.p is not None and veto.p <= 1 - LEVEL:
+        verdict = "likely worse"
+    return veto.check.model_copy(update={"verdict": verdict})
+
+
+def _open(check: Check) -> Check:
+    """Word what too few articles speak for to be told."""
+    return check.model_copy(update={"verdict": "no loss shown"}) if check.verdict == "underpowered" else check
 
 
 def _check(ours: Figures, theirs: Figures, name: str, role: Role, margin: float, who: str, found: Gain | None) -> Check:

@@ -129,20 +129,39 @@ def scored_extraction(evaluation: Evaluation) -> Scored:
 
     A rule, which answers no windows, copies its values from the text: that they stand there says nothing.
     """
-    counts = Counts.of(evaluation.articles)
-    figures = {metric.name: _figures(metric, counts) for metric in METRICS}
-    if not counts.columns["windows"].any():
-        figures["grounded"] = _silent(figures["grounded"])
-    return Scored(
-        who=_named(evaluation.model),
+    return scored_counts(
+        Counts.of(evaluation.articles),
         model=evaluation.model,
         test_set=evaluation.test_set,
         scoring=evaluation.scoring,
         articles=tuple((article.id, *sorted(article.counts)) for article in evaluation.articles),
+        shown=evaluation.metrics,
+    )
+
+
+def scored_counts(
+    counts: Counts,
+    *,
+    model: ModelInfo,
+    test_set: TestSetInfo,
+    scoring: int,
+    articles: tuple[tuple[str, ...], ...],
+    shown: dict[str, MetricFigure],
+) -> Scored:
+    """Take the counts of an Extract Agent's articles as the gate sees them; see `Scored` for what else it is given."""
+    figures = {metric.name: _figures(metric, counts) for metric in METRICS}
+    if not counts.columns["windows"].any():
+        figures["grounded"] = _silent(figures["grounded"])
+    return Scored(
+        who=_named(model),
+        model=model,
+        test_set=test_set,
+        scoring=scoring,
+        articles=articles,
         positives=int((counts.columns["all.expected"] > 0).sum()),
         figures=figures,
         parts={type_: _type(type_, counts) for type_ in counts.types},
-        shown=evaluation.metrics,
+        shown=shown,
     )
 
 

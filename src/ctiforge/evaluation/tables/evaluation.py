@@ -17,6 +17,7 @@ TONES: dict[str, Tone] = {
     "likely better": "unsure",
     "no worse": "good",
     "no loss shown": "good",
+    "likely worse": "unsure",
     "equivalent": "unsure",
     "underpowered": "unsure",
     "worse": "bad",

@@ -91,6 +91,7 @@ def _signed(value: float | None) -> str:
 def _footnote(decision: Decision) -> str:
     return (
         f"Gain: how much better, whichever way the arrow points. The first figure must gain at least something, at the "
-        f"{decision.look_level:.2%} that each of a year of looks must reach; the others must not lose at most "
-        f"something, at {decision.level:.0%} each. Candidates looked at on this test set so far: {decision.looks:.0f}."
+        f"{decision.look_level:.2%} that each of a year of looks must reach; the others must not be shown to lose, at "
+        f"{decision.level:.0%} for all of them together (at most: at {decision.level:.0%} each). Candidates looked at "
+        f"on this test set so far: {decision.looks:.0f}."
     )
