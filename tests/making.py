@@ -183,7 +183,6 @@ def decision(**changes: Any) -> Decision:
         passed=True,
         reasons=(),
         level=0.95,
-        look_level=0.999,
         looks=1,
     ).model_copy(update=changes)
 

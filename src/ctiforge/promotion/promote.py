@@ -6,15 +6,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ctiforge.errors import GateError, UsageError
-from ctiforge.evaluation.gate.gate import check_passable, check_same_test_set, decide
-from ctiforge.evaluation.gate.looks import YEAR, look_level
+from ctiforge.evaluation.gate.gate import check_passable, check_same_test_set, decide, primary_figures
+from ctiforge.evaluation.gate.looks import YEAR
 from ctiforge.evaluation.gate.sides import Scored, read_floor, read_side, schema_of
 from ctiforge.evaluation.statistics import LEVEL
 from ctiforge.lines import find_line
 from ctiforge.lines.line import GateRules
 from ctiforge.promotion.training import check_leaks, test_articles, training_files
 from ctiforge.records.classification import evaluation_file
-from ctiforge.records.decision import Check, Decision
+from ctiforge.records.decision import Decision
 from ctiforge.records.evaluation import TestSetInfo
 from ctiforge.records.registry import Candidate, GateLook, ModelRecord
 from ctiforge.store.artifacts import Input, artifact_key, fetch, read_manifest
@@ -94,8 +94,17 @@ def promote(
         other = champion or _first_to_beat(line, own, given)
         check_passable(rules, other)
         ever, missing = _ever(line, registry, standing, own)
-        looks = _look(registry, model, own, other)
-        decision = decide(line, rules, own.scored, other, ever, looks=looks, accept_equivalent=given.accept_equivalent)
+        before, looks = _look(registry, rules, model, own, other)
+        decision = decide(
+            line,
+            rules,
+            own.scored,
+            other,
+            ever,
+            before=before,
+            looks=looks,
+            accept_equivalent=given.accept_equivalent,
+        )
         reasons = (*decision.reasons, *(_not_held_against(each, own.scored.test_set) for each in missing))
         decision = decision.model_copy(update={"reasons": reasons})
         if decision.passed and not dry_run:
@@ -103,7 +112,7 @@ def promote(
             registry.add_evaluation(
                 record.version, own.scored.test_set.content_hash, schema_of(line), own.text.encode()
             )
-            registry.promote(record.version, standing, _why(decision.checks[0]))
+            registry.promote(record.version, standing, _why(decision))
     except GateError as error:
         return _without_checks(line, own, str(error), passed=False)
     return decision
@@ -236,8 +245,13 @@ def _version(line: str, record: ModelRecord, text: str) -> Scored:
     return replace(scored, who=f"version {record.version}, {record.name}")
 
 
-def _look(registry: Registry, model: Input, own: _Read, other: Scored) -> float:
-    """Note that the candidate is looked at, and count the looks at the test set; refuse one more than there are."""
+def _look(
+    registry: Registry, rules: GateRules, model: Input, own: _Read, other: Scored
+) -> tuple[list[tuple[float, ...]], float]:
+    """Note that the candidate is looked at; give the figures of those before it, and the number of looks.
+
+    Raises GateError where a year's looks are spent.
+    """
     scored = own.scored
     articles = [article[0] for article in scored.articles]
     used = registry.looks(scored.test_set.content_hash, articles)
@@ -247,8 +261,11 @@ def _look(registry: Registry, model: Input, own: _Read, other: Scored) -> float:
             "them one that is no better would pass by chance; add newly labeled articles to the test set"
         )
     ours, theirs = (f"{each.name} {each.version}" for each in (scored.model, other.model))
-    look = GateLook(candidate=ours, against=theirs, at=datetime.now(UTC))
-    return registry.note_look(look, model.content, scored.test_set, articles)
+    figures = primary_figures(rules, scored)
+    look = GateLook(candidate=ours, against=theirs, at=datetime.now(UTC), figures=figures)
+    before = registry.looks_before(look, model.content, scored.test_set.content_hash)
+    count = registry.note_look(look, model.content, scored.test_set, articles)
+    return [each.figures for each in before if len(each.figures) == len(figures)], count
 
 
 def _candidate(store: ObjectStore, model: Input, lineage: Lineage, decision: Decision) -> Candidate:
@@ -276,7 +293,9 @@ def _place(store: ObjectStore, model: Input) -> str:
     return model.store.uri
 
 
-def _why(primary: Check) -> str:
+def _why(decision: Decision) -> str:
+    """Word the check that let it pass."""
+    primary = next((check for check in decision.checks if check.verdict == "better"), decision.checks[0])
     low = "" if primary.low is None else f", at least {primary.low:+.3f}"
     return f"{primary.label} {primary.after:.3f} against {primary.before:.3f} of {primary.against}{low}"
 
@@ -285,7 +304,6 @@ def _without_checks(line: str, own: _Read, reason: str, *, passed: bool) -> Deci
     scored = own.scored
     return Decision(
         level=LEVEL,
-        look_level=look_level(),
         looks=0,
         line=line,
         candidate=scored.model,

@@ -44,10 +44,14 @@ class Check(Record):
     gain: float | None
     """How much better the candidate is, whichever direction that is in."""
     low: float | None
-    """The lower bound of the gain, one-sided at the decision's `look_level` for the primary figure, else at its
-    `level`; None where too few articles carry it."""
+    """The lower bound of the gain, one-sided at `level`; None where too few articles carry it."""
     high: float | None
     """The upper bound, one-sided at the decision's `level`; None like `low`."""
+    level: float
+    """The confidence of `low`: of a primary check higher than the decision's `level`, so that a year of looks promotes
+    hardly any model that is no better."""
+    candidates: int = 1
+    """How many candidates' mean gain it is: the last ones looked at, this one included."""
     margin: float
     """The loss that is let pass, in the figure's own unit: of the primary one where a person takes an equivalent model,
     of a guardrail where a person widened it."""
@@ -62,7 +66,8 @@ class Check(Record):
 def _with_looks(value: dict[str, Any]) -> dict[str, Any]:
     """Upgrade a decision of the time when every look was at one level, and pairs of models were counted."""
     rest = {name: each for name, each in value.items() if name != "comparisons"}
-    return {**rest, "look_level": value["level"], "looks": value.get("comparisons", 0)}
+    checks = [{**check, "level": value["level"]} for check in value.get("checks", ())]
+    return {**rest, "checks": checks, "looks": value.get("comparisons", 0)}
 
 
 class Decision(File):
@@ -88,14 +93,12 @@ class Decision(File):
     reasons: tuple[str, ...]
     """Why not; or, where it passed, what was not checked."""
     checks: tuple[Check, ...] = ()
-    """The primary figure, then the guardrails; empty where nothing was compared."""
+    """The primary figure, its own and that of the last candidates together; then the guardrails and the types or
+    classes; empty where nothing was compared."""
     primary: MetricFigure | None = None
     """The candidate's primary figure with its interval."""
     level: float
-    """The confidence of each bound, one-sided, 0 to 1."""
-    look_level: float
-    """The confidence that the primary figure's gain must reach, one-sided: higher than `level`, so that a year of looks
-    promotes hardly any model that is no better."""
+    """The confidence of each bound, one-sided, 0 to 1, where a check names no other."""
     looks: float
     """Candidates that were held against a champion on this test set so far, this one included; those on another
     version of it count as far as its articles are the same."""

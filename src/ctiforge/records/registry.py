@@ -77,6 +77,8 @@ class GateLook(File):
     """What it was held against, by name and version."""
     at: datetime
     """When it was first looked at, in UTC."""
+    figures: tuple[float, ...] = ()
+    """Its primary figure over all articles, then without each: what later candidates are looked at together with."""
 
 
 class LookedAt(File):

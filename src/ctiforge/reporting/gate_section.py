@@ -41,8 +41,8 @@ def gate_section(decision: Decision | None) -> Section | None:
         tuple(Column(title, is_number=title not in ("", "against", "verdict")) for title in columns),
         tuple(_row(check) for check in decision.checks),
         note="Gain: how much better the new model is, whichever direction that is in. At least, at most: its one-sided "
-        f"bounds, at {decision.level:.0%}; at least of the first figure at {decision.look_level:.2%}, so that a year "
-        "of looks promotes hardly any model that is no better.",
+        f"bounds, at {decision.level:.0%}; at least of the first figure, its own or the mean of the last "
+        "candidates, at the higher level by which a year of looks promotes hardly any model that is no better.",
     )
     return Section("gate", "Gate", lead, (table,) if decision.checks else ())
 

@@ -219,6 +219,28 @@ class Registry:
         self._store.write_new(f"{folder}/{content}.json", look.to_json().encode())
         return self.looks(test_set.content_hash, articles)
 
+    def looks_before(self, look: GateLook, content: str, test_set_hash: str) -> list[GateLook]:
+        """List the looks at other candidates, against the same model on the same articles, before a first look.
+
+        Args:
+            look: The candidate's own look; where it was looked at before, that first look counts.
+            content: Its content hash.
+            test_set_hash: The content hash of the version of the test set.
+
+        Returns:
+            The looks, the newest last.
+        """
+        found: dict[str, GateLook] = {}
+        for info in self._store.list(self._looks_key(test_set_hash)):
+            name = info.key.rpartition("/")[2].removesuffix(".json")
+            if f"{name}.json" != LookedAt.NAME:
+                found[name] = read_record(self._store, info.key, GateLook, MEND)
+        first = found.pop(content, look)
+        if first.against != look.against:
+            first = look
+        earlier = [each for each in found.values() if each.against == look.against and each.at < first.at]
+        return sorted(earlier, key=lambda each: each.at)
+
     def was_looked_at(self, content: str, test_set_hash: str) -> bool:
         """Tell whether a candidate was looked at before on a version of a test set.
 

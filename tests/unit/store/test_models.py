@@ -149,6 +149,25 @@ def test_new_articles_know_nothing_of_earlier_looks(registry: Registry) -> None:
     assert registry.looks("hash-3", ("8", "9")) == 0
 
 
+def test_the_looks_before_a_candidates_first_one_are_those_against_the_same_model(registry: Registry) -> None:
+    def seen(content: str, day: int, against: str = "old 1") -> GateLook:
+        at = datetime(2026, 11, day, tzinfo=UTC)
+        made = GateLook(candidate=f"new {content}", against=against, at=at, figures=(0.5, 0.4, 0.6))
+        registry.note_look(
+            made, content, TestSetInfo(name="set", version="1", content_hash="h", articles=2), ("1", "2")
+        )
+        return made
+
+    seen("x", 1, against="older 1")
+    seen("a", 2)
+    later = seen("b", 4)
+    last = seen("c", 3)
+    assert [each.candidate for each in registry.looks_before(later, "b", "h")] == ["new a", "new c"]
+    # asked again a month later, the same ones count
+    again = last.model_copy(update={"at": datetime(2026, 12, 24, tzinfo=UTC)})
+    assert [each.candidate for each in registry.looks_before(again, "c", "h")] == ["new a"]
+
+
 def test_pairs_that_registries_of_before_counted_are_looks(registry: Registry, tmp_path: Path) -> None:
     folder = tmp_path / "models/extract/comparisons/hash-1"
     folder.mkdir(parents=True)

@@ -1,7 +1,8 @@
 """The gate: whether a new model may take the place of the champion, check by check with its numbers. Pure.
 
-The primary figure must be shown to be *better*: the lower bound of its paired gain lies above 0, at the level that a
-year of looks asks of each (`looks`). A guardrail, and the F1 of each type that enough articles speak for, is a veto: a
+The primary figure must be shown to be *better*, at the level that a year of looks asks of each (`looks`): the lower
+bound of its paired gain lies above 0; or that of the last seven candidates' mean gain does, and its own gain is above 0
+as well. A guardrail, and the F1 of each type that enough articles speak for, is a veto: a
 loss that is shown, for all vetoes together, refuses, against the champion and against whichever version once in use
 was best at it, so that small losses do not add up. What was lost is shown whether it is significant or not.
 """
@@ -13,10 +14,10 @@ from typing import Literal
 import numpy as np
 
 from ctiforge.errors import GateError, UsageError
-from ctiforge.evaluation.gate.looks import RISK, YEAR, look_level
+from ctiforge.evaluation.gate.looks import RISK, TOGETHER, YEAR, own_level, together_level
 from ctiforge.evaluation.gate.sides import Figures, Scored
 from ctiforge.evaluation.scoring.scores import finite
-from ctiforge.evaluation.statistics import LEVEL, MIN_POSITIVE_ARTICLES, Estimate, estimate, holm, leave_one_out
+from ctiforge.evaluation.statistics import LEVEL, MIN_POSITIVE_ARTICLES, Estimate, Floats, estimate, holm, leave_one_out
 from ctiforge.lines import find_line
 from ctiforge.lines.line import GateRules
 from ctiforge.records.decision import Check, Decision, GateVerdict
@@ -85,6 +86,7 @@ def decide(
     standing: Scored,
     ever: Sequence[Scored] = (),
     *,
+    before: Sequence[Sequence[float]] = (),
     looks: float = 1,
     accept_equivalent: bool = False,
 ) -> Decision:
@@ -98,14 +100,19 @@ def decide(
         candidate: The new model's evaluation.
         standing: What it must beat: the champion's evaluation, or that of a floor for a first version.
         ever: Evaluations of the other versions once in use that were not rolled back.
+        before: What `primary_figures` gives for the candidates that were held against the same model on the same
+            articles before this one, the newest last; the last six count.
         looks: Candidates looked at on the test set so far, this one included.
         accept_equivalent: Whether a candidate passes whose primary figure is shown to lose less than the margin.
 
     Returns:
         The decision with every check; `reasons` say what was not passed and what to do next.
     """
-    level = look_level()
-    primary = _primary(rules, candidate, standing, level)
+    primary = _primary(rules, candidate, standing)
+    together = _together(rules, candidate, standing, before[-(TOGETHER - 1) :])
+    is_better = primary.verdict == "better" or (
+        together is not None and together.verdict == "better" and (primary.gain or 0) > 0
+    )
     vetoes = _judged(
         [
             *(
@@ -118,23 +125,22 @@ def decide(
     )
     accepted = primary.verdict in ("equivalent", "likely better") and accept_equivalent
     failed = [check for check in vetoes if check.verdict == "worse"]
-    if primary.verdict != "better" and not accepted:
+    if not is_better and not accepted:
         failed.insert(0, primary)
     unchecked = [
         f"{check.label}: not checked, it says nothing of {check.against}" for check in vetoes if check.verdict == "n/a"
     ]
     return Decision(
         level=LEVEL,
-        look_level=level,
         looks=looks,
         line=line,
         candidate=candidate.model,
         against=standing.model,
         test_set=candidate.test_set,
         passed=not failed,
-        accepted_equivalent=not failed and accepted,
+        accepted_equivalent=not failed and accepted and not is_better,
         reasons=(*(_reason(check) for check in failed), *unchecked),
-        checks=(primary, *vetoes),
+        checks=(primary, *([together] if together else []), *vetoes),
         primary=candidate.shown.get(rules.primary),
     )
 
@@ -197,7 +203,7 @@ def check_passable(rules: GateRules, standing: Scored) -> None:
     best = gain(faultless, theirs)
     if best is None or standing.positives < MIN_POSITIVE_ARTICLES:
         return
-    low = float(best.found.low(look_level()))
+    low = float(best.found.low(together_level()))
     if low <= 0:
         raise GateError(
             f"no model can pass against {standing.who} on {_named(standing.test_set)}: one without a mistake would "
@@ -206,26 +212,57 @@ def check_passable(rules: GateRules, standing: Scored) -> None:
         )
 
 
+def primary_figures(rules: GateRules, candidate: Scored) -> tuple[float, ...]:
+    """Compute what later candidates are looked at together with this one by.
+
+    Args:
+        rules: What the gate asks.
+        candidate: The candidate's evaluation.
+
+    Returns:
+        Its primary figure over all articles, then without each of them.
+    """
+    return tuple(float(each) for each in _jackknifed(candidate.figures[rules.primary]))
+
+
 def gain(candidate: Figures, other: Figures) -> Gain | None:
     """Estimate the paired gain; None where a side has no such figure, or fewer than two articles speak for it."""
     size = np.maximum(candidate.size, other.size)
     speaking = int((size > 0).sum())
     if speaking < 2:
         return None
-    drawn = leave_one_out(len(size))
-    figures = (candidate.values(drawn) - other.values(drawn)) * (-1 if candidate.direction == "lower" else 1)
+    figures = (_jackknifed(candidate) - _jackknifed(other)) * (-1 if candidate.direction == "lower" else 1)
     return Gain(estimate(figures, size), speaking) if np.isfinite(figures[0]) else None
 
 
-def _primary(rules: GateRules, candidate: Scored, standing: Scored, level: float) -> Check:
+def _primary(rules: GateRules, candidate: Scored, standing: Scored) -> Check:
     ours, theirs = candidate.figures[rules.primary], standing.figures[rules.primary]
-    found = gain(ours, theirs) if candidate.positives >= MIN_POSITIVE_ARTICLES else None
-    check = _check(ours, theirs, rules.primary, "primary", rules.margin, standing.who, gain(ours, theirs))
-    if found is None:
+    found = gain(ours, theirs)
+    check = _check(ours, theirs, rules.primary, "primary", rules.margin, standing.who, found)
+    if found is None or candidate.positives < MIN_POSITIVE_ARTICLES:
         return check.model_copy(update={"low": None, "high": None, "articles": candidate.positives})
-    low, usual, high = (
-        float(each) for each in (found.found.low(level), found.found.low(LEVEL), found.found.high(LEVEL))
-    )
+    return _better(check, found.found, own_level())
+
+
+def _together(rules: GateRules, candidate: Scored, standing: Scored, before: Sequence[Sequence[float]]) -> Check | None:
+    """Look at the mean gain of the last candidates; None for the first one."""
+    ours, theirs = candidate.figures[rules.primary], standing.figures[rules.primary]
+    if not before or candidate.positives < MIN_POSITIVE_ARTICLES:
+        return None
+    mean = np.mean([*np.array(before), _jackknifed(ours)], axis=0)
+    found = estimate(mean - _jackknifed(theirs), np.maximum(ours.size, theirs.size))
+    if not np.isfinite(found.value):
+        return None
+    articles = int((ours.size > 0).sum())
+    check = _check(ours, theirs, rules.primary, "primary", rules.margin, standing.who, Gain(found, articles))
+    label = f"{ours.label}, mean of {len(before) + 1} candidates"
+    update = {"label": label, "after": float(mean[0]), "candidates": len(before) + 1}
+    return _better(check.model_copy(update=update), found, together_level())
+
+
+def _better(check: Check, found: Estimate, level: float) -> Check:
+    """Judge a primary check at the level that it must reach."""
+    low, usual, high = float(found.low(level)), float(found.low(LEVEL)), float(found.high(LEVEL))
     verdict: GateVerdict = "underpowered"
     if low > 0:
         verdict = "better"
@@ -233,9 +270,14 @@ def _primary(rules: GateRules, candidate: Scored, standing: Scored, level: float
         verdict = "worse"
     elif usual > 0:
         verdict = "likely better"
-    elif usual > -rules.margin:
+    elif usual > -check.margin:
         verdict = "equivalent"
-    return check.model_copy(update={"low": low, "verdict": verdict})
+    return check.model_copy(update={"low": low, "level": level, "verdict": verdict})
+
+
+def _jackknifed(figures: Figures) -> Floats:
+    """Compute a figure over all articles, then without each."""
+    return figures.values(leave_one_out(len(figures.size)))
 
 
 @dataclass(frozen=True)
@@ -303,6 +345,7 @@ def _check(ours: Figures, theirs: Figures, name: str, role: Role, margin: float,
         gain=float(estimated.value) if estimated else None,
         low=float(estimated.low(LEVEL)) if estimated else None,
         high=float(estimated.high(LEVEL)) if estimated else None,
+        level=LEVEL,
         margin=margin,
         articles=found.articles if found else 0,
         verdict="underpowered",
@@ -344,8 +387,9 @@ def _reason(check: Check) -> str:
     )
     if check.verdict == "likely better":
         return (
-            f"{numbers}: likely better, but by chance one of {YEAR} equal models would look like that in more than "
-            f"{RISK:.0%} of years; label more articles (ctiforge testset plan says how many)"
+            f"{numbers}: likely better, but one of {YEAR} equal models would look like that in more than {RISK:.0%} of "
+            f"years; label more articles (ctiforge testset plan says how many), or look at more models of this recipe: "
+            f"{TOGETHER} of them are looked at together"
         )
     if check.verdict == "equivalent":
         return (

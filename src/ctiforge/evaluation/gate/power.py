@@ -7,7 +7,14 @@ import numpy as np
 from scipy.special import stdtrit
 
 from ctiforge.evaluation.gate.gate import gain
-from ctiforge.evaluation.gate.looks import any_passes, look_level
+from ctiforge.evaluation.gate.looks import (
+    SHARED,
+    SHARED_TOGETHER,
+    TOGETHER,
+    any_passes,
+    own_level,
+    together_level,
+)
 from ctiforge.evaluation.gate.sides import Figures
 from ctiforge.evaluation.statistics import effective_articles, estimate, leave_one_out
 
@@ -59,8 +66,7 @@ def spread_of(one: Figures, other: Figures | None = None) -> Spread | None:
 def power(spread: Spread, true_gain: float, articles: int, candidates: int) -> float:
     """Compute how likely at least one of several candidates of a better recipe is promoted; guardrails not counted.
 
-    One candidate's gain over its error is Student's t around the true one, near a normal (Abramowitz and Stegun
-    26.7.10); several share the champion's luck (see `looks`).
+    The larger of two probabilities: that a candidate's own gain passes, or that of seven together, once in every seven.
 
     Args:
         spread: How much gains vary.
@@ -72,10 +78,14 @@ def power(spread: Spread, true_gain: float, articles: int, candidates: int) -> f
         The probability, 0 to 1.
     """
     freedom = max(1.0, spread.effective * articles)
-    bar = float(stdtrit(freedom, look_level()))
     shift = true_gain * np.sqrt(articles) / spread.error
-    normal = (bar * (1 - 1 / (4 * freedom)) - shift) / np.sqrt(1 + bar**2 / (2 * freedom))
-    return any_passes(float(normal), candidates)
+    own = any_passes(_bar(own_level(), freedom, shift), candidates)
+    weeks = candidates // TOGETHER
+    if not weeks:
+        return own
+    # of the variance of one gain the mean of seven keeps the champion's half, and a seventh of the other
+    together = shift / np.sqrt(SHARED + (1 - SHARED) / TOGETHER)
+    return max(own, any_passes(_bar(together_level(), freedom, together), weeks, SHARED_TOGETHER))
 
 
 def articles_needed(spread: Spread, true_gain: float, candidates: int, wanted: float) -> int | None:
@@ -110,3 +120,9 @@ def table_sizes(now: int, sizes: Sequence[int] = (30, 50, 100, 200, 400)) -> lis
         Sizes from the present one on, smallest first.
     """
     return sorted({now, *(size for size in sizes if size > now)})
+
+
+def _bar(level: float, freedom: float, shift: float) -> float:
+    """Turn a level of Student's t around a shift into a bar of the standard normal (Abramowitz and Stegun 26.7.10)."""
+    bar = float(stdtrit(freedom, level))
+    return float((bar * (1 - 1 / (4 * freedom)) - shift) / np.sqrt(1 + bar**2 / (2 * freedom)))

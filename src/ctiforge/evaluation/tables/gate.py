@@ -62,7 +62,8 @@ def _parts(decision: Decision) -> Iterator[Table | Cell]:
     if decision.checks:
         # the first figure must be better, the others must not be worse
         shown = [check for check in decision.checks if not check.counts]
-        yield table_of(_HEADINGS, map(_cells, shown), left=(0, 1, -1), breaks=(1,))
+        primary = sum(check.role == "primary" for check in shown)
+        yield table_of(_HEADINGS, map(_cells, shown), left=(0, 1, -1), breaks=(primary,))
         for check in decision.checks:
             if check.counts:
                 yield Cell(f"{check.figure}, too few articles for a figure ({check.articles}): {check.counts}")
@@ -89,9 +90,11 @@ def _signed(value: float | None) -> str:
 
 
 def _footnote(decision: Decision) -> str:
+    own = next((f"{check.level:.2%}" for check in decision.checks if check.role == "primary"), "")
+    together = next((f", {check.level:.2%} for the mean" for check in decision.checks if check.candidates > 1), "")
     return (
-        f"Gain: how much better, whichever way the arrow points. The first figure must gain at least something, at the "
-        f"{decision.look_level:.2%} that each of a year of looks must reach; the others must not be shown to lose, at "
-        f"{decision.level:.0%} for all of them together (at most: at {decision.level:.0%} each). Candidates looked at "
-        f"on this test set so far: {decision.looks:.0f}."
+        f"Gain: how much better, whichever way the arrow points. The first figure, its own or the mean of the last "
+        f"candidates, must gain at least something at the level that each of a year of looks must reach ({own}"
+        f"{together}); no other must be shown to lose, at {decision.level:.0%} for all together (at most: at "
+        f"{decision.level:.0%} each). Candidates looked at on this test set so far: {decision.looks:.0f}."
     )

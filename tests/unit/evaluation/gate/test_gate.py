@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ctiforge.errors import DataError, GateError, UsageError
-from ctiforge.evaluation.gate.gate import check_passable, check_same_test_set, decide, rules_of
+from ctiforge.evaluation.gate.gate import check_passable, check_same_test_set, decide, primary_figures, rules_of
 from ctiforge.evaluation.gate.sides import Scored, read_side, scored_extraction
 from ctiforge.evaluation.scoring.articles import score_article
 from ctiforge.evaluation.tables.gate import plain_text
@@ -94,8 +94,33 @@ def test_a_gain_that_one_look_would_show_is_not_enough_for_a_year_of_looks() -> 
 
     assert primary.verdict == "likely better"
     assert not decision.passed
-    assert decision.look_level > decision.level
+    assert primary.level > decision.level
     assert "label more articles" in decision.reasons[0]
+
+
+def test_seven_likely_better_ones_together_are_better() -> None:
+    """What none of them shows alone they show together: their own luck cancels out."""
+    old = scored(found(6, 0.6, 40), "old")
+    nights = [scored(found(seed, 0.72, 40), f"night {seed}") for seed in range(20, 27)]
+    *before, last = nights
+    figures = [primary_figures(RULE, each) for each in before]
+    alone, together = decide("extract", RULE, last, old), decide("extract", RULE, last, old, before=figures)
+
+    assert (alone.passed, together.passed) == (False, True)
+    mean = next(check for check in together.checks if check.candidates == 7)
+    assert mean.label == "micro-F1, mean of 7 candidates"
+    assert mean.low is not None
+    assert mean.low > 0
+    assert "mean of 7 candidates" in plain_text(together)
+
+
+def test_of_a_better_week_none_is_promoted_that_is_worse_itself() -> None:
+    old = scored(found(6, 0.6, 40), "old")
+    better = [primary_figures(RULE, scored(found(seed, 0.85, 40), f"night {seed}")) for seed in range(20, 26)]
+    dud = decide("extract", RULE, scored(found(30, 0.5, 40), "dud"), old, before=better)
+
+    mean = next(check for check in dud.checks if check.candidates == 7)
+    assert (mean.verdict, dud.passed) == ("better", False)
 
 
 def test_a_faultless_model_passes_on_thirty_articles() -> None:
