@@ -20,7 +20,7 @@ import typer
 from ctiforge.demo.attack import read_profiles
 from ctiforge.demo.os_articles import OsSizes, make_os_corpus
 from ctiforge.evaluation.scoring.classification import ClassCounts, ClassFormula, accuracy, macro_f1
-from ctiforge.evaluation.statistics import MIN_POSITIVE_ARTICLES, pseudo_values, student_bounds
+from ctiforge.evaluation.statistics import MIN_POSITIVE_ARTICLES, jackknife
 from ctiforge.osbert.cascade import Cascade
 from ctiforge.osbert.detection import Detector
 from ctiforge.osbert.detectors import FineTuned
@@ -130,9 +130,10 @@ def _difference(formula: ClassFormula, one: ClassCounts, other: ClassCounts, wit
     fewest = min(count for count in one.expected.sum(axis=0) if count)
     if formula is macro_f1 and fewest < MIN_POSITIVE_ARTICLES:
         return f"{whole[0]:+.3f}"
-    pseudo = pseudo_values(whole, of(lambda counts: formula(counts.sums(without)))[np.newaxis])
-    low, high = student_bounds(whole, pseudo, 0.975)
-    return f"{whole[0]:+.3f} ({low[0]:+.3f} … {high[0]:+.3f})"
+    left_out = of(lambda counts: formula(counts.sums(without)))
+    # what is left out at once counts by its articles
+    found = jackknife(whole[0], left_out, (1 - without).sum(axis=1)).interval()
+    return f"{whole[0]:+.3f}" + (f" ({found.low:+.3f} … {found.high:+.3f})" if found else "")
 
 
 def _last(store: str, pattern: str) -> Path:
