@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 from ctiforge.records.observable import ARROW
 
-_ARROWS = re.compile(r"\s*(?:[-=|~‐‑‒–—―−]+\\?(?:>|&gt;)|[→⟶⇒⟹➜➔►▶»›])\s*")
+_DASHES = "-=|~‐‑‒–—―−"
+_ARROWS = re.compile(rf"(?<![{_DASHES}])[{_DASHES}]++\\?(?:>|&gt;)|[→⟶⇒⟹➜➔►▶»›]")
 # it redirects a command's output as well: an arrow only where no other is, and never before a file of text
 _WEAK_ARROWS = re.compile(
-    r"(?:\s+(?:>|&gt;)\s+|(?<=\w)(?:>|&gt;)(?=[\w\"'%\\/]))(?!nul\b|\S*\.(?:txt|log|tmp|csv|dat|out|json|xml|html?)\b)",
+    r"(?:(?<=\s)(?:>|&gt;)\s|(?<=\w)(?:>|&gt;)(?=[\w\"'%\\/]))"
+    r"(?!nul\b|\S{1,260}\.(?:txt|log|tmp|csv|dat|out|json|xml|html?)\b)",
     re.IGNORECASE,
 )
 CASELESS_TYPES = frozenset({"registry", "services", "scheduled_tasks", "process_lineage"})
@@ -243,8 +245,8 @@ _REG_COMMAND = re.compile(
 _REG_VALUE = re.compile(r" (?:/v|-name) (?:\"([^\"]+)\"|'([^']+)'|(\S+))")
 _URL_STOP = r"\s\"'`<>|;,(){}\[\]"
 # a host, and what follows it; one without its scheme only where a path follows, so that it is no file's name
-_HOST = re.compile(rf"(?:[a-z][a-z0-9+.-]*://)?[^/?#{_URL_STOP}]+(?=[/?#])", re.IGNORECASE)
-_SCHEME_HOST = re.compile(rf"\b[a-z][a-z0-9+.-]*://[^/?#{_URL_STOP}]+", re.IGNORECASE)
+_HOST = re.compile(rf"(?:[a-z][a-z0-9+.-]{{0,15}}://)?[^/?#{_URL_STOP}]+(?=[/?#])", re.IGNORECASE)
+_SCHEME_HOST = re.compile(rf"\b[a-z][a-z0-9+.-]{{0,15}}://[^/?#{_URL_STOP}]+", re.IGNORECASE)
 _ADDRESS = (
     rf"(?<=://)[^/?#{_URL_STOP}]+|(?<![\w.])(?:\d+\.){{3}}\d+(?::\d+)?"
     r"|(?<![\w./\\@%-])(?:[\w-]+\.)+[a-z]{2,}(?<!\.exe)(?::\d+)?"
