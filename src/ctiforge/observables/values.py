@@ -86,7 +86,14 @@ def lineage_names(value: str) -> list[str]:
 
 
 def process_stem(name: str) -> str:
-    r"""Strip a process of its arguments, folder, `.exe` and case: `C:\Windows\CMD.EXE /c whoami` is `cmd`."""
+    r"""Strip a process of its arguments, folder, `.exe` and case: `C:\Windows\CMD.EXE /c whoami` is `cmd`.
+
+    Args:
+        name: The process as somebody wrote it.
+
+    Returns:
+        What is left of its name.
+    """
     folded = lower(unwrapped(fold(name).text))
     program = next((match[1] for each in _PROGRAMS if (match := each.match(folded))), folded)
     return re.split(r"[\\/]", program.strip("\"'` "))[-1].removesuffix(".exe").strip()
