@@ -148,6 +148,9 @@ prove-faults: install #+ What interrupts old Jobs on the development cluster, as
 prove-windows: install #+ What windows cost and lose on the 30 real articles ($$CTIFORGE_REAL_DATA)
 	$(BIN)/python benchmarks/prove_windows.py $(ARGS)
 
+prove-pairs: install #+ Pairs of values that were judged by hand beside what the scores say of them
+	$(BIN)/python benchmarks/prove_pairs.py $(ARGS)
+
 prove-os: install #+ The rule, the models and their cascades on software that nobody trained on (after train-os-bert)
 	$(BIN)/python benchmarks/prove_os.py $(ARGS)
 

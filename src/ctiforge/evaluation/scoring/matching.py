@@ -1,15 +1,12 @@
 """One-to-one matching of what was expected in an article with what was predicted for it."""
 
-import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from ctiforge.evaluation.scoring.nearness import nearness
+from ctiforge.evaluation.scoring.pairing import pair_up
 from ctiforge.observables.values import normalize, strict
 from ctiforge.records.observable import Observable
-
-PARTIAL_FROM = 0.5
-"""Token overlap from which on a wrong item counts as a missed one found in part."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +30,8 @@ def match(expected: Sequence[Observable], predicted: Sequence[Observable]) -> li
     Both sides count once per (type, normalized key), as the application merges them, so a matching by
     key is one-to-one and the tiers are nested: whatever is exact is found, and only what is not found
     can be found in part. Of several spellings of one key an exactly equal pair is taken where there is
-    one. What is missed and what is wrong are then paired one-to-one within their type, the largest
-    `overlap` first, down to `PARTIAL_FROM`.
+    one. What is missed and what is wrong are then paired one-to-one within their type where one gives the
+    other in part (`nearness`): as many pairs as can be, of those the ones that share most words.
 
     Args:
         expected: What should be found in an article.
@@ -48,11 +45,6 @@ def match(expected: Sequence[Observable], predicted: Sequence[Observable]) -> li
     wrong = [_pair(type_, key, [], items) for (type_, key), items in given.items() if (type_, key) not in wanted]
     partners = _partners([each for each in found_or_missed if not each.predicted], wrong)
     return [_with_partner(each, partners) for each in found_or_missed + wrong]
-
-
-def overlap(one: str, other: str) -> float:
-    """Compute the token overlap of two values, 0 to 1: the F1 of their words as bags (Rajpurkar et al. 2016)."""
-    return _overlap(_words(one), _words(other))
 
 
 def _by_key(observables: Sequence[Observable]) -> dict[tuple[str, str], list[Observable]]:
@@ -72,30 +64,20 @@ def _pair(type_: str, key: str, expected: list[Observable], predicted: list[Obse
 
 def _partners(missed: Sequence[Match], wrong: Sequence[Match]) -> Mapping[tuple[str, str, bool], Observable]:
     """Pair the wrong with the missed, by type, key and whether it is the missed side; each item in one pair at most."""
-    bags = {id(each): _words(each.key) for each in (*missed, *wrong)}
-    pairs = [
-        (-share, one.key, other.key, one, other)
-        for one in missed
-        for other in wrong
-        if one.type == other.type and (share := _overlap(bags[id(one)], bags[id(other)])) >= PARTIAL_FROM
-    ]
     partners: dict[tuple[str, str, bool], Observable] = {}
-    for *_, one, other in sorted(pairs, key=lambda pair: (*pair[:3], pair[3].type)):
-        mine, its = (one.type, one.key, True), (other.type, other.key, False)
-        if mine not in partners and its not in partners and one.expected and other.predicted:
-            partners[mine], partners[its] = other.predicted, one.expected
+    for type_ in sorted({each.type for each in missed} & {each.type for each in wrong}):
+        ours, theirs = (
+            sorted((each for each in side if each.type == type_), key=lambda each: each.key) for side in (missed, wrong)
+        )
+        near = nearness(type_, [each.key for each in ours], [each.key for each in theirs])
+        for row, column in pair_up(near).items():
+            one, other = ours[row], theirs[column]
+            if one.expected and other.predicted:
+                partners[type_, one.key, True] = other.predicted
+                partners[type_, other.key, False] = one.expected
     return partners
 
 
 def _with_partner(each: Match, partners: Mapping[tuple[str, str, bool], Observable]) -> Match:
     near = partners.get((each.type, each.key, each.predicted is None))
     return replace(each, near=near) if near else each
-
-
-def _words(key: str) -> Counter[str]:
-    return Counter(re.findall(r"\w+", key.casefold()))
-
-
-def _overlap(one: Counter[str], other: Counter[str]) -> float:
-    total = one.total() + other.total()
-    return 2 * (one & other).total() / total if total else 0.0

@@ -1,10 +1,50 @@
 from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctiforge.evaluation.scoring.matching import Match, match, overlap
-from ctiforge.records.observable import Observable
+from benchmarks.prove_pairs import JudgedPair, judged_pairs, verdict
+from ctiforge.evaluation.scoring.matching import Match, match
+from ctiforge.records.observable import TYPES, Observable
+
+
+@pytest.mark.parametrize("pair", [pytest.param(pair, id=f"{pair.type}-{pair.rule}") for pair in judged_pairs()])
+def test_a_pair_is_scored_as_a_person_judged_it(pair: JudgedPair) -> None:
+    assert verdict(pair.type, pair.expected, pair.predicted) == pair.verdict, pair.why
+    assert verdict(pair.type, pair.predicted, pair.expected) == pair.verdict
+    assert (
+        verdict(pair.type, pair.expected, pair.expected)
+        == verdict(pair.type, pair.predicted, pair.predicted)
+        == "found"
+    )
+
+
+def test_every_type_has_pairs_of_each_verdict_and_no_rule_twice() -> None:
+    pairs = judged_pairs()
+    rules = {(pair.type, pair.rule) for pair in pairs}
+
+    assert len(rules) == len(pairs) >= 80
+    for type_ in TYPES:
+        verdicts = [pair.verdict for pair in pairs if pair.type == type_]
+        assert len(verdicts) >= 8
+        assert set(verdicts) == {"found", "in part", "not found"}
+
+
+BY_TYPE = {
+    type_: sorted({value for pair in judged_pairs() if pair.type == type_ for value in (pair.expected, pair.predicted)})
+    for type_ in TYPES
+}
+THREE = st.sampled_from(TYPES).flatmap(lambda type_: st.tuples(st.just(type_), *[st.sampled_from(BY_TYPE[type_])] * 3))
+
+
+@given(THREE)
+def test_verdicts_are_symmetric_and_what_is_found_is_one_class(drawn: tuple[str, str, str, str]) -> None:
+    type_, one, other, third = drawn
+
+    assert verdict(type_, one, other) == verdict(type_, other, one)
+    if verdict(type_, one, other) == verdict(type_, other, third) == "found":
+        assert verdict(type_, one, third) == "found"
 
 
 def outcome(expected: list[str], predicted: list[str], type_: str = "cmdline") -> tuple[int, int, int, int]:
@@ -50,12 +90,6 @@ def in_part(expected: list[str], predicted: list[str]) -> dict[str, str]:
     """What was missed, with the wrong item that gives it in part."""
     matches = match(commands(*expected), commands(*predicted))
     return {each.expected.value: each.near.value for each in matches if each.expected and each.near}
-
-
-def test_overlap_is_the_f1_of_two_bags_of_words() -> None:
-    assert overlap("net user /add bob", "net user") == 2 * 2 / 6
-    assert overlap("a a b", "a b b") == 2 * 2 / 6
-    assert overlap("x", "y") == overlap("", "") == overlap("/", "/") == 0
 
 
 def test_a_wrong_item_gives_a_missed_one_in_part_from_half_of_their_words_on() -> None:
