@@ -245,6 +245,9 @@ bench-export: install #+ An exported model beside its source: logits, answers, s
 bench-report: install #+ Size of a run's report, and how long Chromium takes to load it
 	$(BIN)/python benchmarks/bench_report.py $(ARGS)
 
+bench-gc: install #+ Listing runs and looking for garbage at 100, 1,000 and 10,000 runs
+	$(BIN)/python benchmarks/bench_gc.py $(ARGS)
+
 bench-help: install #+ How long every --help takes
 	$(BIN)/python benchmarks/bench_help.py $(ARGS)
 

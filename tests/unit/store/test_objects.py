@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from ctiforge.errors import ExitCode, StoreError, UsageError
-from ctiforge.store.objects import explain, open_store
+from ctiforge.store.objects import open_store
+from ctiforge.store.troubles import explain
 
 
 class _Failing:
