@@ -13,6 +13,8 @@ from ctiforge.store.artifacts import check_name
 
 DEMO_MODEL = "demo"
 """The name of the small base model that this package ships."""
+TOKENIZER_FILES = ("*.json", "*.jinja", "*.txt", "*.model", "*.tiktoken", "*.bpe")
+"""What of a model's folder a tokenizer is loaded from, and all that is small beside it; no weights."""
 IGNORE = -100
 """The label of a token that carries no loss (the convention of torch's cross_entropy)."""
 
