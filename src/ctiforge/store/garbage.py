@@ -92,7 +92,7 @@ def find_garbage(store: ObjectStore, keep_runs: int, now: datetime | None = None
 
 
 def remove(store: ObjectStore, things: Iterable[Thing], say: Callable[[Thing, bool], None]) -> None:
-    """Remove things one by one, each only if nobody has used it since it was listed.
+    """Remove things, some at a time, each only if nobody has used it since it was listed.
 
     A manifest goes first, so that what is half removed is no artifact; and comes back where somebody
     noted its use before it went.
@@ -102,8 +102,9 @@ def remove(store: ObjectStore, things: Iterable[Thing], say: Callable[[Thing, bo
         things: What to remove, as `find_garbage` lists it.
         say: Is called after each with the thing and whether it is gone; False: it is in use and stays.
     """
-    for thing in things:
-        say(thing, _remove(store, thing))
+    each = list(things)
+    for thing, is_gone in zip(each, read_each(lambda thing: _remove(store, thing), each), strict=True):
+        say(thing, is_gone)
 
 
 def gather(objects: Sequence[ObjectInfo]) -> list[Thing]:

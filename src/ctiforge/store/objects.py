@@ -126,6 +126,11 @@ class ObjectStore:
         """The folder on this machine; None for S3."""
         self._backend = backend
 
+    @property
+    def is_s3(self) -> bool:
+        """Tell whether it lies in S3: not in a folder, nor nowhere."""
+        return self.uri.startswith("s3://")
+
     def read(self, key: str) -> bytes:
         """Read a whole object into memory; for small ones.
 

@@ -12,15 +12,15 @@ AnyFile = TypeVar("AnyFile", bound=File)
 Asked = TypeVar("Asked")
 Read = TypeVar("Read")
 TOGETHER = 8
-"""Reads under way at once: most of a read from S3 is waiting."""
+"""Requests under way at once: most of one to S3 is waiting."""
 
 
 def read_each(read: Callable[[Asked], Read], asked: Iterable[Asked]) -> Iterator[Read]:
-    """Read many small objects, some at a time.
+    """Do the same with many small objects, some at a time.
 
     Args:
-        read: Reads one.
-        asked: What to read.
+        read: Does it with one.
+        asked: The objects.
 
     Yields:
         What `read` gave for each, in the order that they were asked for.
