@@ -117,5 +117,5 @@ def _stamp_of(status: os.stat_result) -> str:
 
 
 def _tagged(tag: str | None, size: int) -> str | None:
-    """Stamp an object; a weak tag promises no equal bytes."""
-    return f"{size} {tag}" if tag and not tag.startswith("W/") else None
+    """Stamp an object, by its tag with or without quotes; a weak one promises no equal bytes."""
+    return f"{size} {tag.strip(chr(34))}" if tag and not tag.startswith("W/") else None

@@ -63,7 +63,7 @@ def load_run(store: ObjectStore, run_id: str | None = None) -> RunRecord:
         SchemaError: Another ctiforge wrote the record, which this one cannot read.
         StoreError: The record is damaged, or the store does not answer.
     """
-    if run_id:
+    if run_id and "/" not in run_id:
         # a whole id needs no list of all runs
         with suppress(FileNotFoundError):
             return read_record(store, _key(run_id), RunRecord, "delete it")
