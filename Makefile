@@ -248,6 +248,12 @@ bench-export: install #+ An exported model beside its source: logits, answers, s
 bench-report: install #+ Size of a run's report, and how long Chromium takes to load it
 	$(BIN)/python benchmarks/bench_report.py $(ARGS)
 
+bench-gc: install #+ Listing runs and looking for garbage at 100, 1,000 and 10,000 runs
+	$(BIN)/python benchmarks/bench_gc.py $(ARGS)
+
+bench-plan: install #+ Bytes of weights that planning reads, on a first night and on one with nothing new
+	$(BIN)/python benchmarks/bench_plan.py $(ARGS)
+
 bench-help: install #+ How long every --help takes
 	$(BIN)/python benchmarks/bench_help.py $(ARGS)
 

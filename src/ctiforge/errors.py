@@ -63,3 +63,9 @@ class StoreFolderError(StoreError):
     """The store is a folder that cannot be made or written; never retried."""
 
     exit_code = ExitCode.USAGE
+
+
+class UntrustedStoreError(StoreError):
+    """The store does not keep its word: conditions of writes are ignored; never retried."""
+
+    exit_code = ExitCode.USAGE

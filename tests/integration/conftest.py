@@ -77,7 +77,13 @@ class S3Server:
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """SeaweedFS on free ports of this machine, for the whole session."""
-    folder = tmp_path_factory.mktemp("seaweedfs")
+    with running_s3(tmp_path_factory.mktemp("seaweedfs")) as server:
+        yield server
+
+
+@contextmanager
+def running_s3(folder: Path) -> Iterator[S3Server]:
+    """SeaweedFS with its files in a folder, which is gone afterwards."""
     names = ("s3", "master", "volume", "filer", "admin")
     ports = dict(zip((f"{n}.{p}" for n in names for p in ("port", "port.grpc")), _free_ports(10), strict=True))
     server = S3Server(f"http://127.0.0.1:{ports['s3.port']}", "test-access", "test-secret-key")

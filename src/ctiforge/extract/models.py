@@ -4,6 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import ctiforge
+from ctiforge.errors import DataError
 from ctiforge.records.model_note import AgentNote
 from ctiforge.store.artifacts import fetch_named, find_input
 from ctiforge.store.fingerprint import SHORT
@@ -50,9 +51,12 @@ def trained_name(model: str, inputs: dict[str, str]) -> str:
     Returns:
         The name; that of its folder or on the hub where nothing describes it.
     """
-    found = find_input(inputs["model"]) if inputs else None
-    described = [file for file in (AgentNote.NAME, f"model/{AgentNote.NAME}") if found and file in found.files]
-    if not found or not described:
-        return Path(model.rstrip("/")).name
-    with TemporaryDirectory() as scratch:
-        return AgentNote.load(fetch_named(inputs["model"], described[0], Path(scratch))).name
+    for file in (AgentNote.NAME, f"model/{AgentNote.NAME}") if inputs else ():
+        with TemporaryDirectory() as scratch:
+            try:
+                path = fetch_named(inputs["model"], file, Path(scratch))
+            except DataError:
+                # it is not described there
+                continue
+            return AgentNote.load(path).name
+    return Path(model.rstrip("/")).name

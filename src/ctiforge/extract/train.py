@@ -47,6 +47,13 @@ class AgentTraining:
     """`auto`, `cpu` or `cuda`."""
     force: bool = False
     """Whether to train with fewer examples than the minimum."""
+    folder: str | None = None
+    """Where the model's files were fetched to; None: they lie where `model` says."""
+
+    @property
+    def location(self) -> str:
+        """Name what is loaded."""
+        return self.folder or self.model
 
 
 def train_extract_agent(
@@ -71,7 +78,7 @@ def train_extract_agent(
         CannotGoOnError: Memory or disk do not suffice.
     """
     check_data(request, data)
-    tokenizer = load_tokenizer(request.model)
+    tokenizer = load_tokenizer(request.location)
     if read_format_report(data).tokenizer_hash != tokenizer_hash(tokenizer):
         raise UsageError(
             f"the data was cut for another model's tokenizer than {request.model!r}: run format_extract --model for it"
@@ -140,8 +147,8 @@ def _load(request: AgentTraining) -> tuple[Any, Any]:
     # the adapter's first weights are drawn at random
     torch.manual_seed(request.training.seed)
     if request.qlora:
-        return load_for_qlora(request.model, device, request.lora), device
-    model = load_causal_lm(request.model, device, compute_dtype(device))
+        return load_for_qlora(request.location, device, request.lora), device
+    model = load_causal_lm(request.location, device, compute_dtype(device))
     model.config.use_cache = False
     return model, device
 

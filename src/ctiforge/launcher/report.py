@@ -8,6 +8,7 @@ from ctiforge.records.run import RunRecord, StageRecord
 from ctiforge.store.fingerprint import SHORT
 from ctiforge.store.launcher_note import as_it_stands
 from ctiforge.store.objects import ObjectStore
+from ctiforge.store.reading import read_each
 from ctiforge.store.runs import load_run, run_ids
 
 SHOWN = 20
@@ -18,7 +19,7 @@ def describe_runs(store: ObjectStore) -> str:
     ids = run_ids(store)
     if not ids:
         return f"{store.uri}: there are no runs yet"
-    lines = [_listed(store, run_id) for run_id in ids[:SHOWN]]
+    lines = list(read_each(lambda run_id: _listed(store, run_id), ids[:SHOWN]))
     if len(ids) > SHOWN:
         lines.append(f"and {len(ids) - SHOWN} older ones")
     return "\n".join(lines)

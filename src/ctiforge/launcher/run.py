@@ -32,6 +32,7 @@ from ctiforge.lines.line import Line, LineStage
 from ctiforge.records.run import RunRecord, StageRecord
 from ctiforge.settings import Settings
 from ctiforge.store.artifacts import artifact_key, check_name, fetch
+from ctiforge.store.check import ensure_trusted
 from ctiforge.store.fingerprint import SHORT
 from ctiforge.store.launcher_note import note_launcher
 from ctiforge.store.objects import ObjectStore, open_store, open_to_look
@@ -70,6 +71,7 @@ def drive(run: "LineRun", *, dry_run: bool) -> None:
         if not takes_demo(run.settings, run.line, run.backend):
             run.check()
         return
+    ensure_trusted(run.store)
     try:
         with database_of(run.settings, run.line, run.backend, run.store.uri, run.view.say) as database:
             run.use(database)

@@ -214,6 +214,7 @@ def config() -> None:
 
 def doctor(store: StoreFlag = None, backend: BackendFlag = None) -> None:
     """Check the store and, in a cluster, API, rights, chart, and each stage's image, secrets and place to run."""
+    from ctiforge.store.bucket import bucket_notes
     from ctiforge.store.check import check_store
 
     loaded = _load(store, backend)
@@ -222,6 +223,8 @@ def doctor(store: StoreFlag = None, backend: BackendFlag = None) -> None:
     _say(f"store {opened.uri}")
     for passed in check_store(opened):
         _say(f"  ok: {passed}")
+    for note in bucket_notes(opened):
+        _say(f"  note: {note}")
     if not is_well:
         raise UsageError("the cluster is not ready for a run: see the problems above")
 

@@ -32,7 +32,7 @@ def main(
     from ctiforge.errors import DataError, UsageError
     from ctiforge.records.data_check import DataCheck
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
-    from ctiforge.training.encoding import model_input
+    from ctiforge.training.encoding import TOKENIZER_FILES, model_input
 
     if not records and not data:
         raise UsageError("give --records (of harvest_extract), --data (of format_extract), or both")
@@ -56,6 +56,7 @@ def main(
         output=output or (None if store else "outputs/data-check"),
         flags=StageFlags(store=store, expect=expect, plan=plan),
         work=work,
+        files={"model": TOKENIZER_FILES},
     )
     if result.uri and not plan:
         print(f"-> {result.uri}/check.json")
@@ -97,7 +98,8 @@ def find(inputs: dict[str, Path], model: str) -> "list[DataFinding]":
         row = next((each for each in rows if each.observables), rows[0])
         text = contents.get(row.article_id)
         window = text[row.start : row.end] if text is not None else None
-        findings += check_template(description, row, window, model, load_tokenizer(model))
+        tokenizer = load_tokenizer(str(inputs.get("model", model)))
+        findings += check_template(description, row, window, model, tokenizer)
     return findings
 
 

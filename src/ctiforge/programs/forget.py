@@ -24,6 +24,7 @@ def main(
     from ctiforge.errors import UsageError
     from ctiforge.progress import warn
     from ctiforge.settings import load_settings
+    from ctiforge.store.bucket import bucket_notes
     from ctiforge.store.objects import find_store
     from ctiforge.store.runs import read_runs
 
@@ -52,6 +53,9 @@ def main(
     else:
         print(f"article {article} is removed from {held} places of {opened.uri}")
         print("left alone: the database (delete it there, or --exclude-urls its page) and files outside the store")
+    for note in bucket_notes(opened) if held else ():
+        # a version that is kept can still be read
+        warn(note)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def main(
     from ctiforge.data.testsets import test_set_inputs
     from ctiforge.extract.dataset.format import FormatOptions, format_records, formats_of, write_guide_files
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
-    from ctiforge.training.encoding import model_input
+    from ctiforge.training.encoding import TOKENIZER_FILES, model_input
 
     formats = formats_of(text_format)
     options = FormatOptions(
@@ -69,6 +69,7 @@ def main(
         output=output.removesuffix(".json") if output else None,
         flags=StageFlags(store=store, expect=expect, plan=plan),
         work=work,
+        files={"model": TOKENIZER_FILES},
     )
     if output and output.endswith(".json") and not plan:
         write_guide_files(Path(output), formats)

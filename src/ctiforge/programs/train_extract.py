@@ -90,7 +90,8 @@ def main(
     def work(dirs: StageDirs) -> dict[str, Any]:
         from ctiforge.extract.train import AgentTraining, train_extract_agent
 
-        request = AgentTraining(model, run_name, text_format, max_length, qlora, lora, training, device, force)
+        folder = str(dirs.inputs["model"]) if "model" in dirs.inputs else None
+        request = AgentTraining(model, run_name, text_format, max_length, qlora, lora, training, device, force, folder)
         return train_extract_agent(request, dirs.inputs["data"], dirs.out, dirs.scratch, dirs.checkpoints)
 
     result = run_stage(

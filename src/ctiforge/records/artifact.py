@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from ctiforge.records.base import File, Record
+from ctiforge.records.references import folder_in
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,15 @@ class InputEntry(Record):
     """Where it was: a path, or an `s3://` URI."""
     content: str
     """The hash of its content: of the file, or of a folder's names and hashes."""
+
+    def references(self) -> frozenset[str]:
+        """Name the folders of a store that it may lie in.
+
+        Returns:
+            Keys, like `artifacts/<stage>/<fingerprint>` and `inputs/<sha256>`.
+        """
+        folder = folder_in(self.uri)
+        return frozenset({f"inputs/{self.content}", *([folder] if folder else [])})
 
 
 class Manifest(File):
@@ -59,6 +69,14 @@ class Manifest(File):
     """When the work began, in UTC."""
     seconds: float
     """How long the work took."""
+
+    def references(self) -> frozenset[str]:
+        """Name the folders of a store that it was made of.
+
+        Returns:
+            Keys of artifacts and shared inputs.
+        """
+        return frozenset().union(*(each.references() for each in self.inputs.values()))
 
     def key(self, name: str) -> str:
         """Locate one of its files in the store.

@@ -7,6 +7,7 @@ from ctiforge.records.artifact import InputEntry
 from ctiforge.records.base import File, Record
 from ctiforge.records.decision import Decision
 from ctiforge.records.evaluation import TestSetInfo
+from ctiforge.records.references import folder_in
 
 
 class Step(Record):
@@ -28,6 +29,15 @@ class Step(Record):
     """The container image that it was made in; None outside of one."""
     started_at: datetime
     """When the work began."""
+
+    def references(self) -> frozenset[str]:
+        """Name the folders of a store that it made, and those that it was made of.
+
+        Returns:
+            Keys of artifacts and shared inputs.
+        """
+        made = {f"artifacts/{self.stage}/{self.fingerprint}", folder_in(self.uri) or ""} - {""}
+        return frozenset(made).union(*(each.references() for each in self.inputs.values()))
 
 
 class Candidate(Record):
@@ -51,6 +61,15 @@ class Candidate(Record):
     """The articles that the gate decided on."""
     decision: Decision
     """What the gate said."""
+
+    def references(self) -> frozenset[str]:
+        """Name the folders of a store that the model and its lineage lie in.
+
+        Returns:
+            Keys of artifacts and shared inputs.
+        """
+        folder = folder_in(self.artifact)
+        return frozenset([folder] if folder else ()).union(*(step.references() for step in self.lineage))
 
 
 class ModelRecord(Candidate, File):

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 from pydantic import ConfigDict
 
 from ctiforge.records.base import File, Record
+from ctiforge.records.references import folder_in
 
 State = Literal["waiting", "running", "done", "cached", "failed", "interrupted", "cancelled"]
 
@@ -65,6 +66,16 @@ class StageRecord(Record):
     ended_at: datetime | None = None
     """When it ended, in UTC; None before that."""
 
+    def references(self) -> frozenset[str]:
+        """Name the folders of a store that it made, or is about to make.
+
+        Returns:
+            Keys of its artifact and of its checkpoints.
+        """
+        folder = folder_in(self.artifact) if self.artifact else None
+        planned = {f"{kind}/{self.program}/{self.fingerprint}" for kind in ("artifacts", "checkpoints")}
+        return frozenset([*(planned if self.fingerprint else ()), *([folder] if folder else ())])
+
 
 class RunRecord(File):
     """One run of a line, kept as `runs/<id>/run.json`."""
@@ -89,3 +100,11 @@ class RunRecord(File):
     """Why it ended other than well, in one line; None where it ended well, or has not ended."""
     stages: list[StageRecord]
     """Its stages, in the order of the line."""
+
+    def references(self) -> frozenset[str]:
+        """Name the folders of a store that its stages made, or are about to make.
+
+        Returns:
+            Keys of artifacts and checkpoints.
+        """
+        return frozenset().union(*(stage.references() for stage in self.stages))

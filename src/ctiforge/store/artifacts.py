@@ -5,14 +5,17 @@ that wrote them, and `manifest.json`, written last and only if there is none. No
 artifact; a slower twin can never damage a finished one.
 """
 
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ctiforge.errors import DataError, StoreError, UsageError
 from ctiforge.records.artifact import FileEntry, Manifest
 from ctiforge.store.fingerprint import content_hash
+from ctiforge.store.hashes import Hashable, hash_all, of_file, of_object
 from ctiforge.store.objects import ObjectStore, hash_file, open_store
 from ctiforge.store.reading import read_record
 
@@ -149,13 +152,15 @@ def publish(store: ObjectStore, out: Path, manifest: Manifest) -> Manifest:
     return winner
 
 
-def find_input(uri: str) -> Input:
+def find_input(uri: str, memory: ObjectStore | None = None) -> Input:
     """Find a file, a folder, an artifact, or a file of an artifact, on this machine or in S3, without fetching it.
 
-    Where a manifest names the files, their hashes are taken from it; elsewhere the content is read and hashed.
+    Where a manifest names the files, their hashes are taken from it; elsewhere the content is read and hashed,
+    but for large files that have not changed since.
 
     Args:
         uri: A path of this machine, a `file://` URL or an `s3://` URI.
+        memory: The store that remembers hashes from one process to the next; None: none does.
 
     Returns:
         What was found, with its files and content hash.
@@ -164,26 +169,16 @@ def find_input(uri: str) -> Input:
         UsageError: There is no such file, folder or artifact.
         StoreError: A manifest is damaged, or the store does not answer.
     """
-    uri = uri.removeprefix("file://").rstrip("/")
-    parent, _, name = uri.rpartition("/")
-    if not uri.startswith("s3://"):
-        path = Path(uri).expanduser().absolute()
-        parent, name = str(path.parent), path.name
-        if path.is_file():
-            entry = hash_file(path)
-            return Input(uri, open_store(parent), {name: entry}, entry.sha256, True, None)
-    found = _find_folder(uri) or (_find_file(uri, parent, name) if parent not in ("s3:/", "s3:") else None)
-    if not found:
-        raise UsageError(f"{uri}: there is no such file, folder or artifact; check the path")
-    return found
+    return _find(uri, memory, lambda _: True)
 
 
-def fetch_input(found: Input, into: Path) -> Path:
+def fetch_input(found: Input, into: Path, only: Collection[str] = ("*",)) -> Path:
     """Bring an input to this machine and verify the hash of each file.
 
     Args:
         found: The input, as `find_input` gives it.
         into: The folder that files of S3 are downloaded to; unused where the input lies on this machine.
+        only: Patterns, as a shell's, of the names in a folder that are wanted; others are neither fetched nor read.
 
     Returns:
         The file, or the folder with the files: where they lie, or below `into`.
@@ -192,6 +187,8 @@ def fetch_input(found: Input, into: Path) -> Path:
         StoreError: A file, which the text names, is missing or its content is not what its entry says.
     """
     for name, entry in found.files.items():
+        if not found.is_file and not any(fnmatchcase(name, pattern) for pattern in only):
+            continue
         key = found.manifest.key(name) if found.manifest else name
         path = found.store.folder / key if found.store.folder else into / name
         try:
@@ -239,7 +236,7 @@ def fetch_named(uri: str, name: str, into: Path) -> Path:
         DataError: The folder has no such file.
         StoreError: The file is damaged.
     """
-    found = find_input(uri)
+    found = _find(uri, None, lambda each: each == name)
     if found.is_file:
         return fetch_input(found, into)
     if name not in found.files:
@@ -275,18 +272,39 @@ def read_manifest_if_valid(store: ObjectStore) -> Manifest | None:
         return None
 
 
-def _find_folder(uri: str) -> Input | None:
+def _find(uri: str, memory: ObjectStore | None, wanted: Callable[[str], bool]) -> Input:
+    """Find an input; of a folder without a manifest only the files whose names are `wanted` are read and hashed."""
+    uri = uri.removeprefix("file://").rstrip("/")
+    parent, _, name = uri.rpartition("/")
+    if not uri.startswith("s3://"):
+        path = Path(uri).expanduser().absolute()
+        parent, name = str(path.parent), path.name
+        if path.is_file():
+            entries = hash_all(str(path), [of_file(name, path)], memory)
+            return Input(uri, open_store(parent), entries, entries[name].sha256, True, None)
+    found = _find_folder(uri, memory, wanted)
+    if not found and parent not in ("s3:/", "s3:"):
+        found = _find_file(uri, parent, name, memory)
+    if not found:
+        raise UsageError(f"{uri}: there is no such file, folder or artifact; check the path")
+    return found
+
+
+def _find_folder(uri: str, memory: ObjectStore | None, wanted: Callable[[str], bool]) -> Input | None:
     if not uri.startswith("s3://") and not Path(uri).expanduser().is_dir():
         return None
     store = open_store(uri)
     manifest = read_manifest(store)
     if manifest:
         return Input(uri, store, manifest.files, content_hash(manifest.files), False, manifest)
-    files = _hash_folder(store)
-    return Input(uri, store, files, content_hash(files), False, None) if files else None
+    files = _files_of(store)
+    if not files:
+        return None
+    entries = hash_all(store.uri, [file for file in files if wanted(file.name)], memory)
+    return Input(uri, store, entries, content_hash(entries), False, None)
 
 
-def _find_file(uri: str, parent: str, name: str) -> Input | None:
+def _find_file(uri: str, parent: str, name: str, memory: ObjectStore | None) -> Input | None:
     if not parent.startswith("s3://") and not Path(parent).is_dir():
         return None
     store = open_store(parent)
@@ -294,20 +312,21 @@ def _find_file(uri: str, parent: str, name: str) -> Input | None:
     if manifest and name in manifest.files:
         entry = manifest.files[name]
         return Input(uri, store, {name: entry}, entry.sha256, True, manifest)
-    if not store.exists(name):
-        return None
-    entry = _hash_object(store, name)
-    return Input(uri, store, {name: entry}, entry.sha256, True, None)
-
-
-def _hash_folder(store: ObjectStore) -> dict[str, FileEntry]:
     if store.folder:
-        return {name: hash_file(path) for name, path in _local_files(store.folder).items()}
-    return {info.key: store.hash(info.key) for info in store.list("")}
+        # a file of that name would have been found before
+        return None
+    try:
+        info = store.info(name)
+    except FileNotFoundError:
+        return None
+    entries = hash_all(uri, [of_object(store, info)], memory)
+    return Input(uri, store, entries, entries[name].sha256, True, None)
 
 
-def _hash_object(store: ObjectStore, key: str) -> FileEntry:
-    return hash_file(store.folder / key) if store.folder else store.hash(key)
+def _files_of(store: ObjectStore) -> list[Hashable]:
+    if store.folder:
+        return [of_file(name, path) for name, path in _local_files(store.folder).items()]
+    return [of_object(store, info) for info in store.list("")]
 
 
 def _local_files(folder: Path) -> dict[str, Path]:

@@ -5,21 +5,22 @@ went into that; and everything that was written or planned with in the last `YOU
 notes its use and looks again (`artifacts.find_standing`): it either sees it vanish, or made it young before that.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from ctiforge.errors import UsageError
+from ctiforge.errors import DataError, UsageError
 from ctiforge.records.artifact import Manifest
+from ctiforge.records.references import hashes_in
+from ctiforge.records.registry import ModelRecord
 from ctiforge.records.run import RunRecord
 from ctiforge.store.objects import ObjectInfo, ObjectStore
-from ctiforge.store.runs import read_runs
+from ctiforge.store.reading import read_each
+from ctiforge.store.runs import ids_in, read_runs
 
 YOUNG = timedelta(days=7)
 """Nothing younger is removed: long enough for whatever is being made or planned."""
-_NAME = re.compile(r"[0-9a-f]{64}")
 # how many parts of its key name a thing: artifacts/<stage>/<fingerprint>, …
 _DEPTH = {"artifacts": 3, "checkpoints": 3, "inputs": 2, "runs": 2}
 
@@ -75,20 +76,23 @@ def find_garbage(store: ObjectStore, keep_runs: int, now: datetime | None = None
     if keep_runs < 0:
         raise UsageError(f"--keep-runs {keep_runs}: give 0 or more")
     young = (now or datetime.now(UTC)) - YOUNG
-    runs, broken = read_runs(store)
-    things = gather([info for part in _DEPTH for info in store.list(part)])
+    objects = [info for part in _DEPTH for info in store.list(part)]
+    things = gather(objects)
+    runs, broken = read_runs(store, ids_in(objects))
     kept = runs_kept(runs, keep_runs)
     kept |= {thing.name for thing in things if thing.kind == "runs" and thing.modified >= young}
-    pins = [each.model_dump_json() for each in runs if each.id in kept]
-    pins += [_read(store, info.key) for info in store.list("models")]
-    stay = needed(things, pins, lambda thing: _read(store, f"{thing.folder}/{Manifest.NAME}"))
+    named = [run.references() for run in runs if run.id in kept]
+    named += [hashes_in(_read(store, f"runs/{run_id}/{RunRecord.NAME}")) for run_id in broken]
+    models = [info.key for info in store.list("models") if info.key.endswith(f"/{ModelRecord.NAME}")]
+    named += read_each(lambda key: _references(store, key, ModelRecord), models)
+    stay = needed(things, frozenset().union(*named), lambda thing: _references(store, _manifest(thing), Manifest))
     stay |= {f"runs/{run_id}" for run_id in (*kept, *broken)}
     gone = [thing for thing in things if thing.folder not in stay and thing.modified < young]
     return sorted(gone, key=lambda thing: (-thing.size, thing.folder))
 
 
 def remove(store: ObjectStore, things: Iterable[Thing], say: Callable[[Thing, bool], None]) -> None:
-    """Remove things one by one, each only if nobody has used it since it was listed.
+    """Remove things, some at a time, each only if nobody has used it since it was listed.
 
     A manifest goes first, so that what is half removed is no artifact; and comes back where somebody
     noted its use before it went.
@@ -98,8 +102,9 @@ def remove(store: ObjectStore, things: Iterable[Thing], say: Callable[[Thing, bo
         things: What to remove, as `find_garbage` lists it.
         say: Is called after each with the thing and whether it is gone; False: it is in use and stays.
     """
-    for thing in things:
-        say(thing, _remove(store, thing))
+    each = list(things)
+    for thing, is_gone in zip(each, read_each(lambda thing: _remove(store, thing), each), strict=True):
+        say(thing, is_gone)
 
 
 def gather(objects: Sequence[ObjectInfo]) -> list[Thing]:
@@ -129,18 +134,22 @@ def runs_kept(runs: Sequence[RunRecord], keep: int) -> set[str]:
     return kept
 
 
-def needed(things: Sequence[Thing], pins: Iterable[str], manifest_of: Callable[[Thing], str]) -> set[str]:
-    """Find the folders of what the texts `pins` name by hash, of what went into that, and so on."""
+def needed(things: Sequence[Thing], roots: Iterable[str], references_of: Callable[[Thing], Iterable[str]]) -> set[str]:
+    """Find the folders of what `roots` name, of what went into that, and so on.
+
+    A thing is named by its folder; or by its hash alone, by a record that can no longer be read.
+    """
     named: defaultdict[str, list[Thing]] = defaultdict(list)
     for thing in things:
+        named[thing.folder].append(thing)
         named[thing.name].append(thing)
     stay: set[str] = set()
-    queue = [name for text in pins for name in _NAME.findall(text)]
-    while queue:
-        for thing in named[queue.pop()]:
-            if thing.folder not in stay:
-                stay.add(thing.folder)
-                queue += _NAME.findall(manifest_of(thing)) if thing.kind == "artifacts" else []
+    reached = set(roots)
+    while reached:
+        new = {thing.folder: thing for name in reached for thing in named[name] if thing.folder not in stay}
+        stay |= set(new)
+        made = [thing for thing in new.values() if thing.kind == "artifacts"]
+        reached = set().union(*read_each(references_of, made))
     return stay
 
 
@@ -161,7 +170,7 @@ def total(things: Iterable[Thing]) -> Mapping[str, tuple[int, int]]:
 
 
 def _remove(store: ObjectStore, thing: Thing) -> bool:
-    manifest = f"{thing.folder}/{Manifest.NAME}"
+    manifest = _manifest(thing)
     standing = _read(store, manifest)
     if _is_used(store, thing):
         return False
@@ -178,6 +187,21 @@ def _remove(store: ObjectStore, thing: Thing) -> bool:
 def _is_used(store: ObjectStore, thing: Thing) -> bool:
     """Tell whether anything of it was written since it was listed."""
     return not set(store.list(thing.folder)) <= set(thing.objects)
+
+
+def _manifest(thing: Thing) -> str:
+    return f"{thing.folder}/{Manifest.NAME}"
+
+
+def _references(store: ObjectStore, key: str, kind: type[Manifest] | type[ModelRecord]) -> frozenset[str]:
+    """Read what a record names; of one that cannot be read everything that it may name, by hash."""
+    text = _read(store, key)
+    if not text:
+        return frozenset()
+    try:
+        return kind.parse(text, f"{store.uri}/{key}").references()
+    except DataError:
+        return hashes_in(text)
 
 
 def _read(store: ObjectStore, key: str) -> str:

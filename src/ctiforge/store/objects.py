@@ -7,19 +7,18 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from ctiforge.errors import StoreError, StoreFolderError, UsageError
 from ctiforge.records.artifact import FileEntry
+from ctiforge.store import transfers
+from ctiforge.store.s3 import open_backend
+from ctiforge.store.troubles import FOLDER_MENDS, explain
 
-CHUNK = 8 * 1024 * 1024
-PARALLEL = 4
-MAX_PARTS = 9_000  # S3 allows 10,000 parts an upload
 CONFLICT_TRIES = 8
 LOCK = ".lock"
 
@@ -31,6 +30,8 @@ class ObjectInfo:
     key: str
     size: int
     modified: datetime
+    tag: str | None = None
+    """S3's ETag, another for every content; None where the store gives none."""
 
 
 def open_store(uri: str) -> "ObjectStore":
@@ -51,7 +52,7 @@ def open_store(uri: str) -> "ObjectStore":
     """
     folder = _folder_of(uri)
     if folder is None:
-        return ObjectStore(uri.rstrip("/"), _open_s3(uri), folder=None)
+        return ObjectStore(uri.rstrip("/"), open_backend(uri), folder=None)
     return ObjectStore(str(folder), _open_folder(folder), folder=folder)
 
 
@@ -125,6 +126,11 @@ class ObjectStore:
         """The folder on this machine; None for S3."""
         self._backend = backend
 
+    @property
+    def is_s3(self) -> bool:
+        """Tell whether it lies in S3: not in a folder, nor nowhere."""
+        return self.uri.startswith("s3://")
+
     def read(self, key: str) -> bytes:
         """Read a whole object into memory; for small ones.
 
@@ -161,15 +167,26 @@ class ObjectStore:
         Returns:
             True where there is one.
         """
-        import obstore
-
         try:
-            with self._explained(key):
-                # a GET, since the body of its 404 tells a missing key from a missing bucket
-                obstore.get(self._backend, key)
+            self.info(key)
         except FileNotFoundError:
             return False
         return True
+
+    def info(self, key: str) -> ObjectInfo:
+        """Ask for the size, the time and the tag of an object.
+
+        Args:
+            key: The object's key.
+
+        Returns:
+            What a listing says of it.
+        """
+        import obstore
+
+        with self._explained(key):
+            # a GET, since the body of its 404 tells a missing key from a missing bucket
+            return _info(obstore.get(self._backend, key).meta)
 
     def list(self, prefix: str) -> list[ObjectInfo]:
         """List the objects in a folder of the store and its subfolders.
@@ -184,10 +201,7 @@ class ObjectStore:
 
         with self._explained(prefix):
             found = [entry for page in obstore.list(self._backend, prefix or None) for entry in page]
-        infos = (
-            ObjectInfo(entry["path"], entry["size"], entry["last_modified"]) for entry in found if entry["path"] != LOCK
-        )
-        return sorted(infos, key=lambda info: info.key)
+        return sorted((_info(entry) for entry in found if entry["path"] != LOCK), key=lambda info: info.key)
 
     def write(self, key: str, data: bytes) -> None:
         """Write an object, whatever was there; readers see the old one or the new one, never a part.
@@ -265,20 +279,8 @@ class ObjectStore:
         Returns:
             The file's size in bytes and its SHA-256.
         """
-        import obstore
-
-        digest = hashlib.sha256()
-        size = path.stat().st_size
-        chunk = max(CHUNK, -(-size // MAX_PARTS))
-        with self._explained(key), path.open("rb") as file:
-            if size <= chunk:
-                data = file.read()
-                digest.update(data)
-                obstore.put(self._backend, key, data, use_multipart=False)
-            else:
-                pieces = _hashed_pieces(file, chunk, digest)
-                obstore.put(self._backend, key, pieces, chunk_size=chunk, max_concurrency=PARALLEL)
-        return FileEntry(size, digest.hexdigest())
+        with self._explained(key):
+            return transfers.upload(self._backend, path, key)
 
     def download(self, key: str, path: Path) -> None:
         """Copy an object to a file in pieces, several at a time; no file is left when it fails.
@@ -287,23 +289,8 @@ class ObjectStore:
             key: The object's key.
             path: The file to write; its folder is made.
         """
-        import obstore
-
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f"{path.name}.part")
-        try:
-            with self._explained(key), part.open("wb") as file, ThreadPoolExecutor(PARALLEL) as pool:
-                size = obstore.head(self._backend, key)["size"]
-
-                def fetch(start: int) -> None:
-                    piece = obstore.get_range(self._backend, key, start=start, end=min(start + CHUNK, size))
-                    os.pwrite(file.fileno(), memoryview(piece), start)
-
-                for _ in pool.map(fetch, range(0, size, CHUNK)):
-                    pass
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        with self._explained(key):
+            transfers.download(self._backend, key, path)
 
     def hash(self, key: str) -> FileEntry:
         """Compute the size and SHA-256 of an object, read in pieces.
@@ -314,14 +301,19 @@ class ObjectStore:
         Returns:
             Its size in bytes and its hash in hex digits.
         """
-        import obstore
+        return self.hash_with_tag(key)[0]
 
-        digest, size = hashlib.sha256(), 0
+    def hash_with_tag(self, key: str) -> tuple[FileEntry, str | None]:
+        """Compute the size and SHA-256 of an object, and tell which version of it was read.
+
+        Args:
+            key: The object's key.
+
+        Returns:
+            Its size and hash, and its tag as `ObjectInfo` has it; None where the store gives none.
+        """
         with self._explained(key):
-            for piece in obstore.get(self._backend, key).stream(CHUNK):
-                digest.update(piece)
-                size += len(piece)
-        return FileEntry(size, digest.hexdigest())
+            return transfers.hash_object(self._backend, key)
 
     def delete(self, key: str) -> None:
         """Remove an object; one that is not there is no error.
@@ -369,30 +361,6 @@ class ObjectStore:
             raise kind(explain(self.uri, str(error))) from None
 
 
-FOLDER_MENDS = {
-    "os error 13": "permission denied; check who owns the folder",
-    "os error 30": "the file system is read-only; name another place",
-}
-MENDS = FOLDER_MENDS | {
-    "NoSuchBucket": "the bucket does not exist; create it, or name another place",
-    "SignatureDoesNotMatch": "the secret key is wrong; check AWS_SECRET_ACCESS_KEY or the profile",
-    "InvalidAccessKeyId": "the access key is unknown there; check AWS_ACCESS_KEY_ID or the profile",
-    "ExpiredToken": "the credentials have expired; sign in again",
-    "AccessDenied": "these credentials may not do this; ask for read, write, list and delete on the bucket",
-    "403 Forbidden": "the credentials are refused; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-    "301 Moved": "the bucket lies in another region; set AWS_REGION",
-    "error sending request": "nothing answers there; check AWS_ENDPOINT_URL and the network",
-}
-
-
-def explain(uri: str, message: str) -> str:
-    """Say in one line the store, what is wrong and what to do; `message` is the library's error text."""
-    for sign, mend in MENDS.items():
-        if sign in message:
-            return f"{uri}: {mend}"
-    return f"{uri}: {message.splitlines()[0][:300]}"
-
-
 def _folder_of(uri: str) -> Path | None:
     """Find the folder that a store's URI names; None for S3."""
     if uri.startswith("s3://"):
@@ -412,46 +380,9 @@ def _open_folder(folder: Path) -> Any:
     return LocalStore(prefix=folder)
 
 
-def _open_s3(uri: str) -> Any:
-    import botocore.session
-    from obstore.auth.boto3 import Boto3CredentialProvider
-    from obstore.store import S3Store
-
-    bucket, _, prefix = uri.removeprefix("s3://").strip("/").partition("/")
-    if not bucket:
-        raise UsageError(f"{uri} names no bucket: give s3://bucket/prefix")
-    session = botocore.session.Session()
-    region = os.environ.get("AWS_REGION") or session.get_config_variable("region") or "us-east-1"
-    endpoint = _endpoint(session)
-    try:
-        credentials = Boto3CredentialProvider(session)
-    except ValueError:
-        raise StoreError(
-            f"{uri}: no AWS credentials found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or a role"
-        ) from None
-    try:
-        return S3Store(
-            bucket,
-            prefix=prefix or None,
-            config={"region": region, "disable_bulk_delete": True, **({"endpoint": endpoint} if endpoint else {})},
-            credential_provider=credentials,
-            client_options={"allow_http": True, "timeout": "300s"},
-            retry_config={"max_retries": 5},
-        )
-    except ValueError as error:
-        raise UsageError(f"{uri} is no place in S3: {str(error).splitlines()[0]}") from None
-
-
-def _endpoint(session: Any) -> str | None:
-    from_environment = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    return from_environment or session.get_scoped_config().get("endpoint_url")
+def _info(entry: Any) -> ObjectInfo:
+    return ObjectInfo(entry["path"], entry["size"], entry["last_modified"], entry["e_tag"])
 
 
 def _is_conflict(error: Exception) -> bool:
     return re.search(r"\b409 Conflict\b", str(error)) is not None
-
-
-def _hashed_pieces(file: BinaryIO, size: int, digest: Any) -> Iterator[bytes]:
-    while piece := file.read(size):
-        digest.update(piece)
-        yield piece

@@ -1,5 +1,7 @@
-"""Read one record from a store."""
+"""Read records from a store."""
 
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from ctiforge.errors import DataError, StoreError
@@ -7,6 +9,24 @@ from ctiforge.records.base import File, SchemaError
 from ctiforge.store.objects import ObjectStore
 
 AnyFile = TypeVar("AnyFile", bound=File)
+Asked = TypeVar("Asked")
+Read = TypeVar("Read")
+TOGETHER = 8
+"""Requests under way at once: most of one to S3 is waiting."""
+
+
+def read_each(read: Callable[[Asked], Read], asked: Iterable[Asked]) -> Iterator[Read]:
+    """Do the same with many small objects, some at a time.
+
+    Args:
+        read: Does it with one.
+        asked: The objects.
+
+    Yields:
+        What `read` gave for each, in the order that they were asked for.
+    """
+    with ThreadPoolExecutor(TOGETHER) as pool:
+        yield from pool.map(read, asked)
 
 
 def read_record(store: ObjectStore, key: str, kind: type[AnyFile], remedy: str) -> AnyFile:

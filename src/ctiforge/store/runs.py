@@ -1,13 +1,15 @@
 """The record of a run: which stages it had, what came of each, and where that lies."""
 
 import secrets
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from ctiforge.errors import StoreError, UsageError
 from ctiforge.records.base import SchemaError
 from ctiforge.records.run import RunRecord, StageRecord
-from ctiforge.store.objects import ObjectStore
-from ctiforge.store.reading import read_record
+from ctiforge.store.objects import ObjectInfo, ObjectStore
+from ctiforge.store.reading import read_each, read_record
 
 
 def new_run_id(line: str) -> str:
@@ -61,6 +63,10 @@ def load_run(store: ObjectStore, run_id: str | None = None) -> RunRecord:
         SchemaError: Another ctiforge wrote the record, which this one cannot read.
         StoreError: The record is damaged, or the store does not answer.
     """
+    if run_id and "/" not in run_id:
+        # a whole id needs no list of all runs
+        with suppress(FileNotFoundError):
+            return read_record(store, _key(run_id), RunRecord, "delete it")
     # whoever asked for no run in particular can do with another
     remedy = "delete it" if run_id else "delete it, or name another run (`ctiforge runs` lists them)"
     return read_record(store, _key(find_run(store, run_id)), RunRecord, remedy)
@@ -122,7 +128,10 @@ def is_cancelled(store: ObjectStore, run_id: str) -> bool:
     Returns:
         False also where there is no record.
     """
-    return store.exists(_key(run_id)) and load_run(store, run_id).state == "cancelled"
+    try:
+        return read_record(store, _key(run_id), RunRecord, "delete it").state == "cancelled"
+    except FileNotFoundError:
+        return False
 
 
 def run_ids(store: ObjectStore) -> list[str]:
@@ -134,28 +143,41 @@ def run_ids(store: ObjectStore) -> list[str]:
     Returns:
         The ids, the run that changed last first.
     """
-    found = [info for info in store.list("runs") if info.key.endswith(f"/{RunRecord.NAME}")]
+    return ids_in(store.list("runs"))
+
+
+def ids_in(objects: Iterable[ObjectInfo]) -> list[str]:
+    """Pick the ids of runs out of what was listed of a store; the run that changed last comes first."""
+    found = [info for info in objects if info.key.startswith("runs/") and info.key.endswith(f"/{RunRecord.NAME}")]
     return [info.key.split("/")[1] for info in sorted(found, key=lambda info: info.modified, reverse=True)]
 
 
-def read_runs(store: ObjectStore) -> tuple[list[RunRecord], list[str]]:
-    """Read all runs.
+def read_runs(store: ObjectStore, ids: Sequence[str] | None = None) -> tuple[list[RunRecord], list[str]]:
+    """Read runs, each record once.
 
     Args:
         store: The store that keeps them.
+        ids: Which runs, as they were listed; None: all.
 
     Returns:
-        The runs, newest first, and the ids of those whose record cannot be read.
+        The runs, in the order of `ids` or newest first, and the ids of those whose record cannot be read.
     """
+    ids = run_ids(store) if ids is None else ids
     runs, broken = [], []
-    for run_id in run_ids(store):
-        try:
-            runs.append(load_run(store, run_id))
-        except FileNotFoundError:
-            continue  # deleted since it was listed
-        except (StoreError, SchemaError):
+    for run_id, found in zip(ids, read_each(lambda run_id: _read(store, run_id), ids), strict=True):
+        if isinstance(found, RunRecord):
+            runs.append(found)
+        elif not isinstance(found, FileNotFoundError):
+            # else it was deleted since it was listed
             broken.append(run_id)
     return runs, broken
+
+
+def _read(store: ObjectStore, run_id: str) -> RunRecord | Exception:
+    try:
+        return read_record(store, _key(run_id), RunRecord, "delete it")
+    except (FileNotFoundError, StoreError, SchemaError) as error:
+        return error
 
 
 def _key(run_id: str) -> str:

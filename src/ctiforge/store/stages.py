@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -100,6 +100,7 @@ def run_stage(
     output: str | None,
     flags: StageFlags,
     work: Callable[[StageDirs], dict[str, Any]],
+    files: Mapping[str, Collection[str]] | None = None,
 ) -> StageResult:
     """Do a stage's work unless its artifact exists; publish it in the store and copy it to `output`.
 
@@ -113,6 +114,8 @@ def run_stage(
         flags: The shared flags of the command line.
         work: Does the work in the folders it is given; what it gives back, as JSON can hold it, is kept as the
             manifest's summary.
+        files: Of an input that is a folder, by name, the patterns of what `work` reads of it; nothing else is
+            fetched. The fingerprint is that of the whole content all the same. None: every input whole.
 
     Returns:
         What came of it: fingerprint, whether it was there already, where it lies, and the summary.
@@ -122,7 +125,9 @@ def run_stage(
             expected one.
         StoreError: The store does not answer, or an input is damaged.
     """
-    found = {name: find_input(uri) for name, uri in inputs.items()}
+    # a plan makes nothing, no folder either
+    memory = open_to_look(flags.store) if flags.store else None
+    found = {name: find_input(uri, memory) for name, uri in inputs.items()}
     packages = {name: package_version(name) for name in stage.packages}
     contents = {name: each.content for name, each in found.items()}
     planned = fp.fingerprint(stage.name, stage.version, params, contents, packages)
@@ -139,7 +144,9 @@ def run_stage(
 
     with _work_folder(stage, planned) as folder, _checkpoints(stage, planned, folder, flags) as checkpoints:
         started_at, started = datetime.now(UTC), time.monotonic()
-        dirs = StageDirs(_fetch_all(found, folder / "inputs"), folder / "out", folder / "scratch", checkpoints)
+        dirs = StageDirs(
+            _fetch_all(found, folder / "inputs", files or {}), folder / "out", folder / "scratch", checkpoints
+        )
         for each in (dirs.out, dirs.scratch):
             each.mkdir(parents=True, exist_ok=True)
         summary = work(dirs)
@@ -248,8 +255,8 @@ def _copy_artifact(uri: str, output: str, manifest: Manifest) -> None:
         shutil.rmtree(into, ignore_errors=True)
 
 
-def _fetch_all(found: Mapping[str, Input], into: Path) -> dict[str, Path]:
-    return {name: fetch_input(each, into / name) for name, each in found.items()}
+def _fetch_all(found: Mapping[str, Input], into: Path, files: Mapping[str, Collection[str]]) -> dict[str, Path]:
+    return {name: fetch_input(each, into / name, files.get(name, ("*",))) for name, each in found.items()}
 
 
 @contextmanager

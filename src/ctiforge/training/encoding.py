@@ -2,17 +2,21 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from ctiforge.errors import UsageError
-from ctiforge.store.artifacts import check_name
+from ctiforge.store.artifacts import check_name, fetch_input, find_input
 
 DEMO_MODEL = "demo"
 """The name of the small base model that this package ships."""
+TOKENIZER_FILES = ("*.json", "*.jinja", "*.txt", "*.model", "*.tiktoken", "*.bpe")
+"""What of a model's folder a tokenizer is loaded from, and all that is small beside it; no weights."""
 IGNORE = -100
 """The label of a token that carries no loss (the convention of torch's cross_entropy)."""
 
@@ -51,6 +55,25 @@ def resolve_model(name: str) -> str:
     return str(resources.files("ctiforge") / "demo" / "base")
 
 
+@contextmanager
+def on_this_machine(model: str, only: Collection[str] = ("*",)) -> Iterator[str]:
+    """Give what transformers can load; a model in S3 is fetched for as long as the block lasts.
+
+    Args:
+        model: A folder, an `s3://` URI, a hub name, or `demo`.
+        only: Patterns of the files of a model in S3 that are needed.
+
+    Yields:
+        A folder, or a hub name.
+    """
+    path = resolve_model(model)
+    if not path.startswith("s3://"):
+        yield path
+        return
+    with TemporaryDirectory() as scratch:
+        yield str(fetch_input(find_input(path), Path(scratch), only))
+
+
 def model_input(name: str) -> tuple[dict[str, str], dict[str, str]]:
     """Tell how a model enters a fingerprint: a folder or artifact by its content, a hub name as a parameter.
 
@@ -74,7 +97,7 @@ def load_tokenizer(model: str) -> Any:
     """Load the tokenizer of a model.
 
     Args:
-        model: A folder, a hub name, or `demo`.
+        model: A folder, an `s3://` URI, a hub name, or `demo`.
 
     Returns:
         The Hugging Face tokenizer.
@@ -86,7 +109,8 @@ def load_tokenizer(model: str) -> Any:
 
     quiet_hub()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(resolve_model(model), trust_remote_code=False)
+        with on_this_machine(model, TOKENIZER_FILES) as path:
+            tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         raise UsageError(cannot_load("tokenizer", model, error)) from error
     # Whole articles are counted, never run through the model: no warning about their length.

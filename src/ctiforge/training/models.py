@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from ctiforge.errors import UsageError
-from ctiforge.training.encoding import cannot_load, quiet_hub, resolve_model
+from ctiforge.training.encoding import cannot_load, on_this_machine, quiet_hub
 from ctiforge.training.options import LoraOptions
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -62,7 +62,7 @@ def load_causal_lm(model: str, device: torch.device, dtype: torch.dtype) -> Any:
     """Load a causal language model; a folder with a LoRA adapter gets its base below it.
 
     Args:
-        model: A folder, a hub name, or `demo`.
+        model: A folder, an `s3://` URI, a hub name, or `demo`.
         device: Where its weights go.
         dtype: The type of its weights.
 
@@ -78,9 +78,10 @@ def load_causal_lm(model: str, device: torch.device, dtype: torch.dtype) -> Any:
     if (Path(model) / "adapter_config.json").is_file():
         return _load_adapter(Path(model), device, dtype)
     try:
-        loaded = AutoModelForCausalLM.from_pretrained(
-            resolve_model(model), dtype=dtype, trust_remote_code=False, use_safetensors=True
-        )
+        with on_this_machine(model) as path:
+            loaded = AutoModelForCausalLM.from_pretrained(
+                path, dtype=dtype, trust_remote_code=False, use_safetensors=True
+            )
     except (OSError, ValueError, KeyError) as error:
         raise UsageError(cannot_load("model", model, error)) from error
     return loaded.to(device)
@@ -90,7 +91,7 @@ def load_for_qlora(model: str, device: torch.device, lora: LoraOptions) -> Any:
     """Load a model in NF4 with trainable LoRA on all linear layers (QLoRA, Dettmers et al. 2023).
 
     Args:
-        model: A folder, a hub name, or `demo`.
+        model: A folder, an `s3://` URI, a hub name, or `demo`.
         device: Where its weights go; on a GPU activations are recomputed to save memory.
         lora: Rank, alpha and dropout of the adapter.
 
@@ -111,14 +112,15 @@ def load_for_qlora(model: str, device: torch.device, lora: LoraOptions) -> Any:
         bnb_4bit_compute_dtype=compute_dtype(device),
     )
     try:
-        loaded = AutoModelForCausalLM.from_pretrained(
-            resolve_model(model),
-            quantization_config=quantization,
-            dtype=compute_dtype(device),
-            device_map={"": device},
-            trust_remote_code=False,
-            use_safetensors=True,
-        )
+        with on_this_machine(model) as path:
+            loaded = AutoModelForCausalLM.from_pretrained(
+                path,
+                quantization_config=quantization,
+                dtype=compute_dtype(device),
+                device_map={"": device},
+                trust_remote_code=False,
+                use_safetensors=True,
+            )
     except (OSError, ValueError, KeyError) as error:
         raise UsageError(cannot_load("model", model, error)) from error
     keep_training_gradients_right(loaded)

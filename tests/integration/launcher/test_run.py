@@ -9,7 +9,7 @@ import pytest
 from ctiforge.launcher.backend import Command, Outcome
 from ctiforge.launcher.planner import Planner
 from ctiforge.records.run import Cause
-from ctiforge.store.objects import open_store
+from ctiforge.store.objects import ObjectStore, open_store
 from ctiforge.store.runs import note_cancelled
 from tests.integration.launcher.conftest import InProcessBackend
 
@@ -278,3 +278,17 @@ def _read_until(process: "subprocess.Popen[str]", text: str) -> None:
         if text in line:
             return
     raise AssertionError(f"it never said {text!r}: {process.communicate()}")
+
+
+def test_no_run_begins_in_a_store_that_ignores_conditions(world, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write_anyway(store: ObjectStore, key: str, data: bytes) -> bool:
+        store.write(key, data)
+        return True
+
+    monkeypatch.setattr(ObjectStore, "write_new", write_anyway)
+    done = world.ctiforge("run", "extract")
+
+    assert done.returncode == 2
+    assert "it ignores `If-None-Match: *`, so two runs could damage each other's results" in done.stderr
+    assert world.worked() == []
+    assert world.database() == []

@@ -9,8 +9,11 @@ import pytest
 from ctiforge.data.testsets import import_testset
 from ctiforge.records.article import ArticleRecord
 from ctiforge.records.observable import Observable
+from ctiforge.store import hashes
 from ctiforge.store.objects import open_store
+from ctiforge.training.encoding import resolve_model
 from tests.in_process import run_here
+from tests.integration.store.reading import count_reads
 
 ROOT = Path(__file__).parents[3]
 
@@ -73,6 +76,28 @@ def test_examples_are_checked_with_the_model_that_is_to_learn_from_them(tmp_path
     assert other.returncode == 3
     assert "error: the data was cut for the tokenizer of demo" in other.stderr
     assert "Traceback" not in other.stderr
+
+
+def test_of_a_base_in_s3_the_tokenizer_alone_is_fetched(
+    tmp_path: Path, records: Path, s3_bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = open_store(f"{s3_bucket}/base")
+    for file in Path(resolve_model("demo")).iterdir():
+        base.upload(file, file.name)
+    monkeypatch.setattr(hashes, "_seen", {})
+    read = count_reads(monkeypatch)
+
+    flags = (f"--model={base.uri}", f"--store={s3_bucket}/store")
+    cut = run(
+        "format_extract", f"--input={records}", "--output=data", "--max-length=304", "--prompt=short-v1", *flags,
+        cwd=tmp_path,
+    )  # fmt: skip
+    done = run("check_data", *flags, f"--records={records}", "--data=data", cwd=tmp_path)
+
+    assert cut.returncode == 0, cut.stderr
+    assert done.returncode == 0, done.stderr
+    # read once, for the fingerprint of both
+    assert read["model.safetensors"] == base.info("model.safetensors").size
 
 
 def test_a_leak_stops_unless_it_is_forced(tmp_path: Path, records: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ctiforge.errors import UsageError
+from ctiforge.launcher.report import describe_runs
 from ctiforge.records.artifact import Manifest
 from ctiforge.records.run import RunRecord, StageRecord, State
 from ctiforge.store.artifacts import artifact_key, find_standing
@@ -118,6 +119,69 @@ def test_a_record_that_cannot_be_read_stays(store: ObjectStore) -> None:
     store.write("runs/extract-9/run.json", b"{broken")
 
     assert folders(store, 0) == set()
+
+
+@pytest.mark.parametrize("record", ['{"schema": 99, "x": "%s"}', "{broken %s"])
+def test_what_a_record_that_cannot_be_read_may_name_stays(store: ObjectStore, tmp_path: Path, record: str) -> None:
+    harvest = make(store, tmp_path, "harvest")
+    data = make(store, tmp_path, "data", of=harvest)
+    store.write("runs/extract-9/run.json", (record % data.fingerprint).encode())
+
+    assert folders(store, 0) == set()
+
+
+def test_a_hash_in_the_words_of_a_run_keeps_nothing(store: ObjectStore, tmp_path: Path) -> None:
+    made = make(store, tmp_path, "a")
+    run = RunRecord(
+        id="extract-1",
+        line="extract",
+        state="failed",
+        started_at=datetime(2026, 1, 1, tzinfo=UTC),
+        stages=[StageRecord(name="s", program="other", last_lines=[f"no room for {made.fingerprint}"])],
+    )
+    save_run(store, run)
+
+    assert folders(store, 1) == {folder_of(made)}
+
+
+class Counting:
+    """A store that counts what it is asked."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+        self.asked: list[tuple[str, str]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._store, name)
+
+        def call(key: str, *arguments: Any) -> Any:
+            self.asked.append((name, key))
+            return method(key, *arguments)
+
+        return call if callable(method) else method
+
+
+def test_each_record_is_read_once_and_nothing_is_listed_twice(store: ObjectStore, tmp_path: Path) -> None:
+    for number in range(6):
+        note_run(store, number, make(store, tmp_path, f"a{number}"))
+    counting = Counting(store)
+
+    find_garbage(counting, 4, LATER)  # type: ignore[arg-type]
+
+    assert len(counting.asked) == len(set(counting.asked))
+    assert sum(name == "list" for name, _ in counting.asked) == 5
+    assert sum(name == "read" for name, _ in counting.asked) == 6 + 4
+
+
+def test_listing_runs_lists_once(store: ObjectStore) -> None:
+    for number in range(30):
+        note_run(store, number)
+    counting = Counting(store)
+
+    describe_runs(counting)  # type: ignore[arg-type]
+
+    assert [name for name, _ in counting.asked].count("list") == 1
+    assert [name for name, _ in counting.asked].count("read") == 20
 
 
 def test_checkpoints_shared_inputs_and_half_written_artifacts_go(store: ObjectStore) -> None:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from ctiforge.errors import StoreError, UsageError
+from ctiforge.errors import ExitCode, StoreError, UntrustedStoreError, UsageError
 from ctiforge.records.artifact import FileEntry
-from ctiforge.store.check import check_store
-from ctiforge.store.objects import hash_file, open_store
+from ctiforge.store.check import check_store, ensure_trusted
+from ctiforge.store.objects import ObjectStore, hash_file, open_store
 
 
 def test_objects_are_written_read_listed_and_deleted(store_uri: str) -> None:
@@ -146,9 +146,29 @@ def test_a_store_that_ignores_conditions_is_refused(fake_s3) -> None:
     store = open_store("s3://bucket/prefix")
     assert len(list(check_store(store))) == 5
     fake_s3.ignores_conditions = True
-    with pytest.raises(StoreError, match="ignores `If-None-Match"):
+    with pytest.raises(UntrustedStoreError, match="ignores `If-None-Match") as caught:
         list(check_store(store))
+    assert caught.value.exit_code == ExitCode.USAGE
     assert fake_s3.objects == {}
+
+
+def test_runs_try_a_store_out_once(store_uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_store(store_uri)
+    ensure_trusted(store)
+    (noted,) = [info.key for info in store.list("")]
+    monkeypatch.setattr(ObjectStore, "write", None)
+    ensure_trusted(open_store(store_uri))
+
+    assert noted.startswith("probed/")
+
+
+def test_a_store_copied_to_another_server_is_tried_out_there(fake_s3, monkeypatch: pytest.MonkeyPatch) -> None:
+    ensure_trusted(open_store("s3://bucket/prefix"))
+    fake_s3.ignores_conditions = True
+    ensure_trusted(open_store("s3://bucket/prefix"))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"{fake_s3.endpoint}/")
+    with pytest.raises(UntrustedStoreError, match="two runs could damage"):
+        ensure_trusted(open_store("s3://bucket/prefix"))
 
 
 def test_a_conflict_is_tried_again(fake_s3) -> None:

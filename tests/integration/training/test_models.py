@@ -1,8 +1,13 @@
+import tempfile
+from pathlib import Path
+
 import bitsandbytes
 import pytest
 import torch
 
 from ctiforge.errors import UsageError
+from ctiforge.store.objects import open_store
+from ctiforge.training.encoding import load_tokenizer, resolve_model, tokenizer_hash
 from ctiforge.training.models import keep_training_gradients_right, load_causal_lm, load_for_qlora, pick_device
 from ctiforge.training.options import LoraOptions
 
@@ -52,3 +57,20 @@ def test_a_model_that_cannot_be_loaded_offline_is_told_in_one_line(monkeypatch):
 def test_a_gpu_that_is_not_there_is_said():
     with pytest.raises(UsageError, match="no usable GPU"):
         pick_device("cuda")
+
+
+def test_a_base_in_s3_is_loaded_as_from_a_folder_and_nothing_stays(
+    s3_bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    store = open_store(f"{s3_bucket}/base")
+    for file in Path(resolve_model("demo")).iterdir():
+        store.upload(file, file.name)
+
+    tokenizer = load_tokenizer(store.uri)
+    model = load_causal_lm(store.uri, torch.device("cpu"), torch.float32)
+
+    assert tokenizer_hash(tokenizer) == tokenizer_hash(load_tokenizer("demo"))
+    expected = load_causal_lm("demo", torch.device("cpu"), torch.float32).state_dict()
+    assert all(torch.equal(value, expected[name]) for name, value in model.state_dict().items())
+    assert list(tmp_path.iterdir()) == []

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from ctiforge.errors import ExitCode, StoreError, UsageError
-from ctiforge.store.objects import explain, open_store
+from ctiforge.store.objects import open_store
+from ctiforge.store.troubles import explain
 
 
 class _Failing:
@@ -75,6 +76,7 @@ def test_what_names_no_store_is_a_usage_error(uri: str, monkeypatch: pytest.Monk
         ("403 Forbidden: <Code>SignatureDoesNotMatch</Code>", "AWS_SECRET_ACCESS_KEY"),
         ("403 Forbidden: <Code>AccessDenied</Code>", "ask for read, write"),
         ("403 Forbidden:", "refused"),
+        ("400: Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object", "AWS_CHECKSUM_ALGORITHM=sha256"),
         ("HTTP error: error sending request", "AWS_ENDPOINT_URL"),
         ("Permission denied (os error 13)", "who owns"),
     ],

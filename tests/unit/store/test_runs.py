@@ -37,6 +37,8 @@ def test_what_cannot_be_found_or_read_says_so(store: ObjectStore) -> None:
     save_run(store, _run("extract-20261102-000000-bb"))
     with pytest.raises(UsageError, match="there is no run nope"):
         load_run(store, "nope")
+    with pytest.raises(UsageError, match="no run a//b"):
+        load_run(store, "a//b")
     with pytest.raises(UsageError, match="give more of it"):
         load_run(store, "extract")
     store.write("runs/extract-20261101-000000-aa/run.json", b"{")

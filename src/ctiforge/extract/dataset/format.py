@@ -100,7 +100,7 @@ def format_records(
         DataError: Nothing is left to train on.
         UsageError: `max_length` has no room beside the prompt, or the tokenizer cannot be loaded.
     """
-    tokenizer = load_tokenizer(model)
+    tokenizer = load_tokenizer(str(inputs.get("model", model)))
     records = read_records(inputs["records"])
     held_out = [article for _, article in held_out_articles(inputs)]
     prepared = prepare(records, held_out, options, tokenizer)
