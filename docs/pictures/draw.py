@@ -141,7 +141,7 @@ def draw_pod_states() -> str:
 
 
 def draw_interval() -> str:
-    """Four models against the champion: what their intervals say to the gate."""
+    """Four models against the champion: what intervals of their primary figure say to the gate."""
     sheet = Sheet(1060, 350, "Intervals of four models' gains over the champion, against 0 and against the margin")
     left, right, unit = 250, 720, 3100
 
@@ -158,8 +158,8 @@ def draw_interval() -> str:
     sheet.text(at(-0.025), 332, "a loss that is let pass", size=11, fill=GRAY)
     sheet.text(at(0.03), 332, "a gain", size=11, fill=GRAY)
     rows = (
-        ("new model 1", 0.012, 0.032, 0.052, "better: passes as the primary figure"),
-        ("new model 2", -0.022, 0.002, 0.026, "no worse: passes as a guardrail, not as the primary"),
+        ("new model 1", 0.012, 0.032, 0.052, "better, at the level of a look: passes"),
+        ("new model 2", -0.022, 0.002, 0.026, "equivalent: refused, unless a person takes it"),
         ("new model 3", -0.072, 0.008, 0.058, "underpowered: too few articles to tell, refused"),
         ("new model 4", -0.076, -0.056, -0.036, "worse: refused"),
     )
