@@ -28,7 +28,7 @@ from ctiforge.records.evaluation import (
     TestSetInfo,
 )
 
-SCORING = 2
+SCORING = 3
 """Raised when other items count as found, or articles count otherwise: older figures are not comparable then."""
 
 
