@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from ctiforge.data.generations import read_result
 from ctiforge.errors import UsageError
 from ctiforge.extract.answering.endpoint import Client, Completion, RefusedError
-from ctiforge.extract.answering.extraction import Extraction, Source, WindowAnswer
+from ctiforge.extract.answering.extraction import Extraction, Source, Tell, WindowAnswer, WindowSpan
 from ctiforge.extract.answering.windowed import LEAST_ANSWER_TOKENS, PendingWindow, RawAnswer, WindowedExtractor
 from ctiforge.extract.prompts.answers import answer_schema
 from ctiforge.extract.prompts.rendering import render_prompt
@@ -108,9 +108,16 @@ class ServedAsIs:
         """Ask about one text; `types` is not the application's to ask for."""
         return next(self.extract_many([Source(text, tuple(types) if types else None, source_url)]))
 
-    def extract_many(self, sources: Sequence[Source]) -> Iterator[Extraction]:
+    def extract_many(self, sources: Sequence[Source], tell: Tell | None = None) -> Iterator[Extraction]:
         """Extract from many texts, in order, `concurrency` at a time."""
-        yield from _several_at_a_time(self._extract, sources, self._client.endpoint.concurrency)
+        for extraction in _several_at_a_time(self._extract, sources, self._client.endpoint.concurrency):
+            yield extraction
+            if tell:
+                tell()
+
+    def plan(self, source: Source) -> list[WindowSpan]:
+        """Plan to ask about a text whole, as the application does."""
+        return [(0, len(source.text))]
 
     def _extract(self, source: Source) -> Extraction:
         started = time.monotonic()
