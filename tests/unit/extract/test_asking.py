@@ -113,11 +113,13 @@ def test_a_model_that_crashes_on_half_the_articles_has_no_evaluation() -> None:
             raise ValueError("no room")
         return None
 
-    with pytest.raises(CannotGoOnError, match="failed on 100 of 200 windows.* with: ValueError: no room"):
+    with pytest.raises(CannotGoOnError, match=r"failed on 100 of 200 windows.* with: ValueError: no room"):
         evaluated(script)
 
 
-@pytest.mark.parametrize("error", [ValueError("odd"), RuntimeError("shape mismatch"), torch.OutOfMemoryError("CUDA out of memory")])  # fmt: skip
+@pytest.mark.parametrize(
+    "error", [ValueError("odd"), RuntimeError("shape mismatch"), torch.OutOfMemoryError("CUDA out of memory")]
+)
 def test_an_article_that_raises_counts_with_all_its_windows(error: Exception) -> None:
     evaluation = evaluated(raising(error))
 
@@ -132,7 +134,7 @@ def test_a_device_that_failed_ends_the_evaluation_at_once() -> None:
         asked.append(text)
         return raising(RuntimeError("CUDA error: an illegal memory access was encountered"), "article-1")(text, number)
 
-    with pytest.raises(CannotGoOnError, match="the device failed.*illegal memory access.*nvidia-smi"):
+    with pytest.raises(CannotGoOnError, match=r"the device failed.*illegal memory access.*nvidia-smi"):
         evaluated(script)
     assert set(asked) == {"article-0", "article-1"}
 
