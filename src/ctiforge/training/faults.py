@@ -36,6 +36,21 @@ def check_device(error: Exception) -> None:
     ) from error
 
 
+def no_numbers(who: str) -> CannotGoOnError:
+    """Word the error of a model that computes inf or nan, in place of an answer that looks like any other.
+
+    Args:
+        who: What computes them.
+
+    Returns:
+        The error to raise.
+    """
+    return CannotGoOnError(
+        f"{who} computes no numbers (its probabilities are inf or nan), so that nothing it answers counts: "
+        "its weights are broken, or the device is; evaluate another checkpoint, or on another machine"
+    )
+
+
 def is_device_fault(error: Exception) -> bool:
     """Tell whether an error is a device's own.
 

@@ -6,9 +6,9 @@ from functools import cache
 from math import isfinite
 from typing import Any
 
-from ctiforge.errors import CannotGoOnError
 from ctiforge.extract.prompts.answers import item_spans
 from ctiforge.records.answer import ItemProbability
+from ctiforge.training.faults import no_numbers
 
 _DIGITS = 4
 
@@ -37,10 +37,7 @@ class TokenProbabilities:
         largest, kept = (torch.stack(each, dim=1) for each in zip(*self._steps, strict=True))
         # -inf is the constraint's: nothing may follow
         if (largest.isnan() | largest.isposinf()).any():
-            raise CannotGoOnError(
-                "the model computes no numbers (its probabilities are inf or nan), so that nothing it answers counts: "
-                "its weights are broken, or the device is; evaluate another checkpoint, or on another machine"
-            )
+            raise no_numbers("the model")
         found: list[list[float]] = kept.tolist()
         return found
 
