@@ -276,6 +276,7 @@ def load_served(
         tokenizer=load_tokenizer(str(inside)) if inside else None,
         halves=trained is not None,
         constrained=constrained,
+        logprobs=True,
     )
 
 
