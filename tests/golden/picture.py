@@ -3,6 +3,7 @@
 A picture is JSON. Beside a hash stands as much as a reader of a failure needs: how many rows, which field, which row.
 """
 
+import gzip
 import hashlib
 import json
 import math
@@ -85,6 +86,9 @@ def of_file(path: Path) -> Any:
             return of_value(json.loads(path.read_text(encoding="utf-8")))
         case ".jsonl":
             return of_value([json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()])
+        case ".gz":
+            # how it is compressed depends on the library
+            return of_value([json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()])
         case ".txt" | ".md" | ".jinja":
             return of_value(path.read_text(encoding="utf-8").splitlines())
         case ".safetensors":

@@ -23,7 +23,7 @@ from ctiforge.records.testset import TestSet
 from ctiforge.store.garbage import Thing, gather
 from ctiforge.store.objects import ObjectStore
 
-_TEXT = (".json", ".jsonl", ".csv", ".tsv")
+_TEXT = (".json", ".jsonl", ".jsonl.gz", ".csv", ".tsv")
 _WEIGHTS = (".safetensors", ".gguf")
 _ANSWERS, _OUTCOMES, _TEST_SETS = "labels/", "outcomes/", "testsets/"
 _MODELS, _EVALUATIONS = "models/", "/evaluations/"

@@ -1,8 +1,11 @@
 """Tells whether a file holds an article: by its id, by the hash of its text, or by its page."""
 
 import csv
+import gzip
 import json
+import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -90,7 +93,7 @@ def read_values(path: Path) -> Iterator[Any]:
     """Read a file as JSON, one document or a value a line, or as a table by its suffix.
 
     Args:
-        path: A file of JSON, JSON lines or CSV.
+        path: A file of JSON, JSON lines (compressed by gzip too) or CSV.
 
     Yields:
         The values, rows of tables as objects; nothing of what is none.
@@ -98,6 +101,13 @@ def read_values(path: Path) -> Iterator[Any]:
     suffix = path.suffix.lower()
     if suffix in _TABLES:
         yield from _rows(path, _TABLES[suffix])
+        return
+    if suffix == ".gz":
+        with (
+            suppress(OSError, EOFError, zlib.error),
+            gzip.open(path, "rt", encoding="utf-8", errors="replace") as lines,
+        ):
+            yield from (value for line in lines if (value := _value(line)) is not None)
         return
     value = None if suffix == ".jsonl" else _value(path.read_text(encoding="utf-8-sig", errors="replace"))
     if value is not None:

@@ -9,17 +9,20 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from ctiforge.data.testsets import read_labelled_articles
-from ctiforge.errors import CannotGoOnError, CtiforgeError, DataError
+from ctiforge.errors import DataError
+from ctiforge.evaluation.failures import check_failures
 from ctiforge.evaluation.scoring.articles import ArticleCase, score_article, training_keys
 from ctiforge.evaluation.scoring.report import build_evaluation
-from ctiforge.extract.answering.extraction import Extraction, Extractor, Source
+from ctiforge.extract.answering.extraction import Extractor
 from ctiforge.extract.answering.regex_floor import RegexFloor
 from ctiforge.extract.answering.windowed import plain_usage
+from ctiforge.extract.answers_file import AnswersFile, open_answers
+from ctiforge.extract.asking import Answered, Asking
 from ctiforge.extract.models import REGEX, find_model
 from ctiforge.extract.prepared import note_of_model, usage_of_data, usage_of_model
 from ctiforge.progress import Progress
 from ctiforge.records.article import ArticleRecord, read_records
-from ctiforge.records.evaluation import Answers, ArticleScore, Evaluation, ModelInfo, TestSetInfo
+from ctiforge.records.evaluation import ArticleScore, Evaluation, ModelInfo, TestSetInfo
 from ctiforge.store.artifacts import fetch
 from ctiforge.training.encoding import DEMO_MODEL
 
@@ -28,7 +31,6 @@ if TYPE_CHECKING:
 
 LONG_ARTICLE = 32_000
 """Characters from which on an article without a tag for its length counts as long: about 8,000 tokens."""
-_ARTICLES_TOGETHER = 32
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,11 @@ class TestData:
 
 
 def evaluate_on(
-    test_data: TestData, extractor: Extractor, version: str, training_data: Path | None = None
+    test_data: TestData,
+    extractor: Extractor,
+    version: str,
+    training_data: Path | None = None,
+    answers: Path | None = None,
 ) -> Evaluation:
     """Score an extractor on labeled articles.
 
@@ -58,10 +64,11 @@ def evaluate_on(
         extractor: What is scored.
         version: What tells its weights from others: the hash of their files.
         training_data: Records that the model was trained on, for the row of values that are not among them.
+        answers: The folder in which every window's answer is kept; None: none is.
 
     Raises:
         DataError: Nothing is labeled in them.
-        CannotGoOnError: The extractor failed on every article.
+        CannotGoOnError: The device failed, or too many windows did.
     """
     return evaluate_extractor(
         extractor,
@@ -69,6 +76,7 @@ def evaluate_on(
         model=ModelInfo(name=extractor.name, version=version),
         test_set=describe_test_set(test_data.path, test_data.reference),
         trained_on=values_seen_in_training(training_data) if training_data else None,
+        answers=answers,
     )
 
 
@@ -79,23 +87,29 @@ def evaluate_extractor(
     model: ModelInfo,
     test_set: TestSetInfo,
     trained_on: frozenset[tuple[str, str]] | None = None,
+    answers: Path | None = None,
 ) -> Evaluation:
     """Extract the labeled types of every article and score them; articles without any are left out.
 
-    Raises DataError where nothing is labeled, CannotGoOnError where the extractor failed on every article.
+    Raises DataError where nothing is labeled, CannotGoOnError where the device failed or too many windows did.
     """
     labeled = [record for record in records if record.labelled_types]
     if not labeled:
         raise DataError(f"no type is labeled in any article of {test_set.name}: there is nothing to score against")
-    scores = list(_scores(extractor, labeled, trained_on))
-    if all(score.error for score in scores):
-        raise CannotGoOnError(f"{model.name} failed on every article; the first time with: {scores[0].error}")
+    with open_answers(answers) as kept:
+        found = list(_scored(extractor, labeled, trained_on, kept))
+    windows = [window for answered, _ in found for window in answered.extraction.windows]
+    # an article that is read whole has no window, unless it failed
+    whole = sum(not answered.extraction.windows for answered, _ in found)
+    errors = [window.error for window in windows if window.error]
+    check_failures(model.name, errors, len(windows) + whole, "windows" if windows else "articles")
     return build_evaluation(
-        scores,
+        [score for _, score in found],
         model=model,
         test_set=test_set.model_copy(update={"articles": len(labeled), "unlabelled": len(records) - len(labeled)}),
         fingerprint=_fingerprint(model, test_set, trained_on),
         training_values_known=trained_on is not None,
+        answers_left_out=kept.left_out,
     )
 
 
@@ -112,7 +126,9 @@ def score_record(
     Returns:
         What was found, missed and wrong in it.
     """
-    return next(_scores(extractor, [record], trained_on))
+    with open_answers(None) as kept:
+        ((_, score),) = _scored(extractor, [record], trained_on, kept)
+    return score
 
 
 def values_seen_in_training(path: Path) -> frozenset[tuple[str, str]]:
@@ -260,6 +276,7 @@ def load_served(
         tokenizer=load_tokenizer(str(inside)) if inside else None,
         halves=trained is not None,
         constrained=constrained,
+        logprobs=True,
     )
 
 
@@ -268,35 +285,24 @@ def inner_folder(folder: Path) -> Path:
     return folder / "model" if (folder / "model").is_dir() else folder
 
 
-def _scores(
-    extractor: Extractor, records: Sequence[ArticleRecord], trained_on: frozenset[tuple[str, str]] | None
-) -> Iterator[ArticleScore]:
-    with Progress("eval_extract", len(records)) as progress:
+def _scored(
+    extractor: Extractor,
+    records: Sequence[ArticleRecord],
+    trained_on: frozenset[tuple[str, str]] | None,
+    kept: AnswersFile,
+) -> Iterator[tuple[Answered, ArticleScore]]:
+    asking = Asking(extractor, records)
+    with Progress("eval_extract", asking.windows) as progress:
         found = wanted = given = 0
-        for start in range(0, len(records), _ARTICLES_TOGETHER):
-            batch = records[start : start + _ARTICLES_TOGETHER]
-            for record, (extraction, error) in zip(batch, _extract(extractor, batch), strict=True):
-                score = score_article(_case(record, extraction, error), trained_on)
-                found += sum(counts.found for counts in score.counts.values())
-                wanted += sum(counts.expected for counts in score.counts.values())
-                given += sum(counts.predicted for counts in score.counts.values())
-                progress.advance(metrics={"f1": 2 * found / max(1, wanted + given)})
-                yield score
-
-
-def _extract(extractor: Extractor, records: Sequence[ArticleRecord]) -> list[tuple[Extraction | None, str | None]]:
-    """Extract from each article, or say why there is nothing; together where that works, else one by one."""
-    sources = [Source(record.content, record.labelled_types, record.url) for record in records]
-    try:
-        together = list(extractor.extract_many(sources))
-    except CtiforgeError:
-        # what ends the work is not one article's fault
-        raise
-    except Exception as error:  # whatever one article breaks, the others are still to be scored
-        if len(sources) == 1:
-            return [(None, _reason(error))]
-        return [result for record in records for result in _extract(extractor, [record])]
-    return [(extraction, None) for extraction in together]
+        for answered in asking.ask(progress):
+            for window in answered.extraction.windows:
+                kept.keep(answered.record.id, answered.record.labelled_types, window)
+            score = score_article(_case(answered), trained_on)
+            found += sum(counts.found for counts in score.counts.values())
+            wanted += sum(counts.expected for counts in score.counts.values())
+            given += sum(counts.predicted for counts in score.counts.values())
+            progress.update(progress.done, {"f1": 2 * found / max(1, wanted + given)})
+            yield answered, score
 
 
 def _trained_name(folder: Path) -> str | None:
@@ -304,40 +310,20 @@ def _trained_name(folder: Path) -> str | None:
     return note.name if note else None
 
 
-def _reason(error: Exception) -> str:
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0][:200]}" if text else type(error).__name__
-
-
-def _case(record: ArticleRecord, extraction: Extraction | None, error: str | None) -> ArticleCase:
+def _case(answered: Answered) -> ArticleCase:
+    record = answered.record
     length = "long" if len(record.content) >= LONG_ARTICLE else "normal"
     return ArticleCase(
         id=record.id,
         text=record.content,
         expected=record.observables,
-        predicted=extraction.observables if extraction else (),
+        predicted=answered.extraction.observables,
         labelled_types=record.labelled_types,
-        answers=_answers(extraction) if extraction else Answers(),
+        answers=answered.answers,
         tags={"length": length, **record.tags},
         title=record.title,
         url=record.url,
-        error=error,
-    )
-
-
-def _answers(extraction: Extraction) -> Answers:
-    windows = extraction.windows
-    return Answers(
-        windows=len(windows),
-        json_parsed=sum(window.json_parsed for window in windows),
-        schema_valid=sum(window.schema_valid for window in windows),
-        stopped_by_length=sum(window.stopped_by_length for window in windows),
-        halved=extraction.halved,
-        duplicates=sum(window.duplicates for window in windows),
-        failed=sum(window.error is not None for window in windows),
-        prompt_tokens=sum(window.prompt_tokens for window in windows),
-        answer_tokens=sum(window.answer_tokens for window in windows),
-        seconds=extraction.seconds,
+        error=answered.error,
     )
 
 

@@ -5,11 +5,13 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from ctiforge.data.testsets import read_labelled_articles
-from ctiforge.errors import DataError
+from ctiforge.errors import CtiforgeError, DataError
+from ctiforge.evaluation.failures import check_failures
 from ctiforge.evaluation.scoring.classification import score_row
 from ctiforge.evaluation.statistics import INTERVALS
 from ctiforge.osbert.cascade import Cascade
@@ -22,9 +24,17 @@ from ctiforge.osbert.words import NAME as TF_IDF
 from ctiforge.osbert.words import Words
 from ctiforge.progress import Progress
 from ctiforge.records.article import OS_LABELS
-from ctiforge.records.classification import Case, ClassifierEvaluation, ClassifierRow, Measure, RowKind
+from ctiforge.records.classification import (
+    NO_ANSWER,
+    Case,
+    ClassifierEvaluation,
+    ClassifierRow,
+    Measure,
+    RowKind,
+)
 from ctiforge.records.evaluation import ModelInfo, TestSetInfo
 from ctiforge.records.os_article import read_labeled
+from ctiforge.training.faults import check_device, first_line, no_numbers
 
 _TIMED = 20
 """Articles that are detected one by one for the latency."""
@@ -41,6 +51,14 @@ class TestArticles:
     cases: tuple[Case, ...]
     texts: tuple[str, ...]
     labeler: str | None
+
+
+@dataclass(frozen=True)
+class _Said:
+    """A class, or `NO_ANSWER` and why there is none."""
+
+    label: str
+    error: str | None = None
 
 
 def read_test_articles(path: Path, reference: str | None) -> TestArticles:
@@ -107,6 +125,7 @@ def evaluate_os_bert(
     Raises:
         UsageError: A folder holds no classifier.
         DataError: A note or the training part cannot be read.
+        CannotGoOnError: A device failed, or one of them failed on too many articles.
     """
     detector = load_detector(model, base_folder=base_folder, device=device)
     compared: list[tuple[RowKind, Detector]] = []
@@ -142,16 +161,43 @@ def evaluate_os_bert(
 def _row(
     kind: RowKind, detector: Detector, texts: Sequence[str], truths: Sequence[str], progress: Progress
 ) -> ClassifierRow:
-    predictions: list[str] = []
+    found: list[_Said] = []
     for start in range(0, len(texts), _ARTICLES_TOGETHER):
-        found = detector.detect_many(texts[start : start + _ARTICLES_TOGETHER])
-        predictions += [each.label for each in found]
-        right = sum(one == other for one, other in zip(predictions, truths, strict=False))
-        progress.advance(len(found), {f"accuracy, {detector.name}": right / len(predictions)})
-    seconds = [_seconds(detector, text) for text in texts[:_TIMED]]
+        part = _detect(detector, texts[start : start + _ARTICLES_TOGETHER])
+        found += part
+        right = sum(each.label == truth for each, truth in zip(found, truths, strict=False))
+        progress.advance(len(part), {f"accuracy, {detector.name}": right / len(found)})
+    errors = [each.error for each in found if each.error]
+    check_failures(detector.name, errors, len(texts), "articles")
+    answered = [text for text, each in zip(texts, found, strict=True) if not each.error]
     return score_row(
-        detector.name, kind, truths, predictions, OS_LABELS, seconds=seconds, size_bytes=detector.size_bytes
+        detector.name,
+        kind,
+        truths,
+        [each.label for each in found],
+        OS_LABELS,
+        errors=errors,
+        seconds=[_seconds(detector, text) for text in answered[:_TIMED]],
+        size_bytes=detector.size_bytes,
     )
+
+
+def _detect(detector: Detector, texts: Sequence[str]) -> list[_Said]:
+    """Detect together, or half by half where that fails; one text on which it fails has no answer."""
+    try:
+        found = detector.detect_many(texts)
+        if not all(isfinite(each.confidence) for each in found):
+            raise no_numbers(detector.name)
+        return [_Said(each.label) for each in found]
+    except CtiforgeError:
+        raise
+    except Exception as error:  # whatever one article breaks, the others are still to be scored
+        check_device(error)
+        why = first_line(error)
+    if len(texts) == 1:
+        return [_Said(NO_ANSWER, why)]
+    half = len(texts) // 2
+    return _detect(detector, texts[:half]) + _detect(detector, texts[half:])
 
 
 def _seconds(detector: Detector, text: str) -> float:

@@ -99,7 +99,7 @@ def main(
             constrained=constrained,
         )
         version = (served_version or model) if endpoint else model_version(model, model_inputs)
-        evaluation = evaluate.evaluate_on(articles, extractor, version, dirs.inputs.get("training_data"))
+        evaluation = evaluate.evaluate_on(articles, extractor, version, dirs.inputs.get("training_data"), dirs.out)
         evaluation.write(dirs.out)
         return {name: figure.value for name, figure in evaluation.metrics.items()}
 

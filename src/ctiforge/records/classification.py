@@ -14,6 +14,10 @@ RowKind = Literal["floor", "baseline", "snippet", "model"]
 Measure = Literal["accuracy", "agreement"]
 
 
+NO_ANSWER = "no answer"
+"""In the place of a predicted class where the classifier failed: it counts as wrong."""
+
+
 class Case(Record):
     """One article of the test set and its true class."""
 
@@ -72,7 +76,9 @@ class ClassifierRow(Record):
     confusion: tuple[tuple[int, ...], ...]
     """Articles by true class (rows) and predicted class (columns), in the order of `labels`."""
     predictions: tuple[str, ...]
-    """The class predicted for each case."""
+    """The class predicted for each case; `no answer` where the classifier failed, which counts as wrong."""
+    failed: dict[str, int] = {}
+    """Why it failed, and on how many articles each."""
     latency_s: Latency | None = None
     """Seconds for one article; None where nothing was timed."""
     size_bytes: int | None = None
@@ -113,15 +119,15 @@ class ClassifierEvaluation(File):
 
 
 def without_articles(evaluation: ClassifierEvaluation) -> ClassifierEvaluation:
-    """Leave out what is said of single articles: titles and predictions are not published.
+    """Leave out what is said of single articles: titles, predictions and errors are not published.
 
     Args:
         evaluation: An evaluation of OS-BERT.
 
     Returns:
-        A copy with every figure, and neither cases nor predictions.
+        A copy with every figure, and neither cases nor predictions nor errors.
     """
-    rows = tuple(row.model_copy(update={"predictions": ()}) for row in evaluation.rows)
+    rows = tuple(row.model_copy(update={"predictions": (), "failed": {}}) for row in evaluation.rows)
     return evaluation.model_copy(update={"cases": (), "rows": rows})
 
 

@@ -251,3 +251,5 @@ class Evaluation(File):
     """How the intervals were made."""
     articles: tuple[ArticleScore, ...]
     """Every scored article."""
+    answers_left_out: int = 0
+    """Raw answers for which `answers.jsonl.gz` beside it had no room."""

@@ -35,18 +35,30 @@ class Recorded:
         """
         return self._extractor.extract(*args, **named)
 
-    def extract_many(self, sources: Sequence[Any]) -> Iterator[Any]:
+    def extract_many(self, sources: Sequence[Any], tell: Any = None) -> Iterator[Any]:
         """Extract from many texts and keep each extraction by its text.
 
         Args:
             sources: The texts, as the extractor takes them.
+            tell: Passed on to the extractor.
 
         Yields:
             The extractor's extractions, in order.
         """
-        for source, extraction in zip(sources, self._extractor.extract_many(sources), strict=True):
+        for source, extraction in zip(sources, self._extractor.extract_many(sources, tell), strict=True):
             self.extractions[source] = extraction
             yield extraction
+
+    def plan(self, source: Any) -> Any:
+        """Plan as the extractor does.
+
+        Args:
+            source: The text, as the extractor takes it.
+
+        Returns:
+            The extractor's plan.
+        """
+        return self._extractor.plan(source)
 
 
 def compare_answers(

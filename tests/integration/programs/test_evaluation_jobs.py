@@ -3,11 +3,13 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from ctiforge.data.testsets import import_testset
+from ctiforge.extract.answering.extraction import Extraction
 from ctiforge.extract.answering.regex_floor import RegexFloor
 from ctiforge.extract.evaluate import evaluate_extractor
 from ctiforge.records.article import ArticleRecord
@@ -121,6 +123,39 @@ def test_bad_input_ends_with_one_line_and_its_code(kind: str, code: int, tmp_pat
     assert done.returncode == code, done.stderr
     assert [line for line in done.stderr.splitlines() if line.startswith("error: ")] == done.stderr.splitlines()[-1:]
     assert "Traceback" not in done.stderr
+
+
+class Failing(RegexFloor):
+    """The rules on a device that fails, or that cannot read one article."""
+
+    def __init__(self, error: Exception, article: str) -> None:
+        self.error, self.article = error, article
+
+    def extract(self, text: str, types: Sequence[str] | None = None, *, source_url: str | None = None) -> Extraction:
+        if self.article in text:
+            raise self.error
+        return super().extract(text, types, source_url=source_url)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), "the device failed"),
+        (ValueError("odd"), "failed on 1 of 12 windows, more than 2%; the first time with: ValueError: odd"),
+    ],
+)
+def test_an_evaluation_that_failed_is_not_published(
+    error: Exception, words: str, tmp_path: Path, test_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ctiforge.extract.evaluate.open_extractor", lambda *_, **__: Failing(error, "On host 3 "))
+    store = tmp_path / "store"
+
+    done = run("eval_extract", "--model=regex", f"--test-data={test_file}", f"--store={store}", cwd=tmp_path)
+
+    assert done.returncode == 4, done.stderr
+    assert words in done.stderr.splitlines()[-1]
+    assert not list(store.rglob("manifest.json"))
+    assert not list(store.rglob("evaluation.json"))
 
 
 def write_evaluation(file: Path, count: int) -> None:

@@ -1,3 +1,4 @@
+import gzip
 import json
 import subprocess
 from pathlib import Path
@@ -91,6 +92,21 @@ def test_a_test_set_loses_the_article_and_stays_whole(store: ObjectStore) -> Non
     assert [each.id for each in articles] == ["8"]
     assert (test_set.version, test_set.articles, test_set.forgotten) == (1, 1, 1)
     assert test_set.labelled_types == {"cmdline": 1, "os_label": 0}
+
+
+def test_what_a_model_answered_goes_with_the_article_even_where_nothing_else_names_it(store: ObjectStore) -> None:
+    lines = [{"article_id": "8", "raw": "{}"}, {"article_id": "7", "raw": '{"value": "whoami /all"}'}]
+    kept = gzip.compress("".join(json.dumps(line) + "\n" for line in lines).encode(), mtime=0)
+    store.write(f"artifacts/eval_extract/{'6' * 64}/1-a/answers.jsonl.gz", kept)
+    artifact(store, "eval_extract", "6" * 64, {"evaluation.json": "{}"})
+    store.write(f"artifacts/eval_extract/{'5' * 64}/1-a/answers.jsonl.gz", b"damaged")
+    artifact(store, "eval_extract", "5" * 64, {"evaluation.json": "{}"})
+
+    done = forget(store)
+
+    assert f"removed artifacts/eval_extract/{'6' * 64}" in done.stdout + done.stderr
+    assert not store.list(f"artifacts/eval_extract/{'6' * 64}")
+    assert store.list(f"artifacts/eval_extract/{'5' * 64}")
 
 
 def test_a_dry_run_lists_and_removes_nothing(store: ObjectStore) -> None:

@@ -28,7 +28,7 @@ class Fixed:
     def __init__(self, found):
         self.found = found
 
-    def extract_many(self, sources):
+    def extract_many(self, sources, tell=None):
         yield from (self.found[source] for source in sources)
 
 

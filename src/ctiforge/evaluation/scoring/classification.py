@@ -5,6 +5,7 @@ are those of scikit-learn's `classification_report`; the macro mean is over clas
 test set.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -100,6 +101,7 @@ def score_row(
     predictions: Sequence[str],
     labels: Sequence[str],
     *,
+    errors: Sequence[str] = (),
     seconds: Sequence[float] = (),
     size_bytes: int | None = None,
 ) -> ClassifierRow:
@@ -109,8 +111,9 @@ def score_row(
         name: What tables call it.
         kind: What it is: `floor`, `baseline`, `snippet` or `model`.
         truths: The true class of each article.
-        predictions: The predicted class of each article, in the same order.
+        predictions: The predicted class of each article, in the same order; what is none of `labels` is wrong.
         labels: All classes; their order is that of the confusion's rows and columns.
+        errors: Why the classifier failed, once for each article that it has no prediction for.
         seconds: The latencies of the articles that were timed; empty: none is reported.
         size_bytes: What the classifier takes on disk; None for a rule.
 
@@ -125,6 +128,7 @@ def score_row(
         classes=tuple(_class_figures(number, label, counts) for number, label in enumerate(labels)),
         confusion=counts.confusion(),
         predictions=tuple(predictions),
+        failed=dict(sorted(Counter(errors).items())),
         latency_s=Latency(median=float(np.median(seconds)), p95=float(np.quantile(seconds, 0.95))) if seconds else None,
         size_bytes=size_bytes,
     )

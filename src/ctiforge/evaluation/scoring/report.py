@@ -28,7 +28,7 @@ from ctiforge.records.evaluation import (
     TestSetInfo,
 )
 
-SCORING = 2
+SCORING = 3
 """Raised when other items count as found, or articles count otherwise: older figures are not comparable then."""
 
 
@@ -49,6 +49,7 @@ def build_evaluation(
     test_set: TestSetInfo,
     fingerprint: str,
     training_values_known: bool,
+    answers_left_out: int = 0,
 ) -> Evaluation:
     """Compute every figure over the scored articles.
 
@@ -58,6 +59,7 @@ def build_evaluation(
         test_set: On which articles.
         fingerprint: What is equal for the same weights, articles and training values.
         training_values_known: Whether the scores say which values training never showed.
+        answers_left_out: Raw answers for which the file of them had no room.
 
     Returns:
         The evaluation with figures, rows and all articles.
@@ -80,6 +82,7 @@ def build_evaluation(
         rows=tuple(_row(spec, counts) for spec in row_specs(articles, counts)),
         intervals=INTERVALS,
         articles=tuple(articles),
+        answers_left_out=answers_left_out,
     )
 
 

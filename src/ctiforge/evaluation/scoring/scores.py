@@ -2,6 +2,11 @@
 
 Every figure is a function of column sums, so that one formula serves the figure itself (each article
 once) and each draw of the jackknife (all articles but one).
+
+An article that was not read whole, because a window of it failed or all of it did, owes answers: what it gives of a
+type counts as at least as many items as there are to be found, and as one where there is none, and what it owes of
+them is wrong. So no F1, no share of grounded values and no figure of pairs without anything to find gets better by
+failing, as long as the answer would have been no longer than that.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ctiforge.evaluation.statistics import Estimate, Floats, Interval, estimate, f1, leave_one_out, ratio
-from ctiforge.records.evaluation import ArticleScore, Direction, ScoredItem, Unit
+from ctiforge.records.evaluation import ArticleScore, Direction, ScoredItem, TypeCounts, Unit
 
 
 class Counts:
@@ -101,7 +106,12 @@ def recall_of(prefix: str) -> ItemFormula:
 
 def f1_of(prefix: str, found: str = "found") -> ItemFormula:
     """Make the formula of micro-F1 over one subset, all types pooled; `found` names the column of true positives."""
-    return lambda sums: f1(sums[f"{prefix}.{found}"], sums[f"{prefix}.expected"], sums[f"{prefix}.predicted"])
+
+    def formula(sums: Sums) -> Floats:
+        given = sums[f"{prefix}.predicted"] + sums[f"{prefix}.owed"]
+        return f1(sums[f"{prefix}.{found}"], sums[f"{prefix}.expected"], given)
+
+    return formula
 
 
 def macro_f1(sums: Sums) -> Floats:
@@ -118,6 +128,11 @@ def by_type(counts: Counts) -> Floats:
     """Compute how much of a mean over types rests on each article: its share of each type's items, summed up."""
     shares = [counts.columns[f"type:{type_}.expected"] for type_ in counts.types]
     return np.sum([each / each.sum() for each in shares], axis=0) if shares else np.zeros(counts.articles)
+
+
+def grounded(sums: Sums) -> Floats:
+    """Compute the share of values that stand in the article, over what was predicted and what is owed."""
+    return ratio(sums["located"], sums["all.predicted"] + sums["all.owed"])
 
 
 def per(top: str, bottom: str) -> ItemFormula:
@@ -150,7 +165,7 @@ METRICS = (
     Metric("halved", "windows asked again in halves", "lower", per("halved", "windows"), "windows"),
     Metric("failed_windows", "windows that failed", "lower", per("failed", "windows"), "windows"),
     Metric("duplicates", "repeated items per window", "lower", per("duplicates", "windows"), "windows", "number"),
-    Metric("grounded", "predicted values in the article", "higher", per("located", "all.predicted"), "all.predicted"),
+    Metric("grounded", "predicted values in the article", "higher", grounded, "all.predicted"),
     Metric("altered", "hallucinated: altered", "lower", per("altered", "all.predicted"), "all.predicted"),
     Metric("invented", "hallucinated: invented", "lower", per("invented", "all.predicted"), "all.predicted"),
     Metric(
@@ -256,18 +271,23 @@ def finite(value: float) -> float | None:
 def _row(article: ArticleScore, labeled: Sequence[str]) -> dict[str, float]:
     row: dict[str, float] = {"articles": 1.0 if article.counts else 0.0, "article.failed": float(bool(article.error))}
     items = article.items
-    row |= _items("all", items)
-    row |= _items("unseen", [item for item in items if item.unseen])
-    row |= _items("obfuscated", [item for item in items if item.obfuscated])
+    is_read = not article.error and not article.answers.failed
+    owed = {} if is_read else {type_: _owed(counts) for type_, counts in article.counts.items()}
+    row |= _items("all", items, sum(owed.values()))
+    for subset in ("unseen", "obfuscated"):
+        part = [item for item in items if getattr(item, subset)]
+        missed = sum(item.outcome == "missed" for item in part) - sum(item.outcome == "wrong" for item in part)
+        row |= _items(subset, part, 0 if is_read else max(0, missed))
     for type_ in labeled:
-        row |= _items(f"type:{type_}", [item for item in items if item.type == type_])
-    zero = [counts for counts in article.counts.values() if not counts.expected]
+        row |= _items(f"type:{type_}", [item for item in items if item.type == type_], owed.get(type_, 0))
+    zero = {type_: counts.wrong + owed.get(type_, 0) for type_, counts in article.counts.items() if not counts.expected}
+    right = sum(counts.expected == counts.predicted for counts in article.counts.values())
     row |= {
         "pairs": len(article.counts),
-        "count.right": sum(counts.expected == counts.predicted for counts in article.counts.values()),
+        "count.right": right if is_read else 0,
         "zero.pairs": len(zero),
-        "zero.wrong": sum(counts.wrong for counts in zero),
-        "zero.clean": sum(not counts.wrong for counts in zero),
+        "zero.wrong": sum(zero.values()),
+        "zero.clean": sum(not wrong for wrong in zero.values()),
         "observables.expected": article.expected_observables,
         "observables.predicted": article.predicted_observables,
     }
@@ -276,13 +296,19 @@ def _row(article: ArticleScore, labeled: Sequence[str]) -> dict[str, float]:
     return row | _platforms(items)
 
 
-def _items(prefix: str, items: Sequence[ScoredItem]) -> dict[str, float]:
+def _owed(counts: TypeCounts) -> int:
+    """Count the wrong items that an article which was not read whole is charged with, of one type."""
+    return max(0, max(counts.expected, 1) - counts.predicted)
+
+
+def _items(prefix: str, items: Sequence[ScoredItem], owed: int) -> dict[str, float]:
     return {
         f"{prefix}.expected": sum(item.outcome != "wrong" for item in items),
         f"{prefix}.predicted": sum(item.outcome != "missed" for item in items),
         f"{prefix}.found": sum(item.outcome == "found" for item in items),
         f"{prefix}.exact": sum(item.exact for item in items),
         f"{prefix}.partial": sum(item.outcome == "found" or _in_part(item) for item in items),
+        f"{prefix}.owed": owed,
     }
 
 

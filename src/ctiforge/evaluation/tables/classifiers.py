@@ -81,6 +81,9 @@ def _evaluation_parts(evaluation: ClassifierEvaluation) -> Iterator[Table | Cell
     if evaluation.measure == "agreement":
         warning = "These labels come from the labeler that the model was trained on: agreement, not accuracy."
         yield Cell(mark=Mark("unsure", "", warning))
+    for row in evaluation.rows:
+        for reason, count in row.failed.items():
+            yield Cell(f"{count} failed for {row.name}: {reason}")
     yield table_of(_head(evaluation.measure), map(_cells, evaluation.rows))
     yield table_of(_CLASS_COLUMNS, map(_class_cells, evaluation.result.classes))
     counts = zip(evaluation.labels, evaluation.result.confusion, strict=True)

@@ -5,6 +5,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ctiforge.errors import CtiforgeError
+from ctiforge.extract.answering.certainty import TokenProbabilities, item_probabilities
 from ctiforge.extract.answering.constrained import AnswerConstraint
 from ctiforge.extract.answering.windowed import (
     LEAST_ANSWER_TOKENS,
@@ -17,6 +19,7 @@ from ctiforge.extract.prepared import usage_of_model
 from ctiforge.extract.prompts.rendering import render_prompt
 from ctiforge.records.model_note import AgentUsage
 from ctiforge.training.encoding import count_tokens, encode_prompt, end_token_id, load_tokenizer, pad_token_id
+from ctiforge.training.faults import check_device, first_line
 from ctiforge.training.models import compute_dtype, load_causal_lm, pick_device
 
 
@@ -70,29 +73,31 @@ class ExtractAgent(WindowedExtractor):
         return cls(loaded, tokenizer, known, name or model, batch_size, halves=halves, constrained=constrained)
 
     def generate(self, waiting: Sequence[PendingWindow]) -> Iterator[RawAnswer]:
-        """Answer every window, in order; windows of like lengths share a batch."""
-        prompts = [self._prompt_ids(pending) for pending in waiting]
-        order = sorted(range(len(waiting)), key=lambda i: len(prompts[i]))
-        answers: dict[int, RawAnswer] = {}
-        for start in range(0, len(order), self.batch_size):
-            batch = order[start : start + self.batch_size]
-            answers.update(zip(batch, self._generate_batch([(waiting[i], prompts[i]) for i in batch]), strict=True))
-        yield from (answers[i] for i in range(len(waiting)))
+        """Answer every window, those with short prompts first; windows of like lengths share a batch."""
+        prompts = [(pending, self._prompt_ids(pending)) for pending in waiting]
+        prompts.sort(key=lambda each: len(each[1]))
+        for start in range(0, len(prompts), self.batch_size):
+            yield from self._generate_batch(prompts[start : start + self.batch_size])
 
     def _prompt_ids(self, pending: PendingWindow) -> list[int]:
         rendered = render_prompt(self.usage.text_format, self.prompt, pending.types, pending.text, self.tokenizer)
         return encode_prompt(self.tokenizer, rendered)
 
     def _generate_batch(self, batch: Sequence[tuple[PendingWindow, list[int]]]) -> list[RawAnswer]:
+        """Answer a batch, or its halves where it cannot be answered together; one window that cannot be has failed."""
         try:
             return self._generate_greedily(batch)
-        except RuntimeError as error:
-            if len(batch) > 1:
-                half = len(batch) // 2
-                return self._generate_batch(batch[:half]) + self._generate_batch(batch[half:])
-            # One bad window costs that window, not the article.
-            pending, ids = batch[0]
-            return [RawAnswer(pending, "", 0, len(ids), False, str(error).splitlines()[0])]
+        except CtiforgeError:
+            raise
+        except Exception as error:
+            check_device(error)
+            why = first_line(error)
+        # only here: as long as an error lives, so do the tensors of where it was raised
+        if len(batch) > 1:
+            half = len(batch) // 2
+            return self._generate_batch(batch[:half]) + self._generate_batch(batch[half:])
+        pending, ids = batch[0]
+        return [RawAnswer(pending, "", 0, len(ids), False, why)]
 
     def _generate_greedily(self, batch: Sequence[tuple[PendingWindow, list[int]]]) -> list[RawAnswer]:
         import torch
@@ -104,7 +109,11 @@ class ExtractAgent(WindowedExtractor):
         # each window has the room that it would have alone: what shares its batch changes no answer
         rooms = [max(LEAST_ANSWER_TOKENS, self.usage.sizes.max_length - len(prompt)) for _, prompt in batch]
         types = [pending.types for pending, _ in batch]
-        constraint = self._constraint.processor(types, longest, rooms) if self._constraint else None
+        probabilities = TokenProbabilities()
+        processors: list[Any] = [probabilities]
+        if self._constraint:
+            # first: of what is not allowed no token is chosen
+            processors.insert(0, self._constraint.processor(types, longest, rooms))
         with torch.inference_mode():
             output = self.model.generate(
                 input_ids=ids.to(self.model.device),
@@ -114,16 +123,25 @@ class ExtractAgent(WindowedExtractor):
                 do_sample=False,
                 eos_token_id=self._end,
                 pad_token_id=pad,
-                **({"logits_processor": [constraint]} if constraint else {}),
+                logits_processor=processors,
             )
         rows = [row[:room] for row, room in zip(output[:, longest:].tolist(), rooms, strict=True)]
-        return [self._answer(pending, len(prompt), row) for (pending, prompt), row in zip(batch, rows, strict=True)]
+        logprobs = probabilities.rows() or [[]] * len(batch)
+        return [
+            self._answer(pending, len(prompt), row, of_row)
+            for (pending, prompt), row, of_row in zip(batch, rows, logprobs, strict=True)
+        ]
 
-    def _answer(self, pending: PendingWindow, prompt_tokens: int, ids: list[int]) -> RawAnswer:
+    def _answer(self, pending: PendingWindow, prompt_tokens: int, ids: list[int], logprobs: list[float]) -> RawAnswer:
         ended = self._end in ids
         written = ids[: ids.index(self._end)] if ended else ids
-        raw = self.tokenizer.decode(written, skip_special_tokens=False, clean_up_tokenization_spaces=False)
-        return RawAnswer(pending, raw, len(written), prompt_tokens, stopped_by_length=not ended)
+        raw = self._decode(written)
+        items = item_probabilities(raw, written, logprobs, self._decode) if logprobs else None
+        return RawAnswer(pending, raw, len(written), prompt_tokens, stopped_by_length=not ended, items=items)
+
+    def _decode(self, ids: Sequence[int]) -> str:
+        text: str = self.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        return text
 
 
 def _rooms_are_full(prompt_length: int, rooms: Sequence[int]) -> Any:

@@ -6,7 +6,7 @@ LM Studio, vLLM and llama.cpp's server all answer `GET models`, `POST chat/compl
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import openai
@@ -38,6 +38,8 @@ class Completion:
     stopped_by_length: bool
     prompt_tokens: int
     answer_tokens: int
+    tokens: tuple[tuple[str, float], ...] = ()
+    """The text of each token with its log-probability; empty where the endpoint does not say."""
 
 
 class RefusedError(Exception):
@@ -72,25 +74,49 @@ class Client:
         )
         self._lock = threading.Lock()
         self._unreached = 0
+        self._may_say_logprobs = True
 
     def served(self) -> list[str]:
         """Ask which models are served there. Raises UsageError or CannotGoOnError where nobody says."""
         with self._refusals_end_it(), self._explained():
             return [each.id for each in self._client.models.list()]
 
-    def chat(self, messages: Sequence[dict[str, str]], room: int | None, schema: dict[str, Any] | None) -> Completion:
-        """Answer a conversation greedily with at most `room` tokens. Raises RefusedError for this request alone."""
-        form: Any = {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}
+    def chat(
+        self,
+        messages: Sequence[dict[str, str]],
+        room: int | None,
+        schema: dict[str, Any] | None,
+        *,
+        logprobs: bool = False,
+    ) -> Completion:
+        """Answer a conversation greedily with at most `room` tokens. Raises RefusedError for this request alone.
+
+        `logprobs` asks how likely each token was, until the endpoint says that it does not know of that.
+        """
+        asked = logprobs and self._may_say_logprobs
+        try:
+            return self._chat(messages, room, schema, asked)
+        except RefusedError as error:
+            if not asked or "logprob" not in str(error).lower():
+                raise
+            self._may_say_logprobs = False
+            return self._chat(messages, room, schema, False)
+
+    def _chat(
+        self, messages: Sequence[dict[str, str]], room: int | None, schema: dict[str, Any] | None, logprobs: bool
+    ) -> Completion:
+        form = {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}
+        options: Any = {"response_format": form} if schema else {}
+        if logprobs:
+            options |= {"logprobs": True, "top_logprobs": 1}
+        create: Any = self._client.chat.completions.create
         with self._explained():
-            completion: Any = self._client.chat.completions.create(
-                model=self.endpoint.model,
-                messages=list(messages),  # type: ignore[arg-type]
-                temperature=0,
-                max_tokens=room,
-                **({"response_format": form} if schema else {}),
+            completion = create(
+                model=self.endpoint.model, messages=list(messages), temperature=0, max_tokens=room, **options
             )
             choice = _first_choice(completion)
-            return _completion(completion, choice, getattr(choice.message, "content", None))
+            text = getattr(choice.message, "content", None)
+            return replace(_completion(completion, choice, text), tokens=_tokens(choice))
 
     def complete(self, prompt: str, room: int) -> Completion:
         """Go on with a text greedily, with at most `room` tokens. Raises RefusedError for this request alone."""
@@ -163,6 +189,15 @@ def _first_choice(completion: Any) -> Any:
     if not choices:
         raise ValueError("it has no choices")
     return choices[0]
+
+
+def _tokens(choice: Any) -> tuple[tuple[str, float], ...]:
+    content = getattr(getattr(choice, "logprobs", None), "content", None)
+    try:
+        return tuple((str(each.token), float(each.logprob)) for each in content or ())
+    except (AttributeError, TypeError, ValueError):
+        # of another form than OpenAI's
+        return ()
 
 
 def _completion(completion: Any, choice: Any, text: Any) -> Completion:

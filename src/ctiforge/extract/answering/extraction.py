@@ -1,10 +1,16 @@
 """What an extractor gives back for one article, whether it is a model or the regex floor."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from ctiforge.records.answer import ItemProbability
 from ctiforge.records.observable import Observable
+
+WindowSpan = tuple[int, int]
+"""First and one past the last character of a window."""
+Tell = Callable[[], None]
+"""Is called for each window of the plan as soon as it is answered, not for what is asked about again."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,9 @@ class WindowAnswer:
     prompt_tokens: int
     answer_tokens: int
     error: str | None = None
+    """Why no answer came; None where one did, readable or not."""
+    items: tuple[ItemProbability, ...] | None = None
+    """How sure the model was of each whole item; None where nobody says."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +67,10 @@ class Extractor(Protocol):
         """Find the observables of `types` (None: all it knows) in `text`."""
         ...
 
-    def extract_many(self, sources: Sequence[Source]) -> Iterator[Extraction]:
+    def extract_many(self, sources: Sequence[Source], tell: Tell | None = None) -> Iterator[Extraction]:
         """Extract from many texts, in order; faster than one after the other where windows share batches."""
+        ...
+
+    def plan(self, source: Source) -> list[WindowSpan]:
+        """Say in which windows a text will be asked about, before any is asked about again."""
         ...

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
-from ctiforge.extract.answering.extraction import Extraction, Source
+from ctiforge.extract.answering.extraction import Extraction, Source, Tell, WindowSpan
 from ctiforge.extract.models import REGEX
 from ctiforge.observables.values import normalize
 from ctiforge.records.observable import ARROW, TYPES, Observable
@@ -50,17 +50,31 @@ class RegexFloor:
             requested_types=asked,
         )
 
-    def extract_many(self, sources: Sequence[Source]) -> Iterator[Extraction]:
+    def extract_many(self, sources: Sequence[Source], tell: Tell | None = None) -> Iterator[Extraction]:
         """Extract from many texts.
 
         Args:
             sources: The texts.
+            tell: Is called after each.
 
         Yields:
             What was found in each, in order.
         """
         for source in sources:
             yield self.extract(source.text, source.types, source_url=source.source_url)
+            if tell:
+                tell()
+
+    def plan(self, source: Source) -> list[WindowSpan]:
+        """Plan to read a text whole.
+
+        Args:
+            source: Any text.
+
+        Returns:
+            All of it.
+        """
+        return [(0, len(source.text))]
 
 
 _Found = Iterator[tuple[int, str]]

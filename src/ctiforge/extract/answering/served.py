@@ -11,11 +11,13 @@ from typing import Any, TypeVar
 
 from ctiforge.data.generations import read_result
 from ctiforge.errors import UsageError
+from ctiforge.extract.answering.certainty import item_probabilities
 from ctiforge.extract.answering.endpoint import Client, Completion, RefusedError
-from ctiforge.extract.answering.extraction import Extraction, Source, WindowAnswer
+from ctiforge.extract.answering.extraction import Extraction, Source, Tell, WindowAnswer, WindowSpan
 from ctiforge.extract.answering.windowed import LEAST_ANSWER_TOKENS, PendingWindow, RawAnswer, WindowedExtractor
 from ctiforge.extract.prompts.answers import answer_schema
 from ctiforge.extract.prompts.rendering import render_prompt
+from ctiforge.records.answer import ItemProbability
 from ctiforge.records.model_note import AgentUsage
 from ctiforge.records.observable import Observable
 from ctiforge.training.encoding import count_tokens, encode_prompt
@@ -33,7 +35,7 @@ class EndpointAgent(WindowedExtractor):
 
     `tokenizer` is that of the model, where it is known: it counts tokens and, for a format that is not
     `messages`, renders the prompt; without one tokens are estimated. `constrained` asks the endpoint to
-    enforce the answer's schema.
+    enforce the answer's schema, `logprobs` asks how likely each token was.
     """
 
     def __init__(
@@ -45,12 +47,14 @@ class EndpointAgent(WindowedExtractor):
         tokenizer: Any = None,
         halves: bool = True,
         constrained: bool = False,
+        logprobs: bool = False,
     ) -> None:
         count = partial(count_tokens, tokenizer) if tokenizer else _estimate_tokens
         super().__init__(usage, name, count, halves=halves)
         self._client = client
         self._tokenizer = tokenizer
         self._constrained = constrained
+        self._logprobs = logprobs
 
     def generate(self, waiting: Sequence[PendingWindow]) -> Iterator[RawAnswer]:
         """Answer every window, in order, `concurrency` requests at a time."""
@@ -61,7 +65,14 @@ class EndpointAgent(WindowedExtractor):
             found = self._ask(pending)
         except RefusedError as error:
             return RawAnswer(pending, "", 0, 0, False, str(error))
-        return RawAnswer(pending, found.text, found.answer_tokens, found.prompt_tokens, found.stopped_by_length)
+        return RawAnswer(
+            pending,
+            found.text,
+            found.answer_tokens,
+            found.prompt_tokens,
+            found.stopped_by_length,
+            items=_items(found),
+        )
 
     def _ask(self, pending: PendingWindow) -> Completion:
         user = self.prompt.user(pending.types, pending.text)
@@ -70,7 +81,8 @@ class EndpointAgent(WindowedExtractor):
             return self._client.complete(text, self._room(text))
         system = [{"role": "system", "content": self.prompt.system}] if self.prompt.system else []
         schema = answer_schema(pending.types) if self._constrained else None
-        return self._client.chat([*system, {"role": "user", "content": user}], self._room_of(pending), schema)
+        turns = [*system, {"role": "user", "content": user}]
+        return self._client.chat(turns, self._room_of(pending), schema, logprobs=self._logprobs)
 
     def _room_of(self, pending: PendingWindow) -> int:
         if self._tokenizer and self._tokenizer.chat_template:
@@ -108,9 +120,16 @@ class ServedAsIs:
         """Ask about one text; `types` is not the application's to ask for."""
         return next(self.extract_many([Source(text, tuple(types) if types else None, source_url)]))
 
-    def extract_many(self, sources: Sequence[Source]) -> Iterator[Extraction]:
+    def extract_many(self, sources: Sequence[Source], tell: Tell | None = None) -> Iterator[Extraction]:
         """Extract from many texts, in order, `concurrency` at a time."""
-        yield from _several_at_a_time(self._extract, sources, self._client.endpoint.concurrency)
+        for extraction in _several_at_a_time(self._extract, sources, self._client.endpoint.concurrency):
+            yield extraction
+            if tell:
+                tell()
+
+    def plan(self, source: Source) -> list[WindowSpan]:
+        """Plan to ask about a text whole, as the application does."""
+        return [(0, len(source.text))]
 
     def _extract(self, source: Source) -> Extraction:
         started = time.monotonic()
@@ -144,6 +163,17 @@ def _several_at_a_time(ask: Callable[[Asked], Got], of: Sequence[Asked], at_once
     finally:
         # what was not begun when one request ended everything is not begun
         pool.shutdown(cancel_futures=True)
+
+
+def _items(found: Completion) -> tuple[ItemProbability, ...] | None:
+    """Tell how likely each item is; None where the endpoint's tokens are not those of its text."""
+    texts = [text for text, _ in found.tokens]
+    if not texts or "".join(texts) != found.text:
+        return None
+    counts = range(len(texts))
+    return item_probabilities(
+        found.text, counts, [each for _, each in found.tokens], lambda part: "".join(texts[: len(part)])
+    )
 
 
 def _whole(source: Source, found: Completion, error: str | None, seconds: float) -> Extraction:

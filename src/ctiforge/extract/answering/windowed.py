@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from itertools import chain
 
 from ctiforge.extract.answering.cut_items import windows_around_cuts
-from ctiforge.extract.answering.extraction import Extraction, Source, WindowAnswer
+from ctiforge.extract.answering.extraction import Extraction, Source, Tell, WindowAnswer, WindowSpan
 from ctiforge.extract.answering.merging import merge_windows
 from ctiforge.extract.prompts import load_prompt
 from ctiforge.extract.prompts.answers import ParsedAnswer, parse_answer
+from ctiforge.records.answer import ItemProbability
 from ctiforge.records.model_note import AgentUsage, Format, WindowSizes
 from ctiforge.records.observable import TYPES, Observable
 from ctiforge.training.windows import CountTokens, Pieces, Window, cut_windows, split_pieces
@@ -52,6 +53,7 @@ class RawAnswer:
     prompt_tokens: int
     stopped_by_length: bool
     error: str | None = None
+    items: tuple[ItemProbability, ...] | None = None
 
 
 class WindowedExtractor(ABC):
@@ -67,25 +69,31 @@ class WindowedExtractor(ABC):
 
     @abstractmethod
     def generate(self, waiting: Sequence[PendingWindow]) -> Iterator[RawAnswer]:
-        """Answer every window, in their order; what goes wrong with one window is that answer's error."""
+        """Answer every window, in any order; what goes wrong with one window is that answer's error."""
 
     def extract(self, text: str, types: Sequence[str] | None = None, *, source_url: str | None = None) -> Extraction:
         """Find the observables of `types` (default: those the model was trained for) in one text."""
         return next(self.extract_many([Source(text, tuple(types) if types else None, source_url)]))
 
-    def extract_many(self, sources: Sequence[Source]) -> Iterator[Extraction]:
+    def extract_many(self, sources: Sequence[Source], tell: Tell | None = None) -> Iterator[Extraction]:
         """Extract from many texts, in order; their windows share batches."""
         for start in range(0, len(sources), _ARTICLES_TOGETHER):
-            yield from self._extract_together(sources[start : start + _ARTICLES_TOGETHER])
+            yield from self._extract_together(sources[start : start + _ARTICLES_TOGETHER], tell)
 
-    def _extract_together(self, sources: Sequence[Source]) -> list[Extraction]:
+    def plan(self, source: Source) -> list[WindowSpan]:
+        """Cut a text into its windows, before any is asked about again."""
+        windows = self._windows_of(0, source, split_pieces(source.text, self._count_tokens))
+        return [(each.window.start, each.window.end) for each in windows]
+
+    def _extract_together(self, sources: Sequence[Source], tell: Tell | None) -> list[Extraction]:
         started = time.monotonic()
         pieces = [split_pieces(source.text, self._count_tokens) for source in sources]
         planned = (self._windows_of(index, *each) for index, each in enumerate(zip(sources, pieces, strict=True)))
         waiting = list(chain.from_iterable(planned))
         halved: Counter[int] = Counter()
         answers: list[list[RawAnswer]] = [[] for _ in sources]
-        for answer in sorted(self._answers(sources, pieces, waiting, halved), key=lambda each: each.pending.window):
+        every = self._answers(sources, pieces, waiting, halved, tell)
+        for answer in sorted(every, key=lambda each: each.pending.window):
             answers[answer.pending.article].append(answer)
         seconds = time.monotonic() - started
         total_windows = max(sum(map(len, answers)), 1)
@@ -106,6 +114,7 @@ class WindowedExtractor(ABC):
         pieces: Sequence[Pieces],
         waiting: Sequence[PendingWindow],
         halved: Counter[int],
+        tell: Tell | None,
     ) -> list[RawAnswer]:
         """Answer every window, and what is asked again after it; `halved` counts by article.
 
@@ -113,7 +122,7 @@ class WindowedExtractor(ABC):
         cuts off. Both only within a budget, and not at all once most of the first windows were cut off.
         """
         settled: list[RawAnswer] = []
-        answers = list(self.generate(waiting))
+        answers = self._in_order(waiting, tell)
         if len(answers) >= _TELLING and sum(each.stopped_by_length for each in answers) * 2 > len(answers):
             return answers
         budget = max(_AGAIN * len(waiting), _LEAST_AGAIN)
@@ -134,8 +143,17 @@ class WindowedExtractor(ABC):
                 again += around
             if not again:
                 return settled
-            answers = list(self.generate(again))
+            answers = self._in_order(again, None)
         return settled + answers
+
+    def _in_order(self, waiting: Sequence[PendingWindow], tell: Tell | None) -> list[RawAnswer]:
+        places = {pending: place for place, pending in enumerate(waiting)}
+        answers = []
+        for answer in self.generate(waiting):
+            answers.append(answer)
+            if tell:
+                tell()
+        return sorted(answers, key=lambda each: places[each.pending])
 
     def _around_cuts(
         self, sources: Sequence[Source], pieces: Sequence[Pieces], answers: Sequence[RawAnswer]
@@ -200,4 +218,5 @@ def _window_answer(answer: RawAnswer, parsed: ParsedAnswer) -> WindowAnswer:
         prompt_tokens=answer.prompt_tokens,
         answer_tokens=answer.tokens,
         error=answer.error,
+        items=answer.items,
     )

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +64,11 @@ def parse_answer(raw: str, types: Sequence[str]) -> ParsedAnswer:
     return _parsed(items, types, json_parsed=True, schema_valid=valid)
 
 
+def item_spans(raw: str) -> list[tuple[int, int]]:
+    """Find where the whole items of an answer's list stand in its text, first and one past the last character."""
+    return [(start, end) for _, start, end in _leading_items(raw)]
+
+
 def _parsed(items: Sequence[Any], types: Sequence[str], *, json_parsed: bool, schema_valid: bool) -> ParsedAnswer:
     observables = [item for item in map(_observable, items) if item is not None and item.type in types]
     distinct = tuple(dict.fromkeys(observables))
@@ -88,19 +93,23 @@ def _follows_schema(item: Any, types: Sequence[str]) -> bool:
 
 
 def _complete_items(raw: str) -> list[Any]:
-    """Parse the leading objects of the list that are whole."""
-    start = _LIST_START.search(raw)
-    if not start:
-        return []
+    return [item for item, _, _ in _leading_items(raw)]
+
+
+def _leading_items(raw: str) -> Iterator[tuple[Any, int, int]]:
+    """Parse the leading objects of the list that are whole, each with where it begins and ends."""
+    found = _LIST_START.search(raw)
+    if not found:
+        return
     decoder = json.JSONDecoder()
-    items: list[Any] = []
-    position = start.end()
+    position = found.end()
     while position < len(raw):
-        try:
-            item, position = decoder.raw_decode(raw, position)
-        except (ValueError, RecursionError):
-            break
-        items.append(item)
-        while position < len(raw) and raw[position] in ", \n\t":
+        if raw[position] in ", \n\t":
             position += 1
-    return items
+            continue
+        try:
+            item, end = decoder.raw_decode(raw, position)
+        except (ValueError, RecursionError):
+            return
+        yield item, position, end
+        position = end

@@ -101,6 +101,42 @@ def test_a_schema_is_asked_for_where_answers_are_constrained(serve):
     assert item["properties"]["type"] == {"enum": ["services"]}
 
 
+def with_logprobs(asked: Asked) -> Reply:
+    """Each character a token, and the last of them doubtful."""
+    reply = knows(asked)
+    choice = reply.body["choices"][0]
+    said = choice["message"]["content"]
+    tokens = [{"token": each, "logprob": -2.0 if each == "}" else 0.0, "top_logprobs": []} for each in said]
+    choice["logprobs"] = {"content": tokens} if asked.body.get("logprobs") else None
+    return reply
+
+
+def test_an_endpoint_is_asked_how_likely_its_tokens_were(serve):
+    endpoint = serve(with_logprobs)
+
+    (asked,) = agent(endpoint, logprobs=True).extract("It starts Svc1.").windows
+    (unasked,) = agent(endpoint).extract("It starts Svc1.").windows
+
+    (item,) = asked.items
+    assert asked.raw[item.start : item.end] == '{"type":"services","value":"Svc1"}'
+    assert (item.mean, item.least) == (pytest.approx(-2 / (item.end - item.start), abs=1e-4), -2)
+    assert unasked.items is None
+    assert "logprobs" not in endpoint.asked[-1].body
+
+
+def test_an_endpoint_that_knows_nothing_of_that_is_asked_without(serve):
+    def refuses(asked: Asked) -> Reply:
+        return error(400, "unknown field: logprobs") if "logprobs" in asked.body else knows(asked)
+
+    endpoint = serve(refuses)
+    extraction = agent(endpoint, logprobs=True).extract(TEXT)
+
+    assert values(extraction) == [f"Svc{number}" for number in range(12)]
+    assert {(window.error, window.items) for window in extraction.windows} == {(None, None)}
+    # those that were under way at once
+    assert sum("logprobs" in asked.body for asked in endpoint.asked) <= 3
+
+
 def test_without_a_tokenizer_tokens_are_estimated_and_no_window_is_lost(serve):
     endpoint = serve(knows)
 

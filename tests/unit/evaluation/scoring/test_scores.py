@@ -47,30 +47,31 @@ EXPECTED = {
     # expected 5, predicted 6 (the repeated Svc once), found 3: 2 commands and 1 service
     "precision": 3 / 6,
     "recall": 3 / 5,
-    "micro_f1": 6 / 11,
+    # a window of the first article failed: it owes the third command
+    "micro_f1": 6 / 12,
     # exact: whoami and Svc; NET user is found at the normalized tier only
-    "micro_f1_strict": 4 / 11,
+    "micro_f1_strict": 4 / 12,
     # beside the 3: dir /s and net view share no word, no service is missed
-    "micro_f1_partial": 6 / 11,
-    # cmdline: 4 expected, 3 predicted, 2 found; services: 1 expected, 3 predicted, 1 found
-    "macro_f1": (4 / 7 + 2 / 4) / 2,
-    # without net user: expected 4, predicted 5, found 2
-    "unseen_f1": 4 / 9,
+    "micro_f1_partial": 6 / 12,
+    # cmdline: 4 expected, 3 predicted, 1 owed, 2 found; services: 1 expected, 3 predicted, 1 found
+    "macro_f1": (4 / 8 + 2 / 4) / 2,
+    # without net user: expected 4, predicted 5, owed 1, found 2
+    "unseen_f1": 4 / 10,
     # c^md is expected, never predicted
     "obfuscated_f1": 0.0,
     # zero pairs: (2, services) with 2 wrong, (3, services) with none
     "zero_false_positives": 1.0,
     "zero_clean": 1 / 2,
-    # pairs: (1, cmd) 3/2, (1, svc) 1/1, (2, cmd) 1/1, (2, svc) 0/2, (3, svc) 0/0
-    "count_accuracy": 3 / 5,
+    # pairs: (1, cmd) 3/2, (1, svc) 1/1 in what was read of it, (2, cmd) 1/1, (2, svc) 0/2, (3, svc) 0/0
+    "count_accuracy": 2 / 5,
     "json_validity": 4 / 5,
     "schema_validity": 3 / 5,
     "stopped_by_length": 1 / 5,
     "halved": 2 / 5,
     "failed_windows": 1 / 5,
     "duplicates": 2 / 5,
-    # predicted: net user, whoami, Svc, net view stand in the text, InventedSvc and xx do not
-    "grounded": 4 / 6,
+    # predicted: net user, whoami, Svc, net view stand in the text, InventedSvc and xx do not; one is owed
+    "grounded": 4 / 7,
     "altered": 0.0,
     "invented": 2 / 6,
     "observables_per_article": 7 / 3,

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+from ctiforge.errors import CannotGoOnError
 from ctiforge.extract.answering.agent import ExtractAgent
 from ctiforge.extract.answering.extraction import Source
 from ctiforge.records.model_note import AgentUsage, WindowSizes
@@ -124,7 +125,57 @@ def test_a_bad_window_costs_that_window_alone(agent):
 
     extraction = agent(breaks).extract(TEXT)
     assert {item.value for item in extraction.observables} >= {"Svc0", "Svc11"}
-    assert {window.error for window in extraction.windows} == {None, "kernel failed"}
+    assert {window.error for window in extraction.windows} == {None, "RuntimeError: kernel failed"}
+
+
+@pytest.mark.parametrize("error", [ValueError("odd\ntrace"), torch.OutOfMemoryError("CUDA out of memory")])
+def test_what_fails_on_one_window_costs_that_window_alone(agent, error):
+    def breaks(text):
+        if "Svc5" in text:
+            raise error
+        return named(text)
+
+    extraction = agent(breaks).extract(TEXT)
+
+    assert {item.value for item in extraction.observables} >= {"Svc0", "Svc11"}
+    assert {window.error for window in extraction.windows} == {None, f"{type(error).__name__}: {error}".splitlines()[0]}
+
+
+def test_a_batch_that_memory_is_too_small_for_is_halved(agent):
+    def most_of_two(self, input_ids, **named):
+        if len(input_ids) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        return ScriptedModel.generate(self, input_ids, **named)
+
+    scripted = agent(named)
+    scripted.model.__class__ = type("Small", (ScriptedModel,), {"generate": most_of_two})
+    extraction = scripted.extract(TEXT)
+
+    assert [item.value for item in extraction.observables] == [f"Svc{number}" for number in range(12)]
+    assert not any(window.error for window in extraction.windows)
+
+
+def test_a_device_that_failed_ends_everything(agent):
+    calls = []
+
+    def breaks(text):
+        calls.append(text)
+        raise RuntimeError("CUDA error: an illegal memory access was encountered\ntrace")
+
+    with pytest.raises(CannotGoOnError, match="the device failed"):
+        agent(breaks).extract(TEXT)
+    assert len(calls) == 1
+
+
+def test_each_window_of_the_plan_is_told_of_once_whatever_is_asked_about_again(agent):
+    told = []
+    scripted = agent(lambda shown: services(shown.split()[0], shown.split()[-1]))
+    source = Source(" ".join(f"word{number}" for number in range(400)))
+    (extraction,) = scripted.extract_many([source], lambda: told.append(1))
+
+    plan = scripted.plan(source)
+    assert len(told) == len(plan) < len(extraction.windows)
+    assert set(plan) <= {(window.start, window.end) for window in extraction.windows}
 
 
 def test_only_the_types_asked_for_are_kept(agent):
