@@ -23,7 +23,7 @@ WRITTEN = {
     "train_extract": {"AgentNote", "LogLine", "Training"},
     "eval_extract": {"Evaluation"},
     "compare": {"ClassifierComparison", "Comparison"},
-    "promote": {"Champion", "Decision", "ModelRecord"},
+    "promote": {"Champion", "Decision", "GateLook", "LookedAt", "ModelRecord"},
     "prepare_os": {"ArticleRecord", "LabeledArticle", "PrepareReport", "ReviewLine", "TestSet"},
     "train_os_bert": {"LogLine", "OsBertNote", "Training"},
     "baselines_os": {"BaselineNote", "WordsNote"},
@@ -31,7 +31,7 @@ WRITTEN = {
     "export_model": {"ExportReport"},
 }
 """Besides its manifest, what a stage leaves in its store, by the models of `ctiforge.records`."""
-ELSEWHERE = {"Attempt", "Checkpoint", "ConvertedBase", "HumanLabel", "RunRecord", "Sweep"}
+ELSEWHERE = {"Attempt", "Checkpoint", "ConvertedBase", "HumanLabel", "KnownHashes", "RunRecord", "Sweep"}
 """What no stage leaves: see tests/integration/records/test_written.py and tests/integration/osbert/test_pickled.py."""
 
 

@@ -39,7 +39,7 @@ def main(
         return write_comparison(texts, dirs.out)
 
     result = run_stage(
-        Stage("compare", 1, packages=("numpy",)),
+        Stage("compare", 2, packages=("numpy", "scipy")),
         params={},
         inputs=inputs,
         output=output or (None if store else "outputs/comparison"),

@@ -103,7 +103,7 @@ def main(
         evaluation.write(dirs.out)
         return {name: figure.value for name, figure in evaluation.metrics.items()}
 
-    packages = ("numpy",) if model == "regex" else ("numpy", "torch", "transformers", "peft")
+    packages = ("numpy", "scipy") if model == "regex" else ("numpy", "scipy", "torch", "transformers", "peft")
     result = run_stage(
         Stage(
             "eval_extract",

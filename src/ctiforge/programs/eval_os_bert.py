@@ -59,7 +59,7 @@ def main(
         return {row.name: {name: each.value for name, each in row.metrics.items()} for row in evaluation.rows}
 
     result = run_stage(
-        Stage("eval_os_bert", 5, packages=("numpy", "torch", "transformers", "scikit-learn")),
+        Stage("eval_os_bert", 5, packages=("numpy", "scipy", "torch", "transformers", "scikit-learn")),
         params=base_params,
         inputs=inputs,
         output=output.removesuffix(".json")

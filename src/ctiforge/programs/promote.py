@@ -82,7 +82,7 @@ def main(
         decisions.append(promote(line, rules, found, given, opened, dry_run=True))
     else:
         run_stage(
-            Stage("promote", 1, packages=("numpy", "rensa"), keyed_by_output=True),
+            Stage("promote", 2, packages=("numpy", "rensa", "scipy"), keyed_by_output=True),
             params={"line": line, "model": found.content, "margins": margins, "equivalent": accept_equivalent},
             # what is compared; the model itself is not fetched
             inputs={"evaluation": evaluation, **{f"against_{number}": uri for number, uri in enumerate(given.against)}},

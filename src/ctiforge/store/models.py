@@ -216,7 +216,7 @@ class Registry:
         folder = self._looks_key(test_set.content_hash)
         named = LookedAt(test_set=f"{test_set.name}@{test_set.version}", articles=tuple(articles))
         self._store.write_new(f"{folder}/{LookedAt.NAME}", named.to_json().encode())
-        self._store.write_new(f"{folder}/{content}.json", look.to_json().encode())
+        self._store.write_new(f"{folder}/{content}/{GateLook.NAME}", look.to_json().encode())
         return self.looks(test_set.content_hash, articles)
 
     def looks_before(self, look: GateLook, content: str, test_set_hash: str) -> list[GateLook]:
@@ -232,8 +232,8 @@ class Registry:
         """
         found: dict[str, GateLook] = {}
         for info in self._store.list(self._looks_key(test_set_hash)):
-            name = info.key.rpartition("/")[2].removesuffix(".json")
-            if f"{name}.json" != LookedAt.NAME:
+            *_, name, file = info.key.split("/")
+            if file == GateLook.NAME:
                 found[name] = read_record(self._store, info.key, GateLook, MEND)
         first = found.pop(content, look)
         if first.against != look.against:
@@ -251,7 +251,7 @@ class Registry:
         Returns:
             True where another look costs nothing.
         """
-        return any(each.key.endswith(f"/{content}.json") for each in self._store.list(self._looks_key(test_set_hash)))
+        return bool(self._store.list(f"{self._looks_key(test_set_hash)}/{content}"))
 
     def looks(self, test_set_hash: str, articles: Sequence[str]) -> float:
         """Count the candidates that were looked at on these articles.
@@ -269,13 +269,13 @@ class Registry:
         counted: Counter[str] = Counter()
         known: dict[str, frozenset[str]] = {}
         for info in self._store.list(f"{self._folder}/looks"):
-            folder, _, name = info.key.rpartition("/")
+            test_set, _, name = info.key.removeprefix(f"{self._folder}/looks/").partition("/")
             if name == LookedAt.NAME:
-                known[folder] = frozenset(read_record(self._store, info.key, LookedAt, MEND).articles)
+                known[test_set] = frozenset(read_record(self._store, info.key, LookedAt, MEND).articles)
             else:
-                counted[folder] += 1
+                counted[test_set] += 1
         wanted = frozenset(articles)
-        looks = sum(count * len(known.get(folder, wanted) & wanted) / len(wanted) for folder, count in counted.items())
+        looks = sum(count * len(known.get(each, wanted) & wanted) / len(wanted) for each, count in counted.items())
         # registries of before counted pairs of models, on one version each
         return looks + len(self._store.list(f"{self._folder}/comparisons/{test_set_hash}"))
 
