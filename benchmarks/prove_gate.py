@@ -221,12 +221,15 @@ def later(population: Population, equal: Recipe, better: Recipe, articles: int, 
 
 
 def passes(found: Year) -> Bools:
-    """Tell which candidates the whole gate lets through (candidates,): those that the first figure may."""
+    """Tell which candidate the whole gate lets through first (candidates,): only those are asked that may pass."""
     own, together = found.gains.low(own_level()) > 0, found.together.low(together_level()) > 0
     passed: Bools = own | (together & (found.gains.value > 0))
     for candidate in np.flatnonzero(passed):
         sides = (scored(found.drawn, 1 + candidate, found.articles), scored(found.drawn, 0, found.articles))
-        passed[candidate] = decide("extract", EXTRACT.rules, *sides, before=found.before(candidate)).passed
+        if decide("extract", EXTRACT.rules, *sides, before=found.before(candidate)).passed:
+            passed[candidate + 1 :] = False
+            return passed
+        passed[candidate] = False
     return passed
 
 
