@@ -133,6 +133,7 @@ STAGES = (
         "promote",
         (
             "extract",
+            "--approval={promote_approval}",
             "--model={train_extract}",
             "--evaluation={eval_tuned}",
             "--against={eval_in_use}",

@@ -43,6 +43,7 @@ STAGES = (
         "promote",
         (
             "os-bert",
+            "--approval={promote_approval}",
             "--model={train_os_bert}",
             "--evaluation={eval_os_bert}",
             "--against={eval_os_in_use}",

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from ctiforge.errors import UsageError
 from ctiforge.records.artifact import Manifest
 from ctiforge.records.run import RunRecord
+from ctiforge.store.models import record_keys
 from ctiforge.store.objects import ObjectInfo, ObjectStore
 from ctiforge.store.runs import read_runs
 
@@ -80,7 +81,7 @@ def find_garbage(store: ObjectStore, keep_runs: int, now: datetime | None = None
     kept = runs_kept(runs, keep_runs)
     kept |= {thing.name for thing in things if thing.kind == "runs" and thing.modified >= young}
     pins = [each.model_dump_json() for each in runs if each.id in kept]
-    pins += [_read(store, info.key) for info in store.list("models")]
+    pins += [_read(store, key) for key in record_keys(store)]
     stay = needed(things, pins, lambda thing: _read(store, f"{thing.folder}/{Manifest.NAME}"))
     stay |= {f"runs/{run_id}" for run_id in (*kept, *broken)}
     gone = [thing for thing in things if thing.folder not in stay and thing.modified < young]

@@ -67,6 +67,19 @@ def trace(store: ObjectStore, uri: str, roots: Collection[str]) -> Lineage:
     return Lineage(tuple(steps.values()), tuple(gaps))
 
 
+def artifact_in(uri: str) -> str | None:
+    """Find the folder of an artifact that a URI names, wherever its store lay at the time.
+
+    Args:
+        uri: A path, or an `s3://` URI, of the artifact or of one of its files.
+
+    Returns:
+        `artifacts/<stage>/<fingerprint>`; None where it names none.
+    """
+    found = _ARTIFACT.search(uri)
+    return found[1] if found else None
+
+
 def _is_made(store: ObjectStore, entry: InputEntry, gaps: list[str]) -> bool:
     """Tell whether a stage made this input; an artifact that is gone or another than it was is a gap."""
     found = _manifest(store, entry.uri)
