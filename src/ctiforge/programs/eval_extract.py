@@ -70,8 +70,12 @@ def main(
     from ctiforge.data.testsets import find_test_data
     from ctiforge.errors import UsageError
     from ctiforge.extract.models import find_model, model_version
+    from ctiforge.store.named_models import find_model_uri
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
 
+    # what is served has a name of its own there
+    model = model if endpoint else find_model_uri(model, store)
+    asked_as = asked_as and find_model_uri(asked_as, store)
     if article_id is not None:
         show_article(model, test_data, article_id, store, device, batch_size)
         return
