@@ -88,6 +88,7 @@ def rollback(
         warn(f"its files lie outside the store, at {record.artifact}: whoever changes them changes the model in use")
 
 
+@app.command()
 def approve(
     line: LineArgument,
     version: Annotated[int, typer.Argument(help="The version that waits, as `models list` numbers them.")],

@@ -70,7 +70,15 @@ def locate(store: ObjectStore, record: ModelRecord) -> str:
 
 
 def is_kept(store: ObjectStore, record: ModelRecord) -> bool:
-    """Tell whether a version's files are in the registry's store, where nothing but `ctiforge` changes them."""
+    """Tell whether a version's files are in the registry's store, where nothing but `ctiforge` changes them.
+
+    Args:
+        store: The store of the registry.
+        record: The version's record.
+
+    Returns:
+        False where they lie where they were given, for others to change.
+    """
     return locate(store, record).startswith(f"{store.uri}/")
 
 
