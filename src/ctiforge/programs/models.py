@@ -143,6 +143,7 @@ def print_versions(registry: "Registry") -> None:
     """One row a version, the champion's with a star."""
     from ctiforge.evaluation.gate.looks import YEAR
     from ctiforge.evaluation.tables.evaluation import show, show_interval
+    from ctiforge.store.owned import is_kept
     from ctiforge.store.waiting import moves_of, waiting_of
     from ctiforge.tables import print_tables, table_of, wide_console
 
@@ -150,9 +151,10 @@ def print_versions(registry: "Registry") -> None:
     champion = standing.champion
     promoted = {move.version: f"{move.at:%Y-%m-%d %H:%M}" for move in champion.history} if champion else {}
     waiting = {each.version: each for each in waiting_of(registry)}
+    versions = registry.versions()
     titles = ("version", "name", "test set", "figure", "interval", "promoted")
     rows = []
-    for record in registry.versions():
+    for record in versions:
         test_set, figure = record.decision.test_set, record.decision.primary
         row = (
             f"{record.version}{' *' if champion and champion.version == record.version else ''}",
@@ -166,6 +168,9 @@ def print_versions(registry: "Registry") -> None:
     print(f"{registry.line} (* in use)" if rows else f"{registry.line}: nothing was promoted yet")
     if rows:
         print_tables([table_of(titles, rows, left=range(len(titles)))], wide_console())
+    for record in versions:
+        if not is_kept(registry.store, record):
+            print(f"version {record.version}: {kept_words(registry, record)}")
     moves = moves_of(standing)
     for each in waiting.values():
         if each.version not in promoted and each.moves == moves:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ctiforge.errors import DataError
+from ctiforge.errors import DataError, StoreError
 from ctiforge.evaluation.gate.gate import rules_of
 from ctiforge.evaluation.scoring.articles import score_article
 from ctiforge.promotion.canary import WINDOWS, choose_canary, keep_canary, read_canary
@@ -25,8 +25,9 @@ from ctiforge.store.lineage import Lineage
 from ctiforge.store.models import OvertakenError, Registry
 from ctiforge.store.named_models import find_model_uri
 from ctiforge.store.objects import ObjectStore, open_store
-from ctiforge.store.owned import find_fault
+from ctiforge.store.owned import find_fault, is_kept
 from ctiforge.store.waiting import approve, waiting_of
+from tests.making import candidate
 from tests.unit.evaluation.cases import case, evaluation, item
 
 ARTICLES = 30
@@ -141,6 +142,54 @@ def artifact(store: ObjectStore, weights: str) -> str:
 @pytest.fixture(autouse=True)
 def _scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CTIFORGE_SCRATCH", str(tmp_path / "scratch"))
+
+
+def test_where_a_copy_comes_from_stays_with_it(tmp_path: Path, question: Question) -> None:
+    made = find_input(artifact(open_store(str(tmp_path / "other")), "weights"))
+    store = open_store(str(tmp_path / "store"))
+    record = keep(store, made, question)
+    kept = find_input(f"{store.uri}/{record.place}")
+    assert kept.manifest
+    assert made.manifest
+    assert (kept.content, kept.manifest.fingerprint) == (record.content, made.manifest.fingerprint)
+    assert champion_weights(store.uri, tmp_path) == "weights"
+
+
+def test_a_model_that_is_one_file_is_kept_as_one(tmp_path: Path, question: Question) -> None:
+    store = open_store(str(tmp_path / "store"))
+    (tmp_path / "model.gguf").write_text("weights")
+    record = keep(store, find_input(str(tmp_path / "model.gguf")), question)
+    assert fetch(find_model_uri("models:extract@champion", store.uri), tmp_path).read_text() == "weights"
+    assert find_fault(store, record) is None
+
+
+def test_what_is_damaged_where_it_lies_is_not_kept(tmp_path: Path, question: Question) -> None:
+    made = find_input(artifact(open_store(str(tmp_path / "other")), "weights"))
+    (weights,) = (tmp_path / "other/artifacts").rglob("model.safetensors")
+    weights.write_text("other")
+    store = open_store(str(tmp_path / "store"))
+    with pytest.raises(StoreError, match=r"model\.safetensors is damaged"):
+        keep(store, made, question)
+    assert Registry(store, "extract").versions() == []
+
+
+def test_what_a_registry_of_before_only_named_is_proven_by_its_content(tmp_path: Path, question: Question) -> None:
+    store, mine = open_store(str(tmp_path / "store")), tmp_path / "mine"
+    registry = Registry(store, "extract")
+    content = laptop_model(mine, "week 1").content
+    old = registry.register(candidate("a", artifact=str(mine)).model_copy(update={"content": content}))
+    registry.promote(old.version, registry.standing(), "first")
+    keep(store, laptop_model(tmp_path / "two", "week 2"), question)
+    assert (is_kept(store, old), is_kept(store, registry.get(2))) == (False, True)
+
+    laptop_model(mine, "week 3")
+    with pytest.raises(DataError, match="holds other files than were registered"):
+        registry.roll_back(1, "slow")
+    laptop_model(mine, "week 1")
+    assert registry.roll_back(1, "slow").version == 1
+    # promoted again it gets a number under which it is kept
+    registry.roll_back(2, "back")
+    assert keep(store, laptop_model(mine, "week 1"), question).version == 3
 
 
 def each_kill(folder: Path, before: Path, work: Callable[[ObjectStore], object]) -> int:
