@@ -13,7 +13,9 @@ from ctiforge.programs.flags import ArticleFlag, DeviceFlag, StoreFlag, TextArgu
 
 
 def main(
-    model: Annotated[str, typer.Option(help="A trained model or baseline: a folder or artifact.")],
+    model: Annotated[
+        str, typer.Option(help="A trained model or baseline: a folder, an artifact, or models:os-bert@champion.")
+    ],
     file: TextArgument = None,
     article_id: ArticleFlag = None,
     strategy: Annotated[

@@ -20,7 +20,9 @@ from ctiforge.programs.flags import (
 
 
 def main(
-    model: Annotated[str, typer.Option(help="A model's folder, artifact or hub name; demo; or regex, the rule floor.")],
+    model: Annotated[
+        str, typer.Option(help="A folder, artifact, hub name or models:extract@champion; demo; or regex, the rules.")
+    ],
     test_data: Annotated[
         str | None, typer.Option(help="A JSONL of labeled articles, or testset:NAME[@VERSION] of the store.")
     ] = None,

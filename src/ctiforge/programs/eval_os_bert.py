@@ -10,7 +10,7 @@ from ctiforge.programs.flags import DeviceFlag, EvaluationFlag, ExpectFlag, Plan
 
 
 def main(
-    model: Annotated[str, typer.Option(help="A trained model: a folder or artifact.")],
+    model: Annotated[str, typer.Option(help="A trained model: a folder, an artifact, or models:os-bert@champion.")],
     test_data: Annotated[
         str, typer.Option(help="A JSONL with os_label, testset:NAME[@VERSION], or a part that prepare_os left.")
     ],

@@ -13,7 +13,9 @@ ARTICLES = 60
 
 
 def main(
-    model: Annotated[str, typer.Option(help="The trained model: folder or artifact; or demo, the small base model.")],
+    model: Annotated[
+        str, typer.Option(help="The trained model: folder, artifact, models:extract@champion; or demo, the small base.")
+    ],
     file_format: Annotated[str, typer.Option("--format", help="merged (safetensors), gguf, or lmstudio.")] = "merged",
     output: Annotated[
         str | None, typer.Option(help="Folder; for lmstudio that of all its models, ~/.lmstudio/models by default.")

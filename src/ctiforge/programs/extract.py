@@ -20,7 +20,9 @@ from ctiforge.programs.flags import (
 def main(
     file: TextArgument = None,
     article_id: ArticleFlag = None,
-    model: Annotated[str, typer.Option(help="A trained model: folder, artifact, or hub name.")] = "demo",
+    model: Annotated[
+        str, typer.Option(help="A trained model: folder, artifact, hub name, or models:extract@champion.")
+    ] = "demo",
     types: Annotated[
         list[str] | None, typer.Option(help="Types to ask for; default: those it was trained for.")
     ] = None,

@@ -22,7 +22,7 @@ def main() -> None:
 def os_bert(
     repo: Annotated[str, typer.Option(help="The repository: owner/name; created where there is none.")],
     version: Annotated[str, typer.Option(help="A semantic version above the newest one, which becomes the tag.")],
-    model: Annotated[str, typer.Option(help="The trained model: folder or artifact.")],
+    model: Annotated[str, typer.Option(help="The trained model: folder, artifact, or models:os-bert@champion.")],
     evaluation: Annotated[
         str | None, typer.Option(help="Its evaluation (eval_os_bert): evaluation.json or artifact; needed.")
     ] = None,

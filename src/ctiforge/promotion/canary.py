@@ -7,11 +7,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ctiforge.errors import CtiforgeError
+from ctiforge.errors import UsageError
 from ctiforge.records.article import ArticleRecord
 from ctiforge.records.canary import Canary, CanaryWindow
 from ctiforge.records.evaluation import TestSetInfo
-from ctiforge.store.artifacts import fetch_named
+from ctiforge.store.artifacts import fetch
 from ctiforge.store.objects import ObjectStore
 
 WINDOWS = 5
@@ -83,8 +83,8 @@ def _answers(evaluation: str) -> Iterator[dict[str, Any]]:
     folder = evaluation.rpartition("/")[0] if evaluation.endswith(".json") else evaluation
     with TemporaryDirectory() as scratch:
         try:
-            path = fetch_named(folder, _ANSWERS, Path(scratch))
-        except CtiforgeError:
+            path = fetch(f"{folder.rstrip('/')}/{_ANSWERS}", Path(scratch))
+        except UsageError:
             return
         with gzip.open(path, "rt", encoding="utf-8") as lines:
             yield from (json.loads(line) for line in lines if line.strip())

@@ -181,11 +181,11 @@ def _champion(
     if kept is None and added is None:
         raise GateError(
             f"version {record.version}, the champion, was never evaluated on {test_set.name}@{test_set.version}: "
-            f"evaluate {record.artifact} on it and give that with --champion-evaluation"
+            f"evaluate models:{line}@{record.version} on it and give that with --champion-evaluation"
         )
     text = kept or (added.text if added else "")
     champion = _version(line, record, text)
-    check_same_test_set(own.scored, champion.scored, f"evaluate {record.artifact} on that one")
+    check_same_test_set(own.scored, champion.scored, f"evaluate models:{line}@{record.version} on that one")
     if added and not dry_run:
         registry.add_evaluation(record.version, test_set.content_hash, schema_of(line), added.text.encode())
     return champion
@@ -198,7 +198,7 @@ def _given_of(line: str, record: ModelRecord, given: Given) -> Weighed | None:
         if named.scored.model.version != record.content[:SHORT]:
             raise UsageError(
                 f"--champion-evaluation is of {named.scored.who}, the champion is {record.name} "
-                f"({record.content[:SHORT]}): evaluate {record.artifact}"
+                f"({record.content[:SHORT]}): evaluate models:{line}@{record.version}"
             )
         return named
     found = (_read(line, uri) for uri in given.against)

@@ -1,5 +1,6 @@
 """Promotion as people and runs start it: programs, a store, and what is refused."""
 
+import gzip
 import json
 import os
 import subprocess
@@ -170,6 +171,10 @@ def test_versions_follow_one_another_and_an_earlier_one_is_put_back(place: Place
     assert (dry.returncode, "nothing was changed" in dry.stdout) == (0, True)
     assert [each.version for each in place.registry().versions()] == [1]
 
+    with gzip.open(place.folder / "answers.jsonl.gz", "wt") as file:
+        for number in range(2):
+            window = {"article_id": f"set-{number}", "start": 0, "end": 9, "types": ["cmdline"], "raw": f"{{{number}"}
+            file.write(json.dumps(window) + "\n")
     assert place.promote(second, place.evaluate(second, 0.8)).returncode == 0
     champion = place.registry().standing().champion
     assert champion is not None
@@ -184,6 +189,8 @@ def test_versions_follow_one_another_and_an_earlier_one_is_put_back(place: Place
     assert all(word in shown for word in ("train_extract", "harvest_extract", second, "micro-F1", "the champion"))
 
     assert "by ann: micro-F1 0." in shown
+    assert "canary    none: the evaluation kept no answers" in place.run("models", "show", "extract", "1").stdout
+    assert "canary    2 windows" in shown
     assert "not proven" not in shown
 
     back = place.run("models", "rollback", "extract", "--why", "too slow")
@@ -242,6 +249,24 @@ def test_a_decision_waits_for_a_person_where_that_is_required(place: Place, monk
     assert (again.returncode, "version 1 is in use already" in again.stderr) == (2, True)
     assert "waits" not in place.run("models", "list", "extract").stdout
     assert place.run("promote", "extract", "--verify=1").returncode == 0
+
+
+def test_a_version_that_the_champion_overtook_is_promoted_again_by_its_name(place: Place) -> None:
+    first, second = place.train("one"), place.train("two")
+    floor = f"--against={place.evaluate(None, 0.3)}"
+    assert place.promote(first, place.evaluate(first, 0.6), floor, "--approval=required").returncode == 0
+    assert place.promote(second, place.evaluate(second, 0.8), floor, "--approval=required").returncode == 0
+    assert place.run("models", "approve", "extract", "1", "--why=first").returncode == 0
+    late = place.run("models", "approve", "extract", "2", "--why=late")
+    assert (late.returncode, "--model models:extract@2" in late.stderr) == (5, True)
+    assert "before the champion changed: promote it again" in place.run("models", "list", "extract").stdout
+
+    again = place.promote("models:extract@2", place.evaluate(second, 0.8), "--approval=required")
+    assert (again.returncode, "of version 1" in again.stdout or "version 1, " in again.stdout) == (0, True)
+    assert place.run("models", "approve", "extract", "2", "--why=now").returncode == 0
+    # the verdict that moved it is the one against version 1
+    verified = place.run("promote", "extract", "--verify=2")
+    assert (verified.returncode, "version 1, " in verified.stdout) == (0, True)
 
 
 def test_a_model_that_is_not_better_is_refused_with_5_and_a_decision_to_read(place: Place) -> None:
@@ -327,8 +352,7 @@ def test_another_test_set_than_the_champions_is_refused_until_it_was_evaluated_t
     evaluation = place.evaluate(second, 0.8, "newer")
     refused = place.promote(second, evaluation)
     assert refused.returncode == 5
-    assert "the champion, was never evaluated on newer@1" in refused.stderr
-    assert first in refused.stderr
+    assert "the champion, was never evaluated on newer@1: evaluate models:extract@1 on it" in refused.stderr
 
     wrong = place.promote(second, evaluation, f"--champion-evaluation={place.evaluate(None, 0.5, 'newer')}")
     assert (wrong.returncode, "--champion-evaluation is of regex" in wrong.stderr) == (2, True)
