@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ctiforge.pod.entry import exit_on_error
-from ctiforge.programs.flags import LineArgument, StoreFlag
+from ctiforge.programs.flags import DeviceFlag, LineArgument, StoreFlag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,6 +109,11 @@ def approve(
 @app.command()
 def check(
     model: Annotated[str, typer.Argument(help="models:LINE@champion, @previous or @VERSION; models: may be left out.")],
+    canary: Annotated[
+        bool,
+        typer.Option("--canary", help="Ask the model its canary, too: the answers must be those of its evaluation."),
+    ] = False,
+    device: DeviceFlag = "auto",
     store: StoreFlag = None,
 ) -> None:
     """Hold the files of a version, as they lie now, against its record; exit code 3 where one differs."""
@@ -125,6 +130,25 @@ def check(
         raise DataError(f"{name}: {fault}")
     print(f"{name}: every file is as it was registered")
     print(f"  files     {kept_words(registry, record)}")
+    if canary:
+        ask_canary(registry, record, device)
+
+
+def ask_canary(registry: "Registry", record: "ModelRecord", device: str) -> None:
+    """Ask a version about the windows that are kept with it; raise DataError where an answer is another one."""
+    from ctiforge.errors import DataError
+    from ctiforge.extract.canary import changed_answers
+    from ctiforge.extract.evaluate import load_named
+    from ctiforge.promotion.canary import read_canary
+    from ctiforge.store.owned import locate
+
+    kept = read_canary(registry.store, record.line, record.content)
+    if kept is None:
+        raise DataError(f"{record.name} has no canary: its evaluation kept no answers")
+    changed = changed_answers(kept, load_named(locate(registry.store, record), device=device))
+    if changed:
+        raise DataError(f"{record.name} answers {len(changed)} of {len(kept.windows)} windows otherwise: {changed[0]}")
+    print(f"  canary    {len(kept.windows)} windows answered as in its evaluation")
 
 
 def open_registry(line: str, store: str | None) -> "Registry":

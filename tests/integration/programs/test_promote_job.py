@@ -214,6 +214,8 @@ def test_a_verdict_is_derived_again_and_files_are_checked(place: Place) -> None:
         assert (again.returncode, "the same verdict, every figure to 1e-09" in again.stdout) == (0, True), again.stderr
     checked = place.run("models", "check", "models:extract@previous")
     assert (checked.returncode, "every file is as it was registered" in checked.stdout) == (0, True)
+    without = place.run("models", "check", "models:extract@previous", "--canary")
+    assert (without.returncode, "has no canary: its evaluation kept no answers" in without.stderr) == (3, True)
 
     for info in place.store.list("models/extract/evaluations"):
         place.store.delete(info.key)
