@@ -63,6 +63,7 @@ COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     ("extract", extract.main, "Extract the observables of one text."),
     ("detect-os", detect_os.main, "Say which operating system a text is about."),
     ("promote", promote.main, "Make a better model the champion of its line."),
+    ("approve", models.approve, "Use a version that waits for a person."),
     ("rollback", models.rollback, "Make an earlier version the champion again."),
     ("export", export_model.main, "Export a model to where it is served."),
     ("harvest-extract", harvest_extract.main, "Stage: articles and results into records."),

@@ -55,6 +55,8 @@ COMMON_NAMES = {
     "json_files": SettingNames("CTIFORGE_JSON_FILES", "--json-files", None),
     "from_database": SettingNames("CTIFORGE_FROM_DATABASE", "--from-database", None),
     "promote_auto": SettingNames("CTIFORGE_PROMOTE_AUTO", "--promote", "promote.auto"),
+    "promote_approval": SettingNames("CTIFORGE_PROMOTE_APPROVAL", None, "promote.approval"),
+    "actor": SettingNames("CTIFORGE_ACTOR", None, None),
     "max_length": SettingNames("CTIFORGE_MAX_LENGTH", "--max-length", "settings.maxLength"),
     "outputs": SettingNames("CTIFORGE_OUTPUTS", "--outputs", None),
     "backend": SettingNames("CTIFORGE_BACKEND", "--backend", None),
@@ -68,7 +70,7 @@ COMMON_NAMES = {
 """The names of the settings that all lines share."""
 
 
-TRAVELS = ("json_files", "from_database", "max_length", "stages", "promote_auto")
+TRAVELS = ("json_files", "from_database", "max_length", "stages", "promote_auto", "promote_approval")
 """What goes along when a run is handed over to a cluster, with the line's own settings; the chart knows the others."""
 RENAMED = {"served_as": "served_asked_as"}
 """Former name of a setting to its present one."""
@@ -92,6 +94,10 @@ class Settings(BaseSettings):
     """Whether to harvest the database; None: unless there are `json_files`."""
     promote_auto: bool = False
     """Whether a run ends with the gate: a model that passes it becomes the champion of its line."""
+    promote_approval: Literal["required"] | None = None
+    """`required`: what passes the gate waits until a person approves it (`ctiforge approve`); None: it does not."""
+    actor: str | None = None
+    """Who promotes, approves or rolls back, for the history; None: the login name, in a cluster the pod's."""
     max_length: int | None = Field(None, gt=0)
     """Tokens of prompt, window and answer together; None: each program's own default."""
     outputs: str = "outputs"

@@ -31,8 +31,12 @@ WRITTEN = {
     "export_model": {"ExportReport"},
 }
 """Besides its manifest, what a stage leaves in its store, by the models of `ctiforge.records`."""
-ELSEWHERE = {"Attempt", "Checkpoint", "ConvertedBase", "HumanLabel", "KnownHashes", "RunRecord", "Sweep"}
-"""What no stage leaves: see tests/integration/records/test_written.py and tests/integration/osbert/test_pickled.py."""
+ELSEWHERE = {
+    *("Attempt", "Canary", "Checkpoint", "ConvertedBase", "GateGrounds", "HumanLabel", "KnownHashes", "RunRecord"),
+    *("Sweep", "Waiting"),
+}
+"""What no stage leaves: see tests/integration/records/test_written.py and tests/integration/osbert/test_pickled.py.
+What the registry names by its hash: see tests/integration/promotion/test_keeping.py."""
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,9 @@
 - {name: CTIFORGE_MAX_LENGTH, value: {{ . | int | quote }}}
 {{- end }}
 - {name: CTIFORGE_PROMOTE_AUTO, value: {{ .Values.promote.auto | quote }}}
+{{- with .Values.promote.approval }}
+- {name: CTIFORGE_PROMOTE_APPROVAL, value: {{ . | quote }}}
+{{- end }}
 - {name: CTIFORGE_STAGES, value: {{ .Values.settings.stages | toJson | quote }}}
 {{- with .Values.webhook.existingSecret }}
 {{ include "ctiforge.secretVariable" (list "CTIFORGE_WEBHOOK_URL" . $.Values.webhook.key) }}

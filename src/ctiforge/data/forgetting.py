@@ -26,7 +26,7 @@ from ctiforge.store.objects import ObjectStore
 _TEXT = (".json", ".jsonl", ".jsonl.gz", ".csv", ".tsv")
 _WEIGHTS = (".safetensors", ".gguf")
 _ANSWERS, _OUTCOMES, _TEST_SETS = "labels/", "outcomes/", "testsets/"
-_MODELS, _EVALUATIONS = "models/", "/evaluations/"
+_MODELS, _WITH_TEXTS = "models/", ("/evaluations/", "/canaries/")
 _INPUTS = "inputs/"
 _THINGS = ("artifacts/", _INPUTS)
 _SHORTEST_QUOTE = 16
@@ -67,7 +67,7 @@ def find_article(store: ObjectStore, article_id: str) -> Forgotten:
     things = gather([info for prefix in _THINGS for info in store.list(prefix)])
     without_weights = [thing for thing in things if not any(info.key.endswith(_WEIGHTS) for info in thing.objects)]
     alone = [info.key for info in store.list(LABELS)]
-    alone += [info.key for info in store.list(_MODELS) if _EVALUATIONS in info.key]
+    alone += [info.key for info in store.list(_MODELS) if any(part in info.key for part in _WITH_TEXTS)]
     of_test_sets = [info.key for info in store.list(_TEST_SETS)]
     with TemporaryDirectory() as scratch:
         reader = _ObjectReader(store, Path(scratch))

@@ -1,20 +1,26 @@
 """What a run begins with: its record, new or gone on with, and the model in use."""
 
+from collections.abc import Iterator
+
 from ctiforge.errors import UsageError
 from ctiforge.launcher.plan import Stages
 from ctiforge.lines.line import Line
 from ctiforge.records.run import RunRecord, StageRecord
 from ctiforge.settings import Settings
 from ctiforge.store.models import Registry
+from ctiforge.store.named_models import PREFIX, find_model_uri
 from ctiforge.store.objects import ObjectStore, open_to_look
+from ctiforge.store.owned import check_usable
 from ctiforge.store.runs import load_run, new_run
 
 
 def with_champion(line: Line, settings: Settings) -> tuple[Settings, dict[str, str]]:
     """Take the registry's champion for the model in use where none is set; give what the plan says of it too.
 
-    A run that is gone on with keeps its stages: a champion that came after it began, perhaps its own, is not added.
+    A version that a setting names, `models:extract@previous`, is looked up once for all stages. A run that is gone on
+    with keeps its stages: a champion that came after it began, perhaps its own, is not added.
     """
+    settings = settings.model_copy(update=dict(_named_versions(line, settings)))
     if settings.value(line.in_use):
         return settings, {}
     store = open_to_look(settings.store)
@@ -28,7 +34,14 @@ def with_champion(line: Line, settings: Settings) -> tuple[Settings, dict[str, s
         return settings, {}
     record = registry.get(champion.version)
     note = f"the champion, version {record.version}: {record.name}"
-    return settings.model_copy(update={line.in_use: record.artifact}), {line.eval_in_use: note}
+    return settings.model_copy(update={line.in_use: check_usable(store, record)}), {line.eval_in_use: note}
+
+
+def _named_versions(line: Line, settings: Settings) -> Iterator[tuple[str, str]]:
+    for setting in line.settings:
+        value = settings.value(setting.name)
+        if value and value.startswith(PREFIX):
+            yield setting.name, find_model_uri(value, settings.store)
 
 
 def open_record(name: str, line: Stages, store: ObjectStore, run_id: str | None) -> RunRecord:

@@ -133,6 +133,7 @@ STAGES = (
         "promote",
         (
             "extract",
+            "--approval={promote_approval}",
             "--model={train_extract}",
             "--evaluation={eval_tuned}",
             "--against={eval_in_use}",
@@ -167,7 +168,7 @@ EXTRACT = Line(
         LineSetting(
             "in_use",
             None,
-            "The one in use, a folder, an artifact or a hub name: evaluated beside the new one; "
+            "The one in use, a folder, an artifact, a hub name or `models:extract@2`: evaluated beside the new one; "
             "None: the champion, if any.",
             flag="--in-use",
             chart="settings.inUse",

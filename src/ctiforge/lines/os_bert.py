@@ -43,6 +43,7 @@ STAGES = (
         "promote",
         (
             "os-bert",
+            "--approval={promote_approval}",
             "--model={train_os_bert}",
             "--evaluation={eval_os_bert}",
             "--against={eval_os_in_use}",
@@ -82,7 +83,7 @@ OS_BERT = Line(
         LineSetting(
             "os_in_use",
             None,
-            "The one in use, a folder or an artifact; None: the champion, if any.",
+            "The one in use, a folder, an artifact or `models:os-bert@2`; None: the champion, if any.",
             flag="--in-use",
             chart="settings.osInUse",
         ),

@@ -25,8 +25,10 @@ def main(
     """Fit logistic regression on words and on vectors, and a random forest; settings are cross-validated."""
     from ctiforge.osbert.base import encoder_input, resolve_encoder
     from ctiforge.osbert.prepared import part_inputs
+    from ctiforge.store.named_models import find_model_uri
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
 
+    base_model = find_model_uri(base_model, store)
     model_inputs, model_params = encoder_input(base_model)
 
     def work(dirs: StageDirs) -> dict[str, Any]:

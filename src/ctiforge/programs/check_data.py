@@ -31,11 +31,13 @@ def main(
     from ctiforge.data.testsets import test_set_inputs
     from ctiforge.errors import DataError, UsageError
     from ctiforge.records.data_check import DataCheck
+    from ctiforge.store.named_models import find_model_uri
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
     from ctiforge.training.encoding import TOKENIZER_FILES, model_input
 
     if not records and not data:
         raise UsageError("give --records (of harvest_extract), --data (of format_extract), or both")
+    model = find_model_uri(model, store)
     model_inputs, model_params = model_input(model) if data else ({}, {})
     parts = {name: uri for name, uri in (("records", records), ("data", data)) if uri}
 

@@ -20,7 +20,9 @@ from ctiforge.programs.flags import (
 
 
 def main(
-    model: Annotated[str, typer.Option(help="A model's folder, artifact or hub name; demo; or regex, the rule floor.")],
+    model: Annotated[
+        str, typer.Option(help="A folder, artifact, hub name or models:extract@champion; demo; or regex, the rules.")
+    ],
     test_data: Annotated[
         str | None, typer.Option(help="A JSONL of labeled articles, or testset:NAME[@VERSION] of the store.")
     ] = None,
@@ -70,8 +72,12 @@ def main(
     from ctiforge.data.testsets import find_test_data
     from ctiforge.errors import UsageError
     from ctiforge.extract.models import find_model, model_version
+    from ctiforge.store.named_models import find_model_uri
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
 
+    # what is served has a name of its own there
+    model = model if endpoint else find_model_uri(model, store)
+    asked_as = asked_as and find_model_uri(asked_as, store)
     if article_id is not None:
         show_article(model, test_data, article_id, store, device, batch_size)
         return

@@ -10,7 +10,7 @@ from ctiforge.programs.flags import DeviceFlag, EvaluationFlag, ExpectFlag, Plan
 
 
 def main(
-    model: Annotated[str, typer.Option(help="A trained model: a folder or artifact.")],
+    model: Annotated[str, typer.Option(help="A trained model: a folder, an artifact, or models:os-bert@champion.")],
     test_data: Annotated[
         str, typer.Option(help="A JSONL with os_label, testset:NAME[@VERSION], or a part that prepare_os left.")
     ],
@@ -31,8 +31,11 @@ def main(
     from ctiforge.data.testsets import find_test_data
     from ctiforge.osbert.base import encoder_input, resolve_encoder
     from ctiforge.store.artifacts import find_input
+    from ctiforge.store.named_models import find_model_uri
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
 
+    model = find_model_uri(model, store)
+    base_model = base_model and find_model_uri(base_model, store)
     uri, reference = find_test_data(test_data, store)
     base_inputs, base_params = encoder_input(base_model) if base_model and baselines else ({}, {})
     optional = {"baselines": baselines, "trained_on": data and f"{data.rstrip('/')}/train.jsonl"}

@@ -42,6 +42,7 @@ def main(
     """Cut harvested articles into training examples that fit the model, with nothing cut off."""
     from ctiforge.data.testsets import test_set_inputs
     from ctiforge.extract.dataset.format import FormatOptions, format_records, formats_of, write_guide_files
+    from ctiforge.store.named_models import find_model_uri
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
     from ctiforge.training.encoding import TOKENIZER_FILES, model_input
 
@@ -57,6 +58,7 @@ def main(
         overlap_quantile,
         repeat_items,
     )
+    model = find_model_uri(model, store)
     model_inputs, model_params = model_input(model)
 
     def work(dirs: StageDirs) -> dict[str, Any]:

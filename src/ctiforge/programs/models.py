@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ctiforge.pod.entry import exit_on_error
-from ctiforge.programs.flags import LineArgument, StoreFlag
+from ctiforge.programs.flags import DeviceFlag, LineArgument, StoreFlag
 
 if TYPE_CHECKING:
-    from ctiforge.records.registry import Move
+    from collections.abc import Iterator
+
+    from ctiforge.records.registry import Champion, ModelRecord, Move
     from ctiforge.store.models import Registry
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -49,9 +51,8 @@ def show(
     champion = registry.standing().champion
     mark = ", the champion" if champion and champion.version == version else ""
     print(f"{line} version {version}{mark}: {record.name}")
-    print(f"  model     {record.artifact}")
-    print(f"  content   {record.content}")
-    print(f"  trained   commit {record.git_commit or 'unknown'}, image {record.image or 'none'}")
+    for line_ in origin_lines(registry, record):
+        print(f"  {line_}")
     for move in champion.history if champion else ():
         if version in (move.version, move.previous):
             print(f"  {move.at:%Y-%m-%d %H:%M}  {words(move)}")
@@ -70,12 +71,84 @@ def rollback(
     to: Annotated[int | None, typer.Option(help="The version to use again; default: the one before.")] = None,
     store: StoreFlag = None,
 ) -> None:
-    """Put an earlier version back into use; nothing is deleted, and the history keeps the reason."""
+    """Put an earlier version back into use, once its files are proven; nothing is deleted.
+
+    Exit code 3 where a file is gone or no longer what was registered.
+    """
+    from ctiforge.progress import warn
+    from ctiforge.store.actor import find_actor
+    from ctiforge.store.owned import is_kept, locate
+
     registry = open_registry(line, store)
-    champion = registry.roll_back(to, why)
+    champion = registry.roll_back(to, why, find_actor())
     record = registry.get(champion.version)
-    print(f"{words(champion.history[-1])}")
-    print(f"-> {record.artifact}")
+    print_move(registry, champion)
+    print(f"-> {locate(registry.store, record)}")
+    if not is_kept(registry.store, record):
+        warn(f"its files lie outside the store, at {record.artifact}: whoever changes them changes the model in use")
+
+
+@app.command()
+def approve(
+    line: LineArgument,
+    version: Annotated[int, typer.Argument(help="The version that waits, as `models list` numbers them.")],
+    why: Annotated[str, typer.Option(help="Why it may be used: kept in the history.")],
+    store: StoreFlag = None,
+) -> None:
+    """Make a version the champion that passed the gate and waits for a person; see promote_approval.
+
+    Exit code 5 where the champion has changed since: then it has to be promoted against that one.
+    """
+    from ctiforge.store.actor import find_actor
+    from ctiforge.store.waiting import approve as approve_version
+
+    registry = open_registry(line, store)
+    print_move(registry, approve_version(registry, version, why, find_actor()))
+
+
+@app.command()
+def check(
+    model: Annotated[str, typer.Argument(help="models:LINE@champion, @previous or @VERSION; models: may be left out.")],
+    canary: Annotated[
+        bool,
+        typer.Option("--canary", help="Ask the model its canary, too: the answers must be those of its evaluation."),
+    ] = False,
+    device: DeviceFlag = "auto",
+    store: StoreFlag = None,
+) -> None:
+    """Hold the files of a version, as they lie now, against its record; exit code 3 where one differs."""
+    from ctiforge.errors import DataError
+    from ctiforge.store.named_models import PREFIX, find_version
+    from ctiforge.store.owned import find_fault
+
+    line, _, which = model.removeprefix(PREFIX).partition("@")
+    registry = open_registry(line, store)
+    record = find_version(registry, which)
+    fault = find_fault(registry.store, record)
+    name = f"{line} version {record.version}, {record.name}"
+    if fault:
+        raise DataError(f"{name}: {fault}")
+    print(f"{name}: every file is as it was registered")
+    print(f"  files     {kept_words(registry, record)}")
+    if canary:
+        ask_canary(registry, record, device)
+
+
+def ask_canary(registry: "Registry", record: "ModelRecord", device: str) -> None:
+    """Ask a version about the windows that are kept with it; raise DataError where an answer is another one."""
+    from ctiforge.errors import DataError
+    from ctiforge.extract.canary import changed_answers
+    from ctiforge.extract.evaluate import load_named
+    from ctiforge.promotion.canary import read_canary
+    from ctiforge.store.owned import locate
+
+    kept = read_canary(registry.store, record.line, record.content)
+    if kept is None:
+        raise DataError(f"{record.name} has no canary: its evaluation kept no answers")
+    changed = changed_answers(kept, load_named(locate(registry.store, record), device=device))
+    if changed:
+        raise DataError(f"{record.name} answers {len(changed)} of {len(kept.windows)} windows otherwise: {changed[0]}")
+    print(f"  canary    {len(kept.windows)} windows answered as in its evaluation")
 
 
 def open_registry(line: str, store: str | None) -> "Registry":
@@ -94,13 +167,18 @@ def print_versions(registry: "Registry") -> None:
     """One row a version, the champion's with a star."""
     from ctiforge.evaluation.gate.looks import YEAR
     from ctiforge.evaluation.tables.evaluation import show, show_interval
+    from ctiforge.store.owned import is_kept
+    from ctiforge.store.waiting import moves_of, waiting_of
     from ctiforge.tables import print_tables, table_of, wide_console
 
-    champion = registry.standing().champion
+    standing = registry.standing()
+    champion = standing.champion
     promoted = {move.version: f"{move.at:%Y-%m-%d %H:%M}" for move in champion.history} if champion else {}
+    waiting = {each.version: each for each in waiting_of(registry)}
+    versions = registry.versions()
     titles = ("version", "name", "test set", "figure", "interval", "promoted")
     rows = []
-    for record in registry.versions():
+    for record in versions:
         test_set, figure = record.decision.test_set, record.decision.primary
         row = (
             f"{record.version}{' *' if champion and champion.version == record.version else ''}",
@@ -108,20 +186,69 @@ def print_versions(registry: "Registry") -> None:
             f"{test_set.name}@{test_set.version}",
             f"{figure.label} {show(figure.value, figure.unit)}" if figure else "",
             show_interval(figure.low, figure.high, figure.unit) if figure else "",
-            promoted.get(record.version, "never"),
+            promoted.get(record.version, "waits for approval" if record.version in waiting else "never"),
         )
         rows.append(row)
     print(f"{registry.line} (* in use)" if rows else f"{registry.line}: nothing was promoted yet")
     if rows:
         print_tables([table_of(titles, rows, left=range(len(titles)))], wide_console())
+    for record in versions:
+        if not is_kept(registry.store, record):
+            print(f"version {record.version}: {kept_words(registry, record)}")
+    moves = moves_of(standing)
+    for each in waiting.values():
+        if each.version not in promoted and each.moves == moves:
+            print(f"version {each.version} waits for a person: ctiforge approve {registry.line} {each.version} --why …")
+        elif each.version not in promoted:
+            print(f"version {each.version} was decided on before the champion changed: promote it again")
     for name, looks in registry.looked_at().items():
         print(f"{name}: {looks:.0f} candidates looked at so far, of {YEAR}")
 
 
+def print_move(registry: "Registry", champion: "Champion") -> None:
+    """Say what was in use until now, and what is from now on."""
+    move = champion.history[-1]
+    if move.previous:
+        print(f"in use until now: version {move.previous} ({registry.get(move.previous).name})")
+    print(f"in use from now on: version {move.version} ({registry.get(move.version).name})")
+
+
+def kept_words(registry: "Registry", record: "ModelRecord") -> str:
+    """Say where a version's files lie, and whether anybody can prove them."""
+    from ctiforge.store.owned import is_kept, locate
+
+    uri = locate(registry.store, record)
+    if record.place and record.files:
+        size = sum(entry.size for entry in record.files.values())
+        return f"{len(record.files)} of {size / 1e6:,.1f} MB, kept with the registry: {uri}"
+    if is_kept(registry.store, record):
+        return f"an artifact of the store: {uri}"
+    return f"not kept with the registry, and not proven until they are checked: {uri}"
+
+
+def origin_lines(registry: "Registry", record: "ModelRecord") -> "Iterator[str]":
+    """Say what is known of a version: its files, what it was made of, who promoted it and why."""
+    from ctiforge.promotion.canary import read_canary
+    from ctiforge.store.fingerprint import SHORT
+
+    yield f"model     {record.artifact}"
+    yield f"files     {kept_words(registry, record)}"
+    yield f"content   {record.content}"
+    yield f"trained   commit {record.git_commit or 'unknown'}, image {record.image or 'none'}"
+    for data in record.trained_on or ():
+        yield f"data      {data.content[:SHORT]}  {data.uri}"
+    base = record.base
+    yield f"base      {base.name}, {base.revision or 'revision unknown'}" if base else "base      unknown"
+    yield f"license   {record.license or 'unknown'}"
+    canary = read_canary(registry.store, record.line, record.content)
+    yield f"canary    {len(canary.windows)} windows" if canary else "canary    none: the evaluation kept no answers"
+    yield f"promoted  by {record.actor or 'unknown'}: {record.reason or 'no reason was kept'}"
+
+
 def words(move: "Move") -> str:
     """Give a change of the champion in words."""
-    previous = f" in the place of {move.previous}" if move.previous else ""
-    return f"version {move.version} {move.what}{previous}: {move.why}"
+    previous = f", {move.previous} until then" if move.previous else ""
+    return f"{move.what}: version {move.version} in use{previous}, by {move.actor or 'unknown'}: {move.why}"
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ctiforge.pod.entry import exit_on_error
+from ctiforge.programs.flags import StoreFlag
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -21,7 +22,7 @@ def main() -> None:
 def os_bert(
     repo: Annotated[str, typer.Option(help="The repository: owner/name; created where there is none.")],
     version: Annotated[str, typer.Option(help="A semantic version above the newest one, which becomes the tag.")],
-    model: Annotated[str, typer.Option(help="The trained model: folder or artifact.")],
+    model: Annotated[str, typer.Option(help="The trained model: folder, artifact, or models:os-bert@champion.")],
     evaluation: Annotated[
         str | None, typer.Option(help="Its evaluation (eval_os_bert): evaluation.json or artifact; needed.")
     ] = None,
@@ -40,6 +41,7 @@ def os_bert(
             "refused, and free ones are named.",
         ),
     ] = False,
+    store: StoreFlag = None,
     dry_run: Annotated[
         Path | None,
         typer.Option(help="Write what would be uploaded to this empty folder, and do nothing: no token, no network."),
@@ -51,6 +53,7 @@ def os_bert(
     """
     from ctiforge.errors import UsageError
     from ctiforge.release.publish import HubTarget, check_target, describe_upload, prepare_upload, publish
+    from ctiforge.store.named_models import find_model_uri
 
     target = HubTarget(repo, version, license_name, private, allow_namesake)
     check_target(target)
@@ -59,7 +62,7 @@ def os_bert(
     if dry_run and dry_run.exists() and (not dry_run.is_dir() or any(dry_run.iterdir())):
         raise UsageError(f"--dry-run {dry_run} is there and not an empty folder: name another one")
     with TemporaryDirectory() as scratch:
-        card, folder, left_out = prepare_upload(target, model, evaluation, data, Path(scratch))
+        card, folder, left_out = prepare_upload(target, find_model_uri(model, store), evaluation, data, Path(scratch))
         if left_out:
             print(f"left out: {', '.join(left_out)}")
         if dry_run:

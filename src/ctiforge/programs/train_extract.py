@@ -62,6 +62,7 @@ def main(
     plan: PlanFlag = False,
 ) -> None:
     """Fine-tune the Extract Agent, with QLoRA or in full, on examples that format_extract prepared."""
+    from ctiforge.store.named_models import find_model_uri
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
     from ctiforge.training.encoding import model_input
     from ctiforge.training.options import LoraOptions, TrainingOptions, result_params
@@ -84,6 +85,7 @@ def main(
         resume=resume,
     )
     lora = LoraOptions(lora_r, lora_alpha)
+    model = find_model_uri(model, store)
     model_inputs, model_params = model_input(model)
     run_name = name or default_name("extract-agent", model, date.today())
 

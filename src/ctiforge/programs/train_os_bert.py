@@ -70,6 +70,7 @@ def main(
     from ctiforge.errors import UsageError
     from ctiforge.osbert.base import encoder_input, resolve_encoder
     from ctiforge.osbert.prepared import part_inputs
+    from ctiforge.store.named_models import find_model_uri
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
     from ctiforge.training.options import TrainingOptions, result_params
     from ctiforge.training.summary import default_name, print_training
@@ -91,6 +92,7 @@ def main(
         report_to=report_to,
         resume=resume,
     )
+    base_model = find_model_uri(base_model, store)
     model_inputs, model_params = encoder_input(base_model)
     run_name = name or default_name("os-bert", base_model, date.today())
 

@@ -1,25 +1,28 @@
 """A model before the gate of its line: what may be compared is gathered, decided on, and done."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ctiforge.errors import GateError, UsageError
-from ctiforge.evaluation.gate.gate import check_passable, check_same_test_set, decide, primary_figures
+from ctiforge.evaluation.gate.gate import check_passable, check_same_test_set, primary_figures
 from ctiforge.evaluation.gate.looks import YEAR
-from ctiforge.evaluation.gate.sides import Scored, read_floor, read_side, schema_of
+from ctiforge.evaluation.gate.sides import Scored, schema_of
 from ctiforge.evaluation.statistics import LEVEL
 from ctiforge.lines import find_line
 from ctiforge.lines.line import GateRules
+from ctiforge.promotion.canary import choose_canary
+from ctiforge.promotion.grounds import Question, Weighed, judge
+from ctiforge.promotion.keeping import Passed, keep_model
 from ctiforge.promotion.training import check_leaks, test_articles, training_files
 from ctiforge.records.classification import evaluation_file
 from ctiforge.records.decision import Decision
 from ctiforge.records.evaluation import TestSetInfo
-from ctiforge.records.registry import Candidate, GateLook, ModelRecord
-from ctiforge.store.artifacts import Input, artifact_key, fetch, read_manifest
-from ctiforge.store.fingerprint import SHORT, content_hash
-from ctiforge.store.lineage import Lineage, trace
+from ctiforge.records.registry import GateLook, ModelRecord
+from ctiforge.store.artifacts import Input, fetch
+from ctiforge.store.fingerprint import SHORT
+from ctiforge.store.lineage import trace
 from ctiforge.store.models import Registry, Standing
 from ctiforge.store.objects import ObjectStore
 
@@ -48,16 +51,23 @@ class Given:
 
 
 @dataclass(frozen=True)
-class _Read:
-    """An evaluation as it was read."""
+class Orders:
+    """How a model that passes is kept.
 
-    text: str
-    scored: Scored
+    Attributes:
+        actor: Who promotes it.
+        license_name: Of the weights; None: what the model's card says.
+        approval: Whether a person has to approve it before it is used.
+        dry_run: Whether to decide only; that the candidate was looked at is noted all the same.
+    """
+
+    actor: str
+    license_name: str | None = None
+    approval: bool = False
+    dry_run: bool = False
 
 
-def promote(
-    line: str, rules: GateRules, model: Input, given: Given, store: ObjectStore, *, dry_run: bool = False
-) -> Decision:
+def promote(line: str, rules: GateRules, model: Input, given: Given, store: ObjectStore, orders: Orders) -> Decision:
     """Decide whether a model becomes the champion of its line and, where it does, make it so.
 
     What stands in the way of a comparison is a decision too: not passed, with its reason.
@@ -68,7 +78,7 @@ def promote(
         model: The candidate.
         given: The evaluations and data that belong to it.
         store: The store with the registry and the artifacts.
-        dry_run: Whether to decide only; that the candidate was looked at is noted all the same.
+        orders: How it is kept where it passes.
 
     Returns:
         The decision, with the reasons and each figure that was checked.
@@ -89,38 +99,37 @@ def promote(
     try:
         _check_not_rolled_back(line, known, standing)
         training = training_files(line, lineage, given.training_data)
-        check_leaks(test_articles(store, own.scored.test_set, given.test_data), training)
-        champion = _champion(line, registry, standing, own, given, dry_run=dry_run)
+        articles = test_articles(store, own.scored.test_set, given.test_data)
+        check_leaks(articles, training)
+        champion = _champion(line, registry, standing, own, given, dry_run=orders.dry_run)
         other = champion or _first_to_beat(line, own, given)
-        check_passable(rules, other)
+        check_passable(rules, other.scored)
         ever, missing = _ever(line, registry, standing, own)
-        before, looks = _look(registry, rules, model, own, other)
-        decision = decide(
-            line,
-            rules,
-            own.scored,
-            other,
-            ever,
-            before=before,
-            looks=looks,
-            accept_equivalent=given.accept_equivalent,
+        before, looks = _look(registry, rules, model, own, other.scored)
+        notes = tuple(_not_held_against(each, own.scored.test_set) for each in missing)
+        question = Question(rules, own, other, tuple(ever), tuple(before), looks, given.accept_equivalent, notes)
+        decision = judge(line, question)
+        if not decision.passed or orders.dry_run:
+            return decision
+        canary = choose_canary(given.evaluation, own.scored.test_set, articles)
+        passed = Passed(model, question, decision, standing, lineage, training, canary)
+        record = keep_model(
+            registry, passed, actor=orders.actor, license_name=orders.license_name, approval=orders.approval
         )
-        reasons = (*decision.reasons, *(_not_held_against(each, own.scored.test_set) for each in missing))
-        decision = decision.model_copy(update={"reasons": reasons})
-        if decision.passed and not dry_run:
-            record = registry.register(_candidate(store, model, lineage, decision))
-            registry.add_evaluation(
-                record.version, own.scored.test_set.content_hash, schema_of(line), own.text.encode()
-            )
-            registry.promote(record.version, standing, _why(decision))
     except GateError as error:
         return _without_checks(line, own, str(error), passed=False)
-    return decision
+    return _with_order(decision, record) if orders.approval else decision
 
 
-def _read(line: str, uri: str) -> _Read:
-    text = read_text(uri)
-    return _Read(text, read_side(line, text, uri))
+def _with_order(decision: Decision, record: ModelRecord) -> Decision:
+    """Say in the decision who must run what."""
+    line, version = record.line, record.version
+    order = f"version {version} waits for a person: ctiforge approve {line} {version} --why …"
+    return decision.model_copy(update={"reasons": (*decision.reasons, order)})
+
+
+def _read(line: str, uri: str) -> Weighed:
+    return Weighed.read(line, read_text(uri), uri)
 
 
 def read_text(uri: str) -> str:
@@ -139,7 +148,7 @@ def read_text(uri: str) -> str:
         return evaluation_file(fetch(uri, Path(folder)), uri).read_text(encoding="utf-8", errors="replace")
 
 
-def _check_is_of(own: _Read, model: Input) -> None:
+def _check_is_of(own: Weighed, model: Input) -> None:
     if own.scored.model.version != model.content[:SHORT]:
         raise UsageError(
             f"--evaluation is of {own.scored.who}, --model {model.uri} is {model.content[:SHORT]}: "
@@ -158,8 +167,8 @@ def _check_not_rolled_back(line: str, known: ModelRecord | None, standing: Stand
 
 
 def _champion(
-    line: str, registry: Registry, standing: Standing, own: _Read, given: Given, *, dry_run: bool
-) -> Scored | None:
+    line: str, registry: Registry, standing: Standing, own: Weighed, given: Given, *, dry_run: bool
+) -> Weighed | None:
     """Find the champion's evaluation on the candidate's test set: the registry's, else one that was given."""
     if standing.champion is None:
         if given.champion_evaluation:
@@ -172,31 +181,31 @@ def _champion(
     if kept is None and added is None:
         raise GateError(
             f"version {record.version}, the champion, was never evaluated on {test_set.name}@{test_set.version}: "
-            f"evaluate {record.artifact} on it and give that with --champion-evaluation"
+            f"evaluate models:{line}@{record.version} on it and give that with --champion-evaluation"
         )
     text = kept or (added.text if added else "")
     champion = _version(line, record, text)
-    check_same_test_set(own.scored, champion, f"evaluate {record.artifact} on that one")
+    check_same_test_set(own.scored, champion.scored, f"evaluate models:{line}@{record.version} on that one")
     if added and not dry_run:
         registry.add_evaluation(record.version, test_set.content_hash, schema_of(line), added.text.encode())
     return champion
 
 
-def _given_of(line: str, record: ModelRecord, given: Given) -> _Read | None:
+def _given_of(line: str, record: ModelRecord, given: Given) -> Weighed | None:
     """Find the evaluation of this version among those given; None where there is none."""
     if given.champion_evaluation:
         named = _read(line, given.champion_evaluation)
         if named.scored.model.version != record.content[:SHORT]:
             raise UsageError(
                 f"--champion-evaluation is of {named.scored.who}, the champion is {record.name} "
-                f"({record.content[:SHORT]}): evaluate {record.artifact}"
+                f"({record.content[:SHORT]}): evaluate models:{line}@{record.version}"
             )
         return named
     found = (_read(line, uri) for uri in given.against)
     return next((each for each in found if each.scored.model.version == record.content[:SHORT]), None)
 
 
-def _first_to_beat(line: str, own: _Read, given: Given) -> Scored:
+def _first_to_beat(line: str, own: Weighed, given: Given) -> Weighed:
     """Find what a line's first version is held against."""
     if not given.against:
         raise GateError(
@@ -207,12 +216,12 @@ def _first_to_beat(line: str, own: _Read, given: Given) -> Scored:
     if other.scored.model == own.scored.model:
         if line == "extract":
             raise UsageError(f"--against {given.against[0]} is of the model itself: give another one's")
-        return read_floor(other.text, given.against[0])
+        return Weighed.read(line, other.text, given.against[0], is_floor=True)
     check_same_test_set(own.scored, other.scored, "evaluate both on one")
-    return other.scored
+    return other
 
 
-def _ever(line: str, registry: Registry, standing: Standing, own: _Read) -> tuple[list[Scored], list[ModelRecord]]:
+def _ever(line: str, registry: Registry, standing: Standing, own: Weighed) -> tuple[list[Weighed], list[ModelRecord]]:
     """Find the other versions once in use: their evaluations on the same articles, and those without one.
 
     What a person rolled back is no bar.
@@ -225,9 +234,9 @@ def _ever(line: str, registry: Registry, standing: Standing, own: _Read) -> tupl
     found, missing = [], []
     for record in versions:
         text = registry.evaluation(record.version, own.scored.test_set.content_hash, schema_of(line))
-        scored = _version(line, record, text) if text else None
-        if scored and scored.articles == own.scored.articles:
-            found.append(scored)
+        version = _version(line, record, text) if text else None
+        if version and version.scored.articles == own.scored.articles:
+            found.append(version)
         elif record.content[:SHORT] != own.scored.model.version:
             missing.append(record)
     return found, missing
@@ -240,13 +249,13 @@ def _not_held_against(record: ModelRecord, test_set: TestSetInfo) -> str:
     )
 
 
-def _version(line: str, record: ModelRecord, text: str) -> Scored:
-    scored = read_side(line, text, f"the evaluation of version {record.version}")
-    return replace(scored, who=f"version {record.version}, {record.name}")
+def _version(line: str, record: ModelRecord, text: str) -> Weighed:
+    source, who = f"the evaluation of version {record.version}", f"version {record.version}, {record.name}"
+    return Weighed.read(line, text, source, who=who)
 
 
 def _look(
-    registry: Registry, rules: GateRules, model: Input, own: _Read, other: Scored
+    registry: Registry, rules: GateRules, model: Input, own: Weighed, other: Scored
 ) -> tuple[list[tuple[float, ...]], float]:
     """Note that the candidate is looked at; give the figures of those before it, and the number of looks.
 
@@ -268,39 +277,7 @@ def _look(
     return [each.figures for each in before if len(each.figures) == len(figures)], count
 
 
-def _candidate(store: ObjectStore, model: Input, lineage: Lineage, decision: Decision) -> Candidate:
-    trained = lineage.steps[0] if lineage.steps else None
-    return Candidate(
-        name=decision.candidate.name,
-        artifact=_place(store, model),
-        fingerprint=trained.fingerprint if trained else None,
-        content=model.content,
-        git_commit=trained.git_commit if trained else None,
-        image=trained.image if trained else None,
-        lineage=lineage.steps,
-        test_set=decision.test_set,
-        decision=decision,
-    )
-
-
-def _place(store: ObjectStore, model: Input) -> str:
-    """Locate the model: in the store, where it is the copy of an artifact there, else where it was given."""
-    if model.manifest:
-        folder = artifact_key(model.manifest.stage, model.manifest.fingerprint)
-        kept = read_manifest(store, folder)
-        if kept and content_hash(kept.files) == model.content:
-            return f"{store.uri}/{folder}"
-    return model.store.uri
-
-
-def _why(decision: Decision) -> str:
-    """Word the check that let it pass."""
-    primary = next((check for check in decision.checks if check.verdict == "better"), decision.checks[0])
-    low = "" if primary.low is None else f", at least {primary.low:+.3f}"
-    return f"{primary.label} {primary.after:.3f} against {primary.before:.3f} of {primary.against}{low}"
-
-
-def _without_checks(line: str, own: _Read, reason: str, *, passed: bool) -> Decision:
+def _without_checks(line: str, own: Weighed, reason: str, *, passed: bool) -> Decision:
     scored = own.scored
     return Decision(
         level=LEVEL,

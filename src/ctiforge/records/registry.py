@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import ClassVar, Literal
 
-from ctiforge.records.artifact import InputEntry
+from ctiforge.records.artifact import FileEntry, InputEntry
 from ctiforge.records.base import File, Record
 from ctiforge.records.decision import Decision
 from ctiforge.records.evaluation import TestSetInfo
@@ -40,6 +40,15 @@ class Step(Record):
         return frozenset(made).union(*(each.references() for each in self.inputs.values()))
 
 
+class BaseModelEntry(Record):
+    """What a model was trained from."""
+
+    name: str
+    """A hub name, a folder, or `demo`, as the training was told."""
+    revision: str | None
+    """The hash of its files; None where only its name is known."""
+
+
 class Candidate(Record):
     """A model that the gate let through, as it is registered."""
 
@@ -47,6 +56,11 @@ class Candidate(Record):
     """What the model is called."""
     artifact: str
     """The URI of its files."""
+    place: str | None = None
+    """The key of its files in the registry's own store: an artifact there, or a copy that the registry keeps; None of
+    versions of before, whose files nobody may have kept."""
+    files: dict[str, FileEntry] | None = None
+    """Each file's name, with its size and hash; None of versions of before."""
     fingerprint: str | None
     """That of its artifact; None where no stage made it."""
     content: str
@@ -61,6 +75,18 @@ class Candidate(Record):
     """The articles that the gate decided on."""
     decision: Decision
     """What the gate said."""
+    grounds: str | None = None
+    """The hash of what the gate decided on, which the registry keeps; None of versions of before."""
+    actor: str | None = None
+    """Who promoted it: a person, or a pod; None of versions of before."""
+    reason: str | None = None
+    """Why, in figures; None of versions of before."""
+    trained_on: tuple[InputEntry, ...] | None = None
+    """The training articles, with the hash of their content; None of versions of before."""
+    base: BaseModelEntry | None = None
+    """What it was trained from; None where its files do not say."""
+    license: str | None = None
+    """That of its weights, as the Hub names it; None where nobody said."""
 
     def references(self) -> frozenset[str]:
         """Name the folders of a store that the model and its lineage lie in.
@@ -124,6 +150,29 @@ class Move(Record):
     """The version in use until then; None for the first."""
     why: str
     """The gate's figures, or the person's words."""
+    actor: str | None = None
+    """Who did it: a person, or a pod; None of moves of before."""
+    grounds: str | None = None
+    """Of a promotion the hash of what the gate decided on, which the registry keeps; None of moves of before."""
+
+
+class Waiting(File):
+    """A version that passed the gate and waits for a person's approval."""
+
+    NAME: ClassVar[str] = "waiting.json"
+
+    version: int
+    """The version."""
+    moves: int
+    """How often the champion had changed when it was decided: after another change the decision no longer holds."""
+    grounds: str | None
+    """The hash of what the gate decided on."""
+    why: str
+    """The gate's figures."""
+    actor: str
+    """Who asked the gate."""
+    at: datetime
+    """When, in UTC."""
 
 
 class Champion(File):

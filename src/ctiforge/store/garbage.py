@@ -15,6 +15,7 @@ from ctiforge.records.artifact import Manifest
 from ctiforge.records.references import hashes_in
 from ctiforge.records.registry import ModelRecord
 from ctiforge.records.run import RunRecord
+from ctiforge.store.models import record_keys
 from ctiforge.store.objects import ObjectInfo, ObjectStore
 from ctiforge.store.reading import read_each
 from ctiforge.store.runs import ids_in, read_runs
@@ -83,8 +84,7 @@ def find_garbage(store: ObjectStore, keep_runs: int, now: datetime | None = None
     kept |= {thing.name for thing in things if thing.kind == "runs" and thing.modified >= young}
     named = [run.references() for run in runs if run.id in kept]
     named += [hashes_in(_read(store, f"runs/{run_id}/{RunRecord.NAME}")) for run_id in broken]
-    models = [info.key for info in store.list("models") if info.key.endswith(f"/{ModelRecord.NAME}")]
-    named += read_each(lambda key: _references(store, key, ModelRecord), models)
+    named += read_each(lambda key: _references(store, key, ModelRecord), record_keys(store))
     stay = needed(things, frozenset().union(*named), lambda thing: _references(store, _manifest(thing), Manifest))
     stay |= {f"runs/{run_id}" for run_id in (*kept, *broken)}
     gone = [thing for thing in things if thing.folder not in stay and thing.modified < young]

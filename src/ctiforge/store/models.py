@@ -2,22 +2,26 @@
 
 `models/<line>/<version>/model.json` is written once, its evaluations beside it likewise;
 `models/<line>/champion.json` names the version in use and how it came to that, and is changed by compare and swap
-alone. `models/<line>/looks/` remembers which candidates were looked at on which version of a test set.
+alone. `models/<line>/looks/` remembers which candidates were looked at on which version of a test set. The files of
+versions lie in the same store (`owned`), and what decisions were made from (`kept`).
 """
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from ctiforge.errors import GateError, StoreError, UsageError
+from ctiforge.errors import DataError, GateError, StoreError, UsageError
 from ctiforge.records.evaluation import TestSetInfo
 from ctiforge.records.registry import Candidate, Champion, GateLook, LookedAt, ModelRecord, Move
 from ctiforge.store.objects import ObjectStore, find_store
+from ctiforge.store.owned import find_fault
 from ctiforge.store.reading import parse_record, read_record
 
 MEND = "put back a copy of it, or ask for help"
+_RECORD = re.compile(rf"models/[^/]+/\d+/{re.escape(ModelRecord.NAME)}")
 
 
 class OvertakenError(GateError):
@@ -54,6 +58,21 @@ def registered_names(uri: str, line: str) -> frozenset[str]:
     return frozenset(each.name for each in Registry(store, line).versions()) if store else frozenset()
 
 
+def record_keys(store: ObjectStore) -> list[str]:
+    """List the keys of the records of all versions of all lines: what they name must stay in the store.
+
+    Args:
+        store: The store.
+
+    Returns:
+        The keys, sorted.
+
+    Raises:
+        StoreError: The store does not answer.
+    """
+    return [info.key for info in store.list("models") if _RECORD.fullmatch(info.key)]
+
+
 class Registry:
     """The models of one line in one store."""
 
@@ -61,6 +80,11 @@ class Registry:
         self._store = store
         self.line = line
         self._folder = f"models/{line}"
+
+    @property
+    def store(self) -> ObjectStore:
+        """The store that it lies in."""
+        return self._store
 
     def standing(self) -> Standing:
         """Read which version is in use now."""
@@ -72,7 +96,7 @@ class Registry:
 
     def versions(self) -> list[ModelRecord]:
         """List all versions, oldest first."""
-        keys = [each.key for each in self._store.list(self._folder) if each.key.endswith(f"/{ModelRecord.NAME}")]
+        keys = [each.key for each in self._store.list(self._folder) if _RECORD.fullmatch(each.key)]
         found = [read_record(self._store, key, ModelRecord, MEND) for key in keys]
         return sorted(found, key=lambda each: each.version)
 
@@ -99,7 +123,7 @@ class Registry:
             ) from None
 
     def find(self, content: str) -> ModelRecord | None:
-        """Find the version with the same files as a model.
+        """Find the newest version with the same files as a model.
 
         Args:
             content: The model's content hash (`Input.content`).
@@ -107,10 +131,28 @@ class Registry:
         Returns:
             The version's record, None where no version has this content.
         """
-        return next((each for each in self.versions() if each.content == content), None)
+        return next((each for each in reversed(self.versions()) if each.content == content), None)
+
+    def grounds_of(self, version: int) -> str | None:
+        """Find the hash of what a version was promoted on.
+
+        Args:
+            version: The version's number.
+
+        Returns:
+            That of its last promotion, else that of its registration; None where nothing was kept.
+
+        Raises:
+            UsageError: There is no such version.
+        """
+        record, champion = self.get(version), self.standing().champion
+        moves = [each for each in (champion.history if champion else ()) if each.version == version and each.grounds]
+        return moves[-1].grounds if moves else record.grounds
 
     def register(self, candidate: Candidate) -> ModelRecord:
         """Keep a model as the line's next version; one with the same content keeps its number and its record.
+
+        A version of before, whose files the registry did not keep, gets a new number now that it does.
 
         Args:
             candidate: The model, where it lies and how it came to be.
@@ -120,8 +162,8 @@ class Registry:
         """
         while True:
             known = self.versions()
-            same = next((each for each in known if each.content == candidate.content), None)
-            if same:
+            same = next((each for each in reversed(known) if each.content == candidate.content), None)
+            if same and (same.place or not candidate.place):
                 return same
             record = ModelRecord(
                 **dict(candidate),
@@ -132,13 +174,17 @@ class Registry:
             # its answer is not asked: a reply lost on the way makes our own write look like another's
             self._store.write_new(f"{self._folder}/{record.version}/{ModelRecord.NAME}", record.to_json().encode())
 
-    def promote(self, version: int, standing: Standing, why: str) -> Champion:
+    def promote(
+        self, version: int, standing: Standing, why: str, actor: str | None = None, grounds: str | None = None
+    ) -> Champion:
         """Make a version the champion.
 
         Args:
             version: The version's number.
             standing: The champion that the decision was made against: it must still be the one.
             why: The reason, for the history.
+            actor: Who does it; None: nobody knows.
+            grounds: The hash of what the gate decided on, which is kept; None: nobody kept it.
 
         Returns:
             The champion as it now stands.
@@ -147,20 +193,22 @@ class Registry:
             OvertakenError: Another promotion or rollback came between.
             StoreError: The store does not answer, or the champion's record vanished.
         """
-        return self._move("promoted", version, standing, why)
+        return self._move("promoted", version, standing, why, actor, grounds)
 
-    def roll_back(self, to: int | None, why: str) -> Champion:
-        """Put an earlier version back into use.
+    def roll_back(self, to: int | None, why: str, actor: str | None = None) -> Champion:
+        """Put an earlier version back into use, once every file of it is proven.
 
         Args:
             to: The version's number; None: the one in use before.
             why: The reason, for the history.
+            actor: Who does it; None: nobody knows.
 
         Returns:
             The champion as it now stands.
 
         Raises:
             UsageError: There is no champion, no such version or none before, or the version is in use already.
+            DataError: The version's files are gone, or no longer what was registered.
             OvertakenError: Another promotion or rollback came between.
         """
         standing = self.standing()
@@ -169,10 +217,26 @@ class Registry:
         target = to if to is not None else standing.champion.before()
         if target is None:
             raise UsageError(f"{self.line}: no version was in use before version {standing.champion.version}")
-        self.get(target)
+        record = self.get(target)
         if target == standing.champion.version:
             raise UsageError(f"{self.line}: version {target} is in use already")
-        return self._move("rolled back", target, standing, why)
+        self.check_whole(record)
+        return self._move("rolled back", target, standing, why, actor)
+
+    def check_whole(self, record: ModelRecord) -> None:
+        """Refuse a version that cannot be used as it was registered.
+
+        Args:
+            record: The version's record.
+
+        Raises:
+            DataError: A file of it is gone, or no longer what was registered; the text names it.
+        """
+        fault = find_fault(self._store, record)
+        if fault:
+            raise DataError(
+                f"version {record.version} of {self.line}, {record.name}, cannot be used: {fault}; nothing is changed"
+            )
 
     def add_evaluation(self, version: int, test_set_hash: str, schema: int, data: bytes) -> None:
         """Keep an evaluation of a version; the first one on a test set stands.
@@ -289,10 +353,19 @@ class Registry:
         found = {key: read_record(self._store, key, LookedAt, MEND) for key in keys if key.endswith(LookedAt.NAME)}
         return {each.test_set: self.looks(key.split("/")[-2], each.articles) for key, each in found.items()}
 
-    def _move(self, what: Literal["promoted", "rolled back"], version: int, standing: Standing, why: str) -> Champion:
+    def _move(
+        self,
+        what: Literal["promoted", "rolled back"],
+        version: int,
+        standing: Standing,
+        why: str,
+        actor: str | None,
+        grounds: str | None = None,
+    ) -> Champion:
         before = standing.champion
         previous, history = (before.version, before.history) if before else (None, ())
-        move = Move(at=datetime.now(UTC), what=what, version=version, previous=previous, why=why)
+        at = datetime.now(UTC)
+        move = Move(at=at, what=what, version=version, previous=previous, why=why, actor=actor, grounds=grounds)
         data = Champion(version=version, history=(*history, move)).to_json().encode()
         if standing.tag is None:
             self._store.write_new(self._champion_key, data)

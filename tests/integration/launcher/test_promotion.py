@@ -81,7 +81,9 @@ def test_without_being_asked_no_run_promotes(world) -> None:
 
 
 def test_the_champion_is_evaluated_beside_the_new_model_where_none_is_said_to_be_in_use(world) -> None:
-    crown(world, "hub/champion")
+    folder = world.folder / "champion"
+    folder.mkdir()
+    crown(world, str(folder))
     planned = world.ctiforge("run", "extract", "--dry-run")
     assert "the champion, version 1: agent-old" in planned.stdout
     assert world.ctiforge("run", "extract").returncode == 0
@@ -90,6 +92,23 @@ def test_the_champion_is_evaluated_beside_the_new_model_where_none_is_said_to_be
     told = world.ctiforge("run", "extract", "--in-use", "hub/other", "--dry-run")
     assert "eval_in_use" in told.stdout
     assert "the champion" not in told.stdout
+
+
+def test_a_version_that_is_said_to_be_in_use_is_looked_up_once_for_all_stages(world) -> None:
+    folder = world.folder / "champion"
+    folder.mkdir()
+    crown(world, str(folder))
+    planned = world.ctiforge("run", "extract", "--in-use", "models:extract@1", "--dry-run")
+    assert (planned.returncode, "eval_in_use" in planned.stdout) == (0, True), planned.stderr
+    wrong = world.ctiforge("run", "extract", "--in-use", "models:extract@previous", "--dry-run")
+    assert (wrong.returncode, "no version was in use before version 1" in wrong.stderr) == (2, True)
+
+
+def test_a_champion_of_before_that_is_gone_is_told_before_anything_runs(world) -> None:
+    crown(world, "models/mine")
+    refused = world.ctiforge("run", "extract")
+    assert (refused.returncode, world.worked()) == (3, [])
+    assert "extract version 1, agent-old: nothing is left of it at models/mine" in refused.stderr
 
 
 def test_a_run_that_crowned_its_own_model_is_gone_on_with_as_it_was(promoting) -> None:

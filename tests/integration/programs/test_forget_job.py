@@ -50,6 +50,9 @@ def store(tmp_path: Path) -> ObjectStore:
     artifact(opened, "eval_extract", "9" * 64, {"evaluation.json": json.dumps(quoted)})
     opened.write("models/extract/1/evaluations/hash-1.json", json.dumps(quoted).encode())
     opened.write("models/extract/1/evaluations/other-1.json", b'{"articles": [{"id": "8"}]}')
+    opened.write("models/extract/evaluations/kept.json", json.dumps(quoted).encode())
+    canary = {"windows": [{"article_id": "7", "window": TEXT[:40], "answer": "{}"}]}
+    opened.write("models/extract/canaries/content.json", json.dumps(canary).encode())
     opened.write("outcomes/db/2/00000000.json.gz", b"cache")
     opened.write("outcomes/db/2/00000001.json.gz", b"cache")
     quoting = {"label": "Windows", "evidence": [{"label": "Windows", "quote": "the  secret of Poumesjin"}, {}]}
@@ -78,6 +81,7 @@ def test_nothing_but_weights_holds_an_article_that_was_forgotten(store: ObjectSt
         assert b"Poumesjin" not in store.read(info.key), info.key
     left = {info.key.split("/")[1] for info in store.list("artifacts/")}
     assert left == {"train_extract", "eval_extract", "promote"}
+    assert [info.key for info in store.list("models/")] == ["models/extract/1/evaluations/other-1.json"]
     assert [info.key for info in store.list("outcomes/")] == ["outcomes/db/2/00000001.json.gz"]
     assert [info.key for info in store.list("labels/")] == ["labels/a-model/2.json", "labels/a-model/3.json"]
     assert store.list("inputs/") == []
@@ -114,7 +118,7 @@ def test_a_dry_run_lists_and_removes_nothing(store: ObjectStore) -> None:
 
     done = forget(store, "--dry-run")
 
-    assert "14 places; nothing is removed yet" in done.stdout
+    assert "16 places; nothing is removed yet" in done.stdout
     assert {f"artifacts/harvest_extract/{RECORD}", "people@1"} <= set(done.stdout.split())
     assert [info.key for info in store.list("")] == before
 

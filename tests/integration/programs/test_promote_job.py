@@ -1,5 +1,6 @@
 """Promotion as people and runs start it: programs, a store, and what is refused."""
 
+import gzip
 import json
 import os
 import subprocess
@@ -148,6 +149,7 @@ def model_info(model: str | None) -> ModelInfo:
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    monkeypatch.setenv("CTIFORGE_ACTOR", "ann")
     monkeypatch.setenv("CTIFORGE_SCRATCH", str(tmp_path / "scratch"))
     made = Place(str(tmp_path / "store"), tmp_path)
     made.import_test_set("set", seed=1)
@@ -169,6 +171,10 @@ def test_versions_follow_one_another_and_an_earlier_one_is_put_back(place: Place
     assert (dry.returncode, "nothing was changed" in dry.stdout) == (0, True)
     assert [each.version for each in place.registry().versions()] == [1]
 
+    with gzip.open(place.folder / "answers.jsonl.gz", "wt") as file:
+        for number in range(2):
+            window = {"article_id": f"set-{number}", "start": 0, "end": 9, "types": ["cmdline"], "raw": f"{{{number}"}
+            file.write(json.dumps(window) + "\n")
     assert place.promote(second, place.evaluate(second, 0.8)).returncode == 0
     champion = place.registry().standing().champion
     assert champion is not None
@@ -182,12 +188,87 @@ def test_versions_follow_one_another_and_an_earlier_one_is_put_back(place: Place
     shown = place.run("models", "show", "extract", "2").stdout
     assert all(word in shown for word in ("train_extract", "harvest_extract", second, "micro-F1", "the champion"))
 
+    assert "by ann: micro-F1 0." in shown
+    assert "canary    none: the evaluation kept no answers" in place.run("models", "show", "extract", "1").stdout
+    assert "canary    2 windows" in shown
+    assert "not proven" not in shown
+
     back = place.run("models", "rollback", "extract", "--why", "too slow")
     assert (back.returncode, first in back.stdout) == (0, True)
+    names = [each.name for each in place.registry().versions()]
+    assert f"in use until now: version 2 ({names[1]})\nin use from now on: version 1 ({names[0]})" in back.stdout
+    shown = place.run("models", "show", "extract", "1").stdout
+    assert "rolled back: version 1 in use, 2 until then, by ann: too slow" in shown
     refused = place.promote(second, place.evaluate(second, 0.8))
     assert refused.returncode == 5
     assert "version 2 was rolled back" in refused.stderr
     assert "too slow" in refused.stderr
+
+
+def test_a_verdict_is_derived_again_and_files_are_checked(place: Place) -> None:
+    first, second = place.train("one"), place.train("two")
+    assert place.promote(first, place.evaluate(first, 0.6), f"--against={place.evaluate(None, 0.3)}").returncode == 0
+    assert place.promote(second, place.evaluate(second, 0.8)).returncode == 0
+    for version in (1, 2):
+        again = place.run("promote", "extract", f"--verify={version}")
+        assert (again.returncode, "the same verdict, every figure to 1e-09" in again.stdout) == (0, True), again.stderr
+    checked = place.run("models", "check", "models:extract@previous")
+    assert (checked.returncode, "every file is as it was registered" in checked.stdout) == (0, True)
+    without = place.run("models", "check", "models:extract@previous", "--canary")
+    assert (without.returncode, "has no canary: its evaluation kept no answers" in without.stderr) == (3, True)
+
+    for info in place.store.list("models/extract/evaluations"):
+        place.store.delete(info.key)
+    gone = place.run("promote", "extract", "--verify=2")
+    assert (gone.returncode, "is gone" in gone.stderr) == (3, True)
+    (weights,) = (place.folder / f"store/{place.registry().get(1).place}").rglob("weights")
+    weights.write_text("other")
+    for command in (("models", "check", "extract@1"), ("models", "rollback", "extract", "--why=x")):
+        damaged = place.run(*command)
+        assert (damaged.returncode, "weights is damaged" in damaged.stderr) == (3, True), damaged.stderr
+    champion = place.registry().standing().champion
+    assert champion is not None
+    assert champion.version == 2
+
+
+def test_a_decision_waits_for_a_person_where_that_is_required(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CTIFORGE_PROMOTE_APPROVAL", "required")
+    model = place.train("one")
+    asked = place.promote(model, place.evaluate(model, 0.6), f"--against={place.evaluate(None, 0.3)}")
+    assert (asked.returncode, "waits for a person: ctiforge approve extract 1" in asked.stdout) == (0, True)
+    assert place.registry().standing().champion is None
+    listed = place.run("models", "list", "extract").stdout
+    assert "waits for approval" in listed
+    assert "ctiforge approve extract 1 --why" in listed
+
+    monkeypatch.setenv("CTIFORGE_ACTOR", "bob")
+    done = place.run("models", "approve", "extract", "1", "--why=looked at it")
+    assert (done.returncode, "in use from now on: version 1" in done.stdout) == (0, True), done.stderr
+    champion = place.registry().standing().champion
+    assert champion is not None
+    assert (champion.version, champion.history[-1].actor) == (1, "bob")
+    again = place.run("models", "approve", "extract", "1", "--why=once more")
+    assert (again.returncode, "version 1 is in use already" in again.stderr) == (2, True)
+    assert "waits" not in place.run("models", "list", "extract").stdout
+    assert place.run("promote", "extract", "--verify=1").returncode == 0
+
+
+def test_a_version_that_the_champion_overtook_is_promoted_again_by_its_name(place: Place) -> None:
+    first, second = place.train("one"), place.train("two")
+    floor = f"--against={place.evaluate(None, 0.3)}"
+    assert place.promote(first, place.evaluate(first, 0.6), floor, "--approval=required").returncode == 0
+    assert place.promote(second, place.evaluate(second, 0.8), floor, "--approval=required").returncode == 0
+    assert place.run("models", "approve", "extract", "1", "--why=first").returncode == 0
+    late = place.run("models", "approve", "extract", "2", "--why=late")
+    assert (late.returncode, "--model models:extract@2" in late.stderr) == (5, True)
+    assert "before the champion changed: promote it again" in place.run("models", "list", "extract").stdout
+
+    again = place.promote("models:extract@2", place.evaluate(second, 0.8), "--approval=required")
+    assert (again.returncode, "of version 1" in again.stdout or "version 1, " in again.stdout) == (0, True)
+    assert place.run("models", "approve", "extract", "2", "--why=now").returncode == 0
+    # the verdict that moved it is the one against version 1
+    verified = place.run("promote", "extract", "--verify=2")
+    assert (verified.returncode, "version 1, " in verified.stdout) == (0, True)
 
 
 def test_a_model_that_is_not_better_is_refused_with_5_and_a_decision_to_read(place: Place) -> None:
@@ -273,8 +354,7 @@ def test_another_test_set_than_the_champions_is_refused_until_it_was_evaluated_t
     evaluation = place.evaluate(second, 0.8, "newer")
     refused = place.promote(second, evaluation)
     assert refused.returncode == 5
-    assert "the champion, was never evaluated on newer@1" in refused.stderr
-    assert first in refused.stderr
+    assert "the champion, was never evaluated on newer@1: evaluate models:extract@1 on it" in refused.stderr
 
     wrong = place.promote(second, evaluation, f"--champion-evaluation={place.evaluate(None, 0.5, 'newer')}")
     assert (wrong.returncode, "--champion-evaluation is of regex" in wrong.stderr) == (2, True)

@@ -8,7 +8,12 @@ import yaml
 from ctiforge.settings import setting_names, settings_class
 from tests.unit.chart.rendering import Chart
 
-VALUES = {"max_length": 777, "promote_auto": True, "stages": {"train_extract": {"epochs": 9}}}
+VALUES = {
+    "max_length": 777,
+    "promote_auto": True,
+    "promote_approval": "required",
+    "stages": {"train_extract": {"epochs": 9}},
+}
 """What is given where a setting is no text."""
 PREFIX = {"store": "s3://team/", "served_prompt": "s3://team/", "served_endpoint": "http://"}
 BY_SECRET = ("database_url", "webhook_url")
