@@ -65,6 +65,15 @@ def test_every_exit_code_is_on_its_page() -> None:
     assert [int(code) for code in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)] == sorted({*ExitCode, 130})
 
 
+def test_the_tables_of_the_gate_are_those_that_were_measured() -> None:
+    page = (DOCS / "concepts/evidence.md").read_text(encoding="utf-8")
+    block = page.partition("<!-- gate:begin -->")[2].partition("<!-- gate:end -->")[0]
+    rows = [line for line in block.splitlines() if line.startswith("|")]
+    measured = max((ROOT / "benchmarks/results").glob("gate-*.md")).read_text(encoding="utf-8").splitlines()
+    assert len(rows) > 20
+    assert [row for row in rows if row not in measured] == []
+
+
 @pytest.mark.parametrize("name", DRAWINGS)
 def test_drawings_are_those_of_their_script(name: str) -> None:
     from draw import pictures
