@@ -4,9 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from ctiforge.evaluation.statistics import MIN_POSITIVE_ARTICLES
-from ctiforge.records.comparison import Change
 from ctiforge.reporting import words
-from ctiforge.reporting.contest import GUARDRAILS, PRIMARY, Contest, Side, contest_of
+from ctiforge.reporting.contest import Contest, contest_of
 from ctiforge.reporting.extract_errors import SHOWN, extract_findings
 from ctiforge.reporting.extract_tables import (
     all_metrics_table,
@@ -20,7 +19,8 @@ from ctiforge.reporting.extract_tables import (
 from ctiforge.reporting.gate_section import gate_section
 from ctiforge.reporting.reading import RunFiles
 from ctiforge.reporting.run_sections import cost_section, data_section, lineage_section, training_section
-from ctiforge.reporting.verdict import BUT, dressed, judged, no_verdict
+from ctiforge.reporting.trial import deciding_check
+from ctiforge.reporting.verdict import NOT_ASKED, dressed, judged, losses, no_verdict, told
 from ctiforge.reporting.view import Note, Section, Verdict
 from ctiforge.tables import Cell, Column, Table
 
@@ -32,7 +32,7 @@ def extract_sections(run: RunFiles) -> tuple[Verdict, tuple[Section, ...]]:
     contest = contest_of(run)
     sections = [
         _comparison(contest),
-        gate_section(run.decision),
+        gate_section(run.decision, contest.reference.tested if contest.reference else None),
         _types(contest),
         training_section(run, "loss per answer token (nats)"),
         _lengths(run),
@@ -47,53 +47,30 @@ def extract_sections(run: RunFiles) -> tuple[Verdict, tuple[Section, ...]]:
 def _verdict(run: RunFiles, contest: Contest) -> Verdict:
     if not contest.new:
         return no_verdict(run, "There is no verdict: this run has no evaluation of a new model.")
-    change = contest.reference.change(PRIMARY) if contest.reference else None
-    if not contest.reference or not change:
+    decision = run.decision if deciding_check(run.decision) else None
+    tested = contest.reference.tested if contest.reference else None
+    ruling = decision or tested
+    if not ruling:
         return no_verdict(run, "There is no verdict: nothing that the new model can be compared with was evaluated.")
-    verdict = judged(
-        change.verdict,
-        contest.reference.role,
-        change.label,
-        change.before,
-        change.after,
-        change.difference,
-        (change.low, change.high),
-        change.articles,
-    )
-    details = (*_other_rivals(contest, contest.reference), *_guardrails(contest.reference))
-    has_loss = any(each.verdict == "worse" for each in _guarded(contest.reference))
-    mark = BUT if has_loss and change.verdict == "better" else verdict.mark
-    return dressed(run, replace(verdict, mark=mark, details=details), tuple(_evaluation_warnings(contest)))
+    verdict = judged(ruling)
+    details = (*_types_below_rules(contest), *verdict.details, *_rivals(contest, is_asked=decision is not None))
+    return dressed(run, replace(verdict, details=details), tuple(_evaluation_warnings(contest)))
 
 
-def _other_rivals(contest: Contest, reference: Side) -> Iterator[str]:
-    if not reference.role.startswith(("model in use", "as served")):
-        yield f"No model in use was evaluated: the {reference.role} is the strongest of what was."
+def _types_below_rules(contest: Contest) -> Iterator[str]:
+    if contest.rules and contest.rules.tested:
+        yield from losses([check for check in contest.rules.tested.checks if check.role == "part"])
+
+
+def _rivals(contest: Contest, *, is_asked: bool) -> Iterator[str]:
+    reference = contest.reference
+    if not is_asked:
+        yield NOT_ASKED
+        if reference and not reference.role.startswith(("model in use", "as served")):
+            yield f"No model in use was evaluated: the {reference.role} is the strongest of what was."
     for side in contest.rivals:
-        change = side.change(PRIMARY)
-        if side is not reference and change:
-            yield f"Against the {side.role}: {_said(change)}."
-
-
-def _guardrails(reference: Side) -> Iterator[str]:
-    changes = _guarded(reference)
-    for kind in ("worse", "underpowered"):
-        found = [f"{change.label} {_said(change)}" for change in changes if change.verdict == kind]
-        if found:
-            yield f"What must not get worse, and {'did' if kind == 'worse' else 'may have'}: {'; '.join(found)}."
-    held = [change.label for change in changes if change.verdict not in ("worse", "underpowered", "n/a")]
-    if held:
-        yield f"What must not get worse, and did not: {', '.join(held)}."
-
-
-def _guarded(reference: Side) -> list[Change]:
-    return [change for name in GUARDRAILS if (change := reference.change(name))]
-
-
-def _said(change: Change) -> str:
-    interval = words.signed_interval(change.low, change.high, change.unit)
-    difference = words.signed(change.difference, change.unit)
-    return f"{difference}{f' ({interval})' if interval else ''}, {change.verdict}"
+        if side.tested and (is_asked or side is not reference):
+            yield f"Against the {side.role}: {told(side.tested)}."
 
 
 def _evaluation_warnings(contest: Contest) -> Iterator[str]:

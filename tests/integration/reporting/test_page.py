@@ -23,12 +23,13 @@ HOSTILE = (
 )
 DECISION = Decision(
     level=0.95,
+    looks=1,
     line="extract",
     candidate=ModelInfo(name="tuned", version="1"),
     against=ModelInfo(name="champion", version="0"),
     test_set=TestSetInfo(name="set", version="1", content_hash="abc", articles=30),
     passed=False,
-    reasons=("macro-F1: at least −0.080, must be above −0.050",),
+    reasons=("macro-F1 0.870 against 0.900: gain −0.030, at most −0.010",),
     checks=(
         Check(
             figure="macro_f1",
@@ -41,8 +42,9 @@ DECISION = Decision(
             after=0.87,
             gain=-0.03,
             low=-0.08,
-            high=0.02,
-            margin=0.05,
+            high=-0.01,
+            level=0.95,
+            margin=0.0,
             articles=30,
             verdict="worse",
         ),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ctiforge.records.evaluation import Evaluation
 from ctiforge.reporting.reading import read_run
 from ctiforge.store.objects import open_store
 from tests.in_process import run_here
@@ -75,7 +76,9 @@ def test_a_damaged_file_is_told_and_the_rest_is_shown(tmp_path):
 def test_an_evaluation_of_another_age_is_told(tmp_path):
     store = open_store(str(tmp_path / "store"))
     making_store = making.Store(store, tmp_path / "making", "extract")
-    old = making.evaluation(making.articles(3), "old").to_json().replace('"schema": 2', '"schema": 1')
+    old = (
+        making.evaluation(making.articles(3), "old").to_json().replace(f'"schema": {Evaluation.SCHEMA}', '"schema": 1')
+    )
     making_store.stage("eval_base", {"evaluation.json": old}, {"model": "base"})
     run = read_run(store, making_store.save())
     assert run.evaluations == {}

@@ -14,7 +14,15 @@ from ctiforge.evaluation.statistics import INTERVALS
 from ctiforge.records.article import OS_LABELS, ArticleRecord
 from ctiforge.records.artifact import FileEntry, InputEntry, Manifest
 from ctiforge.records.classification import Case, ClassifierEvaluation, Measure
-from ctiforge.records.evaluation import Answers, Evaluation, ModelInfo, TestSetInfo
+from ctiforge.records.evaluation import (
+    Answers,
+    ArticleScore,
+    Evaluation,
+    ModelInfo,
+    ScoredItem,
+    TestSetInfo,
+    TypeCounts,
+)
 from ctiforge.records.observable import Observable
 from ctiforge.records.run import RunRecord, StageRecord, State
 from ctiforge.reporting.reading import RunFiles
@@ -85,6 +93,37 @@ def evaluation(
         fingerprint=f"fp-{name}",
         training_values_known=True,
     )
+
+
+def as_rules(found: Evaluation) -> Evaluation:
+    """The same of rules, which answer no windows."""
+    return rescored(found, tuple(each.model_copy(update={"answers": Answers()}) for each in found.articles))
+
+
+def without_type(found: Evaluation, type_: str) -> Evaluation:
+    """The same of a model that misses every item of a type."""
+    scores = []
+    for each in found.articles:
+        items = tuple(_missed(item) if item.type == type_ else item for item in each.items)
+        expected = each.counts[type_].expected
+        counts = {**each.counts, type_: TypeCounts(expected=expected, predicted=0, found=0, missed=expected, wrong=0)}
+        scores.append(each.model_copy(update={"items": items, "counts": counts}))
+    return rescored(found, tuple(scores))
+
+
+def rescored(found: Evaluation, scores: tuple[ArticleScore, ...]) -> Evaluation:
+    """The evaluation of the same model with other articles' scores."""
+    return build_evaluation(
+        scores,
+        model=found.model,
+        test_set=found.test_set,
+        fingerprint=found.fingerprint,
+        training_values_known=found.training_values_known,
+    )
+
+
+def _missed(item: ScoredItem) -> ScoredItem:
+    return item.model_copy(update={"outcome": "missed", "predicted": None, "grounding": None, "exact": False})
 
 
 def os_articles(count: int = 40) -> list[ArticleRecord]:

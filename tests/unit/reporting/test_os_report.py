@@ -25,24 +25,32 @@ def run(**evaluations):
 
 
 def test_the_model_in_use_is_what_the_new_one_is_held_against():
-    verdict, _ = sections_of(run(eval_os_in_use=POOR, eval_os_bert=GOOD))
-    assert verdict.mark.word == "better"
-    assert verdict.sentence.startswith("The new model is better than the model in use: macro-F1 ")
-    assert verdict.details[0].startswith("Accuracy against it: +")
+    verdict, sections = sections_of(run(eval_os_in_use=POOR, eval_os_bert=GOOD))
+    assert verdict.mark.word == "likely better"
+    assert verdict.sentence.startswith("The new model is likely better than the model in use, but too little so for ")
+    assert verdict.details[0].startswith("No loss shown: accuracy; weighted precision; F1, Windows; ")
+    assert sections["gate"].blocks[0].rows[0][1].mark.word == "likely better"
+
+
+def test_a_class_that_got_worse_is_named():
+    verdict, _ = sections_of(run(eval_os_in_use=GOOD, eval_os_bert=POOR))
+    assert verdict.mark.word == "worse"
+    assert verdict.details[0].startswith("Worse than the model in use: accuracy −")
 
 
 def test_without_one_it_is_the_strongest_floor_and_never_the_model_itself_on_snippets():
     verdict, _ = sections_of(run(eval_os_bert=GOOD))
     assert verdict.sentence.startswith("The new model is better than the majority floor: macro-F1 ")
-    assert "majority is the strongest" in verdict.details[0]
-    assert any(line.startswith("Macro-F1 against first windows: −") for line in verdict.details)
+    assert "No model in use was evaluated: majority is the strongest of what was." in verdict.details
+    assert any(line.startswith("Macro-F1 against first windows: gain −") for line in verdict.details)
 
 
 def test_agreement_is_not_taken_for_accuracy():
     agreeing = classifier_evaluation(RECORDS, "good", measure="agreement")
     verdict, sections = sections_of(run(eval_os_bert=agreeing))
-    assert "not how often the model is right" in verdict.warnings[0]
-    assert sections["comparison"].blocks[0].columns[1].title == "agreement"
+    assert verdict.mark.word == "no verdict"
+    assert "not how often the model is right" in verdict.sentence
+    assert sections["comparison"].blocks[0].columns[2].title == "agreement"
 
 
 def test_confusion_has_numbers_shades_and_a_frame():
