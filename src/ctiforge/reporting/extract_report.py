@@ -1,11 +1,14 @@
 """The report of an Extract Agent's run."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
 from ctiforge.evaluation.statistics import MIN_POSITIVE_ARTICLES
 from ctiforge.reporting import words
+from ctiforge.reporting.article_table import article_tables
 from ctiforge.reporting.contest import Contest, contest_of
+from ctiforge.reporting.exchange import MARKS, exchange_findings, exchanged
+from ctiforge.reporting.exchange import SHOWN as SHOWN_OF_A_KIND
 from ctiforge.reporting.extract_errors import SHOWN, extract_findings
 from ctiforge.reporting.extract_tables import (
     all_metrics_table,
@@ -17,11 +20,12 @@ from ctiforge.reporting.extract_tables import (
     truncation_table,
 )
 from ctiforge.reporting.gate_section import gate_section
+from ctiforge.reporting.places import Places
 from ctiforge.reporting.reading import RunFiles
 from ctiforge.reporting.run_sections import cost_section, data_section, lineage_section, training_section
 from ctiforge.reporting.trial import deciding_check
 from ctiforge.reporting.verdict import NOT_ASKED, dressed, judged, losses, no_verdict, told
-from ctiforge.reporting.view import Note, Section, Verdict
+from ctiforge.reporting.view import Block, Note, Section, Verdict
 from ctiforge.tables import Cell, Column, Table
 
 _COUNTS_ONLY = f"Fewer than {MIN_POSITIVE_ARTICLES} articles carry no figure: counts only."
@@ -29,14 +33,16 @@ _COUNTS_ONLY = f"Fewer than {MIN_POSITIVE_ARTICLES} articles carry no figure: co
 
 def extract_sections(run: RunFiles) -> tuple[Verdict, tuple[Section, ...]]:
     """Build the verdict, and every section that the run has something for."""
-    contest = contest_of(run)
+    contest, places = contest_of(run), Places(run.texts)
     sections = [
         _comparison(contest),
         gate_section(run.decision, contest.reference.tested if contest.reference else None),
         _types(contest),
+        _articles(contest),
+        _exchange(contest, places),
         training_section(run, "loss per answer token (nats)"),
         _lengths(run),
-        _errors(contest, run.texts),
+        _errors(run, contest, places),
         data_section(run),
         lineage_section(run),
         cost_section(run, _reading_costs(contest)),
@@ -117,10 +123,30 @@ def _lengths(run: RunFiles) -> Section | None:
     return Section("lengths", "Lengths", "Nothing is cut off an answer: articles are read in windows.", blocks)
 
 
-def _errors(contest: Contest, texts: Mapping[str, str]) -> Section | None:
+def _articles(contest: Contest) -> Section | None:
+    if not contest.new or not contest.reference:
+        return None
+    tables = article_tables(contest.reference.evaluation, contest.new.evaluation, contest.reference.role)
+    lead = f"Where the new model and the {contest.reference.role} differ."
+    return Section("articles", "Articles", lead, tuple(tables))
+
+
+def _exchange(contest: Contest, places: Places) -> Section | None:
+    if not contest.new or not contest.reference:
+        return None
+    other = contest.reference.role
+    items = list(exchanged(contest.reference.evaluation, contest.new.evaluation))
+    kinds = ", ".join(f"{sum(each.kind == kind for each in items):,} {kind}" for kind in MARKS)
+    lead = f"The new model against the {other}, item by item: {kinds}."
+    if items:
+        lead += f" At most {SHOWN_OF_A_KIND} of each, from as many articles as there are."
+    return Section("exchange", "Lost and gained", lead, (exchange_findings(items, other, places),) if items else ())
+
+
+def _errors(run: RunFiles, contest: Contest, places: Places) -> Section | None:
     if not contest.new:
         return None
-    findings = extract_findings(contest.new.evaluation, texts)
+    findings = extract_findings(contest.new.evaluation, places)
     if not findings.groups:
         return Section("errors", "Errors", "The new model made none.", ())
     lead = (
@@ -128,8 +154,8 @@ def _errors(contest: Contest, texts: Mapping[str, str]) -> Section | None:
         "kind and type. Wrong values stand in the article but nobody labeled them as that type; altered ones are "
         "written differently there; invented ones do not stand there at all."
     )
-    blocks = (findings,) if texts else (Note(("The articles’ text is not at hand.",), "unsure"), findings)
-    return Section("errors", "Errors", lead, blocks)
+    blocks: list[Block] = [] if run.texts else [Note(("The articles’ text is not at hand.",), "unsure")]
+    return Section("errors", "Errors", lead, (*blocks, findings))
 
 
 def _reading_costs(contest: Contest) -> Table | None:

@@ -7,6 +7,7 @@ from ctiforge.records.run import Cause, RunRecord, StageRecord
 from ctiforge.records.training import LogLine, Training
 from ctiforge.reporting.extract_errors import SHOWN, extract_findings
 from ctiforge.reporting.extract_report import extract_sections
+from ctiforge.reporting.places import Places
 from ctiforge.reporting.trial import tried
 from ctiforge.reporting.verdict import NOT_ASKED
 from tests import making
@@ -153,7 +154,19 @@ def test_every_section_is_there_when_everything_is():
     )
     _, sections = extract_sections(run)
     assert [section.id for section in sections] == [
-        *("comparison", "gate", "types", "training", "lengths", "errors", "data", "lineage", "cost")
+        *(
+            "comparison",
+            "gate",
+            "types",
+            "articles",
+            "exchange",
+            "training",
+            "lengths",
+            "errors",
+            "data",
+            "lineage",
+            "cost",
+        )
     ]
     truncation = table(sections, "What 304 tokens leave")
     assert texts_of(truncation)[0] == ["answers lost", "0", "all of it in 41 articles"]
@@ -180,7 +193,7 @@ def test_the_leads_of_the_new_model_are_in_the_first_table():
 
 
 def test_missed_values_are_shown_where_they_stand():
-    findings = extract_findings(HALF, TEXTS)
+    findings = extract_findings(HALF, Places(TEXTS))
     group = findings.groups[0]
     assert (group.title, group.counts, group.more) == ("cmdline", "20 missed", 20 - SHOWN)
     first = group.findings[0]
@@ -194,7 +207,7 @@ def test_missed_values_are_shown_where_they_stand():
 
 def test_of_an_article_with_many_errors_others_are_shown_too():
     many = evaluation(RECORDS, "none", finds_every=100)
-    articles_shown = [finding.article for finding in extract_findings(many, TEXTS).groups[0].findings]
+    articles_shown = [finding.article for finding in extract_findings(many, Places(TEXTS)).groups[0].findings]
     assert len(set(articles_shown)) == SHOWN
 
 
@@ -204,7 +217,7 @@ def test_invented_values_have_no_passage_and_altered_ones_that_of_what_is_near()
         update={"grounding": "altered", "predicted": "whoami /al /fo 0", "nearest": "whoami /all /fo 0"}
     )
     article = INVENTING.articles[0].model_copy(update={"items": (item, altered)})
-    findings = extract_findings(INVENTING.model_copy(update={"articles": (article,)}), TEXTS).groups[0].findings
+    findings = extract_findings(INVENTING.model_copy(update={"articles": (article,)}), Places(TEXTS)).groups[0].findings
     assert [finding.mark.word for finding in findings] == ["invented", "altered"]
     assert findings[0].passages == ()
     assert [piece.text for piece in findings[1].passages[0].pieces if piece.is_marked] == ["whoami /all /fo 0"]
@@ -212,5 +225,5 @@ def test_invented_values_have_no_passage_and_altered_ones_that_of_what_is_near()
 
 @pytest.mark.parametrize("texts", [{}, {"a1": ""}])
 def test_without_the_text_errors_are_told_all_the_same(texts):
-    first = extract_findings(HALF, texts).groups[0].findings[0]
+    first = extract_findings(HALF, Places(texts)).groups[0].findings[0]
     assert (first.value, first.passages) == ("whoami /all /fo 1", ())
