@@ -64,11 +64,11 @@ def contest_of(run: RunFiles) -> Contest:
     name = new_stage(run)
     new = run.evaluations.get(name) if name else None
     rivals = {stage: each for stage, each in run.evaluations.items() if stage != name}
-    sides = {stage: _side(_role(stage), each, new) for stage, each in rivals.items()}
+    sides = {stage: _side(role_of(stage), each, new) for stage, each in rivals.items()}
     comparable = {stage: side for stage, side in sides.items() if side.changes}
     in_use = next((comparable[stage] for stage in _IN_USE if stage in comparable), None)
     strongest = max(comparable.values(), key=lambda side: side.f1, default=None)
-    new_side = Side(_role(name or ""), new, {}) if new else None
+    new_side = Side(role_of(name or ""), new, {}) if new else None
     reference, rules = in_use or strongest, comparable.get(_RULES)
     return Contest(new_side, tuple(sides.values()), reference, rules if rules is not reference else None)
 
@@ -86,7 +86,8 @@ def new_stage(run: RunFiles) -> str | None:
     return None
 
 
-def _role(stage: str) -> str:
+def role_of(stage: str) -> str:
+    """Name what a stage evaluates, for people."""
     return EXTRACT.roles.get(stage, stage)
 
 

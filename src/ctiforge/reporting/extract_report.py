@@ -20,6 +20,7 @@ from ctiforge.reporting.extract_tables import (
     truncation_table,
 )
 from ctiforge.reporting.gate_section import gate_section
+from ctiforge.reporting.label_gaps import LabelGaps, gaps_section
 from ctiforge.reporting.places import Places
 from ctiforge.reporting.reading import RunFiles
 from ctiforge.reporting.run_sections import cost_section, data_section, lineage_section, training_section
@@ -31,7 +32,7 @@ from ctiforge.tables import Cell, Column, Table
 _COUNTS_ONLY = f"Fewer than {MIN_POSITIVE_ARTICLES} articles carry no figure: counts only."
 
 
-def extract_sections(run: RunFiles) -> tuple[Verdict, tuple[Section, ...]]:
+def extract_sections(run: RunFiles, gaps: LabelGaps | None = None) -> tuple[Verdict, tuple[Section, ...]]:
     """Build the verdict, and every section that the run has something for."""
     contest, places = contest_of(run), Places(run.texts)
     sections = [
@@ -43,6 +44,7 @@ def extract_sections(run: RunFiles) -> tuple[Verdict, tuple[Section, ...]]:
         training_section(run, "loss per answer token (nats)"),
         _lengths(run),
         _errors(run, contest, places),
+        gaps_section(gaps) if gaps else None,
         data_section(run),
         lineage_section(run),
         cost_section(run, _reading_costs(contest)),

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from ctiforge.data.testsets import find_testset, load_testset
 from ctiforge.errors import CtiforgeError, DataError
+from ctiforge.records.article import ArticleRecord
 from ctiforge.records.artifact import Manifest
 from ctiforge.records.base import explain
 from ctiforge.records.classification import ClassifierEvaluation, read_evaluation
@@ -44,10 +45,15 @@ class RunFiles:
     prepared: PrepareReport | None = None
     decision: Decision | None = None
     test_set: TestSet | None = None
-    texts: dict[str, str] = field(default_factory=dict)
-    """Article id to content, of the test set."""
+    articles: dict[str, ArticleRecord] = field(default_factory=dict)
+    """Article id to article, of the test set."""
     problems: tuple[str, ...] = ()
     """What could not be read, and why."""
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """Give the content of each article of the test set, by id."""
+        return {id_: article.content for id_, article in self.articles.items()}
 
     @property
     def tested(self) -> TestSetInfo | None:
@@ -94,8 +100,8 @@ def read_run(store: ObjectStore, run_id: str | None = None) -> RunFiles:
             decision=reader.first(stages, Decision.NAME, Decision.parse),
         )
         tested = run.tested
-        test_set, texts = _test_articles(store, tested, reader.problems) if tested else (None, {})
-        return replace(run, test_set=test_set, texts=texts, problems=tuple(reader.problems))
+        test_set, articles = _test_articles(store, tested, reader.problems) if tested else (None, {})
+        return replace(run, test_set=test_set, articles=articles, problems=tuple(reader.problems))
 
 
 class _Reader:
@@ -141,8 +147,10 @@ def _log_lines(text: str, source: str) -> tuple[LogLine, ...]:
         raise DataError(f"{source} cannot be read: {explain(error, 'a line')}") from None
 
 
-def _test_articles(store: ObjectStore, info: TestSetInfo, problems: list[str]) -> tuple[TestSet | None, dict[str, str]]:
-    """Load the test set and its articles' texts, where the store holds exactly what was evaluated."""
+def _test_articles(
+    store: ObjectStore, info: TestSetInfo, problems: list[str]
+) -> tuple[TestSet | None, dict[str, ArticleRecord]]:
+    """Load the test set and its articles, where the store holds exactly what was evaluated."""
     reference = f"{info.name}@{info.version}"
     try:
         known = find_testset(store, reference)
@@ -153,4 +161,4 @@ def _test_articles(store: ObjectStore, info: TestSetInfo, problems: list[str]) -
     except CtiforgeError as error:
         problems.append(str(error))
         return None, {}
-    return test_set, {article.id: article.content for article in articles}
+    return test_set, {article.id: article for article in articles}

@@ -10,6 +10,7 @@ from benchmarks.browser import CHROMIUM, Page, chromium
 from ctiforge.records.decision import Check, Decision
 from ctiforge.records.evaluation import ModelInfo, TestSetInfo
 from ctiforge.reporting.build import build_report
+from ctiforge.reporting.label_gaps import find_label_gaps
 from ctiforge.reporting.reading import read_run
 from ctiforge.reporting.render import render
 from ctiforge.store.objects import open_store
@@ -95,7 +96,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "os-bert": making.os_run(store, folder / "os"),
     }
     for line, run in runs.items():
-        page = render(build_report(read_run(store, run), lambda text: [("Linux", 0, 4)]))
+        files = read_run(store, run)
+        gaps = find_label_gaps(files, Path("gaps.jsonl"))
+        page = render(build_report(files, lambda text: [("Linux", 0, 4)], gaps))
         (folder / f"{line}.html").write_text(page, encoding="utf-8")
     return {line: folder / f"{line}.html" for line in runs}
 

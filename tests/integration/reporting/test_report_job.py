@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from ctiforge.data.testsets import import_testset
+from ctiforge.labels.importing import read_file
+from ctiforge.labels.page.reading import read_articles
 from ctiforge.records.evaluation import Evaluation
 from ctiforge.reporting.reading import read_run
 from ctiforge.store.objects import open_store
@@ -59,6 +62,40 @@ def test_the_newest_run_of_either_line_becomes_a_page(tmp_path):
     assert extract in page
     assert "invented" in page
     assert page.count("<script>") == 1
+
+
+def test_likely_label_gaps_are_a_review_file_that_the_labeling_page_and_the_registry_read(tmp_path):
+    store = open_store(str(tmp_path / "store"))
+    run = making.extract_run(store, tmp_path / "making")
+    done = report("--store", store.uri, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    file = f"outputs/reports/{run}-label-gaps.jsonl"
+    assert f"ctiforge label --input {file} --annotator NAME" in done.stdout
+    assert (
+        f"ctiforge label --input {file} --annotator NAME" in (tmp_path / "outputs/reports" / f"{run}.html").read_text()
+    )
+
+    articles = read_articles(tmp_path / file)
+    assert len(articles) == 30
+    assert articles[0].content == making.article(0).content
+    assert [(each.type, each.value) for each in articles[0].observables] == [
+        ("cmdline", "decoy0.exe"),
+        ("cmdline", "whoami /all /fo 0"),
+        ("services", "Service0"),
+    ]
+    assert len(read_file(tmp_path / file, (), "somebody").labels) == 30
+    assert import_testset(store, "corrected", articles, annotator="somebody").articles == 30
+
+
+def test_a_review_file_that_somebody_may_have_corrected_is_kept(tmp_path):
+    store = open_store(str(tmp_path / "store"))
+    run = making.extract_run(store, tmp_path / "making")
+    file = tmp_path / f"{run}-label-gaps.jsonl"
+    file.write_text("corrected")
+    done = report("--store", store.uri, "--output", "my.html", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert f"{file.name} is kept as it is" in done.stdout
+    assert file.read_text() == "corrected"
 
 
 def test_a_damaged_file_is_told_and_the_rest_is_shown(tmp_path):

@@ -65,15 +65,18 @@ def evaluation(
     *,
     finds_every: int = 1,
     invents: bool = False,
+    adds: bool = False,
     failed: str | None = None,
     content_hash: str = "abc",
     version: str = "1",
 ) -> Evaluation:
-    """A model that finds everything in every so many-th article, and may give a value that stands nowhere."""
+    """A model that finds everything in every so many-th article, and may give a value that stands nowhere, or one that
+    nobody labeled."""
     scores = []
     for number, record in enumerate(records):
         predicted = list(record.observables) if number % finds_every == 0 else []
         predicted += [Observable(type="cmdline", value=f"format c: /q /x {number}")] if invents else []
+        predicted += [Observable(type="cmdline", value=f"DECOY{number}.exe")] if adds else []
         case = ArticleCase(
             id=record.id,
             title=record.title,
@@ -306,7 +309,7 @@ def extract_run(store: ObjectStore, folder: Path, hostile: str = "", decision: d
     for name, finds_every in (("eval_base", 30), ("eval_regex", 3)):
         found = evaluation(records, name, finds_every=finds_every, content_hash=content_hash)
         making.stage(name, {"evaluation.json": found.model_dump_json()}, {"model": "some/base"})
-    tuned = evaluation(records, "tuned", finds_every=2, invents=True, content_hash=content_hash)
+    tuned = evaluation(records, "tuned", finds_every=2, invents=True, adds=True, content_hash=content_hash)
     making.stage("eval_tuned", {"evaluation.json": tuned.model_dump_json()}, {"model": model})
     if decision:
         making.stage("promote", {"decision.json": decision})

@@ -150,7 +150,7 @@ def test_every_section_is_there_when_everything_is():
         log=tuple(LogLine.model_validate(line, extra="ignore") for line in LOG),
         formatted=FormatReport.model_validate(making.formatted()),
         harvest=HarvestReport.model_validate(making.harvest()),
-        texts=TEXTS,
+        articles={record.id: record for record in RECORDS},
     )
     _, sections = extract_sections(run)
     assert [section.id for section in sections] == [
