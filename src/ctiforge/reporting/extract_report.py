@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from ctiforge.evaluation.gate.sides import scored_extraction
 from ctiforge.evaluation.statistics import MIN_POSITIVE_ARTICLES
+from ctiforge.lines.extract import EXTRACT
 from ctiforge.reporting import words
 from ctiforge.reporting.article_table import article_tables
 from ctiforge.reporting.contest import Contest, contest_of
@@ -22,8 +24,10 @@ from ctiforge.reporting.extract_tables import (
 from ctiforge.reporting.gate_section import gate_section
 from ctiforge.reporting.label_gaps import LabelGaps, gaps_section
 from ctiforge.reporting.places import Places
+from ctiforge.reporting.power_section import power_section
 from ctiforge.reporting.reading import RunFiles
 from ctiforge.reporting.run_sections import cost_section, data_section, lineage_section, training_section
+from ctiforge.reporting.since_section import since_section
 from ctiforge.reporting.trial import deciding_check
 from ctiforge.reporting.verdict import NOT_ASKED, dressed, judged, losses, no_verdict, told
 from ctiforge.reporting.view import Block, Note, Section, Verdict
@@ -41,6 +45,8 @@ def extract_sections(run: RunFiles, gaps: LabelGaps | None = None) -> tuple[Verd
         _types(contest),
         _articles(contest),
         _exchange(contest, places),
+        _power(contest),
+        since_section(run),
         training_section(run, "loss per answer token (nats)"),
         _lengths(run),
         _errors(run, contest, places),
@@ -143,6 +149,14 @@ def _exchange(contest: Contest, places: Places) -> Section | None:
     if items:
         lead += f" At most {SHOWN_OF_A_KIND} of each, from as many articles as there are."
     return Section("exchange", "Lost and gained", lead, (exchange_findings(items, other, places),) if items else ())
+
+
+def _power(contest: Contest) -> Section | None:
+    if not contest.new:
+        return None
+    other, role = (contest.reference.evaluation, contest.reference.role) if contest.reference else (None, "")
+    scored = scored_extraction(other) if other else None
+    return power_section(EXTRACT.name, scored_extraction(contest.new.evaluation), scored, role)
 
 
 def _errors(run: RunFiles, contest: Contest, places: Places) -> Section | None:

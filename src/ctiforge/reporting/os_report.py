@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from ctiforge.evaluation.gate.sides import scored_classification
 from ctiforge.evaluation.statistics import MIN_POSITIVE_ARTICLES
+from ctiforge.lines.os_bert import OS_BERT
 from ctiforge.records.classification import ClassFigures, ClassifierEvaluation, ClassifierRow
 from ctiforge.records.comparison import ComparedRow
 from ctiforge.records.decision import Decision
@@ -13,8 +15,10 @@ from ctiforge.reporting.charts import difference_plot, reach_of, share_plot
 from ctiforge.reporting.gate_section import gate_section
 from ctiforge.reporting.os_contest import KINDS, PRIMARY, OsContest, os_contest_of
 from ctiforge.reporting.os_errors import SHOWN, FindCues, os_findings
+from ctiforge.reporting.power_section import power_section
 from ctiforge.reporting.reading import RunFiles
 from ctiforge.reporting.run_sections import cost_section, data_section, lineage_section, training_section
+from ctiforge.reporting.since_section import since_section
 from ctiforge.reporting.trial import deciding_check
 from ctiforge.reporting.verdict import NO_VERDICT, NOT_ASKED, dressed, judged, losses, no_verdict, told
 from ctiforge.reporting.view import Block, Note, Section, Verdict
@@ -34,6 +38,8 @@ def os_sections(run: RunFiles, find_cues: FindCues) -> tuple[Verdict, tuple[Sect
         _comparison(new, contest) if new else None,
         gate_section(run.decision, contest.ruling),
         _classes(new) if new else None,
+        _power(contest),
+        since_section(run),
         training_section(run, "loss per article (nats)"),
         _errors(new, run.texts, find_cues) if new else None,
         data_section(run),
@@ -173,6 +179,14 @@ def _confusion_row(number: int, label: str, row: ClassifierRow) -> tuple[Cell, .
         Cell(str(count), shade=-(-5 * count // total), strong=column == number) for column, count in enumerate(counts)
     )
     return (Cell(label), *shaded)
+
+
+def _power(contest: OsContest) -> Section | None:
+    if not contest.new or contest.new.measure == "agreement":
+        return None
+    row = contest.reference.row if contest.reference else None
+    other = scored_classification(contest.new, row) if row else None
+    return power_section(OS_BERT.name, scored_classification(contest.new), other, contest.role(row) if row else "")
 
 
 def _errors(new: ClassifierEvaluation, texts: Mapping[str, str], find_cues: FindCues) -> Section:

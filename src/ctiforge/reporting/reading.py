@@ -22,6 +22,7 @@ from ctiforge.records.prepared import PrepareReport
 from ctiforge.records.run import RunRecord, StageRecord
 from ctiforge.records.testset import TestSet
 from ctiforge.records.training import LOG_NAME, LogLine, Training
+from ctiforge.reporting.promoted import PromotedData, read_promoted
 from ctiforge.store.artifacts import Input, fetch_input, find_input
 from ctiforge.store.launcher_note import as_it_stands
 from ctiforge.store.objects import ObjectStore
@@ -47,6 +48,8 @@ class RunFiles:
     test_set: TestSet | None = None
     articles: dict[str, ArticleRecord] = field(default_factory=dict)
     """Article id to article, of the test set."""
+    promoted: PromotedData | None = None
+    """What the version in use when the run began was trained on; None where there was none."""
     problems: tuple[str, ...] = ()
     """What could not be read, and why."""
 
@@ -101,7 +104,8 @@ def read_run(store: ObjectStore, run_id: str | None = None) -> RunFiles:
         )
         tested = run.tested
         test_set, articles = _test_articles(store, tested, reader.problems) if tested else (None, {})
-        return replace(run, test_set=test_set, articles=articles, problems=tuple(reader.problems))
+        promoted = reader.promoted(store, record)
+        return replace(run, test_set=test_set, articles=articles, promoted=promoted, problems=tuple(reader.problems))
 
 
 class _Reader:
@@ -130,6 +134,14 @@ class _Reader:
         try:
             path = fetch_input(replace(found, files={name: found.files[name]}), self._scratch / stage.name) / name
             return parse(path.read_text(encoding="utf-8", errors="replace"), f"{name} of {stage.name}")
+        except CtiforgeError as error:
+            self.problems.append(str(error))
+            return None
+
+    def promoted(self, store: ObjectStore, record: RunRecord) -> PromotedData | None:
+        """Read what the version in use was trained on; None where there was none, or the registry is damaged."""
+        try:
+            return read_promoted(store, record)
         except CtiforgeError as error:
             self.problems.append(str(error))
             return None

@@ -241,13 +241,15 @@ class Store:
         """Keep the articles as a test set; gives back its hash."""
         return import_testset(self._store, name, records).sha256
 
-    def stage(self, name: str, files: Mapping[str, Any], inputs: Mapping[str, str] | None = None) -> str:
-        """A stage that is done, with these files; gives back its artifact's URI."""
+    def stage(
+        self, name: str, files: Mapping[str, Any], inputs: Mapping[str, str] | None = None, unlike: str = ""
+    ) -> str:
+        """A stage that is done, with these files; gives back its artifact's URI, that of no other run if `unlike`."""
         out = self._folder / name
         out.mkdir(parents=True)
         for file, content in files.items():
             (out / file).write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
-        fingerprint = f"{len(self.run.stages):02d}{name}".encode().hex().ljust(64, "0")[:64]
+        fingerprint = f"{len(self.run.stages):02d}{unlike}{name}".encode().hex().ljust(64, "0")[:64]
         manifest = Manifest(
             stage=name,
             version=1,
