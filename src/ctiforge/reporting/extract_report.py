@@ -8,7 +8,7 @@ from ctiforge.evaluation.statistics import MIN_POSITIVE_ARTICLES
 from ctiforge.lines.extract import EXTRACT
 from ctiforge.reporting import words
 from ctiforge.reporting.article_table import article_tables
-from ctiforge.reporting.contest import Contest, contest_of
+from ctiforge.reporting.contest import Contest, contest_of, new_stage
 from ctiforge.reporting.exchange import MARKS, exchange_findings, exchanged
 from ctiforge.reporting.exchange import SHOWN as SHOWN_OF_A_KIND
 from ctiforge.reporting.extract_errors import SHOWN, extract_findings
@@ -34,6 +34,9 @@ from ctiforge.reporting.view import Block, Note, Section, Verdict
 from ctiforge.tables import Cell, Column, Table
 
 _COUNTS_ONLY = f"Fewer than {MIN_POSITIVE_ARTICLES} articles carry no figure: counts only."
+
+RAW_ANSWERS = "answers.jsonl.gz"
+"""What an evaluation that keeps raw answers calls them."""
 
 
 def extract_sections(run: RunFiles, gaps: LabelGaps | None = None) -> tuple[Verdict, tuple[Section, ...]]:
@@ -171,6 +174,10 @@ def _errors(run: RunFiles, contest: Contest, places: Places) -> Section | None:
         "written differently there; invented ones do not stand there at all."
     )
     blocks: list[Block] = [] if run.texts else [Note(("The articles’ text is not at hand.",), "unsure")]
+    stage = new_stage(run)
+    if stage and RAW_ANSWERS in run.manifests[stage].files:
+        artifact = next((each.artifact for each in run.record.stages if each.name == stage), None)
+        blocks.append(Note((f"What the model answered, word by word: {RAW_ANSWERS} in {artifact or stage}",)))
     return Section("errors", "Errors", lead, (*blocks, findings))
 
 

@@ -15,6 +15,7 @@ from ctiforge.reporting.charts import difference_plot, reach_of, share_plot
 from ctiforge.reporting.gate_section import gate_section
 from ctiforge.reporting.os_contest import KINDS, PRIMARY, OsContest, os_contest_of
 from ctiforge.reporting.os_errors import SHOWN, FindCues, os_findings
+from ctiforge.reporting.os_exchange import case_findings, exchanged_cases
 from ctiforge.reporting.power_section import power_section
 from ctiforge.reporting.reading import RunFiles
 from ctiforge.reporting.run_sections import cost_section, data_section, lineage_section, training_section
@@ -38,6 +39,7 @@ def os_sections(run: RunFiles, find_cues: FindCues) -> tuple[Verdict, tuple[Sect
         _comparison(new, contest) if new else None,
         gate_section(run.decision, contest.ruling),
         _classes(new) if new else None,
+        _exchange(contest, run.texts, find_cues),
         _power(contest),
         since_section(run),
         training_section(run, "loss per article (nats)"),
@@ -179,6 +181,18 @@ def _confusion_row(number: int, label: str, row: ClassifierRow) -> tuple[Cell, .
         Cell(str(count), shade=-(-5 * count // total), strong=column == number) for column, count in enumerate(counts)
     )
     return (Cell(label), *shaded)
+
+
+def _exchange(contest: OsContest, texts: Mapping[str, str], find_cues: FindCues) -> Section | None:
+    if not contest.new or not contest.reference:
+        return None
+    row = contest.reference.row
+    items = exchanged_cases(contest.new.cases, row, contest.new.result)
+    lost = sum(each.kind == "lost" for each in items)
+    counts = f"{lost:,} lost, {len(items) - lost:,} gained"
+    lead = f"The new model against the {contest.role(row)}, article by article: {counts}."
+    blocks = (case_findings(items, contest.role(row), texts, find_cues),) if items else ()
+    return Section("exchange", "Lost and gained", lead, blocks)
 
 
 def _power(contest: OsContest) -> Section | None:

@@ -53,6 +53,12 @@ DECISION = Decision(
 )
 WIDTHS = (390, 1280)
 SHOWN = "[...document.querySelectorAll('#errors .findings li')].filter((item) => !item.hidden).length"
+PLACE = """(() => {
+  const place = document.querySelector("%s").getBoundingClientRect();
+  return [place.left, place.top, place.right, place.bottom];
+})()"""
+MARKS_PLACES = """[...document.querySelectorAll("section:not(#lineage) .scroll .said")]
+  .filter((each) => each.checkVisibility()).map((each) => each.getBoundingClientRect().right)"""
 WEAK_TEXT = """
 (() => {
   const parse = (text) => {
@@ -123,6 +129,23 @@ def test_it_says_nothing_asks_for_nothing_and_fits(line, width, is_dark, pages, 
     assert ("[U+202E]evil[U+202C] </script>" in browser.run("document.body.textContent")) == (line == "extract")
     assert browser.said == []
     assert set(browser.asked) == {pages[line].as_uri()}
+
+
+@pytest.mark.parametrize("line", ["extract", "os-bert"])
+def test_on_a_phone_the_verdict_is_on_the_screen(line, pages, browser) -> None:
+    browser.open(pages[line], width=400)
+    assert browser.run("document.documentElement.scrollWidth") == 400
+    gate = ["#verdict .asked .mark"] if line == "extract" else []
+    for each in ("#verdict .mark", *gate, "#verdict .sentence", "#verdict .numbers dd:last-child"):
+        left, top, right, bottom = browser.run(PLACE % each)
+        assert 0 <= left < right <= 400, each
+        assert 0 <= top < bottom <= 800, each
+    # in each table that has one the verdict is beside the name; what is further right scrolls in a box of its own
+    marks = browser.run(MARKS_PLACES)
+    assert marks
+    assert max(marks) <= 400
+    boxes = browser.run("[...document.querySelectorAll('.scroll')].map((e) => e.getBoundingClientRect().right)")
+    assert max(boxes) <= 400
 
 
 @pytest.mark.parametrize("line", ["extract", "os-bert"])

@@ -17,6 +17,7 @@ from tests.unit.reporting.making import (
     articles,
     as_rules,
     evaluation,
+    manifest,
     run_files,
     without_type,
 )
@@ -214,3 +215,13 @@ def test_invented_values_have_no_passage_and_altered_ones_that_of_what_is_near()
 def test_without_the_text_errors_are_told_all_the_same(texts):
     first = extract_findings(HALF, Places(texts)).groups[0].findings[0]
     assert (first.value, first.passages) == ("whoami /all /fo 1", ())
+
+
+def test_raw_answers_are_named_where_the_evaluation_kept_them():
+    run = run_files({"eval_tuned": HALF})
+    kept = manifest("eval_tuned", ("answers.jsonl.gz",), "s3://store/artifacts/train/fp-train/")
+    for manifests, is_named in ((run.manifests, False), ({**run.manifests, "eval_tuned": kept}, True)):
+        _, sections = extract_sections(run_files({"eval_tuned": HALF}, manifests=manifests))
+        errors = next(section for section in sections if section.id == "errors")
+        lines = [line for block in errors.blocks if block.kind == "note" for line in block.lines]
+        assert any("answers.jsonl.gz in eval_tuned" in line for line in lines) == is_named

@@ -62,6 +62,30 @@ def test_confusion_has_numbers_shades_and_a_frame():
     assert sum(int(cell.text) for cell in linux[1:]) == 12
 
 
+def test_articles_lost_and_gained_are_shown_with_what_they_say():
+    _, sections = sections_of(
+        run_files(
+            {"eval_os_in_use": POOR, "eval_os_bert": GOOD},
+            line="os-bert",
+            articles={record.id: record for record in RECORDS},
+        )
+    )
+    # those at every second place were wrong, those at every seventh are, but for the ones that are of Windows
+    lost = [n for n in range(60) if n % 7 == 0 and n % 2 and n % 5]
+    gained = [n for n in range(60) if n % 2 == 0 and n % 7 and n % 5]
+    section = sections["exchange"]
+    assert section.lead.endswith(f"{len(lost)} lost, {len(gained)} gained.")
+    first = section.blocks[0].groups[0].findings[0]
+    assert (first.value, first.mark.word) == (f"Case {lost[0]}", "now taken for Windows")
+    assert sum(len(group.findings) for group in section.blocks[0].groups) == len(lost) + len(gained)
+
+
+def test_the_test_sets_power_is_told_and_of_agreement_none_is():
+    assert "power" in sections_of(run(eval_os_bert=GOOD))[1]
+    agreeing = classifier_evaluation(RECORDS, "good", measure="agreement")
+    assert "power" not in sections_of(run(eval_os_bert=agreeing))[1]
+
+
 def test_an_error_shows_what_speaks_for_either_class():
     findings = os_findings(POOR, TEXTS, find_cues)
     linux = next(group for group in findings.groups if group.title == "Linux")
