@@ -14,20 +14,20 @@ from ctiforge.tables import Mark
 
 SHOWN = 30
 """Items of one kind that are shown; the rest is counted."""
-Kind = Literal["lost", "gained", "newly wrong", "no longer wrong"]
-MARKS: dict[Kind, Mark] = {
+ExchangeKind = Literal["lost", "gained", "newly wrong", "no longer wrong"]
+MARKS: dict[ExchangeKind, Mark] = {
     "lost": Mark("bad", "▼", "lost"),
     "gained": Mark("good", "▲", "gained"),
     "newly wrong": Mark("bad", "!", "newly wrong"),
     "no longer wrong": Mark("good", "✓", "no longer wrong"),
 }
-_TITLES: dict[Kind, str] = {
+_TITLES: dict[ExchangeKind, str] = {
     "lost": "Lost: the {other} found it, the new model does not",
     "gained": "Gained: the new model finds what the {other} missed",
     "newly wrong": "Newly wrong: the new model alone says it, and nobody labeled it",
     "no longer wrong": "No longer wrong: the {other} alone said it, and nobody labeled it",
 }
-Key = tuple[str, str]
+ItemKey = tuple[str, str]
 """Type and normalized value."""
 
 
@@ -35,7 +35,7 @@ Key = tuple[str, str]
 class Exchanged:
     """One item on which two models differ."""
 
-    kind: Kind
+    kind: ExchangeKind
     article: ArticleScore
     item: ScoredItem
 
@@ -64,7 +64,7 @@ def _of_article(before: ArticleScore, after: ArticleScore) -> Iterator[Exchanged
     yield from (Exchanged("no longer wrong", after, was[key]) for key in was if key not in now)
 
 
-def _items(article: ArticleScore, outcome: str) -> dict[Key, ScoredItem]:
+def _items(article: ArticleScore, outcome: str) -> dict[ItemKey, ScoredItem]:
     """List the items of one outcome by what makes them the same to both models: of a wrong one what was said."""
     return {(item.type, normalize(item.type, _value(item))): item for item in article.items if item.outcome == outcome}
 
@@ -73,7 +73,7 @@ def _value(item: ScoredItem) -> str:
     return (item.predicted if item.outcome == "wrong" else item.expected) or ""
 
 
-def _group(kind: Kind, found: list[Exchanged], other: str, places: Places) -> FindingGroup | None:
+def _group(kind: ExchangeKind, found: list[Exchanged], other: str, places: Places) -> FindingGroup | None:
     if not found:
         return None
     shown = varied(found, lambda each: each.article.id)[:SHOWN]

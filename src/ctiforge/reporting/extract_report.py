@@ -29,7 +29,7 @@ from ctiforge.reporting.reading import RunFiles
 from ctiforge.reporting.run_sections import cost_section, data_section, lineage_section, training_section
 from ctiforge.reporting.since_section import since_section
 from ctiforge.reporting.trial import deciding_check
-from ctiforge.reporting.verdict import NOT_ASKED, dressed, judged, losses, no_verdict, told
+from ctiforge.reporting.verdict import basis, dressed, judged, losses, no_verdict, told
 from ctiforge.reporting.view import Block, Note, Section, Verdict
 from ctiforge.tables import Cell, Column, Table
 
@@ -70,7 +70,12 @@ def _verdict(run: RunFiles, contest: Contest) -> Verdict:
     if not ruling:
         return no_verdict(run, "There is no verdict: nothing that the new model can be compared with was evaluated.")
     verdict = judged(ruling)
-    details = (*_types_below_rules(contest), *verdict.details, *_rivals(contest, is_asked=decision is not None))
+    details = (
+        *_types_below_rules(contest),
+        *verdict.details,
+        *basis(run.decision),
+        *_rivals(contest, is_asked=decision is not None),
+    )
     return dressed(run, replace(verdict, details=details), tuple(_evaluation_warnings(contest)))
 
 
@@ -81,10 +86,8 @@ def _types_below_rules(contest: Contest) -> Iterator[str]:
 
 def _rivals(contest: Contest, *, is_asked: bool) -> Iterator[str]:
     reference = contest.reference
-    if not is_asked:
-        yield NOT_ASKED
-        if reference and not reference.role.startswith(("model in use", "as served")):
-            yield f"No model in use was evaluated: the {reference.role} is the strongest of what was."
+    if not is_asked and reference and not reference.role.startswith(("model in use", "as served")):
+        yield f"No model in use was evaluated: the {reference.role} is the strongest of what was."
     for side in contest.rivals:
         if side.tested and (is_asked or side is not reference):
             yield f"Against the {side.role}: {told(side.tested)}."

@@ -20,7 +20,7 @@ UNLABELED = "not labeled"
 """How the evidence of a likely gap begins, and that of what is labeled does not."""
 _AROUND = 80
 
-Key = tuple[str, str, str]
+GapKey = tuple[str, str, str]
 """Article, type and normalized value."""
 
 
@@ -87,16 +87,16 @@ def gaps_section(gaps: LabelGaps) -> Section | None:
     return Section("gaps", "Likely label gaps", lead, blocks)
 
 
-def _given_by(run: RunFiles, new: str) -> dict[Key, list[str]]:
+def _given_by(run: RunFiles, new: str) -> dict[GapKey, list[str]]:
     """Find which other models say the same of what nobody labeled."""
-    given: dict[Key, list[str]] = {}
+    given: dict[GapKey, list[str]] = {}
     for stage, evaluation in run.evaluations.items():
         for key in _wrong(evaluation) if stage != new else ():
             given.setdefault(key, []).append(role_of(stage))
     return given
 
 
-def _wrong(evaluation: Evaluation) -> Iterator[Key]:
+def _wrong(evaluation: Evaluation) -> Iterator[GapKey]:
     for article in evaluation.articles:
         yield from dict.fromkeys(_key(article.id, item) for item in article.items if item.outcome == "wrong")
 
@@ -109,11 +109,11 @@ def _gaps(article: ArticleScore) -> list[ScoredItem]:
     ]
 
 
-def _key(article: str, item: ScoredItem) -> Key:
+def _key(article: str, item: ScoredItem) -> GapKey:
     return article, item.type, normalize(item.type, item.predicted or "")
 
 
-def _line(article: ArticleRecord, gaps: list[ScoredItem], also: Mapping[Key, list[str]]) -> ReviewLine:
+def _line(article: ArticleRecord, gaps: list[ScoredItem], also: Mapping[GapKey, list[str]]) -> ReviewLine:
     locator = Locator(article.content)
     missing = [_missing(item, locator, also.get(_key(article.id, item), [])) for item in gaps]
     labeled = [

@@ -21,7 +21,7 @@ from ctiforge.reporting.reading import RunFiles
 from ctiforge.reporting.run_sections import cost_section, data_section, lineage_section, training_section
 from ctiforge.reporting.since_section import since_section
 from ctiforge.reporting.trial import deciding_check
-from ctiforge.reporting.verdict import NO_VERDICT, NOT_ASKED, dressed, judged, losses, no_verdict, told
+from ctiforge.reporting.verdict import NO_VERDICT, basis, dressed, judged, losses, no_verdict, told
 from ctiforge.reporting.view import Block, Note, Section, Verdict
 from ctiforge.tables import Cell, Column, Table
 
@@ -62,7 +62,12 @@ def _verdict(run: RunFiles, contest: OsContest) -> Verdict:
     if not ruling:
         return no_verdict(run, "There is no verdict: nothing that the new model can be compared with was evaluated.")
     verdict = judged(ruling)
-    details = (*_classes_below_floors(contest), *verdict.details, *_rivals(contest, is_asked=decision is not None))
+    details = (
+        *_classes_below_floors(contest),
+        *verdict.details,
+        *basis(run.decision),
+        *_rivals(contest, is_asked=decision is not None),
+    )
     return dressed(run, replace(verdict, details=details))
 
 
@@ -75,10 +80,8 @@ def _classes_below_floors(contest: OsContest) -> Iterator[str]:
 
 def _rivals(contest: OsContest, *, is_asked: bool) -> Iterator[str]:
     reference = contest.reference
-    if not is_asked:
-        yield NOT_ASKED
-        if reference and reference.row.name != contest.in_use:
-            yield f"No model in use was evaluated: {reference.row.name} is the strongest of what was."
+    if not is_asked and reference and reference.row.name != contest.in_use:
+        yield f"No model in use was evaluated: {reference.row.name} is the strongest of what was."
     for each in contest.rows:
         decision = contest.tested.get(each.row.name)
         if decision and (is_asked or each is not reference):

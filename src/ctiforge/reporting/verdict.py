@@ -1,6 +1,6 @@
 """The first thing a report says: what the gate's test says of the new model, and what speaks against it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from ctiforge.evaluation.statistics import LEVEL, MIN_POSITIVE_ARTICLES
 from ctiforge.records.decision import Check, Decision, GateVerdict
@@ -27,6 +27,13 @@ NO_VERDICT = Mark("plain", "–", "no verdict")
 BUT = Mark("unsure", "▲", "better, with a loss")
 """What is judged is better, and something that must not get worse did."""
 NOT_ASKED = "The gate was not asked in this run: this is its test, which counts as no look and promotes nothing."
+NOT_COMPARED = "The gate compared nothing in this run: this is its test alone, which promotes nothing."
+_NO_LOSS: Mapping[GateVerdict, str] = {
+    "no loss shown": "No loss shown",
+    "no worse": "No worse",
+    "n/a": "Not checked, as one side says nothing of it",
+    "counts only": f"Fewer than {MIN_POSITIVE_ARTICLES} articles to tell by, and not lower",
+}
 
 
 def no_verdict(run: RunFiles, why: str) -> Verdict:
@@ -59,13 +66,21 @@ def judged(decision: Decision) -> Verdict:
     return Verdict(mark, f"{sentence}, {_said(check)}.", tuple(_guarded(decision)), numbers=numbers)
 
 
-def losses(checks: Sequence[Check], intro: str = "") -> Iterator[str]:
-    """Name what got worse, or likely did, against whom, and how far at most it is from that."""
+def losses(checks: Sequence[Check]) -> Iterator[str]:
+    """Name what got worse, or likely did, against whom; and what is lower where too few articles can tell."""
     for verdict, start in (("worse", "Worse than"), ("likely worse", "Likely worse than")):
         found = [check for check in checks if check.verdict == verdict]
-        for other in dict.fromkeys(check.against for check in found):
-            named = "; ".join(f"{each.label} {_loss(each)}" for each in found if each.against == other)
-            yield f"{intro}{start} {other}: {named}."
+        yield from _by_other(found, start, _loss)
+    lower = [check for check in checks if _is_lower(check)]
+    yield from _by_other(lower, f"Fewer than {MIN_POSITIVE_ARTICLES} articles to tell by, and lower than", _fall)
+
+
+def basis(asked: Decision | None) -> Iterator[str]:
+    """Say that a verdict is not the gate's own, where it is not."""
+    if asked is None:
+        yield NOT_ASKED
+    elif deciding_check(asked) is None:
+        yield NOT_COMPARED
 
 
 def told(decision: Decision) -> str:
@@ -91,13 +106,11 @@ def dressed(run: RunFiles, verdict: Verdict, warnings: tuple[str, ...] = ()) -> 
 def _guarded(decision: Decision) -> Iterator[str]:
     vetoes = [check for check in decision.checks if check.role != "primary"]
     yield from losses(vetoes)
-    for verdict, start in (("no loss shown", "No loss shown"), ("n/a", "Not checked, as one side says nothing of it")):
-        names = list(dict.fromkeys(check.label for check in vetoes if check.verdict == verdict))
+    for verdict, start in _NO_LOSS.items():
+        held = [check for check in vetoes if check.verdict == verdict]
+        names = list(dict.fromkeys(check.label for check in held if not _is_lower(check)))
         if names:
             yield f"{start}: {'; '.join(names)}."
-    counted = [f"{check.label} ({check.counts})" for check in vetoes if check.verdict == "counts only"]
-    if counted:
-        yield f"Fewer than {MIN_POSITIVE_ARTICLES} articles, counts only: {'; '.join(counted)}."
 
 
 def _said(check: Check) -> str:
@@ -115,8 +128,22 @@ def _bound(check: Check) -> tuple[str, str, str]:
     return "at least", words.signed(check.low, check.unit), words.level(check.level)
 
 
+def _by_other(checks: Sequence[Check], start: str, said: Callable[[Check], str]) -> Iterator[str]:
+    for other in dict.fromkeys(check.against for check in checks):
+        named = "; ".join(f"{each.label} {said(each)}" for each in checks if each.against == other)
+        yield f"{start} {other}: {named}."
+
+
+def _is_lower(check: Check) -> bool:
+    return check.verdict == "counts only" and (check.after or 0) < (check.before or 0)
+
+
 def _loss(check: Check) -> str:
     return f"{words.signed(check.gain, check.unit)} (at most {words.signed(check.high, check.unit)})"
+
+
+def _fall(check: Check) -> str:
+    return f"{words.figure(check.after, check.unit)} instead of {words.figure(check.before, check.unit)}"
 
 
 def _data_warnings(run: RunFiles) -> Iterator[str]:

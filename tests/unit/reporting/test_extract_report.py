@@ -9,7 +9,7 @@ from ctiforge.reporting.extract_errors import SHOWN, extract_findings
 from ctiforge.reporting.extract_report import extract_sections
 from ctiforge.reporting.places import Places
 from ctiforge.reporting.trial import tried
-from ctiforge.reporting.verdict import NOT_ASKED
+from ctiforge.reporting.verdict import NOT_ASKED, NOT_COMPARED
 from tests import making
 from tests.unit.reporting.making import (
     LOG,
@@ -84,6 +84,15 @@ def test_a_type_that_the_rules_do_better_is_told_first():
     assert found.details[0].startswith("Worse than the regex floor: F1, services −1.000 (at most −")
 
 
+def test_a_type_that_is_lower_where_too_few_articles_can_tell_is_told_as_that():
+    few = articles(6)
+    model = evaluation(few, "all")
+    found = verdict(eval_in_use=model, eval_tuned=without_type(model, "services"))
+    told = "Fewer than 10 articles to tell by, and lower than the model in use: F1, services 0.000 instead of 1.000."
+    assert told in found.details
+    assert "Fewer than 10 articles to tell by, and not lower: F1, cmdline." in found.details
+
+
 def test_the_gate_that_was_asked_has_the_last_word():
     decision = tried("extract", scored_extraction(HALF), scored_extraction(ALL), "champion of old")
     found = extract_sections(run_files({"eval_base": HALF, "eval_tuned": ALL}, decision=decision))[0]
@@ -98,6 +107,7 @@ def test_a_gate_that_compared_nothing_leaves_the_verdict_to_its_test():
     refused = decision.model_copy(update={"checks": (), "passed": False, "reasons": ("it leaks",)})
     found, sections = extract_sections(run_files({"eval_base": HALF, "eval_tuned": ALL}, decision=refused))
     assert (found.mark.word, found.gate.word, found.gate_lines) == ("better", "not passed", ("it leaks",))
+    assert NOT_COMPARED in found.details
     assert table(sections, "The gate’s test").rows[0][1].mark.word == "better"
 
 
