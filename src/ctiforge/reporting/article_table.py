@@ -39,8 +39,8 @@ def article_tables(before: Evaluation, after: Evaluation, other: str) -> Iterato
     ranked = sorted(pairs, key=lambda pair: (-abs(_fewer(*pair)), -_expected(pair[1]), pair[1].id))
     total = sum(_expected(article) for _, article in pairs)
     note = (
-        f"{half_of(pairs)} Found / missed / wrong are items; the difference is in mistakes, missed or wrong: + are "
-        "fewer of them."
+        "Of each model: items found / missed / wrong. The difference is in mistakes, missed or wrong: + are fewer of "
+        "them."
     )
     first, rest = ranked[:OPEN], ranked[OPEN:]
     yield _table("Each article, the largest difference first", first, other, total, note=note)
@@ -48,15 +48,15 @@ def article_tables(before: Evaluation, after: Evaluation, other: str) -> Iterato
         yield _table(f"{words.plural(len(rest), 'further article')}", rest, other, total, is_folded=True)
 
 
-def half_of(pairs: Sequence[tuple[ArticleScore, ArticleScore]]) -> str:
+def half_of(evaluation: Evaluation) -> str:
     """Say how few articles carry half of what is to be found."""
-    sizes = sorted((_expected(article) for _, article in pairs), reverse=True)
+    sizes = sorted(map(_expected, evaluation.articles), reverse=True)
     total, carried, number = sum(sizes), 0, 0
-    while total and 2 * carried < total:
+    while 2 * carried < total:
         carried += sizes[number]
         number += 1
     if not total:
-        return "Nothing is to be found in any of them."
+        return "Nothing is to be found in any article."
     verb = "carries" if number == 1 else "carry"
     return f"{words.plural(number, 'article')} of {len(sizes):,} {verb} half of the {total:,} items."
 

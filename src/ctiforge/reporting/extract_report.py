@@ -7,7 +7,7 @@ from ctiforge.evaluation.gate.sides import scored_extraction
 from ctiforge.evaluation.statistics import MIN_POSITIVE_ARTICLES
 from ctiforge.lines.extract import EXTRACT
 from ctiforge.reporting import words
-from ctiforge.reporting.article_table import article_tables
+from ctiforge.reporting.article_table import article_tables, half_of
 from ctiforge.reporting.contest import Contest, contest_of, new_stage
 from ctiforge.reporting.exchange import MARKS, exchange_findings, exchanged
 from ctiforge.reporting.exchange import SHOWN as SHOWN_OF_A_KIND
@@ -141,7 +141,7 @@ def _articles(contest: Contest) -> Section | None:
     if not contest.new or not contest.reference:
         return None
     tables = article_tables(contest.reference.evaluation, contest.new.evaluation, contest.reference.role)
-    lead = f"Where the new model and the {contest.reference.role} differ."
+    lead = f"Where the new model and the {contest.reference.role} differ. {half_of(contest.new.evaluation)}"
     return Section("articles", "Articles", lead, tuple(tables))
 
 

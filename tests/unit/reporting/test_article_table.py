@@ -1,4 +1,4 @@
-from ctiforge.reporting.article_table import OPEN, article_tables
+from ctiforge.reporting.article_table import OPEN, article_tables, half_of
 from tests.unit.reporting.making import articles, evaluation
 
 RECORDS = articles(40)
@@ -21,12 +21,10 @@ def test_the_largest_difference_is_first_and_the_rest_is_folded():
 
 
 def test_it_says_how_few_articles_carry_half_of_the_items():
-    alone = RECORDS[:1]
-    shown, _ = article_tables(HALF, HALF, "model in use")
-    assert shown.note.startswith("20 articles of 40 carry half of the 80 items.")
-    (one,) = article_tables(evaluation(alone, "one"), evaluation(alone, "one"), "model in use")
-    assert one.note.startswith("1 article of 1 carries half of the 2 items.")
-    assert rows_of(one)[0][1] == "0"
+    assert half_of(HALF) == "20 articles of 40 carry half of the 80 items."
+    assert half_of(evaluation(RECORDS[:1], "one")) == "1 article of 1 carries half of the 2 items."
+    nothing = [record.model_copy(update={"observables": ()}) for record in RECORDS]
+    assert half_of(evaluation(nothing, "nothing")) == "Nothing is to be found in any article."
 
 
 def test_only_articles_that_both_were_scored_on_are_in_it():
