@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 
 from browser import CHROMIUM, Page, chromium
-from ctiforge.pod.entry import StoreFlag, run_program
+from ctiforge.pod.entry import run_program
+from ctiforge.programs.flags import StoreFlag
 
 ROOT = Path(__file__).parents[1]
 _TIMING = """(() => {

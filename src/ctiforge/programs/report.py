@@ -18,8 +18,13 @@ def main(
     ] = None,
     output: Annotated[Path | None, typer.Option(help="The file; default: outputs/reports/<run>.html.")] = None,
 ) -> None:
-    """Write what a run came to: verdict, before and after, training, errors, lineage, as one HTML file."""
+    """Write what a run came to: verdict, before and after, training, errors, lineage, as one HTML file.
+
+    What the new model gives, nobody labeled and the article says is written beside it as a review file.
+    """
+    from ctiforge.records.review import write_review
     from ctiforge.reporting.build import build_report
+    from ctiforge.reporting.label_gaps import find_label_gaps
     from ctiforge.reporting.reading import read_run
     from ctiforge.reporting.render import render
     from ctiforge.settings import load_settings
@@ -28,10 +33,16 @@ def main(
     loaded = load_settings({"store": store})
     settings = loaded.settings
     files = read_run(open_to_look(settings.store, is_named=loaded.is_named("store")), run)
-    report = build_report(files, find_cues)
     path = output or Path(settings.outputs) / "reports" / f"{files.record.id}.html"
+    gaps = find_label_gaps(files, path.with_name(f"{files.record.id}-label-gaps.jsonl"))
+    report = build_report(files, find_cues, gaps)
     write(render(report), path)
     print(report.verdict.sentence)
+    if gaps.lines and gaps.path.exists():
+        print(f"{gaps.path} is kept as it is: somebody may have corrected it")
+    elif gaps.lines:
+        write_review(gaps.path, gaps.lines)
+        print(f"items judged wrong that stand in their article: ctiforge label --input {gaps.path} --annotator NAME")
     print(f"-> {path}")
 
 

@@ -5,13 +5,17 @@ from dataclasses import dataclass
 
 from ctiforge.errors import UsageError
 from ctiforge.evaluation.comparing.comparison import compare
+from ctiforge.evaluation.gate.sides import scored_extraction
 from ctiforge.lines.extract import EXTRACT
 from ctiforge.records.comparison import Change
+from ctiforge.records.decision import Decision
 from ctiforge.records.evaluation import Evaluation
 from ctiforge.records.training import Training
 from ctiforge.reporting.reading import RunFiles
+from ctiforge.reporting.trial import tried
 
 _IN_USE = ("eval_in_use", "eval_as_served")
+_RULES = "eval_regex"
 PRIMARY = EXTRACT.rules.primary
 GUARDRAILS = tuple(EXTRACT.rules.guardrails)
 
@@ -24,6 +28,8 @@ class Side:
     evaluation: Evaluation
     changes: Mapping[tuple[str, str], Change]
     """By group and label; empty for the new model itself, and where the two were not scored on the same articles."""
+    tested: Decision | None = None
+    """What the gate's test says of the new model against this one; None like the changes."""
 
     def change(self, metric: str) -> Change | None:
         """Compute how a metric changes from this one to the new model."""
@@ -44,6 +50,8 @@ class Contest:
     rivals: tuple[Side, ...]
     reference: Side | None
     """The rival that the verdict is about: the model in use, where none was evaluated the strongest."""
+    rules: Side | None = None
+    """The rules, where they are another rival."""
 
     @property
     def sides(self) -> tuple[Side, ...]:
@@ -56,12 +64,13 @@ def contest_of(run: RunFiles) -> Contest:
     name = new_stage(run)
     new = run.evaluations.get(name) if name else None
     rivals = {stage: each for stage, each in run.evaluations.items() if stage != name}
-    sides = {stage: Side(_role(stage), each, _changes(each, new)) for stage, each in rivals.items()}
+    sides = {stage: _side(role_of(stage), each, new) for stage, each in rivals.items()}
     comparable = {stage: side for stage, side in sides.items() if side.changes}
     in_use = next((comparable[stage] for stage in _IN_USE if stage in comparable), None)
     strongest = max(comparable.values(), key=lambda side: side.f1, default=None)
-    new_side = Side(_role(name or ""), new, {}) if new else None
-    return Contest(new_side, tuple(sides.values()), in_use or strongest)
+    new_side = Side(role_of(name or ""), new, {}) if new else None
+    reference, rules = in_use or strongest, comparable.get(_RULES)
+    return Contest(new_side, tuple(sides.values()), reference, rules if rules is not reference else None)
 
 
 def new_stage(run: RunFiles) -> str | None:
@@ -77,8 +86,16 @@ def new_stage(run: RunFiles) -> str | None:
     return None
 
 
-def _role(stage: str) -> str:
+def role_of(stage: str) -> str:
+    """Name what a stage evaluates, for people."""
     return EXTRACT.roles.get(stage, stage)
+
+
+def _side(role: str, other: Evaluation, new: Evaluation | None) -> Side:
+    changes = _changes(other, new)
+    if not new or not changes:
+        return Side(role, other, changes)
+    return Side(role, other, changes, tried(EXTRACT.name, scored_extraction(new), scored_extraction(other), role))
 
 
 def _changes(before: Evaluation, after: Evaluation | None) -> dict[tuple[str, str], Change]:

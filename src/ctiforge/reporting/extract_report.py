@@ -1,12 +1,16 @@
 """The report of an Extract Agent's run."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
+from ctiforge.evaluation.gate.sides import scored_extraction
 from ctiforge.evaluation.statistics import MIN_POSITIVE_ARTICLES
-from ctiforge.records.comparison import Change
+from ctiforge.lines.extract import EXTRACT
 from ctiforge.reporting import words
-from ctiforge.reporting.contest import GUARDRAILS, PRIMARY, Contest, Side, contest_of
+from ctiforge.reporting.article_table import article_tables, half_of
+from ctiforge.reporting.contest import Contest, contest_of, new_stage
+from ctiforge.reporting.exchange import MARKS, exchange_findings, exchanged
+from ctiforge.reporting.exchange import SHOWN as SHOWN_OF_A_KIND
 from ctiforge.reporting.extract_errors import SHOWN, extract_findings
 from ctiforge.reporting.extract_tables import (
     all_metrics_table,
@@ -18,25 +22,38 @@ from ctiforge.reporting.extract_tables import (
     truncation_table,
 )
 from ctiforge.reporting.gate_section import gate_section
+from ctiforge.reporting.label_gaps import LabelGaps, gaps_section
+from ctiforge.reporting.places import Places
+from ctiforge.reporting.power_section import power_section
 from ctiforge.reporting.reading import RunFiles
 from ctiforge.reporting.run_sections import cost_section, data_section, lineage_section, training_section
-from ctiforge.reporting.verdict import BUT, dressed, judged, no_verdict
-from ctiforge.reporting.view import Note, Section, Verdict
+from ctiforge.reporting.since_section import since_section
+from ctiforge.reporting.trial import deciding_check
+from ctiforge.reporting.verdict import basis, dressed, judged, losses, no_verdict, told
+from ctiforge.reporting.view import Block, Note, Section, Verdict
 from ctiforge.tables import Cell, Column, Table
 
 _COUNTS_ONLY = f"Fewer than {MIN_POSITIVE_ARTICLES} articles carry no figure: counts only."
 
+RAW_ANSWERS = "answers.jsonl.gz"
+"""What an evaluation that keeps raw answers calls them."""
 
-def extract_sections(run: RunFiles) -> tuple[Verdict, tuple[Section, ...]]:
+
+def extract_sections(run: RunFiles, gaps: LabelGaps | None = None) -> tuple[Verdict, tuple[Section, ...]]:
     """Build the verdict, and every section that the run has something for."""
-    contest = contest_of(run)
+    contest, places = contest_of(run), Places(run.texts)
     sections = [
         _comparison(contest),
-        gate_section(run.decision),
+        gate_section(run.decision, contest.reference.tested if contest.reference else None),
         _types(contest),
+        _articles(contest),
+        _exchange(contest, places),
+        _power(contest),
+        since_section(run),
         training_section(run, "loss per answer token (nats)"),
         _lengths(run),
-        _errors(contest, run.texts),
+        _errors(run, contest, places),
+        gaps_section(gaps) if gaps else None,
         data_section(run),
         lineage_section(run),
         cost_section(run, _reading_costs(contest)),
@@ -47,53 +64,33 @@ def extract_sections(run: RunFiles) -> tuple[Verdict, tuple[Section, ...]]:
 def _verdict(run: RunFiles, contest: Contest) -> Verdict:
     if not contest.new:
         return no_verdict(run, "There is no verdict: this run has no evaluation of a new model.")
-    change = contest.reference.change(PRIMARY) if contest.reference else None
-    if not contest.reference or not change:
+    decision = run.decision if deciding_check(run.decision) else None
+    tested = contest.reference.tested if contest.reference else None
+    ruling = decision or tested
+    if not ruling:
         return no_verdict(run, "There is no verdict: nothing that the new model can be compared with was evaluated.")
-    verdict = judged(
-        change.verdict,
-        contest.reference.role,
-        change.label,
-        change.before,
-        change.after,
-        change.difference,
-        (change.low, change.high),
-        change.articles,
+    verdict = judged(ruling)
+    details = (
+        *_types_below_rules(contest),
+        *verdict.details,
+        *basis(run.decision),
+        *_rivals(contest, is_asked=decision is not None),
     )
-    details = (*_other_rivals(contest, contest.reference), *_guardrails(contest.reference))
-    has_loss = any(each.verdict == "worse" for each in _guarded(contest.reference))
-    mark = BUT if has_loss and change.verdict == "better" else verdict.mark
-    return dressed(run, replace(verdict, mark=mark, details=details), tuple(_evaluation_warnings(contest)))
+    return dressed(run, replace(verdict, details=details), tuple(_evaluation_warnings(contest)))
 
 
-def _other_rivals(contest: Contest, reference: Side) -> Iterator[str]:
-    if not reference.role.startswith(("model in use", "as served")):
+def _types_below_rules(contest: Contest) -> Iterator[str]:
+    if contest.rules and contest.rules.tested:
+        yield from losses([check for check in contest.rules.tested.checks if check.role == "part"])
+
+
+def _rivals(contest: Contest, *, is_asked: bool) -> Iterator[str]:
+    reference = contest.reference
+    if not is_asked and reference and not reference.role.startswith(("model in use", "as served")):
         yield f"No model in use was evaluated: the {reference.role} is the strongest of what was."
     for side in contest.rivals:
-        change = side.change(PRIMARY)
-        if side is not reference and change:
-            yield f"Against the {side.role}: {_said(change)}."
-
-
-def _guardrails(reference: Side) -> Iterator[str]:
-    changes = _guarded(reference)
-    for kind in ("worse", "underpowered"):
-        found = [f"{change.label} {_said(change)}" for change in changes if change.verdict == kind]
-        if found:
-            yield f"What must not get worse, and {'did' if kind == 'worse' else 'may have'}: {'; '.join(found)}."
-    held = [change.label for change in changes if change.verdict not in ("worse", "underpowered", "n/a")]
-    if held:
-        yield f"What must not get worse, and did not: {', '.join(held)}."
-
-
-def _guarded(reference: Side) -> list[Change]:
-    return [change for name in GUARDRAILS if (change := reference.change(name))]
-
-
-def _said(change: Change) -> str:
-    interval = words.signed_interval(change.low, change.high, change.unit)
-    difference = words.signed(change.difference, change.unit)
-    return f"{difference}{f' ({interval})' if interval else ''}, {change.verdict}"
+        if side.tested and (is_asked or side is not reference):
+            yield f"Against the {side.role}: {told(side.tested)}."
 
 
 def _evaluation_warnings(contest: Contest) -> Iterator[str]:
@@ -140,10 +137,38 @@ def _lengths(run: RunFiles) -> Section | None:
     return Section("lengths", "Lengths", "Nothing is cut off an answer: articles are read in windows.", blocks)
 
 
-def _errors(contest: Contest, texts: Mapping[str, str]) -> Section | None:
+def _articles(contest: Contest) -> Section | None:
+    if not contest.new or not contest.reference:
+        return None
+    tables = article_tables(contest.reference.evaluation, contest.new.evaluation, contest.reference.role)
+    lead = f"Where the new model and the {contest.reference.role} differ. {half_of(contest.new.evaluation)}"
+    return Section("articles", "Articles", lead, tuple(tables))
+
+
+def _exchange(contest: Contest, places: Places) -> Section | None:
+    if not contest.new or not contest.reference:
+        return None
+    other = contest.reference.role
+    items = list(exchanged(contest.reference.evaluation, contest.new.evaluation))
+    kinds = ", ".join(f"{sum(each.kind == kind for each in items):,} {kind}" for kind in MARKS)
+    lead = f"The new model against the {other}, item by item: {kinds}."
+    if items:
+        lead += f" At most {SHOWN_OF_A_KIND} of each, from as many articles as there are."
+    return Section("exchange", "Lost and gained", lead, (exchange_findings(items, other, places),) if items else ())
+
+
+def _power(contest: Contest) -> Section | None:
     if not contest.new:
         return None
-    findings = extract_findings(contest.new.evaluation, texts)
+    other, role = (contest.reference.evaluation, contest.reference.role) if contest.reference else (None, "")
+    scored = scored_extraction(other) if other else None
+    return power_section(EXTRACT.name, scored_extraction(contest.new.evaluation), scored, role)
+
+
+def _errors(run: RunFiles, contest: Contest, places: Places) -> Section | None:
+    if not contest.new:
+        return None
+    findings = extract_findings(contest.new.evaluation, places)
     if not findings.groups:
         return Section("errors", "Errors", "The new model made none.", ())
     lead = (
@@ -151,8 +176,12 @@ def _errors(contest: Contest, texts: Mapping[str, str]) -> Section | None:
         "kind and type. Wrong values stand in the article but nobody labeled them as that type; altered ones are "
         "written differently there; invented ones do not stand there at all."
     )
-    blocks = (findings,) if texts else (Note(("The articles’ text is not at hand.",), "unsure"), findings)
-    return Section("errors", "Errors", lead, blocks)
+    blocks: list[Block] = [] if run.texts else [Note(("The articles’ text is not at hand.",), "unsure")]
+    stage = new_stage(run)
+    if stage and RAW_ANSWERS in run.manifests[stage].files:
+        artifact = next((each.artifact for each in run.record.stages if each.name == stage), None)
+        blocks.append(Note((f"What the model answered, word by word: {RAW_ANSWERS} in {artifact or stage}",)))
+    return Section("errors", "Errors", lead, (*blocks, findings))
 
 
 def _reading_costs(contest: Contest) -> Table | None:

@@ -1,6 +1,6 @@
 """The tables of an Extract Agent's report: before and after, types and subsets, lengths."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ctiforge.records.comparison import Change
 from ctiforge.records.evaluation import MetricFigure, QualityRow
@@ -8,6 +8,7 @@ from ctiforge.records.formatted import FormatReport
 from ctiforge.reporting import words
 from ctiforge.reporting.charts import difference_plot, reach_of, share_plot
 from ctiforge.reporting.contest import GUARDRAILS, PRIMARY, Contest, Side
+from ctiforge.reporting.trial import deciding_check, find_check
 from ctiforge.reporting.view import Facts
 from ctiforge.tables import Cell, Column, Table
 
@@ -17,37 +18,39 @@ def primary_table(contest: Contest) -> Table:
     changes = [side.change(PRIMARY) for side in contest.rivals]
     reach = reach_of(end for change in changes if change for end in (change.low, change.high, change.difference))
     scale = f"−{reach:.2f} to +{reach:.2f}"
-    columns = ("", "micro-F1", "0 to 1", "new model’s lead", scale, "", "precision", "recall")
+    columns = ("", "verdict", "micro-F1", "0 to 1", "new model’s lead", scale, "precision", "recall")
     return Table(
         "Micro-F1 of every model on the same articles",
-        tuple(Column(title, is_number=number in (1, 3, 6, 7)) for number, title in enumerate(columns)),
+        tuple(Column(title, is_number=number in (2, 4, 6, 7)) for number, title in enumerate(columns)),
         tuple(_primary_row(side, reach, is_new=side is contest.new) for side in contest.sides),
-        note="The lead is paired: one draw of articles serves both sides. " + words.UNDERPOWERED,
+        note="The lead is paired: one draw of articles serves both sides; the verdict is that of the gate’s test.",
     )
 
 
 def guardrail_table(contest: Contest) -> Table:
-    """Lay out what must not get worse, for every evaluation."""
+    """Lay out what must not get worse, for every evaluation, with what the gate's test says of it."""
     is_constrained = any(side.evaluation.model.name.endswith("constrained") for side in contest.sides)
-    note = (
+    note = "n/a: one side says nothing of it, like the rules of JSON. "
+    note += (
         "Where an answer is held to its schema (constrained), JSON is valid by construction." if is_constrained else ""
     )
-    return _metrics_table("What must not get worse", GUARDRAILS, contest, note=note)
+    return _metrics_table("What must not get worse", GUARDRAILS, contest, _gain_cells, note=note)
 
 
 def all_metrics_table(contest: Contest) -> Table:
     """Lay out every figure of every evaluation."""
     names = list(contest.sides[-1].evaluation.metrics)
-    return _metrics_table("All figures of every model", names, contest, is_folded=True)
+    return _metrics_table("All figures of every model", names, contest, _change_cells, is_folded=True)
 
 
 def change_table(side: Side) -> Table:
     """Lay out every figure before and after, with its paired difference."""
-    head = ("", "before", "after", "difference", "interval", "articles")
+    head = ("before", "after", "difference", "interval", "articles")
     return Table(
         f"New model against {side.role}: every paired difference",
-        (*(Column(title, is_number=bool(title)) for title in head), Column("verdict", is_number=False)),
+        (Column("", False), Column("verdict", False), *(Column(title) for title in head)),
         tuple(_change_row(change) for change in side.changes.values()),
+        note=words.UNDERPOWERED,
         is_folded=True,
     )
 
@@ -55,8 +58,8 @@ def change_table(side: Side) -> Table:
 def row_table(caption: str, rows: Sequence[QualityRow], contest: Contest, note: str) -> Table:
     """Lay out F1 over subsets, as bars; counts alone where too few articles carry a figure."""
     reference = contest.reference
-    columns = [Column("", False), Column("F1"), Column("0 to 1", False)]
-    columns += [Column(f"against {reference.role}"), Column("", False)] if reference else []
+    columns = [Column("", False), *([Column("verdict", False)] if reference else []), Column("F1")]
+    columns += [Column("0 to 1", False), *([Column(f"against {reference.role}")] if reference else [])]
     columns += [Column(each) for each in ("precision", "recall", "found", "expected", "given", "articles")]
     return Table(caption, tuple(columns), tuple(_quality_row(row, reference) for row in rows), note=note)
 
@@ -109,51 +112,82 @@ def length_facts(formatted: FormatReport) -> Facts:
 
 def _primary_row(side: Side, reach: float, *, is_new: bool) -> tuple[Cell, ...]:
     metrics = side.evaluation.metrics
-    cells = [Cell(side.role, below=side.evaluation.model.name, strong=is_new), _metric_cell(metrics[PRIMARY], is_new)]
-    cells.append(_metric_plot(side.role, metrics[PRIMARY]))
-    change = side.change(PRIMARY)
-    if change:
-        cells += [_difference_cell(change), _difference_plot(side.role, change, reach), _mark_cell(change)]
-    else:
-        cells += [Cell(), Cell(), Cell("" if is_new else "scored on other articles")]
+    check, change = deciding_check(side.tested), side.change(PRIMARY)
+    mark = Cell(mark=words.GATE_MARKS[check.verdict]) if check else Cell("" if is_new else "scored on other articles")
+    cells = [Cell(side.role, below=side.evaluation.model.name, strong=is_new), mark]
+    cells += [_metric_cell(metrics[PRIMARY], is_new), _metric_plot(side.role, metrics[PRIMARY])]
+    cells += [_difference_cell(change), _difference_plot(side.role, change, reach)] if change else [Cell(), Cell()]
     return (*cells, *(Cell(words.figure(metrics[name].value), strong=is_new) for name in ("precision", "recall")))
 
 
 def _metrics_table(
-    caption: str, names: Sequence[str], contest: Contest, *, note: str = "", is_folded: bool = False
+    caption: str,
+    names: Sequence[str],
+    contest: Contest,
+    compared: Callable[[Side, str], tuple[Cell, Cell]],
+    *,
+    note: str = "",
+    is_folded: bool = False,
 ) -> Table:
+    """Lay out figures of every evaluation; `compared` gives the mark and the difference against the reference."""
     reference = contest.reference
-    columns = [Column("", False), *(Column(side.role) for side in contest.sides)]
-    columns += [Column(f"against {reference.role}"), Column("", False)] if reference else []
+    columns = [Column("", False), *([Column("verdict", False)] if reference else [])]
+    columns += [Column(side.role) for side in contest.sides]
+    columns += [Column(f"against {reference.role}")] if reference else []
     rows = []
     for name in names:
         figures = [side.evaluation.metrics.get(name) for side in contest.sides]
         known = next(each for each in reversed(figures) if each)
-        cells = [Cell(known.label, below=words.direction(known.direction))]
+        mark, difference = compared(reference, name) if reference else (Cell(), Cell())
+        cells = [Cell(known.label, below=words.direction(known.direction)), *([mark] if reference else [])]
         cells += [
             _metric_cell(each, side is contest.new) if each else Cell("n/a")
             for each, side in zip(figures, contest.sides, strict=True)
         ]
-        if reference:
-            change = reference.change(name)
-            cells += [_difference_cell(change), _mark_cell(change)] if change else [Cell("n/a"), Cell()]
-        rows.append(tuple(cells))
+        rows.append((*cells, *([difference] if reference else [])))
     return Table(caption, tuple(columns), tuple(rows), note=note, is_folded=is_folded)
+
+
+def _gain_cells(reference: Side, name: str) -> tuple[Cell, Cell]:
+    check = find_check(reference.tested, name)
+    if not check or check.verdict == "n/a":
+        return Cell(mark=words.GATE_MARKS["n/a"]), Cell()
+    bound = f"at most {words.signed(check.high, check.unit)}" if check.high is not None else ""
+    return Cell(mark=words.GATE_MARKS[check.verdict]), Cell(
+        words.signed(check.gain, check.unit), below=bound, strong=True
+    )
+
+
+def _change_cells(reference: Side, name: str) -> tuple[Cell, Cell]:
+    change = reference.change(name)
+    return (_mark_cell(change), _difference_cell(change)) if change else (Cell(), Cell("n/a"))
 
 
 def _quality_row(row: QualityRow, reference: Side | None) -> tuple[Cell, ...]:
     counts = [Cell(words.count(each)) for each in (row.found, row.expected, row.predicted, row.articles)]
     if row.low is None or row.f1 is None:
-        empty = [Cell() for _ in range(5 if reference else 3)]
-        return (Cell(row.label), Cell("counts only"), *empty, *counts)
+        mark = [Cell()] if reference else []
+        empty = [Cell() for _ in range(4 if reference else 3)]
+        return (Cell(row.label), *mark, Cell("counts only"), *empty, *counts)
     interval = words.interval(row.low, row.high)
     says = f"{row.label}: F1 {words.figure(row.f1)}, interval {interval}"
-    cells = [Cell(row.label), Cell(words.figure(row.f1), below=interval, strong=True)]
-    cells.append(Cell(plot=share_plot(says, row.f1, row.low, row.high, bar=True)))
+    plot = Cell(plot=share_plot(says, row.f1, row.low, row.high, bar=True))
+    cells = [Cell(words.figure(row.f1), below=interval, strong=True), plot]
     if reference:
         change = reference.changes.get((row.group, row.label))
-        cells += [_difference_cell(change), _mark_cell(change)] if change else [Cell("n/a"), Cell()]
-    return (*cells, *(Cell(words.figure(each)) for each in (row.precision, row.recall)), *counts)
+        cells = [_row_mark(row, reference), *cells, _difference_cell(change) if change else Cell("n/a")]
+    return (Cell(row.label), *cells, *(Cell(words.figure(each)) for each in (row.precision, row.recall)), *counts)
+
+
+def _row_mark(row: QualityRow, reference: Side) -> Cell:
+    """Mark a row: by the gate's test where it looks at it, else by the comparison."""
+    change = reference.changes.get((row.group, row.label))
+    check = find_check(reference.tested, row.label) if row.group == "type" else None
+    if row.group == "overall":
+        check = deciding_check(reference.tested)
+    if check:
+        return Cell(mark=words.GATE_MARKS[check.verdict])
+    return _mark_cell(change) if change else Cell()
 
 
 def _change_row(change: Change) -> tuple[Cell, ...]:
@@ -161,7 +195,7 @@ def _change_row(change: Change) -> tuple[Cell, ...]:
     sides = [Cell(words.figure(each, change.unit)) for each in (change.before, change.after)]
     difference = Cell(words.signed(change.difference, change.unit), strong=True)
     interval = Cell(words.signed_interval(change.low, change.high, change.unit))
-    return (Cell(label), *sides, difference, interval, Cell(str(change.articles)), _mark_cell(change))
+    return (Cell(label), _mark_cell(change), *sides, difference, interval, Cell(str(change.articles)))
 
 
 def _metric_cell(metric: MetricFigure, is_new: bool) -> Cell:

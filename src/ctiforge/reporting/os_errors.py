@@ -23,14 +23,18 @@ def os_findings(evaluation: ClassifierEvaluation, texts: Mapping[str, str], find
     for label in evaluation.labels:
         wrong = [(case, predicted) for case, predicted in pairs if case.label == label != predicted]
         if wrong:
-            findings = tuple(_finding(case, predicted, texts, find_cues) for case, predicted in wrong[:SHOWN])
+            findings = tuple(
+                case_finding(case, predicted, Mark("bad", "✕", f"taken for {predicted}"), texts, find_cues)
+                for case, predicted in wrong[:SHOWN]
+            )
             support = sum(case.label == label for case in evaluation.cases)
             groups.append(FindingGroup(label, f"{len(wrong)} of {support} wrong", findings, len(wrong) - len(findings)))
     found = {predicted for case, predicted in pairs if case.label != predicted}
     return Findings(tuple(groups), tuple(f"taken for {label}" for label in evaluation.labels if label in found))
 
 
-def _finding(case: Case, predicted: str, texts: Mapping[str, str], find_cues: FindCues) -> Finding:
+def case_finding(case: Case, predicted: str, mark: Mark, texts: Mapping[str, str], find_cues: FindCues) -> Finding:
+    """Show an article with what it says for its true class and for the other one that somebody took it for."""
     text = texts.get(case.id)
     cues = find_cues(text) if text else []
     labels = [label for label in (case.label, predicted) if any(each[0] == label for each in cues)]
@@ -40,7 +44,7 @@ def _finding(case: Case, predicted: str, texts: Mapping[str, str], find_cues: Fi
     remark = "No cue of any operating system stands in the text." if text and not cues else ""
     return Finding(
         value=case.title or case.id,
-        mark=Mark("bad", "✕", f"taken for {predicted}"),
+        mark=mark,
         article=f"{case.id} · labeled {case.label}",
         remarks=(remark,) if remark else (),
         passages=passages,

@@ -3,27 +3,28 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from ctiforge.errors import UsageError
-from ctiforge.evaluation.comparing.classifiers import compare_classifiers
+from ctiforge.evaluation.gate.sides import scored_classification
 from ctiforge.evaluation.statistics import MIN_POSITIVE_ARTICLES
 from ctiforge.lines.os_bert import OS_BERT
 from ctiforge.records.classification import ClassFigures, ClassifierEvaluation, ClassifierRow
-from ctiforge.records.comparison import ComparedRow, Difference
+from ctiforge.records.comparison import ComparedRow
+from ctiforge.records.decision import Decision
 from ctiforge.records.evaluation import MetricFigure
 from ctiforge.reporting import words
 from ctiforge.reporting.charts import difference_plot, reach_of, share_plot
-from ctiforge.reporting.contest import new_stage
 from ctiforge.reporting.gate_section import gate_section
+from ctiforge.reporting.os_contest import KINDS, PRIMARY, OsContest, os_contest_of
 from ctiforge.reporting.os_errors import SHOWN, FindCues, os_findings
+from ctiforge.reporting.os_exchange import case_findings, exchanged_cases
+from ctiforge.reporting.power_section import power_section
 from ctiforge.reporting.reading import RunFiles
 from ctiforge.reporting.run_sections import cost_section, data_section, lineage_section, training_section
-from ctiforge.reporting.verdict import dressed, judged, no_verdict
+from ctiforge.reporting.since_section import since_section
+from ctiforge.reporting.trial import deciding_check
+from ctiforge.reporting.verdict import NO_VERDICT, basis, dressed, judged, losses, no_verdict, told
 from ctiforge.reporting.view import Block, Note, Section, Verdict
 from ctiforge.tables import Cell, Column, Table
 
-PRIMARY = OS_BERT.rules.primary
-_IN_USE = "eval_os_in_use"
-_KINDS = {"floor": "floor", "baseline": "baseline", "snippet": "the model, used otherwise", "model": "model"}
 _AGREEMENT = (
     "The test labels come from the labeler that the model was trained on: the figures say how far the two agree, "
     "not how often the model is right"
@@ -32,105 +33,81 @@ _AGREEMENT = (
 
 def os_sections(run: RunFiles, find_cues: FindCues) -> tuple[Verdict, tuple[Section, ...]]:
     """Build the verdict, and every section that the run has something for."""
-    name = new_stage(run)
-    new = run.classified.get(name) if name else None
-    rows = _compared(run, new) if new else ()
+    contest = os_contest_of(run)
+    new = contest.new
     sections = [
-        _comparison(new, rows) if new else None,
-        gate_section(run.decision),
+        _comparison(new, contest) if new else None,
+        gate_section(run.decision, contest.ruling),
         _classes(new) if new else None,
+        _exchange(contest, run.texts, find_cues),
+        _power(contest),
+        since_section(run),
         training_section(run, "loss per article (nats)"),
         _errors(new, run.texts, find_cues) if new else None,
         data_section(run),
         lineage_section(run),
-        cost_section(run, _reading_costs(rows)),
+        cost_section(run, _reading_costs(contest.rows)),
     ]
-    return _verdict(run, new, rows), tuple(section for section in sections if section)
+    return _verdict(run, contest), tuple(section for section in sections if section)
 
 
-def _compared(run: RunFiles, new: ClassifierEvaluation) -> tuple[ComparedRow, ...]:
-    """Collect every row of every evaluation of the same test set, the new model's last."""
-    rows: tuple[ComparedRow, ...] = ()
-    in_use = run.classified.get(_IN_USE)
-    if in_use:
-        try:
-            rows = compare_classifiers([in_use, new]).rows
-        except UsageError:
-            rows = ()
-    return rows or compare_classifiers([new]).rows
-
-
-def _verdict(run: RunFiles, new: ClassifierEvaluation | None, rows: tuple[ComparedRow, ...]) -> Verdict:
-    if not new:
+def _verdict(run: RunFiles, contest: OsContest) -> Verdict:
+    if not contest.new:
         return no_verdict(run, "There is no verdict: this run has no evaluation of a new model.")
-    reference = _reference(run, rows)
-    if not reference:
+    decision = run.decision if deciding_check(run.decision) else None
+    ruling = decision or contest.ruling
+    if contest.new.measure == "agreement":
+        verdict = Verdict(NO_VERDICT, f"There is no verdict: {_AGREEMENT[0].lower()}{_AGREEMENT[1:]}.")
+        return dressed(run, verdict)
+    if not ruling:
         return no_verdict(run, "There is no verdict: nothing that the new model can be compared with was evaluated.")
-    difference = reference.differences[PRIMARY]
-    verdict = judged(
-        difference.verdict,
-        _role(run, reference.row),
-        "macro-F1",
-        reference.row.metrics[PRIMARY].value,
-        new.result.metrics[PRIMARY].value,
-        difference.value,
-        (difference.low, difference.high),
-        len(new.cases),
+    verdict = judged(ruling)
+    details = (
+        *_classes_below_floors(contest),
+        *verdict.details,
+        *basis(run.decision),
+        *_rivals(contest, is_asked=decision is not None),
     )
-    warnings = (_AGREEMENT,) if new.measure == "agreement" else ()
-    details = tuple(_details(run, rows, reference, new.measure))
-    return dressed(run, replace(verdict, details=details), warnings)
+    return dressed(run, replace(verdict, details=details))
 
 
-def _reference(run: RunFiles, rows: tuple[ComparedRow, ...]) -> ComparedRow | None:
-    """Choose the model in use; where none was evaluated the strongest floor or baseline."""
-    in_use = run.classified.get(_IN_USE)
-    rivals = [each for each in rows if each.differences and each.row.kind != "snippet"]
-    same = next((each for each in rivals if in_use and each.row.name == in_use.result.name), None)
-    return same or max(rivals, key=lambda each: each.row.metrics[PRIMARY].value or 0.0, default=None)
+def _classes_below_floors(contest: OsContest) -> Iterator[str]:
+    for each in contest.rows:
+        decision = contest.tested.get(each.row.name)
+        if decision and each.row.kind == "floor" and each is not contest.reference:
+            yield from losses([check for check in decision.checks if check.role == "part"])
 
 
-def _role(run: RunFiles, row: ClassifierRow) -> str:
-    in_use = run.classified.get(_IN_USE)
-    if in_use and row.name == in_use.result.name:
-        return "model in use"
-    return f"{row.name} {_KINDS[row.kind]}"
-
-
-def _details(run: RunFiles, rows: tuple[ComparedRow, ...], reference: ComparedRow, measure: str) -> Iterator[str]:
-    if not _role(run, reference.row).startswith("model in use"):
+def _rivals(contest: OsContest, *, is_asked: bool) -> Iterator[str]:
+    reference = contest.reference
+    if not is_asked and reference and reference.row.name != contest.in_use:
         yield f"No model in use was evaluated: {reference.row.name} is the strongest of what was."
-    accuracy = reference.differences.get("accuracy")
-    if accuracy:
-        yield f"{measure.capitalize()} against it: {_said(accuracy)}."
-    for each in rows:
-        if each is not reference and PRIMARY in each.differences:
-            yield f"Macro-F1 against {each.row.name}: {_said(each.differences[PRIMARY])}."
+    for each in contest.rows:
+        decision = contest.tested.get(each.row.name)
+        if decision and (is_asked or each is not reference):
+            yield f"Macro-F1 against {each.row.name}: {told(decision)}."
 
 
-def _said(difference: Difference) -> str:
-    interval = words.signed_interval(difference.low, difference.high)
-    return f"{words.signed(difference.value)}{f' ({interval})' if interval else ''}, {difference.verdict}"
-
-
-def _comparison(new: ClassifierEvaluation, rows: tuple[ComparedRow, ...]) -> Section:
+def _comparison(new: ClassifierEvaluation, contest: OsContest) -> Section:
+    rows = contest.rows
     found = [each.differences[PRIMARY] for each in rows if PRIMARY in each.differences]
     reach = reach_of(end for each in found for end in (each.low, each.high, each.value))
     columns = (
         Column("", False),
+        Column("verdict", False),
         Column(new.measure),
         Column("macro-F1"),
         Column("0 to 1", False),
         Column("weighted F1"),
         Column("new model’s lead"),
         Column(f"−{reach:.2f} to +{reach:.2f}", False),
-        Column("", False),
     )
     table = Table(
         "Every classifier on the same articles",
         columns,
-        tuple(_compared_row(each, reach) for each in rows),
-        note="The lead is in macro-F1 and paired: one draw of articles serves both sides. " + words.UNDERPOWERED,
+        tuple(_compared_row(each, contest.tested.get(each.row.name), reach) for each in rows),
+        note="The lead is in macro-F1 and paired: one draw of articles serves both sides; the verdict is that of the "
+        "gate’s test.",
     )
     lead = (
         f"{words.plural(len(rows), 'classifier')} on {words.plural(len(new.cases), 'article')} of {new.test_set.name} "
@@ -139,12 +116,13 @@ def _comparison(new: ClassifierEvaluation, rows: tuple[ComparedRow, ...]) -> Sec
     return Section("comparison", "Before and after", lead, (table,))
 
 
-def _compared_row(compared: ComparedRow, reach: float) -> tuple[Cell, ...]:
+def _compared_row(compared: ComparedRow, tested: Decision | None, reach: float) -> tuple[Cell, ...]:
     row, difference = compared.row, compared.differences.get(PRIMARY)
     is_new = not compared.differences
-    macro = row.metrics[PRIMARY]
+    macro, check = row.metrics[PRIMARY], deciding_check(tested)
     cells = [
-        Cell(row.name, below="new model" if is_new else _KINDS[row.kind], strong=is_new),
+        Cell(row.name, below="new model" if is_new else KINDS[row.kind], strong=is_new),
+        Cell(mark=words.GATE_MARKS[check.verdict]) if check else Cell(),
         _metric_cell(row.metrics["accuracy"], is_new),
         _metric_cell(macro, is_new),
         Cell(plot=share_plot(f"{row.name}: macro-F1 {words.figure(macro.value)}", macro.value, macro.low, macro.high))
@@ -153,12 +131,11 @@ def _compared_row(compared: ComparedRow, reach: float) -> tuple[Cell, ...]:
         Cell(words.figure(row.metrics["weighted_f1"].value), strong=is_new),
     ]
     if not difference:
-        return (*cells, Cell(), Cell(), Cell())
+        return (*cells, Cell(), Cell())
     interval = words.signed_interval(difference.low, difference.high)
     says = f"new model against {row.name}: {words.signed(difference.value)}, interval {interval or 'none'}"
     plot = difference_plot(says, difference.value, difference.low, difference.high, reach)
-    lead = Cell(words.signed(difference.value), below=interval, strong=True)
-    return (*cells, lead, Cell(plot=plot), Cell(mark=words.MARKS[difference.verdict]))
+    return (*cells, Cell(words.signed(difference.value), below=interval, strong=True), Cell(plot=plot))
 
 
 def _metric_cell(metric: MetricFigure, is_new: bool) -> Cell:
@@ -207,6 +184,26 @@ def _confusion_row(number: int, label: str, row: ClassifierRow) -> tuple[Cell, .
         Cell(str(count), shade=-(-5 * count // total), strong=column == number) for column, count in enumerate(counts)
     )
     return (Cell(label), *shaded)
+
+
+def _exchange(contest: OsContest, texts: Mapping[str, str], find_cues: FindCues) -> Section | None:
+    if not contest.new or not contest.reference:
+        return None
+    row = contest.reference.row
+    items = exchanged_cases(contest.new.cases, row, contest.new.result)
+    lost = sum(each.kind == "lost" for each in items)
+    counts = f"{lost:,} lost, {len(items) - lost:,} gained"
+    lead = f"The new model against the {contest.role(row)}, article by article: {counts}."
+    blocks = (case_findings(items, contest.role(row), texts, find_cues),) if items else ()
+    return Section("exchange", "Lost and gained", lead, blocks)
+
+
+def _power(contest: OsContest) -> Section | None:
+    if not contest.new or contest.new.measure == "agreement":
+        return None
+    row = contest.reference.row if contest.reference else None
+    other = scored_classification(contest.new, row) if row else None
+    return power_section(OS_BERT.name, scored_classification(contest.new), other, contest.role(row) if row else "")
 
 
 def _errors(new: ClassifierEvaluation, texts: Mapping[str, str], find_cues: FindCues) -> Section:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from ctiforge.data.testsets import find_testset, load_testset
 from ctiforge.errors import CtiforgeError, DataError
+from ctiforge.records.article import ArticleRecord
 from ctiforge.records.artifact import Manifest
 from ctiforge.records.base import explain
 from ctiforge.records.classification import ClassifierEvaluation, read_evaluation
@@ -21,6 +22,7 @@ from ctiforge.records.prepared import PrepareReport
 from ctiforge.records.run import RunRecord, StageRecord
 from ctiforge.records.testset import TestSet
 from ctiforge.records.training import LOG_NAME, LogLine, Training
+from ctiforge.reporting.promoted import PromotedData, read_promoted
 from ctiforge.store.artifacts import Input, fetch_input, find_input
 from ctiforge.store.launcher_note import as_it_stands
 from ctiforge.store.objects import ObjectStore
@@ -44,10 +46,17 @@ class RunFiles:
     prepared: PrepareReport | None = None
     decision: Decision | None = None
     test_set: TestSet | None = None
-    texts: dict[str, str] = field(default_factory=dict)
-    """Article id to content, of the test set."""
+    articles: dict[str, ArticleRecord] = field(default_factory=dict)
+    """Article id to article, of the test set."""
+    promoted: PromotedData | None = None
+    """What the version in use when the run began was trained on; None where there was none."""
     problems: tuple[str, ...] = ()
     """What could not be read, and why."""
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """Give the content of each article of the test set, by id."""
+        return {id_: article.content for id_, article in self.articles.items()}
 
     @property
     def tested(self) -> TestSetInfo | None:
@@ -94,8 +103,9 @@ def read_run(store: ObjectStore, run_id: str | None = None) -> RunFiles:
             decision=reader.first(stages, Decision.NAME, Decision.parse),
         )
         tested = run.tested
-        test_set, texts = _test_articles(store, tested, reader.problems) if tested else (None, {})
-        return replace(run, test_set=test_set, texts=texts, problems=tuple(reader.problems))
+        test_set, articles = _test_articles(store, tested, reader.problems) if tested else (None, {})
+        promoted = reader.promoted(store, record)
+        return replace(run, test_set=test_set, articles=articles, promoted=promoted, problems=tuple(reader.problems))
 
 
 class _Reader:
@@ -128,6 +138,14 @@ class _Reader:
             self.problems.append(str(error))
             return None
 
+    def promoted(self, store: ObjectStore, record: RunRecord) -> PromotedData | None:
+        """Read what the version in use was trained on; None where there was none, or the registry is damaged."""
+        try:
+            return read_promoted(store, record)
+        except CtiforgeError as error:
+            self.problems.append(str(error))
+            return None
+
     def first(self, stages: list[StageRecord], name: str, parse: Callable[[str, str], Read]) -> Read | None:
         """Read the file of the first stage that has one."""
         found = (self.one(stage, name, parse) for stage in stages)
@@ -141,8 +159,10 @@ def _log_lines(text: str, source: str) -> tuple[LogLine, ...]:
         raise DataError(f"{source} cannot be read: {explain(error, 'a line')}") from None
 
 
-def _test_articles(store: ObjectStore, info: TestSetInfo, problems: list[str]) -> tuple[TestSet | None, dict[str, str]]:
-    """Load the test set and its articles' texts, where the store holds exactly what was evaluated."""
+def _test_articles(
+    store: ObjectStore, info: TestSetInfo, problems: list[str]
+) -> tuple[TestSet | None, dict[str, ArticleRecord]]:
+    """Load the test set and its articles, where the store holds exactly what was evaluated."""
     reference = f"{info.name}@{info.version}"
     try:
         known = find_testset(store, reference)
@@ -153,4 +173,4 @@ def _test_articles(store: ObjectStore, info: TestSetInfo, problems: list[str]) -
     except CtiforgeError as error:
         problems.append(str(error))
         return None, {}
-    return test_set, {article.id: article.content for article in articles}
+    return test_set, {article.id: article for article in articles}

@@ -1,30 +1,39 @@
-"""The first thing a report says: is the new model better, than what, by how much, and what speaks against it."""
+"""The first thing a report says: what the gate's test says of the new model, and what speaks against it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from ctiforge.evaluation.statistics import LEVEL
-from ctiforge.records.comparison import ChangeVerdict
+from ctiforge.evaluation.statistics import LEVEL, MIN_POSITIVE_ARTICLES
+from ctiforge.records.decision import Check, Decision, GateVerdict
 from ctiforge.records.run import StageRecord
 from ctiforge.reporting import words
 from ctiforge.reporting.gate_section import gate_mark
 from ctiforge.reporting.reading import RunFiles
+from ctiforge.reporting.trial import deciding_check
 from ctiforge.reporting.view import Verdict
 from ctiforge.tables import Mark
 
-SENTENCES: Mapping[ChangeVerdict, str] = {
-    "better": "The new model is better than the {other}: {figure} {after} instead of {before}, {difference}",
-    "worse": "The new model is worse than the {other}: {figure} {after} instead of {before}, {difference}",
-    "no clear difference": "The new model and the {other} do about equally well: {figure} {after} and {before}, "
-    "{difference}",
-    "underpowered": "Too little data to tell whether the new model is better than the {other}: {figure} {after} "
-    "and {before}, {difference}",
-    "changed": "The new model differs from the {other}: {figure} {after} instead of {before}, {difference}",
-    "equal": "The new model does exactly as well as the {other}: {figure} {after}",
-    "n/a": "The new model cannot be compared with the {other}: one of them has no {figure}",
+SENTENCES: Mapping[GateVerdict, str] = {
+    "better": "The new model is better than {other}: {figure} {after} instead of {before}",
+    "likely better": "The new model is likely better than {other}, but too little so for the gate: {figure} {after} "
+    "instead of {before}",
+    "equivalent": "The new model is not shown to be better than {other}, and at most {margin} worse: {figure} {after} "
+    "and {before}",
+    "underpowered": "Too little data to tell whether the new model is better than {other}: {figure} {after} and "
+    "{before}",
+    "worse": "The new model is worse than {other}: {figure} {after} instead of {before}",
 }
+_NONE = "The new model cannot be compared with {other}: one of them has no {figure}"
 NO_VERDICT = Mark("plain", "–", "no verdict")
 BUT = Mark("unsure", "▲", "better, with a loss")
 """What is judged is better, and something that must not get worse did."""
+NOT_ASKED = "The gate was not asked in this run: this is its test, which counts as no look and promotes nothing."
+NOT_COMPARED = "The gate compared nothing in this run: this is its test alone, which promotes nothing."
+_NO_LOSS: Mapping[GateVerdict, str] = {
+    "no loss shown": "No loss shown",
+    "no worse": "No worse",
+    "n/a": "Not checked, as one side says nothing of it",
+    "counts only": f"Fewer than {MIN_POSITIVE_ARTICLES} articles to tell by, and not lower",
+}
 
 
 def no_verdict(run: RunFiles, why: str) -> Verdict:
@@ -32,27 +41,52 @@ def no_verdict(run: RunFiles, why: str) -> Verdict:
     return dressed(run, Verdict(NO_VERDICT, why))
 
 
-def judged(
-    judgement: ChangeVerdict,
-    other: str,
-    figure: str,
-    before: float | None,
-    after: float | None,
-    difference: float | None,
-    ends: tuple[float | None, float | None],
-    articles: int,
-) -> Verdict:
-    """Word the sentence about one paired difference."""
-    sentence = SENTENCES[judgement].format(
-        other=other,
-        figure=figure,
-        before=words.figure(before),
-        after=words.figure(after),
-        difference=words.signed(difference),
+def judged(decision: Decision) -> Verdict:
+    """Word what the gate's test says: its primary check, then every loss and what shows none."""
+    check = deciding_check(decision)
+    if check is None:
+        return Verdict(NO_VERDICT, "There is no verdict: nothing was compared.")
+    mark = words.GATE_MARKS[check.verdict]
+    if check.verdict == "better" and any(each.verdict == "worse" for each in decision.checks):
+        mark = BUT
+    sentence = SENTENCES.get(check.verdict, _NONE).format(
+        other=check.against,
+        figure=check.label,
+        before=words.figure(check.before),
+        after=words.figure(check.after),
+        margin=f"{check.margin:g}",
     )
-    interval = words.signed_interval(*ends)
-    basis = f"{LEVEL:.0%} interval {interval}, " if interval else "no interval, "
-    return Verdict(words.MARKS[judgement], f"{sentence} ({basis}{words.plural(articles, 'article')}).")
+    which, bound, level = _bound(check)
+    numbers = (
+        (check.label, words.figure(check.after)),
+        (check.against, words.figure(check.before)),
+        ("gain", words.signed(check.gain)),
+        (f"{which}, at {level}", bound),
+    )
+    return Verdict(mark, f"{sentence}, {_said(check)}.", tuple(_guarded(decision)), numbers=numbers)
+
+
+def losses(checks: Sequence[Check]) -> Iterator[str]:
+    """Name what got worse, or likely did, against whom; and what is lower where too few articles can tell."""
+    for verdict, start in (("worse", "Worse than"), ("likely worse", "Likely worse than")):
+        found = [check for check in checks if check.verdict == verdict]
+        yield from _by_other(found, start, _loss)
+    lower = [check for check in checks if _is_lower(check)]
+    yield from _by_other(lower, f"Fewer than {MIN_POSITIVE_ARTICLES} articles to tell by, and lower than", _fall)
+
+
+def basis(asked: Decision | None) -> Iterator[str]:
+    """Say that a verdict is not the gate's own, where it is not."""
+    if asked is None:
+        yield NOT_ASKED
+    elif deciding_check(asked) is None:
+        yield NOT_COMPARED
+
+
+def told(decision: Decision) -> str:
+    """Tell in half a sentence what the test says against a further model."""
+    check = deciding_check(decision)
+    return "not comparable" if check is None else f"{_said(check)}: {check.verdict}"
 
 
 def dressed(run: RunFiles, verdict: Verdict, warnings: tuple[str, ...] = ()) -> Verdict:
@@ -61,11 +95,55 @@ def dressed(run: RunFiles, verdict: Verdict, warnings: tuple[str, ...] = ()) -> 
         mark=verdict.mark,
         sentence=verdict.sentence,
         details=verdict.details,
+        numbers=verdict.numbers,
         gate=gate_mark(run.decision) if run.decision else None,
         gate_lines=run.decision.reasons if run.decision else (),
         warnings=(*warnings, *_data_warnings(run)),
         missing=tuple(_missing(run)),
     )
+
+
+def _guarded(decision: Decision) -> Iterator[str]:
+    vetoes = [check for check in decision.checks if check.role != "primary"]
+    yield from losses(vetoes)
+    for verdict, start in _NO_LOSS.items():
+        held = [check for check in vetoes if check.verdict == verdict]
+        names = list(dict.fromkeys(check.label for check in held if not _is_lower(check)))
+        if names:
+            yield f"{start}: {'; '.join(names)}."
+
+
+def _said(check: Check) -> str:
+    bound = "no bound"
+    if check.low is not None and check.high is not None:
+        which, value, level = _bound(check)
+        bound = f"{which} {value} (at {level})"
+    return f"gain {words.signed(check.gain)}, {bound}, {words.plural(check.articles, 'article')}"
+
+
+def _bound(check: Check) -> tuple[str, str, str]:
+    """Word the bound that the verdict rests on, and its level: of a loss the upper one, at the usual level."""
+    if check.verdict == "worse":
+        return "at most", words.signed(check.high, check.unit), words.level(LEVEL)
+    return "at least", words.signed(check.low, check.unit), words.level(check.level)
+
+
+def _by_other(checks: Sequence[Check], start: str, said: Callable[[Check], str]) -> Iterator[str]:
+    for other in dict.fromkeys(check.against for check in checks):
+        named = "; ".join(f"{each.label} {said(each)}" for each in checks if each.against == other)
+        yield f"{start} {other}: {named}."
+
+
+def _is_lower(check: Check) -> bool:
+    return check.verdict == "counts only" and (check.after or 0) < (check.before or 0)
+
+
+def _loss(check: Check) -> str:
+    return f"{words.signed(check.gain, check.unit)} (at most {words.signed(check.high, check.unit)})"
+
+
+def _fall(check: Check) -> str:
+    return f"{words.figure(check.after, check.unit)} instead of {words.figure(check.before, check.unit)}"
 
 
 def _data_warnings(run: RunFiles) -> Iterator[str]:

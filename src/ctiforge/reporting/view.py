@@ -129,6 +129,8 @@ class Verdict:
     mark: Mark
     sentence: str
     details: tuple[str, ...] = ()
+    numbers: tuple[tuple[str, str], ...] = ()
+    """The primary figure and its gain: what each is, and its value."""
     gate: Mark | None = None
     gate_lines: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -5,6 +5,7 @@ from typing import Any
 
 from ctiforge.lines.line import MARGIN
 from ctiforge.records.comparison import ChangeVerdict
+from ctiforge.records.decision import GateVerdict
 from ctiforge.records.evaluation import Direction, Unit
 from ctiforge.tables import Mark
 
@@ -15,6 +16,18 @@ MARKS: Mapping[ChangeVerdict, Mark] = {
     "no clear difference": Mark("plain", "≈", "no clear difference"),
     "changed": Mark("plain", "◆", "changed"),
     "equal": Mark("plain", "=", "equal"),
+    "n/a": Mark("plain", "–", "n/a"),
+}
+GATE_MARKS: Mapping[GateVerdict, Mark] = {
+    "better": Mark("good", "▲", "better"),
+    "likely better": Mark("unsure", "△", "likely better"),
+    "no worse": Mark("good", "✓", "no worse"),
+    "no loss shown": Mark("good", "✓", "no loss shown"),
+    "likely worse": Mark("unsure", "▽", "likely worse"),
+    "counts only": Mark("plain", "#", "counts only"),
+    "equivalent": Mark("unsure", "≈", "equivalent"),
+    "underpowered": Mark("unsure", "?", "underpowered"),
+    "worse": Mark("bad", "▼", "worse"),
     "n/a": Mark("plain", "–", "n/a"),
 }
 UNDERPOWERED = (
@@ -46,6 +59,11 @@ def signed(value: float | None, unit: Unit = "share") -> str:
 def signed_interval(low: float | None, high: float | None, unit: Unit = "share") -> str:
     """Write the interval of a difference; nothing where there is none."""
     return "" if low is None or high is None else f"{signed(low, unit)} … {signed(high, unit)}"
+
+
+def level(confidence: float) -> str:
+    """Write a confidence as a percentage, with as many digits as tell it from its neighbors."""
+    return f"{100 * confidence:.4g}%"
 
 
 def direction(which: Direction) -> str:

@@ -2,12 +2,23 @@
 
 import os
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 
+from ctiforge.data.testsets import import_testset
+from ctiforge.labels.importing import read_file
+from ctiforge.labels.page.reading import read_articles
+from ctiforge.records.evaluation import Evaluation
 from ctiforge.reporting.reading import read_run
+from ctiforge.reporting.since_section import since_section
+from ctiforge.store.lineage import trace
+from ctiforge.store.models import Registry
 from ctiforge.store.objects import open_store
+from ctiforge.store.runs import load_run
+from tests import making as stored
 from tests.in_process import run_here
 from tests.unit.reporting import making
 
@@ -60,6 +71,74 @@ def test_the_newest_run_of_either_line_becomes_a_page(tmp_path):
     assert page.count("<script>") == 1
 
 
+def test_likely_label_gaps_are_a_review_file_that_the_labeling_page_and_the_registry_read(tmp_path):
+    store = open_store(str(tmp_path / "store"))
+    run = making.extract_run(store, tmp_path / "making")
+    done = report("--store", store.uri, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    file = f"outputs/reports/{run}-label-gaps.jsonl"
+    assert f"ctiforge label --input {file} --annotator NAME" in done.stdout
+    assert (
+        f"ctiforge label --input {file} --annotator NAME" in (tmp_path / "outputs/reports" / f"{run}.html").read_text()
+    )
+
+    articles = read_articles(tmp_path / file)
+    assert len(articles) == 30
+    assert articles[0].content == making.article(0).content
+    assert [(each.type, each.value) for each in articles[0].observables] == [
+        ("cmdline", "decoy0.exe"),
+        ("cmdline", "whoami /all /fo 0"),
+        ("services", "Service0"),
+    ]
+    assert len(read_file(tmp_path / file, (), "somebody").labels) == 30
+    assert import_testset(store, "corrected", articles, annotator="somebody").articles == 30
+
+
+def test_a_review_file_that_somebody_may_have_corrected_is_kept(tmp_path):
+    store = open_store(str(tmp_path / "store"))
+    run = making.extract_run(store, tmp_path / "making")
+    file = tmp_path / f"{run}-label-gaps.jsonl"
+    file.write_text("corrected")
+    done = report("--store", store.uri, "--output", "my.html", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert f"{file.name} is kept as it is" in done.stdout
+    assert file.read_text() == "corrected"
+
+
+def promote(store, lineage_of: str) -> None:
+    """Register the model that a run trained as the version in use."""
+    made_by = [stage.artifact for stage in load_run(store, lineage_of).stages if not stage.name.startswith("eval")]
+    steps = [trace(store, artifact, ()).steps[0] for artifact in reversed(made_by)]
+    registry = Registry(store, "extract")
+    made = stored.candidate("1", lineage=tuple(steps))
+    registry.promote(registry.register(made).version, registry.standing(), "first")
+
+
+def test_what_is_new_since_the_version_in_use_is_set_beside_it(tmp_path):
+    store = open_store(str(tmp_path / "store"))
+    promote(store, making.extract_run(store, tmp_path / "old"))
+    later = making.Store(store, tmp_path / "new", "extract")
+    later.run.id, later.run.started_at = "extract-later", datetime.now(UTC) + timedelta(days=1)
+    later.stage("harvest_extract", {"report.json": stored.harvest(read=70), "records.jsonl": "1"}, unlike="later")
+    run = read_run(store, later.save())
+    assert (run.promoted.version, run.promoted.problem) == (1, "")
+    assert (run.promoted.harvest.read, run.promoted.formatted.report.items) == (60, 500)
+    assert since_section(run).blocks[0].rows[0][1].text == "+10"
+
+    (harvest,) = Path(store.uri).glob(f"artifacts/harvest_extract/{run.promoted.fingerprint}")
+    rmtree(harvest)
+    run = read_run(store, "extract-later")
+    assert run.promoted.harvest is None
+    assert "its harvest cannot be read" in since_section(run).blocks[0].lines[0]
+
+
+def test_a_version_promoted_after_a_run_began_was_not_in_use(tmp_path):
+    store = open_store(str(tmp_path / "store"))
+    first = making.extract_run(store, tmp_path / "old")
+    promote(store, first)
+    assert read_run(store, first).promoted is None
+
+
 def test_a_damaged_file_is_told_and_the_rest_is_shown(tmp_path):
     store = open_store(str(tmp_path / "store"))
     making.extract_run(store, tmp_path / "making")
@@ -75,7 +154,9 @@ def test_a_damaged_file_is_told_and_the_rest_is_shown(tmp_path):
 def test_an_evaluation_of_another_age_is_told(tmp_path):
     store = open_store(str(tmp_path / "store"))
     making_store = making.Store(store, tmp_path / "making", "extract")
-    old = making.evaluation(making.articles(3), "old").to_json().replace('"schema": 2', '"schema": 1')
+    old = (
+        making.evaluation(making.articles(3), "old").to_json().replace(f'"schema": {Evaluation.SCHEMA}', '"schema": 1')
+    )
     making_store.stage("eval_base", {"evaluation.json": old}, {"model": "base"})
     run = read_run(store, making_store.save())
     assert run.evaluations == {}

@@ -14,7 +14,15 @@ from ctiforge.evaluation.statistics import INTERVALS
 from ctiforge.records.article import OS_LABELS, ArticleRecord
 from ctiforge.records.artifact import FileEntry, InputEntry, Manifest
 from ctiforge.records.classification import Case, ClassifierEvaluation, Measure
-from ctiforge.records.evaluation import Answers, Evaluation, ModelInfo, TestSetInfo
+from ctiforge.records.evaluation import (
+    Answers,
+    ArticleScore,
+    Evaluation,
+    ModelInfo,
+    ScoredItem,
+    TestSetInfo,
+    TypeCounts,
+)
 from ctiforge.records.observable import Observable
 from ctiforge.records.run import RunRecord, StageRecord, State
 from ctiforge.reporting.reading import RunFiles
@@ -57,15 +65,18 @@ def evaluation(
     *,
     finds_every: int = 1,
     invents: bool = False,
+    adds: bool = False,
     failed: str | None = None,
     content_hash: str = "abc",
     version: str = "1",
 ) -> Evaluation:
-    """A model that finds everything in every so many-th article, and may give a value that stands nowhere."""
+    """A model that finds everything in every so many-th article, and may give a value that stands nowhere, or one that
+    nobody labeled."""
     scores = []
     for number, record in enumerate(records):
         predicted = list(record.observables) if number % finds_every == 0 else []
         predicted += [Observable(type="cmdline", value=f"format c: /q /x {number}")] if invents else []
+        predicted += [Observable(type="cmdline", value=f"DECOY{number}.exe")] if adds else []
         case = ArticleCase(
             id=record.id,
             title=record.title,
@@ -85,6 +96,37 @@ def evaluation(
         fingerprint=f"fp-{name}",
         training_values_known=True,
     )
+
+
+def as_rules(found: Evaluation) -> Evaluation:
+    """The same of rules, which answer no windows."""
+    return rescored(found, tuple(each.model_copy(update={"answers": Answers()}) for each in found.articles))
+
+
+def without_type(found: Evaluation, type_: str) -> Evaluation:
+    """The same of a model that misses every item of a type."""
+    scores = []
+    for each in found.articles:
+        items = tuple(_missed(item) if item.type == type_ else item for item in each.items)
+        expected = each.counts[type_].expected
+        counts = {**each.counts, type_: TypeCounts(expected=expected, predicted=0, found=0, missed=expected, wrong=0)}
+        scores.append(each.model_copy(update={"items": items, "counts": counts}))
+    return rescored(found, tuple(scores))
+
+
+def rescored(found: Evaluation, scores: tuple[ArticleScore, ...]) -> Evaluation:
+    """The evaluation of the same model with other articles' scores."""
+    return build_evaluation(
+        scores,
+        model=found.model,
+        test_set=found.test_set,
+        fingerprint=found.fingerprint,
+        training_values_known=found.training_values_known,
+    )
+
+
+def _missed(item: ScoredItem) -> ScoredItem:
+    return item.model_copy(update={"outcome": "missed", "predicted": None, "grounding": None, "exact": False})
 
 
 def os_articles(count: int = 40) -> list[ArticleRecord]:
@@ -199,13 +241,15 @@ class Store:
         """Keep the articles as a test set; gives back its hash."""
         return import_testset(self._store, name, records).sha256
 
-    def stage(self, name: str, files: Mapping[str, Any], inputs: Mapping[str, str] | None = None) -> str:
-        """A stage that is done, with these files; gives back its artifact's URI."""
+    def stage(
+        self, name: str, files: Mapping[str, Any], inputs: Mapping[str, str] | None = None, unlike: str = ""
+    ) -> str:
+        """A stage that is done, with these files; gives back its artifact's URI, that of no other run if `unlike`."""
         out = self._folder / name
         out.mkdir(parents=True)
         for file, content in files.items():
             (out / file).write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
-        fingerprint = f"{len(self.run.stages):02d}{name}".encode().hex().ljust(64, "0")[:64]
+        fingerprint = f"{len(self.run.stages):02d}{unlike}{name}".encode().hex().ljust(64, "0")[:64]
         manifest = Manifest(
             stage=name,
             version=1,
@@ -267,7 +311,7 @@ def extract_run(store: ObjectStore, folder: Path, hostile: str = "", decision: d
     for name, finds_every in (("eval_base", 30), ("eval_regex", 3)):
         found = evaluation(records, name, finds_every=finds_every, content_hash=content_hash)
         making.stage(name, {"evaluation.json": found.model_dump_json()}, {"model": "some/base"})
-    tuned = evaluation(records, "tuned", finds_every=2, invents=True, content_hash=content_hash)
+    tuned = evaluation(records, "tuned", finds_every=2, invents=True, adds=True, content_hash=content_hash)
     making.stage("eval_tuned", {"evaluation.json": tuned.model_dump_json()}, {"model": model})
     if decision:
         making.stage("promote", {"decision.json": decision})

@@ -72,7 +72,7 @@ def report(text):
     findings = Findings((FindingGroup(text, text, (finding,), more=3),), (text,))
     blocks = (table, Table(text, table.columns, table.rows, is_folded=True), Facts(text, ((text, text),)), findings)
     section = Section("errors", text, text, (*blocks, Note((text,), "unsure")))
-    verdict = Verdict(mark, text, (text,), mark, (text,), (text,), (text,))
+    verdict = Verdict(mark, text, (text,), ((text, text),), mark, (text,), (text,), (text,))
     return Report(text, text, text, ((text, text),), verdict, (section,), text)
 
 

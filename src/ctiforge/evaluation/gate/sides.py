@@ -128,6 +128,12 @@ def scored_extraction(evaluation: Evaluation) -> Scored:
     """Take an evaluation of the Extract Agent as the gate sees it.
 
     A rule, which answers no windows, copies its values from the text: that they stand there says nothing.
+
+    Args:
+        evaluation: The evaluation.
+
+    Returns:
+        Its figures under any draw of articles.
     """
     return scored_counts(
         Counts.of(evaluation.articles),
@@ -168,7 +174,15 @@ def scored_counts(
 def scored_classification(evaluation: ClassifierEvaluation, row: ClassifierRow | None = None) -> Scored:
     """Take an evaluation of OS-BERT as the gate sees it: its model's row, or another one of it (a floor).
 
-    Raises DataError where its labels come from the labeler that the model learnt from.
+    Args:
+        evaluation: The evaluation.
+        row: The row to take; None: its model's.
+
+    Returns:
+        The row's figures under any draw of articles.
+
+    Raises:
+        DataError: Its labels come from the labeler that the model learnt from.
     """
     if evaluation.measure == "agreement":
         raise DataError(

@@ -1,11 +1,11 @@
-// Filters the errors, and opens what is folded for printing. Without it everything can still be read.
+// Filters items, and opens what is folded for printing. Without it everything can still be read.
 (() => {
   const folds = [...document.querySelectorAll("details")];
 
-  const form = document.querySelector("form.filter");
-  if (form) {
+  document.querySelectorAll(".searched").forEach((searched) => {
+    const form = searched.querySelector("form.filter");
     const [search, kind, told] = form.querySelectorAll("input, select, output");
-    const groups = [...document.querySelectorAll("details.group")];
+    const groups = [...searched.querySelectorAll("details.group")];
     const wasOpen = groups.map((group) => group.open);
 
     const filter = () => {
@@ -31,7 +31,7 @@
     form.hidden = false;
     form.addEventListener("input", filter);
     form.addEventListener("submit", (event) => event.preventDefault());
-  }
+  });
 
   let closed = [];
   addEventListener("beforeprint", () => {
