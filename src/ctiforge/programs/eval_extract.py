@@ -14,6 +14,7 @@ from ctiforge.programs.flags import (
     EvaluationFlag,
     ExpectFlag,
     PlanFlag,
+    RevisionFlag,
     StoreFlag,
     WindowsTogetherFlag,
 )
@@ -21,6 +22,7 @@ from ctiforge.programs.flags import (
 
 def main(
     model: Annotated[str, typer.Option(help="A model's folder, artifact or hub name; demo; or regex, the rule floor.")],
+    revision: RevisionFlag = None,
     test_data: Annotated[
         str | None, typer.Option(help="A JSONL of labeled articles, or testset:NAME[@VERSION] of the store.")
     ] = None,
@@ -70,8 +72,10 @@ def main(
     from ctiforge.data.testsets import find_test_data
     from ctiforge.errors import UsageError
     from ctiforge.extract.models import find_model, model_version
+    from ctiforge.store.hub import pin, split_name
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
 
+    model = model if endpoint else pin(model, revision)
     if article_id is not None:
         show_article(model, test_data, article_id, store, device, batch_size)
         return
@@ -115,7 +119,7 @@ def main(
         inputs=inputs,
         output=output.removesuffix(".json")
         if output
-        else (None if store else f"outputs/evaluations/{Path(model).name}"),
+        else (None if store else f"outputs/evaluations/{Path(split_name(model)[0]).name}"),
         flags=StageFlags(store=store, expect=expect, plan=plan),
         work=work,
     )
