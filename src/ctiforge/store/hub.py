@@ -135,7 +135,7 @@ def download(model: str, files: Collection[str]) -> Path:
         OSError: It is not there, and cannot be had.
     """
     from huggingface_hub import snapshot_download
-    from huggingface_hub.utils import disable_progress_bars
+    from huggingface_hub.utils.tqdm import disable_progress_bars
 
     if not sys.stderr.isatty():
         disable_progress_bars()
