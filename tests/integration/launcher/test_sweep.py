@@ -19,6 +19,7 @@ from ctiforge.settings import settings_class
 from ctiforge.store.objects import open_store
 from ctiforge.store.runs import load_run
 from tests.integration.launcher import stand_ins
+from tests.integration.launcher.conftest import COMMIT
 
 DATA = ["harvest_extract", "format_extract", "check_data"]
 GRID = ["--param=learning-rate=1e-4,2e-4", "--param=epochs=1,2"]
