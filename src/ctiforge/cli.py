@@ -26,6 +26,7 @@ from ctiforge.programs import (
     harvest_extract,
     label,
     labels,
+    model,
     models,
     prepare_os,
     promote,
@@ -79,6 +80,7 @@ GROUPS: tuple[tuple[str, typer.Typer, str], ...] = (
     ("data", data, "Look at training data before it is used: check."),
     ("labels", labels.app, "Import labels of people, and compare two people."),
     ("testset", testset.app, "Make, draw, import and list test sets."),
+    ("model", model.app, "Put base models into the store: add, list."),
     ("models", models.app, "Show what is registered, and what is in use."),
     ("publish", publish.app, "Publish a model to the Hub, with its card."),
 )

@@ -1,7 +1,7 @@
 {{/*
 A pod that runs one program, under the restricted pod security standard.
 Takes a dict: root, key (where its settings stand in the values), settings (over `defaults`), kind (of image: cpu or
-train), args, serviceAccount, token (does it get one of Kubernetes?), hub (does it load models?), environment (its own).
+train), args, serviceAccount, token (does it get one of Kubernetes?), hub (does it ask the Hub?), environment (its own).
 */}}
 {{- define "ctiforge.podSpec" -}}
 {{- $values := .root.Values -}}

@@ -24,6 +24,7 @@ from ctiforge.progress import Progress
 from ctiforge.records.article import ArticleRecord, read_records
 from ctiforge.records.evaluation import ArticleScore, Evaluation, ModelInfo, TestSetInfo
 from ctiforge.store.artifacts import fetch
+from ctiforge.store.hub import split_name
 from ctiforge.training.encoding import DEMO_MODEL
 
 if TYPE_CHECKING:
@@ -236,7 +237,9 @@ def load_extractor(
     from ctiforge.extract.answering.agent import ExtractAgent
 
     inside = inner_folder(folder) if folder else None
-    name = model if inside is None or model == DEMO_MODEL else _trained_name(inside) or Path(model.rstrip("/")).name
+    name = split_name(model)[0]
+    if inside and model != DEMO_MODEL:
+        name = _trained_name(inside) or Path(model.rstrip("/")).name
     return ExtractAgent.load(
         str(inside) if inside else model,
         usage=usage_of_data(prepared) if prepared else None,

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from ctiforge.errors import CtiforgeError, DataError
 from ctiforge.extract.answering.agent import ExtractAgent
 from ctiforge.extract.answering.endpoint import Endpoint, connect
 from ctiforge.extract.answering.extraction import Extractor
@@ -23,19 +24,21 @@ from ctiforge.extract.prompts.rendering import guide_row, render_answer, render_
 from ctiforge.records.article import ArticleRecord
 from ctiforge.records.evaluation import Evaluation
 from ctiforge.records.exported import ExportReport, FileType, ParityReport
-from ctiforge.records.model_note import AgentUsage, Format
+from ctiforge.records.model_note import AgentNote, AgentUsage, Format
 from ctiforge.release.chat_template import chat_template
 from ctiforge.release.export import Exported, SourceModel, write_gguf, write_merged
 from ctiforge.release.gguf import ChatForm
 from ctiforge.release.lmstudio import preset
+from ctiforge.release.merge import VOCABULARY
 from ctiforge.release.parity import Recorded, check_parity, compare_answers
 from ctiforge.release.server import serving
 from ctiforge.release.tokens import RenderedPrompt, spaced_behind_special
 from ctiforge.release.tools import LlamaCpp, find_llama_cpp
 from ctiforge.store.artifacts import find_input
 from ctiforge.store.fingerprint import SHORT
-from ctiforge.training.encoding import count_tokens, encode_prompt, end_token_id, load_tokenizer, resolve_model
-from ctiforge.training.models import load_causal_lm, pick_device
+from ctiforge.store.hub import is_pinned, join_name
+from ctiforge.training.encoding import count_tokens, encode_prompt, end_token_id, load_tokenizer, on_this_machine
+from ctiforge.training.models import base_of_adapter, load_causal_lm, pick_device
 from ctiforge.training.windows import cut_windows, split_pieces
 
 
@@ -77,7 +80,7 @@ def export_agent(
         What `export.json` holds.
 
     Raises:
-        DataError: Logits, tokens or prompts are not those of the source.
+        DataError: Logits, tokens or prompts are not those of the source, or its adapter is of another base.
         GateError: A file answers otherwise than its source, after all are told.
     """
     tools = find_llama_cpp(request.llama_cpp) if request.types else None
@@ -99,6 +102,7 @@ def export_agent(
     report = ExportReport(
         name=source.name,
         merge=merge,
+        base=source.base,
         files=tuple(each.as_record() for each in files),
         parity=tuple(proven),
     )
@@ -126,15 +130,14 @@ def describe_source(
 
     Raises:
         UsageError: The tokenizer cannot be loaded.
+        DataError: The model's note and its adapter name different bases.
     """
-    from transformers.utils import cached_file
-
     location = str(inner_folder(folder)) if folder else model
     tokenizer = load_tokenizer(location)
     note = note_of_model(Path(location))
     usage = note.usage if note else plain_usage("messages" if tokenizer.chat_template else "simple")
-    base = resolve_model(note.base_model) if note else location
-    vocabulary = cached_file(base, "tokenizer.model", _raise_exceptions_for_missing_entries=False)
+    base = base_of(note, Path(location)) or location
+    vocabulary = _vocabulary_of(base)
     source = SourceModel(
         name=name,
         location=location,
@@ -150,9 +153,33 @@ def describe_source(
         prompts=list(_prompts(usage, tokenizer, [each.content for each in articles])),
         texts=[text for each in articles for text in (each.content, render_answer(each.observables))],
         note=note,
+        base=base if is_pinned(base) else None,
         context=usage.sizes.max_length,
     )
     return source, usage
+
+
+def base_of(note: AgentNote | None, folder: Path) -> str | None:
+    """Name the base that a model was trained from, with its commit.
+
+    Args:
+        note: What the model's folder says of it.
+        folder: That folder.
+
+    Returns:
+        A hub name with its commit, a folder or a URI; None where nothing says it.
+
+    Raises:
+        DataError: The note and the adapter name different ones: merged, it would be another model.
+    """
+    noted = join_name(note.base_model, note.base_revision) if note else None
+    below = base_of_adapter(folder)
+    if below and noted and is_pinned(noted) and below != noted:
+        raise DataError(
+            f"{folder}: {AgentNote.NAME} says that it was trained from {noted}, its adapter names {below}: "
+            "give the model as train_extract left it"
+        )
+    return below or noted
 
 
 def prove(
@@ -212,6 +239,16 @@ def make_preset(name: str, usage: AgentUsage) -> dict[str, Any]:
     prompt = load_prompt(usage.prompt_version)
     instruction = f"{prompt.system}\n\n{prompt.user(usage.types, '')}".strip()
     return preset(name, instruction, answer_schema(usage.types), usage.sizes.max_length)
+
+
+def _vocabulary_of(base: str) -> bytes | None:
+    """Read the SentencePiece vocabulary of a base; None where it has none, or can no longer be had."""
+    try:
+        with on_this_machine(base, (VOCABULARY,)) as folder:
+            return (Path(folder) / VOCABULARY).read_bytes()
+    except (OSError, CtiforgeError):
+        # an adapter's base is loaded all the same, and says it then; other models have it beside them or do without
+        return None
 
 
 def _prompts(usage: AgentUsage, tokenizer: Any, texts: Sequence[str]) -> Iterator[RenderedPrompt]:

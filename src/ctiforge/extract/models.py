@@ -8,6 +8,7 @@ from ctiforge.errors import DataError
 from ctiforge.records.model_note import AgentNote
 from ctiforge.store.artifacts import fetch_named, find_input
 from ctiforge.store.fingerprint import SHORT
+from ctiforge.store.hub import split_name
 from ctiforge.training.encoding import model_input
 
 REGEX = "regex"
@@ -27,18 +28,19 @@ def find_model(model: str) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def model_version(model: str, inputs: dict[str, str]) -> str:
-    """Give the hash of the model's files; this package's version for the rules, the name of a hub model.
+    """Give the hash of the model's files; this package's version for the rules, the commit of a hub model.
 
     Args:
         model: As in `find_model`.
         inputs: What `find_model` gave for it.
 
     Returns:
-        12 hex digits of the hash, a version or a name.
+        12 hex digits of the hash or commit, or a version.
     """
     if model == REGEX:
         return ctiforge.__version__
-    return find_input(inputs["model"]).content[:SHORT] if inputs else model
+    name, commit = split_name(model)
+    return find_input(inputs["model"]).content[:SHORT] if inputs else (commit or name)[:SHORT]
 
 
 def trained_name(model: str, inputs: dict[str, str]) -> str:
@@ -59,4 +61,4 @@ def trained_name(model: str, inputs: dict[str, str]) -> str:
                 # it is not described there
                 continue
             return AgentNote.load(path).name
-    return Path(model.rstrip("/")).name
+    return Path(split_name(model)[0].rstrip("/")).name

@@ -13,6 +13,7 @@ from ctiforge.records.formatted import ExampleRow
 from ctiforge.records.model_note import AgentNote
 from ctiforge.records.training import LOG_NAME, Training
 from ctiforge.store.checkpoints import Checkpoints
+from ctiforge.store.hub import split_name
 from ctiforge.training.batches import AnswerCollator, Rows
 from ctiforge.training.encoding import EncodedExample, encode_example, load_tokenizer, pad_token_id, tokenizer_hash
 from ctiforge.training.log import plot_curve, write_log
@@ -30,7 +31,7 @@ class AgentTraining:
     """One fine-tuning run as asked for on the command line."""
 
     model: str
-    """A folder, a hub name, or `demo`."""
+    """A folder, a hub name with its commit, or `demo`."""
     name: str
     """What the new model is called."""
     text_format: str
@@ -89,9 +90,11 @@ def train_extract_agent(
     kind = Kind("train_extract", AnswerCollator(pad_token_id(tokenizer)), compute_dtype(device), _MEND)
     result = train(model, train_rows, validation_rows, kind, request.training, checkpoints, scratch)
     _save_model(model, tokenizer, request, data, out / "model")
+    base_model, base_revision = split_name(request.model)
     training = Training(
         name=request.name,
-        base_model=request.model,
+        base_model=base_model,
+        base_revision=base_revision,
         method="qlora" if request.qlora else "full",
         options=asdict(request.training),
         lora=asdict(request.lora) if request.qlora else None,
@@ -159,4 +162,5 @@ def _save_model(model: Any, tokenizer: Any, request: AgentTraining, data: Path, 
     if request.qlora:
         name_base(folder, request.model)
     tokenizer.save_pretrained(folder)
-    AgentNote(name=request.name, base_model=request.model, usage=usage_of_data(data)).write(folder)
+    name, commit = split_name(request.model)
+    AgentNote(name=request.name, base_model=name, base_revision=commit, usage=usage_of_data(data)).write(folder)

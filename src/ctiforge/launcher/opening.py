@@ -1,4 +1,4 @@
-"""What a run begins with: its record, new or gone on with, and the model in use."""
+"""What a run begins with: its record, new or gone on with, the model in use, and the commits of models of the Hub."""
 
 from collections.abc import Iterator
 
@@ -7,6 +7,7 @@ from ctiforge.launcher.plan import Stages
 from ctiforge.lines.line import Line
 from ctiforge.records.run import RunRecord, StageRecord
 from ctiforge.settings import Settings
+from ctiforge.store.hub import is_pinned, pin, split_name
 from ctiforge.store.models import Registry
 from ctiforge.store.named_models import PREFIX, find_model_uri
 from ctiforge.store.objects import ObjectStore, open_to_look
@@ -53,3 +54,20 @@ def open_record(name: str, line: Stages, store: ObjectStore, run_id: str | None)
             raise UsageError(f"{run_id} was run with other stages than this version has; start a new run")
         return record
     return new_run(name, stages, run_id)
+
+
+def with_commits(line: Line, settings: Settings, record: RunRecord) -> Settings:
+    """Resolve the hub names among the line's models to commits, once for all stages; the record keeps them.
+
+    A run that is gone on with keeps its commits, unless another model or revision is asked for.
+    Raises UsageError where a commit cannot be told.
+    """
+    asked = {name: settings.value(name) for name in (line.model, line.in_use) if settings.value(name)}
+    resolved = {name: _resolved(model, record.pinned.get(name)) for name, model in asked.items()}
+    record.pinned = {name: model for name, model in resolved.items() if is_pinned(model)}
+    return settings.model_copy(update=resolved)
+
+
+def _resolved(model: str, before: str | None) -> str:
+    """Give the model with its commit: that of `before` where it is the same model, and no revision is named."""
+    return before if before and split_name(before)[0] == model else pin(model)

@@ -13,7 +13,7 @@ from ctiforge.launcher.backend import Backend, Command, Event, Outcome, Progress
 from ctiforge.launcher.collecting import collect, evaluations_folder
 from ctiforge.launcher.database import RunDatabase, database_of, takes_demo
 from ctiforge.launcher.failures import CANCELLED, MEANINGS, STOPPED, StageFailedError, how_it_ended, stage_failure
-from ctiforge.launcher.opening import open_record, with_champion
+from ctiforge.launcher.opening import open_record, with_champion, with_commits
 from ctiforge.launcher.plan import (
     Answer,
     Stages,
@@ -121,6 +121,7 @@ class LineRun:
         """Make a run of these stages of the line, kept as a run of `kind`; nothing is started."""
         store = open_to_look(settings.store) if dry_run else open_store(settings.store)
         record = open_record(kind or line.name, stages, store, settings.run_id)
+        settings = with_commits(line, settings, record)
         view = LiveView([stage.name for stage in stages])
         run = cls(settings, line, stages, record, store, backend, view, settings.value(line.test_set))
         run.joined = not backend.brings_demo and record.id in run_ids(store) and record.state == "running"

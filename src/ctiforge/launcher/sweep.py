@@ -73,6 +73,8 @@ def run_sweep(
         f"sweep-{name}",
         dry_run=dry_run,
     )
+    if pinned := sweep.record.pinned.get(line.model):
+        again = [*(each for each in again if not each.startswith("--model=")), f"--model={pinned}"]
     sweep.name, sweep.points, sweep.again, sweep.parallel = name, points, again, parallel
     sweep.notes = {point.stage.name: point.words for point in points}
     sweep.check_flags_of_points()

@@ -25,6 +25,10 @@ DatabaseFlag = Annotated[
     bool | None,
     typer.Option("--from-database/--no-database", help="Harvest the database; default: unless files are given."),
 ]
+RevisionFlag = Annotated[
+    str | None,
+    typer.Option(help="Of --model: branch, tag or commit, the same as NAME@REVISION; default: what main is now."),
+]
 MaxLengthFlag = Annotated[int | None, typer.Option(help="Tokens of prompt, window and answer together.")]
 BackendFlag = Annotated[
     str | None, typer.Option("--backend", help="Where stages run: local or kubernetes.", metavar="local|kubernetes")
@@ -43,6 +47,7 @@ def run(
     line: LineArgument,
     store: StoreFlag = None,
     model: ModelFlag = None,
+    revision: RevisionFlag = None,
     test_set: Annotated[str | None, typer.Option(help="Test set to evaluate on: name or name@2.")] = None,
     json_files: JsonFilesFlag = None,
     from_database: DatabaseFlag = None,
@@ -71,6 +76,7 @@ def run(
 
     names = find_line(line)
     flags = {"store": store, "max_length": max_length, "outputs": outputs, "promote_auto": promote}
+    model = _with_revision(model, revision)
     flags |= {names.model: model, names.test_set: test_set, names.in_use: in_use}
     data = {"json_files": json_files or None, "from_database": from_database}
     place = {"backend": backend, "release": release, "namespace": namespace, "run_id": run_id}
@@ -97,6 +103,7 @@ def sweep(
     parallel: Annotated[int, typer.Option(min=1, help="Trainings at a time; more than 1 in a cluster only.")] = 1,
     store: StoreFlag = None,
     model: ModelFlag = None,
+    revision: RevisionFlag = None,
     json_files: JsonFilesFlag = None,
     from_database: DatabaseFlag = None,
     max_length: MaxLengthFlag = None,
@@ -121,6 +128,7 @@ def sweep(
     place = {"backend": backend, "release": release, "namespace": namespace}
     flags = {"store": store, "max_length": max_length, "outputs": outputs, **place}
     data = {"json_files": json_files or None, "from_database": from_database}
+    model = _with_revision(model, revision)
     given = {**flags, names.model: model, **data, "run_id": run_id}
     loaded = load_settings({**given, "stages": _stage_flags(set_ or [])})
     again = [f"--{name.replace('_', '-')}={value}" for name, value in {**flags, "model": model}.items() if value]
@@ -334,6 +342,15 @@ def _detach(line: str, loaded: "Loaded") -> None:
     }
     submit(cluster, settings.release, run_id, ["run", line], environment)
     _say(f"run {run_id} goes on in the cluster; `ctiforge status {run_id}`, `ctiforge logs {run_id}`")
+
+
+def _with_revision(model: str | None, revision: str | None) -> str | None:
+    """Give the model as the settings name it: `NAME@REVISION`."""
+    from ctiforge.store.hub import with_revision
+
+    if revision and not model:
+        raise UsageError(f"--revision {revision}: give --model with it, or set the model to NAME@{revision}")
+    return model and with_revision(model, revision)
 
 
 def _stage_flags(texts: list[str]) -> dict[str, dict[str, str | bool]]:

@@ -154,7 +154,8 @@ EXTRACT = Line(
         LineSetting(
             "model",
             "demo",
-            "The Extract Agent's base model: a Hugging Face name or a folder; `demo` is the small one in this package.",
+            "The Extract Agent's base model: a Hugging Face name (`name@revision` for another one than main), a folder "
+            "or a base in the store; `demo` is the small one in this package.",
             flag="--model",
             chart="settings.model",
         ),

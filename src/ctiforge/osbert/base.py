@@ -33,12 +33,12 @@ def resolve_encoder(name: str) -> str:
 
 
 def encoder_input(name: str) -> tuple[dict[str, str], dict[str, str]]:
-    """Tell how a base model enters a fingerprint: a folder or artifact by its content, others by name.
+    """Tell how a base model enters a fingerprint: a folder or artifact by its content, one of the Hub by its commit.
 
     The demo's is named by its package and version, so that who only plans need not have it.
 
     Args:
-        name: A folder, an `s3://` URI, a hub name, or `demo`.
+        name: A folder, an `s3://` URI, a hub name with its commit (`hub.pin`), or `demo`.
 
     Returns:
         The inputs (`base_model` → URI) and the parameters (`base_model_name` → name) of a stage; one of them is empty.

@@ -18,7 +18,8 @@ from ctiforge.osbert.windows import EncodedArticle, WindowSize, encode_articles
 from ctiforge.osbert.words import WEIGHTS as WORDS_WEIGHTS
 from ctiforge.osbert.words import Words
 from ctiforge.records.article import OS_LABELS
-from ctiforge.records.model_note import UNCHOSEN
+from ctiforge.records.model_note import UNCHOSEN, BaselineNote
+from ctiforge.store.hub import join_name
 from ctiforge.training.encoding import load_tokenizer
 from ctiforge.training.models import pick_device
 
@@ -80,7 +81,7 @@ class Frozen:
 
     def __init__(self, folder: Path, base_folder: str | None = None, device: str = "auto") -> None:
         self.classifier, self.note = load_baseline(folder)
-        base = base_folder or resolve_encoder(self.note.base_model)
+        base = _base_of(self.note) if base_folder in (None, self.note.base_model) else str(base_folder)
         self.encoder = load_frozen(base, pick_device(device))
         self.tokenizer = load_tokenizer(base)
         encoder = _bytes_of(Path(base))
@@ -134,6 +135,11 @@ def load_detector(folder: Path, *, base_folder: str | None = None, device: str =
     if (folder / WEIGHTS).is_file():
         return Frozen(folder, base_folder, device)
     return FineTuned(folder, device)
+
+
+def _base_of(note: BaselineNote) -> str:
+    """Name the encoder as it was when the baseline was fitted."""
+    return resolve_encoder(join_name(note.base_model, note.base_revision))
 
 
 def _starts(texts: Sequence[str]) -> Iterator[int]:

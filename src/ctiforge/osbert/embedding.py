@@ -12,7 +12,7 @@ from ctiforge.errors import UsageError
 from ctiforge.osbert.model import window_batches
 from ctiforge.osbert.windows import EncodedArticle
 from ctiforge.progress import Progress
-from ctiforge.training.encoding import cannot_load
+from ctiforge.training.encoding import cannot_load, on_this_machine
 from ctiforge.training.models import only_errors
 
 Vectors = NDArray[np.float32]
@@ -24,7 +24,8 @@ def load_frozen(model: str, device: torch.device) -> Any:
 
     only_errors()
     try:
-        loaded = AutoModel.from_pretrained(model, trust_remote_code=False, use_safetensors=True, dtype=torch.float32)
+        with on_this_machine(model) as path:
+            loaded = AutoModel.from_pretrained(path, trust_remote_code=False, use_safetensors=True, dtype=torch.float32)
     except (OSError, ValueError, KeyError) as error:
         raise UsageError(cannot_load("base model", model, error)) from error
     return loaded.to(device).eval()

@@ -14,6 +14,7 @@ from ctiforge.osbert.words import NAME as TF_IDF
 from ctiforge.osbert.words import save_words, vectorizer
 from ctiforge.records.model_note import BaselineNote
 from ctiforge.records.os_article import read_labeled
+from ctiforge.store.hub import split_name
 from ctiforge.training.encoding import load_tokenizer
 from ctiforge.training.models import pick_device
 
@@ -31,7 +32,7 @@ def train_baselines(
     """Fit every baseline; settings are chosen by cross-validation on the training part.
 
     Args:
-        base_model: The encoder's name, for the notes.
+        base_model: The encoder's name, with its commit, for the notes.
         base_folder: What transformers loads it from: a folder or hub name.
         max_length: Tokens of a window.
         seed: Of folds and forests.
@@ -56,13 +57,15 @@ def train_baselines(
     vectors = embed_articles(encoder, encoded, int(tokenizer.pad_token_id or 0), "baselines_os")
     labels = [article.label for article in articles]
     labeler = labeler_of(articles)
+    name_of_base, commit = split_name(base_model)
     summary: dict[str, Any] = {"base_model": base_model, "articles": len(articles), "warnings": notes}
     for name in CLASSIFIERS:
         fitted, score = _fit(name, vectors, labels, seed)
         note = BaselineNote(
             labels=tuple(str(label) for label in fitted.classes_),
             name=name,
-            base_model=base_model,
+            base_model=name_of_base,
+            base_revision=commit,
             max_length=size.max_length,
             overlap=size.overlap,
             labeler=labeler,

@@ -10,7 +10,9 @@ from typing import Any
 
 from ctiforge.errors import UsageError
 from ctiforge.records.converted import ConvertedBase
+from ctiforge.store.hub import download, is_hub_name, pin
 from ctiforge.store.objects import ObjectStore, hash_file, open_store
+from ctiforge.training.encoding import MODEL_FILES, TOKENIZER_FILES, cannot_load
 
 PICKLE = "pytorch_model.bin"
 WEIGHTS = "model.safetensors"
@@ -22,17 +24,18 @@ def with_safetensors(model: str, store_uri: str | None, scratch: Path) -> str:
     """Give the model as something whose weights are safetensors.
 
     Args:
-        model: A folder, or the name of a model on the Hub.
+        model: A folder, or the name of a model on the Hub, with its commit.
         store_uri: The store that keeps what was converted; None: nothing is kept.
         scratch: A folder for the converted model.
 
     Returns:
-        The model as it was named; where it brings only a pickle, the folder of the converted model.
+        The model's folder; where it brings only a pickle, that of the converted model.
 
     Raises:
-        UsageError: The pickle holds more than weights.
+        UsageError: The Hub's files cannot be had, or the pickle holds more than weights.
     """
-    file = _pickle_of(model)
+    model = _downloaded(model) if is_hub_name(model) else model
+    file = _pickle_of(Path(model))
     if file is None:
         return model
     folder = scratch / "base"
@@ -53,29 +56,24 @@ def with_safetensors(model: str, store_uri: str | None, scratch: Path) -> str:
     return str(folder)
 
 
-def _pickle_of(model: str) -> Path | None:
+def _pickle_of(folder: Path) -> Path | None:
     """Find the pickle of a model that has no safetensors; None where it has them, or neither can be found."""
-    folder = Path(model)
-    if not folder.is_dir():
-        return _downloaded(model)
     has_safetensors = any(folder.glob("*.safetensors"))
     return folder / PICKLE if (folder / PICKLE).is_file() and not has_safetensors else None
 
 
-def _downloaded(model: str) -> Path | None:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+def _downloaded(model: str) -> str:
+    """Bring a model of the Hub here: its safetensors, or where it has none its pickle."""
+    from huggingface_hub.errors import HfHubHTTPError
 
     try:
-        small = ["*.json", "*.txt", "*.model"]
-        folder = Path(snapshot_download(model, allow_patterns=[*small, WEIGHTS, "model-*.safetensors"]))
-        if any(folder.glob("*.safetensors")):
-            return None
-        file = Path(snapshot_download(model, allow_patterns=[*small, PICKLE])) / PICKLE
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError):
-        # whoever loads it says why it cannot be had
-        return None
-    return file if file.is_file() else None
+        pinned = pin(model)
+        folder = download(pinned, MODEL_FILES)
+        if not any(folder.glob("*.safetensors")):
+            folder = download(pinned, (*TOKENIZER_FILES, PICKLE))
+    except (HfHubHTTPError, OSError) as error:
+        raise UsageError(cannot_load("base model", model, error)) from None
+    return str(folder)
 
 
 def _convert(file: Path, digest: str, folder: Path) -> None:

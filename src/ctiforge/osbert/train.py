@@ -27,6 +27,7 @@ from ctiforge.records.model_note import OsBertNote, Pooling
 from ctiforge.records.os_article import LabeledArticle, read_labeled
 from ctiforge.records.training import LOG_NAME, PoolingTrial, Training
 from ctiforge.store.checkpoints import Checkpoints
+from ctiforge.store.hub import split_name
 from ctiforge.training.batches import Rows
 from ctiforge.training.encoding import load_tokenizer
 from ctiforge.training.log import plot_curve, write_log
@@ -42,7 +43,7 @@ class OsBertTraining:
     """One fine-tuning run as asked for on the command line."""
 
     base_model: str
-    """The encoder as a person named it: a hub name, a folder, or `demo`."""
+    """The encoder as a person named it: a hub name with its commit, a folder, or `demo`."""
     base_folder: str
     """What transformers load it from: a folder or hub name."""
     name: str
@@ -102,10 +103,12 @@ def train_os_bert(
     model = PooledClassifier(encoder, pooling, tensor).to(device)
     kind = Kind("train_os_bert", WindowCollator(pad), dtype, _MEND)
     result = train(model, Rows(rows), Rows(validation), kind, request.training, checkpoints, scratch)
+    base_model, base_revision = split_name(request.base_model)
     note = OsBertNote(
         labels=OS_LABELS,
         name=request.name,
-        base_model=request.base_model,
+        base_model=base_model,
+        base_revision=base_revision,
         max_length=size.max_length,
         overlap=size.overlap,
         pooling=pooling,
@@ -117,6 +120,7 @@ def train_os_bert(
     training = Training(
         name=note.name,
         base_model=note.base_model,
+        base_revision=note.base_revision,
         options=asdict(request.training),
         max_length=note.max_length,
         overlap=note.overlap,

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from ctiforge.pod.entry import run_program
-from ctiforge.programs.flags import DeviceFlag, ExpectFlag, OsDataFlag, OsWindowFlag, PlanFlag, StoreFlag
+from ctiforge.programs.flags import DeviceFlag, ExpectFlag, OsDataFlag, OsWindowFlag, PlanFlag, RevisionFlag, StoreFlag
 from ctiforge.training.options import OS_BERT
 
 
@@ -14,6 +14,7 @@ def main(
     base_model: Annotated[
         str, typer.Option(help="The encoder, left as it is: a hub name, folder or artifact; demo: a small one.")
     ] = "ibm-research/CTI-BERT",
+    revision: RevisionFlag = None,
     output: Annotated[str | None, typer.Option(help="Folder; default: models/os-baselines.")] = None,
     max_length: OsWindowFlag = OS_BERT.max_length,
     device: DeviceFlag = "auto",
@@ -25,10 +26,11 @@ def main(
     """Fit logistic regression on words and on vectors, and a random forest; settings are cross-validated."""
     from ctiforge.osbert.base import encoder_input, resolve_encoder
     from ctiforge.osbert.prepared import part_inputs
+    from ctiforge.store.hub import pin
     from ctiforge.store.named_models import find_model_uri
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
 
-    base_model = find_model_uri(base_model, store)
+    base_model = pin(find_model_uri(base_model, store), revision)
     model_inputs, model_params = encoder_input(base_model)
 
     def work(dirs: StageDirs) -> dict[str, Any]:

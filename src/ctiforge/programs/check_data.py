@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ctiforge.pod.entry import run_program
-from ctiforge.programs.flags import BaseModelFlag, ExpectFlag, PlanFlag, StoreFlag, TestSetsFlag
+from ctiforge.programs.flags import BaseModelFlag, ExpectFlag, PlanFlag, RevisionFlag, StoreFlag, TestSetsFlag
 
 if TYPE_CHECKING:
     from ctiforge.records.data_check import DataFinding
@@ -16,6 +16,7 @@ def main(
     records: Annotated[str | None, typer.Option(help="Records of harvest_extract: a file, folder or artifact.")] = None,
     data: Annotated[str | None, typer.Option(help="Examples of format_extract: a folder or artifact.")] = None,
     model: BaseModelFlag = "demo",
+    revision: RevisionFlag = None,
     test_set: TestSetsFlag = None,
     output: Annotated[str | None, typer.Option(help="A folder for check.json.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Errors are told and recorded, and stop nothing.")] = False,
@@ -31,13 +32,14 @@ def main(
     from ctiforge.data.testsets import test_set_inputs
     from ctiforge.errors import DataError, UsageError
     from ctiforge.records.data_check import DataCheck
+    from ctiforge.store.hub import pin
     from ctiforge.store.named_models import find_model_uri
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
     from ctiforge.training.encoding import TOKENIZER_FILES, model_input
 
     if not records and not data:
         raise UsageError("give --records (of harvest_extract), --data (of format_extract), or both")
-    model = find_model_uri(model, store)
+    model = pin(find_model_uri(model, store), revision) if data else model
     model_inputs, model_params = model_input(model) if data else ({}, {})
     parts = {name: uri for name, uri in (("records", records), ("data", data)) if uri}
 

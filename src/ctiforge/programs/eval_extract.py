@@ -14,6 +14,7 @@ from ctiforge.programs.flags import (
     EvaluationFlag,
     ExpectFlag,
     PlanFlag,
+    RevisionFlag,
     StoreFlag,
     WindowsTogetherFlag,
 )
@@ -23,6 +24,7 @@ def main(
     model: Annotated[
         str, typer.Option(help="A folder, artifact, hub name or models:extract@champion; demo; or regex, the rules.")
     ],
+    revision: RevisionFlag = None,
     test_data: Annotated[
         str | None, typer.Option(help="A JSONL of labeled articles, or testset:NAME[@VERSION] of the store.")
     ] = None,
@@ -72,11 +74,12 @@ def main(
     from ctiforge.data.testsets import find_test_data
     from ctiforge.errors import UsageError
     from ctiforge.extract.models import find_model, model_version
+    from ctiforge.store.hub import pin, split_name
     from ctiforge.store.named_models import find_model_uri
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
 
     # what is served has a name of its own there
-    model = model if endpoint else find_model_uri(model, store)
+    model = model if endpoint else pin(find_model_uri(model, store), revision)
     asked_as = asked_as and find_model_uri(asked_as, store)
     if article_id is not None:
         show_article(model, test_data, article_id, store, device, batch_size)
@@ -121,7 +124,7 @@ def main(
         inputs=inputs,
         output=output.removesuffix(".json")
         if output
-        else (None if store else f"outputs/evaluations/{Path(model).name}"),
+        else (None if store else f"outputs/evaluations/{Path(split_name(model)[0]).name}"),
         flags=StageFlags(store=store, expect=expect, plan=plan),
         work=work,
     )

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from ctiforge.pod.entry import run_program
-from ctiforge.programs.flags import DeviceFlag, EvaluationFlag, ExpectFlag, PlanFlag, StoreFlag
+from ctiforge.programs.flags import DeviceFlag, EvaluationFlag, ExpectFlag, PlanFlag, RevisionFlag, StoreFlag
 
 
 def main(
@@ -19,6 +19,7 @@ def main(
     base_model: Annotated[
         str | None, typer.Option(help="The encoder of the baselines; default: as they name it.")
     ] = None,
+    revision: RevisionFlag = None,
     data: Annotated[
         str | None, typer.Option(help="Output of prepare_os that it was trained on, for the majority's floor.")
     ] = None,
@@ -31,12 +32,14 @@ def main(
     from ctiforge.data.testsets import find_test_data
     from ctiforge.osbert.base import encoder_input, resolve_encoder
     from ctiforge.store.artifacts import find_input
+    from ctiforge.store.hub import pin
     from ctiforge.store.named_models import find_model_uri
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
 
     model = find_model_uri(model, store)
     base_model = base_model and find_model_uri(base_model, store)
     uri, reference = find_test_data(test_data, store)
+    base_model = base_model and pin(base_model, revision)
     base_inputs, base_params = encoder_input(base_model) if base_model and baselines else ({}, {})
     optional = {"baselines": baselines, "trained_on": data and f"{data.rstrip('/')}/train.jsonl"}
     inputs = {"model": model, "test_data": uri} | base_inputs | {name: each for name, each in optional.items() if each}

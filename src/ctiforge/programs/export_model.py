@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from ctiforge.pod.entry import run_program
-from ctiforge.programs.flags import ExpectFlag, PlanFlag, StoreFlag
+from ctiforge.programs.flags import ExpectFlag, PlanFlag, RevisionFlag, StoreFlag
 
 ARTICLES = 60
 """How many of the demo's articles every export reads and renders, besides the test set's."""
@@ -16,6 +16,7 @@ def main(
     model: Annotated[
         str, typer.Option(help="The trained model: folder, artifact, models:extract@champion; or demo, the small base.")
     ],
+    revision: RevisionFlag = None,
     file_format: Annotated[str, typer.Option("--format", help="merged (safetensors), gguf, or lmstudio.")] = "merged",
     output: Annotated[
         str | None, typer.Option(help="Folder; for lmstudio that of all its models, ~/.lmstudio/models by default.")
@@ -45,6 +46,7 @@ def main(
     from ctiforge.release.quantize import parse_types
     from ctiforge.release.tables import print_export
     from ctiforge.release.tools import WHEELS, tools_version
+    from ctiforge.store.hub import pin
     from ctiforge.store.named_models import find_model_uri
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
     from ctiforge.training.encoding import model_input
@@ -52,7 +54,7 @@ def main(
     if file_format not in ("merged", "gguf", "lmstudio"):
         raise UsageError(f"--format {file_format}: choose merged, gguf or lmstudio")
     types = () if file_format == "merged" else parse_types(quantize)
-    model = find_model_uri(model, store)
+    model = pin(find_model_uri(model, store), revision)
     inputs, named = model_input(model)
     name = trained_name(model, inputs)
     params: dict[str, Any] = named | {"format": file_format, "name": name}

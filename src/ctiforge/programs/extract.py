@@ -37,6 +37,7 @@ def main(
     from ctiforge.extract.answering.merging import application_result
     from ctiforge.extract.evaluate import load_named
     from ctiforge.records.observable import TYPES
+    from ctiforge.store.hub import pin
     from ctiforge.store.named_models import find_model_uri
     from ctiforge.visible import visible
 
@@ -44,7 +45,7 @@ def main(
     if unknown:
         raise UsageError(f"--types {unknown[0]}: there is no such type; repeat the flag with {', '.join(TYPES)}")
     text, url = read_text(file, article_id)
-    agent = load_named(find_model_uri(model, store), device=device, batch_size=batch_size, constrained=constrained)
+    agent = load_named(pin(find_model_uri(model, store)), device=device, batch_size=batch_size, constrained=constrained)
     extraction = agent.extract(text, types, source_url=url)
     broken = [window for window in extraction.windows if window.error or not window.json_parsed]
     if broken:

@@ -30,6 +30,10 @@ ConstrainedFlag = Annotated[
 WindowsTogetherFlag = Annotated[int, typer.Option(min=1, help="Windows that are generated together.")]
 
 BaseModelFlag = Annotated[str, typer.Option(help="The model that is to be trained: folder, hub name, or demo.")]
+RevisionFlag = Annotated[
+    str | None,
+    typer.Option(help="Of a hub name: branch, tag or commit, the same as NAME@REVISION; default: what main is now."),
+]
 OsDataFlag = Annotated[str, typer.Option(help="Output of prepare_os: a folder or artifact.")]
 OsWindowFlag = Annotated[int, typer.Option(help="Tokens of a window; a longer article has several.")]
 ModelFolderFlag = Annotated[

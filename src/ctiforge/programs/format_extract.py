@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ctiforge.pod.entry import run_program
-from ctiforge.programs.flags import BaseModelFlag, ExpectFlag, PlanFlag, StoreFlag, TestSetsFlag
+from ctiforge.programs.flags import BaseModelFlag, ExpectFlag, PlanFlag, RevisionFlag, StoreFlag, TestSetsFlag
 from ctiforge.training.options import AGENT
 
 
@@ -18,6 +18,7 @@ def main(
     ] = None,
     text_format: Annotated[str, typer.Option("--format", help="messages, alpaca, chatml, simple or all.")] = "messages",
     model: BaseModelFlag = "demo",
+    revision: RevisionFlag = None,
     max_length: Annotated[int, typer.Option(help="Tokens of prompt, window and answer together.")] = AGENT.max_length,
     prompt: Annotated[str, typer.Option(help="Version of the prompt.")] = "full-v1",
     window_tokens: Annotated[
@@ -42,6 +43,7 @@ def main(
     """Cut harvested articles into training examples that fit the model, with nothing cut off."""
     from ctiforge.data.testsets import test_set_inputs
     from ctiforge.extract.dataset.format import FormatOptions, format_records, formats_of, write_guide_files
+    from ctiforge.store.hub import pin
     from ctiforge.store.named_models import find_model_uri
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
     from ctiforge.training.encoding import TOKENIZER_FILES, model_input
@@ -58,7 +60,7 @@ def main(
         overlap_quantile,
         repeat_items,
     )
-    model = find_model_uri(model, store)
+    model = pin(find_model_uri(model, store), revision)
     model_inputs, model_params = model_input(model)
 
     def work(dirs: StageDirs) -> dict[str, Any]:

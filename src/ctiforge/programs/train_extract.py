@@ -17,6 +17,7 @@ from ctiforge.programs.flags import (
     PlanFlag,
     ReportToFlag,
     ResumeFlag,
+    RevisionFlag,
     SaveStepsFlag,
     StoreFlag,
 )
@@ -26,6 +27,7 @@ from ctiforge.training.options import AGENT, LORA
 def main(
     data: Annotated[str, typer.Option(help="Examples of format_extract: a folder or artifact.")],
     model: Annotated[str, typer.Option(help="The model to train: folder, hub name, or demo.")] = "demo",
+    revision: RevisionFlag = None,
     output: ModelFolderFlag = None,
     text_format: Annotated[
         str, typer.Option("--format", help="The format that the data was prepared in.")
@@ -62,6 +64,7 @@ def main(
     plan: PlanFlag = False,
 ) -> None:
     """Fine-tune the Extract Agent, with QLoRA or in full, on examples that format_extract prepared."""
+    from ctiforge.store.hub import pin
     from ctiforge.store.named_models import find_model_uri
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
     from ctiforge.training.encoding import model_input
@@ -85,7 +88,7 @@ def main(
         resume=resume,
     )
     lora = LoraOptions(lora_r, lora_alpha)
-    model = find_model_uri(model, store)
+    model = pin(find_model_uri(model, store), revision)
     model_inputs, model_params = model_input(model)
     run_name = name or default_name("extract-agent", model, date.today())
 

@@ -19,6 +19,7 @@ from ctiforge.programs.flags import (
     PlanFlag,
     ReportToFlag,
     ResumeFlag,
+    RevisionFlag,
     SaveStepsFlag,
     StoreFlag,
 )
@@ -30,6 +31,7 @@ def main(
     base_model: Annotated[
         str, typer.Option(help="The encoder to train: a hub name, folder or artifact; demo: a small one.")
     ] = "ibm-research/CTI-BERT",
+    revision: RevisionFlag = None,
     output_dir: ModelFolderFlag = None,
     name: Annotated[str | None, typer.Option(help="Default: os-bert-{base}-{YYYYMMDD}.")] = None,
     epochs: EpochsFlag = OS_BERT.training.epochs,
@@ -70,6 +72,7 @@ def main(
     from ctiforge.errors import UsageError
     from ctiforge.osbert.base import encoder_input, resolve_encoder
     from ctiforge.osbert.prepared import part_inputs
+    from ctiforge.store.hub import pin
     from ctiforge.store.named_models import find_model_uri
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
     from ctiforge.training.options import TrainingOptions, result_params
@@ -92,7 +95,7 @@ def main(
         report_to=report_to,
         resume=resume,
     )
-    base_model = find_model_uri(base_model, store)
+    base_model = pin(find_model_uri(base_model, store), revision)
     model_inputs, model_params = encoder_input(base_model)
     run_name = name or default_name("os-bert", base_model, date.today())
 

@@ -31,6 +31,11 @@ Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
 """Turns the content of a file of one schema number into that of the next."""
 
 
+def is_none(value: Any) -> bool:
+    """Tell whether a key is left out of a file: what no older file has, and this one has no value for."""
+    return value is None
+
+
 class SchemaError(DataError):
     """A file follows a schema that this ctiforge does not read."""
 

@@ -2,7 +2,9 @@
 
 from typing import ClassVar, Literal
 
-from ctiforge.records.base import File, Record
+from pydantic import Field
+
+from ctiforge.records.base import File, Record, is_none
 
 FileType = Literal["f32", "f16", "q8_0", "q4_k_m"]
 """How the weights of a GGUF are rounded."""
@@ -75,6 +77,8 @@ class ExportReport(File):
     """What the files are called."""
     merge: MergeReport
     """What came of merging the adapter."""
+    base: str | None = Field(None, exclude_if=is_none)
+    """The base model with its commit, `org/name@commit`; left out where it is none of the Hub."""
     files: tuple[ExportedFile, ...] = ()
     """The files, in the order that they were asked for."""
     parity: tuple[ParityReport, ...] = ()

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
-from ctiforge.records.base import File
+from pydantic import Field
+
+from ctiforge.records.base import File, is_none
 
 NOTE_NAME = "ctiforge.json"
 Format = Literal["messages", "alpaca", "chatml", "simple"]
@@ -52,6 +54,8 @@ class AgentNote(File):
     """What the model is called."""
     base_model: str
     """What it was trained from: a hub name, a folder, or `demo`."""
+    base_revision: str | None = Field(None, exclude_if=is_none)
+    """The commit of a hub name; left out of others, and not known of models of before it was kept."""
     usage: AgentUsage
     """How it is asked."""
 
@@ -69,6 +73,8 @@ class OsBertNote(File):
     """What the model is called."""
     base_model: str
     """What it was trained from: a hub name, a folder, or `demo`."""
+    base_revision: str | None = Field(None, exclude_if=is_none)
+    """The commit of a hub name; left out of others, and not known of models of before it was kept."""
     max_length: int
     """Tokens of a window, its special tokens included."""
     overlap: int
@@ -113,6 +119,8 @@ class BaselineNote(File):
     """The classifier's name: `logistic-regression`."""
     base_model: str
     """The frozen encoder: a hub name, a folder, or `demo`."""
+    base_revision: str | None = Field(None, exclude_if=is_none)
+    """The commit of a hub name; left out of others, and not known of models of before it was kept."""
     max_length: int
     """Tokens of a window, its special tokens included."""
     overlap: int

@@ -100,6 +100,8 @@ class RunRecord(File):
     """Why it ended other than well, in one line; None where it ended well, or has not ended."""
     stages: list[StageRecord]
     """Its stages, in the order of the line."""
+    pinned: dict[str, str] = {}
+    """Setting → the model of the Hub that it names, with the commit that all stages use: `org/name@commit`."""
 
     def references(self) -> frozenset[str]:
         """Name the folders of a store that its stages made, or are about to make.

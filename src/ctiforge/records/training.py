@@ -2,7 +2,9 @@
 
 from typing import Any, ClassVar
 
-from ctiforge.records.base import File, Record
+from pydantic import Field
+
+from ctiforge.records.base import File, Record, is_none
 
 LOG_NAME = "log.jsonl"
 
@@ -64,6 +66,8 @@ class Training(File):
     """What the model is called."""
     base_model: str
     """What it was trained from: a hub name, a folder, or `demo`."""
+    base_revision: str | None = Field(None, exclude_if=is_none)
+    """The commit of a hub name; left out of others, and not known of models of before it was kept."""
     method: str | None = None
     """`qlora` or `full`; OS-BERT has no choice."""
     options: dict[str, Any]

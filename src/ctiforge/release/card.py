@@ -213,6 +213,7 @@ def _settings_table(card: Card) -> str:
     training = card.training
     rows: list[tuple[str, object]] = [
         ("base model", Cell(public_name(training.base_model), code=True)),
+        *([("its commit", Cell(training.base_revision, code=True))] if training.base_revision else []),
         ("trained as", Cell(training.name, code=True)),
     ]
     rows += [

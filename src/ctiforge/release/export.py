@@ -30,8 +30,10 @@ class SourceModel:
     """Loads a model in fp32 for inference, its adapter over its base."""
     tokenizer: Any
     """The model's Hugging Face tokenizer."""
-    vocabulary: str | None
+    vocabulary: bytes | None
     """The base's SentencePiece file where it has one."""
+    base: str | None
+    """The base with its commit; None where it is none of the Hub."""
     form: ChatForm
     """What a server has to know to ask it as training did."""
     prompts: Sequence[RenderedPrompt]

@@ -1,6 +1,5 @@
 """Merges a LoRA adapter into the full-precision base, and proves on real prompts that nothing else changed."""
 
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,8 @@ from ctiforge.records.exported import MergeReport
 LARGEST = 1e-5
 """How far a logit may move in fp32, as a share of the largest one, which is taken to be 10 at least: rounding in
 another order, and nothing else; the adapter of another model moves them by more than a tenth."""
-_VOCABULARY = "tokenizer.model"
+VOCABULARY = "tokenizer.model"
+"""The file of a SentencePiece vocabulary."""
 
 
 def merge(
@@ -53,14 +53,14 @@ def limit(largest_logit: float) -> float:
     return LARGEST * max(10.0, largest_logit)
 
 
-def keep_sentencepiece(vocabulary: str | None, folder: Path) -> bool:
+def keep_sentencepiece(vocabulary: bytes | None, folder: Path) -> bool:
     """Put the base's SentencePiece vocabulary beside a saved tokenizer, which leaves it out; True where there is one.
 
     Without it llama.cpp's converter takes another way, and every second word gets wrong tokens.
     """
     if not vocabulary:
         return False
-    shutil.copyfile(vocabulary, folder / _VOCABULARY)
+    (folder / VOCABULARY).write_bytes(vocabulary)
     return True
 
 

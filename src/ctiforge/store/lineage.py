@@ -8,6 +8,7 @@ from pathlib import Path
 from ctiforge.records.artifact import InputEntry, Manifest
 from ctiforge.records.registry import Step
 from ctiforge.store.artifacts import read_manifest
+from ctiforge.store.bases import ADDED
 from ctiforge.store.fingerprint import SHORT, content_hash
 from ctiforge.store.objects import ObjectStore, open_store
 
@@ -58,7 +59,7 @@ def trace(store: ObjectStore, uri: str, roots: Collection[str]) -> Lineage:
             continue
         steps[folder] = _step(folder, manifest)
         followed = [each.uri for each in manifest.inputs.values() if _is_made(store, each, gaps)]
-        if not followed and manifest.stage not in roots:
+        if not followed and manifest.stage not in (*roots, ADDED):
             made_of = ", ".join(each.uri for each in manifest.inputs.values()) or "nothing known"
             gaps.append(
                 f"{manifest.stage} {manifest.fingerprint[:SHORT]} was made of {made_of}, which no stage here made"

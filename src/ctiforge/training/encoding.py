@@ -12,11 +12,14 @@ from typing import Any
 
 from ctiforge.errors import UsageError
 from ctiforge.store.artifacts import check_name, fetch_input, find_input
+from ctiforge.store.hub import download, is_hub_name, pin
 
 DEMO_MODEL = "demo"
 """The name of the small base model that this package ships."""
 TOKENIZER_FILES = ("*.json", "*.jinja", "*.txt", "*.model", "*.tiktoken", "*.bpe")
 """What of a model's folder a tokenizer is loaded from, and all that is small beside it; no weights."""
+MODEL_FILES = (*TOKENIZER_FILES, "*.safetensors")
+"""What of a model's folder a model is loaded from: weights that can hold no code, and all beside them."""
 IGNORE = -100
 """The label of a token that carries no loss (the convention of torch's cross_entropy)."""
 
@@ -56,17 +59,26 @@ def resolve_model(name: str) -> str:
 
 
 @contextmanager
-def on_this_machine(model: str, only: Collection[str] = ("*",)) -> Iterator[str]:
-    """Give what transformers can load; a model in S3 is fetched for as long as the block lasts.
+def on_this_machine(model: str, only: Collection[str] = MODEL_FILES) -> Iterator[str]:
+    """Give the folder of a model; one in S3 is fetched for as long as the block lasts.
+
+    A model of the Hub is that of one commit: the one that its name says, else the one that it stands for now.
 
     Args:
-        model: A folder, an `s3://` URI, a hub name, or `demo`.
-        only: Patterns of the files of a model in S3 that are needed.
+        model: A folder, an `s3://` URI, a hub name with or without its commit, or `demo`.
+        only: Patterns of the files of a model in S3 or of the Hub that are needed.
 
     Yields:
-        A folder, or a hub name.
+        A folder.
+
+    Raises:
+        UsageError: A hub name stands for no commit that can be told.
+        OSError: The Hub's files cannot be had.
     """
     path = resolve_model(model)
+    if is_hub_name(path):
+        yield str(download(pin(path), only))
+        return
     if not path.startswith("s3://"):
         yield path
         return
@@ -75,10 +87,10 @@ def on_this_machine(model: str, only: Collection[str] = ("*",)) -> Iterator[str]
 
 
 def model_input(name: str) -> tuple[dict[str, str], dict[str, str]]:
-    """Tell how a model enters a fingerprint: a folder or artifact by its content, a hub name as a parameter.
+    """Tell how a model enters a fingerprint: a folder or artifact by its content, a hub name by its commit.
 
     Args:
-        name: A folder, an `s3://` URI, a hub name, or `demo`.
+        name: A folder, an `s3://` URI, a hub name with its commit (`hub.pin`), or `demo`.
 
     Returns:
         The inputs (`model` → URI) and the parameters (`model_name` → name) of a stage; one of the two is empty.

@@ -7,11 +7,15 @@ from typing import Any
 import torch
 
 from ctiforge.errors import UsageError
+from ctiforge.progress import warn
+from ctiforge.store.hub import is_hub_name, is_pinned, join_name, pin, split_name
 from ctiforge.training.encoding import cannot_load, on_this_machine, quiet_hub
 from ctiforge.training.options import LoraOptions
 
 DEVICES = ("auto", "cpu", "cuda")
 """What `--device` may be."""
+ADAPTER_CONFIG = "adapter_config.json"
+"""Beside a LoRA adapter: its settings, and which base it belongs to."""
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -75,8 +79,8 @@ def load_causal_lm(model: str, device: torch.device, dtype: torch.dtype) -> Any:
     from transformers import AutoModelForCausalLM
 
     only_errors()
-    if (Path(model) / "adapter_config.json").is_file():
-        return _load_adapter(Path(model), device, dtype)
+    if base := base_of_adapter(Path(model)):
+        return _load_adapter(Path(model), base, device, dtype)
     try:
         with on_this_machine(model) as path:
             loaded = AutoModelForCausalLM.from_pretrained(
@@ -144,20 +148,44 @@ def keep_training_gradients_right(model: Any) -> None:
             module.support_avx512bf16_for_cpu = False
 
 
-def name_base(adapter: Path, base_name: str) -> None:
-    """Let a saved adapter name its base as people do, not by where it lay on this machine.
+def name_base(adapter: Path, base: str) -> None:
+    """Let a saved adapter name its base as people do, and the commit of it, not where it lay on this machine.
 
     Args:
         adapter: The adapter's folder; its `adapter_config.json` is rewritten.
-        base_name: The base model's hub name, or the name of its folder.
+        base: The base model's hub name with its commit, or the name of its folder.
     """
-    file = adapter / "adapter_config.json"
+    file = adapter / ADAPTER_CONFIG
     config = json.loads(file.read_text(encoding="utf-8"))
-    file.write_text(json.dumps(config | {"base_model_name_or_path": base_name}, indent=2) + "\n", encoding="utf-8")
+    name, commit = split_name(base)
+    named = {"base_model_name_or_path": name, "revision": commit}
+    file.write_text(json.dumps(config | named, indent=2) + "\n", encoding="utf-8")
 
 
-def _load_adapter(folder: Path, device: torch.device, dtype: torch.dtype) -> Any:
+def base_of_adapter(folder: Path) -> str | None:
+    """Read which base a model's folder holds an adapter of.
+
+    Args:
+        folder: The folder of a model.
+
+    Returns:
+        A hub name, with its commit where the adapter says it, or a folder or URI; None where there is no adapter.
+    """
+    file = folder / ADAPTER_CONFIG
+    if not file.is_file():
+        return None
+    config = json.loads(file.read_text(encoding="utf-8"))
+    base, commit = str(config["base_model_name_or_path"]), config.get("revision")
+    return join_name(base, commit) if is_hub_name(base) else base
+
+
+def _load_adapter(folder: Path, base: str, device: torch.device, dtype: torch.dtype) -> Any:
     from peft import PeftModel
 
-    base = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))["base_model_name_or_path"]
+    if is_hub_name(base) and not is_pinned(base):
+        base = pin(base)
+        warn(
+            f"{folder}: its adapter does not say which commit of its base it was trained on; loaded is {base}, which "
+            f'may be another: write the right one as "revision" into {ADAPTER_CONFIG}'
+        )
     return PeftModel.from_pretrained(load_causal_lm(base, device, dtype), str(folder)).to(device)

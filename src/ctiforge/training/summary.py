@@ -5,6 +5,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from ctiforge.store.hub import split_name
+
 _FIGURES = ("macro_f1", "recall_of_multiple")
 
 
@@ -19,7 +21,7 @@ def default_name(kind: str, base_model: str, today: date) -> str:
     Returns:
         The name.
     """
-    return f"{kind}-{Path(base_model.rstrip('/')).name.lower()}-{today:%Y%m%d}"
+    return f"{kind}-{Path(split_name(base_model)[0].rstrip('/')).name.lower()}-{today:%Y%m%d}"
 
 
 def print_training(summary: Mapping[str, Any], uri: str | None) -> None:

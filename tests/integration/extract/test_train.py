@@ -2,20 +2,27 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
+from huggingface_hub import constants
 
 from ctiforge.demo.articles import DemoSizes, make_corpus
 from ctiforge.errors import DataError, UsageError
 from ctiforge.extract.answering.agent import ExtractAgent
 from ctiforge.extract.dataset.format import FormatOptions, prepare, write_prepared
+from ctiforge.extract.export import base_of
 from ctiforge.extract.train import AgentTraining, train_extract_agent
+from ctiforge.records.model_note import AgentNote
 from ctiforge.store.checkpoints import Checkpoints
 from ctiforge.store.objects import open_store
-from ctiforge.training.encoding import load_tokenizer
+from ctiforge.training.encoding import load_tokenizer, resolve_model
+from ctiforge.training.models import load_causal_lm, name_base
 from ctiforge.training.options import LoraOptions, TrainingOptions
+from tests.cached_hub import cache_model
 
+COMMIT, OTHER = "a" * 40, "b" * 40
 OPTIONS = TrainingOptions(
     batch_size=8,
     gradient_accumulation_steps=1,
@@ -87,13 +94,48 @@ def test_the_saved_model_says_how_to_ask_it_and_extracts(trained):
     assert {path.suffix for path in (out / "model").iterdir()} <= {".json", ".jinja", ".safetensors"}
 
 
-def test_qlora_saves_an_adapter_that_names_its_base_as_people_do(data, tmp_path):
-    request = replace(REQUEST, qlora=True, training=replace(OPTIONS, max_steps=4))
+def test_an_adapter_names_the_commit_of_its_base_and_is_loaded_over_no_other(data, tmp_path, monkeypatch, capsys):
+    demo, cache = Path(resolve_model("demo")), tmp_path / "hub"
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    snapshot = cache_model(cache, "team/base", COMMIT, demo)
+    pinned = f"team/base@{COMMIT}"
+    request = replace(REQUEST, model=pinned, qlora=True, training=replace(OPTIONS, max_steps=4))
     metadata = train(request, data, tmp_path)
     model = tmp_path / "out" / "model"
+    note = AgentNote.load(model)
+    config = json.loads((model / "adapter_config.json").read_text())
     assert metadata["method"] == "qlora"
-    assert json.loads((model / "adapter_config.json").read_text())["base_model_name_or_path"] == "demo"
+    assert (metadata["base_model"], metadata["base_revision"]) == ("team/base", COMMIT)
+    assert (note.base_model, note.base_revision) == ("team/base", COMMIT)
+    assert (config["base_model_name_or_path"], config["revision"]) == ("team/base", COMMIT)
+    assert base_of(note, model) == pinned
+
+    # main moves on to something that is no model
+    (tmp_path / "moved").mkdir()
+    cache_model(cache, "team/base", OTHER, tmp_path / "moved")
     assert ExtractAgent.load(str(model), device="cpu").extract("Nothing here.").windows
+    (model / "adapter_config.json").write_text(json.dumps(config | {"revision": OTHER}))
+    with pytest.raises(DataError, match=f"trained from {pinned}, its adapter names team/base@{OTHER}"):
+        base_of(note, model)
+    with pytest.raises(UsageError, match=f"cannot load the model of 'team/base@{OTHER}'"):
+        load_causal_lm(str(model), torch.device("cpu"), torch.float32)
+
+    # an adapter of before says no commit: what main is now is loaded, and that is told
+    (model / "adapter_config.json").write_text(json.dumps(config | {"revision": None}))
+    (cache / "models--team--base" / "refs" / "main").write_text(snapshot.name)
+    load_causal_lm(str(model), torch.device("cpu"), torch.float32)
+    assert f"does not say which commit of its base it was trained on; loaded is {pinned}" in capsys.readouterr().err
+
+
+def test_what_is_no_model_of_the_hub_has_no_commit(trained, tmp_path):
+    out, metadata = trained
+    assert metadata["base_model"] == "demo"
+    assert "base_revision" not in json.loads((out / "training_metadata.json").read_text())
+    assert "base_revision" not in json.loads((out / "model" / AgentNote.NAME).read_text())
+    (tmp_path / "adapter_config.json").write_text("{}")
+    name_base(tmp_path, "s3://bucket/base")
+    named = {"base_model_name_or_path": "s3://bucket/base", "revision": None}
+    assert json.loads((tmp_path / "adapter_config.json").read_text()) == named
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import chdir, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from unittest.mock import patch
 
 import pytest
 
 from ctiforge.cli import app
-from ctiforge.launcher import local
+from ctiforge.launcher import local, opening
 from ctiforge.launcher.backend import Command, Event, Outcome
 from ctiforge.launcher.local import LocalBackend, tell
 from ctiforge.launcher.plan import Answer
@@ -25,6 +25,7 @@ from tests.in_process import captured, exit_code
 from tests.integration.launcher import stand_ins
 
 ROOT = Path(__file__).parents[3]
+COMMIT = "c" * 40
 
 
 class InProcessBackend:
@@ -66,6 +67,8 @@ class World:
     environment: dict[str, str]
     swept: bool = False
     """Whether the training is one whose flags a sweep tries."""
+    hub: dict[str, str] = field(default_factory=dict)
+    """What names of the Hub stand for now; others stay as they are."""
 
     def control(self, **programs: dict[str, object]) -> None:
         """Tell programs how to behave from now on."""
@@ -88,7 +91,12 @@ class World:
 
     def ctiforge(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run `ctiforge` with these arguments to its end, in this process."""
-        with self.entered(), patch.object(local, "LocalBackend", InProcessBackend), captured() as (output, errors):
+        with (
+            self.entered(),
+            patch.object(local, "LocalBackend", InProcessBackend),
+            patch.object(opening, "pin", lambda model: self.hub.get(model, model)),
+            captured() as (output, errors),
+        ):
             code = exit_code(lambda: exit_on_error(lambda: app(arguments)))
         return subprocess.CompletedProcess(arguments, code, output.getvalue(), errors.getvalue())
 
@@ -124,7 +132,7 @@ def world(tmp_path: Path) -> World:
         tmp_path,
         {
             **clean,
-            "CTIFORGE_MODEL": "some/base",
+            "CTIFORGE_MODEL": f"some/base@{COMMIT}",
             "CONTROL": str(tmp_path / "control.json"),
             "COLUMNS": "200",
             "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),

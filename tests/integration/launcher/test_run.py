@@ -10,7 +10,7 @@ from ctiforge.launcher.backend import Command, Outcome
 from ctiforge.launcher.planner import Planner
 from ctiforge.records.run import Cause
 from ctiforge.store.objects import ObjectStore, open_store
-from ctiforge.store.runs import note_cancelled
+from ctiforge.store.runs import load_run, note_cancelled
 from tests.integration.launcher.conftest import InProcessBackend
 
 LINE = ["harvest_extract", "format_extract", "check_data", "train_extract", *["eval_extract"] * 4]
@@ -76,6 +76,31 @@ def test_each_stage_gets_the_artifact_of_the_one_before(world) -> None:
     assert "--test-data=testset:demo@1" in tuned["argv"]
     everything = "".join(path.read_text() for path in (world.folder / ".ctiforge").rglob("*") if path.is_file())
     assert "s3cr3t" not in everything
+
+
+def test_all_stages_of_a_run_use_the_commit_that_a_hub_name_stood_for_when_it_began(world) -> None:
+    then, now = "org/base@" + "a" * 40, "org/base@" + "b" * 40
+    world.hub = {"org/base": then, "org/base@v1": "org/base@" + "1" * 40}
+    world.control(train_extract={"fails": True})
+    run = ("run", "extract", "--model=org/base", "--run-id=mine")
+    assert world.ctiforge(*run).returncode == 3
+    assert f"--model={then}" in world.result("format_extract")["argv"]
+    # main moves on, and the run is gone on with
+    world.hub["org/base"] = now
+    world.control()
+    assert world.ctiforge(*run).returncode == 0
+    assert {f"--model={then}"} == {
+        flag
+        for program in ("format_extract", "check_data", "train_extract")
+        for flag in world.result(program)["argv"]
+        if flag.startswith("--model=")
+    }
+    assert load_run(open_store(str(world.folder / ".ctiforge/store")), "mine").pinned == {"model": then}
+    # a new run begins with what main is now, and one that names a revision with that
+    assert world.ctiforge("run", "extract", "--model=org/base").returncode == 0
+    assert f"--model={now}" in world.result("train_extract")["argv"]
+    assert world.ctiforge("run", "extract", "--model=org/base", "--revision=v1").returncode == 0
+    assert f"--model=org/base@{'1' * 40}" in world.result("train_extract")["argv"]
 
 
 def test_the_teams_own_database_goes_to_harvest_through_the_environment(world) -> None:

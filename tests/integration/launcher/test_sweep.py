@@ -19,6 +19,7 @@ from ctiforge.settings import settings_class
 from ctiforge.store.objects import open_store
 from ctiforge.store.runs import load_run
 from tests.integration.launcher import stand_ins
+from tests.integration.launcher.conftest import COMMIT
 
 DATA = ["harvest_extract", "format_extract", "check_data"]
 GRID = ["--param=learning-rate=1e-4,2e-4", "--param=epochs=1,2"]
@@ -62,12 +63,15 @@ def test_a_sweep_trains_every_point_once_and_another_shares_them(sweeping) -> No
 
 def test_the_winners_command_finds_it_trained_and_evaluates_it(sweeping) -> None:
     (sweeping.folder / "elsewhere").mkdir()
+    then = sweeping.hub["some/other"] = "some/other@" + "a" * 40
     flags = ["--store=elsewhere/store", "--model=some/other", "--set=train_extract.pooling=max", "--no-database"]
     swept = sweeping.ctiforge("sweep", "extract", *GRID, *flags, "--json-files=a.json")
     assert swept.returncode == 0, swept.stderr
     sweeping.worked()
     command = shlex.split(_result(sweeping)["evaluate_with"])
     assert command[:3] == ["ctiforge", "run", "extract"]
+    # the commit that was swept, whatever main is by now
+    assert [each for each in command if each.startswith("--model")] == [f"--model={then}"]
     (sweeping.folder / "elsewhere/store/testsets/demo/1").mkdir(parents=True)
     (sweeping.folder / "elsewhere/store/testsets/demo/1/testset.json").write_text("{}")
     evaluated = sweeping.ctiforge(*command[1:])
@@ -223,7 +227,7 @@ def in_this_process(sweeping, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(sweeping.folder)
     for name in ("PYTHONPATH", "CONTROL"):
         monkeypatch.setenv(name, sweeping.environment[name])
-    return sweeping, settings_class()(model="some/base", backend="kubernetes", run_id="wide")
+    return sweeping, settings_class()(model=f"some/base@{COMMIT}", backend="kubernetes", run_id="wide")
 
 
 def test_in_a_cluster_several_points_are_under_way_at_a_time(in_this_process) -> None:

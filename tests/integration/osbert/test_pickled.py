@@ -58,7 +58,8 @@ def test_it_is_converted_once_and_kept_with_a_note(
 
 def test_a_model_with_safetensors_stays_as_it_is(small_bert: Path, tmp_path: Path) -> None:
     assert with_safetensors(str(small_bert), None, tmp_path) == str(small_bert)
-    assert with_safetensors("no-such/model", None, tmp_path) == "no-such/model"
+    with pytest.raises(UsageError, match="no-such/model: which commit main is cannot be told"):
+        with_safetensors("no-such/model", None, tmp_path)
 
 
 def test_a_pickle_with_code_in_it_is_refused_and_does_not_run(

@@ -119,9 +119,11 @@ class FakeHub:
         self.add_repo(name, private=asked.get("visibility") == "private")
         return _json(200, {"url": f"{self.endpoint}/{name}"})
 
-    def info(self, repo: str, **_: Any) -> Answer:
-        there = self.repos[repo]
-        return _json(200, {"id": repo, "sha": there.commits[-1].id, "private": there.private, "tags": []})
+    def info(self, repo: str, revision: str | None = None, **_: Any) -> Answer:
+        commit = self._find(repo, revision or "main")
+        if commit is None:
+            return 404, {"X-Error-Code": "RevisionNotFound"}, b"{}"
+        return _json(200, {"id": repo, "sha": commit.id, "private": self.repos[repo].private, "tags": []})
 
     def refs(self, repo: str, **_: Any) -> Answer:
         there = self.repos[repo]
@@ -313,7 +315,7 @@ _ROUTES: list[tuple[str, Callable[..., Answer], bool]] = [
     (r"GET /api/whoami-v2", FakeHub.whoami, False),
     (r"GET /api/models", FakeHub.search, True),
     (r"POST /api/repos/create", FakeHub.create, False),
-    (rf"GET {_REPO}(/revision/main)?", FakeHub.info, False),
+    (rf"GET {_REPO}(/revision/(?P<revision>[^/]+))?", FakeHub.info, False),
     (rf"GET {_REPO}/refs", FakeHub.refs, False),
     (rf"GET {_REPO}/tree/(?P<revision>[^/]+)", FakeHub.tree, False),
     (rf"GET {_REPO}/commits/main", FakeHub.history, False),

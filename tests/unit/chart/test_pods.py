@@ -14,8 +14,10 @@ LAUNCHERS = {
     "retrain-os-bert": ["ctiforge", "run", "os-bert"],
     "doctor": ["ctiforge", "doctor"],
 }
-HUB_STAGES = {
+HUB_PODS = {
     "format-extract", "check-data", "train-extract", "eval-extract", "train-os-bert", "baselines-os", "eval-os-bert",
+    # it resolves names of the Hub to the commits that the others load
+    *LAUNCHERS,
 }  # fmt: skip
 TRAIN_IMAGE = {"train-extract", "eval-extract", "train-os-bert", "baselines-os", "eval-os-bert"}
 
@@ -79,7 +81,7 @@ def test_each_secret_goes_where_it_is_needed(chart: Chart) -> None:
     pods = chart.pods("full")
     assert with_variable(pods, "DATABASE_URL") == {"harvest-extract", "prepare-os"}
     assert with_variable(pods, "OPENAI_API_KEY") == {"prepare-os", "eval-extract"}
-    assert with_variable(pods, "HF_TOKEN") == HUB_STAGES
+    assert with_variable(pods, "HF_TOKEN") == HUB_PODS
     assert with_variable(pods, "CTIFORGE_WEBHOOK_URL") == set(LAUNCHERS)
     for key in ("harvest-extract", "prepare-os"):
         assert pods[key].env["DATABASE_URL"] == {"secretKeyRef": {"name": "database", "key": "uri"}}
@@ -121,16 +123,17 @@ def test_store_and_hub_are_named(chart: Chart) -> None:
         assert pod.env["AWS_ENDPOINT_URL"] == "http://s3.dev.svc:8333"
         assert pod.env["AWS_REGION"] == pod.env["AWS_DEFAULT_REGION"] == "eu-central-1"
         assert pod.env["CTIFORGE_IMAGE"] == pod.container["image"]
-    assert with_variable(pods, "HF_ENDPOINT") == HUB_STAGES
+    assert with_variable(pods, "HF_ENDPOINT") == HUB_PODS
     assert with_variable(pods, "HF_HUB_OFFLINE") == set()
-    assert with_variable(chart.pods("model-cache"), "HF_HUB_OFFLINE") == HUB_STAGES
+    cached = chart.pods("model-cache")
+    assert with_variable(cached, "HF_HUB_OFFLINE") == HUB_PODS & set(cached)
     assert "AWS_ENDPOINT_URL" not in chart.pods("minimal")["train-extract"].env
 
 
 def test_models_lie_on_the_cache_where_there_is_one(chart: Chart) -> None:
     homes = {key: pod.env["HF_HOME"] for key, pod in chart.pods("model-cache").items()}
-    assert {key for key, home in homes.items() if home == "/model-cache/huggingface"} == HUB_STAGES
-    assert {home for key, home in homes.items() if key not in HUB_STAGES} == {"/scratch/huggingface"}
+    assert {key for key, home in homes.items() if home == "/model-cache/huggingface"} == HUB_PODS & set(homes)
+    assert {home for key, home in homes.items() if key not in HUB_PODS} == {"/scratch/huggingface"}
     assert {pod.env["HF_HOME"] for pod in chart.pods("minimal").values()} == {"/scratch/huggingface"}
 
 

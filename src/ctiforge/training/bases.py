@@ -1,0 +1,79 @@
+"""What of a model's folder makes a base model: weights that can hold no code, a tokenizer, and its license."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ctiforge.errors import UsageError
+from ctiforge.training.encoding import MODEL_FILES, cannot_load, load_tokenizer
+
+CARD = "README.md"
+_BESIDE = (CARD, "LICENSE*", "NOTICE*")
+_INDEX = "model.safetensors.index.json"
+_LEFT_OUT = "consolidated*"
+
+
+def base_files(folder: Path) -> dict[str, Path]:
+    """Find the files that a base model is loaded from, once they are seen to be whole.
+
+    Args:
+        folder: The folder of a model in the layout of transformers.
+
+    Returns:
+        Each file's name and path: weights, configuration, tokenizer, card and license; nothing of its subfolders.
+
+    Raises:
+        UsageError: It has no configuration, no tokenizer or no whole safetensors, or is an adapter.
+    """
+    _check_config(folder)
+    load_tokenizer(str(folder))
+    _check_weights(folder)
+    wanted = (path for pattern in (*MODEL_FILES, *_BESIDE) for path in folder.glob(pattern))
+    return {path.name: path for path in wanted if path.is_file() and not path.match(_LEFT_OUT)}
+
+
+def license_of(folder: Path) -> str | None:
+    """Read the license that a model's card names.
+
+    Args:
+        folder: The model's folder.
+
+    Returns:
+        Its identifier, like `apache-2.0`; None where there is no card, or none that can be read.
+    """
+    from huggingface_hub import ModelCard
+
+    try:
+        data: Any = ModelCard((folder / CARD).read_text(encoding="utf-8"), ignore_metadata_errors=True).data
+    except Exception:  # a card can be broken in any way, and is no reason to stop
+        return None
+    return str(data.license) if data.license else None
+
+
+def _check_config(folder: Path) -> None:
+    from transformers import AutoConfig
+
+    if (folder / "adapter_config.json").is_file():
+        raise UsageError(f"{folder} holds an adapter, no base model: export it merged (ctiforge export) and add that")
+    try:
+        AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise UsageError(cannot_load("model", str(folder), error)) from None
+
+
+def _check_weights(folder: Path) -> None:
+    from safetensors import SafetensorError, safe_open
+
+    shards = [path for path in sorted(folder.glob("*.safetensors")) if not path.match(_LEFT_OUT)]
+    if not shards:
+        raise UsageError(f"{folder} holds no *.safetensors, and weights of another kind may hold code: convert them")
+    tensors: set[str] = set()
+    for path in shards:
+        try:
+            with safe_open(path, framework="numpy") as file:
+                tensors.update(file.keys())
+        except SafetensorError:
+            raise UsageError(f"{path} is damaged, or no safetensors: fetch it again") from None
+    index = folder / _INDEX
+    if index.is_file() and not set(json.loads(index.read_text(encoding="utf-8"))["weight_map"]) <= tensors:
+        raise UsageError(f"{index} names weights that no *.safetensors holds: copy the whole folder")
