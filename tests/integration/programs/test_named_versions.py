@@ -32,7 +32,10 @@ TAKE: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """A program, and flags that name a model to it."""
 FLAGS = ("model", "base_model", "asked_as")
-OTHERS = {"models": "takes a version as it is, or a line and a number"}
+OTHERS = {
+    "model": "puts a base model into the store",
+    "models": "takes a version as it is, or a line and a number",
+}
 
 
 @pytest.mark.parametrize("case", TAKE)
