@@ -25,7 +25,7 @@ DatabaseFlag = Annotated[
     bool | None,
     typer.Option("--from-database/--no-database", help="Harvest the database; default: unless files are given."),
 ]
-RevisionFlag = Annotated[
+BaseRevisionFlag = Annotated[
     str | None,
     typer.Option(help="Of --model: branch, tag or commit, the same as NAME@REVISION; default: what main is now."),
 ]
@@ -47,7 +47,7 @@ def run(
     line: LineArgument,
     store: StoreFlag = None,
     model: ModelFlag = None,
-    revision: RevisionFlag = None,
+    revision: BaseRevisionFlag = None,
     test_set: Annotated[str | None, typer.Option(help="Test set to evaluate on: name or name@2.")] = None,
     json_files: JsonFilesFlag = None,
     from_database: DatabaseFlag = None,
@@ -103,7 +103,7 @@ def sweep(
     parallel: Annotated[int, typer.Option(min=1, help="Trainings at a time; more than 1 in a cluster only.")] = 1,
     store: StoreFlag = None,
     model: ModelFlag = None,
-    revision: RevisionFlag = None,
+    revision: BaseRevisionFlag = None,
     json_files: JsonFilesFlag = None,
     from_database: DatabaseFlag = None,
     max_length: MaxLengthFlag = None,

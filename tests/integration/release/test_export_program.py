@@ -5,6 +5,7 @@ import os
 from contextlib import nullcontext
 
 import pytest
+from huggingface_hub import constants
 
 from ctiforge.demo.articles import DemoSizes, make_corpus
 from ctiforge.errors import CannotGoOnError, DataError
@@ -12,6 +13,8 @@ from ctiforge.release.gguf import ChatForm, convert
 from ctiforge.release.server import serving
 from ctiforge.release.tokens import check_reading
 from ctiforge.training.encoding import load_tokenizer
+from ctiforge.training.models import name_base
+from tests.cached_hub import cache_model
 from tests.in_process import run_here
 from tests.integration.release import tiny_models
 
@@ -121,6 +124,25 @@ def test_an_adapter_over_a_sentencepiece_base_is_merged_with_its_vocabulary(tmp_
     assert "tuned: adapter merged into its base" in merged.stdout
     assert (tmp_path / "merged" / "tokenizer.model").exists()
     assert (tmp_path / "out" / "tuned-Q8_0.gguf").exists()
+
+
+def test_an_adapter_over_a_model_of_the_hub_is_merged_into_the_commit_that_it_was_trained_on(tmp_path, monkeypatch):
+    commit = "a" * 40
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    tiny_models.add_sentencepiece_tokenizer(tiny_models.make_llama(tmp_path / "base"))
+    adapter = tiny_models.make_adapter(tmp_path / "base", tmp_path / "adapter")
+    name_base(adapter, f"team/base@{commit}")
+    note = json.loads((adapter / "ctiforge.json").read_text()) | {"base_model": "team/base", "base_revision": commit}
+    (adapter / "ctiforge.json").write_text(json.dumps(note))
+    cache_model(tmp_path / "hub", "team/base", commit, tmp_path / "base", refs=())
+
+    export(f"--model={adapter}", "--output=merged", cwd=tmp_path)
+
+    assert json.loads((tmp_path / "merged" / "export.json").read_text())["base"] == f"team/base@{commit}"
+    assert (tmp_path / "merged" / "tokenizer.model").exists()
+    (adapter / "ctiforge.json").write_text(json.dumps(note | {"base_revision": "b" * 40}))
+    refused = export(f"--model={adapter}", "--output=other", cwd=tmp_path, code=3)
+    assert f"its adapter names team/base@{commit}" in refused.stderr
 
 
 @pytest.mark.parametrize(

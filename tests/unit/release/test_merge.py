@@ -44,9 +44,8 @@ def test_a_merge_that_changes_the_logits_is_refused(tmp_path):
 
 
 def test_the_base_s_vocabulary_is_kept_where_it_has_one(tmp_path):
-    (tmp_path / "base.model").write_bytes(b"pieces")
     assert not keep_sentencepiece(None, tmp_path)
-    assert keep_sentencepiece(str(tmp_path / "base.model"), tmp_path)
+    assert keep_sentencepiece(b"pieces", tmp_path)
     assert (tmp_path / "tokenizer.model").read_bytes() == b"pieces"
 
 
