@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from huggingface_hub import constants
 from safetensors.torch import load_file
 
 from ctiforge.errors import UsageError
@@ -17,6 +18,7 @@ from ctiforge.osbert.pickled import with_safetensors
 from ctiforge.osbert.windows import WindowSize
 from ctiforge.records.converted import ConvertedBase
 from ctiforge.store.objects import open_store
+from tests.cached_hub import cache_model
 from tests.golden.written import hold
 
 
@@ -60,6 +62,21 @@ def test_a_model_with_safetensors_stays_as_it_is(small_bert: Path, tmp_path: Pat
     assert with_safetensors(str(small_bert), None, tmp_path) == str(small_bert)
     with pytest.raises(UsageError, match="no-such/model: which commit main is cannot be told"):
         with_safetensors("no-such/model", None, tmp_path)
+
+
+def test_a_model_of_the_hub_is_that_of_its_commit_whatever_it_brings(
+    pickled_bert: Path, small_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    old, new = "a" * 40, "b" * 40
+    cache_model(tmp_path / "hub", "team/bert", old, pickled_bert)
+    snapshot = cache_model(tmp_path / "hub", "team/bert", new, small_bert)
+    assert with_safetensors("team/bert", None, tmp_path) == with_safetensors(f"team/bert@{new}", None, tmp_path)
+    assert Path(with_safetensors("team/bert", None, tmp_path)).samefile(snapshot)
+    assert with_safetensors(f"team/bert@{old}", None, tmp_path / "s") == str(tmp_path / "s" / "base")
+    load_frozen(f"team/bert@{new}", torch.device("cpu"))
+    with pytest.raises(UsageError, match=f"cannot load the base model of 'team/bert@{'c' * 40}'"):
+        with_safetensors(f"team/bert@{'c' * 40}", None, tmp_path)
 
 
 def test_a_pickle_with_code_in_it_is_refused_and_does_not_run(
