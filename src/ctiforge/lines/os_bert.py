@@ -69,7 +69,7 @@ OS_BERT = Line(
         LineSetting(
             "os_model",
             "demo",
-            "OS-BERT's base model; `demo` is a small encoder from a package.",
+            "OS-BERT's base model, named like `model`; `demo` is a small encoder from a package.",
             flag="--model",
             chart="settings.osModel",
         ),

@@ -1,6 +1,7 @@
 """What of a model's folder makes a base model: weights that can hold no code, a tokenizer, and its license."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ from ctiforge.errors import UsageError
 from ctiforge.training.encoding import MODEL_FILES, cannot_load, load_tokenizer
 
 CARD = "README.md"
-_BESIDE = (CARD, "LICENSE*", "NOTICE*")
+TERMS = (CARD, "LICENSE*", "NOTICE*")
+"""What lies beside a model and says on what terms it may be used."""
 _INDEX = "model.safetensors.index.json"
 _LEFT_OUT = "consolidated*"
 
@@ -20,7 +22,7 @@ def base_files(folder: Path) -> dict[str, Path]:
         folder: The folder of a model in the layout of transformers.
 
     Returns:
-        Each file's name and path: weights, configuration, tokenizer, card and license; nothing of its subfolders.
+        Each file's name and path: weights, configuration and tokenizer; nothing of its subfolders.
 
     Raises:
         UsageError: It has no configuration, no tokenizer or no whole safetensors, or is an adapter.
@@ -28,8 +30,19 @@ def base_files(folder: Path) -> dict[str, Path]:
     _check_config(folder)
     load_tokenizer(str(folder))
     _check_weights(folder)
-    wanted = (path for pattern in (*MODEL_FILES, *_BESIDE) for path in folder.glob(pattern))
-    return {path.name: path for path in wanted if path.is_file() and not path.match(_LEFT_OUT)}
+    return {name: path for name, path in _matching(folder, MODEL_FILES).items() if not path.match(_LEFT_OUT)}
+
+
+def terms_of(folder: Path) -> dict[str, Path]:
+    """Find the card and the license beside a model.
+
+    Args:
+        folder: The model's folder.
+
+    Returns:
+        Each file's name and path.
+    """
+    return _matching(folder, TERMS)
 
 
 def license_of(folder: Path) -> str | None:
@@ -48,6 +61,10 @@ def license_of(folder: Path) -> str | None:
     except Exception:  # a card can be broken in any way, and is no reason to stop
         return None
     return str(data.license) if data.license else None
+
+
+def _matching(folder: Path, patterns: Sequence[str]) -> dict[str, Path]:
+    return {path.name: path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
 
 
 def _check_config(folder: Path) -> None:

@@ -56,7 +56,7 @@ def test_a_model_of_the_hub_is_added_as_the_commit_that_it_is(
     cache_model(tmp_path / "hub", "org/small", COMMIT, small)
     uri = model("add", "org/small", cwd=tmp_path)[1]
     assert uri.endswith("/small")
-    assert f"from org/small@{COMMIT}" in model("list", cwd=tmp_path)[0]
+    assert f"license apache-2.0, from org/small@{COMMIT}" in model("list", cwd=tmp_path)[0]
     assert model("add", "org/none", cwd=tmp_path, code=2)[0].startswith("error: org/none: which commit main is")
 
 
@@ -66,6 +66,8 @@ def test_a_pickle_is_added_as_safetensors(small: Path, tmp_path: Path) -> None:
     torch.save(state, small / "pytorch_model.bin")
     place = Path(model("add", str(small), cwd=tmp_path)[1].removeprefix("-> "))
     assert not list(place.glob("*.bin"))
+    assert (place / "README.md").exists()
+    assert "license apache-2.0" in model("list", cwd=tmp_path)[0]
     assert all(torch.equal(value, state[name]) for name, value in load_file(place / "model.safetensors").items())
 
 
