@@ -41,7 +41,7 @@ def main(
     parts: Annotated[bool, typer.Option("--parts", help="Also each part of the score alone, and left out.")] = False,
     cache: Annotated[Path, typer.Option(help="Where vectors are kept.")] = Path(".ctiforge/label-next"),
     output: Annotated[Path | None, typer.Option(help="A Markdown file for the tables.")] = None,
-    picture: Annotated[Path | None, typer.Option(help="A PNG of the curves.")] = None,
+    picture: Annotated[Path, typer.Option(help="The PNG of the curves.")] = Path("docs/pictures/label-next.png"),
 ) -> None:
     """Print the learning curves of random and of chosen articles, and the area between them."""
     policies: dict[str, Choose] = {"random": at_random, "label next": by_worth(WEIGHTS)}
@@ -51,13 +51,12 @@ def main(
     numbers = range(first_seed, first_seed + seeds)
     tasks: list[Task] = [Systems(cache), Spans(cache)]
     curves = {task.name: curves_of(task, policies, numbers) for task in tasks}
-    tables = [table for name, each in curves.items() for table in (curve_table(name, each),)]
+    tables = [curve_table(name, each) for name, each in curves.items()]
     print_tables(tables, wide_console())
     if output:
         made = f"`make prove-label-next` · {datetime.now(UTC):%Y-%m-%d} · {platform.processor() or platform.machine()}"
         output.write_text(f"# Labeling next\n\n{made}\n\n{markdown(tables)}\n", encoding="utf-8")
-    if picture:
-        draw(curves, picture)
+    draw(curves, picture)
 
 
 def curves_of(task: Task, policies: dict[str, Choose], seeds: Sequence[int]) -> dict[str, Floats]:
@@ -134,7 +133,9 @@ def curve_table(name: str, curves: dict[str, Floats]) -> Table:
     for policy, scores in curves.items():
         means = [f"{each:.3f}" for each in scores.mean(axis=0)]
         rows.append((policy, *means, "" if policy == "random" else gain(area(scores) - area(curves["random"]))))
-    return table_of((name, *map(str, BUDGETS), "mean gain over random (95 %)"), rows, caption=name, left=(0, -1))
+    seeds = len(curves["random"])
+    titles = ("articles chosen", *map(str, BUDGETS), "mean gain over random (95 %)")
+    return table_of(titles, rows, caption=f"{name}, {seeds} seeds", left=(0, -1))
 
 
 def area(scores: Floats) -> Floats:

@@ -2,12 +2,13 @@
 
 import re
 import zlib
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
+
+from ctiforge.evaluation.statistics import Floats
 
 _WORD = re.compile(r"\w{2,40}")
 _BUCKETS = 2**18
@@ -22,10 +23,10 @@ class TextLikeness:
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
-        counts = [Counter(_buckets(text)) for text in texts]
-        ends = np.cumsum([0, *(len(each) for each in counts)])
-        columns = np.array([bucket for each in counts for bucket in each], dtype=np.int32)
-        times = np.array([count for each in counts for count in each.values()], dtype=np.float64)
+        found = [np.unique(_buckets(text), return_counts=True) for text in texts]
+        ends = np.cumsum([0, *(len(each) for each, _ in found)])
+        columns = np.concatenate([each for each, _ in found])
+        times = np.concatenate([count for _, count in found])
         texts_with = np.bincount(columns, minlength=_BUCKETS)
         weights = (1 + np.log(times)) * np.log(len(texts) / texts_with[columns])
         rows = np.repeat(np.arange(len(texts)), np.diff(ends))
@@ -33,12 +34,12 @@ class TextLikeness:
         weights /= np.where(lengths > 0, lengths, 1)[rows]
         self._matrix = csr_array((weights, columns, ends), shape=(len(texts), _BUCKETS))
 
-    def to_all(self, number: int) -> NDArray[np.float64]:
+    def to_all(self, number: int) -> Floats:
         """Compute how like one text is to each: (texts,)."""
-        similarities: NDArray[np.float64] = (self._matrix @ self._matrix[[number]].T).toarray().ravel()
+        similarities: Floats = (self._matrix @ self._matrix[[number]].T).toarray().ravel()
         return similarities
 
-    def to_nearest(self, others: Sequence[int]) -> NDArray[np.float64]:
+    def to_nearest(self, others: Sequence[int]) -> Floats:
         """Compute how like each text is to the most similar of some others, (texts,); 0 where there are none."""
         nearest = np.zeros(self._matrix.shape[0])
         for start in range(0, len(others), _TOGETHER):
@@ -47,5 +48,6 @@ class TextLikeness:
         return nearest
 
 
-def _buckets(text: str) -> list[int]:
-    return [zlib.crc32(word.encode("utf-8", "replace")) % _BUCKETS for word in _WORD.findall(text.lower())]
+def _buckets(text: str) -> NDArray[np.int32]:
+    words = _WORD.findall(text.lower())
+    return np.array([zlib.crc32(word.encode("utf-8", "replace")) % _BUCKETS for word in words], dtype=np.int32)

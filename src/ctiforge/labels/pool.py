@@ -127,7 +127,15 @@ def choose_from(
 
 
 def queue_line(article: ArticleRecord, chosen: ChosenArticle) -> ReviewLine:
-    """Lay out a chosen article as a line of a review file, its reasons in `why`."""
+    """Lay out a chosen article for a person to label.
+
+    Args:
+        article: The article.
+        chosen: Why it was chosen.
+
+    Returns:
+        The line of a review file, with the reasons in `why`.
+    """
     return review_line(article).model_copy(update={"why": "; ".join(chosen.reasons)})
 
 
