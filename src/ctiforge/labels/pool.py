@@ -83,7 +83,6 @@ def choose_from(
     pool: LabelPool,
     count: int,
     *,
-    own: str = "the input",
     finds: Sequence[ArticleFinds] = (),
     confidences: Mapping[str, float] | None = None,
     seed: int = 0,
@@ -93,7 +92,6 @@ def choose_from(
     Args:
         pool: The articles.
         count: Articles at most.
-        own: What to call whoever found what the articles hold.
         finds: What models found.
         confidences: Article's id → the lowest probability that a model gave to one of its items; None: unknown.
         seed: Decides between equal scores.
@@ -109,7 +107,7 @@ def choose_from(
     with Progress("label_next", len(pool.articles)) as progress:
         for article in pool.articles:
             said = [Origin("rule", "rules", rules.extract(article.content).observables, TYPES)]
-            said += [origin_of(article, own), *(origin for find in finds for origin in find(article))]
+            said += [origin_of(article, "the input"), *(origin for find in finds for origin in find(article))]
             opinions.append(_opinion(article, said, known.get(article.id)))
             progress.advance()
     likeness = TextLikeness([each.content for each in (*pool.articles, *pool.labeled)])
@@ -183,8 +181,8 @@ def _opinion(article: ArticleRecord, said: Sequence[Origin], confidence: float |
         all_of_them, by_all = set.union(*found), set.intersection(*found)
         if all_of_them:
             claims[type_] = Claims(agreed=len(by_all), disputed=len(all_of_them) - len(by_all))
-    names = list(dict.fromkeys(each.name or "a person" for each in speaking))
-    return PoolArticle(article.id, claims, confidence, " and ".join(names))
+    *names, last = dict.fromkeys(each.name or "a person" for each in speaking)
+    return PoolArticle(article.id, claims, confidence, f"{', '.join(names)} and {last}" if names else last)
 
 
 def _types(origin: Origin) -> dict[str, None]:

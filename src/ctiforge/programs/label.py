@@ -122,7 +122,7 @@ def next_(
         pool = make_pool(articles, labels, tests, Path(scratch))
     for reason, left_out in sorted(pool.left_out.items()):
         warn(f"left out: {reason}: {left_out}")
-    chosen = choose_from(pool, count, own=source.stem, finds=finds, confidences=confidences, seed=seed)
+    chosen = choose_from(pool, count, finds=finds, confidences=confidences, seed=seed)
     if not chosen:
         print("nothing is left to label here: harvest more articles")
         return

@@ -34,7 +34,7 @@ def test_the_articles_most_worth_are_told_with_reasons_and_the_page_opens_them(t
 
     done = run("next", "--input", str(records), "--count", "3", "--output", "queue.jsonl", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "rules and records disagree about 2 command lines" in " ".join(done.stdout.split())
+    assert "rules and the input disagree about 2 command lines" in " ".join(done.stdout.split())
     assert "left out: labeled already, or near to such an article: 1" in done.stderr
     assert "left out: in a test set, or near to one of its articles: 1" in done.stderr
     queue = read_articles(tmp_path / "queue.jsonl")
@@ -53,7 +53,7 @@ def test_the_articles_most_worth_are_told_with_reasons_and_the_page_opens_them(t
 def test_without_a_store_everything_may_be_labeled(tmp_path: Path, records: Path) -> None:
     done = run("next", "--input", str(records), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("rules and records disagree") == 8
+    assert done.stdout.count("rules and the input disagree") == 8
     assert not (tmp_path / "store").exists()
 
 

@@ -65,9 +65,9 @@ def test_what_rules_and_a_model_disagree_about_is_said(tmp_path) -> None:
     same = article(make_text(1) + " whoami /all", "same", {"cmdline": ["whoami /all"]})
     missed = article(make_text(2) + "\n" + commands_of, "missed", {"cmdline": []})
     pool = make_pool([same, missed], [], [], tmp_path)
-    (record, chosen), _ = choose_from(pool, 2, own="the harvest")
+    (record, chosen), _ = choose_from(pool, 2)
     assert record.id == "missed"
-    assert any(reason == "rules and the harvest disagree about 3 command lines" for reason in chosen.reasons)
+    assert any(reason == "rules and the input disagree about 3 command lines" for reason in chosen.reasons)
     line = queue_line(record, chosen)
     assert line.why == "; ".join(chosen.reasons)
     assert line.content == missed.content
@@ -81,6 +81,9 @@ def test_a_model_is_held_to_what_it_looked_for_alone(tmp_path) -> None:
     (_, asked), *_ = choose_from(make_pool([record], [], [], tmp_path), 1, finds=[lambda _: [blind]])
     assert asked.parts.disagreement == 0.5
     assert "rules and champion 3 disagree about 1 command line" in asked.reasons
+    looked = record.model_copy(update={"labelled_types": ("cmdline",)})
+    (_, three), *_ = choose_from(make_pool([looked], [], [], tmp_path), 1, finds=[lambda _: [blind]])
+    assert "rules, the input and champion 3 disagree about 1 command line" in three.reasons
 
 
 def test_how_sure_a_model_was_is_read_beside_its_evaluation(tmp_path) -> None:
