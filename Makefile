@@ -45,7 +45,7 @@ WHEELS ?= $(PIP_FIND_LINKS)
 TORCH ?= torch==2.13.0
 BUILD := docker build --quiet --build-arg COMMIT=$(shell git rev-parse HEAD) $(if $(WHEELS),--build-context wheels=$(WHEELS))
 
-LIST := sed 's/\$$\$$/$$/' | awk -F ':.*\#[\#+] ' '{printf "  %-16s %s\n", $$1, $$2}'
+LIST := sed 's/\$$\$$/$$/' | awk -F ':.*\#[\#+] ' '{printf "  %-17s %s\n", $$1, $$2}'
 
 help:
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | $(LIST)
@@ -150,6 +150,9 @@ prove-windows: install #+ What windows cost and lose on the 30 real articles ($$
 
 prove-pairs: install #+ Pairs of values that were judged by hand beside what the scores say of them
 	$(BIN)/python benchmarks/prove_pairs.py $(ARGS)
+
+prove-label-next: install #+ What a choice of the next articles to label is worth, against a random one, as a picture
+	$(BIN)/python benchmarks/prove_label_next.py $(ARGS)
 
 prove-os: install #+ The rule, the models and their cascades on software that nobody trained on (after train-os-bert)
 	$(BIN)/python benchmarks/prove_os.py $(ARGS)

@@ -58,7 +58,6 @@ COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     ("config", verbs.config, "Print each setting and where it came from."),
     ("doctor", verbs.doctor, "Check the store and the cluster before a run."),
     ("gc", collect_garbage.main, "List or remove what only old runs named."),
-    ("label", label.main, "Label articles on a page of this machine."),
     ("forget", forget.main, "Remove an article from everything but weights."),
     ("compare", compare.main, "Compare evaluations of one test set."),
     ("extract", extract.main, "Extract the observables of one text."),
@@ -78,6 +77,7 @@ COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
 )
 GROUPS: tuple[tuple[str, typer.Typer, str], ...] = (
     ("data", data, "Look at training data before it is used: check."),
+    ("label", label.app, "Label articles on a page; `next`: which ones."),
     ("labels", labels.app, "Import labels of people, and compare two people."),
     ("testset", testset.app, "Make, draw, import and list test sets."),
     ("model", model.app, "Put base models into the store: add, list."),

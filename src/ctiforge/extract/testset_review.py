@@ -78,7 +78,11 @@ def draw_sample(records: Iterable[ArticleRecord], size: int, seed: int) -> list[
 def review_line(record: ArticleRecord) -> ReviewLine:
     """Lay out one article for a person to correct: items with their evidence, the annotator left empty.
 
-    `os_label` None: nobody judged which operating system the article is about.
+    Args:
+        record: The article; without `os_label` nobody judged which operating system it is about.
+
+    Returns:
+        The line of a review file.
     """
     located = Locator(record.content)
     return ReviewLine(

@@ -50,7 +50,7 @@ def draw_test_articles(
     taken = {index for index, _ in leaks_between([article for article, _ in texts], known)}
     left_out["in another test set, or near to one of its articles"] += len(taken)
     free = [text for index, text in enumerate(texts) if index not in taken]
-    groups = _groups([article for article, _ in free], scratch)
+    groups = near_groups([article for article, _ in free], scratch)
     grouped = [
         (article.model_copy(update={"group": group}), kept) for (article, kept), group in zip(free, groups, strict=True)
     ]
@@ -62,6 +62,22 @@ def draw_test_articles(
         why = "; ".join(f"{reason}: {count}" for reason, count in sorted((+left_out).items()))
         raise DataError(f"no labeled article to draw ({why or 'import labels first: ctiforge labels import'})")
     return DrawnArticles([each.model_copy(update={"group": ""}) for each in drawn], +left_out)
+
+
+def near_groups(articles: Sequence[ArticleRecord], scratch: Path) -> list[str]:
+    """Name the group of near duplicates of each article.
+
+    Args:
+        articles: The articles.
+        scratch: A folder for the comparison.
+
+    Returns:
+        For each article what those share that are nearly the same, or one page: the hash of one of their texts.
+    """
+    with DuplicateIndex(scratch) as index:
+        for article in articles:
+            index.add(fold(article.content), article.content_hash, article.url)
+        return [articles[lead].content_hash for lead in index.groups().tolist()]
 
 
 def _articles(labels: Iterable[HumanLabel], left_out: Counter[str]) -> list[tuple[ArticleRecord, bool]]:
@@ -102,11 +118,3 @@ def _together(articles: Sequence[ArticleRecord]) -> ArticleRecord:
             "annotator": ", ".join(dict.fromkeys(each.annotator or "" for each in articles)),
         }
     )
-
-
-def _groups(articles: Sequence[ArticleRecord], scratch: Path) -> list[str]:
-    """Name the group of near duplicates of each article."""
-    with DuplicateIndex(scratch) as index:
-        for article in articles:
-            index.add(fold(article.content), article.content_hash, article.url)
-        return [articles[lead].content_hash for lead in index.groups().tolist()]

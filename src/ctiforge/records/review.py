@@ -53,7 +53,7 @@ class ReviewLine(Record):
     url: str | None = None
     """Where it was published."""
     why: str = ""
-    """Why it is doubtful: `conflict`, `flagged`, `no label`."""
+    """Why it is doubtful: `conflict`, `flagged`, `no label`; or why it is worth labeling, in words."""
     os_label: str | None = None
     """One of `OS_LABELS` in any spelling of its letters, as a person wrote it; see `judged_label`."""
     annotator: str | None

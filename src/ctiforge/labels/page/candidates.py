@@ -24,6 +24,8 @@ class Origin:
     """What the page calls it; another person has no name there."""
     observables: tuple[Observable, ...]
     """What it found."""
+    looked_for: tuple[str, ...] = ()
+    """Types that it is known to have looked for, also where it found none."""
 
 
 @dataclass(slots=True)

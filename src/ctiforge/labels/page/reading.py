@@ -7,7 +7,7 @@ from ctiforge.data.testsets import read_labelled_articles
 from ctiforge.errors import DataError, UsageError
 from ctiforge.labels.page.candidates import Origin
 from ctiforge.records.article import RECORDS_NAME, TESTSET_NAME, ArticleRecord
-from ctiforge.records.evaluation import Evaluation
+from ctiforge.records.evaluation import ArticleScore, Evaluation
 from ctiforge.records.observable import Observable
 from ctiforge.records.review import REVIEW_NAME
 
@@ -68,21 +68,22 @@ def origin_of(article: ArticleRecord, name: str) -> Origin:
         A person where one signed it, else a model.
     """
     if article.annotator:
-        return Origin("person", "", article.observables)
-    return Origin("model", name, article.observables)
+        return Origin("person", "", article.observables, article.labelled_types)
+    return Origin("model", name, article.observables, article.labelled_types)
 
 
 def _of_evaluation(evaluation: Evaluation) -> ArticleFinds:
     name = f"{evaluation.model.name} {evaluation.model.version}".strip()
-    by_id = {
-        score.id: tuple(
-            Observable(type=item.type, value=item.predicted, platform=item.platform_predicted)
-            for item in score.items
-            if item.predicted
-        )
-        for score in evaluation.articles
-    }
-    return lambda article: [Origin("model", name, by_id[article.id])] if article.id in by_id else []
+    by_id = {score.id: Origin("model", name, _predicted(score), tuple(score.counts)) for score in evaluation.articles}
+    return lambda article: [by_id[article.id]] if article.id in by_id else []
+
+
+def _predicted(score: ArticleScore) -> tuple[Observable, ...]:
+    return tuple(
+        Observable(type=item.type, value=item.predicted, platform=item.platform_predicted)
+        for item in score.items
+        if item.predicted
+    )
 
 
 def _file(path: Path) -> Path:

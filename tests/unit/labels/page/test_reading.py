@@ -47,7 +47,9 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_records_are_candidates_of_a_model_or_of_who_signed_them(tmp_path: Path) -> None:
     (tmp_path / "newest.jsonl").write_text(ARTICLE.model_dump_json(), encoding="utf-8")
-    assert read_candidates(tmp_path / "newest.jsonl")(ARTICLE) == [Origin("model", "newest", ARTICLE.observables)]
+    assert read_candidates(tmp_path / "newest.jsonl")(ARTICLE) == [
+        Origin("model", "newest", ARTICLE.observables, ARTICLE.labelled_types)
+    ]
     assert read_candidates(tmp_path / "newest.jsonl")(article("another text")) == []
     assert origin_of(ARTICLE.model_copy(update={"annotator": "Grace"}), "x").kind == "person"
 
