@@ -78,14 +78,14 @@ def main(
     from ctiforge.store.named_models import find_model_uri
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
 
+    if not endpoint and (asked_as or as_served or served_version):
+        raise UsageError("--asked-as, --as-served and --served-version are about a served model: give its --endpoint")
     # what is served has a name of its own there
     model = model if endpoint else pin(find_model_uri(model, store), revision)
     asked_as = asked_as and find_model_uri(asked_as, store)
     if article_id is not None:
         show_article(model, test_data, article_id, store, device, batch_size)
         return
-    if not endpoint and (asked_as or as_served or served_version):
-        raise UsageError("--asked-as, --as-served and --served-version are about a served model: give its --endpoint")
     uri, reference = find_test_data(test_data, store)
     model_inputs, named = ({}, {"model_name": model}) if endpoint else find_model(model)
     params: dict[str, Any] = named | ({"constrained": True} if constrained else {})

@@ -293,7 +293,7 @@ def test_all_of_one_class_is_prepared_but_not_trained(database_url: str, tmp_pat
 def test_flags_that_cannot_be_are_usage_errors(tmp_path: Path) -> None:
     done = run("train_os_bert", "--data=nowhere", "--base-model=x", "--pooling=sum", "--store=store", cwd=tmp_path)
     assert (done.returncode, "--pooling sum: give auto" in done.stderr) == (2, True)
-    done = run("train_os_bert", "--data=nowhere", "--base-model=x", "--store=store", cwd=tmp_path)
+    done = run("train_os_bert", "--data=nowhere", f"--base-model=x@{40 * 'a'}", "--store=store", cwd=tmp_path)
     assert (done.returncode, "nowhere/train.jsonl: there is no such file" in done.stderr) == (2, True)
     done = run("compare", "--store=store", cwd=tmp_path)
     assert done.returncode == 2
