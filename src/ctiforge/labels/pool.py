@@ -1,12 +1,13 @@
 """What may be labeled next: articles that nobody labeled, with what rules and models say of them."""
 
 import gzip
-import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from ctiforge.data.leaks import leaks_between
 from ctiforge.errors import UsageError
@@ -18,13 +19,13 @@ from ctiforge.labels.likeness import TextLikeness
 from ctiforge.labels.page.candidates import Origin, candidate_key
 from ctiforge.labels.page.reading import ArticleFinds, origin_of
 from ctiforge.progress import Progress
+from ctiforge.records.answer import ANSWERS_NAME, KeptAnswer
 from ctiforge.records.article import ArticleRecord
+from ctiforge.records.base import explain
 from ctiforge.records.human_label import HELD_OUT, HumanLabel
 from ctiforge.records.observable import TYPES
 from ctiforge.records.review import ReviewLine
 
-ANSWERS_NAME = "answers.jsonl.gz"
-"""What a model wrote, a window a line, beside its evaluation."""
 _LABELED = "labeled already, or near to such an article"
 _IN_TEST_SET = "in a test set, or near to one of its articles"
 _SAME = "near to another article that may be labeled"
@@ -157,14 +158,13 @@ def read_confidences(evaluation: Path) -> dict[str, float]:
     try:
         with gzip.open(file, "rt", encoding="utf-8") as lines:
             for line in filter(str.strip, lines):
-                answer = json.loads(line)
-                for item in answer.get("items") or ():
-                    sure = math.exp(min(0.0, float(item["mean"])))
-                    lowest[answer["article_id"]] = min(sure, lowest.get(answer["article_id"], 1.0))
-    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(
-            f"{file} holds no answers of an evaluation ({error}): take it away, or evaluate again"
-        ) from None
+                answer = KeptAnswer.read_line(line)
+                for item in answer.items or ():
+                    sure = math.exp(min(0.0, item.mean))
+                    lowest[answer.article_id] = min(sure, lowest.get(answer.article_id, 1.0))
+    except (OSError, EOFError, ValueError) as error:
+        why = explain(error, "a line") if isinstance(error, ValidationError) else error
+        raise UsageError(f"{file} holds no answers of an evaluation ({why}): take it away, or evaluate again") from None
     return lowest
 
 

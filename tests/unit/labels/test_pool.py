@@ -1,12 +1,12 @@
 import gzip
-import json
 from math import exp
 
 import pytest
 
 from ctiforge.errors import UsageError
 from ctiforge.labels.page.candidates import Origin
-from ctiforge.labels.pool import ANSWERS_NAME, choose_from, make_pool, queue_line, read_confidences
+from ctiforge.labels.pool import choose_from, make_pool, queue_line, read_confidences
+from ctiforge.records.answer import ANSWERS_NAME, ItemProbability, KeptAnswer
 from ctiforge.records.observable import Observable
 from tests.labels import commands, human_label
 from tests.unit.extract.harvest.test_harvest import make_text
@@ -88,14 +88,16 @@ def test_a_model_is_held_to_what_it_looked_for_alone(tmp_path) -> None:
 
 def test_how_sure_a_model_was_is_read_beside_its_evaluation(tmp_path) -> None:
     assert read_confidences(tmp_path) == {}
+    sure = [("1", (-0.1, -1.0)), ("1", (-0.5,)), ("2", None), ("3", ())]
     answers = [
-        {"article_id": "1", "items": [{"mean": -0.1}, {"mean": -1.0}]},
-        {"article_id": "1", "items": [{"mean": -0.5}]},
-        {"article_id": "2", "items": None},
-        {"article_id": "3", "items": []},
-    ]
+        KeptAnswer(
+            article_id=id_, start=0, end=9, types=("cmdline",), raw="[]",
+            items=means and tuple(ItemProbability(start=0, end=1, mean=mean, least=mean) for mean in means),
+        )
+        for id_, means in sure
+    ]  # fmt: skip
     with gzip.open(tmp_path / ANSWERS_NAME, "wt", encoding="utf-8") as file:
-        file.writelines(json.dumps(each) + "\n" for each in answers)
+        file.writelines(each.model_dump_json() + "\n" for each in answers)
     for path in (tmp_path, tmp_path / "evaluation.json"):
         assert read_confidences(path) == {"1": exp(-1.0)}
 
