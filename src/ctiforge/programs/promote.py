@@ -66,7 +66,8 @@ def main(
     5 when the gate was not passed, with the reason; with --verify 3 when the verdict is another, or cannot be derived.
     """
     from ctiforge.errors import UsageError
-    from ctiforge.evaluation.gate.gate import check_passed, parse_margins, rules_of
+    from ctiforge.evaluation.gate.gate import check_passed
+    from ctiforge.evaluation.gate.rules import parse_margins, rules_of
     from ctiforge.evaluation.tables.gate import print_decision, write_decision
     from ctiforge.lines import find_line
     from ctiforge.promotion.promote import Given, Orders, promote

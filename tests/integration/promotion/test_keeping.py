@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ctiforge.errors import DataError, StoreError
-from ctiforge.evaluation.gate.gate import rules_of
+from ctiforge.evaluation.gate.rules import rules_of
 from ctiforge.evaluation.scoring.articles import score_article
 from ctiforge.promotion.canary import WINDOWS, choose_canary, keep_canary, read_canary
 from ctiforge.promotion.grounds import Question, Weighed, derive, differences, judge, read_grounds

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from ctiforge.errors import DataError, GateError, UsageError
-from ctiforge.evaluation.gate.gate import check_passable, check_same_test_set, decide, primary_figures, rules_of
+from ctiforge.errors import DataError, GateError
+from ctiforge.evaluation.gate.gate import check_passable, check_same_test_set, decide, primary_figures
 from ctiforge.evaluation.gate.sides import Scored, read_side, scored_extraction
 from ctiforge.evaluation.scoring.articles import score_article
 from ctiforge.evaluation.tables.gate import plain_text
@@ -214,16 +214,6 @@ def test_what_a_floor_has_no_figure_for_is_said_and_not_held_against_the_model()
     assert [reason.partition(":")[0] for reason in decision.reasons] == [
         checks(decision)[name].label for name in ("json_validity", "grounded")
     ]
-
-
-def test_a_margin_may_be_set_for_what_the_gate_has() -> None:
-    rules = rules_of("extract", {"macro_f1": 0.2, "micro_f1": 0.01})
-    assert (rules.margin, rules.guardrails["macro_f1"], rules.guardrails["grounded"]) == (0.01, 0.2, 0)
-    assert set(rules.guardrails) == set(RULE.guardrails)
-    with pytest.raises(UsageError, match="no such figure; there are micro_f1, macro_f1"):
-        rules_of("extract", {"speed": 0.1})
-    with pytest.raises(UsageError, match="a margin is above 0"):
-        rules_of("extract", {"grounded": 0})
 
 
 def test_figures_of_other_articles_are_not_compared() -> None:
