@@ -107,7 +107,9 @@ class Locator:
         if spelled or type_ == "process_lineage":
             return spelled
         other = other_program_name(value) if type_ == "cmdline" else None
-        spans = self._locate_bare(type_, value) or (self._locate_bare(type_, other) if other else [])
+        # where the case of an address was lost it is another value, and the same place
+        spans = self._locate_value(type_, value, caseless=True) or self._locate_bare(type_, value)
+        spans = spans or (self._locate_bare(type_, other) if other else [])
         if spans:
             return [Occurrence((span,)) for span in spans]
         for inner in unwrapped_commands(value) if type_ == "cmdline" else ():
@@ -208,10 +210,14 @@ class Locator:
             return [Occurrence((span,), self._status(value, span)) for span in spans]
         return self._locate_registry_apart(value)
 
-    def _locate_value(self, type_: str, value: str) -> list[Span]:
-        key = normalize(type_, value)
+    def _locate_value(self, type_: str, value: str, *, caseless: bool = False) -> list[Span]:
+        def key_of(text: str) -> str:
+            key = normalize(type_, text)
+            return lower(key) if caseless else key
+
+        key = key_of(value)
         for needle in _needles(type_, value):
-            same = [span for span in self._find(needle) if normalize(type_, self.text[span.start : span.end]) == key]
+            same = [span for span in self._find(needle) if key_of(self.text[span.start : span.end]) == key]
             if _is_plain_word(type_, value):
                 # a service called Sense is not what "a sense of urgency" is about
                 same = [span for span in same if self.text[span.start : span.end] == value]
