@@ -24,7 +24,7 @@ from ctiforge.evaluation.gate.looks import TOGETHER, YEAR, own_level, together_l
 from ctiforge.evaluation.gate.power import CANDIDATES, Spread, power
 from ctiforge.evaluation.gate.sides import Scored, scored_counts
 from ctiforge.evaluation.scoring.report import RowSpec
-from ctiforge.evaluation.statistics import Estimate, Floats, jackknife
+from ctiforge.evaluation.statistics import LEVEL, Estimate, Floats, jackknife
 from ctiforge.lines.extract import EXTRACT
 from ctiforge.pod.entry import run_program
 from ctiforge.records.evaluation import ModelInfo, TestSetInfo
@@ -192,7 +192,7 @@ class Year:
         self.whole, self.without = micro_f1(drawn, articles)
         size = drawn.columns["all.expected"][articles]
         self.gains: Estimate = jackknife(self.whole[1:] - self.whole[0], self.without[1:] - self.without[0], size)
-        mean, mean_without = (_means(each[1:]) for each in (self.whole, self.without))
+        mean, mean_without = _trimmed(self.whole[1:], self.without[1:])
         self.together: Estimate = jackknife(mean - self.whole[0], mean_without - self.without[0], size)
 
     def before(self, candidate: int) -> list[tuple[float, ...]]:
@@ -222,8 +222,8 @@ def later(population: Population, equal: Recipe, better: Recipe, articles: int, 
 
 def passes(found: Year) -> Bools:
     """Tell which candidate the whole gate lets through first (candidates,): only those are asked that may pass."""
-    own, together = found.gains.low(own_level()) > 0, found.together.low(together_level()) > 0
-    passed: Bools = own | (together & (found.gains.value > 0))
+    own, likely = found.gains.low(own_level()) > 0, found.gains.low(LEVEL) > 0
+    passed: Bools = own | (likely & (found.together.low(together_level()) > 0))
     for candidate in np.flatnonzero(passed):
         sides = (scored(found.drawn, 1 + candidate, found.articles), scored(found.drawn, 0, found.articles))
         if decide("extract", EXTRACT.rules, *sides, before=found.before(candidate)).passed:
@@ -307,12 +307,14 @@ def share(value: float, trials: int) -> str:
     return f"{value:.1%} ± {2 * np.sqrt(value * (1 - value) / max(trials, 1)):.1%}"
 
 
-def _means(each: Floats) -> Floats:
-    """Average every candidate with the six before it (candidates, …)."""
-    sums = np.concatenate([np.zeros_like(each[:1]), np.cumsum(each, axis=0)])
-    ends = np.arange(1, len(each) + 1)
-    starts = np.maximum(0, ends - TOGETHER)
-    return (sums[ends] - sums[starts]) / (ends - starts).reshape(-1, *[1] * (each.ndim - 1))
+def _trimmed(whole: Floats, without: Floats) -> tuple[Floats, Floats]:
+    """Average the last seven candidates without the best and the worst; no number before there are seven."""
+    mean, mean_without = np.full(len(whole), np.nan), np.full(without.shape, np.nan)
+    for end in range(TOGETHER, len(whole) + 1):
+        rows = np.arange(end - TOGETHER, end)
+        kept = rows[np.argsort(whole[rows], kind="stable")[1:-1]]
+        mean[end - 1], mean_without[end - 1] = whole[kept].mean(), without[kept].mean(axis=0)
+    return mean, mean_without
 
 
 def _only(drawn: Drawn, models: Sequence[int]) -> Drawn:

@@ -80,7 +80,7 @@ def rollback(
     from ctiforge.store.owned import is_kept, locate
 
     registry = open_registry(line, store)
-    champion = registry.roll_back(to, why, find_actor())
+    champion = registry.roll_back(to, _said(why), find_actor())
     record = registry.get(champion.version)
     print_move(registry, champion)
     print(f"-> {locate(registry.store, record)}")
@@ -103,7 +103,7 @@ def approve(
     from ctiforge.store.waiting import approve as approve_version
 
     registry = open_registry(line, store)
-    print_move(registry, approve_version(registry, version, why, find_actor()))
+    print_move(registry, approve_version(registry, version, _said(why), find_actor()))
 
 
 @app.command()
@@ -249,6 +249,15 @@ def words(move: "Move") -> str:
     """Give a change of the champion in words."""
     previous = f", {move.previous} until then" if move.previous else ""
     return f"{move.what}: version {move.version} in use{previous}, by {move.actor or 'unknown'}: {move.why}"
+
+
+def _said(why: str) -> str:
+    """Give a person's reason; UsageError where none is said."""
+    from ctiforge.errors import UsageError
+
+    if not why.strip():
+        raise UsageError("--why: say in a few words why; the history keeps it")
+    return why
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ def promote(line: str, rules: GateRules, model: Input, given: Given, store: Obje
         other = champion or _first_to_beat(line, own, given)
         check_passable(rules, other.scored)
         ever, missing = _ever(line, registry, standing, own)
-        before, looks = _look(registry, rules, model, own, other.scored)
+        before, looks = _look(registry, standing, rules, model, own, other.scored)
         notes = tuple(_not_held_against(each, own.scored.test_set) for each in missing)
         question = Question(rules, own, other, tuple(ever), tuple(before), looks, given.accept_equivalent, notes)
         decision = judge(line, question)
@@ -255,7 +255,7 @@ def _version(line: str, record: ModelRecord, text: str) -> Weighed:
 
 
 def _look(
-    registry: Registry, rules: GateRules, model: Input, own: Weighed, other: Scored
+    registry: Registry, standing: Standing, rules: GateRules, model: Input, own: Weighed, other: Scored
 ) -> tuple[list[tuple[float, ...]], float]:
     """Note that the candidate is looked at; give the figures of those before it, and the number of looks.
 
@@ -271,8 +271,12 @@ def _look(
         )
     ours, theirs = (f"{each.name} {each.version}" for each in (scored.model, other.model))
     figures = primary_figures(rules, scored)
-    look = GateLook(candidate=ours, against=theirs, at=datetime.now(UTC), figures=figures)
-    before = registry.looks_before(look, model.content, scored.test_set.content_hash)
+    look = GateLook(candidate=ours, against=theirs, at=datetime.now(UTC), scoring=scored.scoring, figures=figures)
+    champion = standing.champion
+    back = [each for each in champion.ever() if champion.rolled_back(each)] if champion else []
+    # what a person took out of use speaks for no other
+    rolled_back = {registry.get(each).content for each in back}
+    before = registry.looks_before(look, model.content, scored.test_set.content_hash, rolled_back)
     count = registry.note_look(look, model.content, scored.test_set, articles)
     return [each.figures for each in before if len(each.figures) == len(figures)], count
 

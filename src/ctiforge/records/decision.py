@@ -51,7 +51,8 @@ class Check(Record):
     """The confidence of `low`: of a primary check higher than the decision's `level`, so that a year of looks promotes
     hardly any model that is no better."""
     candidates: int = 1
-    """How many candidates' mean gain it is: the last ones looked at, this one included."""
+    """How many candidates' mean gain it is: the last ones looked at, this one included, without the best and the
+    worst."""
     margin: float
     """The loss that is let pass, in the figure's own unit: of the primary one where a person takes an equivalent model,
     of a guardrail where a person widened it."""

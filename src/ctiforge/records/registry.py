@@ -122,6 +122,8 @@ class GateLook(File):
     """What it was held against, by name and version."""
     at: datetime
     """When it was first looked at, in UTC."""
+    scoring: int = 0
+    """The number of the rules that it was scored by: only figures by the same ones are looked at together."""
     figures: tuple[float, ...] = ()
     """Its primary figure over all articles, then without each: what later candidates are looked at together with."""
 

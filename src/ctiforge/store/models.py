@@ -8,7 +8,7 @@ versions lie in the same store (`owned`), and what decisions were made from (`ke
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -280,30 +280,39 @@ class Registry:
         folder = self._looks_key(test_set.content_hash)
         named = LookedAt(test_set=f"{test_set.name}@{test_set.version}", articles=tuple(articles))
         self._store.write_new(f"{folder}/{LookedAt.NAME}", named.to_json().encode())
-        self._store.write_new(f"{folder}/{content}/{GateLook.NAME}", look.to_json().encode())
+        key = f"{folder}/{content}/{GateLook.NAME}"
+        if not self._store.write_new(key, look.to_json().encode()):
+            # evaluated anew, it has other figures; when it was first looked at stays
+            data, tag = self._store.read_with_tag(key)
+            first = parse_record(self._store, key, GateLook, data, MEND)
+            at = first.at if first.against == look.against else look.at
+            self._store.replace(key, look.model_copy(update={"at": at}).to_json().encode(), tag)
         return self.looks(test_set.content_hash, articles)
 
-    def looks_before(self, look: GateLook, content: str, test_set_hash: str) -> list[GateLook]:
+    def looks_before(
+        self, look: GateLook, content: str, test_set_hash: str, but: Collection[str] = ()
+    ) -> list[GateLook]:
         """List the looks at other candidates, against the same model on the same articles, before a first look.
 
         Args:
             look: The candidate's own look; where it was looked at before, that first look counts.
             content: Its content hash.
             test_set_hash: The content hash of the version of the test set.
+            but: Content hashes of candidates that are left out.
 
         Returns:
-            The looks, the newest last.
+            The looks that were scored by the same rules, the newest last.
         """
         found: dict[str, GateLook] = {}
         for info in self._store.list(self._looks_key(test_set_hash)):
             *_, name, file = info.key.split("/")
-            if file == GateLook.NAME:
+            if file == GateLook.NAME and name not in but:
                 found[name] = read_record(self._store, info.key, GateLook, MEND)
         first = found.pop(content, look)
         if first.against != look.against:
             first = look
-        earlier = [each for each in found.values() if each.against == look.against and each.at < first.at]
-        return sorted(earlier, key=lambda each: each.at)
+        same = [each for each in found.values() if (each.against, each.scoring) == (look.against, look.scoring)]
+        return sorted((each for each in same if each.at < first.at), key=lambda each: each.at)
 
     def was_looked_at(self, content: str, test_set_hash: str) -> bool:
         """Tell whether a candidate was looked at before on a version of a test set.

@@ -110,7 +110,9 @@ def find_fault(store: ObjectStore, record: ModelRecord) -> str | None:
 
 
 def check_usable(store: ObjectStore, record: ModelRecord) -> str:
-    """Find where a version's files lie, and that something lies there; hashes are verified when they are read.
+    """Find where a version's files lie, and that they are those that were registered, where their hashes were noted.
+
+    Those of an artifact are verified when they are read.
 
     Args:
         store: The store of the registry.
@@ -120,15 +122,26 @@ def check_usable(store: ObjectStore, record: ModelRecord) -> str:
         Their URI.
 
     Raises:
-        DataError: Nothing is there.
+        DataError: Nothing is there, or other files.
     """
     uri = locate(store, record)
-    if not uri.startswith("s3://") and not Path(uri).expanduser().exists():
+    if fault := _other_files(uri, record):
         raise DataError(
-            f"{record.line} version {record.version}, {record.name}: nothing is left of it at {uri}; "
+            f"{record.line} version {record.version}, {record.name}: {fault}; "
             f"use another version (ctiforge models list {record.line})"
         )
     return uri
+
+
+def _other_files(uri: str, record: ModelRecord) -> str | None:
+    if not record.files:
+        is_gone = not uri.startswith("s3://") and not Path(uri).expanduser().exists()
+        return f"nothing is left of it at {uri}" if is_gone else None
+    try:
+        is_same = find_input(uri).content == record.content
+    except UsageError:
+        return f"nothing is left of it at {uri}"
+    return None if is_same else f"{uri} holds other files than were registered"
 
 
 def _artifact_of(store: ObjectStore, model: Input) -> str | None:

@@ -102,7 +102,11 @@ def test_how_sure_a_model_was_is_read_beside_its_evaluation(tmp_path) -> None:
         assert read_confidences(path) == {"1": exp(-1.0)}
 
 
-@pytest.mark.parametrize("content", [b"x", gzip.compress(b"[]\n"), gzip.compress(b'{"items": [{}]}')])
+@pytest.mark.parametrize(
+    "content",
+    [b"x", gzip.compress(b"[]\n"), gzip.compress(b'{"items": [{}]}')],
+    ids=["no gzip", "a list", "an empty item"],
+)
 def test_answers_that_are_none_are_named(content, tmp_path) -> None:
     (tmp_path / ANSWERS_NAME).write_bytes(content)
     with pytest.raises(UsageError, match="holds no answers of an evaluation"):

@@ -165,9 +165,24 @@ def test_the_looks_before_a_candidates_first_one_are_those_against_the_same_mode
     later = seen("b", 4)
     last = seen("c", 3)
     assert [each.candidate for each in registry.looks_before(later, "b", "h")] == ["new a", "new c"]
+    assert [each.candidate for each in registry.looks_before(later, "b", "h", {"c"})] == ["new a"]
     # asked again a month later, the same ones count
     again = last.model_copy(update={"at": datetime(2026, 12, 24, tzinfo=UTC)})
     assert [each.candidate for each in registry.looks_before(again, "c", "h")] == ["new a"]
+
+
+def test_a_candidate_that_is_evaluated_anew_keeps_its_place_and_gets_its_figures(registry: Registry) -> None:
+    info = TestSetInfo(name="set", version="1", content_hash="h", articles=2)
+    day = datetime(2026, 11, 1, tzinfo=UTC)
+    wrong = GateLook(candidate="new a", against="old 1", at=day, figures=(0.0, 0.0, 0.0))
+    assert registry.note_look(wrong, "a", info, ("1", "2")) == 1
+    right = wrong.model_copy(update={"at": day.replace(day=2), "figures": (0.7, 0.6, 0.8)})
+    assert registry.note_look(right, "a", info, ("1", "2")) == 1
+    other = GateLook(candidate="new b", against="old 1", at=day.replace(day=3), figures=(0.5, 0.4, 0.6))
+    (kept,) = registry.looks_before(other, "b", "h")
+    assert (kept.figures, kept.at) == ((0.7, 0.6, 0.8), day)
+    # by other rules of what counts as found they say nothing together
+    assert registry.looks_before(other.model_copy(update={"scoring": 9}), "b", "h") == []
 
 
 def test_pairs_that_registries_of_before_counted_are_looks(registry: Registry, tmp_path: Path) -> None:

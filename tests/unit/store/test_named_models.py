@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from ctiforge.errors import DataError, UsageError
+from ctiforge.store.artifacts import find_input
 from ctiforge.store.models import Registry
 from ctiforge.store.named_models import find_model_uri
 from ctiforge.store.objects import open_store
@@ -68,4 +69,21 @@ def test_a_version_of_before_whose_folder_is_gone_is_no_name_of_the_hub(tmp_path
     registry = Registry(open_store(str(tmp_path)), "extract")
     registry.promote(registry.register(candidate("a", artifact="models/mine")).version, registry.standing(), "first")
     with pytest.raises(DataError, match="extract version 1, model-a: nothing is left of it at models/mine"):
+        find_model_uri("models:extract@champion", str(tmp_path))
+
+
+def test_a_version_whose_files_were_changed_is_not_used(tmp_path: Path) -> None:
+    """Nothing but its content tells a copy in the registry, which has no manifest, from what was promoted."""
+    folder = tmp_path / "models/extract/owned/a"
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(b"weights")
+    registry = Registry(open_store(str(tmp_path)), "extract")
+    found = find_input(str(folder))
+    given = {"content": found.content, "files": found.files, "place": "models/extract/owned/a"}
+    made = candidate("a").model_copy(update=given)
+    registry.promote(registry.register(made).version, registry.standing(), "first")
+    assert find_model_uri("models:extract@champion", str(tmp_path)) == str(folder)
+
+    (folder / "model.safetensors").write_bytes(b"Weights")
+    with pytest.raises(DataError, match="holds other files than were registered; use another version"):
         find_model_uri("models:extract@champion", str(tmp_path))

@@ -1,10 +1,10 @@
 """The gate: whether a new model may take the place of the champion, check by check with its numbers. Pure.
 
 The primary figure must be shown to be *better*, at the level that a year of looks asks of each (`looks`): the lower
-bound of its paired gain lies above 0; or that of the last seven candidates' mean gain does, and its own gain is above 0
-as well. A guardrail, and the F1 of each type that enough articles speak for, is a veto: a
-loss that is shown, for all vetoes together, refuses, against the champion and against whichever version once in use
-was best at it, so that small losses do not add up. What was lost is shown whether it is significant or not.
+bound of its paired gain lies above 0; or that of the last seven candidates' mean gain does, without the best and the
+worst of them, and its own gain is above 0 at 95 % as well. A guardrail, and the F1 of each type that enough articles
+speak for, is a veto: a loss that is shown, for all vetoes together, refuses, against the champion and against whichever
+version once in use was best at it, so that small losses do not add up. What was lost is shown in every case.
 """
 
 from collections.abc import Iterator, Sequence
@@ -56,7 +56,7 @@ def decide(
         standing: What it must beat: the champion's evaluation, or that of a floor for a first version.
         ever: Evaluations of the other versions once in use that were not rolled back.
         before: What `primary_figures` gives for the candidates that were held against the same model on the same
-            articles before this one, the newest last; the last six count.
+            articles before this one, the newest last; the last six count, fewer do not.
         looks: Candidates looked at on the test set so far, this one included.
         accept_equivalent: Whether a candidate passes whose primary figure is shown to lose less than the margin.
 
@@ -65,8 +65,9 @@ def decide(
     """
     primary = _primary(rules, candidate, standing)
     together = _together(rules, candidate, standing, before[-(TOGETHER - 1) :])
+    # of a better week none is promoted that may be no better itself
     is_better = primary.verdict == "better" or (
-        together is not None and together.verdict == "better" and (primary.gain or 0) > 0
+        primary.verdict == "likely better" and together is not None and together.verdict == "better"
     )
     vetoes = _judged(
         [
@@ -200,18 +201,22 @@ def _primary(rules: GateRules, candidate: Scored, standing: Scored) -> Check:
 
 
 def _together(rules: GateRules, candidate: Scored, standing: Scored, before: Sequence[Sequence[float]]) -> Check | None:
-    """Look at the mean gain of the last candidates; None for the first one."""
+    """Look at the mean gain of the last seven candidates; None where there are fewer.
+
+    The best and the worst are left out: neither a lucky or refused model carries others, nor a broken one stops them.
+    """
     ours, theirs = candidate.figures[rules.primary], standing.figures[rules.primary]
-    if not before or candidate.positives < MIN_POSITIVE_ARTICLES:
+    if len(before) < TOGETHER - 1 or candidate.positives < MIN_POSITIVE_ARTICLES:
         return None
-    mean = np.mean([*np.array(before), _jackknifed(ours)], axis=0)
+    by_figure = sorted([*before, primary_figures(rules, candidate)], key=lambda each: each[0])
+    mean = np.mean(by_figure[1:-1], axis=0)
     found = estimate(mean - _jackknifed(theirs), np.maximum(ours.size, theirs.size))
     if not np.isfinite(found.value):
         return None
     articles = int((ours.size > 0).sum())
     check = _check(ours, theirs, rules.primary, "primary", rules.margin, standing.who, Gain(found, articles))
-    label = f"{ours.label}, mean of {len(before) + 1} candidates"
-    update = {"label": label, "after": float(mean[0]), "candidates": len(before) + 1}
+    label = f"{ours.label}, mean of the last {TOGETHER} candidates"
+    update = {"label": label, "after": float(mean[0]), "candidates": TOGETHER}
     return _better(check.model_copy(update=update), found, together_level())
 
 

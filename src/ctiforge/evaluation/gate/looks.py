@@ -6,8 +6,9 @@ multiple comparison procedure for comparing several treatments with a control). 
 the risk, so that it does not matter in which night a better model arrives.
 
 A candidate is looked at in two ways. Its own gain must be so large that luck alone rarely makes it among 365. Or the
-mean gain of the last seven candidates must be above 0: their own luck cancels out in it, so that it asks for far less,
-and what is promoted is one of a better recipe and not the luckiest of many equals.
+mean gain of the last seven candidates must be above 0, without the best and the worst of them: their own luck cancels
+out in it, so that it asks for far less, and what is promoted is one of a better recipe and not the luckiest of many
+equals.
 """
 
 from functools import cache

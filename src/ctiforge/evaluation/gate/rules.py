@@ -1,5 +1,6 @@
 """The rules of a line's gate, with what a person set otherwise."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -45,8 +46,8 @@ def rules_of(line: str, margins: Mapping[str, float]) -> GateRules:
         if name not in (rules.primary, *rules.guardrails):
             known = ", ".join((rules.primary, *rules.guardrails))
             raise UsageError(f"--margin {name}: the gate of {line} has no such figure; there are {known}")
-        if margin <= 0:
-            raise UsageError(f"--margin {name}={margin:g}: a margin is above 0")
+        if not 0 < margin < math.inf:
+            raise UsageError(f"--margin {name}={margin:g}: a margin is a number above 0")
     primary = margins.get(rules.primary, rules.margin)
     guardrails = {name: margins.get(name, own) for name, own in rules.guardrails.items()}
     return replace(rules, margin=primary, guardrails=guardrails)

@@ -98,29 +98,45 @@ def test_a_gain_that_one_look_would_show_is_not_enough_for_a_year_of_looks() -> 
     assert "label more articles" in decision.reasons[0]
 
 
+def week(shares: list[float]) -> list[tuple[float, ...]]:
+    """The figures of six candidates that find so much each."""
+    return [primary_figures(RULE, scored(found(20 + n, share, 40), f"night {n}")) for n, share in enumerate(shares)]
+
+
 def test_seven_likely_better_ones_together_are_better() -> None:
     """What none of them shows alone they show together: their own luck cancels out."""
-    old = scored(found(6, 0.6, 40), "old")
-    nights = [scored(found(seed, 0.72, 40), f"night {seed}") for seed in range(20, 27)]
-    *before, last = nights
-    figures = [primary_figures(RULE, each) for each in before]
-    alone, together = decide("extract", RULE, last, old), decide("extract", RULE, last, old, before=figures)
+    old, last = scored(found(6, 0.6, 40), "old"), scored(found(27, 0.74, 40), "last")
+    alone, together = decide("extract", RULE, last, old), decide("extract", RULE, last, old, before=week([0.72] * 6))
 
+    assert checks(alone, "primary")["micro_f1"].verdict == "likely better"
     assert (alone.passed, together.passed) == (False, True)
     mean = next(check for check in together.checks if check.candidates == 7)
-    assert mean.label == "micro-F1, mean of 7 candidates"
+    assert mean.label == "micro-F1, mean of the last 7 candidates"
     assert mean.low is not None
     assert mean.low > 0
-    assert "mean of 7 candidates" in plain_text(together)
+    assert "mean of the last 7 candidates" in plain_text(together).replace("\n", " ")
 
 
-def test_of_a_better_week_none_is_promoted_that_is_worse_itself() -> None:
+def test_of_a_better_week_none_is_promoted_that_may_be_no_better_itself() -> None:
     old = scored(found(6, 0.6, 40), "old")
-    better = [primary_figures(RULE, scored(found(seed, 0.85, 40), f"night {seed}")) for seed in range(20, 26)]
-    dud = decide("extract", RULE, scored(found(30, 0.5, 40), "dud"), old, before=better)
+    for share in (0.5, 0.62):
+        decision = decide("extract", RULE, scored(found(30, share, 40), "equal"), old, before=week([0.85] * 6))
+        mean = next(check for check in decision.checks if check.candidates == 7)
+        assert (mean.verdict, decision.passed) == ("better", False)
 
-    mean = next(check for check in dud.checks if check.candidates == 7)
-    assert (mean.verdict, dud.passed) == ("better", False)
+
+def test_one_very_good_candidate_carries_no_other_and_a_broken_one_stops_none() -> None:
+    old, equal, better = (scored(found(seed, share, 40)) for seed, share in ((6, 0.6), (31, 0.62), (27, 0.74)))
+    carried = decide("extract", RULE, equal, old, before=week([0.6] * 5 + [1.0]))
+    mean = next(check for check in carried.checks if check.candidates == 7)
+    assert (mean.verdict == "better", carried.passed) == (False, False)
+    assert decide("extract", RULE, better, old, before=week([0.72] * 5 + [0.0])).passed
+
+
+def test_fewer_than_seven_are_not_looked_at_together() -> None:
+    old, last = scored(found(6, 0.6, 40), "old"), scored(found(27, 0.74, 40), "last")
+    decision = decide("extract", RULE, last, old, before=week([0.9] * 5))
+    assert all(check.candidates == 1 for check in decision.checks)
 
 
 def test_a_faultless_model_passes_on_thirty_articles() -> None:

@@ -13,5 +13,8 @@ def test_a_margin_may_be_set_for_what_the_gate_has() -> None:
     assert set(rules.guardrails) == set(RULE.guardrails)
     with pytest.raises(UsageError, match="no such figure; there are micro_f1, macro_f1"):
         rules_of("extract", {"speed": 0.1})
-    with pytest.raises(UsageError, match="a margin is above 0"):
+    with pytest.raises(UsageError, match="a margin is a number above 0"):
         rules_of("extract", {"grounded": 0})
+    for nothing in (float("nan"), float("inf"), -1.0):
+        with pytest.raises(UsageError, match="a margin is a number above 0"):
+            rules_of("extract", {"json_validity": nothing})
