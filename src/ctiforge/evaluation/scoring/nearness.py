@@ -58,13 +58,14 @@ _HOSTS = re.compile(
     r"://(?:[^/@\s\"']*@)?([^/?#:\s\"'`<>|;,(){}]+)"
     r"|(?<![\w.])((?:\d{1,3}\.){3}\d{1,3})(?![\w.])"
     rf"|(?<![\w.\\/-])((?:[\w-]+\.)+(?:{_TLD}))(?![\w.\\(=-])"
+    r"|\b(?:psexec\S*|ping(?:\.exe)?) (?:[-/]\S+ )*\\*([\w.:-]+)"
     r"|(?:^|[\s\"'=])\\(?!windows\\|users\\|program)([\w.-]+)\\",
     re.IGNORECASE,
 )
 _NAMED = re.compile(
-    r"(?:\s|^)(?:/v|/tn|-taskname|-name)[\s:]+(?:\"([^\"]+)\"|'([^']+)'|(\S+))"
+    r"(?:\s|^)(?:/v|/tn|/im|-taskname|-name)[\s:]+(?:\"([^\"]+)\"|'([^']+)'|(\S+))"
     r"|\bsc(?:\.exe)? (?:create|config|start|stop|delete) (?:\"([^\"]+)\"|()()(\S+))"
-    r"|\bnet1?(?:\.exe)? user (?:\"([^\"]+)\"|()()([^\s/]+))"
+    r"|\bnet1?(?:\.exe)? (?:user|group|localgroup) (?:\"([^\"]+)\"|()()([^\s/]+))"
     r"|\b(?:bash|sh|python3?|[cw]script|mshta|rundll32|regsvr32)(?:\.exe)?\"? (?:(?:-\S+|/\w(?::\S*)?) )*"
     r"[^\s\",]*[\\/]([\w-]+\.[\w.-]+)",
     re.IGNORECASE,
@@ -158,6 +159,9 @@ def _same(type_: str, key: str) -> frozenset[str]:
     if type_ in ("services", "scheduled_tasks"):
         return frozenset({re.split(r"[\\/]", key)[-1].removesuffix(".exe")})
     if type_ == "network_indicators":
+        if key.count(":") > 1 and "://" not in key:
+            # an address of IPv6, which has no port without brackets
+            return frozenset({key})
         host = re.match(r"(?:[a-z][a-z0-9+.-]*://)?(?:[^/@]*@)?(\[[^\]]*\]|[^/?#:]+)", key)
         return frozenset({host[1] if host else key})
     if type_ == "hunt_queries":
