@@ -56,15 +56,22 @@ def plan_test_set(
         The plan.
 
     Raises:
-        UsageError: The gain is not above 0, or the champion has no evaluation on the test set.
+        UsageError: The gain is not above 0, there is no such line, an evaluation is of another test set, or the
+            champion has none on it.
         DataError: An evaluation cannot be read, or nothing in it varies.
     """
     if not 0 < gain < 1:
         raise UsageError(f"--gain {gain:g}: give a share above 0 and below 1, like 0.05")
+    if len(evaluations) > 2:
+        raise UsageError(f"--evaluation was given {len(evaluations)} times: give that of the model that stands, or two")
+    figure = find_line(line).rules.primary
     sides = [read_side(line, read_text(each), each) for each in evaluations] or [_champion(line, test_set, store)]
     for other in sides[1:]:
         check_same_test_set(sides[0], other, "evaluate both on one")
-    figure = find_line(line).rules.primary
+    if test_set and sides[0].test_set.content_hash != test_set.sha256:
+        raise UsageError(
+            f"{sides[0].who} was not evaluated on {test_set.reference}: leave the name away, or evaluate it there"
+        )
     spread = spread_of(*(each.figures[figure] for each in sides[:2]))
     if spread is None:
         raise DataError(f"{sides[0].who}: {figure} does not vary over its articles, so nothing can be planned from it")

@@ -477,6 +477,12 @@ def test_a_test_set_is_planned_from_the_champion_or_from_two_evaluations(place: 
     assert "articles needed" in alone.stdout
     pair = place.run("testset", "plan", f"--evaluation={evaluation}", f"--evaluation={floor}")
     assert (pair.returncode, "as the two evaluations' gain varies" in pair.stdout) == (0, True), pair.stderr
+    place.import_test_set("other", seed=2)
+    elsewhere = place.run("testset", "plan", "other", f"--evaluation={evaluation}")
+    assert (elsewhere.returncode, "was not evaluated on other@1" in elsewhere.stderr) == (2, True), elsewhere.stderr
+    three = place.run("testset", "plan", *[f"--evaluation={evaluation}"] * 3)
+    assert (three.returncode, "was given 3 times" in three.stderr) == (2, True)
+    assert place.run("testset", "plan", "set", "--line=foo").returncode == 2
     wrong = place.run("testset", "plan", "set", "--gain=5")
     assert (wrong.returncode, "--gain 5: give a share" in wrong.stderr) == (2, True)
 
