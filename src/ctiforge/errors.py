@@ -59,6 +59,12 @@ class StoreError(CtiforgeError):
     """The store refused or vanished: wrong credentials, missing bucket, no conditional writes."""
 
 
+class DamagedError(StoreError):
+    """What the store holds is not what was put there; never retried."""
+
+    exit_code = ExitCode.DATA
+
+
 class StoreFolderError(StoreError):
     """The store is a folder that cannot be made or written; never retried."""
 

@@ -122,6 +122,9 @@ def next_(
         pool = make_pool(articles, labels, tests, Path(scratch))
     for reason, left_out in sorted(pool.left_out.items()):
         warn(f"left out: {reason}: {left_out}")
+    for path, of in zip(candidates or (), finds, strict=True):
+        if not any(of(article) for article in articles):
+            warn(f"--candidates {path} says nothing of any of these articles: give what was found in them")
     chosen = choose_from(pool, count, finds=finds, confidences=confidences, seed=seed)
     if not chosen:
         print("nothing is left to label here: harvest more articles")

@@ -46,7 +46,7 @@ def add(
         else:
             facts, files = read_base(model, revision, Path(scratch))
         put, is_new = put_base(opened, replace(facts, name=name or facts.name), files)
-    what = "added" if is_new else "was there already"
+    what = "added" if is_new else "the same files were there already"
     print(f"{put.facts.name}: {what}, {put.size / 1e6:,.0f} MB, license {put.facts.license or 'not named'}")
     print(f"-> {put.uri}")
 

@@ -167,6 +167,7 @@ def print_versions(registry: "Registry") -> None:
     """One row a version, the champion's with a star."""
     from ctiforge.evaluation.gate.looks import YEAR
     from ctiforge.evaluation.tables.evaluation import show, show_interval
+    from ctiforge.store.looks import Looks
     from ctiforge.store.owned import is_kept
     from ctiforge.store.waiting import moves_of, waiting_of
     from ctiforge.tables import print_tables, table_of, wide_console
@@ -201,7 +202,7 @@ def print_versions(registry: "Registry") -> None:
             print(f"version {each.version} waits for a person: ctiforge approve {registry.line} {each.version} --why …")
         elif each.version not in promoted:
             print(f"version {each.version} was decided on before the champion changed: promote it again")
-    for name, looks in registry.looked_at().items():
+    for name, looks in Looks(registry.store, registry.line).by_test_set().items():
         print(f"{name}: {looks:.0f} candidates looked at so far, of {YEAR}")
 
 

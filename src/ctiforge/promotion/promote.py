@@ -23,6 +23,7 @@ from ctiforge.records.registry import GateLook, ModelRecord
 from ctiforge.store.artifacts import Input, fetch
 from ctiforge.store.fingerprint import SHORT
 from ctiforge.store.lineage import trace
+from ctiforge.store.looks import Looks
 from ctiforge.store.models import Registry, Standing
 from ctiforge.store.objects import ObjectStore
 
@@ -179,8 +180,10 @@ def _champion(
     kept = registry.evaluation(record.version, test_set.content_hash, schema_of(line))
     added = None if kept else _given_of(line, record, given)
     if kept is None and added is None:
+        older = registry.schemas_evaluated(record.version, test_set.content_hash)
+        was = "was evaluated by an older ctiforge, which scored otherwise," if older else "was never evaluated"
         raise GateError(
-            f"version {record.version}, the champion, was never evaluated on {test_set.name}@{test_set.version}: "
+            f"version {record.version}, the champion, {was} on {test_set.name}@{test_set.version}: "
             f"evaluate models:{line}@{record.version} on it and give that with --champion-evaluation"
         )
     text = kept or (added.text if added else "")
@@ -263,8 +266,9 @@ def _look(
     """
     scored = own.scored
     articles = [article[0] for article in scored.articles]
-    used = registry.looks(scored.test_set.content_hash, articles)
-    if used >= YEAR and not registry.was_looked_at(model.content, scored.test_set.content_hash):
+    kept = Looks(registry.store, registry.line)
+    used = kept.count(scored.test_set.content_hash, articles)
+    if used >= YEAR and not kept.was_looked_at(model.content, scored.test_set.content_hash):
         raise GateError(
             f"{used:.0f} candidates were looked at on {scored.test_set.name}@{scored.test_set.version}: with more of "
             "them one that is no better would pass by chance; add newly labeled articles to the test set"
@@ -276,8 +280,8 @@ def _look(
     back = [each for each in champion.ever() if champion.rolled_back(each)] if champion else []
     # what a person took out of use speaks for no other
     rolled_back = {registry.get(each).content for each in back}
-    before = registry.looks_before(look, model.content, scored.test_set.content_hash, rolled_back)
-    count = registry.note_look(look, model.content, scored.test_set, articles)
+    before = kept.before(look, model.content, scored.test_set.content_hash, rolled_back)
+    count = kept.note(look, model.content, scored.test_set, articles)
     return [each.figures for each in before if len(each.figures) == len(figures)], count
 
 

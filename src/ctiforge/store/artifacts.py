@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from ctiforge.errors import DataError, StoreError, UsageError
+from ctiforge.errors import DamagedError, DataError, StoreError, UsageError
 from ctiforge.records.artifact import FileEntry, Manifest
 from ctiforge.store.fingerprint import content_hash
 from ctiforge.store.hashes import Hashable, hash_all, of_file, of_object
@@ -198,7 +198,7 @@ def fetch_input(found: Input, into: Path, only: Collection[str] = ("*",)) -> Pat
         except FileNotFoundError:
             intact = False
         if not intact:
-            raise StoreError(_damage(found, name))
+            raise _damage(found, name)
     folder = found.store.folder / (found.manifest.attempt if found.manifest else "") if found.store.folder else into
     return folder / next(iter(found.files)) if found.is_file else folder
 
@@ -341,10 +341,11 @@ def _remove_attempts(store: ObjectStore, folder: str, *, keep: str | None, only:
             store.delete(info.key)
 
 
-def _damage(found: Input, name: str) -> str:
+def _damage(found: Input, name: str) -> StoreError:
     if not found.manifest:
-        return f"{found.uri}: {name} changed while it was read; run the same command again"
+        return StoreError(f"{found.uri}: {name} changed while it was read; run the same command again")
     what = f"{found.uri}: {name} is damaged (not the content that {Manifest.NAME} names)"
     if found.manifest.attempt:
-        return f"{what}; delete that artifact's folder and run again to make it anew"
-    return f"{what}; if you changed it on purpose, delete {Manifest.NAME} there"
+        in_use = "of a registered model put back a copy, or roll back"
+        return DamagedError(f"{what}; delete that artifact's folder and run again to make it anew ({in_use})")
+    return DamagedError(f"{what}; if you changed it on purpose, delete {Manifest.NAME} there")

@@ -56,7 +56,7 @@ class StoredBase:
 
 
 def put_base(store: ObjectStore, facts: BaseFacts, files: Mapping[str, Path]) -> tuple[StoredBase, bool]:
-    """Put a base model into a store, unless the same content lies there under its name.
+    """Put a base model into a store, unless the same content lies there, under whatever name.
 
     Args:
         store: The store.
@@ -75,9 +75,12 @@ def put_base(store: ObjectStore, facts: BaseFacts, files: Mapping[str, Path]) ->
     started_at = datetime.now(UTC)
     entries = {name: hash_file(path) for name, path in sorted(files.items())}
     content = content_hash(entries)
-    folder = f"{FOLDER}/{content[:SHORT]}/{facts.name}"
-    if standing := read_manifest(store, folder):
-        return _stored(store, folder, standing), False
+    of_content = f"{FOLDER}/{content[:SHORT]}"
+    for info in store.list(of_content):
+        there = info.key.removesuffix(f"/{Manifest.NAME}")
+        if there != info.key and (standing := read_manifest(store, there)):
+            return _stored(store, there, standing), False
+    folder = f"{of_content}/{facts.name}"
     for name, path in files.items():
         store.upload(path, f"{folder}/{name}")
     manifest = Manifest(

@@ -52,5 +52,20 @@ def read_kept(store: ObjectStore, line: str, kind: Kept, name: str) -> bytes:
     return data
 
 
+def is_kept_as(store: ObjectStore, line: str, kind: Kept, data: bytes) -> bool:
+    """Tell whether just this content is kept.
+
+    Args:
+        store: The store of the registry.
+        line: The line's name.
+        kind: What it is.
+        data: Its bytes.
+
+    Returns:
+        False where it was never kept, or was changed since.
+    """
+    return store.exists(_key(line, kind, hashlib.sha256(data).hexdigest()))
+
+
 def _key(line: str, kind: Kept, name: str) -> str:
     return f"models/{line}/{kind}/{name}.json"

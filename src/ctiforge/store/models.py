@@ -2,25 +2,22 @@
 
 `models/<line>/<version>/model.json` is written once, its evaluations beside it likewise;
 `models/<line>/champion.json` names the version in use and how it came to that, and is changed by compare and swap
-alone. `models/<line>/looks/` remembers which candidates were looked at on which version of a test set. The files of
-versions lie in the same store (`owned`), and what decisions were made from (`kept`).
+alone. The files of versions lie in the same store (`owned`), what decisions were made from (`kept`), and which
+candidates were looked at (`looks`).
 """
 
 import re
-from collections import Counter
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
 from ctiforge.errors import DataError, GateError, StoreError, UsageError
-from ctiforge.records.evaluation import TestSetInfo
-from ctiforge.records.registry import Candidate, Champion, GateLook, LookedAt, ModelRecord, Move
+from ctiforge.records.registry import Candidate, Champion, ModelRecord, Move
+from ctiforge.store.kept import is_kept_as, keep
 from ctiforge.store.objects import ObjectStore, find_store
 from ctiforge.store.owned import find_fault
-from ctiforge.store.reading import parse_record, read_record
+from ctiforge.store.reading import MEND, parse_record, read_record
 
-MEND = "put back a copy of it, or ask for help"
 _RECORD = re.compile(rf"models/[^/]+/\d+/{re.escape(ModelRecord.NAME)}")
 
 
@@ -247,6 +244,7 @@ class Registry:
             schema: The schema number of the evaluation's file.
             data: The file, as JSON in UTF-8.
         """
+        keep(self._store, self.line, "evaluations", data)
         self._store.write_new(self._evaluation_key(version, test_set_hash, schema), data)
 
     def evaluation(self, version: int, test_set_hash: str, schema: int) -> str | None:
@@ -259,108 +257,35 @@ class Registry:
 
         Returns:
             The evaluation's JSON, None where there is none.
+
+        Raises:
+            DataError: It is not what was kept.
         """
+        key = self._evaluation_key(version, test_set_hash, schema)
         try:
-            return self._store.read(self._evaluation_key(version, test_set_hash, schema)).decode()
+            data = self._store.read(key)
         except FileNotFoundError:
             return None
+        # registries of before kept no copy by its hash
+        if not is_kept_as(self._store, self.line, "evaluations", data) and self.get(version).grounds:
+            again = f"evaluate models:{self.line}@{version} again"
+            raise DataError(f"{self._store.uri}/{key} was changed: delete it, and {again}")
+        return data.decode()
 
-    def note_look(self, look: GateLook, content: str, test_set: TestSetInfo, articles: Sequence[str]) -> float:
-        """Remember that a candidate was looked at on a version of a test set; asking again is no further look.
-
-        Args:
-            look: Who was held against whom, and when.
-            content: The candidate's content hash, by which it is told from others.
-            test_set: The version of the test set.
-            articles: The ids of the articles in it.
-
-        Returns:
-            How many looks count on these articles so far, this one included; see `looks`.
-        """
-        folder = self._looks_key(test_set.content_hash)
-        named = LookedAt(test_set=f"{test_set.name}@{test_set.version}", articles=tuple(articles))
-        self._store.write_new(f"{folder}/{LookedAt.NAME}", named.to_json().encode())
-        key = f"{folder}/{content}/{GateLook.NAME}"
-        if not self._store.write_new(key, look.to_json().encode()):
-            # evaluated anew, it has other figures; when it was first looked at stays
-            data, tag = self._store.read_with_tag(key)
-            first = parse_record(self._store, key, GateLook, data, MEND)
-            at = first.at if first.against == look.against else look.at
-            self._store.replace(key, look.model_copy(update={"at": at}).to_json().encode(), tag)
-        return self.looks(test_set.content_hash, articles)
-
-    def looks_before(
-        self, look: GateLook, content: str, test_set_hash: str, but: Collection[str] = ()
-    ) -> list[GateLook]:
-        """List the looks at other candidates, against the same model on the same articles, before a first look.
+    def schemas_evaluated(self, version: int, test_set_hash: str) -> list[int]:
+        """List by which schemas a version was evaluated on a test set.
 
         Args:
-            look: The candidate's own look; where it was looked at before, that first look counts.
-            content: Its content hash.
-            test_set_hash: The content hash of the version of the test set.
-            but: Content hashes of candidates that are left out.
+            version: The version's number.
+            test_set_hash: The content hash of the test set.
 
         Returns:
-            The looks that were scored by the same rules, the newest last.
+            The schema numbers, ascending; empty where it was never evaluated.
         """
-        found: dict[str, GateLook] = {}
-        for info in self._store.list(self._looks_key(test_set_hash)):
-            *_, name, file = info.key.split("/")
-            if file == GateLook.NAME and name not in but:
-                found[name] = read_record(self._store, info.key, GateLook, MEND)
-        first = found.pop(content, look)
-        if first.against != look.against:
-            first = look
-        same = [each for each in found.values() if (each.against, each.scoring) == (look.against, look.scoring)]
-        return sorted((each for each in same if each.at < first.at), key=lambda each: each.at)
-
-    def was_looked_at(self, content: str, test_set_hash: str) -> bool:
-        """Tell whether a candidate was looked at before on a version of a test set.
-
-        Args:
-            content: The candidate's content hash.
-            test_set_hash: The content hash of the version.
-
-        Returns:
-            True where another look costs nothing.
-        """
-        return bool(self._store.list(f"{self._looks_key(test_set_hash)}/{content}"))
-
-    def looks(self, test_set_hash: str, articles: Sequence[str]) -> float:
-        """Count the candidates that were looked at on these articles.
-
-        One that was looked at on another version counts by the share of these articles that are in that version,
-        too: what is new among them knows nothing of it.
-
-        Args:
-            test_set_hash: The content hash of the version.
-            articles: The ids of the articles in it.
-
-        Returns:
-            The number of looks, not whole where versions overlap in part.
-        """
-        counted: Counter[str] = Counter()
-        known: dict[str, frozenset[str]] = {}
-        for info in self._store.list(f"{self._folder}/looks"):
-            test_set, _, name = info.key.removeprefix(f"{self._folder}/looks/").partition("/")
-            if name == LookedAt.NAME:
-                known[test_set] = frozenset(read_record(self._store, info.key, LookedAt, MEND).articles)
-            else:
-                counted[test_set] += 1
-        wanted = frozenset(articles)
-        looks = sum(count * len(known.get(each, wanted) & wanted) / len(wanted) for each, count in counted.items())
-        # registries of before counted pairs of models, on one version each
-        return looks + len(self._store.list(f"{self._folder}/comparisons/{test_set_hash}"))
-
-    def looked_at(self) -> dict[str, float]:
-        """Count the looks at every version of a test set that candidates were looked at on.
-
-        Returns:
-            `name@version` → its looks, as `looks` counts them.
-        """
-        keys = [each.key for each in self._store.list(f"{self._folder}/looks")]
-        found = {key: read_record(self._store, key, LookedAt, MEND) for key in keys if key.endswith(LookedAt.NAME)}
-        return {each.test_set: self.looks(key.split("/")[-2], each.articles) for key, each in found.items()}
+        folder = f"{self._folder}/{version}/evaluations"
+        names = [each.key.rpartition("/")[2].removesuffix(".json") for each in self._store.list(folder)]
+        parted = [name.rpartition("-") for name in names]
+        return sorted(int(schema) for of, _, schema in parted if of == test_set_hash and schema.isdigit())
 
     def _move(
         self,
@@ -399,6 +324,3 @@ class Registry:
     def _evaluation_key(self, version: int, test_set_hash: str, schema: int) -> str:
         # an evaluation of an older schema can no longer be read: one of the newer may stand beside it
         return f"{self._folder}/{version}/evaluations/{test_set_hash}-{schema}.json"
-
-    def _looks_key(self, test_set_hash: str) -> str:
-        return f"{self._folder}/looks/{test_set_hash}"

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ctiforge.errors import DataError, StoreError, UsageError
+from ctiforge.errors import DamagedError, DataError, StoreError, UsageError
 from ctiforge.records.artifact import FileEntry, Manifest
 from ctiforge.records.references import folder_in
 from ctiforge.records.registry import ModelRecord
@@ -32,13 +32,14 @@ def own(store: ObjectStore, line: str, model: Input) -> str:
         The key of its folder in the store, or of its file where it is one.
 
     Raises:
-        StoreError: A file is missing or damaged where it lies, or the store does not answer.
+        DamagedError: A file is missing or damaged where it lies.
+        StoreError: The store does not answer.
     """
     folder = _artifact_of(store, model)
     if folder:
         damaged = _damaged(find_input(f"{store.uri}/{folder}"))
         if damaged:
-            raise StoreError(f"{store.uri}/{folder} is damaged ({damaged[0]}): make it anew, then promote it")
+            raise DamagedError(f"{store.uri}/{folder} is damaged ({damaged[0]}): make it anew, then promote it")
         return folder
     folder = f"models/{line}/{OWNED}/{model.content}"
     for name, entry in model.files.items():

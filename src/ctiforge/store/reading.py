@@ -4,13 +4,15 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from ctiforge.errors import DataError, StoreError
+from ctiforge.errors import DamagedError, DataError
 from ctiforge.records.base import File, SchemaError
 from ctiforge.store.objects import ObjectStore
 
 AnyFile = TypeVar("AnyFile", bound=File)
 Asked = TypeVar("Asked")
 Read = TypeVar("Read")
+MEND = "put back a copy of it, or ask for help"
+"""What a person can do about a record that only the registry has."""
 TOGETHER = 8
 """Requests under way at once: most of one to S3 is waiting."""
 
@@ -44,7 +46,8 @@ def read_record(store: ObjectStore, key: str, kind: type[AnyFile], remedy: str) 
     Raises:
         FileNotFoundError: There is no such object.
         SchemaError: Another ctiforge wrote it, which this one cannot read.
-        StoreError: The record is damaged, or the store does not answer.
+        DamagedError: The record is damaged.
+        StoreError: The store does not answer.
     """
     return parse_record(store, key, kind, store.read(key), remedy)
 
@@ -64,11 +67,11 @@ def parse_record(store: ObjectStore, key: str, kind: type[AnyFile], data: bytes,
 
     Raises:
         SchemaError: Another ctiforge wrote it, which this one cannot read.
-        StoreError: The record is damaged.
+        DamagedError: The record is damaged.
     """
     try:
         return kind.parse(data, f"{store.uri}/{key}")
     except SchemaError:
         raise
     except DataError:
-        raise StoreError(f"{store.uri}/{key} is damaged: {remedy}") from None
+        raise DamagedError(f"{store.uri}/{key} is damaged: {remedy}") from None

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 from ctiforge.errors import StoreError, UsageError
 from ctiforge.records.registry import Champion, Waiting
-from ctiforge.store.models import MEND, OvertakenError, Registry, Standing
-from ctiforge.store.reading import read_record
+from ctiforge.store.models import OvertakenError, Registry, Standing
+from ctiforge.store.reading import MEND, read_record
 
 
 def ask_approval(

@@ -173,10 +173,12 @@ def test_comparisons_of_different_test_sets_are_refused(tmp_path: Path, test_fil
     refused = run("compare", "a.json", "b.json", cwd=tmp_path)
     broken = run("compare", "a.json", str(test_file), cwd=tmp_path)
     alone = run("compare", "a.json", cwd=tmp_path)
+    twice = run("compare", "a.json", "a.json", cwd=tmp_path)
 
     assert (refused.returncode, "evaluate both on one test set" in refused.stderr) == (2, True)
     assert (broken.returncode, "is no evaluation" in broken.stderr) == (3, True)
     assert alone.returncode == 2
+    assert (twice.returncode, "a.json is given twice" in twice.stderr) == (2, True)
 
 
 @pytest.mark.usefixtures("real_articles")

@@ -57,6 +57,14 @@ def test_without_a_store_everything_may_be_labeled(tmp_path: Path, records: Path
     assert not (tmp_path / "store").exists()
 
 
+def test_candidates_of_other_articles_are_told(tmp_path: Path, records: Path) -> None:
+    lines = [each.replace('"id":"', '"id":"other-') for each in records.read_text(encoding="utf-8").splitlines()]
+    (tmp_path / "others.jsonl").write_text(lines[0].replace(RAN, " Nothing ran.") + "\n", encoding="utf-8")
+    done = run("next", "--input", str(records), "--candidates", "others.jsonl", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "--candidates others.jsonl says nothing of any of these articles" in done.stderr
+
+
 def test_where_all_is_labeled_that_is_said(tmp_path: Path, records: Path) -> None:
     store = open_store(str(tmp_path / "store"))
     for n in range(8):

@@ -45,7 +45,8 @@ def test_a_folder_is_added_once_and_its_uri_is_a_model(small: Path, tmp_path: Pa
     assert {path.name for path in Path(place).iterdir()} & {"README.md", "training_args.bin"} == {"README.md"}
     assert tokenizer_hash(load_tokenizer(place)) == tokenizer_hash(load_tokenizer("demo"))
     again = model("add", str(small), "--name=mine", cwd=tmp_path)
-    assert again == [said.replace("added", "was there already"), uri]
+    assert again == [said.replace("added", "the same files were there already"), uri]
+    assert model("add", str(small), "--name=other", cwd=tmp_path) == again
     assert model("list", cwd=tmp_path) == [f"{said.replace(': added,', ' ')}, from small", f"  {place}"]
 
 

@@ -27,6 +27,7 @@ from ctiforge.records.observable import Observable
 from ctiforge.records.registry import GateLook
 from ctiforge.records.testset import TestSet
 from ctiforge.store.artifacts import find_input
+from ctiforge.store.looks import Looks
 from ctiforge.store.models import Registry
 from ctiforge.store.objects import ObjectStore, open_store
 from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
@@ -500,7 +501,7 @@ def test_looks_are_counted_by_candidate_and_spent_after_a_year(place: Place) -> 
     ids = [f"set-{number}" for number in range(ARTICLES)]
     for number in range(YEAR):
         seen = GateLook(candidate=f"other {number}", against="one", at=datetime(2026, 11, 1, tzinfo=UTC))
-        place.registry().note_look(seen, f"content-{number}", info, ids)
+        Looks(place.registry().store, "extract").note(seen, f"content-{number}", info, ids)
     third = place.train("three")
     spent = place.promote(third, place.evaluate(third, 0.9))
     assert spent.returncode == 5

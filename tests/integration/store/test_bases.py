@@ -36,8 +36,8 @@ def test_it_lies_there_once_and_is_an_input_by_its_content(store_uri: str, files
     found = find_input(first.uri)
     assert found.content == find_input(str(next(iter(files.values())).parent)).content
     assert first.uri == f"{store.uri}/bases/{found.content[:12]}/small"
-    other, _ = put_base(store, replace(FACTS, name="another"), files)
-    assert list_bases(store) == [other, first]
+    assert put_base(store, replace(FACTS, name="another"), files) == (first, False)
+    assert list_bases(store) == [first]
 
 
 def test_what_is_not_whole_is_not_listed(store_uri: str, files: dict[str, Path]) -> None:

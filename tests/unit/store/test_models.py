@@ -3,9 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from ctiforge.errors import ExitCode, StoreError, UsageError
-from ctiforge.records.evaluation import TestSetInfo
-from ctiforge.records.registry import Champion, GateLook, Move
+from ctiforge.errors import DamagedError, DataError, ExitCode, UsageError
+from ctiforge.records.registry import Champion, Move
 from ctiforge.store.models import OvertakenError, Registry
 from ctiforge.store.objects import open_store
 from tests.making import candidate, decision
@@ -132,77 +131,23 @@ def test_the_first_evaluation_on_a_test_set_stands_and_a_newer_schema_has_its_ow
     assert registry.evaluation(1, "other", 1) is None
 
 
-def test_a_candidate_is_looked_at_once_on_a_version_of_a_test_set(registry: Registry) -> None:
-    assert look(registry, "a") == 1
-    assert look(registry, "a") == 1
-    assert look(registry, "b") == 2
-    assert registry.was_looked_at("b", "hash-1")
-    assert not registry.was_looked_at("c", "hash-1")
-    assert registry.looked_at() == {"set@1": 2}
-    assert registry.versions() == []
-
-
-def test_new_articles_know_nothing_of_earlier_looks(registry: Registry) -> None:
-    for content in "abcd":
-        look(registry, content)
-
-    # of four articles one was looked at before
-    assert look(registry, "e", version="2", articles=("1", "5", "6", "7")) == 4 * 0.25 + 1
-    assert registry.looks("hash-3", ("8", "9")) == 0
-
-
-def test_the_looks_before_a_candidates_first_one_are_those_against_the_same_model(registry: Registry) -> None:
-    def seen(content: str, day: int, against: str = "old 1") -> GateLook:
-        at = datetime(2026, 11, day, tzinfo=UTC)
-        made = GateLook(candidate=f"new {content}", against=against, at=at, figures=(0.5, 0.4, 0.6))
-        registry.note_look(
-            made, content, TestSetInfo(name="set", version="1", content_hash="h", articles=2), ("1", "2")
-        )
-        return made
-
-    seen("x", 1, against="older 1")
-    seen("a", 2)
-    later = seen("b", 4)
-    last = seen("c", 3)
-    assert [each.candidate for each in registry.looks_before(later, "b", "h")] == ["new a", "new c"]
-    assert [each.candidate for each in registry.looks_before(later, "b", "h", {"c"})] == ["new a"]
-    # asked again a month later, the same ones count
-    again = last.model_copy(update={"at": datetime(2026, 12, 24, tzinfo=UTC)})
-    assert [each.candidate for each in registry.looks_before(again, "c", "h")] == ["new a"]
-
-
-def test_a_candidate_that_is_evaluated_anew_keeps_its_place_and_gets_its_figures(registry: Registry) -> None:
-    info = TestSetInfo(name="set", version="1", content_hash="h", articles=2)
-    day = datetime(2026, 11, 1, tzinfo=UTC)
-    wrong = GateLook(candidate="new a", against="old 1", at=day, figures=(0.0, 0.0, 0.0))
-    assert registry.note_look(wrong, "a", info, ("1", "2")) == 1
-    right = wrong.model_copy(update={"at": day.replace(day=2), "figures": (0.7, 0.6, 0.8)})
-    assert registry.note_look(right, "a", info, ("1", "2")) == 1
-    other = GateLook(candidate="new b", against="old 1", at=day.replace(day=3), figures=(0.5, 0.4, 0.6))
-    (kept,) = registry.looks_before(other, "b", "h")
-    assert (kept.figures, kept.at) == ((0.7, 0.6, 0.8), day)
-    # by other rules of what counts as found they say nothing together
-    assert registry.looks_before(other.model_copy(update={"scoring": 9}), "b", "h") == []
-
-
-def test_pairs_that_registries_of_before_counted_are_looks(registry: Registry, tmp_path: Path) -> None:
-    folder = tmp_path / "models/extract/comparisons/hash-1"
-    folder.mkdir(parents=True)
-    (folder / "0123456789ab.json").write_text("{}")
-    assert look(registry, "a") == 2
-
-
-def look(
-    registry: Registry, content: str, version: str = "1", articles: tuple[str, ...] = ("1", "2", "3", "4")
-) -> float:
-    """GateLook at a candidate on a version of a test set."""
-    seen = GateLook(candidate=f"new {content}", against="old 1", at=datetime(2026, 11, 1, tzinfo=UTC))
-    test_set = TestSetInfo(name="set", version=version, content_hash=f"hash-{version}", articles=len(articles))
-    return registry.note_look(seen, content, test_set, articles)
+def test_an_evaluation_that_was_changed_beside_its_version_is_refused(registry: Registry, tmp_path: Path) -> None:
+    old = registry.register(candidate("a"))
+    new = registry.register(candidate("b", grounds="0" * 64))
+    for version in (old.version, new.version):
+        registry.add_evaluation(version, "hash", 3, b'{"f1":0.5}')
+        (tmp_path / f"models/extract/{version}/evaluations/hash-3.json").write_text('{"f1":0.1}')
+    with pytest.raises(
+        DataError, match=r"evaluations/hash-3\.json was changed: delete it, and evaluate models:extract@2"
+    ):
+        registry.evaluation(new.version, "hash", 3)
+    # the registry of before kept nothing to hold it against
+    assert registry.evaluation(old.version, "hash", 3) == '{"f1":0.1}'
+    assert registry.schemas_evaluated(old.version, "hash") == [3]
 
 
 def test_a_damaged_record_is_told_by_its_place(registry: Registry, tmp_path: Path) -> None:
     registry.promote(registry.register(candidate("a")).version, registry.standing(), "first")
     (tmp_path / "models/extract/champion.json").write_text("{")
-    with pytest.raises(StoreError, match=r"models/extract/champion\.json is damaged"):
+    with pytest.raises(DamagedError, match=r"models/extract/champion\.json is damaged"):
         registry.standing()

@@ -116,6 +116,8 @@ class Client:
             )
             choice = _first_choice(completion)
             text = getattr(choice.message, "content", None)
+            if text is None and choice.finish_reason != "length":
+                raise ValueError(f"its content is null (finish_reason {choice.finish_reason})")
             return replace(_completion(completion, choice, text), tokens=_tokens(choice))
 
     def complete(self, prompt: str, room: int) -> Completion:

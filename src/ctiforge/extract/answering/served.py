@@ -146,6 +146,8 @@ def read_prompt(path: Path) -> ServedPrompt:
     Raises UsageError for JSON without a `user`.
     """
     text = path.read_text(encoding="utf-8", errors="replace")
+    if not text.strip():
+        raise UsageError(f"{path} is empty: give the application's prompt, with {PLACE} where the article goes")
     if path.suffix != ".json":
         return ServedPrompt("", text)
     try:

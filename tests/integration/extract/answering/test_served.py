@@ -154,7 +154,10 @@ def test_a_window_whose_answer_has_no_room_is_asked_about_in_halves(serve, token
     assert found.halved > 0
 
 
-@pytest.mark.parametrize("reply", [error(400, "context too long"), Reply(body={"choices": []}), Reply(body=b"<html>")])
+@pytest.mark.parametrize(
+    "reply",
+    [error(400, "context too long"), Reply(body={"choices": []}), Reply(body=b"<html>"), completion(None)],
+)
 def test_one_window_that_is_refused_costs_that_window(serve, tokenizer, reply):
     endpoint = serve(lambda asked: reply if "Svc0 " in asked.text else knows(asked))
 
@@ -274,6 +277,7 @@ def test_a_prompt_is_a_text_or_a_conversation(tmp_path: Path):
     (tmp_path / "plain.txt").write_text("Extract all.")
     (tmp_path / "turns.json").write_text(json.dumps({"system": "S", "user": "U {content}"}))
     (tmp_path / "bad.json").write_text("{}")
+    (tmp_path / "empty.txt").write_text(" \n")
 
     assert read_prompt(tmp_path / "plain.txt").messages(Source("ARTICLE")) == [
         {"role": "user", "content": "Extract all.\n\nARTICLE"}
@@ -284,3 +288,5 @@ def test_a_prompt_is_a_text_or_a_conversation(tmp_path: Path):
     ]
     with pytest.raises(UsageError, match="is no prompt"):
         read_prompt(tmp_path / "bad.json")
+    with pytest.raises(UsageError, match="is empty"):
+        read_prompt(tmp_path / "empty.txt")
