@@ -30,6 +30,15 @@
 {{- with .Values.settings.inUse }}
 - {name: CTIFORGE_IN_USE, value: {{ . | quote }}}
 {{- end }}
+{{- with .Values.settings.promptFile }}
+- {name: CTIFORGE_PROMPT_FILE, value: {{ . | quote }}}
+{{- end }}
+{{- with .Values.settings.templateFile }}
+- {name: CTIFORGE_TEMPLATE_FILE, value: {{ . | quote }}}
+{{- end }}
+{{- with .Values.settings.templateArgs }}
+- {name: CTIFORGE_TEMPLATE_ARGS, value: {{ . | quote }}}
+{{- end }}
 {{- with .Values.settings.served }}
 {{- if .endpoint }}
 - {name: CTIFORGE_SERVED_ENDPOINT, value: {{ .endpoint | quote }}}

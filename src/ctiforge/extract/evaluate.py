@@ -266,17 +266,19 @@ def load_served(
     from ctiforge.extract.answering.endpoint import connect
     from ctiforge.extract.answering.served import EndpointAgent, ServedAsIs, read_prompt
     from ctiforge.training.encoding import load_tokenizer
+    from ctiforge.training.templates import use_template
 
     client = connect(endpoint)
     if prompt:
         return ServedAsIs(client, read_prompt(prompt), f"{endpoint.model}, as served")
     inside = inner_folder(asked_as) if asked_as else None
     trained = usage_of_model(inside) if inside else None
+    usage = trained or (usage_of_data(prepared) if prepared else plain_usage())
     return EndpointAgent(
         client,
-        trained or (usage_of_data(prepared) if prepared else plain_usage()),
+        usage,
         f"{endpoint.model}, served" + (", constrained" if constrained else ""),
-        tokenizer=load_tokenizer(str(inside)) if inside else None,
+        tokenizer=use_template(load_tokenizer(str(inside)), usage.template) if inside else None,
         halves=trained is not None,
         constrained=constrained,
         logprobs=True,

@@ -18,7 +18,7 @@ from ctiforge.extract.answering.served import EndpointAgent
 from ctiforge.extract.answering.windowed import plain_usage
 from ctiforge.extract.evaluate import TestData, evaluate_on, inner_folder
 from ctiforge.extract.prepared import note_of_model
-from ctiforge.extract.prompts import load_prompt
+from ctiforge.extract.prompts import prompt_of
 from ctiforge.extract.prompts.answers import answer_schema
 from ctiforge.extract.prompts.rendering import guide_row, render_answer, render_prompt
 from ctiforge.records.article import ArticleRecord
@@ -39,6 +39,7 @@ from ctiforge.store.fingerprint import SHORT
 from ctiforge.store.hub import is_pinned, join_name
 from ctiforge.training.encoding import count_tokens, encode_prompt, end_token_id, load_tokenizer, on_this_machine
 from ctiforge.training.models import base_of_adapter, load_causal_lm, pick_device
+from ctiforge.training.templates import use_template
 from ctiforge.training.windows import cut_windows, split_pieces
 
 
@@ -136,6 +137,7 @@ def describe_source(
     tokenizer = load_tokenizer(location)
     note = note_of_model(Path(location))
     usage = note.usage if note else plain_usage("messages" if tokenizer.chat_template else "simple")
+    use_template(tokenizer, usage.template)
     base = base_of(note, Path(location)) or location
     vocabulary = _vocabulary_of(base)
     source = SourceModel(
@@ -236,7 +238,7 @@ def make_preset(name: str, usage: AgentUsage) -> dict[str, Any]:
     Returns:
         The preset, as JSON can hold it.
     """
-    prompt = load_prompt(usage.prompt_version)
+    prompt = prompt_of(usage)
     instruction = f"{prompt.system}\n\n{prompt.user(usage.types, '')}".strip()
     return preset(name, instruction, answer_schema(usage.types), usage.sizes.max_length)
 
@@ -253,7 +255,7 @@ def _vocabulary_of(base: str) -> bytes | None:
 
 def _prompts(usage: AgentUsage, tokenizer: Any, texts: Sequence[str]) -> Iterator[RenderedPrompt]:
     """Render the first window of each text as a conversation, with the ids of the prompt that training makes of it."""
-    prompt, sizes = load_prompt(usage.prompt_version), usage.sizes
+    prompt, sizes = prompt_of(usage), usage.sizes
     row_format: Format = "alpaca" if usage.text_format == "alpaca" else "messages"
     for text in texts:
         pieces = split_pieces(text, partial(count_tokens, tokenizer))

@@ -19,6 +19,7 @@ from ctiforge.training.encoding import EncodedExample, encode_example, load_toke
 from ctiforge.training.log import plot_curve, write_log
 from ctiforge.training.models import compute_dtype, load_causal_lm, load_for_qlora, name_base, pick_device
 from ctiforge.training.options import AGENT, LoraOptions, TrainingOptions
+from ctiforge.training.templates import use_template
 from ctiforge.training.trainer import Kind, train
 
 _MEND = "set a smaller --max-length (and prepare the data for it), train with --qlora, or use a larger GPU"
@@ -79,8 +80,9 @@ def train_extract_agent(
         CannotGoOnError: Memory or disk do not suffice.
     """
     check_data(request, data)
-    tokenizer = load_tokenizer(request.location)
-    if read_format_report(data).tokenizer_hash != tokenizer_hash(tokenizer):
+    report = read_format_report(data)
+    tokenizer = use_template(load_tokenizer(request.location), report.template)
+    if report.tokenizer_hash != tokenizer_hash(tokenizer):
         raise UsageError(
             f"the data was cut for another model's tokenizer than {request.model!r}: run format_extract --model for it"
         )

@@ -19,6 +19,9 @@ STAGES = (
             "--model={model}",
             "--max-length={max_length}",
             "--format=messages",
+            "--prompt={prompt_file}",
+            "--template={template_file}",
+            "--template-args={template_args}",
         ),
     ),
     LineStage(
@@ -173,6 +176,26 @@ EXTRACT = Line(
             "None: the champion, if any.",
             flag="--in-use",
             chart="settings.inUse",
+        ),
+        LineSetting(
+            "prompt_file",
+            None,
+            "A training prompt of the team's own, a TOML with `system`, `user` and `[types]`; None: this package's.",
+            chart="settings.promptFile",
+            is_file=True,
+        ),
+        LineSetting(
+            "template_file",
+            None,
+            "A chat template of the team's own, in Jinja; None: the base model's.",
+            chart="settings.templateFile",
+            is_file=True,
+        ),
+        LineSetting(
+            "template_args",
+            None,
+            'Variables of the chat template to fix, as JSON: `{"enable_thinking": false}`.',
+            chart="settings.templateArgs",
         ),
         LineSetting(
             "served_endpoint",

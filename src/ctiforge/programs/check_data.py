@@ -77,6 +77,7 @@ def find(inputs: dict[str, Path], model: str) -> "list[DataFinding]":
     from ctiforge.records.formatted import TRAINED_ON, ExampleRow
     from ctiforge.records.harvest import HarvestReport
     from ctiforge.training.encoding import load_tokenizer
+    from ctiforge.training.templates import use_template
 
     findings: list[DataFinding] = []
     contents: dict[str, str] = {}
@@ -102,7 +103,7 @@ def find(inputs: dict[str, Path], model: str) -> "list[DataFinding]":
         row = next((each for each in rows if each.observables), rows[0])
         text = contents.get(row.article_id)
         window = text[row.start : row.end] if text is not None else None
-        tokenizer = load_tokenizer(str(inputs.get("model", model)))
+        tokenizer = use_template(load_tokenizer(str(inputs.get("model", model))), description.template)
         findings += check_template(description, row, window, model, tokenizer)
     return findings
 

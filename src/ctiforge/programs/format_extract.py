@@ -1,6 +1,5 @@
 """Cuts harvested articles into training examples for one model."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +19,19 @@ def main(
     model: BaseModelFlag = "demo",
     revision: RevisionFlag = None,
     max_length: Annotated[int, typer.Option(help="Tokens of prompt, window and answer together.")] = AGENT.max_length,
-    prompt: Annotated[str, typer.Option(help="Version of the prompt.")] = "full-v1",
+    prompt: Annotated[
+        str, typer.Option(help="A prompt of this package, or a TOML with the team's own: system, user, [types].")
+    ] = "full-v1",
+    template: Annotated[str | None, typer.Option(help="A chat template of the team's own, in Jinja.")] = None,
+    template_args: Annotated[
+        str | None, typer.Option(help='Variables of the chat template to fix, as JSON: {"enable_thinking": false}.')
+    ] = None,
+    end_token: Annotated[
+        list[str] | None, typer.Option(help="A token that ends answers, where the template ends with another one.")
+    ] = None,
+    close_thought: Annotated[
+        bool, typer.Option(help="Close a thought that the template opens, empty, before the answer.")
+    ] = False,
     window_tokens: Annotated[
         int | None, typer.Option(help="Article tokens of a window; default: six tenths of the room.")
     ] = None,
@@ -42,11 +53,13 @@ def main(
 ) -> None:
     """Cut harvested articles into training examples that fit the model, with nothing cut off."""
     from ctiforge.data.testsets import test_set_inputs
+    from ctiforge.errors import UsageError
     from ctiforge.extract.dataset.format import FormatOptions, format_records, formats_of, write_guide_files
     from ctiforge.store.hub import pin
     from ctiforge.store.named_models import find_model_uri
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
     from ctiforge.training.encoding import TOKENIZER_FILES, model_input
+    from ctiforge.training.templates import read_arguments
 
     formats = formats_of(text_format)
     options = FormatOptions(
@@ -59,7 +72,13 @@ def main(
         seed,
         overlap_quantile,
         repeat_items,
+        read_arguments(template_args),
+        tuple(end_token or ()),
+        close_thought,
     )
+    if formats[0] != "messages" and (template or template_args or end_token or close_thought):
+        raise UsageError(f"--format {formats[0]} renders without a chat template: leave its flags, or use messages")
+    own = {"template": template, "prompt": prompt if is_file(prompt) else None}
     model = pin(find_model_uri(model, store), revision)
     model_inputs, model_params = model_input(model)
 
@@ -68,8 +87,13 @@ def main(
 
     result = run_stage(
         Stage("format_extract", 3, packages=("transformers", "tokenizers", "rensa")),
-        params=asdict(options) | {"formats": formats} | model_params,
-        inputs={"records": source, **model_inputs, **test_set_inputs(store, test_set)},
+        params=options.params() | {"formats": formats} | model_params,
+        inputs={
+            "records": source,
+            **model_inputs,
+            **test_set_inputs(store, test_set),
+            **{name: uri for name, uri in own.items() if uri},
+        },
         output=output.removesuffix(".json") if output else None,
         flags=StageFlags(store=store, expect=expect, plan=plan),
         work=work,
@@ -79,6 +103,11 @@ def main(
         write_guide_files(Path(output), formats)
     if result.summary:
         print_report(result.summary)
+
+
+def is_file(prompt: str) -> bool:
+    """Tell a file from the name of a prompt of this package."""
+    return prompt.endswith(".toml") or "/" in prompt
 
 
 def print_report(summary: dict[str, Any]) -> None:

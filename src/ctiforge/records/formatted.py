@@ -2,8 +2,10 @@
 
 from typing import ClassVar
 
-from ctiforge.records.base import File, Record
-from ctiforge.records.model_note import AgentUsage, Format, WindowSizes
+from pydantic import Field
+
+from ctiforge.records.base import File, Record, is_none
+from ctiforge.records.model_note import AgentUsage, ChatTemplate, Format, PromptText, WindowSizes
 
 TRAINED_ON = "articles.jsonl"
 """The articles that examples were cut from, an `ArticleRecord` a line: what a model of them was trained on."""
@@ -94,11 +96,15 @@ class FormatReport(File):
     """Articles removed for repeating a held-out one."""
     report: TokenReport
     """What preparation did to prompts and answers, in tokens."""
+    template: ChatTemplate | None = Field(None, exclude_if=is_none)
+    """How the chat template was used; left out where as the tokenizer brings it."""
+    prompt: PromptText | None = Field(None, exclude_if=is_none)
+    """The text of a prompt of the team's own; left out of this package's."""
 
     @property
     def usage(self) -> AgentUsage:
         """Tell how a model that learnt from the examples is asked."""
-        return AgentUsage(self.format, self.prompt_version, self.types, self.sizes)
+        return AgentUsage(self.format, self.prompt_version, self.types, self.sizes, self.template, self.prompt)
 
 
 class ExampleRow(Record):

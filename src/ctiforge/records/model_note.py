@@ -1,7 +1,7 @@
 """`ctiforge.json` beside a model's weights: everything that whoever uses the model must repeat."""
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field
 
@@ -30,6 +30,34 @@ class WindowSizes:
 
 
 @dataclass(frozen=True)
+class ChatTemplate:
+    """How a model's chat template is used where it is not simply as its tokenizer brings it."""
+
+    arguments: dict[str, Any] = field(default_factory=dict)
+    """Variables of the template that are fixed, as JSON can hold them: `{"enable_thinking": false}`."""
+    jinja: str | None = None
+    """A template of the team's own; None: the tokenizer's."""
+    opening: str = ""
+    """What follows the template's own generation prompt before an answer begins: a closed thought, a channel."""
+    end_tokens: tuple[str, ...] = ()
+    """What ends an answer: training writes the first, generation stops at any; empty: what the template ends with."""
+
+
+@dataclass(frozen=True)
+class PromptText:
+    """A prompt as a team wrote it; the ones of this package are known by name alone."""
+
+    system: str
+    """The system's turn; empty: there is none."""
+    user: str
+    """The user's turn with `{types}`, `{text}` and, where platforms are asked for, `{platform}`."""
+    platform: str
+    """What stands for `{platform}`."""
+    types: dict[str, str]
+    """Type → what it is; empty: the types' names alone stand for `{types}`."""
+
+
+@dataclass(frozen=True)
 class AgentUsage:
     """How an Extract Agent is asked: the same in training, evaluation, inference and export."""
 
@@ -41,6 +69,10 @@ class AgentUsage:
     """The types that it was trained on, and is asked for where nobody names any."""
     sizes: WindowSizes
     """How a text is cut into windows."""
+    template: Annotated[ChatTemplate | None, Field(exclude_if=is_none)] = None
+    """How its chat template is used; None: as the tokenizer brings it."""
+    prompt: Annotated[PromptText | None, Field(exclude_if=is_none)] = None
+    """The prompt's text where it is the team's own; None: the one of that name in this package."""
 
 
 class AgentNote(File):

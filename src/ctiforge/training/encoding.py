@@ -20,6 +20,8 @@ TOKENIZER_FILES = ("*.json", "*.jinja", "*.txt", "*.model", "*.tiktoken", "*.bpe
 """What of a model's folder a tokenizer is loaded from, and all that is small beside it; no weights."""
 MODEL_FILES = (*TOKENIZER_FILES, "*.safetensors")
 """What of a model's folder a model is loaded from: weights that can hold no code, and all beside them."""
+END_TOKENS = "ctiforge_end_tokens"
+"""The attribute of a tokenizer that names the tokens that end an answer, where the model's usage says which."""
 IGNORE = -100
 """The label of a token that carries no loss (the convention of torch's cross_entropy)."""
 
@@ -122,7 +124,8 @@ def load_tokenizer(model: str) -> Any:
     quiet_hub()
     try:
         with on_this_machine(model, TOKENIZER_FILES) as path:
-            tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+            # whatever else is installed, a Mistral checkpoint is read with the template and tokens of its own files
+            tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False, mistral_format=False)
     except (OSError, ValueError, KeyError) as error:
         raise UsageError(cannot_load("tokenizer", model, error)) from error
     # Whole articles are counted, never run through the model: no warning about their length.
@@ -210,17 +213,36 @@ def end_token_id(tokenizer: Any) -> int:
         tokenizer: The model's tokenizer.
 
     Returns:
-        The token's id.
+        The token's id; of those that the model's usage names the first.
 
     Raises:
         UsageError: The tokenizer has neither.
     """
+    named = getattr(tokenizer, END_TOKENS, ())
+    if named:
+        return int(tokenizer.convert_tokens_to_ids(named[0]))
     closing = _turn_end(tokenizer)
     if closing is not None:
         return closing
     if tokenizer.eos_token_id is None:
         raise UsageError("this tokenizer has no end-of-sequence token, so no answer could ever end: set eos_token")
     return int(tokenizer.eos_token_id)
+
+
+def end_token_ids(tokenizer: Any) -> list[int]:
+    """List the tokens that end an answer where one is generated.
+
+    Args:
+        tokenizer: The model's tokenizer.
+
+    Returns:
+        Their ids, the one that training writes first.
+
+    Raises:
+        UsageError: The tokenizer has none.
+    """
+    named = [int(tokenizer.convert_tokens_to_ids(token)) for token in getattr(tokenizer, END_TOKENS, ())]
+    return named or [end_token_id(tokenizer)]
 
 
 def pad_token_id(tokenizer: Any) -> int:

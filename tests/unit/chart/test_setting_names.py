@@ -12,10 +12,17 @@ VALUES = {
     "max_length": 777,
     "promote_auto": True,
     "promote_approval": "required",
+    "template_args": '{"enable_thinking": false}',
     "stages": {"train_extract": {"epochs": 9}},
 }
 """What is given where a setting is no text."""
-PREFIX = {"store": "s3://team/", "served_prompt": "s3://team/", "served_endpoint": "http://"}
+PREFIX = {
+    "store": "s3://team/",
+    "served_prompt": "s3://team/",
+    "prompt_file": "s3://team/",
+    "template_file": "s3://team/",
+    "served_endpoint": "http://",
+}
 BY_SECRET = ("database_url", "webhook_url")
 """Settings whose value names a Secret."""
 OF_CHART = {name: names.chart for name in settings_class().model_fields if (names := setting_names(name)).chart}

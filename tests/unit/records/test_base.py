@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, ClassVar, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
 import jsonschema
 import pytest
@@ -284,6 +284,8 @@ def instance(kind: type[BaseModel]) -> Any:
 def example(annotation: Any) -> Any:
     """A value of this type: of several the first that is not None, one of a list, one key of a table."""
     origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return example(inner[0])
     if origin in (Union, UnionType):
         return example(next(each for each in inner if each is not NoneType))
     if origin is Literal:

@@ -18,9 +18,10 @@ from ctiforge.extract.answering.windowed import (
 from ctiforge.extract.prepared import usage_of_model
 from ctiforge.extract.prompts.rendering import render_prompt
 from ctiforge.records.model_note import AgentUsage
-from ctiforge.training.encoding import count_tokens, encode_prompt, end_token_id, load_tokenizer, pad_token_id
+from ctiforge.training.encoding import count_tokens, encode_prompt, end_token_ids, load_tokenizer, pad_token_id
 from ctiforge.training.faults import check_device, first_line
 from ctiforge.training.models import compute_dtype, load_causal_lm, pick_device
+from ctiforge.training.templates import use_template
 
 
 class ExtractAgent(WindowedExtractor):
@@ -41,10 +42,11 @@ class ExtractAgent(WindowedExtractor):
         self.model = model
         self.tokenizer = tokenizer
         self.batch_size = batch_size
-        self._end = end_token_id(tokenizer)
-        self._constraint = (
-            AnswerConstraint(tokenizer, model.config.get_text_config().vocab_size, self._end) if constrained else None
-        )
+        self._ends = end_token_ids(tokenizer)
+        self._constraint = None
+        if constrained:
+            size = model.config.get_text_config().vocab_size
+            self._constraint = AnswerConstraint(tokenizer, size, self._ends[0])
 
     @classmethod
     def load(
@@ -68,6 +70,7 @@ class ExtractAgent(WindowedExtractor):
         loaded = load_causal_lm(model, target, compute_dtype(target)).eval()
         trained_here = usage_of_model(Path(model))
         known = trained_here or usage or plain_usage("messages" if tokenizer.chat_template else "simple")
+        use_template(tokenizer, known.template)
         # A model that was not trained here has not learnt to end: its answers would only be asked for again.
         halves = trained_here is not None
         return cls(loaded, tokenizer, known, name or model, batch_size, halves=halves, constrained=constrained)
@@ -121,7 +124,7 @@ class ExtractAgent(WindowedExtractor):
                 max_new_tokens=max(rooms),
                 stopping_criteria=[_rooms_are_full(longest, rooms)],
                 do_sample=False,
-                eos_token_id=self._end,
+                eos_token_id=self._ends,
                 pad_token_id=pad,
                 logits_processor=processors,
             )
@@ -133,11 +136,11 @@ class ExtractAgent(WindowedExtractor):
         ]
 
     def _answer(self, pending: PendingWindow, prompt_tokens: int, ids: list[int], logprobs: list[float]) -> RawAnswer:
-        ended = self._end in ids
-        written = ids[: ids.index(self._end)] if ended else ids
+        end = next((place for place, token in enumerate(ids) if token in self._ends), None)
+        written = ids[:end]
         raw = self._decode(written)
         items = item_probabilities(raw, written, logprobs, self._decode) if logprobs else None
-        return RawAnswer(pending, raw, len(written), prompt_tokens, stopped_by_length=not ended, items=items)
+        return RawAnswer(pending, raw, len(written), prompt_tokens, stopped_by_length=end is None, items=items)
 
     def _decode(self, ids: Sequence[int]) -> str:
         text: str = self.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)

@@ -4,7 +4,7 @@ LM Studio, vLLM and llama.cpp's server all answer `GET models`, `POST chat/compl
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -88,27 +88,37 @@ class Client:
         schema: dict[str, Any] | None,
         *,
         logprobs: bool = False,
+        template_args: Mapping[str, Any] | None = None,
     ) -> Completion:
         """Answer a conversation greedily with at most `room` tokens. Raises RefusedError for this request alone.
 
         `logprobs` asks how likely each token was, until the endpoint says that it does not know of that.
+        `template_args` are variables of the model's chat template, which the endpoint renders with.
         """
         asked = logprobs and self._may_say_logprobs
+        fixed = {"chat_template_kwargs": dict(template_args)} if template_args else {}
         try:
-            return self._chat(messages, room, schema, asked)
+            return self._chat(messages, room, schema, asked, fixed)
         except RefusedError as error:
             if not asked or "logprob" not in str(error).lower():
                 raise
             self._may_say_logprobs = False
-            return self._chat(messages, room, schema, False)
+            return self._chat(messages, room, schema, False, fixed)
 
     def _chat(
-        self, messages: Sequence[dict[str, str]], room: int | None, schema: dict[str, Any] | None, logprobs: bool
+        self,
+        messages: Sequence[dict[str, str]],
+        room: int | None,
+        schema: dict[str, Any] | None,
+        logprobs: bool,
+        further: Mapping[str, Any],
     ) -> Completion:
         form = {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}
         options: Any = {"response_format": form} if schema else {}
         if logprobs:
             options |= {"logprobs": True, "top_logprobs": 1}
+        if further:
+            options["extra_body"] = further
         create: Any = self._client.chat.completions.create
         with self._explained():
             completion = create(

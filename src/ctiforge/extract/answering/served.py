@@ -82,7 +82,9 @@ class EndpointAgent(WindowedExtractor):
         system = [{"role": "system", "content": self.prompt.system}] if self.prompt.system else []
         schema = answer_schema(pending.types) if self._constrained else None
         turns = [*system, {"role": "user", "content": user}]
-        return self._client.chat(turns, self._room_of(pending), schema, logprobs=self._logprobs)
+        fixed = self.usage.template.arguments if self.usage.template else {}
+        room = self._room_of(pending)
+        return self._client.chat(turns, room, schema, logprobs=self._logprobs, template_args=fixed)
 
     def _room_of(self, pending: PendingWindow) -> int:
         if self._tokenizer and self._tokenizer.chat_template:

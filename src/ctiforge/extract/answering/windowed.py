@@ -10,7 +10,7 @@ from itertools import chain
 from ctiforge.extract.answering.cut_items import windows_around_cuts
 from ctiforge.extract.answering.extraction import Extraction, Source, Tell, WindowAnswer, WindowSpan
 from ctiforge.extract.answering.merging import merge_windows
-from ctiforge.extract.prompts import load_prompt
+from ctiforge.extract.prompts import prompt_of
 from ctiforge.extract.prompts.answers import ParsedAnswer, parse_answer
 from ctiforge.records.answer import ItemProbability
 from ctiforge.records.model_note import AgentUsage, Format, WindowSizes
@@ -64,7 +64,7 @@ class WindowedExtractor(ABC):
         self.name = name
         self.halves = halves
         """Whether a window whose answer has no room is asked about again in halves."""
-        self.prompt = load_prompt(usage.prompt_version)
+        self.prompt = prompt_of(usage)
         self._count_tokens = count_tokens
 
     @abstractmethod

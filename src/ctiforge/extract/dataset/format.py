@@ -6,7 +6,7 @@ import math
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,13 +26,14 @@ from ctiforge.extract.dataset.examples import (
 )
 from ctiforge.extract.dataset.splits import split_by_group
 from ctiforge.extract.dataset.token_report import token_report, truncation_report
-from ctiforge.extract.prompts import Prompt, load_prompt
+from ctiforge.extract.prompts import Prompt, load_prompt, own_prompt, read_prompt_file
 from ctiforge.extract.prompts.rendering import guide_row, render_answer, render_prompt
 from ctiforge.progress import Progress
 from ctiforge.records.article import ArticleRecord, read_records
 from ctiforge.records.formatted import TRAINED_ON, ExampleRow, FormatReport, TokenReport
-from ctiforge.records.model_note import FORMATS, Format, WindowSizes
+from ctiforge.records.model_note import FORMATS, ChatTemplate, Format, PromptText, WindowSizes
 from ctiforge.training.encoding import count_tokens, encode_example, load_tokenizer, tokenizer_hash
+from ctiforge.training.templates import choose_template, use_template
 
 # Share of the room beside the prompt that the window gets; the rest is the answer's.
 _WINDOW_SHARE = 0.6
@@ -64,6 +65,21 @@ class FormatOptions:
     """Share of the training items that the overlap of windows is long enough for, 0 to 1."""
     repeat_items: int = 2
     """Examples of an epoch that teach the same item of an article, at most."""
+    template_args: Mapping[str, Any] = field(default_factory=dict)
+    """Variables of the model's chat template that are fixed."""
+    end_tokens: tuple[str, ...] = ()
+    """What ends an answer, where it is not what the template ends with."""
+    close_thought: bool = False
+    """Whether a thought that the template opens is closed before the answer."""
+    template: ChatTemplate | None = None
+    """How the chat template is used, as `with_own` finds it; None: as the tokenizer brings it."""
+    prompt: PromptText | None = None
+    """The text of a prompt of the team's own, as `with_own` reads it; None: the one of this package."""
+
+    def params(self) -> dict[str, Any]:
+        """List what enters the fingerprint; choices of later versions only where they were made."""
+        later = ("template_args", "end_tokens", "close_thought", "template", "prompt")
+        return {name: each for name, each in asdict(self).items() if each or name not in later}
 
 
 @dataclass(frozen=True)
@@ -87,7 +103,8 @@ def format_records(
     """Turn harvested articles into training examples that fit the target model.
 
     Args:
-        inputs: `records` → the harvest's file or folder; `test_set…` → test sets that nothing trained on may repeat.
+        inputs: `records` → the harvest's file or folder; `test_set…` → test sets that nothing trained on may repeat;
+            `prompt`, `template` → a prompt and a chat template of the team's own, where there are.
         out: The folder for examples, the articles they are cut from, guide files and `format.json`.
         model: The base model whose tokenizer counts: a folder, a hub name, or `demo`.
         options: What a person chose.
@@ -101,10 +118,30 @@ def format_records(
         UsageError: `max_length` has no room beside the prompt, or the tokenizer cannot be loaded.
     """
     tokenizer = load_tokenizer(str(inputs.get("model", model)))
+    options = with_own(options, inputs, tokenizer)
+    use_template(tokenizer, options.template)
     records = read_records(inputs["records"])
     held_out = [article for _, article in held_out_articles(inputs)]
     prepared = prepare(records, held_out, options, tokenizer)
     return write_prepared(prepared, options, tokenizer, model, formats, out)
+
+
+def with_own(options: FormatOptions, inputs: Mapping[str, Path], tokenizer: Any) -> FormatOptions:
+    """Read the team's own prompt and template, and find how the template is used.
+
+    Raises UsageError for a file that is none, or a template that opens a thought where nobody said what to do with it.
+    """
+    version, prompt = read_prompt_file(inputs["prompt"]) if "prompt" in inputs else (options.prompt_version, None)
+    template = None
+    if options.text_format == "messages":
+        template = choose_template(
+            tokenizer,
+            arguments=options.template_args,
+            jinja=inputs["template"].read_text(encoding="utf-8") if "template" in inputs else None,
+            end_tokens=options.end_tokens,
+            close_thought=options.close_thought,
+        )
+    return replace(options, prompt_version=version, prompt=prompt, template=template)
 
 
 def prepare(
@@ -149,7 +186,7 @@ def prepare(
 
 def example_tools(options: FormatOptions, tokenizer: Any) -> tuple[RenderPrompt, CountExample]:
     """Make what renders a window as a prompt, and what counts prompt and answer, in this format for this tokenizer."""
-    prompt = load_prompt(options.prompt_version)
+    prompt = _prompt(options)
     return partial(_render, options.text_format, prompt, tokenizer), partial(_count_example, tokenizer)
 
 
@@ -213,7 +250,7 @@ def write_prepared(
         (out / f"{name}.jsonl").write_text(lines, encoding="utf-8")
     trained_on = "".join(article.model_dump_json() + "\n" for article in prepared.articles)
     (out / TRAINED_ON).write_text(trained_on, encoding="utf-8")
-    prompt = load_prompt(options.prompt_version)
+    prompt = _prompt(options)
     for text_format in formats:
         rows = [
             guide_row(
@@ -238,6 +275,8 @@ def write_prepared(
         empty_share=options.empty_share,
         leaked=tuple(prepared.leaked),
         report=prepared.report,
+        template=options.template,
+        prompt=options.prompt,
     )
     report.write(out)
     (out / "training_values.json").write_text(
@@ -276,6 +315,10 @@ def formats_of(choice: str) -> tuple[Format, ...]:
         if choice == known:
             return (known,)
     raise UsageError(f"--format {choice!r} is unknown: choose {', '.join(FORMATS)} or all")
+
+
+def _prompt(options: FormatOptions) -> Prompt:
+    return own_prompt(options.prompt_version, options.prompt) if options.prompt else load_prompt(options.prompt_version)
 
 
 def _render(

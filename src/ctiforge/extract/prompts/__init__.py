@@ -1,12 +1,20 @@
 """What the model reads and answers: versioned prompts (never edited), rendering, the shape of answers."""
 
+import hashlib
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import resources
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
 
 from ctiforge.errors import UsageError
+from ctiforge.records.model_note import AgentUsage, PromptText
+from ctiforge.store.fingerprint import SHORT
+
+_PLACES = ("{types}", "{text}")
 
 
 @dataclass(frozen=True)
@@ -31,13 +39,69 @@ class Prompt:
         return "\n".join(f"- {name}: {self.definitions.get(name, name.replace('_', ' '))}" for name in types)
 
 
+def prompt_of(usage: AgentUsage) -> Prompt:
+    """Give the prompt that a model is asked with.
+
+    Args:
+        usage: How it is asked.
+
+    Returns:
+        Its own where it has one, else this package's of that name.
+
+    Raises:
+        UsageError: This package has no prompt of that name.
+    """
+    return own_prompt(usage.prompt_version, usage.prompt) if usage.prompt else load_prompt(usage.prompt_version)
+
+
+def own_prompt(version: str, text: PromptText) -> Prompt:
+    """Make the prompt of a team's own text."""
+    return Prompt(version, text.system, text.user, text.platform, text.types)
+
+
+def read_prompt_file(path: Path) -> tuple[str, PromptText]:
+    """Read a prompt that a team wrote: a TOML with `user`, and with `system`, `platform` and `[types]` where it likes.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Its version, the file's name with a hash of its content, and its text.
+
+    Raises:
+        UsageError: There is no such file, or it is no prompt; the text says what is wrong.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = TypeAdapter(PromptText).validate_python({"system": "", "platform": "", "types": {}} | raw)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"--prompt {path}: {error}; give a TOML with user, and system where there is one") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"--prompt {path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    for place in _PLACES:
+        if text.user.count(place) != 1:
+            raise UsageError(f"--prompt {path}: user has {place} {text.user.count(place)} times; it must stand once")
+    if raw.keys() - asdict(text).keys():
+        unknown = sorted(raw.keys() - asdict(text).keys())[0]
+        raise UsageError(f"--prompt {path}: there is no {unknown}: give {', '.join(asdict(text))}")
+    if text.user.index("{types}") > text.user.index("{text}"):
+        raise UsageError(f"--prompt {path}: {{types}} stands after {{text}}; the text comes last")
+    try:
+        own_prompt("", text).user((), "")
+    except (ValueError, IndexError, KeyError) as error:
+        raise UsageError(f"--prompt {path}: user before {{text}}: {error!r}; write other braces twice") from None
+    content = hashlib.sha256(repr(sorted(asdict(text).items())).encode()).hexdigest()
+    return f"{path.stem}@{content[:SHORT]}", text
+
+
 @cache
 def load_prompt(version: str) -> Prompt:
-    """Load a prompt by its version. Raises UsageError naming the versions there are."""
+    """Load a prompt of this package by its version. Raises UsageError naming the versions there are."""
     folder = resources.files(__name__)
     file = folder / f"{version}.toml"
     if not file.is_file():
         known = sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
-        raise UsageError(f"prompt version {version!r} does not exist: choose one of {', '.join(known)}")
+        raise UsageError(f"prompt {version!r} does not exist: choose one of {', '.join(known)}, or give a .toml file")
     raw = tomllib.loads(file.read_text(encoding="utf-8"))
     return Prompt(version, raw["system"], raw["user"], raw["platform"], raw["types"])

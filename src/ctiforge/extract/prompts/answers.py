@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ctiforge.extract.prompts.thoughts import answer_span
 from ctiforge.records.observable import PLATFORMS, Observable
 
 MOST_ITEMS = 64
@@ -51,8 +52,11 @@ def answer_schema(types: Sequence[str]) -> dict[str, Any]:
 def parse_answer(raw: str, types: Sequence[str]) -> ParsedAnswer:
     """Parse an answer that was asked for `types`; items of other types are not the model's to give and are left out.
 
-    An answer that is no JSON still yields the items that are complete, as after a stop by length.
+    What a model thought before it is not part of it. An answer that is no JSON still yields the items that are
+    complete, as after a stop by length.
     """
+    start, end = answer_span(raw)
+    raw = raw[start:end]
     try:
         whole = json.loads(raw)
     except (ValueError, RecursionError):
@@ -66,7 +70,8 @@ def parse_answer(raw: str, types: Sequence[str]) -> ParsedAnswer:
 
 def item_spans(raw: str) -> list[tuple[int, int]]:
     """Find where the whole items of an answer's list stand in its text, first and one past the last character."""
-    return [(start, end) for _, start, end in _leading_items(raw)]
+    after, until = answer_span(raw)
+    return [(after + start, after + end) for _, start, end in _leading_items(raw[after:until])]
 
 
 def _parsed(items: Sequence[Any], types: Sequence[str], *, json_parsed: bool, schema_valid: bool) -> ParsedAnswer:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from ctiforge.extract.prompts import load_prompt
+from ctiforge.extract.prompts import prompt_of
 from ctiforge.extract.prompts.rendering import render_prompt
 from ctiforge.records.data_check import DataFinding, Level
 from ctiforge.records.formatted import ExampleRow, FormatReport
@@ -51,7 +51,7 @@ def check_template(
 
 
 def _asked(description: FormatReport, row: ExampleRow, window: str, tokenizer: Any) -> str:
-    prompt = load_prompt(description.prompt_version)
+    prompt = prompt_of(description.usage)
     asks_platform = row.asks_platform
     return render_prompt(description.format, prompt, row.types, window, tokenizer, platform=asks_platform)
 

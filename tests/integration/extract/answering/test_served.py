@@ -1,6 +1,7 @@
 """Served models over real connections: windows, the application's own prompt, and servers that misbehave."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from ctiforge.extract.answering.endpoint import Client, connect
 from ctiforge.extract.answering.endpoint import Endpoint as Where
 from ctiforge.extract.answering.extraction import Source
 from ctiforge.extract.answering.served import EndpointAgent, ServedAsIs, ServedPrompt, read_prompt
-from ctiforge.records.model_note import AgentUsage, WindowSizes
+from ctiforge.records.model_note import AgentUsage, ChatTemplate, WindowSizes
 from ctiforge.training.encoding import encode_prompt, load_tokenizer
 from tests.integration.endpoint import DROP, HANG, Asked, Endpoint, Reply, completion, error, text_completion
 
@@ -122,6 +123,17 @@ def test_an_endpoint_is_asked_how_likely_its_tokens_were(serve):
     assert (item.mean, item.least) == (pytest.approx(-2 / (item.end - item.start), abs=1e-4), -2)
     assert unasked.items is None
     assert "logprobs" not in endpoint.asked[-1].body
+
+
+def test_an_endpoint_renders_with_the_variables_that_training_fixed(serve):
+    endpoint = serve(knows)
+    fixed = replace(USAGE, template=ChatTemplate({"enable_thinking": False}))
+
+    EndpointAgent(Client(Where(endpoint.url, "m")), fixed, "served").extract("It starts Svc1.")
+    agent(endpoint).extract("It starts Svc1.")
+
+    assert endpoint.asked[0].body["chat_template_kwargs"] == {"enable_thinking": False}
+    assert "chat_template_kwargs" not in endpoint.asked[-1].body
 
 
 def test_an_endpoint_that_knows_nothing_of_that_is_asked_without(serve):

@@ -1,10 +1,12 @@
 import json
+import re
 
 import pytest
 
 from ctiforge.errors import DataError, UsageError
 from ctiforge.extract.dataset.format import (
     FormatOptions,
+    format_records,
     formats_of,
     prepare,
     remove_leaks,
@@ -12,6 +14,13 @@ from ctiforge.extract.dataset.format import (
     write_guide_files,
     write_prepared,
 )
+from ctiforge.extract.prompts import prompt_of, read_prompt_file
+from ctiforge.extract.prompts.rendering import render_prompt
+from ctiforge.records.base import read_lines
+from ctiforge.records.formatted import ExampleRow, FormatReport
+from ctiforge.records.model_note import ChatTemplate
+from ctiforge.training.encoding import load_tokenizer
+from ctiforge.training.templates import use_template
 
 OPTIONS = FormatOptions("messages", "short-v1", 256, validation_share=0.2)
 WORDS = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "sigma")
@@ -122,3 +131,55 @@ def test_the_same_records_give_the_same_bytes(records, tokenizer, tmp_path):
 def test_an_unknown_format_is_refused():
     with pytest.raises(UsageError, match="sharegpt"):
         formats_of("sharegpt")
+
+
+def test_a_prompt_and_a_template_of_the_teams_own_stand_in_what_the_model_is_trained_and_asked_with(records, tmp_path):
+    source = tmp_path / "records.jsonl"
+    source.write_text("".join(each.model_dump_json() + "\n" for each in records), encoding="utf-8")
+    prompt = tmp_path / "ours.toml"
+    prompt.write_text('system = "Read."\nuser = "Find {types} in:\\n{text}"\n', encoding="utf-8")
+    jinja = tmp_path / "ours.jinja"
+    jinja.write_text(
+        "{% for m in messages %}{{ m.role }}{{ mark }}{{ m.content }}<end>{% endfor %}"
+        "{% if add_generation_prompt %}assistant{{ mark }}{% endif %}"
+    )
+    options = FormatOptions("messages", "full-v1", 256, validation_share=0.2, template_args={"mark": ": "})
+    inputs = {"records": source, "prompt": prompt, "template": jinja}
+    format_records(inputs, tmp_path, "demo", options, ["messages"])
+
+    usage = FormatReport.load(tmp_path).usage
+    assert usage.prompt is not None
+    assert usage.prompt_version.startswith("ours@")
+    assert usage.template == ChatTemplate({"mark": ": "}, jinja.read_text(encoding="utf-8"))
+    row = next(read_lines(tmp_path / "train.jsonl", ExampleRow))
+    assert row.prompt.startswith("system: Read.<end>user: Find ")
+    assert row.prompt.endswith("<end>assistant: ")
+    # the examples' own tokenizer, and one that was loaded for the model that learnt from them
+    again = use_template(load_tokenizer("demo"), usage.template)
+    asked = render_prompt("messages", prompt_of(usage), row.types, "", again)
+    assert row.prompt.startswith(asked.removesuffix("<end>assistant: "))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("user = ", "Invalid value"),
+        ("system = 'x'", "user: Field required"),
+        ("user = '{text}'", "user has {types} 0 times"),
+        ("user = '{text}{types}'", "stands after {text}"),
+        ("user = '{types} {x} {text}'", "write other braces twice"),
+        ("user = '{types} {text}'\nextra = 1", "there is no extra"),
+    ],
+)
+def test_a_prompt_that_is_none_is_refused_with_its_place(tmp_path, text, said):
+    path = tmp_path / "p.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=f"--prompt .*p.toml: .*{re.escape(said)}"):
+        read_prompt_file(path)
+
+
+def test_what_nobody_chose_changes_no_fingerprint():
+    assert set(OPTIONS.params()) == {
+        "text_format", "prompt_version", "max_length", "window_tokens", "empty_share", "validation_share", "seed",
+        "overlap_quantile", "repeat_items",
+    }  # fmt: skip

@@ -1,0 +1,176 @@
+"""The chat template of a model as data: what of it is fixed, and where an answer begins in what it renders.
+
+What is fixed becomes part of the template's text, so that whoever renders with it later (a server, llama.cpp) renders
+what was trained.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ctiforge.errors import UsageError
+from ctiforge.records.model_note import ChatTemplate
+from ctiforge.training.encoding import END_TOKENS, end_token_id
+
+_MARKER = "ANSWER-MARKER"
+_SHOWN = 30
+_TURN = {"role": "user", "content": "x"}
+_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+_OPENS_THOUGHT = re.compile(r"(<(think|thinking|reasoning|thought)>|\[THINK\])\s*$", re.IGNORECASE)
+_CLOSE = {"[THINK]": "[/THINK]"}
+
+
+def use_template(tokenizer: Any, template: ChatTemplate | None) -> Any:
+    """Let a tokenizer render as a model was trained; one that already does stays as it is.
+
+    Args:
+        tokenizer: The model's tokenizer, which is changed.
+        template: How its template is used; None: as it is.
+
+    Returns:
+        The same tokenizer.
+
+    Raises:
+        UsageError: A token that is to end answers is not in the vocabulary.
+    """
+    if template is None:
+        return tokenizer
+    if template.end_tokens:
+        _check_tokens(tokenizer, template.end_tokens)
+        setattr(tokenizer, END_TOKENS, template.end_tokens)
+    text = template.jinja if template.jinja is not None else _own(tokenizer)
+    if text is not None:
+        tokenizer.chat_template = fixed_template(text, template.arguments, template.opening)
+    return tokenizer
+
+
+def choose_template(
+    tokenizer: Any,
+    *,
+    arguments: Mapping[str, Any] | None = None,
+    jinja: str | None = None,
+    end_tokens: Sequence[str] = (),
+    close_thought: bool = False,
+) -> ChatTemplate | None:
+    """Find how a model's template is to be used so that an answer stands where it stands in a whole conversation.
+
+    Args:
+        tokenizer: The model's tokenizer, as it was loaded; it stays as it is.
+        arguments: Variables of the template to fix.
+        jinja: A template of the team's own.
+        end_tokens: What ends an answer, where it is not what the template ends with.
+        close_thought: Whether a thought that the generation prompt opens is closed, empty, before the answer.
+
+    Returns:
+        How it is used; None where it is used as it is.
+
+    Raises:
+        UsageError: The template opens a thought, and nobody said what is to become of it; or it cannot be rendered.
+    """
+    given = ChatTemplate(dict(arguments or {}), jinja, "", tuple(end_tokens))
+    text = jinja if jinja is not None else _own(tokenizer)
+    if text is None:
+        return None if given == ChatTemplate() else given
+    kept = tokenizer.chat_template
+    try:
+        use_template(tokenizer, given)
+        opening = _opening(tokenizer, close_thought)
+    finally:
+        tokenizer.chat_template = kept
+        if hasattr(tokenizer, END_TOKENS):
+            delattr(tokenizer, END_TOKENS)
+    chosen = ChatTemplate(given.arguments, jinja, opening, given.end_tokens)
+    return None if chosen == ChatTemplate() else chosen
+
+
+def fixed_template(text: str, arguments: Mapping[str, Any], opening: str) -> str:
+    """Write what is fixed into a template.
+
+    Args:
+        text: The template, in Jinja.
+        arguments: Variables and their values.
+        opening: What follows its generation prompt.
+
+    Returns:
+        The template; the same where all this is in it already.
+    """
+    head = "".join(f"{{% set {name} = {_literal(value)} %}}" for name, value in sorted(arguments.items()))
+    said = json.dumps(opening, ensure_ascii=False)
+    tail = f"{{% if add_generation_prompt %}}{{{{ {said} }}}}{{% endif %}}" if opening else ""
+    return f"{'' if text.startswith(head) else head}{text}{'' if tail and text.endswith(tail) else tail}"
+
+
+def read_arguments(text: str | None) -> dict[str, Any]:
+    """Read the arguments of a template as a flag gives them.
+
+    Args:
+        text: A JSON object; None: there are none.
+
+    Returns:
+        Name → value.
+
+    Raises:
+        UsageError: It is no object, or a name cannot be a variable's.
+    """
+    try:
+        found = json.loads(text) if text else {}
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not all(_NAME.fullmatch(name) for name in found):
+        raise UsageError(f'--template-args {text}: give a JSON object of variables, like {{"enable_thinking": false}}')
+    return found
+
+
+def _own(tokenizer: Any) -> str | None:
+    """Give the template for plain conversations: some tokenizers bring several."""
+    own = tokenizer.chat_template
+    if isinstance(own, Mapping):
+        own = own.get("default")
+    return str(own) if own else None
+
+
+def _opening(tokenizer: Any, close_thought: bool) -> str:
+    """Find what stands between the generation prompt and an answer; white space alone is the answer's own affair."""
+    asking = _render(tokenizer, [_TURN], add_generation_prompt=True)
+    thought = _OPENS_THOUGHT.search(asking)
+    if thought:
+        if not close_thought:
+            raise UsageError(
+                f"the chat template opens a thought before the answer ({asking[-_SHOWN:]!r}): fix a variable of it "
+                "(--template-args '{\"enable_thinking\": false}'), close the thought (--close-thought), or give "
+                "a template of your own (--template)"
+            )
+        tag = thought[1]
+        newline = "" if asking.endswith("\n") else "\n"
+        return f"{newline}\n{_CLOSE.get(tag.upper(), tag.replace('<', '</'))}\n\n"
+    whole = _render(tokenizer, [_TURN, {"role": "assistant", "content": _MARKER}], add_generation_prompt=False)
+    before = whole.partition(_MARKER)[0]
+    opening = before.removeprefix(asking) if before.startswith(asking) else ""
+    return opening if opening.strip() else ""
+
+
+def _render(tokenizer: Any, turns: list[dict[str, str]], *, add_generation_prompt: bool) -> str:
+    try:
+        return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=add_generation_prompt))
+    except Exception as error:  # templates raise their own kinds of error
+        raise UsageError(f"the chat template cannot be rendered: {error}; give one with --template") from None
+
+
+def _check_tokens(tokenizer: Any, tokens: Sequence[str]) -> None:
+    vocabulary = tokenizer.get_vocab()
+    unknown = next((token for token in tokens if token not in vocabulary), None)
+    if unknown is not None:
+        end = tokenizer.convert_ids_to_tokens(end_token_id(tokenizer))
+        raise UsageError(f"--end-token {unknown}: the tokenizer has no such token (its answers end with {end})")
+
+
+def _literal(value: Any) -> str:
+    """Write a value as Jinja reads it: as JSON, but for its constants."""
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return f"[{', '.join(map(_literal, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{json.dumps(str(name))}: {_literal(each)}' for name, each in value.items())}}}"
+    return json.dumps(value, ensure_ascii=False)
