@@ -39,6 +39,18 @@
 {{- with .Values.settings.templateArgs }}
 - {name: CTIFORGE_TEMPLATE_ARGS, value: {{ . | quote }}}
 {{- end }}
+{{- with .Values.settings.examples }}
+- {name: CTIFORGE_EXAMPLES, value: {{ . | quote }}}
+{{- end }}
+{{- with .Values.settings.teacher }}
+{{- if .endpoint }}
+- {name: CTIFORGE_TEACHER_ENDPOINT, value: {{ .endpoint | quote }}}
+- {name: CTIFORGE_TEACHER_MODEL, value: {{ .model | quote }}}
+{{- with .price }}
+- {name: CTIFORGE_TEACHER_PRICE, value: {{ . | quote }}}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- with .Values.settings.served }}
 {{- if .endpoint }}
 - {name: CTIFORGE_SERVED_ENDPOINT, value: {{ .endpoint | quote }}}

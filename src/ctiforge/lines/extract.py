@@ -64,6 +64,37 @@ STAGES = (
         role="base model, constrained",
     ),
     LineStage(
+        "eval_base_examples",
+        "eval_extract",
+        (
+            "--model={model}",
+            "--examples={examples}",
+            "--test-data=testset:{test_set}",
+            "--prepared={format_extract}",
+            "--training-data={harvest_extract}/records.jsonl",
+        ),
+        needs="examples",
+        collect="evaluation.json",
+        batch=(32, None),
+        role="base model, with examples",
+    ),
+    LineStage(
+        "eval_teacher",
+        "eval_extract",
+        (
+            "--model={teacher_model}",
+            "--endpoint={teacher_endpoint}",
+            "--price={teacher_price}",
+            "--prepared={format_extract}",
+            "--test-data=testset:{test_set}",
+            "--training-data={harvest_extract}/records.jsonl",
+        ),
+        needs="teacher_endpoint",
+        live=True,
+        collect="evaluation.json",
+        role="teacher",
+    ),
+    LineStage(
         "eval_regex",
         "eval_extract",
         (
@@ -123,6 +154,8 @@ STAGES = (
             "{eval_regex}",
             "{eval_base}",
             "{eval_base_constrained}",
+            "{eval_base_examples}",
+            "{eval_teacher}",
             "{eval_in_use}",
             "{eval_as_served}",
             "{eval_tuned}",
@@ -196,6 +229,26 @@ EXTRACT = Line(
             None,
             'Variables of the chat template to fix, as JSON: `{"enable_thinking": false}`.',
             chart="settings.templateArgs",
+        ),
+        LineSetting(
+            "examples",
+            None,
+            "Evaluate the base model with solved training passages in its prompt, too: how many, or `auto` (chosen on "
+            "validation); None: not.",
+            chart="settings.examples",
+        ),
+        LineSetting(
+            "teacher_endpoint",
+            None,
+            "An OpenAI-compatible address that serves a strong model, evaluated in every run through the same windows.",
+            chart="settings.teacher.endpoint",
+        ),
+        LineSetting("teacher_model", "default", "The model's name there.", chart="settings.teacher.model"),
+        LineSetting(
+            "teacher_price",
+            None,
+            "What a million of its tokens cost, read and written: `0.15,0.60`.",
+            chart="settings.teacher.price",
         ),
         LineSetting(
             "served_endpoint",

@@ -3,7 +3,7 @@
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +18,9 @@ from ctiforge.programs.flags import (
     StoreFlag,
     WindowsTogetherFlag,
 )
+
+if TYPE_CHECKING:
+    from ctiforge.records.evaluation import Price
 
 
 def main(
@@ -39,6 +42,10 @@ def main(
         str | None, typer.Option(help="Output of format_extract: a model not trained here is asked as that was cut.")
     ] = None,
     constrained: ConstrainedFlag = False,
+    examples: Annotated[
+        str | None,
+        typer.Option(help="Show the training passages of --prepared most like each window: how many, or auto."),
+    ] = None,
     endpoint: Annotated[
         str | None,
         typer.Option(help="An OpenAI-compatible address that serves --model, like http://localhost:1234/v1."),
@@ -57,6 +64,9 @@ def main(
     ] = None,
     served_version: Annotated[
         str | None, typer.Option(help="With --endpoint: what exactly is served, like the hash of its file.")
+    ] = None,
+    price: Annotated[
+        str | None, typer.Option(help="Money for a million tokens read and written, like 0.15,0.60: shown as cost.")
     ] = None,
     concurrency: Annotated[int, typer.Option(min=1, help="Requests to an endpoint at a time.")] = 4,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds that an endpoint may take for an answer.")] = 300.0,
@@ -80,6 +90,12 @@ def main(
 
     if not endpoint and (asked_as or as_served or served_version):
         raise UsageError("--asked-as, --as-served and --served-version are about a served model: give its --endpoint")
+    if examples and not prepared:
+        raise UsageError("--examples shows passages of prepared data: give --prepared, an output of format_extract")
+    if examples and as_served:
+        raise UsageError("--as-served asks with the application's own prompt, which shows no --examples")
+    check_count(examples)
+    money = read_price(price)
     # what is served has a name of its own there
     model = model if endpoint else pin(find_model_uri(model, store), revision)
     asked_as = asked_as and find_model_uri(asked_as, store)
@@ -89,6 +105,7 @@ def main(
     uri, reference = find_test_data(test_data, store)
     model_inputs, named = ({}, {"model_name": model}) if endpoint else find_model(model)
     params: dict[str, Any] = named | ({"constrained": True} if constrained else {})
+    params |= {name: each for name, each in (("examples", examples), ("price", price)) if each}
     optional = {
         "training_data": training_data, "prepared": prepared, "asked_as": asked_as, "as_served": as_served,
     }  # fmt: skip
@@ -107,9 +124,11 @@ def main(
             batch_size=batch_size,
             constrained=constrained,
         )
+        if examples:
+            show_passages(extractor, dirs.inputs["prepared"], examples)
         version = (served_version or model) if endpoint else model_version(model, model_inputs)
         evaluation = evaluate.evaluate_on(articles, extractor, version, dirs.inputs.get("training_data"), dirs.out)
-        evaluation.write(dirs.out)
+        evaluation.model_copy(update={"price": money}).write(dirs.out)
         return {name: figure.value for name, figure in evaluation.metrics.items()}
 
     packages = ("numpy", "scipy") if model == "regex" else ("numpy", "scipy", "torch", "transformers", "peft")
@@ -132,6 +151,42 @@ def main(
         from ctiforge.evaluation.tables.result import print_result
 
         print_result(result.uri, output)
+
+
+def check_count(examples: str | None) -> None:
+    """Refuse a number of examples that is none."""
+    from ctiforge.errors import UsageError
+
+    if examples and examples != "auto" and not (examples.isdecimal() and 0 < int(examples) < 100):
+        raise UsageError(f"--examples {examples}: give a number from 1 to 99, or auto")
+
+
+def read_price(price: str | None) -> "Price | None":
+    """Read what a million tokens cost; None where nobody says."""
+    from ctiforge.errors import UsageError
+    from ctiforge.records.evaluation import Price
+
+    if not price:
+        return None
+    try:
+        read, written = (float(each) for each in price.split(","))
+    except ValueError:
+        read = written = -1.0
+    if not (0 <= read < 1e6 and 0 <= written < 1e6):
+        raise UsageError(f"--price {price}: give two numbers, for a million tokens read and written, like 0.15,0.60")
+    return Price(read=read, written=written)
+
+
+def show_passages(extractor: Any, prepared: Path, examples: str) -> None:
+    """Let an extractor show solved passages, and say how many validation chose."""
+    from ctiforge.extract.answering.examples_shown import read_passages
+    from ctiforge.extract.shown_count import show_examples
+
+    tried = show_examples(extractor, read_passages(prepared), read_passages(prepared, "validation"), examples)
+    extractor.name += ", with examples"
+    if tried:
+        said = ", ".join(f"{count}: {f1:.3f}" for count, f1 in tried.items())
+        print(f"examples shown: {extractor.shown.count} (micro-F1 on validation with {said})")
 
 
 def show_article(

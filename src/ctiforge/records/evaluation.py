@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from ctiforge.records.base import File, Record, Upgrade
+from pydantic import Field
+
+from ctiforge.records.base import File, Record, Upgrade, is_none
 
 Direction = Literal["higher", "lower", "none"]
 
@@ -223,6 +225,15 @@ class ArticleScore(Record):
     """Why the extractor gave nothing; None where it did not fail."""
 
 
+class Price(Record):
+    """What a million tokens cost, in the team's own currency."""
+
+    read: float
+    """Of prompts."""
+    written: float
+    """Of answers."""
+
+
 class Evaluation(File):
     """One Extract Agent, or a floor, on one test set: its figures and every article."""
 
@@ -253,3 +264,5 @@ class Evaluation(File):
     """Every scored article."""
     answers_left_out: int = 0
     """Raw answers for which `answers.jsonl.gz` beside it had no room."""
+    price: Price | None = Field(None, exclude_if=is_none)
+    """What the model's tokens cost; left out where nobody said."""

@@ -31,6 +31,7 @@ from ctiforge.reporting.since_section import since_section
 from ctiforge.reporting.trial import deciding_check
 from ctiforge.reporting.verdict import basis, dressed, judged, losses, no_verdict, told
 from ctiforge.reporting.view import Block, Note, Section, Verdict
+from ctiforge.reporting.worth_section import worth_section
 from ctiforge.tables import Cell, Column, Table
 
 _COUNTS_ONLY = f"Fewer than {MIN_POSITIVE_ARTICLES} articles carry no figure: counts only."
@@ -44,6 +45,7 @@ def extract_sections(run: RunFiles, gaps: LabelGaps | None = None) -> tuple[Verd
     contest, places = contest_of(run), Places(run.texts)
     sections = [
         _comparison(contest),
+        worth_section(contest),
         gate_section(run.decision, contest.reference.tested if contest.reference else None),
         _types(contest),
         _articles(contest),

@@ -12,17 +12,15 @@ VALUES = {
     "max_length": 777,
     "promote_auto": True,
     "promote_approval": "required",
+    "examples": "4",
+    "teacher_price": "0.15,0.60",
     "template_args": '{"enable_thinking": false}',
     "stages": {"train_extract": {"epochs": 9}},
 }
 """What is given where a setting is no text."""
-PREFIX = {
-    "store": "s3://team/",
-    "served_prompt": "s3://team/",
-    "prompt_file": "s3://team/",
-    "template_file": "s3://team/",
-    "served_endpoint": "http://",
-}
+PREFIX = dict.fromkeys(("served_endpoint", "teacher_endpoint"), "http://") | dict.fromkeys(
+    ("store", "served_prompt", "prompt_file", "template_file"), "s3://team/"
+)
 BY_SECRET = ("database_url", "webhook_url")
 """Settings whose value names a Secret."""
 OF_CHART = {name: names.chart for name in settings_class().model_fields if (names := setting_names(name)).chart}

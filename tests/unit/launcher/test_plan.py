@@ -109,6 +109,8 @@ def test_the_extract_line_evaluates_base_floor_and_tuned_model_on_one_test_set()
     assert [stage.name for stage in evaluations] == [
         "eval_base",
         "eval_base_constrained",
+        "eval_base_examples",
+        "eval_teacher",
         "eval_regex",
         "eval_in_use",
         "eval_as_served",
@@ -119,7 +121,8 @@ def test_the_extract_line_evaluates_base_floor_and_tuned_model_on_one_test_set()
 
 
 def test_the_gate_is_given_the_model_in_use_before_the_floor() -> None:
-    settings = {"in_use": None, "served_endpoint": None, "promote_auto": True}
+    unset = ("in_use", "served_endpoint", "teacher_endpoint", "examples")
+    settings = dict.fromkeys(unset) | {"promote_auto": True}
     line = stages_of(EXTRACT, settings)
     artifacts = {stage.name: f"s3://{stage.name}" for stage in line}
     against = [each for each in arguments_of(line[-1], {}, artifacts, {}) if each.startswith("--against")]

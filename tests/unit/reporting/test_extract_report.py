@@ -164,7 +164,7 @@ def test_every_section_is_there_when_everything_is():
         articles={record.id: record for record in RECORDS},
     )
     _, sections = extract_sections(run)
-    names = "comparison gate types articles exchange power training lengths errors data lineage cost"
+    names = "comparison worth gate types articles exchange power training lengths errors data lineage cost"
     assert [section.id for section in sections] == names.split()
     truncation = table(sections, "What 304 tokens leave")
     assert texts_of(truncation)[0] == ["answers lost", "0", "all of it in 41 articles"]

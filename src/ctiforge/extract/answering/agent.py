@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ctiforge.errors import CtiforgeError
 from ctiforge.extract.answering.certainty import TokenProbabilities, item_probabilities
 from ctiforge.extract.answering.constrained import AnswerConstraint
+from ctiforge.extract.answering.examples_shown import ShownExamples
 from ctiforge.extract.answering.windowed import (
     LEAST_ANSWER_TOKENS,
     PendingWindow,
@@ -24,6 +25,14 @@ from ctiforge.training.models import compute_dtype, load_causal_lm, pick_device
 from ctiforge.training.templates import use_template
 
 
+class _Asked(NamedTuple):
+    """A prompt as it goes to the model."""
+
+    ids: list[int]
+    room: int
+    """Tokens that its answer may have."""
+
+
 class ExtractAgent(WindowedExtractor):
     """A causal language model with the tokenizer, prompt and window sizes it was trained with."""
 
@@ -37,8 +46,9 @@ class ExtractAgent(WindowedExtractor):
         *,
         halves: bool = True,
         constrained: bool = False,
+        shown: ShownExamples | None = None,
     ) -> None:
-        super().__init__(usage, name, partial(count_tokens, tokenizer), halves=halves)
+        super().__init__(usage, name, partial(count_tokens, tokenizer), halves=halves, shown=shown)
         self.model = model
         self.tokenizer = tokenizer
         self.batch_size = batch_size
@@ -58,12 +68,13 @@ class ExtractAgent(WindowedExtractor):
         batch_size: int = 32,
         name: str | None = None,
         constrained: bool = False,
+        shown: ShownExamples | None = None,
     ) -> "ExtractAgent":
         """Load the model of a folder (full weights or adapter) or a hub name.
 
         A model trained here knows how it is to be asked; another is asked as `usage` says, or with
         the full prompt and windows of 900 tokens. `constrained` lets it write nothing but answers of
-        the right form. Raises UsageError where it cannot be loaded.
+        the right form, `shown` are examples in every prompt. Raises UsageError where it cannot be loaded.
         """
         target = pick_device(device)
         tokenizer = load_tokenizer(model)
@@ -73,20 +84,32 @@ class ExtractAgent(WindowedExtractor):
         use_template(tokenizer, known.template)
         # A model that was not trained here has not learnt to end: its answers would only be asked for again.
         halves = trained_here is not None
-        return cls(loaded, tokenizer, known, name or model, batch_size, halves=halves, constrained=constrained)
+        return cls(
+            loaded, tokenizer, known, name or model, batch_size, halves=halves, constrained=constrained, shown=shown
+        )
 
     def generate(self, waiting: Sequence[PendingWindow]) -> Iterator[RawAnswer]:
         """Answer every window, those with short prompts first; windows of like lengths share a batch."""
-        prompts = [(pending, self._prompt_ids(pending)) for pending in waiting]
-        prompts.sort(key=lambda each: len(each[1]))
+        prompts = [(pending, self._prompt(pending)) for pending in waiting]
+        prompts.sort(key=lambda each: len(each[1].ids))
         for start in range(0, len(prompts), self.batch_size):
             yield from self._generate_batch(prompts[start : start + self.batch_size])
 
-    def _prompt_ids(self, pending: PendingWindow) -> list[int]:
-        rendered = render_prompt(self.usage.text_format, self.prompt, pending.types, pending.text, self.tokenizer)
+    def _prompt(self, pending: PendingWindow) -> _Asked:
+        """Write a window's prompt; examples that it shows take nothing of the answer's room."""
+        plain = self._prompt_ids(pending, ())
+        solved = self.solved(pending)
+        room = max(LEAST_ANSWER_TOKENS, self.usage.sizes.max_length - len(plain))
+        return _Asked(self._prompt_ids(pending, solved) if solved else plain, room)
+
+    def _prompt_ids(self, pending: PendingWindow, solved: Sequence[tuple[str, str]]) -> list[int]:
+        usage = self.usage
+        rendered = render_prompt(
+            usage.text_format, self.prompt, pending.types, pending.text, self.tokenizer, solved=solved
+        )
         return encode_prompt(self.tokenizer, rendered)
 
-    def _generate_batch(self, batch: Sequence[tuple[PendingWindow, list[int]]]) -> list[RawAnswer]:
+    def _generate_batch(self, batch: Sequence[tuple[PendingWindow, _Asked]]) -> list[RawAnswer]:
         """Answer a batch, or its halves where it cannot be answered together; one window that cannot be has failed."""
         try:
             return self._generate_greedily(batch)
@@ -99,18 +122,18 @@ class ExtractAgent(WindowedExtractor):
         if len(batch) > 1:
             half = len(batch) // 2
             return self._generate_batch(batch[:half]) + self._generate_batch(batch[half:])
-        pending, ids = batch[0]
-        return [RawAnswer(pending, "", 0, len(ids), False, why)]
+        pending, asked = batch[0]
+        return [RawAnswer(pending, "", 0, len(asked.ids), False, why)]
 
-    def _generate_greedily(self, batch: Sequence[tuple[PendingWindow, list[int]]]) -> list[RawAnswer]:
+    def _generate_greedily(self, batch: Sequence[tuple[PendingWindow, _Asked]]) -> list[RawAnswer]:
         import torch
 
-        longest = max(len(prompt) for _, prompt in batch)
+        longest = max(len(asked.ids) for _, asked in batch)
         pad = pad_token_id(self.tokenizer)
-        ids = torch.tensor([[pad] * (longest - len(prompt)) + prompt for _, prompt in batch])
-        mask = torch.tensor([[0] * (longest - len(prompt)) + [1] * len(prompt) for _, prompt in batch])
+        ids = torch.tensor([[pad] * (longest - len(asked.ids)) + asked.ids for _, asked in batch])
+        mask = torch.tensor([[0] * (longest - len(asked.ids)) + [1] * len(asked.ids) for _, asked in batch])
         # each window has the room that it would have alone: what shares its batch changes no answer
-        rooms = [max(LEAST_ANSWER_TOKENS, self.usage.sizes.max_length - len(prompt)) for _, prompt in batch]
+        rooms = [asked.room for _, asked in batch]
         types = [pending.types for pending, _ in batch]
         probabilities = TokenProbabilities()
         processors: list[Any] = [probabilities]
@@ -131,8 +154,8 @@ class ExtractAgent(WindowedExtractor):
         rows = [row[:room] for row, room in zip(output[:, longest:].tolist(), rooms, strict=True)]
         logprobs = probabilities.rows() or [[]] * len(batch)
         return [
-            self._answer(pending, len(prompt), row, of_row)
-            for (pending, prompt), row, of_row in zip(batch, rows, logprobs, strict=True)
+            self._answer(pending, len(asked.ids), row, of_row)
+            for (pending, asked), row, of_row in zip(batch, rows, logprobs, strict=True)
         ]
 
     def _answer(self, pending: PendingWindow, prompt_tokens: int, ids: list[int], logprobs: list[float]) -> RawAnswer:

@@ -13,10 +13,11 @@ from ctiforge.data.generations import read_result
 from ctiforge.errors import UsageError
 from ctiforge.extract.answering.certainty import item_probabilities
 from ctiforge.extract.answering.endpoint import Client, Completion, RefusedError
+from ctiforge.extract.answering.examples_shown import ShownExamples
 from ctiforge.extract.answering.extraction import Extraction, Source, Tell, WindowAnswer, WindowSpan
 from ctiforge.extract.answering.windowed import LEAST_ANSWER_TOKENS, PendingWindow, RawAnswer, WindowedExtractor
 from ctiforge.extract.prompts.answers import answer_schema
-from ctiforge.extract.prompts.rendering import render_prompt
+from ctiforge.extract.prompts.rendering import conversation, render_prompt
 from ctiforge.records.answer import ItemProbability
 from ctiforge.records.model_note import AgentUsage
 from ctiforge.records.observable import Observable
@@ -48,9 +49,10 @@ class EndpointAgent(WindowedExtractor):
         halves: bool = True,
         constrained: bool = False,
         logprobs: bool = False,
+        shown: ShownExamples | None = None,
     ) -> None:
         count = partial(count_tokens, tokenizer) if tokenizer else _estimate_tokens
-        super().__init__(usage, name, count, halves=halves)
+        super().__init__(usage, name, count, halves=halves, shown=shown)
         self._client = client
         self._tokenizer = tokenizer
         self._constrained = constrained
@@ -79,9 +81,8 @@ class EndpointAgent(WindowedExtractor):
         if self.usage.text_format != "messages":
             text = render_prompt(self.usage.text_format, self.prompt, pending.types, pending.text, self._tokenizer)
             return self._client.complete(text, self._room(text))
-        system = [{"role": "system", "content": self.prompt.system}] if self.prompt.system else []
         schema = answer_schema(pending.types) if self._constrained else None
-        turns = [*system, {"role": "user", "content": user}]
+        turns = conversation(self.prompt.system, user, self.solved(pending))
         fixed = self.usage.template.arguments if self.usage.template else {}
         room = self._room_of(pending)
         return self._client.chat(turns, room, schema, logprobs=self._logprobs, template_args=fixed)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from ctiforge.extract.answering.cut_items import windows_around_cuts
+from ctiforge.extract.answering.examples_shown import ShownExamples
 from ctiforge.extract.answering.extraction import Extraction, Source, Tell, WindowAnswer, WindowSpan
 from ctiforge.extract.answering.merging import merge_windows
 from ctiforge.extract.prompts import prompt_of
@@ -59,13 +60,30 @@ class RawAnswer:
 class WindowedExtractor(ABC):
     """An extractor that asks a language model about each window of an article; how, its subclass knows."""
 
-    def __init__(self, usage: AgentUsage, name: str, count_tokens: CountTokens, *, halves: bool) -> None:
+    def __init__(
+        self,
+        usage: AgentUsage,
+        name: str,
+        count_tokens: CountTokens,
+        *,
+        halves: bool,
+        shown: ShownExamples | None = None,
+    ) -> None:
         self.usage = usage
         self.name = name
         self.halves = halves
         """Whether a window whose answer has no room is asked about again in halves."""
+        self.shown = shown
+        """The examples that every prompt shows; None: none."""
         self.prompt = prompt_of(usage)
         self._count_tokens = count_tokens
+
+    def solved(self, pending: PendingWindow) -> list[tuple[str, str]]:
+        """List the examples that a window's prompt shows: a user's turn and its answer each."""
+        if not self.shown:
+            return []
+        found = self.shown.passages.nearest(pending.text, pending.types, self.shown.count)
+        return [(self.prompt.user(each.types, each.text), each.answer) for each in found]
 
     @abstractmethod
     def generate(self, waiting: Sequence[PendingWindow]) -> Iterator[RawAnswer]:

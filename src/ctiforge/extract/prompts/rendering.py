@@ -29,16 +29,21 @@ def render_prompt(
     tokenizer: ChatTokenizer,
     *,
     platform: bool = True,
+    solved: Sequence[tuple[str, str]] = (),
 ) -> str:
     """Render the text that stands before the answer.
 
     `messages` is what the model's own chat template renders; `chatml`, `alpaca` and `simple` are fixed
-    texts (ChatML of OpenAI, the template of Stanford Alpaca, instruction and text in plain).
+    texts (ChatML of OpenAI, the template of Stanford Alpaca, instruction and text in plain). `solved` are examples that
+    go before, a user's turn and its answer each.
     Raises UsageError where `messages` is asked of a tokenizer without a chat template.
     """
     user = prompt.user(types, window, platform=platform)
     if text_format == "messages":
-        return _render_messages(prompt.system, user, tokenizer)
+        return _render_messages(prompt.system, user, tokenizer, solved)
+    if solved:
+        before = "".join(f"{asked}\n\nAnswer:\n{answer}\n\n" for asked, answer in solved)
+        return f"{prompt.system}\n\n{before}{user}\n\nAnswer:\n".lstrip()
     if text_format == "chatml":
         turns = [("system", prompt.system)] * bool(prompt.system) + [("user", user)]
         return "".join(f"<|im_start|>{role}\n{text}<|im_end|>\n" for role, text in turns) + "<|im_start|>assistant\n"
@@ -75,13 +80,21 @@ def _instruction(prompt: Prompt, types: Sequence[str], platform: bool) -> str:
     return f"{prompt.system}\n{prompt.user(types, '', platform=platform)}".strip()
 
 
-def _render_messages(system: str, user: str, tokenizer: ChatTokenizer) -> str:
+def conversation(system: str, user: str, solved: Sequence[tuple[str, str]] = ()) -> list[dict[str, str]]:
+    """Write the turns of a conversation; `solved` are examples that go before, a user's turn and its answer each."""
+    pairs = [each for asked, answer in solved for each in (("user", asked), ("assistant", answer))]
+    turns = [*[("system", system)] * bool(system), *pairs, ("user", user)]
+    return [{"role": role, "content": said} for role, said in turns]
+
+
+def _render_messages(system: str, user: str, tokenizer: ChatTokenizer, solved: Sequence[tuple[str, str]]) -> str:
     if not tokenizer.chat_template:
         raise UsageError("this tokenizer has no chat template: use --format chatml, alpaca or simple")
-    folded = [{"role": "user", "content": f"{system}\n\n{user}".strip()}]
+    folded = conversation("", user, solved)
+    folded[0] = {"role": "user", "content": f"{system}\n\n{folded[0]['content']}".strip()}
     if not system:
         return _apply(tokenizer, folded)
-    with_system = [{"role": "system", "content": system}, {"role": "user", "content": user}]
+    with_system = conversation(system, user, solved)
     try:
         rendered = _apply(tokenizer, with_system)
     except Exception:  # templates without a system role raise their own kinds of error
