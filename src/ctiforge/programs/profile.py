@@ -65,7 +65,9 @@ def import_(
     with open_database(database_url()) as database:
         prompts = database.agent_prompts()
     if prompts is None:
-        raise DataError("the database has no configuration in use (agentic_workflow_config): start the application once")
+        raise DataError(
+            "the database has no configuration in use (agentic_workflow_config): start the application once"
+        )
     found = import_profile(start, "imported", prompts)
     text = to_toml(found.profile)
     parse_profile(text, "the imported profile")
