@@ -98,7 +98,8 @@ SERVICE = ("name", "display_name", "binary_path", "start_type", "creation_comman
             r'It ran sc.exe create Upd binPath= "C:\a b.exe" start= auto DisplayName= "An updater" and left.',
             (
                 *("Upd", "An updater", r"C:\a b.exe", "auto"),
-                *(r'sc.exe create Upd binPath= "C:\a b.exe" start= auto DisplayName= "An updater"', "created", "command"),
+                r'sc.exe create Upd binPath= "C:\a b.exe" start= auto DisplayName= "An updater"',
+                *("created", "command"),
             ),
         ),
         (
@@ -109,7 +110,11 @@ SERVICE = ("name", "display_name", "binary_path", "start_type", "creation_comman
                 *(r"New-Service -Name Upd -BinaryPathName C:\a.exe -StartupType Manual", "created", "command"),
             ),
         ),
-        ("WinDefend", "sc config WinDefend start= disabled", ("WinDefend", *[None] * 2, "disabled", None, "disabled", "command")),
+        (
+            "WinDefend",
+            "sc config WinDefend start= disabled",
+            ("WinDefend", None, None, "disabled", None, "disabled", "command"),
+        ),
         ("WinDefend", "It ran net stop WinDefend.", ("WinDefend", *[None] * 4, "stopped", "command")),
         ("Upd", "The actor installed a new service named Upd.", ("Upd", *[None] * 4, "created", None)),
         ("Upd", "The service Upd was deleted.", ("Upd", *[None] * 4, "deleted", None)),
