@@ -1,11 +1,14 @@
 """The rules that fill an item's fields: right where the paragraph says it plainly, nothing where it does not."""
 
+from pathlib import Path
+
 import pytest
 
 from ctiforge.serving.fields import RULES, SOURCES, field_table
 from ctiforge.serving.placing import LONGEST_PARAGRAPH, ArticlePlaces
 from ctiforge.serving.profiles import load_profile
 
+ROOT = Path(__file__).parents[3]
 RUN = r"HKCU\Software\Microsoft\Windows\CurrentVersion\Run"
 
 
@@ -223,3 +226,10 @@ def test_every_rule_and_source_is_described_and_every_rule_is_of_a_shipped_profi
     assert all(len(text) > 10 for text in table.values())
     used = {source for agent in load_profile("huntable").agent.values() for source in agent.fields.values()}
     assert {each for each in table if each.startswith("rule:")} == {each for each in used if each.startswith("rule:")}
+
+
+def test_the_guide_has_the_table_of_all_sources_and_rules() -> None:
+    page = (ROOT / "docs/guides/serving.md").read_text(encoding="utf-8")
+    block = page.partition("<!-- fields:begin -->")[2].partition("<!-- fields:end -->")[0]
+    rows = [f"| `{source}` | {text.rstrip('.')} |" for source, text in field_table()]
+    assert block.split("\n") == ["", "| source | what it gives |", "|---|---|", *rows, ""]

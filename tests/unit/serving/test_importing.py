@@ -50,7 +50,9 @@ def test_without_a_prompt_of_a_known_agent_there_is_nothing_to_import(prompts: o
 
 
 def test_what_is_written_is_read_as_the_same_profile() -> None:
-    odd = import_profile(HUNTABLE, 'o"d\x7f', {"ServicesExtract": {**SERVICES, "task": "Zeile\tä \\u0041 𝔘 is here."}}).profile
+    odd = import_profile(
+        HUNTABLE, 'o"d\x7f', {"ServicesExtract": {**SERVICES, "task": "Zeile\tä \\u0041 𝔘 is here."}}
+    ).profile
     assert parse_profile(to_toml(odd), "written") == odd
     assert parse_profile(to_toml(HUNTABLE), "written") == HUNTABLE
 

@@ -43,7 +43,11 @@ def test_marks_of_an_agent_are_its_own_before_those_of_all() -> None:
     ("old", "new", "told"),
     [
         ("name", "nmae", "p: name: Field required"),
-        ('"cmdline"', '"commands"', r"p: agent\.One\.types\.0: 'commands' is no type of observable: choose of cmdline,"),
+        (
+            '"cmdline"',
+            '"commands"',
+            r"p: agent\.One\.types\.0: 'commands' is no type of observable: choose of cmdline,",
+        ),
         ('types = "cmdline"', "types = []", r"p: agent\.One\.types"),
         ('"item"', '"itm"', r"p: agent\.One\.fields\.value: 'itm' fills no field: choose of item, type,"),
         ('"item"', '"rule:nothing"', r"p: agent\.One\.fields\.value: 'rule:nothing' fills no field"),
