@@ -30,7 +30,7 @@ _CODE = re.compile(r"</?code>")
 
 
 @dataclass(frozen=True)
-class Profile:
+class AttackProfile:
     """What ATT&CK tells of one software, group or campaign, a sentence for each technique that it uses."""
 
     id: str
@@ -41,7 +41,7 @@ class Profile:
     sentences: tuple[str, ...]
 
 
-def read_profiles() -> list[Profile]:
+def read_profiles() -> list[AttackProfile]:
     """Read every profile, in the order of their ids.
 
     Returns:
@@ -58,7 +58,7 @@ def read_profiles() -> list[Profile]:
         if each["relationship_type"] == "uses" and text:
             sentences[each["source_ref"]][text] = None
     profiles = [
-        Profile(
+        AttackProfile(
             each["external_id"],
             each["name"],
             label_of({fold_platform(name) for name in each.get("platforms") or ()}),

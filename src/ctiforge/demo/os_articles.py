@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import islice, repeat, zip_longest
 
 from ctiforge.data.identity import content_hash, fold
-from ctiforge.demo.attack import Profile, read_profiles
+from ctiforge.demo.attack import AttackProfile, read_profiles
 from ctiforge.records.article import OS_LABELS, ArticleRecord, OsLabel
 
 ANNOTATOR = "MITRE ATT&CK"
@@ -66,9 +66,9 @@ def make_os_corpus(seed: int, find_systems: Finds, sizes: OsSizes | None = None)
     return OsCorpus(_in_turn(training), _in_turn(test))
 
 
-def _by_label(profiles: Sequence[Profile], find_systems: Finds) -> dict[OsLabel, list[Profile]]:
+def _by_label(profiles: Sequence[AttackProfile], find_systems: Finds) -> dict[OsLabel, list[AttackProfile]]:
     """Sort the profiles that are long enough by label; of groups and campaigns only what names no system is left."""
-    found: dict[OsLabel, list[Profile]] = {label: [] for label in OS_LABELS}
+    found: dict[OsLabel, list[AttackProfile]] = {label: [] for label in OS_LABELS}
     for each in profiles:
         if each.id.startswith("S"):
             label, sentences = each.label, each.sentences
@@ -79,17 +79,17 @@ def _by_label(profiles: Sequence[Profile], find_systems: Finds) -> dict[OsLabel,
     return found
 
 
-def _articles(profiles: Sequence[Profile], label: OsLabel, count: int, seed: int) -> list[ArticleRecord]:
+def _articles(profiles: Sequence[AttackProfile], label: OsLabel, count: int, seed: int) -> list[ArticleRecord]:
     """Make so many articles of a label, several of each profile; more of each where there are few profiles."""
     drawing = [(profile, _draw(profile, seed)) for profile in profiles]
-    chosen: list[tuple[Profile, list[str]]] = []
+    chosen: list[tuple[AttackProfile, list[str]]] = []
     for several in (_SEVERAL, *repeat(1, _TRIES)):
         for profile, drawn in drawing:
             chosen += [(profile, each) for each in islice(drawn, min(several, count - len(chosen)))]
     return [_record(number, profile, each, label) for number, (profile, each) in enumerate(chosen)]
 
 
-def _draw(profile: Profile, seed: int) -> Iterator[list[str]]:
+def _draw(profile: AttackProfile, seed: int) -> Iterator[list[str]]:
     """Draw the sentences of one article after the other; two of them share half at most: they are no duplicates."""
     rng = random.Random(f"{seed}:{profile.id}")
     least, most = _SENTENCES[0], min(_SENTENCES[1], len(profile.sentences))
@@ -101,7 +101,7 @@ def _draw(profile: Profile, seed: int) -> Iterator[list[str]]:
             yield drawn
 
 
-def _record(number: int, profile: Profile, sentences: list[str], label: OsLabel) -> ArticleRecord:
+def _record(number: int, profile: AttackProfile, sentences: list[str], label: OsLabel) -> ArticleRecord:
     content = " ".join(sentences)
     id_ = f"{label}-{profile.id}-{number}"
     return ArticleRecord(

@@ -1,0 +1,206 @@
+"""Tells whose request something is, and takes the article out of it.
+
+An agent is told by what stands around the article, never by what stands in it: an article may say whatever it likes.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from ctiforge.errors import DataError
+from ctiforge.records.profile import ArticleMarks, Profile
+
+
+class MisshapenError(DataError):
+    """A request is one of an agent's, and holds no article."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a request asks for."""
+
+    agent: str
+    """The agent's name in the profile."""
+    text: str
+    """The article, as it stands in the request."""
+    title: str | None
+    """The article's title; None where the request names none."""
+    url: str | None
+    """The article's address; None where the request names none."""
+
+
+def recognize(profile: Profile, messages: Sequence[Mapping[str, Any]]) -> Asked | None:
+    """Tell which agent asks, and about which article.
+
+    The article stands in the last message of the user. What is said before it (also in other messages) and behind it
+    is the agent's prompt.
+
+    Args:
+        profile: How the application asks.
+        messages: The request's messages, as OpenAI's protocol has them.
+
+    Returns:
+        The agent and the article; None for a request of another kind, and where it might be one of several agents'.
+
+    Raises:
+        MisshapenError: It is an agent's request, and holds no article.
+    """
+    texts = [(message.get("role"), _text_of(message.get("content"))) for message in messages]
+    if any(text is None for _, text in texts):
+        return None
+    last = next((index for index in reversed(range(len(texts))) if texts[index][0] == "user"), None)
+    if last is None:
+        return None
+    others = "\n".join(text or "" for index, (_, text) in enumerate(texts) if index != last)
+    cut = {marks: _cut(marks, texts[last][1] or "") for marks in {profile.marks_of(name) for name in profile.agent}}
+    frames = {name: frame for name in profile.agent if (frame := cut[profile.marks_of(name)])}
+    agent = _choose(profile, others, frames)
+    if agent is None:
+        return None
+    marks, frame = profile.marks_of(agent), frames[agent]
+    if frame.text is None or not frame.text.strip():
+        raise MisshapenError(_nothing_between(agent, marks))
+    return Asked(agent, _without_skipped(marks, frame.text), frame.title, frame.url)
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """A message, cut into what stands before the article, the article, and what stands behind it."""
+
+    head: str = ""
+    text: str | None = None
+    """None where one of the marks is missing."""
+    task: str = ""
+    """What stands between the marks behind the article."""
+    tail: str = ""
+    """What stands behind the last mark."""
+    title: str | None = None
+    url: str | None = None
+
+
+def _text_of(content: Any) -> str | None:
+    """Read a message's content: a text, or a list of parts that are texts; None for anything else."""
+    if content is None:
+        return ""
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else [None]
+    found = [part.get("text") if isinstance(part, dict) and part.get("type") == "text" else None for part in parts]
+    texts = [text for text in found if isinstance(text, str)]
+    return "".join(texts) if len(texts) == len(found) else None
+
+
+def _cut(marks: ArticleMarks, message: str) -> _Frame | None:
+    """Cut a message at the marks; None where it has neither those before an article nor those behind it."""
+    header = _opening(marks, message)
+    start = header.end() if header else 0
+    ends = _ends(marks, message, start)
+    if header is None:
+        # what stands before the end may be an article: it is taken for no prompt
+        return _Frame(task=message[ends[0] : ends[-1]], tail=message[ends[-1] :]) if ends else None
+    if marks.before and not ends:
+        return _Frame(head=message[:start])
+    named = header.groupdict()
+    end, last = (max(ends[0], start), ends[-1]) if ends else (len(message), len(message))
+    return _Frame(
+        head=message[:start],
+        text=message[start:end],
+        task=message[end:last],
+        tail=message[last:],
+        title=(named.get("title") or "").strip() or None,
+        url=(named.get("url") or "").strip() or None,
+    )
+
+
+def _opening(marks: ArticleMarks, message: str) -> re.Match[str] | None:
+    """Find what stands before the article: the first mark that the lines of title and address lead to, else the first.
+
+    One that stands before those lines is of the prompt, unless a title stands before it in its turn: then the lines are
+    of the article, and those of the request are not whole.
+    """
+    first, header = _pattern(marks.after).search(message), _header(marks).search(message)
+    if first is None or header is None or header.start() <= first.start():
+        return header or first
+    label = marks.title or marks.url
+    return first if label and re.search(rf"^{re.escape(label)}", message[: first.start()], re.M) else header
+
+
+def _ends(marks: ArticleMarks, message: str, start: int) -> list[int]:
+    """Find the last places of the marks that end an article; none where one is missing, or where there are none."""
+    ends: list[int] = []
+    for mark in reversed(marks.before):
+        # the break that ends an empty article's line is that of its end, too
+        found = _last(mark, message, max(0, start - 2), ends[0] if ends else len(message))
+        if found is None:
+            return []
+        ends.insert(0, found)
+    return ends
+
+
+def _last(mark: str, message: str, start: int, end: int) -> int | None:
+    places = [message.rfind(each, start, end) for each in {mark, mark.replace("\n", "\r\n")}]
+    return max(places) if max(places) >= 0 else None
+
+
+@cache
+def _header(marks: ArticleMarks) -> re.Pattern[str]:
+    """Write the lines of title and address, where there are any, and what comes next before the article."""
+    lines = ""
+    for name, label in (("title", marks.title), ("url", marks.url)):
+        if label:
+            lines += rf"^{re.escape(label)}(?P<{name}>[^\r\n]*)\r?\n"
+    return re.compile(rf"{lines}(?:[ \t]*\r?\n)*?{_source(marks.after)}" if lines else _source(marks.after), re.M)
+
+
+@cache
+def _pattern(mark: str) -> re.Pattern[str]:
+    return re.compile(_source(mark))
+
+
+def _source(mark: str) -> str:
+    return re.escape(mark).replace("\\\n", r"\r?\n")
+
+
+def _without_skipped(marks: ArticleMarks, text: str) -> str:
+    """Leave out the part before the article that is none of it."""
+    begins = text.lstrip()
+    if not marks.skip_until or not begins.startswith(marks.skip_from):
+        return text
+    until = _pattern(marks.skip_until).search(text)
+    return text[until.end() :] if until else text
+
+
+def _choose(profile: Profile, others: str, frames: Mapping[str, _Frame]) -> str | None:
+    """Choose the one agent whose key stands in its prompt, of several the one whose words do, too; else by words.
+
+    Words count in what the agent is told of its role and task, not in the long instructions behind them, which name
+    other agents; and by themselves only where the whole of a request is there.
+    """
+    keys = {name: profile.agent[name].recognize.example_key for name in frames}
+    by_key = [name for name, each in frames.items() if _has_key(keys[name], (others, each.head, each.task, each.tail))]
+    if len(by_key) == 1:
+        return by_key[0]
+    told = {frame: _folded(f"{others} {frame.head} {frame.task}") for frame in frames.values()}
+    lengths = {}
+    for name in by_key or [name for name, frame in frames.items() if frame.text is not None]:
+        words = [_folded(each) for each in profile.agent[name].recognize.system]
+        if words and all(each in told[frames[name]] for each in words):
+            lengths[name] = sum(map(len, words))
+    most = [name for name, length in lengths.items() if length == max(lengths.values())]
+    return most[0] if len(most) == 1 else None
+
+
+def _has_key(key: str | None, texts: Sequence[str]) -> bool:
+    # an example that was written as JSON once more has its quotes escaped
+    return key is not None and any(f'"{key}"' in text or f'"{key}\\"' in text for text in texts)
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.split()).lower()
+
+
+def _nothing_between(agent: str, marks: ArticleMarks) -> str:
+    behind = f" and before {marks.before[0].strip()!r}" if marks.before else ""
+    return f"the request is {agent}'s and holds no article: write it behind {marks.after.strip()!r}{behind}"
