@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from ctiforge.records.observable import ARROW
 
 _DASHES = "-=|~‐‑‒–—―−"
-_ARROWS = re.compile(rf"(?<![{_DASHES}])[{_DASHES}]++\\?(?:>|&gt;)|[→⟶⇒⟹➜➔►▶»›]")
+_ARROWS = re.compile(rf"(?<![{_DASHES}])[{_DASHES}]++\\?(?:>|&gt;)|[→⟶⇒⟹➜➔➙➛➝➞⇨⮕⭢↦⟼↠►▶»›]")
+_BACKWARD = re.compile(rf"(?:<|&lt;)[{_DASHES}]++(?![{_DASHES}]|>|&gt;)|[←⟵⇐⟸⬅]")
 # it redirects a command's output as well: an arrow only where no other is, and never before a file of text
 _WEAK_ARROWS = re.compile(
     r"(?:(?<=\s)(?:>|&gt;)\s|(?<=\w)(?:>|&gt;)(?=[\w\"'%\\/]))"
@@ -73,7 +74,7 @@ def normalize(type_: str, value: str) -> str:
 
 
 def lineage_names(value: str) -> list[str]:
-    """Split a process lineage into its names, whichever arrow joins them.
+    """Split a process lineage into its names, whichever arrow joins them, the parent first.
 
     Args:
         value: The lineage, as in `parent -> child`.
@@ -82,7 +83,10 @@ def lineage_names(value: str) -> list[str]:
         The names without outer white space; one where there is no arrow, none where nothing is written.
     """
     arrows = _ARROWS if _ARROWS.search(value) else _WEAK_ARROWS
-    return [name for name in (part.strip() for part in arrows.split(value)) if name]
+    if backward := (arrows is _WEAK_ARROWS and _BACKWARD.search(value)):
+        arrows = _BACKWARD
+    names = [name for name in (part.strip() for part in arrows.split(value)) if name]
+    return names[::-1] if backward else names
 
 
 def process_stem(name: str) -> str:
@@ -263,7 +267,7 @@ def _rewrite(source: Folded, pattern: re.Pattern[str], replacement: _Replacement
 _PROGRAMS = (
     re.compile(r"[\"']([^\"']+)[\"']"),
     re.compile(r"([^\"']*?\.(?:exe|app))(?![\w.\\/-])"),
-    re.compile(r"(.+?)(?= [-/(\"'<])"),
+    re.compile(r"(.+?)(?= (?:[-/(\"'<]|[a-z][a-z0-9+.-]{0,15}://))"),
     re.compile(r"([^\s\\/]+)(?= \S*[.\\/%$])"),
 )
 _REG_COMMAND = re.compile(

@@ -135,7 +135,7 @@ def main(
     result = run_stage(
         Stage(
             "eval_extract",
-            4,
+            5,
             packages=(*packages, "llguidance") if constrained else packages,
             keyed_by_output=endpoint is not None,
         ),

@@ -113,17 +113,25 @@ def check(
         bool,
         typer.Option("--canary", help="Ask the model its canary, too: the answers must be those of its evaluation."),
     ] = False,
+    put_back_from: Annotated[
+        str | None, typer.Option(help="First put back what is missing or damaged, from a copy of the same files.")
+    ] = None,
     device: DeviceFlag = "auto",
     store: StoreFlag = None,
 ) -> None:
     """Hold the files of a version, as they lie now, against its record; exit code 3 where one differs."""
     from ctiforge.errors import DataError
+    from ctiforge.store.artifacts import find_input
     from ctiforge.store.named_models import PREFIX, find_version
     from ctiforge.store.owned import find_fault
+    from ctiforge.store.restoring import restore_version
 
     line, _, which = model.removeprefix(PREFIX).partition("@")
     registry = open_registry(line, store)
     record = find_version(registry, which)
+    if put_back_from:
+        written = restore_version(registry.store, record, find_input(put_back_from))
+        print(f"put back: {', '.join(written) or 'nothing, all was there'}")
     fault = find_fault(registry.store, record)
     name = f"{line} version {record.version}, {record.name}"
     if fault:

@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ctiforge.errors import GateError, UsageError
+from ctiforge.evaluation.failures import MOST_FAILED
 from ctiforge.evaluation.gate.gate import check_passable, check_same_test_set, primary_figures
 from ctiforge.evaluation.gate.looks import YEAR
 from ctiforge.evaluation.gate.sides import Scored, schema_of
@@ -18,7 +19,7 @@ from ctiforge.promotion.keeping import Passed, keep_model
 from ctiforge.promotion.training import check_leaks, test_articles, training_files
 from ctiforge.records.classification import evaluation_file
 from ctiforge.records.decision import Decision
-from ctiforge.records.evaluation import TestSetInfo
+from ctiforge.records.evaluation import Evaluation, TestSetInfo
 from ctiforge.records.registry import GateLook, ModelRecord
 from ctiforge.store.artifacts import Input, fetch
 from ctiforge.store.fingerprint import SHORT
@@ -95,6 +96,9 @@ def promote(line: str, rules: GateRules, model: Input, given: Given, store: Obje
     standing = registry.standing()
     known = registry.find(model.content)
     if known and standing.champion and standing.champion.version == known.version:
+        if not model.uri.startswith(f"{store.uri}/"):
+            # whoever has a copy at hand may have it because the registry's is gone
+            registry.check_whole(known)
         return _without_checks(line, own, f"version {known.version} is the champion already", passed=True)
     lineage = trace(store, model.uri, {find_line(line).source})
     try:
@@ -102,6 +106,7 @@ def promote(line: str, rules: GateRules, model: Input, given: Given, store: Obje
         training = training_files(line, lineage, given.training_data)
         articles = test_articles(store, own.scored.test_set, given.test_data)
         check_leaks(articles, training)
+        _check_answered(line, own)
         champion = _champion(line, registry, standing, own, given, dry_run=orders.dry_run)
         other = champion or _first_to_beat(line, own, given)
         check_passable(rules, other.scored)
@@ -154,6 +159,20 @@ def _check_is_of(own: Weighed, model: Input) -> None:
         raise UsageError(
             f"--evaluation is of {own.scored.who}, --model {model.uri} is {model.content[:SHORT]}: "
             "evaluate the model that is to be promoted"
+        )
+
+
+def _check_answered(line: str, own: Weighed) -> None:
+    """Let nothing pass on an evaluation of which too much failed, whoever made it."""
+    if line != "extract":
+        return
+    articles = Evaluation.parse(own.text, own.scored.who).articles
+    asked = sum(max(each.answers.windows, 1) for each in articles)
+    failed = sum(max(each.answers.windows, 1) if each.error else each.answers.failed for each in articles)
+    if failed > MOST_FAILED * asked:
+        raise GateError(
+            f"{failed} of the {asked} windows of its evaluation have no answer, more than {MOST_FAILED:.0%}: "
+            "evaluate it again"
         )
 
 

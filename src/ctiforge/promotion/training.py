@@ -44,7 +44,10 @@ def check_leaks(test: Sequence[ArticleRecord], training: Sequence[str]) -> None:
     """Raise GateError where an article of the test set, or nearly its text, is among the training articles."""
     for uri in training:
         with TemporaryDirectory() as folder:
-            leaks = find_leaks(test, _file(fetch(uri, Path(folder)), uri))
+            file = _file(fetch(uri, Path(folder)), uri)
+            if not file.stat().st_size:
+                raise GateError(f"{uri} holds no article: give what the model was trained on with --training-data")
+            leaks = find_leaks(test, file)
         if leaks:
             some = ", ".join(f"{leak.test_id} is {leak.how} as {leak.training_id}" for leak in leaks[:_NAMED])
             raise GateError(

@@ -345,6 +345,8 @@ def _damage(found: Input, name: str) -> StoreError:
     if not found.manifest:
         return StoreError(f"{found.uri}: {name} changed while it was read; run the same command again")
     what = f"{found.uri}: {name} is damaged (not the content that {Manifest.NAME} names)"
+    if "/bases/" in found.uri:
+        return DamagedError(f"{what}; ctiforge model add, with the same model, puts it back")
     if found.manifest.attempt:
         in_use = "of a registered model put back a copy, or roll back"
         return DamagedError(f"{what}; delete that artifact's folder and run again to make it anew ({in_use})")

@@ -15,6 +15,7 @@ from ctiforge.records.artifact import Manifest
 from ctiforge.store.artifacts import read_manifest
 from ctiforge.store.fingerprint import SHORT, content_hash, output_fingerprint
 from ctiforge.store.objects import ObjectStore, hash_file
+from ctiforge.store.restoring import stands
 from ctiforge.store.versions import package_version
 
 ADDED = "model_add"
@@ -56,7 +57,7 @@ class StoredBase:
 
 
 def put_base(store: ObjectStore, facts: BaseFacts, files: Mapping[str, Path]) -> tuple[StoredBase, bool]:
-    """Put a base model into a store, unless the same content lies there, under whatever name.
+    """Put a base model into a store; where the same content lies there, under whatever name, what is damaged of it.
 
     Args:
         store: The store.
@@ -79,6 +80,9 @@ def put_base(store: ObjectStore, facts: BaseFacts, files: Mapping[str, Path]) ->
     for info in store.list(of_content):
         there = info.key.removesuffix(f"/{Manifest.NAME}")
         if there != info.key and (standing := read_manifest(store, there)):
+            for name, path in files.items():
+                if not stands(store, f"{there}/{standing.key(name)}", entries[name]):
+                    store.upload(path, f"{there}/{standing.key(name)}")
             return _stored(store, there, standing), False
     folder = f"{of_content}/{facts.name}"
     for name, path in files.items():

@@ -7,11 +7,12 @@ candidates were looked at (`looks`).
 """
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from ctiforge.errors import DataError, GateError, StoreError, UsageError
+from ctiforge.errors import DamagedError, DataError, GateError, StoreError, UsageError
 from ctiforge.records.registry import Candidate, Champion, ModelRecord, Move
 from ctiforge.store.kept import is_kept_as, keep
 from ctiforge.store.objects import ObjectStore, find_store
@@ -84,12 +85,24 @@ class Registry:
         return self._store
 
     def standing(self) -> Standing:
-        """Read which version is in use now."""
+        """Read which version is in use now.
+
+        Raises:
+            DamagedError: There was a champion, and its record is gone or damaged.
+        """
+        key = self._champion_key
         try:
-            data, tag = self._store.read_with_tag(self._champion_key)
+            data, tag = self._store.read_with_tag(key)
         except FileNotFoundError:
+            kept = [info.key for info in self._store.list(f"{self._folder}/champions")]
+            if kept:
+                newest = max(kept, key=lambda each: int(each.rpartition("/")[2].removesuffix(".json")))
+                raise DamagedError(f"{self._store.uri}/{key} is gone: copy {newest} back to it") from None
             return Standing(None, None)
-        return Standing(parse_record(self._store, self._champion_key, Champion, data, MEND), tag)
+        champion = parse_record(self._store, key, Champion, data, MEND)
+        if not champion.history or champion.version != champion.history[-1].version:
+            raise DamagedError(f"{self._store.uri}/{key} is damaged (its version is not its last move's): {MEND}")
+        return Standing(champion, tag)
 
     def versions(self) -> list[ModelRecord]:
         """List all versions, oldest first."""
@@ -217,6 +230,11 @@ class Registry:
         record = self.get(target)
         if target == standing.champion.version:
             raise UsageError(f"{self.line}: version {target} is in use already")
+        if target not in standing.champion.ever():
+            raise UsageError(
+                f"{self.line}: version {target} was never in use, so nothing goes back to it: promote it, or approve "
+                f"it where it waits (ctiforge approve {self.line} {target} --why …)"
+            )
         self.check_whole(record)
         return self._move("rolled back", target, standing, why, actor)
 
@@ -231,8 +249,10 @@ class Registry:
         """
         fault = find_fault(self._store, record)
         if fault:
+            again = f"ctiforge models check {self.line}@{record.version} --put-back-from COPY"
             raise DataError(
-                f"version {record.version} of {self.line}, {record.name}, cannot be used: {fault}; nothing is changed"
+                f"version {record.version} of {self.line}, {record.name}, cannot be used: {fault}; nothing is changed "
+                f"({again} puts the same files back)"
             )
 
     def add_evaluation(self, version: int, test_set_hash: str, schema: int, data: bytes) -> None:
@@ -315,6 +335,10 @@ class Registry:
                 f"version {last.version} of {self.line} was {last.what} meanwhile, so nothing is changed; "
                 "run the same command again, to be compared with that one"
             )
+        # for the day that somebody deletes the record
+        kept = f"{self._folder}/champions/{len(stands.history):06}.json"
+        with suppress(StoreError):
+            self._store.write_new(kept, stands.to_json().encode())
         return stands
 
     @property

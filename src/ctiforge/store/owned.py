@@ -10,12 +10,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ctiforge.errors import DamagedError, DataError, StoreError, UsageError
-from ctiforge.records.artifact import FileEntry, Manifest
+from ctiforge.records.artifact import Manifest
 from ctiforge.records.references import folder_in
 from ctiforge.records.registry import ModelRecord
 from ctiforge.store.artifacts import Input, artifact_key, fetch_input, find_input, find_standing, read_manifest
 from ctiforge.store.fingerprint import content_hash
 from ctiforge.store.objects import ObjectStore
+from ctiforge.store.restoring import stands
 
 OWNED = "owned"
 
@@ -43,7 +44,7 @@ def own(store: ObjectStore, line: str, model: Input) -> str:
         return folder
     folder = f"models/{line}/{OWNED}/{model.content}"
     for name, entry in model.files.items():
-        if not _stands(store, f"{folder}/{name}", entry):
+        if not stands(store, f"{folder}/{name}", entry):
             _copy(model, name, store, f"{folder}/{name}")
     if model.is_file:
         return f"{folder}/{next(iter(model.files))}"
@@ -164,17 +165,10 @@ def _copy(model: Input, name: str, store: ObjectStore, key: str) -> None:
         raise StoreError(f"{model.uri}: {name} changed while it was read; run the same command again")
 
 
-def _stands(store: ObjectStore, key: str, entry: FileEntry) -> bool:
-    try:
-        return store.hash(key) == entry
-    except FileNotFoundError:
-        return False
-
-
 def _damaged(found: Input) -> list[str]:
     """Say of each file that is not what the input's manifest says; without one they were just read."""
     if not found.manifest:
         return []
     keys = {name: found.manifest.key(name) for name in found.files}
-    faulty = [name for name, entry in found.files.items() if not _stands(found.store, keys[name], entry)]
+    faulty = [name for name, entry in found.files.items() if not stands(found.store, keys[name], entry)]
     return [f"{name} is {'damaged' if found.store.exists(keys[name]) else 'missing'}" for name in faulty]

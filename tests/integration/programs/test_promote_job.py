@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -232,6 +233,36 @@ def test_a_verdict_is_derived_again_and_files_are_checked(place: Place) -> None:
     assert champion.version == 2
 
 
+def test_a_damaged_version_is_put_back_from_a_copy(place: Place) -> None:
+    first, second = place.train("one"), place.train("two")
+    assert place.promote(first, place.evaluate(first, 0.6), f"--against={place.evaluate(None, 0.3)}").returncode == 0
+    copy = place.folder / "copy"
+    shutil.copytree(first, copy)
+    assert place.promote(second, place.evaluate(second, 0.8)).returncode == 0
+    shutil.rmtree(first)
+    lost = place.run("models", "rollback", "extract", "--why=x")
+    assert (lost.returncode, "models check extract@1 --put-back-from COPY" in " ".join(lost.stderr.split())) == (
+        3,
+        True,
+    )
+    other = place.run("models", "check", "extract@1", f"--put-back-from={second}")
+    assert (other.returncode, "holds other files than version 1" in other.stderr) == (2, True)
+    back = place.run("models", "check", "extract@1", f"--put-back-from={copy}")
+    assert (back.returncode, "put back: weights" in back.stdout) == (0, True), back.stderr
+    assert place.run("models", "rollback", "extract", "--why=x").returncode == 0
+
+
+def test_an_evaluation_with_too_many_failed_windows_promotes_nothing(place: Place) -> None:
+    model = place.train("one")
+    made = json.loads(Path(place.evaluate(model, 0.9)).read_text())
+    for article in made["articles"][:3]:
+        article["answers"]["failed"] = 3
+    failed = place.promote(
+        model, place.write("failed.json", json.dumps(made)), f"--against={place.evaluate(None, 0.3)}"
+    )
+    assert (failed.returncode, "windows of its evaluation have no answer, more than 2%" in failed.stderr) == (5, True)
+
+
 def test_a_decision_waits_for_a_person_where_that_is_required(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CTIFORGE_PROMOTE_APPROVAL", "required")
     model = place.train("one")
@@ -345,6 +376,8 @@ def test_a_lineage_that_cannot_be_followed_is_refused_until_a_person_gives_the_r
     text = prose(99, 1)
     record = ArticleRecord(id="h", content=text, content_hash=content_hash(fold(text))).model_dump_json()
     records = place.write("records.jsonl", record + "\n")
+    empty = place.promote(str(model), evaluation, floor, f"--training-data={place.write('none.jsonl', '')}")
+    assert (empty.returncode, "holds no article" in empty.stderr) == (5, True)
     assert place.promote(str(model), evaluation, floor, f"--training-data={records}").returncode == 0
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ctiforge.errors import UsageError
-from ctiforge.store.artifacts import find_input
+from ctiforge.errors import DamagedError, UsageError
+from ctiforge.store.artifacts import fetch_input, find_input
 from ctiforge.store.bases import BaseFacts, list_bases, put_base
 from ctiforge.store.garbage import YOUNG, find_garbage
 from ctiforge.store.lineage import trace
@@ -25,7 +25,9 @@ def files(tmp_path: Path) -> dict[str, Path]:
     return {path.name: path for path in (tmp_path / "model").iterdir()}
 
 
-def test_it_lies_there_once_and_is_an_input_by_its_content(store_uri: str, files: dict[str, Path]) -> None:
+def test_it_lies_there_once_and_is_an_input_by_its_content(
+    store_uri: str, files: dict[str, Path], tmp_path: Path
+) -> None:
     store = open_store(store_uri)
     first, is_new = put_base(store, FACTS, files)
     again, is_new_again = put_base(store, replace(FACTS, source="elsewhere"), files)
@@ -38,6 +40,13 @@ def test_it_lies_there_once_and_is_an_input_by_its_content(store_uri: str, files
     assert first.uri == f"{store.uri}/bases/{found.content[:12]}/small"
     assert put_base(store, replace(FACTS, name="another"), files) == (first, False)
     assert list_bases(store) == [first]
+    # what was damaged since is put back
+    key = f"{first.uri.removeprefix(f'{store.uri}/')}/model.safetensors"
+    store.write(key, b"damaged")
+    with pytest.raises(DamagedError, match="ctiforge model add, with the same model, puts it back"):
+        fetch_input(find_input(first.uri), tmp_path / "fetched")
+    assert put_base(store, FACTS, files) == (first, False)
+    assert store.read(key) == files["model.safetensors"].read_bytes()
 
 
 def test_what_is_not_whole_is_not_listed(store_uri: str, files: dict[str, Path]) -> None:

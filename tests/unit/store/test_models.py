@@ -106,6 +106,29 @@ def test_what_cannot_be_rolled_back_is_told(registry: Registry) -> None:
         registry.roll_back(9, "x")
 
 
+def test_a_rollback_goes_to_no_version_that_was_never_in_use(registry: Registry) -> None:
+    registry.promote(registry.register(candidate("a")).version, registry.standing(), "first")
+    registry.register(candidate("b"))
+    with pytest.raises(UsageError, match=r"version 2 was never in use, .*ctiforge approve extract 2"):
+        registry.roll_back(2, "skip the approval")
+
+
+def test_a_champion_whose_record_is_gone_is_no_line_without_one(registry: Registry, tmp_path: Path) -> None:
+    for content in "ab":
+        registry.promote(registry.register(candidate(content)).version, registry.standing(), "better")
+    before, record = registry.standing().champion, tmp_path / "models/extract/champion.json"
+    record.unlink()
+    with pytest.raises(DamagedError, match=r"champion\.json is gone: copy models/extract/champions/000002\.json back"):
+        registry.standing()
+    record.write_bytes((tmp_path / "models/extract/champions/000002.json").read_bytes())
+    assert registry.standing().champion == before
+    record.write_text(
+        record.read_text().replace('"version": 2', '"version": 1', 1).replace('"version":2', '"version":1', 1)
+    )
+    with pytest.raises(DamagedError, match="its version is not its last move's"):
+        registry.standing()
+
+
 def test_a_version_is_rolled_back_until_it_is_brought_back() -> None:
     promoted = moves(("promoted", 1), ("promoted", 2))
     back = moves(("promoted", 1), ("promoted", 2), ("rolled back", 1))

@@ -28,7 +28,7 @@ from ctiforge.records.evaluation import (
     TestSetInfo,
 )
 
-SCORING = 3
+SCORING = 4
 """Raised when other items count as found, or articles count otherwise: older figures are not comparable then."""
 
 
