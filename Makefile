@@ -154,6 +154,12 @@ prove-pairs: install #+ Pairs of values that were judged by hand beside what the
 prove-label-next: install #+ What a choice of the next articles to label is worth, against a random one, as a picture
 	$(BIN)/python benchmarks/prove_label_next.py $(ARGS)
 
+prove-ways: install #+ What each way of reading finds on 40 windows of real articles ($$CTIFORGE_REAL_DATA), and costs
+	$(BIN)/python benchmarks/prove_ways.py $(ARGS)
+
+rehearsal: install #+ The whole loop at life size: database, training, gate, export, serving, rollback, joint by joint
+	$(BIN)/python benchmarks/rehearsal.py $(ARGS)
+
 prove-os: install #+ The rule, the models and their cascades on software that nobody trained on (after train-os-bert)
 	$(BIN)/python benchmarks/prove_os.py $(ARGS)
 

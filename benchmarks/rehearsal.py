@@ -184,24 +184,28 @@ def _export(rehearsal: Rehearsal) -> None:
 
 @contextmanager
 def _serving(rehearsal: Rehearsal) -> Iterator[str]:
-    from benchmarks.rehearsal_client import get
+    from benchmarks.rehearsal_client import general_model, get
 
-    with rehearsal.joint("serve", "models:extract@champion, profile huntable") as out:
-        log = (rehearsal.work / "serve.log").open("w+", encoding="utf-8")
-        server = subprocess.Popen(
-            [sys.executable, "-m", "ctiforge", "serve", "--port", "0", "--poll", "1", "--still", "0"],
-            stdout=log, stderr=subprocess.STDOUT, cwd=rehearsal.work, env=rehearsal.environment,
-        )  # fmt: skip
-        address = _until(lambda: _address(rehearsal.work / "serve.log"))
-        _until(lambda: get(f"{address}/readyz"))
-        out.append(f"ready: {get(f'{address}/v1/models')['data'][0]['id']}")
-    try:
-        yield address
-    finally:
-        server.send_signal(signal.SIGTERM)
-        code = server.wait(60)
-        rehearsal.rows.append(("stop the server", "SIGTERM", f"exit {code}", ""))
-        log.close()
+    with general_model() as upstream:
+        with rehearsal.joint("serve", "models:extract@champion, profile huntable, an upstream for the rest") as out:
+            log = rehearsal.work / "serve.log"
+            with log.open("w", encoding="utf-8") as said:
+                server = subprocess.Popen(
+                    [
+                        sys.executable, "-m", "ctiforge", "serve", "--port", "0", "--poll", "1", "--still", "0",
+                        "--upstream", upstream,
+                    ],
+                    stdout=said, stderr=subprocess.STDOUT, cwd=rehearsal.work, env=rehearsal.environment,
+                )  # fmt: skip
+            address = _until(lambda: _address(log))
+            ready = _until(lambda: get(f"{address}/readyz"))
+            answered = [name for name, agent in ready["agents"].items() if agent["answered"]]
+            out.append(f"{ready['model']} ready, answers {len(answered)} of {len(ready['agents'])} agents itself")
+        try:
+            yield address
+        finally:
+            server.send_signal(signal.SIGTERM)
+            rehearsal.rows.append(("stop the server", "SIGTERM", f"exit {server.wait(60)}", ""))
 
 
 def _ask(rehearsal: Rehearsal, url: str, server: str, new: Any) -> None:

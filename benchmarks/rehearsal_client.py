@@ -2,8 +2,9 @@
 
 import json
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 from ctiforge.data.generations import read_result
@@ -11,6 +12,7 @@ from ctiforge.observables.values import normalize
 from ctiforge.records.article import ArticleRecord
 from ctiforge.records.observable import Observable
 from tests.huntable import KEYS, request, stored_row
+from tests.integration.endpoint import Asked, Endpoint, Reply, completion
 
 _TIMEOUT_S = 180.0
 _TRIES = 5
@@ -56,6 +58,22 @@ def ask(url: str, agent: str, article: str, model: str = "ctiforge") -> str:
             continue
         return str(answer["choices"][0]["message"]["content"])
     raise AssertionError("unreachable")
+
+
+@contextmanager
+def general_model() -> Iterator[str]:
+    """Serve what stands for the team's general model: it finds nothing, in the shape that an agent wants.
+
+    Yields:
+        Its address, with `/v1`.
+    """
+
+    def respond(asked: Asked) -> Reply:
+        key = next((each for each in KEYS.values() if f'"{each}"' in asked.text), "items")
+        return completion(json.dumps({key: [], "count": 0}))
+
+    with Endpoint(respond) as endpoint:
+        yield endpoint.url
 
 
 def post(url: str, body: Any) -> Any:

@@ -64,7 +64,7 @@ def contest_of(run: RunFiles) -> Contest:
     name = new_stage(run)
     new = run.evaluations.get(name) if name else None
     rivals = {stage: each for stage, each in run.evaluations.items() if stage != name}
-    sides = {stage: _side(role_of(stage), each, new) for stage, each in rivals.items()}
+    sides = {stage: side_of(role_of(stage), each, new) for stage, each in rivals.items()}
     comparable = {stage: side for stage, side in sides.items() if side.changes}
     in_use = next((comparable[stage] for stage in _IN_USE if stage in comparable), None)
     strongest = max(comparable.values(), key=lambda side: side.f1, default=None)
@@ -91,7 +91,8 @@ def role_of(stage: str) -> str:
     return EXTRACT.roles.get(stage, stage)
 
 
-def _side(role: str, other: Evaluation, new: Evaluation | None) -> Side:
+def side_of(role: str, other: Evaluation, new: Evaluation | None) -> Side:
+    """Set the new model against one other evaluation, where both are of the same articles."""
     changes = _changes(other, new)
     if not new or not changes:
         return Side(role, other, changes)

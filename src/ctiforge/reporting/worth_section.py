@@ -36,7 +36,9 @@ def worth_section(contest: Contest) -> Section | None:
     if not contest.new or not contest.rivals:
         return None
     lead = "Every way of reading the same articles: what it finds, and what an article costs it."
-    return Section("worth", "Is training worth it?", lead, (_table(contest), Note(tuple(sentences(contest)), "plain")))
+    return Section(
+        "worth", "Is training worth it?", lead, (worth_table(contest), Note(tuple(sentences(contest)), "plain"))
+    )
 
 
 def sentences(contest: Contest) -> Iterator[str]:
@@ -72,7 +74,8 @@ def sentences(contest: Contest) -> Iterator[str]:
     )
 
 
-def _table(contest: Contest) -> Table:
+def worth_table(contest: Contest) -> Table:
+    """Lay out every way: what it finds, and what an article costs it."""
     figures = ("micro-F1", "new model’s lead", "precision", "recall")
     names = ("", *figures, "seconds", "tokens read", "tokens written", "money")
     columns = tuple(Column(name, is_number=bool(number)) for number, name in enumerate(names))
