@@ -86,13 +86,8 @@ def cut(records: Sequence[Any], window: int) -> list[Any]:
             locator = Locator(text)
             items = tuple(each for each in record.observables if locator.stands(each.type, each.value))
             content_hash = hashlib.sha256(text.encode()).hexdigest()
-            changes = {
-                "id": f"{record.id}-{start}",
-                "content": text,
-                "observables": items,
-                "content_hash": content_hash,
-            }
-            found.append(record.model_copy(update=changes))
+            names = {"id": f"{record.id}-{start}", "content_hash": content_hash}
+            found.append(record.model_copy(update={**names, "content": text, "observables": items}))
     with_items = [each for each in found if each.observables]
     without = [each for each in found if not each.observables]
     wanted = min(len(with_items), WINDOWS * 3 // 4)
