@@ -67,8 +67,8 @@ class AnswerShape(Record):
 
     key: Text
     """The key of the list of items."""
-    count: Text | None = None
-    """The key of how many items there are; None: it wants none."""
+    count: Texts = ()
+    """The keys of how many items there are; none: it wants no number."""
 
 
 class AgentProfile(Record):

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from ctiforge.errors import DataError
-from ctiforge.records.profile import ArticleMarks, Profile, Recognition
+from ctiforge.records.profile import ArticleMarks, Profile
 
 
 class MisshapenError(DataError):
@@ -53,15 +53,13 @@ def recognize(profile: Profile, messages: Sequence[Mapping[str, Any]]) -> Asked 
     last = next((index for index in reversed(range(len(texts))) if texts[index][0] == "user"), None)
     if last is None:
         return None
-    user = texts[last][1] or ""
     others = "\n".join(text or "" for index, (_, text) in enumerate(texts) if index != last)
-    frames = {marks: _cut(marks, user) for marks in {profile.marks_of(agent) for agent in profile.agent}}
-    prompts = {marks: f"{others}\n{frame.head}\n{frame.tail}" for marks, frame in frames.items() if frame.is_shaped}
-    agent = _choose(profile, {name: prompts.get(profile.marks_of(name)) for name in profile.agent})
+    cut = {marks: _cut(marks, texts[last][1] or "") for marks in {profile.marks_of(name) for name in profile.agent}}
+    frames = {name: frame for name in profile.agent if (frame := cut[profile.marks_of(name)])}
+    agent = _choose(profile, others, frames)
     if agent is None:
         return None
-    marks = profile.marks_of(agent)
-    frame = frames[marks]
+    marks, frame = profile.marks_of(agent), frames[agent]
     if frame.text is None or not frame.text.strip():
         raise MisshapenError(_nothing_between(agent, marks))
     return Asked(agent, _without_skipped(marks, frame.text), frame.title, frame.url)
@@ -71,12 +69,13 @@ def recognize(profile: Profile, messages: Sequence[Mapping[str, Any]]) -> Asked 
 class _Frame:
     """A message, cut into what stands before the article, the article, and what stands behind it."""
 
-    is_shaped: bool
-    """Whether any of the marks is there."""
     head: str = ""
     text: str | None = None
     """None where one of the marks is missing."""
+    task: str = ""
+    """What stands between the marks behind the article."""
     tail: str = ""
+    """What stands behind the last mark."""
     title: str | None = None
     url: str | None = None
 
@@ -92,33 +91,38 @@ def _text_of(content: Any) -> str | None:
     return "".join(texts) if all(isinstance(text, str) for text in texts) else None
 
 
-def _cut(marks: ArticleMarks, message: str) -> _Frame:
+def _cut(marks: ArticleMarks, message: str) -> _Frame | None:
+    """Cut a message at the marks; None where it has neither those before an article nor those behind it."""
     header = _header(marks).search(message) or _pattern(marks.after).search(message)
-    end = _end(marks, message, header.end() if header else 0)
+    start = header.end() if header else 0
+    ends = _ends(marks, message, start)
     if header is None:
-        # nothing but its end: whatever stands before it is taken for no prompt
-        return _Frame(is_shaped=end is not None and bool(marks.before), tail=message[end:] if end is not None else "")
+        # what stands before the end may be an article: it is taken for no prompt
+        return _Frame(task=message[ends[0] : ends[-1]], tail=message[ends[-1] :]) if ends else None
+    if marks.before and not ends:
+        return _Frame(head=message[:start])
     named = header.groupdict()
+    end, last = (max(ends[0], start), ends[-1]) if ends else (len(message), len(message))
     return _Frame(
-        is_shaped=True,
-        head=message[: header.end()],
-        text=None if end is None else message[header.end() : end],
-        tail="" if end is None else message[end:],
+        head=message[:start],
+        text=message[start:end],
+        task=message[end:last],
+        tail=message[last:],
         title=(named.get("title") or "").strip() or None,
         url=(named.get("url") or "").strip() or None,
     )
 
 
-def _end(marks: ArticleMarks, message: str, start: int) -> int | None:
-    """Find where the last of the marks that end an article stand; None where one is missing."""
-    end = len(message)
+def _ends(marks: ArticleMarks, message: str, start: int) -> list[int]:
+    """Find the last places of the marks that end an article; none where one is missing, or where there are none."""
+    ends: list[int] = []
     for mark in reversed(marks.before):
         # the break that ends an empty article's line is that of its end, too
-        found = _last(mark, message, max(0, start - 2), end)
+        found = _last(mark, message, max(0, start - 2), ends[0] if ends else len(message))
         if found is None:
-            return None
-        end = found
-    return max(end, start)
+            return []
+        ends.insert(0, found)
+    return ends
 
 
 def _last(mark: str, message: str, start: int, end: int) -> int | None:
@@ -154,28 +158,33 @@ def _without_skipped(marks: ArticleMarks, text: str) -> str:
     return text[until.end() :] if until else text
 
 
-def _choose(profile: Profile, prompts: Mapping[str, str | None]) -> str | None:
-    """Choose the one agent whose key stands in its prompt, of several the one whose words do, too; else by words."""
-    shaped = {name: prompt for name, prompt in prompts.items() if prompt is not None}
-    by_key = [name for name, prompt in shaped.items() if _has_key(profile.agent[name].recognize, prompt)]
+def _choose(profile: Profile, others: str, frames: Mapping[str, _Frame]) -> str | None:
+    """Choose the one agent whose key stands in its prompt, of several the one whose words do, too; else by words.
+
+    Words count in what the agent is told of its role and task, not in the long instructions behind them, which name
+    other agents; and by themselves only where the whole of a request is there.
+    """
+    keys = {name: profile.agent[name].recognize.example_key for name in frames}
+    by_key = [name for name, each in frames.items() if _has_key(keys[name], (others, each.head, each.task, each.tail))]
     if len(by_key) == 1:
         return by_key[0]
-    words = {
-        name: len("".join(profile.agent[name].recognize.system))
-        for name in by_key or shaped
-        if _has_words(profile.agent[name].recognize, shaped[name])
-    }
-    most = [name for name, length in words.items() if length == max(words.values())]
+    told = {frame: _folded(f"{others} {frame.head} {frame.task}") for frame in frames.values()}
+    lengths = {}
+    for name in by_key or [name for name, frame in frames.items() if frame.text is not None]:
+        words = [_folded(each) for each in profile.agent[name].recognize.system]
+        if words and all(each in told[frames[name]] for each in words):
+            lengths[name] = sum(map(len, words))
+    most = [name for name, length in lengths.items() if length == max(lengths.values())]
     return most[0] if len(most) == 1 else None
 
 
-def _has_key(recognition: Recognition, prompt: str) -> bool:
-    return recognition.example_key is not None and f'"{recognition.example_key}"' in prompt
+def _has_key(key: str | None, texts: Sequence[str]) -> bool:
+    # an example that was written as JSON once more has its quotes escaped
+    return key is not None and any(f'"{key}"' in text or f'"{key}\\"' in text for text in texts)
 
 
-def _has_words(recognition: Recognition, prompt: str) -> bool:
-    folded = " ".join(prompt.split()).lower()
-    return bool(recognition.system) and all(" ".join(each.split()).lower() in folded for each in recognition.system)
+def _folded(text: str) -> str:
+    return " ".join(text.split()).lower()
 
 
 def _nothing_between(agent: str, marks: ArticleMarks) -> str:
