@@ -55,7 +55,7 @@ def says(text: str, **more: Any) -> dict[str, Any]:
 
 @dataclass
 class ToldModel:
-    """Finds `whoami /all` in one window of each text; `gate` holds it back, `broken` texts fail, `errors` windows do."""
+    """Finds `whoami /all` in one window of each text, once its `gate` is open; `broken` texts make it fail."""
 
     gate: threading.Event | None = None
     broken: tuple[str, ...] = ()
@@ -141,7 +141,7 @@ def serving(
     rollout: Rollout | None = None,
     metrics: Metrics | None = None,
     queue: int = 64,
-    limits: Limits = Limits(),
+    limits: Limits | None = None,
     options: ChatOptions | None = None,
     seconds: float = 20.0,
 ) -> Iterator[Serving]:
@@ -152,7 +152,9 @@ def serving(
         rollout.use(model)
     behind = Upstream(upstream, seconds=seconds, model=upstream_model) if upstream else None
     options = options or ChatOptions(seconds=seconds, keep_alive=5)
-    app = make_app(load_profile("huntable"), rollout, metrics, upstream=behind, options=options, limits=limits)
+    app = make_app(
+        load_profile("huntable"), rollout, metrics, upstream=behind, options=options, limits=limits or Limits()
+    )
     with running(app) as url, httpx2.Client(base_url=url, timeout=60) as client:
         yield Serving(url, client, rollout, app)
 

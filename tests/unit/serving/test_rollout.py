@@ -89,7 +89,7 @@ def test_the_champion_is_loaded_once_and_its_successor_takes_over(registry: Regi
     old.release()
     assert old.wait_until_ended(10)
 
-    registry.roll_back(None, "worse")
+    promote(registry, 1)
     rollout.step()
     assert (in_use(rollout), shelf.loads) == (1, [1, 2, 1])
 
