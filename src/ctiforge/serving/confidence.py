@@ -59,7 +59,9 @@ def fit_calibration(pairs: Sequence[tuple[float, bool]]) -> Calibration | None:
     fitted = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip")
     fitted.fit([probability for probability, _ in pairs], [float(is_right) for _, is_right in pairs])
     return Calibration(
-        tuple(float(each) for each in fitted.X_thresholds_), tuple(float(each) for each in fitted.y_thresholds_), len(pairs)
+        tuple(float(each) for each in fitted.X_thresholds_),
+        tuple(float(each) for each in fitted.y_thresholds_),
+        len(pairs),
     )
 
 

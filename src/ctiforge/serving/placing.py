@@ -30,27 +30,21 @@ class PlacedItem:
     """Where it stands in the paragraph: two parts where it is written apart, as a parent and its child."""
 
     @property
-    def line(self) -> str:
-        """Give the lines of the paragraph that hold the item; nothing where it stands nowhere."""
-        before, inside, after = self.around
-        return before.rpartition("\n")[2] + inside + after.partition("\n")[0].rstrip("\r")
-
-    @property
-    def sentence(self) -> str:
-        """Give the sentence of its line that holds the item; nothing where it stands nowhere."""
-        before, inside, after = self.around
-        before, after = before.rpartition("\n")[2], after.partition("\n")[0].rstrip("\r")
-        start = max((end.end() for end in _SENTENCE_END.finditer(before)), default=0)
-        end = _SENTENCE_END.search(after)
-        return before[start:] + inside + (after[: end.end()].rstrip() if end else after)
-
-    @property
     def around(self) -> tuple[str, str, str]:
         """Part the paragraph into what stands before the item, the item, and what stands behind it."""
         if self.paragraph is None:
             return "", "", ""
         start, end = min(part.start for part in self.parts), max(part.end for part in self.parts)
         return self.paragraph[:start], self.paragraph[start:end], self.paragraph[end:]
+
+    @property
+    def sentence(self) -> tuple[str, str, str]:
+        """Part the sentence that holds the item likewise: it ends at a line's end, too."""
+        before, inside, after = self.around
+        before, after = before.rpartition("\n")[2], after.partition("\n")[0].rstrip("\r")
+        start = max((end.end() for end in _SENTENCE_END.finditer(before)), default=0)
+        end = _SENTENCE_END.search(after)
+        return before[start:], inside, after[: end.end()].rstrip() if end else after
 
 
 class ArticlePlaces:
@@ -100,6 +94,11 @@ class ArticlePlaces:
         """Narrow bounds to sentences, and where those are as long to what fits."""
         room = max(0, LONGEST_PARAGRAPH - (end - start)) // 2
         low, high = max(first, start - room), min(last, end + room)
+        # no word is cut in two
+        while first < low < start and not self._text[low - 1].isspace():
+            low += 1
+        while end < high < last and not self._text[high].isspace():
+            high -= 1
         sentences = [low + match.end() for match in _SENTENCE_END.finditer(self._text[low:start])]
         behind = _SENTENCE_END.search(self._text[end:high])
         return (sentences[-1] if sentences else low), (end + behind.end() if behind else high)

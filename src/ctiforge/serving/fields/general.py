@@ -20,7 +20,7 @@ _QUERIES = {
     "spl": re.compile(r"\b(?:index|sourcetype)\s*=|\|\s*tstats\b|\bEndpoint\.(?:Processes|Registry|Filesystem)\b"),
     "logscale": re.compile(r"#(?:event_simpleName|Vendor|repo|event\.module|event\.dataset)\s*="),
     "falcon": re.compile(r"(?<![#\w])event_simpleName\s*=|^(?!.*#event_simpleName).*\bProcessRollup2\b"),
-    "eql": re.compile(r"\b(?:process|file|registry|network|any|sequence)\s+(?:where|by)\s+\w+[.\w]*"),
+    "eql": re.compile(r"^\s*(?:sequence\b[^\[]*\[\s*)?(?:process|file|registry|network|library|any)\s+where\s+\w"),
     "elastic": re.compile(r"\blogs-endpoint\.|\b(?:process\.(?:command_line|name)|event\.(?:category|action))\s*:"),
     "xql": re.compile(r"\bdataset\s*=\s*xdr_data\b|\b(?:action|actor)_process_\w+"),
     "sentinelone_pq": re.compile(r"\b(?:src|tgt)\.process\.\w+"),
@@ -38,7 +38,7 @@ _FILES = (".exe", ".dll", ".ps1", ".bat", ".vbs", ".txt", ".zip", ".doc", ".docx
 
 def sentence(item: PlacedItem) -> str | None:
     """Give the sentence that holds the item."""
-    found = item.sentence.strip()
+    found = "".join(item.sentence).strip()
     return found if found and len(found) <= max(_SENTENCE_AT_MOST, len(item.value)) else None
 
 
@@ -50,8 +50,8 @@ def line_before(item: PlacedItem) -> str | None:
 
 
 def query_type(item: PlacedItem) -> str | None:
-    """Tell a query's language by words that only it has: `kql`, `spl`, `sigma`, `eql`, `logscale`, `yara` …"""
-    for certain in ("sigma", "yara"):
+    """Tell a query's language by words that only it has: `kql`, `spl`, `sigma`, `eql`, `logscale`, `yara` and others."""
+    for certain in ("sigma", "yara", "eql"):
         # a rule of these holds words of any other
         if _QUERIES[certain].search(item.value):
             return certain

@@ -1,9 +1,13 @@
-"""The rules of registry keys and values."""
+r"""The rules of registry keys and values.
+
+Our reader joins key and value name: a name is only ever the end of the item. What a command writes into a value
+of the item's key is left out with the value's name.
+"""
 
 import re
 
 from ctiforge.observables.values import fold, lower, unwrapped
-from ctiforge.serving.fields.wording import only, option, quoted_or_word, words
+from ctiforge.serving.fields.wording import done_to, only, options_behind
 from ctiforge.serving.placing import PlacedItem
 
 # keys under which nothing but values counts, and names that nothing but a value has
@@ -16,26 +20,26 @@ _VALUE_NAMES = frozenset(
         *("consentpromptbehavioradmin", "scriptblocklogging", "enablescriptblocklogging"),
     }
 )
+_LEADS = r"\s+(?:-(?:Literal)?Path\s+)?[\"'“]?$"
 _COMMANDS = {
-    "created": re.compile(r"\breg(?:\.exe)?\"?\s+add\b|\bNew-Item(?:Property)?\b", re.IGNORECASE),
-    "modified": re.compile(r"\bSet-Item(?:Property)?\b", re.IGNORECASE),
-    "deleted": re.compile(r"\breg(?:\.exe)?\"?\s+delete\b|\bRemove-Item(?:Property)?\b", re.IGNORECASE),
-    "queried": re.compile(r"\breg(?:\.exe)?\"?\s+query\b|\bGet-Item(?:Property)?\b", re.IGNORECASE),
+    "created": re.compile(rf"(?:\breg(?:\.exe)?[\"']?\s+add|\bNew-Item(?:Property)?){_LEADS}", re.IGNORECASE),
+    "modified": re.compile(rf"\bSet-Item(?:Property)?{_LEADS}", re.IGNORECASE),
+    "deleted": re.compile(rf"(?:\breg(?:\.exe)?[\"']?\s+delete|\bRemove-Item(?:Property)?){_LEADS}", re.IGNORECASE),
+    "queried": re.compile(rf"(?:\breg(?:\.exe)?[\"']?\s+query|\bGet-Item(?:Property)?){_LEADS}", re.IGNORECASE),
 }
 _VERBS = {
-    "created": words("creat(?:e|es|ed|ing)", "adds?", "added", "adding"),
-    "modified": words("modif(?:y|ies|ied|ying)", "chang(?:e|es|ed|ing)", "sets?", "setting", "overwr(?:ites?|ote|itten)"),
-    "deleted": words("delet(?:e|es|ed|ing)", "remov(?:e|es|ed|ing)"),
-    "queried": words("quer(?:y|ies|ied|ying)", "reads?", "reading", "enumerat(?:e|es|ed|ing)", "checks?", "checked"),
+    "created": r"creat(?:es|ed|ing)|add(?:s|ed|ing)|writes|wrote|writing",
+    "modified": r"modif(?:ies|ied|ying)|chang(?:es|ed|ing)|sets|setting|overwr(?:ites|ote|itten|iting)",
+    "deleted": r"delet(?:es|ed|ing)|remov(?:es|ed|ing)",
+    "queried": r"quer(?:ies|ied|ying)|reads|reading|enumerat(?:es|ed|ing)|check(?:s|ed|ing)",
 }
-_DATA = re.compile(rf"\s{option(r'/d\s+|-Value\s+')}", re.IGNORECASE)
+_NOUNS = r"keys?|values?|registry|entry|subkeys?"
 _SET_TO = re.compile(
-    r"^[\"'`\])]*\s+(?:(?:registry )?(?:value|key) )?(?:(?:is|was|being) )?(?:set )?to (?:a value of )?"
-    r"(?:\"(?P<value_quoted>[^\"\n]+)\"|(?P<value_word>0x[0-9a-f]+|\d+)(?![\w.]))",
+    r"^[\"'`\])]*(?:\s+(?:(?:registry )?(?:value|key) )?(?:(?:is|was|being) )?(?:set )?to (?:a value of )?|\s*=\s*)"
+    r"(?:\"(?P<quoted>[^\"\n]+)\"|(?P<number>0x[0-9a-f]+|\d+)(?![\w.]))",
     re.IGNORECASE,
 )
-_EQUALS = re.compile(r"^[\"'`\])]*\s*=\s*(?:\"(?P<value_quoted>[^\"\n]+)\"|(?P<value_word>0x[0-9a-f]+|\d+)(?![\w.]))")
-_TYPE = re.compile(r"\bREG_(?:SZ|DWORD|QWORD|BINARY|EXPAND_SZ|MULTI_SZ|NONE)\b")
+_TYPE = re.compile(r"REG_(?:SZ|DWORD|QWORD|BINARY|EXPAND_SZ|MULTI_SZ|NONE)$")
 _TOOL_OPTION = re.compile(r"\s(?:/v|-name)\s", re.IGNORECASE)
 
 
@@ -50,26 +54,25 @@ def registry_value_name(item: PlacedItem) -> str | None:
 
 
 def registry_value_data(item: PlacedItem) -> str | None:
-    """Give what is written into the value: after `/d`, `-Value` or `=`, or what it is set to."""
-    behind = item.around[2].partition("\n")[0]
-    if _command(item) in ("created", "modified"):
-        return quoted_or_word(_DATA.search(behind))
-    return quoted_or_word(_SET_TO.match(behind) or _EQUALS.match(behind))
+    """Give what a value that has a name is set to: by the command, or right behind it by `=` or `set to`."""
+    if _parted(item)[1] is None:
+        return None
+    options = options_behind(item)
+    said = _SET_TO.match(item.around[2])
+    data = options.get("d") or options.get("value") or (said and (said["quoted"] or said["number"]))
+    # a quote that was escaped ends no text
+    return data if data and not data.endswith("\\") else None
 
 
 def registry_value_type(item: PlacedItem) -> str | None:
-    """Give the value's type: the one `REG_…` in the item's line."""
-    found = set(_TYPE.findall(item.line))
-    return found.pop() if len(found) == 1 else None
+    """Give the type of a value that has a name, which the command says: `REG_SZ`, `REG_DWORD`."""
+    named = options_behind(item).get("t", "") if _parted(item)[1] is not None else ""
+    return named if _TYPE.match(named) else None
 
 
 def registry_operation(item: PlacedItem) -> str | None:
-    """Tell `created`, `modified`, `deleted` or `queried`: by the command, else by the verbs of the sentence."""
-    return _command(item) or only(_VERBS, item.sentence.replace(item.value, " "))
-
-
-def _command(item: PlacedItem) -> str | None:
-    return only(_COMMANDS, item.around[0].rpartition("\n")[2])
+    """Tell `created`, `modified`, `deleted` or `queried`: by the command, else by the verb that speaks of it."""
+    return only(_COMMANDS, item.around[0]) or done_to(item, _VERBS, _NOUNS)
 
 
 def _parted(item: PlacedItem) -> tuple[str | None, str | None]:

@@ -2,17 +2,27 @@
 
 import re
 
-from ctiforge.serving.fields.wording import command_of, only, option, quoted_or_word, words
+from ctiforge.serving.fields.wording import command_end, done_to, only, options_behind, said_behind
 from ctiforge.serving.placing import PlacedItem
 
-_PATH = re.compile(r"[\"']?(?:[A-Za-z]:|%\w+%|\\)\\|[^\s\\]+\.(?:exe|dll|sys)[\"']?(?:\s|$)", re.IGNORECASE)
-_SC = r"(?:\S*\\)?sc(?:\.exe)?\s+(?:\\\\\S+\s+)?"
-_COMMAND = re.compile(rf"{_SC}\w+\s|New-Service\s|net1?(?:\.exe)?\s+(?:start|stop)\s", re.IGNORECASE)
-_CREATION = rf"(?:cmd(?:\.exe)?\s+/c\s+)?(?:{_SC}create\s|New-Service\s)"
-_DISPLAY = re.compile(option(r"\bDisplayName=\s*|\s-DisplayName\s+"), re.IGNORECASE)
-_BINARY = re.compile(option(r"\bbinPath=\s*|\s-BinaryPathName\s+"), re.IGNORECASE)
+_PATH = re.compile(
+    r"[\"']?(?:(?:[A-Za-z]:|%\w+%|\\)\\|\\SystemRoot\\|[^\s\\]+\.(?:exe|dll|sys)[\"']?(?:\s|$))", re.IGNORECASE
+)
+_SC = r"\b(?:sc|sc\.exe)[\"']?\s+(?:\\\\\S+\s+)?"
+_NET = r"\bnet1?(?:\.exe)?\s+"
+_LEADS = r"\s+(?:-Name\s+)?[\"'“]?$"
+_COMMANDS = {
+    "created": re.compile(rf"(?:{_SC}create|\bNew-Service){_LEADS}", re.IGNORECASE),
+    "modified": re.compile(rf"(?:{_SC}(?:config|failure|description|sdset)|\bSet-Service){_LEADS}", re.IGNORECASE),
+    "deleted": re.compile(rf"(?:{_SC}delete|\bRemove-Service){_LEADS}", re.IGNORECASE),
+    "stopped": re.compile(rf"(?:{_SC}stop|{_NET}stop|\bStop-Service){_LEADS}", re.IGNORECASE),
+    "started": re.compile(rf"(?:{_SC}start|{_NET}start|\bStart-Service){_LEADS}", re.IGNORECASE),
+}
+_IS_COMMAND = re.compile(rf"\s*(?:\S*\\)?(?:{_SC}\w+\s|{_NET}st(?:art|op)\s|\w+-Service\s)", re.IGNORECASE)
+_IS_CREATION = re.compile(rf"\s*(?:\S*\\)?(?:{_SC}create\s|New-Service\s)", re.IGNORECASE)
 _IMAGE_PATH = re.compile(
-    rf"\b(?:ImagePath|Service File Name|binary path)\b\W{{0,4}}(?:(?:was |is )?(?:set )?to\W+)?{option('')}",
+    r"\b(?:ImagePath|Service File Name|binary path)\b\W{1,4}(?:(?:was |is )?(?:set )?to\W+)?"
+    r"(?P<path>(?:[A-Za-z]:|%\w+%)\\[^\s\"'<>|*?,;]+)",
     re.IGNORECASE,
 )
 _STARTS = {
@@ -24,91 +34,79 @@ _STARTS = {
     "system": re.compile(r"\bSERVICE_SYSTEM_START\b|\bsystem(?:[- ]start)?\b", re.IGNORECASE),
 }
 _START = re.compile(
-    option(r"\bstart=\s*|\s-StartupType\s+|\b(?:service )?start(?:up)?[ _-]?(?:type|mode)\W{1,4}(?:set to\W+)?"),
+    r"\b(?:service )?start(?:up)?[ _-]?(?:type|mode)\W{1,4}(?:set to\W+)?(?P<kind>\w+(?:[ -]start)?)"
+    r"|\b(?P<constant>SERVICE_(?:AUTO_START|DEMAND_START|BOOT_START|SYSTEM_START|DISABLED))\b",
     re.IGNORECASE,
 )
-_START_CONSTANT = re.compile(r"\bSERVICE_(?:AUTO|DEMAND|BOOT|SYSTEM)_START\b|\bSERVICE_DISABLED\b")
-_COMMANDS = {
-    "created": re.compile(rf"{_SC}create\b|\bNew-Service\b", re.IGNORECASE),
-    "modified": re.compile(rf"{_SC}(?:config|failure|description|sdset)\b|\bSet-Service\b", re.IGNORECASE),
-    "deleted": re.compile(rf"{_SC}delete\b|\bRemove-Service\b", re.IGNORECASE),
-    "stopped": re.compile(rf"{_SC}stop\b|\bnet1?(?:\.exe)?\s+stop\b|\bStop-Service\b", re.IGNORECASE),
-    "started": re.compile(rf"{_SC}start\b|\bnet1?(?:\.exe)?\s+start\b|\bStart-Service\b", re.IGNORECASE),
-}
-_DISABLES = re.compile(r"\bstart=\s*disabled\b|-StartupType\s+Disabled\b", re.IGNORECASE)
 _VERBS = {
-    "created": words("creat(?:e|es|ed|ing)", "install(?:s|ed|ing)?", "register(?:s|ed|ing)?"),
-    "modified": words("modif(?:y|ies|ied|ying)", "reconfigur(?:e|es|ed|ing)"),
-    "deleted": words("delet(?:e|es|ed|ing)", "remov(?:e|es|ed|ing)", "uninstall(?:s|ed|ing)?"),
-    "hijacked": words("hijack(?:s|ed|ing)?"),
-    "stopped": words("stop(?:s|ped|ping)?", "terminat(?:e|es|ed|ing)"),
-    "disabled": words("disabl(?:e|es|ed|ing)"),
+    "created": r"creat(?:es|ed|ing)|install(?:s|ed|ing)|register(?:s|ed|ing)",
+    "modified": r"modif(?:ies|ied|ying)|reconfigur(?:es|ed|ing)",
+    "deleted": r"delet(?:es|ed|ing)|remov(?:es|ed|ing)|uninstall(?:s|ed|ing)",
+    "hijacked": r"hijack(?:s|ed|ing)",
+    "stopped": r"stop(?:s|ped|ping)|terminat(?:es|ed|ing)",
+    "disabled": r"disabl(?:es|ed|ing)",
 }
-_SOURCES = {
-    "registry": re.compile(r"\\Services\\+$", re.IGNORECASE),
-    "event log": words("event(?: id)?s? (?:7045|4697)", r"EID:? ?(?:7045|4697)"),
-}
+_KEY_BEFORE = re.compile(r"\\Services\\+$", re.IGNORECASE)
+_EVENT = re.compile(r"\b(?:event(?: id)?s?|EID)\W{0,3}(?:7045|4697)\b", re.IGNORECASE)
 
 
 def service_name(item: PlacedItem) -> str | None:
-    """Give the service's name where the item is one, not a path, a command or a name for display."""
-    return item.value if _is_name(item) and _display_of(item) != item.value else None
+    """Give the service's name: the item, where it is no path and no command."""
+    return item.value if _is_name(item) else None
 
 
 def service_display_name(item: PlacedItem) -> str | None:
     """Give the name for display that the command with the service's name gives it."""
-    return _display_of(item) if _is_name(item) else None
+    return options_behind(item).get("displayname") or None if _is_name(item) else None
 
 
 def service_binary_path(item: PlacedItem) -> str | None:
-    """Give the binary: the item where it is a path, else what its line sets as `binPath` or `ImagePath`."""
-    if _is_command(item):
-        return None
-    if _PATH.match(item.value):
-        return item.value
-    return quoted_or_word(_BINARY.search(item.line) or _IMAGE_PATH.search(item.line))
+    """Give the binary: the item where it is a path, else what the command or the words behind the name say."""
+    if not _is_name(item):
+        return item.value if _PATH.match(item.value) else None
+    options = options_behind(item)
+    said = _IMAGE_PATH.search(said_behind(item))
+    path = options.get("binpath") or options.get("binarypathname") or (said["path"].rstrip(".") if said else None)
+    # a quote that was escaped ends no path
+    return path if path and not path.endswith("\\") else None
 
 
 def service_start_type(item: PlacedItem) -> str | None:
-    """Tell `auto`, `delayed-auto`, `manual`, `disabled`, `boot` or `system`, where the line names a start type."""
-    named = {quoted_or_word(match) or "" for match in _START.finditer(item.line)}
-    named |= set(_START_CONSTANT.findall(item.line))
-    kinds = {only(_STARTS, each) for each in named}
+    """Tell `auto`, `delayed-auto`, `manual`, `disabled`, `boot` or `system`, by the command or the words behind."""
+    options = options_behind(item)
+    named = options.get("start") or options.get("startuptype")
+    if named:
+        return only(_STARTS, named)
+    kinds = {only(_STARTS, each["kind"] or each["constant"]) for each in _START.finditer(said_behind(item))}
     return kinds.pop() if len(kinds) == 1 else None
 
 
 def service_creation_command(item: PlacedItem) -> str | None:
-    """Give the command that makes the service: the item where it is one, else the line that holds it and is one."""
-    return command_of(item.value, _CREATION) or command_of(item.line, _CREATION)
+    """Give the command that makes the service: the item where it is one, else that in which the name stands."""
+    if _IS_CREATION.match(item.value):
+        return item.value
+    leading = _COMMANDS["created"].search(item.around[0])
+    end = command_end(item)
+    return item.around[0][leading.start() :] + item.around[1] + item.around[2][:end] if leading and end else None
 
 
 def service_operation(item: PlacedItem) -> str | None:
     """Tell `created`, `modified`, `deleted`, `hijacked`, `stopped`, `started` or `disabled`, by command or verb."""
-    line = item.line if item.paragraph is not None else item.value
-    command = only(_COMMANDS, line)
-    if command == "modified" and _DISABLES.search(line):
-        return "disabled"
-    if any(each.search(line) for each in _COMMANDS.values()):
-        return command
-    return only(_VERBS, item.sentence.replace(item.value, " "))
+    if _IS_CREATION.match(item.value):
+        return "created"
+    command = only(_COMMANDS, item.around[0])
+    is_disabled = command == "modified" and service_start_type(item) == "disabled"
+    return "disabled" if is_disabled else command or done_to(item, _VERBS, "services?|drivers?")
 
 
 def service_source_type(item: PlacedItem) -> str | None:
-    """Tell where the item stands: in a `command`, a key of the `registry`, or an `event log` entry."""
-    if any(each.search(item.line) for each in _COMMANDS.values()):
+    """Tell where the item stands: in a `command`, a key of the `registry`, or what says of an `event log` entry."""
+    if _IS_COMMAND.match(item.value) or only(_COMMANDS, item.around[0]):
         return "command"
-    if _SOURCES["registry"].search(item.around[0]):
+    if _KEY_BEFORE.search(item.around[0]):
         return "registry"
-    return "event log" if _SOURCES["event log"].search(item.sentence) else None
-
-
-def _is_command(item: PlacedItem) -> bool:
-    return bool(_COMMAND.match(item.value))
+    return "event log" if _EVENT.search("".join(item.sentence)) else None
 
 
 def _is_name(item: PlacedItem) -> bool:
-    return not _is_command(item) and not _PATH.match(item.value)
-
-
-def _display_of(item: PlacedItem) -> str | None:
-    return quoted_or_word(_DISPLAY.search(item.line))
+    return not _IS_COMMAND.match(item.value) and not _PATH.match(item.value)

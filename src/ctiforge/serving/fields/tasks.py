@@ -2,12 +2,13 @@ r"""The rules of scheduled tasks: the item is a name, a path in the task folder 
 
 import re
 
-from ctiforge.serving.fields.wording import only, words
+from ctiforge.serving.fields.wording import done_to, only, said_behind
 from ctiforge.serving.placing import PlacedItem
 
 _FOLDERS = re.compile(r"(?<![\w:%\\])\\(?:[\w.() -]{1,64}\\)*$")
 _STORE = re.compile(r"(?:[A-Za-z]:\\Windows|%(?:windir|systemroot)%)\\(?:System32\\|SysWOW64\\)?Tasks\\", re.IGNORECASE)
 _STORE_BEFORE = re.compile(rf"{_STORE.pattern}(?:[\w.() -]{{1,64}}\\)*$", re.IGNORECASE)
+_COMMAND_BEFORE = 300
 _ELEMENT = re.compile(r"\b(?:Logon|Boot|Calendar|Time|Event|Idle|Registration|SessionStateChange)Trigger\b")
 _WHEN = re.compile(
     r"\b(?:(?:once )?every (?:\d+|one|two|three|four|five|six|ten|fifteen|thirty)? ?(?:minute|hour|day|week|month)s?"
@@ -21,21 +22,27 @@ _ACCOUNT = r"(?:NT AUTHORITY\\\w+(?: SERVICE)?|(?:LOCAL |NETWORK )SERVICE|SYSTEM
 _PRINCIPAL = re.compile(
     rf"\b(?:run|runs|running|execut\w+|launch\w*) (?:as|under|with) (?:the |an? )?"
     rf"(?P<who>{_ACCOUNT}(?: (?:account|privileges|user))?|highest (?:available )?privileges)"
-    rf"|<UserId>(?P<user>[^<\n]+)</UserId>|/ru\s+\"?(?P<option>{_ACCOUNT})",
+    rf"|/ru\s+\"?(?P<option>{_ACCOUNT})",
     re.IGNORECASE,
 )
-_COMMANDS = {
-    "created": re.compile(r"\bschtasks(?:\.exe)?\"?\s[^\n|&]*?/create\b|\bRegister-ScheduledTask\b", re.IGNORECASE),
-    "modified": re.compile(r"\bschtasks(?:\.exe)?\"?\s[^\n|&]*?/change\b|\bSet-ScheduledTask\b", re.IGNORECASE),
-    "deleted": re.compile(r"\bschtasks(?:\.exe)?\"?\s[^\n|&]*?/delete\b|\bUnregister-ScheduledTask\b", re.IGNORECASE),
-    "queried": re.compile(r"\bschtasks(?:\.exe)?\"?\s[^\n|&]*?/query\b|\bGet-ScheduledTask\b", re.IGNORECASE),
-    "executed": re.compile(r"\bschtasks(?:\.exe)?\"?\s[^\n|&]*?/run\b|\bStart-ScheduledTask\b", re.IGNORECASE),
+_SWITCH = re.compile(
+    r"\bschtasks(?:\.exe)?[\"']?\s(?:(?!\bschtasks\b)[^\n|&]){0,200}?/(?P<verb>create|change|delete|query|run)\b",
+    re.IGNORECASE,
+)
+_SWITCHES = {"create": "created", "change": "modified", "delete": "deleted", "query": "queried", "run": "executed"}
+_NAMED = re.compile(r"(?:/tn|-TaskName)\s+[\\\"'“]*(?:[\w.() -]{1,64}\\)*$", re.IGNORECASE)
+_CMDLETS = {
+    "created": re.compile(r"\bRegister-ScheduledTask\b[^\n|;]{0,200}$", re.IGNORECASE),
+    "modified": re.compile(r"\bSet-ScheduledTask\b[^\n|;]{0,200}$", re.IGNORECASE),
+    "deleted": re.compile(r"\bUnregister-ScheduledTask\b[^\n|;]{0,200}$", re.IGNORECASE),
+    "queried": re.compile(r"\bGet-ScheduledTask\b[^\n|;]{0,200}$", re.IGNORECASE),
+    "executed": re.compile(r"\bStart-ScheduledTask\b[^\n|;]{0,200}$", re.IGNORECASE),
 }
 _VERBS = {
-    "created": words("creat(?:e|es|ed|ing)", "register(?:s|ed|ing)?", "add(?:s|ed|ing)?", "set up", "sets up"),
-    "modified": words("modif(?:y|ies|ied|ying)", "chang(?:e|es|ed|ing)"),
-    "deleted": words("delet(?:e|es|ed|ing)", "remov(?:e|es|ed|ing)"),
-    "queried": words("quer(?:y|ies|ied|ying)", "enumerat(?:e|es|ed|ing)"),
+    "created": r"creat(?:es|ed|ing)|register(?:s|ed|ing)|add(?:s|ed|ing)",
+    "modified": r"modif(?:ies|ied|ying)|chang(?:es|ed|ing)",
+    "deleted": r"delet(?:es|ed|ing)|remov(?:es|ed|ing)",
+    "queried": r"quer(?:ies|ied|ying)|enumerat(?:es|ed|ing)",
 }
 
 
@@ -53,16 +60,16 @@ def task_path(item: PlacedItem) -> str | None:
 
 
 def task_trigger(item: PlacedItem) -> str | None:
-    """Give the one trigger that the sentence names, in its own words; what only a command's options say counts not."""
-    said = item.sentence.replace(item.value, " ")
+    """Give the one trigger that the sentence names behind the task, in its own words; a command's options count not."""
+    said = said_behind(item)
     found = {each.group() for each in _ELEMENT.finditer(said)}
     found |= {each["often"] or each.group() for each in _WHEN.finditer(said)}
     return found.pop() if len(found) == 1 else None
 
 
 def task_principal(item: PlacedItem) -> str | None:
-    """Give the one account or level of rights that the line says the task runs with, in its own words."""
-    found = {each["who"] or each["user"] or each["option"] for each in _PRINCIPAL.finditer(item.line)}
+    """Give the one account or level of rights that is named behind the task, in the article's own words."""
+    found = {each["who"] or each["option"] for each in _PRINCIPAL.finditer(said_behind(item))}
     return found.pop() if len(found) == 1 else None
 
 
@@ -75,7 +82,9 @@ def task_store_path(item: PlacedItem) -> str | None:
 
 
 def task_operation(item: PlacedItem) -> str | None:
-    """Tell `created`, `modified`, `deleted`, `queried` or `executed`: by the command, else by the sentence's verbs."""
-    if any(each.search(item.line) for each in _COMMANDS.values()):
-        return only(_COMMANDS, item.line)
-    return only(_VERBS, item.sentence.replace(item.value, " "))
+    """Tell `created`, `modified`, `deleted`, `queried` or `executed`: by the command that names it, else by a verb."""
+    before = item.around[0][-_COMMAND_BEFORE:]
+    if not _NAMED.search(before):
+        return done_to(item, _VERBS, "tasks?|jobs?")
+    switches = list(_SWITCH.finditer(before))
+    return _SWITCHES[switches[-1]["verb"].lower()] if switches else only(_CMDLETS, before)
