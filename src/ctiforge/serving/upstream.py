@@ -70,13 +70,7 @@ class Upstream:
 
     async def post(self, path: str, body: bytes) -> tuple[int, bytes, str]:
         """Pass another request of OpenAI's protocol on as it is: status, body and media type of the answer."""
-        try:
-            answer = await self._client.post(
-                f"{self.url}/{path}", content=body, headers={"content-type": "application/json"}
-            )
-        except httpx2.HTTPError as error:
-            raise _unreached(error, self._seconds) from None
-        return answer.status_code, answer.content, answer.headers.get("content-type", "application/json")
+        return await self._as_it_is(f"{self.url}/{path}", body)
 
     async def models(self) -> list[Sent]:
         """List its models as it lists them; none where it does not answer."""
@@ -88,12 +82,7 @@ class Upstream:
 
     async def studio_load(self, body: bytes) -> tuple[int, bytes, str]:
         """Have LM Studio load one of its models."""
-        headers = {"content-type": "application/json"}
-        try:
-            answer = await self._client.post(f"{self._root}/api/v1/models/load", content=body, headers=headers)
-        except httpx2.HTTPError as error:
-            raise _unreached(error, self._seconds) from None
-        return answer.status_code, answer.content, answer.headers.get("content-type", "application/json")
+        return await self._as_it_is(f"{self._root}/api/v1/models/load", body)
 
     @property
     def _root(self) -> str:
@@ -102,6 +91,15 @@ class Upstream:
 
     def _addressed(self, sent: Sent, is_ours: bool) -> Sent:
         return {**sent, "model": self._model} if is_ours and self._model else sent
+
+    async def _as_it_is(self, url: str, body: bytes) -> tuple[int, bytes, str]:
+        headers = {"content-type": "application/json"}
+        try:
+            async with asyncio.timeout(self._seconds):
+                answer = await self._client.post(url, content=body, headers=headers)
+        except (httpx2.HTTPError, TimeoutError) as error:
+            raise _unreached(error, self._seconds) from None
+        return answer.status_code, answer.content, answer.headers.get("content-type", "application/json")
 
     async def _list(self, url: str) -> list[Sent]:
         try:
@@ -113,8 +111,9 @@ class Upstream:
 
     async def _whole_as_stream(self, answer: httpx2.Response, mender: StreamMender, model: str) -> AsyncGenerator[str]:
         try:
-            body = await answer.aread()
-        except httpx2.HTTPError as error:
+            async with asyncio.timeout(self._seconds):
+                body = await answer.aread()
+        except (httpx2.HTTPError, TimeoutError) as error:
             raise _unreached(error, self._seconds) from None
         finally:
             await answer.aclose()

@@ -23,7 +23,8 @@ def streamed(*chunks: Any) -> Reply:
 
 
 def test_other_requests_and_other_agents_are_passed_on(serve: Serve) -> None:
-    with serve(lambda _: completion("a rule")) as upstream, serving(COMMANDS, upstream=upstream.url) as server:
+    upstream = serve(lambda _: completion("a rule"))
+    with serving(COMMANDS, upstream=upstream.url) as server:
         found = server.ask(says("Write a Sigma rule.", temperature=0.3)).json()
         assert found["choices"][0]["message"]["content"] == "a rule"
         assert found["usage"]["total_tokens"] == 110
@@ -40,15 +41,16 @@ def test_other_requests_and_other_agents_are_passed_on(serve: Serve) -> None:
 
 
 def test_a_request_that_names_our_model_asks_for_the_upstreams(serve: Serve) -> None:
-    with serve(lambda _: completion("x")) as upstream:
-        with serving(COMMANDS, upstream=upstream.url, upstream_model="large") as server:
-            for model in ("ctiforge", "ctiforge/told@2", "their-own"):
-                assert server.ask(asks("ServicesExtract", model=model)).status_code == 200
-        assert [each.body["model"] for each in upstream.asked] == ["large", "large", "their-own"]
+    upstream = serve(lambda _: completion("x"))
+    with serving(COMMANDS, upstream=upstream.url, upstream_model="large") as server:
+        for model in ("ctiforge", "ctiforge/told@2", "their-own"):
+            assert server.ask(asks("ServicesExtract", model=model)).status_code == 200
+    assert [each.body["model"] for each in upstream.asked] == ["large", "large", "their-own"]
 
 
 def test_its_models_are_listed_behind_ours(serve: Serve) -> None:
-    with serve(lambda _: completion("x")) as upstream, serving(COMMANDS, upstream=upstream.url) as server:
+    upstream = serve(lambda _: completion("x"))
+    with serving(COMMANDS, upstream=upstream.url) as server:
         upstream.models = ["m", "ctiforge"]
         rows = server.client.get("/v1/models").json()["data"]
         assert [each["id"] for each in rows] == ["ctiforge/told@3", "ctiforge", "m"]
@@ -82,7 +84,8 @@ def test_its_models_are_listed_behind_ours(serve: Serve) -> None:
     ],
 )
 def test_a_strict_client_reads_whatever_it_streams(serve: Serve, reply: Reply) -> None:
-    with serve(lambda _: reply) as upstream, serving(COMMANDS, upstream=upstream.url) as server:
+    upstream = serve(lambda _: reply)
+    with serving(COMMANDS, upstream=upstream.url) as server:
         client = openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0)
         chunks = list(client.chat.completions.create(**says("Write a rule.", stream=True)))
         assert chunks[0].choices[0].delta.role == "assistant"
@@ -107,7 +110,8 @@ def test_a_strict_client_reads_whatever_it_streams(serve: Serve, reply: Reply) -
 def test_an_upstream_that_does_not_answer_is_told_of(
     serve: Serve, reply: Reply, status: int, words: str, stream: bool
 ) -> None:
-    with serve(lambda _: reply) as upstream, serving(COMMANDS, upstream=upstream.url, seconds=0.3) as server:
+    upstream = serve(lambda _: reply)
+    with serving(COMMANDS, upstream=upstream.url, seconds=0.3) as server:
         found = server.ask(says("x", stream=stream))
         assert found.status_code == status
         assert words in found.json()["error"]["message"]
@@ -127,7 +131,8 @@ def test_an_upstream_that_is_gone_is_told_of() -> None:
 
 def test_a_stream_that_turns_to_prose_ends_with_an_error(serve: Serve) -> None:
     reply = streamed({"choices": [{"delta": {"content": "a"}}]}, "data: and so on")
-    with serve(lambda _: reply) as upstream, serving(loaded(ToldModel()), upstream=upstream.url) as server:
+    upstream = serve(lambda _: reply)
+    with serving(loaded(ToldModel()), upstream=upstream.url) as server:
         sent = events(server.ask(says("x", stream=True)).text)
         assert sent[1]["choices"][0]["delta"] == {"content": "a"}
         assert sent[-1]["error"]["code"] == "upstream_no_completion"
