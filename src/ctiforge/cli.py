@@ -29,6 +29,7 @@ from ctiforge.programs import (
     model,
     models,
     prepare_os,
+    profile,
     promote,
     publish,
     report,
@@ -84,6 +85,7 @@ GROUPS: tuple[tuple[str, typer.Typer, str], ...] = (
     ("testset", testset.app, "Make, draw, import and list test sets."),
     ("model", model.app, "Put base models into the store: add, list."),
     ("models", models.app, "Show what is registered, and what is in use."),
+    ("profile", profile.app, "How an application asks: check, import."),
     ("publish", publish.app, "Publish a model to the Hub, with its card."),
 )
 

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
     from psycopg2.sql import Composed
 
+CONFIGURATIONS = "agentic_workflow_config"
+"""The table of the application's configurations, one of which is in use."""
+PROMPTS_QUERY = "SELECT agent_prompts FROM agentic_workflow_config WHERE is_active ORDER BY id DESC LIMIT 1"
 # one batch of rows is about this many characters, whatever the length of an article
 _BATCH_CHARACTERS = 1_000_000
 _MOST_ROWS = 500
@@ -173,6 +176,11 @@ class Database:
     def expected_items(self) -> list[ExpectedItems]:
         """Read what people expect of the application's agents, the oldest first; nothing without such a table."""
         return [ExpectedItems(*row) for row in self._rows(EVALUATIONS, EVALUATIONS_QUERY)]
+
+    def agent_prompts(self) -> Any:
+        """Read the prompts of the application's agents, of the configuration in use; None where it has none."""
+        rows = self._rows(CONFIGURATIONS, PROMPTS_QUERY)
+        return rows[0][0] if rows else None
 
     def ids_by_url(self, urls: Sequence[str]) -> list[int]:
         """Look up the ids of articles by their addresses.

@@ -50,7 +50,7 @@ def line_before(item: PlacedItem) -> str | None:
 
 
 def query_type(item: PlacedItem) -> str | None:
-    """Tell a query's language by words that only it has: `kql`, `spl`, `sigma`, `eql`, `logscale`, `yara` and others."""
+    """Tell a query's language by words that only it has: `kql`, `spl`, `sigma`, `eql`, `logscale` and others."""
     for certain in ("sigma", "yara", "eql"):
         # a rule of these holds words of any other
         if _QUERIES[certain].search(item.value):
@@ -69,13 +69,11 @@ def indicator_type(item: PlacedItem) -> str | None:
         return "uri_path"
     if _is_ip(value) or _is_ip(_PORT.sub("", value).strip("[]")):
         return "ip"
-    host = _PORT.sub("", value)
-    if host.lower().endswith(_FILES):
-        return None
-    if _DOMAIN.match(host):
-        return "domain"
     named, _, path = value.partition("/")
-    return "url" if path and _DOMAIN.match(_PORT.sub("", named)) else None
+    host = _PORT.sub("", named)
+    if not _DOMAIN.match(host) or host.lower().endswith(_FILES):
+        return None
+    return "url" if path else "domain"
 
 
 def _is_ip(value: str) -> bool:

@@ -29,14 +29,14 @@ _COMMANDS = {
 }
 _VERBS = {
     "created": r"creat(?:es|ed|ing)|add(?:s|ed|ing)|writes|wrote|writing",
-    "modified": r"modif(?:ies|ied|ying)|chang(?:es|ed|ing)|sets|setting|overwr(?:ites|ote|itten|iting)",
+    "modified": r"modif(?:ies|ied|ying)|chang(?:es|ed|ing)|set(?:s|ting)?(?! of)|overwr(?:ites|ote|itten|iting)",
     "deleted": r"delet(?:es|ed|ing)|remov(?:es|ed|ing)",
     "queried": r"quer(?:ies|ied|ying)|reads|reading|enumerat(?:es|ed|ing)|check(?:s|ed|ing)",
 }
 _NOUNS = r"keys?|values?|registry|entry|subkeys?"
 _SET_TO = re.compile(
     r"^[\"'`\])]*(?:\s+(?:(?:registry )?(?:value|key) )?(?:(?:is|was|being) )?(?:set )?to (?:a value of )?|\s*=\s*)"
-    r"(?:\"(?P<quoted>[^\"\n]+)\"|(?P<number>0x[0-9a-f]+|\d+)(?![\w.]))",
+    r"(?:\"(?P<quoted>[^\"\n]+)\"|(?P<number>0x[0-9a-f]+|\d+)(?!\w|\.\w))",
     re.IGNORECASE,
 )
 _TYPE = re.compile(r"REG_(?:SZ|DWORD|QWORD|BINARY|EXPAND_SZ|MULTI_SZ|NONE)$")

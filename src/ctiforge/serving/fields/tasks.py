@@ -20,7 +20,7 @@ _WHEN = re.compile(
 )
 _ACCOUNT = r"(?:NT AUTHORITY\\\w+(?: SERVICE)?|(?:LOCAL |NETWORK )SERVICE|SYSTEM|LocalSystem|Administrators?)"
 _PRINCIPAL = re.compile(
-    rf"\b(?:run|runs|running|execut\w+|launch\w*) (?:as|under|with) (?:the |an? )?"
+    rf"\b(?:run|runs|running|execut\w+|launch\w*)\b[^.;,]{{0,40}}? (?:as|under|with) (?:the |an? )?"
     rf"(?P<who>{_ACCOUNT}(?: (?:account|privileges|user))?|highest (?:available )?privileges)"
     rf"|/ru\s+\"?(?P<option>{_ACCOUNT})",
     re.IGNORECASE,

@@ -63,7 +63,7 @@ def done_to(item: PlacedItem, verbs: Mapping[str, str], nouns: str) -> str | Non
     for kind, forms in verbs.items():
         noun = rf"[^.;:!?]{{0,60}}?\b(?:{nouns})\b\W{{0,3}}(?:\w+\W{{1,3}}){{0,3}}"
         led = rf"\b(?:{forms})\b(?:{noun}|\s+(?:the |an? )?)\W{{0,3}}$"
-        told = rf"^\W{{0,3}}(?:(?:{nouns}) )?(?:is|was|were|are|gets|being) (?:\w+ly )?(?:{forms})\b"
+        told = rf"^\W{{0,3}}(?:(?:{nouns}) )?(?:is|was|were|are|gets|being) (?:\w+ly |then |also |later )?(?:{forms})\b"
         if re.search(led, before, re.IGNORECASE) or re.match(told, after, re.IGNORECASE):
             found.add(kind)
     return found.pop() if len(found) == 1 else None
