@@ -109,9 +109,12 @@ def read_key(file: Path | None) -> str | None:
 
     if file is None:
         return os.environ.get(API_KEY, "").strip() or None
-    key = file.read_text(encoding="utf-8", errors="replace").strip()
+    try:
+        key = file.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError as error:
+        raise UsageError(f"--api-key-file {file}: {error.strerror}") from None
     if not key:
-        raise UsageError(f"{file} is empty: write the key into it")
+        raise UsageError(f"--api-key-file {file} is empty: write the key into it")
     return key
 
 

@@ -93,10 +93,7 @@ class Rollout:
 
     def step(self) -> None:
         """Look once whether another version is to answer, and do the next thing about it; nothing is raised."""
-        try:
-            self._missing = self._engine.loaded.check_served() if self._engine else None
-        except CtiforgeError as error:
-            self._missing = str(error)
+        self._look_at_engine()
         if self._registry is None:
             return
         try:
@@ -104,6 +101,18 @@ class Rollout:
         except CtiforgeError as error:
             # what the store does not say now it may say the next time
             self._tell(str(error))
+
+    def _look_at_engine(self) -> None:
+        """Ask an engine that holds the weights elsewhere whether it still does; one that does may answer again."""
+        engine = self._engine
+        if engine is None or engine.loaded.client is None:
+            self._missing = None
+            return
+        try:
+            self._missing = engine.loaded.check_served()
+            engine.fault = None
+        except CtiforgeError as error:
+            self._missing = str(error)
 
     def _follow(self, registry: Registry) -> None:
         standing = registry.standing()

@@ -28,7 +28,6 @@ from tests.making import candidate
 from tests.serving import ARTICLE, asks, hands, serving
 from tests.unit.evaluation.cases import case, evaluation, item
 
-
 # those that the demo is asked for as it is trained: of fewer it writes on and on
 TYPES = plain_usage().types
 
