@@ -111,7 +111,14 @@ class Folded:
 
 
 def fold(text: str) -> Folded:
-    """Fold the variants that every type shares (see `normalize`); case is kept."""
+    """Fold the variants that every type shares (see `normalize`); case is kept.
+
+    Args:
+        text: A value, or a whole article.
+
+    Returns:
+        The folded text, and where each of its characters came from.
+    """
     folded = Folded(text.translate(_LOOKALIKES), array("i", range(len(text))), array("i", range(1, len(text) + 1)))
     for pattern, replacement in _RULES:
         folded = _rewrite(folded, pattern, replacement)
@@ -119,12 +126,26 @@ def fold(text: str) -> Folded:
 
 
 def lower(text: str) -> str:
-    """Lower the case character for character: the result is as long as `text`."""
+    """Lower the case character for character.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        A text of the same length.
+    """
     return text.translate(_LONG_LOWER).lower().translate(_LONG_LOWER)
 
 
 def unwrapped(folded: str) -> str:
-    """Strip outer white space and one pair of quotes or backticks around the whole."""
+    """Strip outer white space and one pair of quotes or backticks around the whole.
+
+    Args:
+        folded: A folded text.
+
+    Returns:
+        What is left of it.
+    """
     value = folded.strip()
     if len(value) > 2 and value[0] == value[-1] and value[0] in "\"'`" and value[0] not in value[1:-1]:
         return value[1:-1].strip()

@@ -8,6 +8,8 @@ from math import exp
 
 from ctiforge.extract.answering.extraction import WindowAnswer, WindowSpan
 from ctiforge.observables.values import normalize
+from ctiforge.records.answer import KeptAnswer
+from ctiforge.records.evaluation import Evaluation
 
 CALIBRATED_FROM = 200
 """Items with a probability from which on probabilities are calibrated."""
@@ -65,6 +67,30 @@ def fit_calibration(pairs: Sequence[tuple[float, bool]]) -> Calibration | None:
     )
 
 
+def calibration_pairs(evaluation: Evaluation, answers: Iterable[KeptAnswer]) -> list[tuple[float, bool]]:
+    """Pair how sure a model was of each item that it gave with whether the item is right.
+
+    Args:
+        evaluation: The model's, on articles that it was not trained on.
+        answers: What is kept beside it of each window.
+
+    Returns:
+        Of each item that was scored, and of which the answers say how likely it was: probability, 0 to 1, and whether
+        people found it, too.
+    """
+    windows: dict[str, list[KeptAnswer]] = {}
+    for answer in answers:
+        windows.setdefault(answer.article_id, []).append(answer)
+    pairs = []
+    for article in evaluation.articles:
+        sure = surest(windows.get(article.id, ()))
+        for item in article.items:
+            found = sure.get((item.type, normalize(item.type, item.predicted))) if item.predicted else None
+            if found:
+                pairs.append((found.probability, item.outcome == "found"))
+    return pairs
+
+
 @dataclass(frozen=True)
 class Sureness:
     """How sure the model was of an item, and in which window."""
@@ -75,7 +101,7 @@ class Sureness:
     """Where in the article the model was surest of it."""
 
 
-def surest(windows: Iterable[WindowAnswer]) -> dict[tuple[str, str], Sureness]:
+def surest(windows: Iterable[WindowAnswer | KeptAnswer]) -> dict[tuple[str, str], Sureness]:
     """Find how sure the model was of each item, in the window where it was surest.
 
     Args:

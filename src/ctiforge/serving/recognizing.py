@@ -94,7 +94,7 @@ def _text_of(content: Any) -> str | None:
 
 def _cut(marks: ArticleMarks, message: str) -> _Frame | None:
     """Cut a message at the marks; None where it has neither those before an article nor those behind it."""
-    header = _header(marks).search(message) or _pattern(marks.after).search(message)
+    header = _opening(marks, message)
     start = header.end() if header else 0
     ends = _ends(marks, message, start)
     if header is None:
@@ -112,6 +112,19 @@ def _cut(marks: ArticleMarks, message: str) -> _Frame | None:
         title=(named.get("title") or "").strip() or None,
         url=(named.get("url") or "").strip() or None,
     )
+
+
+def _opening(marks: ArticleMarks, message: str) -> re.Match[str] | None:
+    """Find what stands before the article: the first mark that the lines of title and address lead to, else the first.
+
+    One that stands before those lines is of the prompt, unless a title stands before it in its turn: then the lines are
+    of the article, and those of the request are not whole.
+    """
+    first, header = _pattern(marks.after).search(message), _header(marks).search(message)
+    if first is None or header is None or header.start() <= first.start():
+        return header or first
+    label = marks.title or marks.url
+    return first if label and re.search(rf"^{re.escape(label)}", message[: first.start()], re.M) else header
 
 
 def _ends(marks: ArticleMarks, message: str, start: int) -> list[int]:

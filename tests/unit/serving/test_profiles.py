@@ -1,5 +1,6 @@
 """Profiles as people write them: what is wrong with one is said with its place."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,12 @@ def test_a_file_is_a_profile_whatever_its_name(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text("\ufeff" + SMALL, encoding="utf-8")
     assert load_profile(str(file)).types_of("One") == ("cmdline",)
+
+
+def test_the_profile_of_the_guide_is_one() -> None:
+    page = (Path(__file__).parents[3] / "docs/guides/serving.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"```\{code-block\} toml\n(.*?)```", page, re.DOTALL)
+    assert parse_profile(text, "the guide").types_of("ServicesExtract") == ("services",)
 
 
 def test_marks_of_an_agent_are_its_own_before_those_of_all() -> None:

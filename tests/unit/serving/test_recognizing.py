@@ -68,6 +68,16 @@ def test_a_prefix_and_the_snippets_are_left_out_but_not_what_only_looks_like_the
     assert asked(request("CmdlineExtract", quoting)).text == quoting
 
 
+def test_lines_of_a_request_are_not_looked_for_in_its_article() -> None:
+    article = "Title: other\nURL: other\n\nContent:\nThe end."
+    user = user_message("ServicesExtract", article)
+    for lines in ("Title: A title\n", "Title: A title\nin two lines\nURL: https://example.org/a\n"):
+        messages = [{"role": "user", "content": user.replace("Title: A title\nURL: https://example.org/a\n", lines)}]
+        assert asked(messages) == Asked("ServicesExtract", article, None, None)
+    told = f"You are given:\nContent:\nan article.\n\n{user}"
+    assert asked([{"role": "user", "content": told}]).text == article
+
+
 @given(ARTICLES, st.sampled_from(sorted(KEYS)))
 def test_whatever_an_article_says_it_is_taken_out_as_it_is(article: str, agent: str) -> None:
     found = asked(request(agent, article))

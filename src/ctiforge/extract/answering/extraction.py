@@ -24,12 +24,17 @@ class WindowAnswer:
     raw: str
     """The text as generated, before any repair."""
     json_parsed: bool
+    """Whether it is JSON."""
     schema_valid: bool
+    """Whether it has the form that was asked for."""
     stopped_by_length: bool
+    """Whether it was cut off for lack of room."""
     duplicates: int
     """Items of this answer that repeat an earlier item of the same answer."""
     prompt_tokens: int
+    """Tokens of what the model read."""
     answer_tokens: int
+    """Tokens of what it wrote."""
     error: str | None = None
     """Why no answer came; None where one did, readable or not."""
     items: tuple[ItemProbability, ...] | None = None
@@ -41,10 +46,15 @@ class Extraction:
     """One article's observables after its windows are merged, in order of appearance."""
 
     observables: tuple[Observable, ...]
+    """What was found, each value once."""
     windows: tuple[WindowAnswer, ...] = ()
+    """The answers, in the order of the article."""
     seconds: float = 0.0
+    """What it took."""
     source_url: str | None = None
+    """The article's page; None where nobody knows it."""
     requested_types: tuple[str, ...] = field(default=())
+    """The types that were asked for."""
     halved: int = 0
     """Windows whose answer had no room: asked again in halves, which are among `windows` in their place."""
 

@@ -62,5 +62,6 @@ def field_table() -> list[tuple[str, str]]:
     Returns:
         Source and meaning: the plain sources first, then the rules.
     """
-    rules = [(f"{RULE}{name}", (rule.__doc__ or "").partition("\n")[0]) for name, rule in RULES.items()]
-    return [*SOURCES.items(), *rules]
+    said = {name: (rule.__doc__ or "").partition("\n")[0] for name, rule in RULES.items()}
+    # without their first word, which is Give or Tell
+    return [*SOURCES.items(), *((f"{RULE}{name}", text.partition(" ")[2].rstrip(".")) for name, text in said.items())]

@@ -10,8 +10,8 @@ from ctiforge.serving.placing import PlacedItem
 _LINES_BEFORE, _LONGEST_LINE = 3, 300
 _SENTENCE_AT_MOST = 1000
 
+_SIGMA_KEYS = (re.compile(r"\blogsource\s*:"), re.compile(r"\bdetection\s*:"))
 _QUERIES = {
-    "sigma": re.compile(r"\blogsource\s*:(?s:.*)\bdetection\s*:|\bdetection\s*:(?s:.*)\blogsource\s*:"),
     "yara": re.compile(r"^\s*(?:private |global )*rule\s+\w+[^{]*\{(?s:.*)\bcondition\s*:"),
     "kql": re.compile(
         r"\b(?:Device|Identity|Email|Cloud(?:App|Process|Audit)|Alert|Url|AAD|Aad)\w*(?:Events|Info|Evidence)\b"
@@ -51,8 +51,10 @@ def line_before(item: PlacedItem) -> str | None:
 
 def query_type(item: PlacedItem) -> str | None:
     """Tell a query's language by words that only it has: `kql`, `spl`, `sigma`, `eql`, `logscale` and others."""
-    for certain in ("sigma", "yara", "eql"):
-        # a rule of these holds words of any other
+    # a rule of these holds words of any other
+    if all(key.search(item.value) for key in _SIGMA_KEYS):
+        return "sigma"
+    for certain in ("yara", "eql"):
         if _QUERIES[certain].search(item.value):
             return certain
     return only(_QUERIES, item.value)
