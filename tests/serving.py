@@ -12,7 +12,7 @@ import httpx2
 from ctiforge.extract.answering.extraction import Extraction, Source, Tell, WindowAnswer, WindowSpan
 from ctiforge.records.observable import TYPES, Observable
 from ctiforge.serving.answering import ServedModel
-from ctiforge.serving.app import Limits, make_app
+from ctiforge.serving.app import DoorLimits, make_app
 from ctiforge.serving.cache import ExtractionCache
 from ctiforge.serving.chat import ChatOptions
 from ctiforge.serving.engine import Engine
@@ -141,7 +141,7 @@ def serving(
     rollout: Rollout | None = None,
     metrics: Metrics | None = None,
     queue: int = 64,
-    limits: Limits | None = None,
+    limits: DoorLimits | None = None,
     options: ChatOptions | None = None,
     seconds: float = 20.0,
 ) -> Iterator[Serving]:
@@ -153,7 +153,7 @@ def serving(
     behind = Upstream(upstream, seconds=seconds, model=upstream_model) if upstream else None
     options = options or ChatOptions(seconds=seconds, keep_alive=5)
     app = make_app(
-        load_profile("huntable"), rollout, metrics, upstream=behind, options=options, limits=limits or Limits()
+        load_profile("huntable"), rollout, metrics, upstream=behind, options=options, limits=limits or DoorLimits()
     )
     with running(app) as url, httpx2.Client(base_url=url, timeout=60) as client:
         yield Serving(url, client, rollout, app)

@@ -2,22 +2,12 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ctiforge.pod.entry import run_program
 from ctiforge.programs.flags import ConstrainedFlag, DeviceFlag, StoreFlag, WindowsTogetherFlag
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ctiforge.records.registry import ModelRecord
-    from ctiforge.serving.engine import Engine
-    from ctiforge.serving.loading import LoadedModel, LoadOptions
-    from ctiforge.serving.metrics import Metrics
-    from ctiforge.serving.rollout import Hands, Rollout
-    from ctiforge.store.models import Registry
 
 API_KEY = "CTIFORGE_SERVE_API_KEY"
 _MODEL = "models:extract@champion is followed; or a version (models:extract@3), folder, artifact, hub name, regex."
@@ -55,6 +45,10 @@ def main(
     still: Annotated[
         float, typer.Option(min=0, help="Seconds to answer on after SIGTERM, until everybody has heard.")
     ] = 5.0,
+    calibrate_on: Annotated[
+        str | None,
+        typer.Option(help="The model's evaluation, a folder or artifact: it says what confidence is worth."),
+    ] = None,
     constrained: ConstrainedFlag = False,
     batch_size: WindowsTogetherFlag = 32,
     device: DeviceFlag = "auto",
@@ -66,41 +60,30 @@ def main(
     the answer written in the application's own shape. Everything else goes to --upstream, whose key, where it needs
     one, is in OPENAI_API_KEY. GET /readyz says which agents are answered, and why others are not.
     """
-    import threading
-
-    from ctiforge.progress import warn
-    from ctiforge.serving.app import Limits, make_app
+    from ctiforge.serving.app import DoorLimits
     from ctiforge.serving.chat import ChatOptions
     from ctiforge.serving.loading import LoadOptions
-    from ctiforge.serving.metrics import Metrics
-    from ctiforge.serving.profiles import load_profile
-    from ctiforge.serving.running import GracefulServer, listen, watch
-    from ctiforge.serving.upstream import Upstream
+    from ctiforge.serving.starting import ServeOrder, serve
 
-    read = load_profile(profile)
-    limits = Limits(read_key(api_key_file), max_body * 1_000_000)
-    options = ChatOptions(tuple(alias or ("ctiforge",)), timeout)
-    passed_on = Upstream(upstream, seconds=timeout, model=upstream_model) if upstream else None
-    metrics = Metrics()
-    how = LoadOptions(device, batch_size, constrained, upstream_engine, concurrency)
-    rollout = make_rollout(model, store, how, metrics, queue=queue, kept=(cache_mb * 1_000_000, cache_minutes * 60))
-    socket = listen(host, port)
-    if limits.api_key is None and host not in ("127.0.0.1", "localhost", "::1"):
-        warn(f"whoever reaches this machine may ask: set {API_KEY} to let in only who has the key")
-    app = make_app(read, rollout, metrics, upstream=passed_on, options=options, limits=limits)
-
-    def stop() -> None:
-        app.state.door.stopping = True
-
-    stopped = threading.Event()
-    thread = threading.Thread(target=watch, args=(rollout, poll, stopped), name="rollout", daemon=True)
-    thread.start()
-    named = f"[{host}]" if ":" in host else host
-    print(f"-> http://{named}:{socket.getsockname()[1]}/v1 (ready: /readyz); Ctrl-C ends it", flush=True)
-    try:
-        GracefulServer(app, stop, still=still).run(sockets=[socket])
-    finally:
-        stopped.set()
+    serve(
+        ServeOrder(
+            model=model,
+            profile=profile,
+            host=host,
+            port=port,
+            load=LoadOptions(device, batch_size, constrained, upstream_engine, concurrency, calibrate_on),
+            chat=ChatOptions(tuple(alias or ("ctiforge",)), timeout),
+            limits=DoorLimits(read_key(api_key_file), max_body * 1_000_000),
+            upstream=upstream,
+            upstream_model=upstream_model,
+            queue=queue,
+            cache_bytes=cache_mb * 1_000_000,
+            cache_seconds=cache_minutes * 60,
+            poll=poll,
+            still=still,
+            store=store,
+        )
+    )
 
 
 def read_key(file: Path | None) -> str | None:
@@ -116,63 +99,6 @@ def read_key(file: Path | None) -> str | None:
     if not key:
         raise UsageError(f"--api-key-file {file} is empty: write the key into it")
     return key
-
-
-def make_rollout(
-    model: str, store: str | None, how: "LoadOptions", metrics: "Metrics", *, queue: int, kept: tuple[int, float]
-) -> "Rollout":
-    """Make what decides which model answers: a fixed one is loaded at once, the champion is followed."""
-    import secrets
-    import socket
-
-    from ctiforge.errors import UsageError
-    from ctiforge.lines import find_line
-    from ctiforge.serving.cache import ExtractionCache
-    from ctiforge.serving.engine import Engine
-    from ctiforge.serving.lease import TurnLease
-    from ctiforge.serving.loading import LoadedModel, load_fixed, load_version
-    from ctiforge.serving.rollout import Rollout
-    from ctiforge.settings import load_settings
-    from ctiforge.store.hub import pin
-    from ctiforge.store.models import Registry
-    from ctiforge.store.named_models import PREFIX, find_version
-    from ctiforge.store.objects import open_store
-
-    def engine(loaded: LoadedModel) -> Engine:
-        return Engine(loaded, ExtractionCache(*kept), metrics, queue=queue)
-
-    if not model.startswith(PREFIX):
-        rollout = Rollout(_hands(None, how, engine), metrics)
-        rollout.use(load_fixed(pin(model), how))
-        return rollout
-    line, _, which = model.removeprefix(PREFIX).partition("@")
-    if line != "extract":
-        raise UsageError(f"{model}: only models of the line extract are served")
-    registry = Registry(open_store(load_settings({"store": store}).settings.store), find_line(line).name)
-    if which == "champion":
-        lease = TurnLease(registry.store, line, f"{socket.gethostname()}-{secrets.token_hex(4)}")
-        return Rollout(_hands(registry, how, engine), metrics, registry, lease)
-    rollout = Rollout(_hands(registry, how, engine), metrics)
-    rollout.use(load_version(registry, find_version(registry, which), how))
-    return rollout
-
-
-def _hands(registry: "Registry | None", how: "LoadOptions", engine: "Callable[[LoadedModel], Engine]") -> "Hands":
-    from ctiforge.errors import UsageError
-    from ctiforge.serving.loading import free_memory_of, load_version, weights_of
-    from ctiforge.serving.rollout import Hands
-
-    def load(record: "ModelRecord") -> "LoadedModel":
-        if registry is None:
-            raise UsageError("a model of no registry has no versions")
-        return load_version(registry, record, how)
-
-    if registry is None or how.engine:
-        return Hands(load, engine, retries=True)
-    # without a GPU weights are computed in fp32: twice what most files hold
-    on_gpu, free = free_memory_of(how.device)
-    times = 1 if on_gpu else 2
-    return Hands(load, engine, lambda record: times * weights_of(registry, record), free)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ _AGAIN_SECONDS = 5
 
 
 @dataclass(frozen=True)
-class Limits:
+class DoorLimits:
     """What the server lets in."""
 
     api_key: str | None = None
@@ -56,7 +56,7 @@ def make_app(
     *,
     upstream: Upstream | None = None,
     options: ChatOptions,
-    limits: Limits = Limits(),
+    limits: DoorLimits = DoorLimits(),
 ) -> FastAPI:
     """Make the server's application.
 
@@ -156,7 +156,7 @@ def make_app(
     async def is_alive() -> Response:
         engine = rollout.engine
         # a device that failed is only mended by a new process; an engine elsewhere mends itself
-        fault = engine.fault if engine and not engine.loaded.client else None
+        fault = engine.fault if engine and not engine.loaded.engine else None
         return JSONResponse({"alive": fault is None, "why": fault}, status_code=503 if fault else 200)
 
     @app.get("/readyz")

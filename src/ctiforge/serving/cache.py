@@ -15,7 +15,7 @@ Read = Callable[[str], "Future[Extraction]"]
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptExtraction:
     """An extraction that is kept, and until when."""
 
     extraction: Extraction
@@ -31,7 +31,7 @@ class ExtractionCache:
         self._seconds = seconds
         self._clock = clock
         self._lock = threading.Lock()
-        self._kept: OrderedDict[str, Kept] = OrderedDict()
+        self._kept: OrderedDict[str, KeptExtraction] = OrderedDict()
         self._reading: dict[str, Future[Extraction]] = {}
         self.bytes = 0
         """Of all that is kept."""
@@ -76,7 +76,7 @@ class ExtractionCache:
             size = _size(extraction)
             if any(window.error for window in extraction.windows) or size > self._most_bytes:
                 return
-            self._kept[key] = Kept(extraction, size, self._clock() + self._seconds)
+            self._kept[key] = KeptExtraction(extraction, size, self._clock() + self._seconds)
             self.bytes += size
             while self.bytes > self._most_bytes:
                 self._drop(next(iter(self._kept)))

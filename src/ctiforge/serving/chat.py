@@ -16,7 +16,7 @@ from ctiforge.serving.answering import agent_answer, answered
 from ctiforge.serving.engine import Engine, QueueFullError
 from ctiforge.serving.loading import LoadedModel
 from ctiforge.serving.metrics import Metrics
-from ctiforge.serving.openai_shapes import DONE, KEEP_ALIVE, RefusalError, Spent, Turn, event
+from ctiforge.serving.openai_shapes import DONE, KEEP_ALIVE, RefusalError, Sent, Spent, Turn, event
 from ctiforge.serving.recognizing import Asked, MisshapenError, recognize
 from ctiforge.serving.rollout import Rollout
 from ctiforge.serving.upstream import Upstream, wants_usage
@@ -26,7 +26,6 @@ PROBE_TOKENS = 10
 """A request for so few tokens only tries whether somebody is there, and how much it takes."""
 _AGAIN_SECONDS = 10
 _HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-Sent = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -218,7 +217,7 @@ def check_answers(extraction: Extraction, status: int) -> None:
 
 
 def _status(engine: Engine) -> int:
-    return 502 if engine.loaded.client else 500
+    return 502 if engine.loaded.engine else 500
 
 
 def _is_probe(sent: Mapping[str, Any]) -> bool:

@@ -2,18 +2,16 @@
 
 import json
 import secrets
-from typing import Any
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ctiforge.serving.openai_shapes import RefusalError
+from ctiforge.serving.openai_shapes import RefusalError, Sent
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 """What the cluster asks, which has no key."""
-Sent = dict[str, Any]
 
 
 class KeyGuard:

@@ -1,28 +1,30 @@
 """Loads what is to answer: a version of the registry, a folder, the rules, or an engine that serves a version."""
 
+import gzip
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ctiforge.errors import UsageError
+from ctiforge.extract.answering.endpoint import Endpoint, list_served
 from ctiforge.extract.answering.extraction import Extractor
 from ctiforge.extract.evaluate import load_named, load_served
 from ctiforge.extract.models import find_model, model_version, trained_name
+from ctiforge.progress import warn
 from ctiforge.promotion.canary import read_canary
+from ctiforge.records.answer import ANSWERS_NAME, KeptAnswer
 from ctiforge.records.canary import Canary
 from ctiforge.records.evaluation import Evaluation
 from ctiforge.records.observable import TYPES
 from ctiforge.records.registry import ModelRecord
 from ctiforge.serving.answering import ServedModel
-from ctiforge.store.artifacts import fetch_input, find_input
+from ctiforge.serving.confidence import Calibration, calibration_pairs, fit_calibration
+from ctiforge.store.artifacts import fetch_input, fetch_named, find_input
 from ctiforge.store.models import Registry
 from ctiforge.store.owned import check_usable
-
-if TYPE_CHECKING:
-    from ctiforge.extract.answering.endpoint import Client
 
 _WEIGHTS = (".safetensors", ".bin", ".gguf", ".pt", ".pth")
 _FILE_TYPE = re.compile(r"(?:q\d\w*|iq\d\w*|b?f16|f32)", re.IGNORECASE)
@@ -34,12 +36,17 @@ class LoadOptions:
     """How models are loaded."""
 
     device: str = "auto"
+    """`auto`, `cpu` or `cuda`."""
     batch_size: int = 32
+    """Windows that are answered together."""
     constrained: bool = False
+    """Whether answers are held to the schema."""
     engine: str | None = None
     """The address of an OpenAI-compatible engine that holds the weights; None: this process does."""
     concurrency: int = 4
     """Windows that the engine is asked about at once."""
+    calibrate_on: str | None = None
+    """An evaluation with its answers, by its URI: what the model's confidence is worth; None: nobody knows."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +63,8 @@ class LoadedModel:
     """Its number in the registry; None where it is of none."""
     canary: Canary | None = None
     """What it must answer as in its evaluation; None where nothing is kept."""
-    client: "Client | None" = None
-    """The engine that holds the weights; None where this process does."""
+    engine: Endpoint | None = None
+    """Where the weights are served; None where this process holds them."""
 
     @property
     def id(self) -> str:
@@ -66,29 +73,31 @@ class LoadedModel:
 
     def check_served(self) -> str | None:
         """Ask the engine whether it still serves the model; a line with what to do where it does not."""
-        if self.client is None:
+        if self.engine is None:
             return None
-        served = self.client.served()
-        return None if self.client.endpoint.model in served else _not_served(self.id, self.client.endpoint.url, served)
+        served = list_served(self.engine.url)
+        return None if self.engine.model in served else _not_served(self.id, self.engine.url, served)
 
 
 def load_fixed(model: str, how: LoadOptions) -> LoadedModel:
     """Load a folder, artifact, hub name, `demo` or `regex`. Raises UsageError where there is none."""
     inputs, _ = find_model(model)
     name, version = trained_name(model, inputs), model_version(model, inputs)
-    extractor, client = _extractor(model, inputs.get("model"), name, version, [], how)
-    return LoadedModel(ServedModel(name, version), extractor, _trained_types(extractor), client=client)
+    extractor, engine = _extractor(model, inputs.get("model"), name, version, [], how)
+    content = find_input(inputs["model"]).content if inputs else version
+    served = ServedModel(name, version, _calibration(how.calibrate_on, content))
+    return LoadedModel(served, extractor, _trained_types(extractor), engine=engine)
 
 
 def load_version(registry: Registry, record: ModelRecord, how: LoadOptions) -> LoadedModel:
     """Load a version of the registry. Raises a CtiforgeError where it cannot be."""
     uri = check_usable(registry.store, record)
     others = [each.name for each in registry.versions() if each.version != record.version] if how.engine else []
-    extractor, client = _extractor(uri, uri, record.name, str(record.version), others, how)
+    extractor, engine = _extractor(uri, uri, record.name, str(record.version), others, how)
     trained = _trained_types(extractor)
     evaluated = _evaluated_types(registry, record)
     return LoadedModel(
-        ServedModel(record.name, str(record.version)),
+        ServedModel(record.name, str(record.version), _calibration(how.calibrate_on, record.content)),
         extractor,
         tuple(type_ for type_ in trained if evaluated is None or type_ in evaluated),
         {
@@ -98,7 +107,7 @@ def load_version(registry: Registry, record: ModelRecord, how: LoadOptions) -> L
         },
         record.version,
         read_canary(registry.store, record.line, record.content),
-        client,
+        engine,
     )
 
 
@@ -153,14 +162,12 @@ def _is_file_of(name: str, served: str) -> bool:
 
 def _extractor(
     model: str, uri: str | None, name: str, version: str, others: Sequence[str], how: LoadOptions
-) -> "tuple[Extractor, Client | None]":
+) -> tuple[Extractor, Endpoint | None]:
     if not how.engine:
         return load_named(model, device=how.device, batch_size=how.batch_size, constrained=how.constrained), None
-    from ctiforge.extract.answering.endpoint import Client, Endpoint
-
     if uri is None or ("://" not in uri and not Path(uri).exists()):
         raise UsageError(f"{model}: --upstream-engine needs the model's own note: give a version, artifact or folder")
-    served = Client(Endpoint(how.engine, "")).served()
+    served = list_served(how.engine)
     found = choose_served(name, version, served, others)
     if found is None:
         raise UsageError(_not_served(ServedModel(name, version).id, how.engine, served))
@@ -172,7 +179,7 @@ def _extractor(
             every, files={each: entry for each, entry in every.files.items() if not each.endswith(_WEIGHTS)}
         )
         folder = fetch_input(light, Path(scratch))
-        return load_served(endpoint, asked_as=folder, constrained=how.constrained), Client(endpoint)
+        return load_served(endpoint, asked_as=folder, constrained=how.constrained), endpoint
 
 
 def _not_served(id_: str, engine: str, served: Sequence[str]) -> str:
@@ -192,3 +199,19 @@ def _evaluated_types(registry: Registry, record: ModelRecord) -> frozenset[str] 
         return None
     found = Evaluation.parse(text, f"the evaluation of {record.name}")
     return frozenset(type_ for article in found.articles for type_ in article.counts)
+
+
+def _calibration(evaluation: str | None, content: str) -> Calibration | None:
+    """Fit what a model's probabilities are worth, where the evaluation is its own and says enough."""
+    if evaluation is None:
+        return None
+    with TemporaryDirectory() as scratch:
+        path = fetch_named(evaluation, Evaluation.NAME, Path(scratch))
+        found = Evaluation.parse(path.read_bytes(), evaluation)
+        if not content.startswith(found.model.version):
+            warn(f"{evaluation} is of another model ({found.model.name}): confidence stays uncalibrated")
+            return None
+        answers = fetch_named(evaluation, ANSWERS_NAME, Path(scratch))
+        with gzip.open(answers, "rt", encoding="utf-8") as lines:
+            kept = [KeptAnswer.read_line(line) for line in lines if line.strip()]
+    return fit_calibration(calibration_pairs(found, kept))

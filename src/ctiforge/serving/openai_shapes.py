@@ -13,6 +13,8 @@ DONE = "data: [DONE]\n\n"
 """The last event of a stream."""
 KEEP_ALIVE = ": the model is at work\n\n"
 """A comment of a stream, which clients pass over."""
+Sent = dict[str, Any]
+"""The JSON object of a request."""
 _PIECE = 4_096
 
 

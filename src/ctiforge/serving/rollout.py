@@ -105,7 +105,7 @@ class Rollout:
     def _look_at_engine(self) -> None:
         """Ask an engine that holds the weights elsewhere whether it still does; one that does may answer again."""
         engine = self._engine
-        if engine is None or engine.loaded.client is None:
+        if engine is None or engine.loaded.engine is None:
             self._missing = None
             return
         try:

@@ -85,3 +85,15 @@ def watch(rollout: Rollout, every: float, stopped: threading.Event) -> None:
     rollout.step()
     while not stopped.wait(every):
         rollout.step()
+
+
+def run(app: Any, opened: socket.socket, stop: Callable[[], None], *, still: float) -> None:
+    """Serve an application until a signal comes and what is under way is answered.
+
+    Args:
+        app: The application.
+        opened: The open port.
+        stop: Is called when a signal comes: from then on the server is to say that it is not ready.
+        still: Seconds to answer on after that.
+    """
+    GracefulServer(app, stop, still=still).run(sockets=[opened])

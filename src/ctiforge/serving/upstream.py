@@ -3,17 +3,15 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator
-from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
 
 from ctiforge.endpoints import check_address
 from ctiforge.serving.mending import NoCompletionError, StreamMender, mend_completion
-from ctiforge.serving.openai_shapes import DONE, KEEP_ALIVE, RefusalError, event
+from ctiforge.serving.openai_shapes import DONE, KEEP_ALIVE, RefusalError, Sent, event
 from ctiforge.settings import read_api_key
 
-Sent = dict[str, Any]
 _LIST_SECONDS = 5.0
 
 

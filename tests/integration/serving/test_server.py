@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
@@ -12,12 +13,21 @@ import pytest
 from ctiforge.extract.answering.regex_floor import RegexFloor
 from ctiforge.records.observable import TYPES
 from ctiforge.serving.answering import ServedModel
-from ctiforge.serving.app import Limits
+from ctiforge.serving.app import DoorLimits
 from ctiforge.serving.chat import ChatOptions
 from ctiforge.serving.loading import LoadedModel
-from tests.serving import ARTICLE, KEYS, ToldModel, asks, events, loaded, says, serving
+from tests.serving import ARTICLE, KEYS, Serving, ToldModel, asks, events, loaded, says, serving
 
 RULES = LoadedModel(ServedModel("regex", "1"), RegexFloor(), TYPES)
+
+
+@pytest.fixture(scope="module")
+def rules() -> Iterator[Serving]:
+    """One server for all that changes nothing in it."""
+    with serving(RULES) as server:
+        yield server
+
+
 MARK = "unmistakable-word-of-an-article"
 
 
@@ -65,24 +75,21 @@ def test_an_answer_says_which_model_gave_it_and_what_it_cost() -> None:
         assert second["usage"] == cost | {"prompt_tokens_details": {"cached_tokens": 100}}
 
 
-def test_a_strict_client_reads_the_stream() -> None:
-    with serving(RULES) as server:
-        client = openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0)
-        usage = {"include_usage": True}
-        chunks = list(client.chat.completions.create(**asks("CmdlineExtract", stream=True, stream_options=usage)))
-        assert chunks[0].choices[0].delta.role == "assistant"
-        assert [each.choices[0].finish_reason for each in chunks if each.choices] == [None] * (len(chunks) - 2) + [
-            "stop"
-        ]
-        assert (chunks[-1].choices, chunks[-1].usage is not None) == ([], True)
-        text = "".join(each.choices[0].delta.content or "" for each in chunks if each.choices)
-        assert [each["value"] for each in json.loads(text)["cmdline_items"]] == ["whoami /all"]
-        raw = server.ask(asks("CmdlineExtract", stream=True))
-        assert raw.headers["content-type"].startswith("text/event-stream")
-        sent = events(raw.text)
-        assert sent[-1] == "[DONE]"
-        assert all("usage" not in each for each in sent[:-1])
-        assert sum("role" in each["choices"][0]["delta"] for each in sent[:-1]) == 1
+def test_a_strict_client_reads_the_stream(rules: Serving) -> None:
+    client = openai.OpenAI(base_url=f"{rules.url}/v1", api_key="none", max_retries=0)
+    usage = {"include_usage": True}
+    chunks = list(client.chat.completions.create(**asks("CmdlineExtract", stream=True, stream_options=usage)))
+    assert chunks[0].choices[0].delta.role == "assistant"
+    assert [each.choices[0].finish_reason for each in chunks if each.choices] == [None] * (len(chunks) - 2) + ["stop"]
+    assert (chunks[-1].choices, chunks[-1].usage is not None) == ([], True)
+    text = "".join(each.choices[0].delta.content or "" for each in chunks if each.choices)
+    assert [each["value"] for each in json.loads(text)["cmdline_items"]] == ["whoami /all"]
+    raw = rules.ask(asks("CmdlineExtract", stream=True))
+    assert raw.headers["content-type"].startswith("text/event-stream")
+    sent = events(raw.text)
+    assert sent[-1] == "[DONE]"
+    assert all("usage" not in each for each in sent[:-1])
+    assert sum("role" in each["choices"][0]["delta"] for each in sent[:-1]) == 1
 
 
 def test_a_stream_says_that_the_model_is_at_work() -> None:
@@ -151,7 +158,7 @@ def test_without_a_model_it_is_alive_and_not_ready() -> None:
 
 
 def test_only_who_has_the_key_may_ask() -> None:
-    with serving(RULES, limits=Limits(api_key="secret")) as server:
+    with serving(RULES, limits=DoorLimits(api_key="secret")) as server:
         assert server.ask(asks("CmdlineExtract")).status_code == 401
         wrong = server.ask(asks("CmdlineExtract"), headers={"Authorization": "Bearer secreT"})
         assert (wrong.status_code, wrong.json()["error"]["code"]) == (401, "invalid_api_key")
@@ -162,20 +169,18 @@ def test_only_who_has_the_key_may_ask() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "   \n"])
-def test_a_request_without_an_article_is_told_so(text: str) -> None:
-    with serving(RULES) as server:
-        refused = server.ask(asks("RegistryExtract", text))
-        assert (refused.status_code, refused.json()["error"]["code"]) == (400, "no_article")
-        assert "RegistryExtract" in refused.json()["error"]["message"]
+def test_a_request_without_an_article_is_told_so(rules: Serving, text: str) -> None:
+    refused = rules.ask(asks("RegistryExtract", text))
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "no_article")
+    assert "RegistryExtract" in refused.json()["error"]["message"]
 
 
-def test_another_shape_is_refused_where_nobody_else_is_asked() -> None:
+def test_another_shape_is_refused_where_nobody_else_is_asked(rules: Serving) -> None:
     other = {"messages": [{"role": "user", "content": "<article>whoami /all</article> List every observable."}]}
-    with serving(RULES) as server:
-        for sent in (other, says("Write a Sigma rule."), other | {"stream": True}):
-            refused = server.ask(sent)
-            assert (refused.status_code, refused.json()["error"]["code"]) == (400, "not_recognized")
-            assert "name one with --upstream" in refused.json()["error"]["message"]
+    for sent in (other, says("Write a Sigma rule."), other | {"stream": True}):
+        refused = rules.ask(sent)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (400, "not_recognized")
+        assert "name one with --upstream" in refused.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(
@@ -192,31 +197,28 @@ def test_another_shape_is_refused_where_nobody_else_is_asked() -> None:
         (b'{"messages": [{"role": 1, "content": {}}]}', "not_recognized"),
     ],
 )
-def test_what_is_no_request_is_told_so_in_the_protocols_shape(body: bytes, code: str) -> None:
-    with serving(RULES) as server:
-        refused = server.client.post("/v1/chat/completions", content=body)
-        assert (refused.status_code, refused.json()["error"]["code"]) == (400, code)
+def test_what_is_no_request_is_told_so_in_the_protocols_shape(rules: Serving, body: bytes, code: str) -> None:
+    refused = rules.client.post("/v1/chat/completions", content=body)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, code)
 
 
-def test_a_body_that_breaks_off_harms_nobody(capfd: pytest.CaptureFixture[str]) -> None:
-    with serving(RULES) as server:
-        place = urlsplit(server.url)
-        with socket.create_connection((place.hostname, place.port)) as client:
-            client.sendall(
-                b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{" + MARK.encode()
-            )
-        assert server.answer("CmdlineExtract")["count"] == 1
+def test_a_body_that_breaks_off_harms_nobody(rules: Serving, capfd: pytest.CaptureFixture[str]) -> None:
+    place = urlsplit(rules.url)
+    with socket.create_connection((place.hostname, place.port)) as client:
+        client.sendall(
+            b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{" + MARK.encode()
+        )
+    assert rules.answer("CmdlineExtract")["count"] == 1
     assert MARK not in "".join(capfd.readouterr())
 
 
-def test_ten_megabytes_are_refused_at_the_door() -> None:
+def test_ten_megabytes_are_refused_at_the_door(rules: Serving) -> None:
     large = json.dumps(asks("CmdlineExtract", "x" * 10_000_000)).encode()
-    with serving(RULES) as server:
-        told = server.client.post("/v1/chat/completions", content=large)
-        untold = server.client.post("/v1/chat/completions", content=iter([large[:6_000_000], large[6_000_000:]]))
-        for refused in (told, untold):
-            assert (refused.status_code, refused.json()["error"]["code"]) == (413, "request_too_large")
-        assert server.answer("CmdlineExtract")["count"] == 1
+    told = rules.client.post("/v1/chat/completions", content=large)
+    untold = rules.client.post("/v1/chat/completions", content=iter([large[:6_000_000], large[6_000_000:]]))
+    for refused in (told, untold):
+        assert (refused.status_code, refused.json()["error"]["code"]) == (413, "request_too_large")
+    assert rules.answer("CmdlineExtract")["count"] == 1
 
 
 @pytest.mark.parametrize(
@@ -268,7 +270,7 @@ def test_a_full_queue_says_when_to_come_back() -> None:
 
 
 def test_too_many_requests_at_once_are_not_even_read() -> None:
-    with serving(RULES, limits=Limits(under_way=0)) as server:
+    with serving(RULES, limits=DoorLimits(under_way=0)) as server:
         refused = server.ask(asks("CmdlineExtract"))
         assert (refused.status_code, refused.headers["retry-after"]) == (429, "5")
 
@@ -310,8 +312,7 @@ def test_one_article_that_breaks_the_model_breaks_no_other(capfd: pytest.Capture
     assert MARK not in "".join(capfd.readouterr())
 
 
-def test_unknown_places_are_told_in_the_protocols_shape() -> None:
-    with serving(RULES) as server:
-        assert server.client.get("/v1/nothing").json()["error"]["code"] == "not_found"
-        assert server.client.post("/v1/embeddings", json={}).json()["error"]["code"] == "not_found"
-        assert server.client.get("/v1/chat/completions").status_code == 405
+def test_unknown_places_are_told_in_the_protocols_shape(rules: Serving) -> None:
+    assert rules.client.get("/v1/nothing").json()["error"]["code"] == "not_found"
+    assert rules.client.post("/v1/embeddings", json={}).json()["error"]["code"] == "not_found"
+    assert rules.client.get("/v1/chat/completions").status_code == 405
