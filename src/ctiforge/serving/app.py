@@ -12,7 +12,8 @@ from starlette.requests import ClientDisconnect
 
 from ctiforge.progress import warn
 from ctiforge.records.profile import Profile
-from ctiforge.serving.chat import Chat, ChatOptions, why_unanswered
+from ctiforge.serving.agents import why_unanswered
+from ctiforge.serving.chat import Chat, ChatOptions
 from ctiforge.serving.intake import KeyGuard, read_body, read_object, read_request, refuse
 from ctiforge.serving.metrics import CONTENT_TYPE, Metrics
 from ctiforge.serving.openai_shapes import RefusalError, model_list, studio_list, studio_loaded
@@ -187,7 +188,7 @@ def describe(profile: Profile, rollout: Rollout) -> dict[str, Any]:
         return {"model": None, "champion": rollout.wanted, "rollout": rollout.trouble, "agents": {}}
     agents = {}
     for agent in profile.agent:
-        why = why_unanswered(profile, agent, engine.loaded)
+        why = why_unanswered(profile, agent, engine.loaded.types, engine.loaded.why_not)
         agents[agent] = {"answered": why is None, "why": why}
     canary = engine.loaded.canary
     return {

@@ -12,9 +12,9 @@ from starlette.concurrency import run_in_threadpool
 from ctiforge.errors import CtiforgeError
 from ctiforge.extract.answering.extraction import Extraction
 from ctiforge.records.profile import Profile
-from ctiforge.serving.answering import agent_answer, answered
+from ctiforge.serving.agents import why_unanswered
+from ctiforge.serving.answering import agent_answer
 from ctiforge.serving.engine import Engine, QueueFullError
-from ctiforge.serving.loading import LoadedModel
 from ctiforge.serving.metrics import Metrics
 from ctiforge.serving.openai_shapes import DONE, KEEP_ALIVE, RefusalError, Sent, Spent, Turn, event
 from ctiforge.serving.recognizing import Asked, MisshapenError, recognize
@@ -90,7 +90,7 @@ class Chat:
         if engine is None:
             why = f"no model answers now: {self._rollout.not_ready}"
             raise _AgentError(asked.agent, RefusalError(503, why, "not_ready", retry_after=_AGAIN_SECONDS))
-        missing = why_unanswered(self._profile, asked.agent, engine.loaded)
+        missing = why_unanswered(self._profile, asked.agent, engine.loaded.types, engine.loaded.why_not)
         if missing:
             engine.release()
             why = f"{engine.loaded.id} does not answer {asked.agent}: {missing}"
@@ -194,14 +194,6 @@ class _AgentError(Exception):
         super().__init__(str(refusal))
         self.agent = agent
         self.refusal = refusal
-
-
-def why_unanswered(profile: Profile, agent: str, loaded: LoadedModel) -> str | None:
-    """Say why a model does not answer an agent; None where it does."""
-    if answered(profile, agent, loaded.types):
-        return None
-    missing = [type_ for type_ in profile.types_of(agent) if type_ not in loaded.types]
-    return "; ".join(f"{type_}: {loaded.why_not.get(type_, 'it was not trained for it')}" for type_ in missing)
 
 
 def check_answers(extraction: Extraction, status: int) -> None:

@@ -20,6 +20,7 @@ from ctiforge.records.canary import Canary
 from ctiforge.records.evaluation import Evaluation
 from ctiforge.records.observable import TYPES
 from ctiforge.records.registry import ModelRecord
+from ctiforge.serving.agents import evaluated_types, known_types
 from ctiforge.serving.answering import ServedModel
 from ctiforge.serving.confidence import Calibration, calibration_pairs, fit_calibration
 from ctiforge.store.artifacts import fetch_input, fetch_named, find_input
@@ -95,16 +96,11 @@ def load_version(registry: Registry, record: ModelRecord, how: LoadOptions) -> L
     others = [each.name for each in registry.versions() if each.version != record.version] if how.engine else []
     extractor, engine = _extractor(uri, uri, record.name, str(record.version), others, how)
     trained = _trained_types(extractor)
-    evaluated = _evaluated_types(registry, record)
+    served = ServedModel(record.name, str(record.version), _calibration(how.calibrate_on, record.content))
     return LoadedModel(
-        ServedModel(record.name, str(record.version), _calibration(how.calibrate_on, record.content)),
+        served,
         extractor,
-        tuple(type_ for type_ in trained if evaluated is None or type_ in evaluated),
-        {
-            type_: "its evaluation had no article labeled for it"
-            for type_ in trained
-            if evaluated and type_ not in evaluated
-        },
+        *known_types(trained, evaluated_types(registry, record)),
         record.version,
         read_canary(registry.store, record.line, record.content),
         engine,
@@ -190,15 +186,6 @@ def _not_served(id_: str, engine: str, served: Sequence[str]) -> str:
 def _trained_types(extractor: Extractor) -> tuple[str, ...]:
     usage: Any = getattr(extractor, "usage", None)
     return tuple(usage.types) if usage else tuple(TYPES)
-
-
-def _evaluated_types(registry: Registry, record: ModelRecord) -> frozenset[str] | None:
-    """Read which types the version's evaluation could speak of; None where the registry holds none of this schema."""
-    text = registry.evaluation(record.version, record.test_set.content_hash, Evaluation.SCHEMA)
-    if text is None:
-        return None
-    found = Evaluation.parse(text, f"the evaluation of {record.name}")
-    return frozenset(type_ for article in found.articles for type_ in article.counts)
 
 
 def _calibration(evaluation: str | None, content: str) -> Calibration | None:
