@@ -101,6 +101,8 @@ class Rollout:
         except CtiforgeError as error:
             # what the store does not say now it may say the next time
             self._tell(str(error))
+        except Exception as error:  # whoever watches goes on watching
+            self._tell(f"the champion could not be looked at: {first_line(error)}")
 
     def _look_at_engine(self) -> None:
         """Ask an engine that holds the weights elsewhere whether it still does; one that does may answer again."""

@@ -15,9 +15,11 @@ from ctiforge.promotion.canary import keep_canary
 from ctiforge.records.canary import Canary, CanaryWindow
 from ctiforge.records.evaluation import Evaluation, TestSetInfo
 from ctiforge.records.registry import ModelRecord
+from ctiforge.serving.agents import agents_of_version
 from ctiforge.serving.lease import TurnLease
 from ctiforge.serving.loading import LoadedModel, LoadOptions, load_version, weights_of
 from ctiforge.serving.metrics import Metrics
+from ctiforge.serving.profiles import load_profile
 from ctiforge.serving.rollout import Rollout
 from ctiforge.store.artifacts import find_input
 from ctiforge.store.models import Registry
@@ -80,6 +82,7 @@ def test_versions_change_under_a_client_that_asks_all_the_time(registry: Registr
         assert server.ready()["model"] == "ctiforge/agent@1"
         answers: list[tuple[int, str]] = []
         came: SimpleQueue[str] = SimpleQueue()
+        assert agents_of_version(registry, one, load_profile("huntable")) == {}
         over = threading.Event()
 
         def ask_on() -> None:

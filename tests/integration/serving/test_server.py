@@ -10,12 +10,14 @@ from urllib.parse import urlsplit
 import openai
 import pytest
 
+from ctiforge.errors import UsageError
 from ctiforge.extract.answering.regex_floor import RegexFloor
 from ctiforge.records.observable import TYPES
 from ctiforge.serving.answering import ServedModel
 from ctiforge.serving.app import DoorLimits
 from ctiforge.serving.chat import ChatOptions
 from ctiforge.serving.loading import LoadedModel
+from ctiforge.serving.running import listen
 from tests.serving import ARTICLE, KEYS, Serving, ToldModel, asks, events, loaded, says, serving
 
 RULES = LoadedModel(ServedModel("regex", "1"), RegexFloor(), TYPES)
@@ -310,6 +312,14 @@ def test_one_article_that_breaks_the_model_breaks_no_other(capfd: pytest.Capture
         assert answers[1].json()["error"]["message"] == "the article could not be read: ValueError: this text breaks it"
         assert server.ready()["ready"]
     assert MARK not in "".join(capfd.readouterr())
+
+
+def test_an_answer_does_not_wait_for_the_clients_acknowledgement() -> None:
+    with listen("127.0.0.1", 0) as opened:
+        assert opened.proto == socket.IPPROTO_TCP
+        address, port = opened.getsockname()
+        with pytest.raises(UsageError, match=rf"--host {address} --port {port}: Address already in use; name others"):
+            listen(address, port)
 
 
 def test_unknown_places_are_told_in_the_protocols_shape(rules: Serving) -> None:
