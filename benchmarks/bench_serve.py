@@ -3,9 +3,9 @@
     python benchmarks/bench_serve.py [--models regex FOLDER] [--seconds 10] [--clients 1 8 32]
 
 Each client does as the application does: seven agents ask about one article, then about the next; no two clients ask
-about the same one. `regex` shows what the server itself costs; give the folder or artifact of a trained model beside it.
-`demo`, the demo's base, was never trained to answer and writes until it has no room: it is slow. On a machine with other
-work set OMP_NUM_THREADS=1: threads of torch that wait for each other cost more than they bring.
+about the same one. `regex` shows what the server itself costs; give the folder or artifact of a trained model beside
+it. `demo`, the demo's base, was never trained to answer and writes until it has no room: it is slow. On a machine with
+other work set OMP_NUM_THREADS=1: threads of torch that wait for each other cost more than they bring.
 """
 
 import argparse
