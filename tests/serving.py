@@ -151,7 +151,7 @@ def serving(
     if model:
         rollout.use(model)
     behind = Upstream(upstream, seconds=seconds, model=upstream_model) if upstream else None
-    options = options or ChatOptions(seconds=seconds, keep_alive=5)
+    options = options or ChatOptions(seconds=60, keep_alive=5)
     app = make_app(
         load_profile("huntable"), rollout, metrics, upstream=behind, options=options, limits=limits or DoorLimits()
     )
