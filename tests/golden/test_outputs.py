@@ -33,7 +33,7 @@ WRITTEN = {
 """Besides its manifest, what a stage leaves in its store, by the models of `ctiforge.records`."""
 ELSEWHERE = {
     *("Attempt", "Canary", "Checkpoint", "ConvertedBase", "GateGrounds", "HumanLabel", "KnownHashes", "RunRecord"),
-    *("Sweep", "Waiting"),
+    *("ServingLease", "Sweep", "Waiting"),
 }
 """What no stage leaves: see tests/integration/records/test_written.py and tests/integration/osbert/test_pickled.py.
 What the registry names by its hash: see tests/integration/promotion/test_keeping.py."""

@@ -107,7 +107,7 @@ def main(
         decisions.append(promote(line, rules, found, given, opened, orders))
     else:
         run_stage(
-            Stage("promote", 2, packages=("numpy", "rensa", "scipy"), keyed_by_output=True),
+            Stage("promote", 3, packages=("numpy", "rensa", "scipy"), keyed_by_output=True),
             params={"line": line, "model": found.content, "margins": margins, "equivalent": accept_equivalent},
             # what is compared; the model itself is not fetched
             inputs={"evaluation": evaluation, **{f"against_{number}": uri for number, uri in enumerate(given.against)}},
