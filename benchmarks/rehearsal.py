@@ -80,7 +80,7 @@ def main(
         work = folder.absolute() if folder else Path(temporary)
         work.mkdir(parents=True, exist_ok=True)
         for kept in (work / "store").glob("*"):
-            if kept.name != "artifacts":
+            if kept.is_dir() and kept.name != "artifacts":
                 shutil.rmtree(kept)
         # the database's server is another user's where this is root's
         work.chmod(0o755)
