@@ -103,6 +103,9 @@ models: install #+ Registered models, and which is in use
 rollback: install #+ An earlier version is the champion again (ARGS="extract --why …")
 	$(BIN)/ctiforge rollback $(ARGS)
 
+serve: install #+ A model in the place of the application's endpoint (ARGS="models:extract@champion")
+	$(BIN)/ctiforge serve $(ARGS)
+
 export: install ## A model to where it is served (ARGS="--model … --format lmstudio")
 	$(BIN)/ctiforge export $(ARGS)
 
@@ -256,6 +259,9 @@ bench-gc: install #+ Listing runs and looking for garbage at 100, 1,000 and 10,0
 
 bench-plan: install #+ Bytes of weights that planning reads, on a first night and on one with nothing new
 	$(BIN)/python benchmarks/bench_plan.py $(ARGS)
+
+bench-serve: install #+ Requests per second and latency of ctiforge serve, with and without its cache
+	$(BIN)/python benchmarks/bench_serve.py $(ARGS)
 
 bench-help: install #+ How long every --help takes
 	$(BIN)/python benchmarks/bench_help.py $(ARGS)

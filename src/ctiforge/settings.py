@@ -30,7 +30,7 @@ MASK = "********"
 PREFIX = "CTIFORGE_"
 NO_SETTINGS = (
     *("SCRATCH", "SCRATCH_LIMIT", "TOOLS", "VERSIONS", "COMMIT", "IMAGE", "RUN", "STAGE", "ATTEMPT"),
-    *("REAL_DATA", "TEST_MARK"),
+    *("SERVE_API_KEY", "REAL_DATA", "TEST_MARK"),
 )
 """Variables behind the prefix that are read elsewhere: of programs and pods, and of proofs and tests."""
 _SERVICE_LINK = re.compile(

@@ -53,6 +53,8 @@ def show(
     print(f"{line} version {version}{mark}: {record.name}")
     for line_ in origin_lines(registry, record):
         print(f"  {line_}")
+    if line == "extract":
+        print_agents(registry, record)
     for move in champion.history if champion else ():
         if version in (move.version, move.previous):
             print(f"  {move.at:%Y-%m-%d %H:%M}  {words(move)}")
@@ -149,6 +151,24 @@ def ask_canary(registry: "Registry", record: "ModelRecord", device: str) -> None
     if changed:
         raise DataError(f"{record.name} answers {len(changed)} of {len(kept.windows)} windows otherwise: {changed[0]}")
     print(f"  canary    {len(kept.windows)} windows answered as in its evaluation")
+
+
+def print_agents(registry: "Registry", record: "ModelRecord") -> None:
+    """Print which agents of the shipped profile a version answers where it is served; nothing where nobody knows."""
+    from ctiforge.errors import DataError, UsageError
+    from ctiforge.serving.agents import agents_of_version
+    from ctiforge.serving.profiles import load_profile
+
+    try:
+        agents = agents_of_version(registry, record, load_profile("huntable"))
+    except (DataError, UsageError):
+        # what is wrong with its files `models check` says
+        return
+    if agents:
+        print(f"  answers   {', '.join(agent for agent, why in agents.items() if why is None) or 'no agent'}")
+    for agent, why in agents.items():
+        if why:
+            print(f"            not {agent}: {why}")
 
 
 def open_registry(line: str, store: str | None) -> "Registry":

@@ -185,6 +185,22 @@ class Client:
         return RefusedError(why)
 
 
+def list_served(url: str) -> list[str]:
+    """Ask an endpoint which models it serves.
+
+    Args:
+        url: Its address.
+
+    Returns:
+        Their ids there.
+
+    Raises:
+        UsageError: The text is no address, or the key is refused.
+        CannotGoOnError: Nobody answers there.
+    """
+    return Client(Endpoint(url, "", timeout_s=30)).served()
+
+
 def connect(endpoint: Endpoint) -> Client:
     """Find an endpoint that answers and serves the model. Raises UsageError or CannotGoOnError otherwise."""
     client = Client(endpoint)

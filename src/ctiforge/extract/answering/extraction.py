@@ -61,26 +61,54 @@ class Extraction:
 
 @dataclass(frozen=True)
 class Source:
-    """One text to read; `types` None asks for all types that the extractor knows."""
+    """One text to read."""
 
     text: str
+    """The text."""
     types: tuple[str, ...] | None = None
+    """The types that are asked for; None: all that the extractor knows."""
     source_url: str | None = None
+    """The page that it comes from; None where nobody knows."""
 
 
 class Extractor(Protocol):
     """Anything that finds observables in a text."""
 
     name: str
+    """What figures call it."""
 
     def extract(self, text: str, types: Sequence[str] | None = None, *, source_url: str | None = None) -> Extraction:
-        """Find the observables of `types` (None: all it knows) in `text`."""
+        """Find the observables of a text.
+
+        Args:
+            text: The text.
+            types: The types to look for; None: all it knows.
+            source_url: The page that it comes from.
+
+        Returns:
+            What was found.
+        """
         ...
 
     def extract_many(self, sources: Sequence[Source], tell: Tell | None = None) -> Iterator[Extraction]:
-        """Extract from many texts, in order; faster than one after the other where windows share batches."""
+        """Extract from many texts; faster than one after the other where windows share batches.
+
+        Args:
+            sources: The texts.
+            tell: Is called for each window that is answered.
+
+        Yields:
+            What was found in each, in their order.
+        """
         ...
 
     def plan(self, source: Source) -> list[WindowSpan]:
-        """Say in which windows a text will be asked about, before any is asked about again."""
+        """Say in which windows a text will be asked about, before any is asked about again.
+
+        Args:
+            source: The text.
+
+        Returns:
+            The first and one past the last character of each.
+        """
         ...

@@ -1,0 +1,83 @@
+"""What comes in: who may ask, how much they may send, and whether it is a request at all."""
+
+import json
+import secrets
+
+from fastapi import Request
+from fastapi.responses import JSONResponse
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ctiforge.serving.openai_shapes import RefusalError, Sent
+
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+"""What the cluster asks, which has no key."""
+
+
+class KeyGuard:
+    """Lets through whoever gives the key (`Authorization: Bearer …`), and what needs none."""
+
+    def __init__(self, app: ASGIApp, key: str | None) -> None:
+        self._app = app
+        self._key = key
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http" or self._key is None or scope["path"] in OPEN_PATHS or self._is_given(scope):
+            await self._app(scope, receive, send)
+            return
+        words = "the API key is missing or wrong: send it as Authorization: Bearer …"
+        await refuse(RefusalError(401, words, "invalid_api_key"))(scope, receive, send)
+
+    def _is_given(self, scope: Scope) -> bool:
+        assert self._key
+        kind, _, given = Headers(scope=scope).get("authorization", "").partition(" ")
+        key = given.strip().encode("utf-8", "replace")
+        return kind.lower() == "bearer" and secrets.compare_digest(key, self._key.encode())
+
+
+async def read_body(request: Request, most: int) -> bytes:
+    """Read a body of at most so many bytes. Raises RefusalError; ClientDisconnect where it breaks off."""
+    too_large = RefusalError(413, f"the request is larger than {most:,} bytes: send less", "request_too_large")
+    told = request.headers.get("content-length", "")
+    if told.isdecimal() and int(told) > most:
+        raise too_large
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > most:
+            raise too_large
+    return bytes(body)
+
+
+def read_request(body: bytes) -> Sent:
+    """Read a chat request. Raises RefusalError where the body is none."""
+    sent = read_object(body)
+    messages = sent.get("messages")
+    if not isinstance(messages, list) or not messages or not all(isinstance(each, dict) for each in messages):
+        raise RefusalError(
+            400, "the request has no messages: send a list of objects with role and content", "no_messages"
+        )
+    return sent
+
+
+def read_object(body: bytes) -> Sent:
+    """Read a JSON object; half pairs of characters become question marks. Raises RefusalError where it is none."""
+    try:
+        sent = json.loads(body)
+        if isinstance(sent, dict) and rb"\ud" in body.lower():
+            sent = json.loads(json.dumps(sent, ensure_ascii=False).encode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        raise RefusalError(400, "the body is no JSON, or was cut off: send one JSON object", "no_json") from None
+    if not isinstance(sent, dict):
+        raise RefusalError(400, "the body is no JSON object: send one", "no_json")
+    return sent
+
+
+def refuse(error: RefusalError) -> JSONResponse:
+    """Answer with an error."""
+    headers = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else {}
+    if error.status == 413:
+        # what is still being sent is not read
+        headers["Connection"] = "close"
+    return JSONResponse(error.body(), status_code=error.status, headers=headers)

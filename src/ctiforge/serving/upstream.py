@@ -1,0 +1,177 @@
+"""Requests that are not the model's go on to an upstream, and its answers come back mended."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from urllib.parse import urlsplit
+
+import httpx2
+
+from ctiforge.endpoints import check_address
+from ctiforge.serving.mending import NoCompletionError, StreamMender, mend_completion
+from ctiforge.serving.openai_shapes import DONE, KEEP_ALIVE, RefusalError, Sent, event
+from ctiforge.settings import read_api_key
+
+_LIST_SECONDS = 5.0
+
+
+class Upstream:
+    """An OpenAI-compatible endpoint behind this server; its key, where it needs one, is in OPENAI_API_KEY.
+
+    Raises UsageError for what is no address or no key.
+    """
+
+    def __init__(self, url: str, *, seconds: float, model: str | None = None) -> None:
+        check_address(url)
+        self.url = url.rstrip("/")
+        self._seconds = seconds
+        self._model = model
+        """What is asked for in the place of a model of ours; None: whatever the request says."""
+        key = read_api_key(needed=False)
+        self._client = httpx2.AsyncClient(
+            timeout=httpx2.Timeout(seconds, connect=5.0),
+            headers={"Authorization": f"Bearer {key}"},
+            limits=httpx2.Limits(max_connections=256),
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def chat(self, sent: Sent, *, is_ours: bool) -> Sent:
+        """Have a request answered whole. Raises RefusalError for whatever is no answer."""
+        asked = self._addressed(sent, is_ours)
+        try:
+            async with asyncio.timeout(self._seconds):
+                answer = await self._client.post(f"{self.url}/chat/completions", json=asked)
+        except (httpx2.HTTPError, TimeoutError) as error:
+            raise _unreached(error, self._seconds) from None
+        if answer.is_error:
+            raise _refused(answer.status_code, answer.content, answer.headers.get("retry-after"))
+        try:
+            return mend_completion(answer.content, str(asked.get("model")))
+        except NoCompletionError as error:
+            raise RefusalError(502, f"{error}: look at the upstream", "upstream_no_completion") from None
+
+    async def stream(self, sent: Sent, *, is_ours: bool) -> AsyncGenerator[str]:
+        """Have a request answered as a stream, event by event. Raises RefusalError where no answer begins."""
+        asked = self._addressed(sent, is_ours)
+        request = self._client.build_request("POST", f"{self.url}/chat/completions", json=asked)
+        try:
+            answer = await self._client.send(request, stream=True)
+        except httpx2.HTTPError as error:
+            raise _unreached(error, self._seconds) from None
+        mender = StreamMender(str(asked.get("model")), with_usage=wants_usage(sent))
+        if answer.is_error or "text/event-stream" not in answer.headers.get("content-type", ""):
+            return await self._whole_as_stream(answer, mender, str(asked.get("model")))
+        return self._mended(answer, mender)
+
+    async def post(self, path: str, body: bytes) -> tuple[int, bytes, str]:
+        """Pass another request of OpenAI's protocol on as it is: status, body and media type of the answer."""
+        return await self._as_it_is(f"{self.url}/{path}", body)
+
+    async def models(self) -> list[Sent]:
+        """List its models as it lists them; none where it does not answer."""
+        return await self._list(f"{self.url}/models")
+
+    async def studio_models(self) -> list[Sent]:
+        """List its models as LM Studio's own API does; none where it has none."""
+        return await self._list(f"{self._root}/api/v1/models")
+
+    async def studio_load(self, body: bytes) -> tuple[int, bytes, str]:
+        """Have LM Studio load one of its models."""
+        return await self._as_it_is(f"{self._root}/api/v1/models/load", body)
+
+    @property
+    def _root(self) -> str:
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc}"
+
+    def _addressed(self, sent: Sent, is_ours: bool) -> Sent:
+        return {**sent, "model": self._model} if is_ours and self._model else sent
+
+    async def _as_it_is(self, url: str, body: bytes) -> tuple[int, bytes, str]:
+        headers = {"content-type": "application/json"}
+        try:
+            async with asyncio.timeout(self._seconds):
+                answer = await self._client.post(url, content=body, headers=headers)
+        except (httpx2.HTTPError, TimeoutError) as error:
+            raise _unreached(error, self._seconds) from None
+        return answer.status_code, answer.content, answer.headers.get("content-type", "application/json")
+
+    async def _list(self, url: str) -> list[Sent]:
+        try:
+            found = (await self._client.get(url, timeout=_LIST_SECONDS)).json()
+        except (httpx2.HTTPError, ValueError, RecursionError):
+            return []
+        rows = found.get("data") or found.get("models") if isinstance(found, dict) else None
+        return [each for each in rows if isinstance(each, dict)] if isinstance(rows, list) else []
+
+    async def _whole_as_stream(self, answer: httpx2.Response, mender: StreamMender, model: str) -> AsyncGenerator[str]:
+        try:
+            async with asyncio.timeout(self._seconds):
+                body = await answer.aread()
+        except (httpx2.HTTPError, TimeoutError) as error:
+            raise _unreached(error, self._seconds) from None
+        finally:
+            await answer.aclose()
+        if answer.is_error:
+            raise _refused(answer.status_code, body, answer.headers.get("retry-after"))
+        try:
+            whole = mend_completion(body, model)
+            events = [*mender.line(f"data: {json.dumps(whole)}"), *mender.end()]
+        except NoCompletionError as error:
+            raise RefusalError(502, f"{error}: look at the upstream", "upstream_no_completion") from None
+
+        async def give() -> AsyncGenerator[str]:
+            for each in events:
+                yield each
+            yield DONE
+
+        return give()
+
+    async def _mended(self, answer: httpx2.Response, mender: StreamMender) -> AsyncGenerator[str]:
+        try:
+            async for line in answer.aiter_lines():
+                if line.startswith(":"):
+                    yield KEEP_ALIVE
+                for each in mender.line(line):
+                    yield each
+            for each in mender.end():
+                yield each
+            yield DONE
+        except NoCompletionError as error:
+            yield event(RefusalError(502, f"{error}: look at the upstream", "upstream_no_completion").body())
+        except httpx2.HTTPError as error:
+            yield event(_unreached(error, self._seconds).body())
+        finally:
+            await answer.aclose()
+
+
+def wants_usage(sent: Sent) -> bool:
+    """Tell whether a streamed answer is to end with its usage."""
+    options = sent.get("stream_options")
+    return isinstance(options, dict) and bool(options.get("include_usage"))
+
+
+def _unreached(error: Exception, seconds: float) -> RefusalError:
+    if isinstance(error, httpx2.ConnectTimeout | httpx2.ConnectError):
+        return RefusalError(502, "the upstream is not there: is its server up?", "upstream_gone")
+    if isinstance(error, httpx2.TimeoutException | TimeoutError):
+        return RefusalError(
+            504, f"the upstream gave no answer in {seconds:g} s: ask again, or ask for less", "upstream_slow"
+        )
+    return RefusalError(502, "the connection to the upstream broke off: is its server up?", "upstream_gone")
+
+
+def _refused(status: int, body: bytes, retry_after: str | None) -> RefusalError:
+    """Word an upstream's refusal; its own words are for whoever asked."""
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        said = None
+    error = said.get("error") if isinstance(said, dict) else None
+    message = error.get("message") if isinstance(error, dict) else error
+    words = " ".join(str(message).split())[:500] if message else "it does not say why"
+    seconds = int(retry_after) if retry_after and retry_after.isdecimal() else None
+    return RefusalError(status, f"the upstream refuses ({status}): {words}", "upstream_refused", retry_after=seconds)

@@ -1,0 +1,138 @@
+"""What is no extraction goes to the upstream, and whatever is missing in its answers is put in."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import openai
+import pytest
+
+from ctiforge.serving.answering import ServedModel
+from ctiforge.serving.loading import LoadedModel
+from tests.integration.endpoint import DROP, HANG, TRICKLE, Endpoint, Reply, completion, error
+from tests.serving import ToldModel, asks, events, loaded, says, serving
+
+Serve = Callable[..., Endpoint]
+STREAM = {"Content-Type": "text/event-stream"}
+COMMANDS = LoadedModel(ServedModel("told", "3"), ToldModel(), ("cmdline",), version=3)
+
+
+def streamed(*chunks: Any) -> Reply:
+    lines = [each if isinstance(each, str) else f"data: {json.dumps(each)}" for each in chunks]
+    return Reply(body="\n\n".join([*lines, ""]).encode(), headers=STREAM)
+
+
+def test_other_requests_and_other_agents_are_passed_on(serve: Serve) -> None:
+    upstream = serve(lambda _: completion("a rule"))
+    with serving(COMMANDS, upstream=upstream.url) as server:
+        found = server.ask(says("Write a Sigma rule.", temperature=0.3)).json()
+        assert found["choices"][0]["message"]["content"] == "a rule"
+        assert found["usage"]["total_tokens"] == 110
+        assert (
+            server.ask(asks("ServicesExtract", model="ours@2")).json()["choices"][0]["message"]["content"] == "a rule"
+        )
+        assert server.answer("CmdlineExtract")["count"] == 1
+        assert [each.body["model"] for each in upstream.asked] == ["sigma", "ours@2"]
+        assert upstream.asked[0].body == says("Write a Sigma rule.", temperature=0.3)
+        assert server.figure('ctiforge_serve_requests_total{agent="upstream",outcome="answered"}') == 2
+        # somebody else's model is probed where it is served
+        assert server.ask(says("hi", max_tokens=5)).json()["choices"][0]["message"]["content"] == "a rule"
+        assert server.ask(says("hi", max_tokens=5, model="ctiforge")).json()["choices"][0]["message"]["content"] == "ok"
+
+
+def test_a_request_that_names_our_model_asks_for_the_upstreams(serve: Serve) -> None:
+    upstream = serve(lambda _: completion("x"))
+    with serving(COMMANDS, upstream=upstream.url, upstream_model="large") as server:
+        for model in ("ctiforge", "ctiforge/told@2", "their-own"):
+            assert server.ask(asks("ServicesExtract", model=model)).status_code == 200
+    assert [each.body["model"] for each in upstream.asked] == ["large", "large", "their-own"]
+
+
+def test_its_models_are_listed_behind_ours(serve: Serve) -> None:
+    upstream = serve(lambda _: completion("x"))
+    with serving(COMMANDS, upstream=upstream.url) as server:
+        upstream.models = ["m", "ctiforge"]
+        rows = server.client.get("/v1/models").json()["data"]
+        assert [each["id"] for each in rows] == ["ctiforge/told@3", "ctiforge", "m"]
+        assert server.client.get("/v1/models/m").json()["owned_by"] == "us"
+        assert len(server.client.get("/api/v1/models").json()["data"]) == 2
+        passed = server.client.post("/api/v1/models/load", json={"model": "m"})
+        assert (passed.status_code, upstream.asked[-1].path) == (200, "/api/v1/models/load")
+        assert server.client.post("/v1/embeddings", json={"input": "x"}).status_code == 200
+        assert upstream.asked[-1].path == "/v1/embeddings"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        # as OpenAI streams, without any role, reason or end, with empty chunks, and not as a stream at all
+        streamed(
+            {"choices": [{"index": 0, "delta": {"role": "assistant"}, "finish_reason": None}]},
+            {"choices": [{"index": 0, "delta": {"content": "a rule"}, "finish_reason": None}]},
+            {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
+            "data: [DONE]",
+        ),
+        streamed({"choices": [{"delta": {"content": "a "}}]}, {"choices": [{"delta": {"content": "rule"}}]}),
+        streamed(
+            ": wait",
+            {"choices": []},
+            {"choices": [{"delta": {"content": ""}}]},
+            {"choices": [{"delta": {"content": "a rule"}}]},
+        ),
+        completion("a rule"),
+        Reply(body={"choices": [{"message": {"content": "a rule"}}]}),
+    ],
+)
+def test_a_strict_client_reads_whatever_it_streams(serve: Serve, reply: Reply) -> None:
+    upstream = serve(lambda _: reply)
+    with serving(COMMANDS, upstream=upstream.url) as server:
+        client = openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0)
+        chunks = list(client.chat.completions.create(**says("Write a rule.", stream=True)))
+        assert chunks[0].choices[0].delta.role == "assistant"
+        assert [each.choices[0].finish_reason for each in chunks] == [None] * (len(chunks) - 1) + ["stop"]
+        assert "".join(each.choices[0].delta.content or "" for each in chunks) == "a rule"
+        assert server.ask(says("x", stream=True)).text.endswith("data: [DONE]\n\n")
+
+
+@pytest.mark.parametrize(
+    ("reply", "status", "words"),
+    [
+        (HANG, 504, "the upstream gave no answer in 0.3 s"),
+        (TRICKLE, 504, "the upstream gave no answer in 0.3 s"),
+        (DROP, 502, "the connection to the upstream broke off"),
+        (Reply(body=b"I am sorry, I cannot do that."), 502, "the upstream's answer is no completion"),
+        (Reply(body=b"<html>", status=500), 500, "the upstream refuses (500): it does not say why"),
+        (error(429, "slow down", retry_after="7"), 429, "the upstream refuses (429): slow down"),
+        (error(404, "no such model"), 404, "no such model"),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_upstream_that_does_not_answer_is_told_of(
+    serve: Serve, reply: Reply, status: int, words: str, stream: bool
+) -> None:
+    upstream = serve(lambda _: reply)
+    with serving(COMMANDS, upstream=upstream.url, seconds=0.3) as server:
+        found = server.ask(says("x", stream=stream))
+        assert found.status_code == status
+        assert words in found.json()["error"]["message"]
+        if status == 429:
+            assert found.headers["retry-after"] == "7"
+        # the model's own agents are answered all the same
+        assert server.answer("CmdlineExtract")["count"] == 1
+
+
+def test_an_upstream_that_is_gone_is_told_of() -> None:
+    with serving(COMMANDS, upstream="http://127.0.0.1:9/v1") as server:
+        for stream in (False, True):
+            found = server.ask(says("x", stream=stream))
+            assert (found.status_code, found.json()["error"]["code"]) == (502, "upstream_gone")
+        assert len(server.client.get("/v1/models").json()["data"]) == 2
+
+
+def test_a_stream_that_turns_to_prose_ends_with_an_error(serve: Serve) -> None:
+    reply = streamed({"choices": [{"delta": {"content": "a"}}]}, "data: and so on")
+    upstream = serve(lambda _: reply)
+    with serving(loaded(ToldModel()), upstream=upstream.url) as server:
+        sent = events(server.ask(says("x", stream=True)).text)
+        assert sent[1]["choices"][0]["delta"] == {"content": "a"}
+        assert sent[-1]["error"]["code"] == "upstream_no_completion"
