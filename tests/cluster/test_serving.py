@@ -31,7 +31,8 @@ def ask(number):
 
 def ask_on(asker, numbers):
     for number in numbers:
-        print(json.dumps({"asker": asker, **ask(number)}), flush=True)
+        # with its end, or two lines may be written as one
+        print(json.dumps({"asker": asker, **ask(number)}) + os.linesep, end="", flush=True)
         time.sleep(0.1)
         if os.path.exists("/tmp/over"):
             return
