@@ -1,4 +1,4 @@
-# Train, baselines and evaluate: torch brings its own CUDA libraries, so a plain Python base serves.
+# Train, baselines, evaluate and serve: torch brings its own CUDA libraries, so a plain Python base serves.
 #   docker build -f docker/cuda.Dockerfile --build-arg COMMIT=$(git rev-parse HEAD) -t ctiforge-train .
 # --build-arg TORCH="torch==2.13.0 --index-url …" chooses another variant, --build-context wheels=DIR a local wheel.
 ARG BASE=python:3.11-slim-bookworm
@@ -26,17 +26,18 @@ RUN --mount=type=cache,target=/root/.cache/pip --mount=type=bind,from=wheels,tar
     --mount=type=bind,source=src/ctiforge/constraints.txt,target=/build/constraints.txt \
     --mount=type=bind,source=src/ctiforge/__init__.py,target=/build/src/ctiforge/__init__.py \
     cp -r /build /tmp/build && cd /tmp/build \
-    && pip --python /opt/venv install --no-compile --find-links /wheels -c /build/constraints.txt '.[train,demo-encoder]' \
+    && pip --python /opt/venv install --no-compile --find-links /wheels -c /build/constraints.txt '.[serve,demo-encoder]' \
     && pip --python /opt/venv uninstall --yes ctiforge \
     && rm -rf /tmp/build \
     # 31 MB that nothing imports
     && cd /opt/venv/lib/python3.11/site-packages \
     && find matplotlib numpy scipy sklearn -type d -name tests -prune -exec rm -r {} +
 # bytecode of what the programs import, and of nothing else: the root is read-only, so none is written later
-RUN PYTHONDONTWRITEBYTECODE= MPLCONFIGDIR=/tmp/mpl python -c "import accelerate, boto3, matplotlib.pyplot, numpy, \
+RUN PYTHONDONTWRITEBYTECODE= MPLCONFIGDIR=/tmp/mpl python -c "import accelerate, boto3, fastapi, matplotlib.pyplot, numpy, \
 obstore.auth.boto3, obstore.store, peft, pydantic_settings, rich.progress, rich.table, sklearn.ensemble, \
 sklearn.linear_model, sklearn.model_selection, skops.io, torch, typer, \
-transformers.models.auto.modeling_auto, transformers.models.auto.tokenization_auto, transformers.trainer" \
+transformers.models.auto.modeling_auto, transformers.models.auto.tokenization_auto, transformers.trainer, \
+uvicorn.lifespan.on, uvicorn.loops.auto, uvicorn.protocols.http.auto" \
     && rm -rf /tmp/mpl
 
 FROM dependencies
@@ -45,7 +46,7 @@ COPY jobs /app/jobs
 ARG COMMIT=unknown
 ARG VERSION=0.1.0
 LABEL org.opencontainers.image.title="ctiforge (train)" \
-      org.opencontainers.image.description="training and evaluation of ctiforge" \
+      org.opencontainers.image.description="training, evaluation and serving of ctiforge" \
       org.opencontainers.image.licenses=MIT \
       org.opencontainers.image.version=${VERSION} \
       org.opencontainers.image.revision=${COMMIT}

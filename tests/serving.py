@@ -1,16 +1,19 @@
 """An application as it asks its agents, a model that does as it is told, and the server between the two."""
 
 import json
+import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx2
 
 from ctiforge.extract.answering.extraction import Extraction, Source, Tell, WindowAnswer, WindowSpan
 from ctiforge.records.observable import TYPES, Observable
+from ctiforge.records.registry import ModelRecord
 from ctiforge.serving.answering import ServedModel
 from ctiforge.serving.app import DoorLimits, make_app
 from ctiforge.serving.cache import ExtractionCache
@@ -22,6 +25,11 @@ from ctiforge.serving.profiles import load_profile
 from ctiforge.serving.rollout import Hands, Rollout
 from ctiforge.serving.running import GracefulServer, listen
 from ctiforge.serving.upstream import Upstream
+from ctiforge.store.artifacts import find_input
+from ctiforge.store.models import Registry
+from ctiforge.store.owned import own
+from ctiforge.training.encoding import DEMO_MODEL, on_this_machine
+from tests.making import candidate
 
 KEYS = {
     "CmdlineExtract": ("cmdline_items", "command-line"),
@@ -51,6 +59,17 @@ def asks(agent: str, text: str = ARTICLE, **more: Any) -> dict[str, Any]:
 def says(text: str, **more: Any) -> dict[str, Any]:
     """A request of no agent."""
     return {"model": "sigma", "messages": [{"role": "user", "content": text}], "max_tokens": 500} | more
+
+
+def register(registry: Registry, folder: Path, note: str) -> ModelRecord:
+    """A model of its own content: the demo's weights, and a note beside them."""
+    with on_this_machine(DEMO_MODEL) as demo:
+        shutil.copytree(demo, folder)
+    (folder / "README.md").write_text(note)
+    model = find_input(str(folder))
+    place = own(registry.store, "extract", model)
+    changes = {"content": model.content, "files": model.files, "place": place, "artifact": str(folder)}
+    return registry.register(candidate("a").model_copy(update={"name": "agent", **changes}))
 
 
 @dataclass

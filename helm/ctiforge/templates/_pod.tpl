@@ -1,14 +1,15 @@
 {{/*
 A pod that runs one program, under the restricted pod security standard.
 Takes a dict: root, key (where its settings stand in the values), settings (over `defaults`), kind (of image: cpu or
-train), args, serviceAccount, token (does it get one of Kubernetes?), hub (does it ask the Hub?), environment (its own).
+train), args, serviceAccount, token (does it get one of Kubernetes?), hub (does it ask the Hub?), environment (its own);
+of a server, which is started again when it ends: server (further fields of its container, named so: ports, probes).
 */}}
 {{- define "ctiforge.podSpec" -}}
 {{- $values := .root.Values -}}
 {{- $settings := .settings -}}
 {{- $image := include "ctiforge.image" . -}}
 {{- $cache := and .hub $values.modelCache.enabled -}}
-restartPolicy: Never
+restartPolicy: {{ ternary "Always" "Never" (hasKey . "server") }}
 serviceAccountName: {{ include "ctiforge.name" (list .root .serviceAccount) }}
 automountServiceAccountToken: {{ .token }}
 enableServiceLinks: false
@@ -29,10 +30,13 @@ securityContext:
 {{- end }}
 {{- end }}
 containers:
-  - name: stage
+  - name: {{ ternary "server" "stage" (hasKey . "server") }}
     image: {{ $image | quote }}
     imagePullPolicy: {{ mergeOverwrite (dict) (index $values.images .kind) $settings.image | dig "pullPolicy" "IfNotPresent" }}
     args: {{ toJson .args }}
+    {{- with .server }}
+    {{- . | nindent 4 }}
+    {{- end }}
     securityContext:
       allowPrivilegeEscalation: false
       readOnlyRootFilesystem: true

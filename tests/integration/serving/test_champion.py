@@ -1,7 +1,6 @@
 """A real registry in a real store: a champion is promoted, and rolled back, while a client asks all the time."""
 
 import json
-import shutil
 import threading
 from pathlib import Path
 from queue import SimpleQueue
@@ -21,28 +20,14 @@ from ctiforge.serving.loading import LoadedModel, LoadOptions, load_version, wei
 from ctiforge.serving.metrics import Metrics
 from ctiforge.serving.profiles import load_profile
 from ctiforge.serving.rollout import Rollout
-from ctiforge.store.artifacts import find_input
 from ctiforge.store.models import Registry
 from ctiforge.store.objects import open_store
-from ctiforge.store.owned import own
-from ctiforge.training.encoding import DEMO_MODEL, on_this_machine
-from tests.making import candidate
-from tests.serving import ARTICLE, asks, hands, serving
+from ctiforge.training.encoding import DEMO_MODEL
+from tests.serving import ARTICLE, asks, hands, register, serving
 from tests.unit.evaluation.cases import case, evaluation, item
 
 # those that the demo is asked for as it is trained: of fewer it writes on and on
 TYPES = plain_usage().types
-
-
-def register(registry: Registry, folder: Path, note: str) -> ModelRecord:
-    """A model of its own content: the demo's weights, and a note beside them."""
-    with on_this_machine(DEMO_MODEL) as demo:
-        shutil.copytree(demo, folder)
-    (folder / "README.md").write_text(note)
-    model = find_input(str(folder))
-    place = own(registry.store, "extract", model)
-    changes = {"content": model.content, "files": model.files, "place": place, "artifact": str(folder)}
-    return registry.register(candidate("a").model_copy(update={"name": "agent", **changes}))
 
 
 def keep_answer(registry: Registry, record: ModelRecord, answer: str) -> None:

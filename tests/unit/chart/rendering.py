@@ -24,7 +24,7 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod of the chart: a CronJob's or a bare one."""
+    """A pod of the chart: a CronJob's, the server's or a bare one."""
 
     name: str
     labels: dict[str, str]
@@ -65,9 +65,10 @@ class Chart:
             key: document["spec"]["jobTemplate"]["spec"]["template"]
             for key, document in self.objects(name, "CronJob").items()
         }
+        servers = {key: document["spec"]["template"] for key, document in self.objects(name, "Deployment").items()}
         return {
             key: Pod(key, template["metadata"]["labels"], template["spec"])
-            for key, template in {**templates, **self.objects(name, "Pod")}.items()
+            for key, template in {**templates, **servers, **self.objects(name, "Pod")}.items()
         }
 
     def refuse(self, values: Document, release: str = RELEASE) -> str:

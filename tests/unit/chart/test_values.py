@@ -53,6 +53,14 @@ def nested(path: str, value: Any) -> dict[str, Any]:
         ("retrain.extract.timeZone", "Local"),
         ("retrain.extract.startingDeadlineSeconds", 5),
         ("retrain.os-bert.schedule", "weekly"),
+        ("serve.enabled", "true"),
+        ("serve.model", ""),
+        ("serve.replicas", -1),
+        ("serve.upstream", "lmstudio:1235"),
+        ("serve.upstreamKey.existingSecret", "My Secret"),
+        ("serve.args", "--poll 30"),
+        ("serve.pod.gpu.count", "1"),
+        ("networkPolicy.serve.from", "10.8.0.0/16"),
         ("networkPolicy.store.ports", [70000]),
         ("networkPolicy.labeler.to", "10.8.0.0/16"),
         ("rbac.users", "ann"),
@@ -81,7 +89,11 @@ def test_a_wrong_value_is_refused_by_its_key(any_chart: Chart, path: str, value:
         ("retrain", "nightly"),
         ("retrain", "os_bert"),
         ("retrain.extract", "cron"),
+        ("serve", "champion"),
+        ("serve.apiKey", "secret"),
+        ("serve.pod", "replicas"),
         ("networkPolicy", "s3"),
+        ("networkPolicy.serve", "to"),
         ("networkPolicy.store", "cidrs"),
         ("networkPolicy.labeler", "port"),
         ("kueue", "queue"),
@@ -149,6 +161,10 @@ def test_notes_say_what_to_run_next(chart: Chart) -> None:
     assert "--from=cronjob/demo-retrain-extract" in notes
     assert "--from=cronjob/demo-retrain-os-bert" in notes
     assert "database.existingSecret" not in notes
+    assert "Nothing runs yet" in notes
+    notes = notes_of(chart, "serve")
+    assert "http://demo-serve.intel.svc:1234/v1" in notes
+    assert "Nothing runs yet" not in notes
 
 
 def test_the_table_of_values_is_current() -> None:
