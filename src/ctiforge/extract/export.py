@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from ctiforge.errors import CtiforgeError, DataError
+from ctiforge.errors import CtiforgeError, DataError, UsageError
 from ctiforge.extract.answering.agent import ExtractAgent
 from ctiforge.extract.answering.endpoint import Endpoint, connect
 from ctiforge.extract.answering.extraction import Extractor
@@ -25,8 +25,9 @@ from ctiforge.extract.prompts.answers import answer_schema
 from ctiforge.extract.prompts.rendering import guide_row, render_answer, render_prompt
 from ctiforge.records.article import ArticleRecord
 from ctiforge.records.evaluation import Evaluation
-from ctiforge.records.exported import Dtype, ExportCost, ExportReport, FileType, ParityReport, Proof
+from ctiforge.records.exported import Dtype, ExportCost, ExportedFile, ExportReport, FileType, ParityReport, Proof
 from ctiforge.records.model_note import AgentNote, AgentUsage, Format
+from ctiforge.release.adapter import write_adapter
 from ctiforge.release.chat_template import chat_template
 from ctiforge.release.export import Exported, SourceModel, write_gguf, write_merged
 from ctiforge.release.facts import origin_facts
@@ -114,7 +115,8 @@ def export_agent(
         GateError: A file answers otherwise than its source, after all are told.
     """
     started = time.monotonic()
-    tools = find_llama_cpp(request.llama_cpp) if request.types else None
+    alone = request.format == "adapter-gguf"
+    tools = find_llama_cpp(request.llama_cpp, adapters=alone) if request.types or alone else None
     path = inputs.get("test_data")
     test_data = TestData.read(path, request.reference) if path else None
     known = [*articles, *(test_data.records if test_data else ())]
@@ -124,21 +126,27 @@ def export_agent(
         TemporaryDirectory(dir=scratch) as folder,
     ):
         dtype = request.dtype or source.weights.dtype
+        if alone and source.adapter is None:
+            raise UsageError(f"{source.name} is no adapter but whole weights: export it with --format gguf")
         needed = room_for(
             source.weights,
             dtype,
             request.types,
-            rewritten=source.rewritten(dtype),
-            compared=source.rewritten(dtype) and source.weights.count <= SMALL,
+            rewritten=source.rewritten(dtype) and not alone,
+            compared=not alone and source.rewritten(dtype) and source.weights.count <= SMALL,
             answered=test_data is not None,
         )
         print(check_room(source.name, needed, free_memory(), free_disk(scratch)), flush=True)
         merged = Path(folder) / "merged" if tools else out
-        merge = write_merged(source, dtype, merged, links=tools is not None)
         files: list[Exported] = []
+        adapters: list[ExportedFile] = []
         proven: list[ParityReport] = []
         written = 0
-        if tools:
+        merge = None if alone else write_merged(source, dtype, merged, links=tools is not None)
+        if tools and alone and source.adapter:
+            path = out / f"{source.name}-adapter-{dtype.upper()}.gguf"
+            adapters = [write_adapter(source.adapter, source.base_folder, dtype, path, tools)]
+        elif tools:
             files, written = write_gguf(source, merged, dtype, request.types, out, Path(folder), tools)
             written += sum(each.stat().st_size for each in merged.iterdir() if not each.is_symlink())
             if test_data:
@@ -159,7 +167,7 @@ def export_agent(
             scratch=written,
             seconds=round(time.monotonic() - started, 1),
         ),
-        files=tuple(each.as_record() for each in files),
+        files=(*adapters, *(each.as_record() for each in files)),
         parity=tuple(proven),
     )
     for each in files:

@@ -12,6 +12,7 @@ from ctiforge.programs.flags import ExpectFlag, PlanFlag, RevisionFlag, StoreFla
 if TYPE_CHECKING:
     from ctiforge.records.exported import ExportReport
 
+FORMATS = ("merged", "gguf", "lmstudio", "adapter-gguf")
 ARTICLES = 60
 """How many of the demo's articles every export reads and renders, besides the test set's."""
 
@@ -21,7 +22,9 @@ def main(
         str, typer.Option(help="The trained model: folder, artifact, models:extract@champion; or demo, the small base.")
     ],
     revision: RevisionFlag = None,
-    file_format: Annotated[str, typer.Option("--format", help="merged (safetensors), gguf, or lmstudio.")] = "merged",
+    file_format: Annotated[
+        str, typer.Option("--format", help="merged (safetensors), gguf, lmstudio, or adapter-gguf.")
+    ] = "merged",
     output: Annotated[
         str | None, typer.Option(help="Folder; for lmstudio that of all its models, ~/.lmstudio/models by default.")
     ] = None,
@@ -57,7 +60,6 @@ def main(
 ) -> None:
     """Export a trained model; exit 5 where a file does not answer as its source does."""
     from ctiforge.data.testsets import find_test_data
-    from ctiforge.errors import UsageError
     from ctiforge.extract.models import model_version, trained_name
     from ctiforge.records.exported import Dtype, ExportReport, Proof
     from ctiforge.release import lmstudio
@@ -69,11 +71,10 @@ def main(
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
     from ctiforge.training.encoding import model_input
 
-    if file_format not in ("merged", "gguf", "lmstudio"):
-        raise UsageError(f"--format {file_format}: choose merged, gguf or lmstudio")
+    choose("--format", file_format, FORMATS)
     chosen: Dtype | None = choose("--dtype", dtype, get_args(Dtype))
     asking: Proof | None = choose("--proof", proof, get_args(Proof))
-    types = () if file_format == "merged" else parse_types(quantize)
+    types = () if file_format in ("merged", "adapter-gguf") else parse_types(quantize)
     asked = model
     record = find_named(model, store)
     model = pin(find_model_uri(model, store), revision)
@@ -84,7 +85,9 @@ def main(
         params |= {"version": record.version, "license": record.license}
     reference = None
     if types:
-        params |= {"types": types, "llama_cpp": tools_version(llama_cpp), "margin": margin}
+        params |= {"types": types, "margin": margin}
+    if file_format != "merged":
+        params["llama_cpp"] = tools_version(llama_cpp)
     if types and test_data:
         inputs["test_data"], reference = find_test_data(test_data, store)
         params["proof"] = proof

@@ -103,8 +103,8 @@ class ExportReport(File):
 
     name: str
     """What the files are called."""
-    merge: MergeReport
-    """What came of merging the adapter."""
+    merge: MergeReport | None = None
+    """What came of merging the adapter; None where the adapter is exported as it is."""
     base: str | None = Field(None, exclude_if=is_none)
     """The base model with its commit, `org/name@commit`; left out where it is none of the Hub."""
     license: str | None = Field(None, exclude_if=is_none)

@@ -15,7 +15,7 @@ def print_export(report: ExportReport, uri: str | None) -> None:
         report: What `export.json` holds.
         uri: Where the export lies.
     """
-    print(f"{report.name}: {_merge_line(report.merge)}")
+    print(f"{report.name}: {_merge_line(report.merge) if report.merge else 'the adapter alone'}")
     if report.files:
         rows = [
             (
@@ -36,7 +36,7 @@ def print_export(report: ExportReport, uri: str | None) -> None:
         print(f"warning: {warning}")
     if report.parity:
         print_parity(report.parity)
-    elif report.files:
+    elif report.files and report.merge:
         print("warning: no --test-data, so nobody has looked whether the files answer as their source does")
     if report.cost:
         cost = report.cost
@@ -45,7 +45,7 @@ def print_export(report: ExportReport, uri: str | None) -> None:
             f"{cost.seconds:.0f} s"
         )
     print(f"-> {uri}")
-    if not report.files and report.context:
+    if report.merge and not report.files and report.context:
         line = vllm_line(str(uri), report.name, report.merge.dtype, report.context)
         print(f"vLLM serves it so (not tried by ctiforge):\n  {line}")
 

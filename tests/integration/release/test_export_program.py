@@ -204,7 +204,7 @@ def test_a_damaged_file_is_told_with_llama_cpp_s_own_words(tmp_path, tools):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--format=onnx",), "choose merged, gguf or lmstudio"),
+        (("--format=onnx",), "choose among merged, gguf, lmstudio, adapter-gguf"),
         (("--format=gguf", "--quantize=q9"), "choose among"),
         (("--format=gguf", "--quantise=q9"), "choose among"),
         (("--dtype=int8",), "--dtype int8: choose among bf16, f16, f32"),
@@ -237,3 +237,17 @@ def test_an_adapter_over_a_base_in_s3_is_merged_in_half_precision(tmp_path, s3_b
     assert body["merge"] | {"adapter": True, "dtype": "bf16", "weights_compared": 14} == body["merge"]
     assert body["license"] == "llama3.2"
     assert "--dtype bfloat16 --max-model-len 1024" in done.stdout.splitlines()[-1]
+
+
+def test_an_adapter_alone_becomes_a_gguf_of_its_own(tmp_path):
+    base = tiny_models.make_llama(tmp_path / "base")
+    tiny_models.add_llama3_tokenizer(base)
+    adapter = tiny_models.make_adapter(base, tmp_path / "adapter")
+    done = export(f"--model={adapter}", "--format=adapter-gguf", "--output=out", cwd=tmp_path)
+    (file,) = json.loads((tmp_path / "out/export.json").read_text())["files"]
+
+    assert file["file"] == "tuned-adapter-F32.gguf"
+    assert sum(file["tensor_types"].values()) == 28
+    assert "nobody has looked how the two answer together" in done.stdout
+    refused = export("--model=base", "--format=adapter-gguf", "--output=other", cwd=tmp_path, code=2)
+    assert "is no adapter but whole weights" in refused.stderr
