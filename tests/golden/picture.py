@@ -28,6 +28,7 @@ LEFT_OUT = {
     "at": "a clock",
     "registered_at": "a clock",
     "artifact": "the address of a folder of this run's own",
+    "peak_memory": "the machine's",
     "git_commit": "the checkout's",
     "image": "the machine's",
     "model.version": "the release's number, or the hash of the fixture's files",

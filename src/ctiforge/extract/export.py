@@ -1,7 +1,9 @@
 """An Extract Agent as its exports must be: what is asked of it in training, and how it answers a test set."""
 
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 
 import torch
 
-from ctiforge.errors import CtiforgeError, DataError
+from ctiforge.errors import CtiforgeError, DataError, UsageError
 from ctiforge.extract.answering.agent import ExtractAgent
 from ctiforge.extract.answering.endpoint import Endpoint, connect
 from ctiforge.extract.answering.extraction import Extractor
@@ -23,24 +25,41 @@ from ctiforge.extract.prompts.answers import answer_schema
 from ctiforge.extract.prompts.rendering import guide_row, render_answer, render_prompt
 from ctiforge.records.article import ArticleRecord
 from ctiforge.records.evaluation import Evaluation
-from ctiforge.records.exported import ExportReport, FileType, ParityReport
+from ctiforge.records.exported import Dtype, ExportCost, ExportedFile, ExportReport, FileType, ParityReport, Proof
 from ctiforge.records.model_note import AgentNote, AgentUsage, Format
+from ctiforge.release.adapter import write_adapter
 from ctiforge.release.chat_template import chat_template
 from ctiforge.release.export import Exported, SourceModel, write_gguf, write_merged
+from ctiforge.release.facts import origin_facts
 from ctiforge.release.gguf import ChatForm
 from ctiforge.release.lmstudio import preset
 from ctiforge.release.merge import VOCABULARY
 from ctiforge.release.parity import Recorded, check_parity, compare_answers
+from ctiforge.release.room import SMALL, check_room, peak_memory, room_for
 from ctiforge.release.server import serving
+from ctiforge.release.servers import modelfile
 from ctiforge.release.tokens import RenderedPrompt, spaced_behind_special
 from ctiforge.release.tools import LlamaCpp, find_llama_cpp
+from ctiforge.release.weights import Weights, describe_weights
 from ctiforge.store.artifacts import find_input
 from ctiforge.store.fingerprint import SHORT
 from ctiforge.store.hub import is_pinned, join_name
-from ctiforge.training.encoding import count_tokens, encode_prompt, end_token_id, load_tokenizer, on_this_machine
-from ctiforge.training.models import base_of_adapter, load_causal_lm, pick_device
+from ctiforge.training.bases import TERMS, license_of
+from ctiforge.training.encoding import (
+    MODEL_FILES,
+    count_tokens,
+    encode_prompt,
+    end_token_id,
+    load_tokenizer,
+    on_this_machine,
+)
+from ctiforge.training.memory import free_disk, free_memory
+from ctiforge.training.models import base_of_adapter, base_to_load, load_causal_lm, pick_device
 from ctiforge.training.templates import use_template
 from ctiforge.training.windows import cut_windows, split_pieces
+
+SAMPLE = 8
+"""Articles of a sample, spread over the test data."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +70,14 @@ class ExportRequest:
     """What the export is called."""
     model: str
     """A folder, artifact or hub name, or `demo`."""
+    content: str
+    """The hash of its files, or its commit."""
     format: str
-    """`merged`, `gguf` or `lmstudio`."""
+    """`merged`, `gguf`, `lmstudio` or `adapter-gguf`."""
     types: tuple[FileType, ...] = ()
     """GGUF files to write; none of a merged model."""
+    dtype: Dtype | None = None
+    """The type of the merged weights; None: the checkpoint's own."""
     llama_cpp: Path | None = None
     """A built checkout of llama.cpp to use instead of the pinned one."""
     reference: str | None = None
@@ -63,6 +86,12 @@ class ExportRequest:
     """How much lower a file's micro-F1 may be."""
     device: str = "auto"
     """Where the source answers the test data."""
+    proof: Proof | None = None
+    """How much of the test data is asked; None: all of it of a small model (`room.SMALL`), else a sample."""
+    version: int | None = None
+    """Its version in the registry; None: it is none of there."""
+    license: str | None = None
+    """Of its weights, as the registry has it; None: that of the base's card, where it names one."""
 
 
 def export_agent(
@@ -81,32 +110,69 @@ def export_agent(
         What `export.json` holds.
 
     Raises:
-        DataError: Logits, tokens or prompts are not those of the source, or its adapter is of another base.
+        CannotGoOnError: Memory or disk do not suffice.
+        DataError: Weights, tokens or prompts are not those of the source, or its adapter is of another base.
         GateError: A file answers otherwise than its source, after all are told.
     """
-    tools = find_llama_cpp(request.llama_cpp) if request.types else None
+    started = time.monotonic()
+    alone = request.format == "adapter-gguf"
+    tools = find_llama_cpp(request.llama_cpp, adapters=alone) if request.types or alone else None
     path = inputs.get("test_data")
     test_data = TestData.read(path, request.reference) if path else None
     known = [*articles, *(test_data.records if test_data else ())]
-    source, usage = describe_source(request.name, request.model, inputs.get("model"), known)
-    files: list[Exported] = []
-    proven: list[ParityReport] = []
     # nothing of an earlier try is of use, and full-precision weights are large
-    with TemporaryDirectory(dir=scratch) as folder:
+    with (
+        described(request, inputs.get("model"), known) as (source, usage),
+        TemporaryDirectory(dir=scratch) as folder,
+    ):
+        dtype = request.dtype or source.weights.dtype
+        if alone and source.adapter is None:
+            raise UsageError(f"{source.name} is no adapter but whole weights: export it with --format gguf")
+        needed = room_for(
+            source.weights,
+            dtype,
+            request.types,
+            rewritten=source.rewritten(dtype) and not alone,
+            compared=not alone and source.rewritten(dtype) and source.weights.count <= SMALL,
+            answered=test_data is not None,
+        )
+        print(check_room(source.name, needed, free_memory(), free_disk(scratch)), flush=True)
         merged = Path(folder) / "merged" if tools else out
-        merge = write_merged(source, merged)
-        if tools:
-            files = write_gguf(source, merged, request.types, out, Path(folder), tools)
+        files: list[Exported] = []
+        adapters: list[ExportedFile] = []
+        proven: list[ParityReport] = []
+        written = 0
+        merge = None if alone else write_merged(source, dtype, merged, links=tools is not None)
+        if tools and alone and source.adapter:
+            path = out / f"{source.name}-adapter-{dtype.upper()}.gguf"
+            adapters = [write_adapter(source.adapter, source.base_folder, dtype, path, tools)]
+        elif tools:
+            files, written = write_gguf(source, merged, dtype, request.types, out, Path(folder), tools)
+            written += sum(each.stat().st_size for each in merged.iterdir() if not each.is_symlink())
             if test_data:
-                proven = prove(source, usage, merged, files, tools, test_data, out, request.device)
+                asked = _asked(test_data, request.proof, source.weights, Path(folder))
+                proven = prove(source, usage, merged, files, tools, asked, out, request.device)
                 check_parity(source.name, proven, request.margin)
     report = ExportReport(
         name=source.name,
         merge=merge,
         base=source.base,
-        files=tuple(each.as_record() for each in files),
+        license=source.license,
+        content=request.content,
+        context=source.context,
+        cost=ExportCost(
+            memory_expected=needed.memory,
+            peak_memory=peak_memory(),
+            scratch_expected=needed.scratch,
+            scratch=written,
+            seconds=round(time.monotonic() - started, 1),
+        ),
+        files=(*adapters, *(each.as_record() for each in files)),
         parity=tuple(proven),
     )
+    for each in files:
+        text = modelfile(each.path.name, source.form, source.tokenizer, source.context)
+        each.path.with_suffix(".Modelfile").write_text(text, encoding="utf-8")
     if request.format == "lmstudio":
         preset_file = json.dumps(make_preset(source.name, usage), indent=1, ensure_ascii=False)
         (out / f"{source.name}.preset.json").write_text(f"{preset_file}\n", encoding="utf-8")
@@ -114,51 +180,61 @@ def export_agent(
     return report
 
 
-def describe_source(
-    name: str, model: str, folder: Path | None, articles: Sequence[ArticleRecord]
-) -> tuple[SourceModel, AgentUsage]:
+@contextmanager
+def described(
+    request: ExportRequest, folder: Path | None, articles: Sequence[ArticleRecord]
+) -> Iterator[tuple[SourceModel, AgentUsage]]:
     """Describe a trained model: how it is asked, and what of its reading must stay as in training.
 
     Args:
-        name: What the exported files are called.
-        model: A hub name or `demo`; the folder goes before it.
+        request: What is exported, and how.
         folder: The model's folder, or an artifact of train_extract; None for a hub name.
         articles: Labeled articles: their texts and answers must be read as the same tokens, their first windows
             rendered as the same prompts.
 
-    Returns:
-        The model as it is exported, and how it is asked.
+    Yields:
+        The model as it is exported, and how it is asked; its base's files are there for as long as the block lasts.
 
     Raises:
-        UsageError: The tokenizer cannot be loaded.
+        UsageError: The tokenizer cannot be loaded, or the weights are no safetensors of full precision.
         DataError: The model's note and its adapter name different bases.
     """
-    location = str(inner_folder(folder)) if folder else model
+    location = str(inner_folder(folder)) if folder else request.model
     tokenizer = load_tokenizer(location)
     note = note_of_model(Path(location))
     usage = note.usage if note else plain_usage("messages" if tokenizer.chat_template else "simple")
     use_template(tokenizer, usage.template)
     base = base_of(note, Path(location)) or location
     vocabulary = _vocabulary_of(base)
-    source = SourceModel(
-        name=name,
-        location=location,
-        load=partial(load_causal_lm, device=torch.device("cpu"), dtype=torch.float32),
-        tokenizer=tokenizer,
-        vocabulary=vocabulary,
-        form=ChatForm(
-            template=chat_template(usage.text_format, tokenizer),
-            opened=bool(encode_prompt(tokenizer, "")),
-            end=end_token_id(tokenizer),
-            spaced=spaced_behind_special(tokenizer) if vocabulary else None,
-        ),
-        prompts=list(_prompts(usage, tokenizer, [each.content for each in articles])),
-        texts=[text for each in articles for text in (each.content, render_answer(each.observables))],
-        note=note,
-        base=base if is_pinned(base) else None,
-        context=usage.sizes.max_length,
-    )
-    return source, usage
+    below = base_to_load(Path(location))
+    with on_this_machine(below or location, (*MODEL_FILES, *TERMS)) as base_folder:
+        license_name = request.license or license_of(Path(base_folder))
+        yield (
+            SourceModel(
+                name=request.name,
+                location=location,
+                load=partial(load_causal_lm, device=torch.device("cpu"), dtype=torch.float32),
+                weights=describe_weights(Path(base_folder)),
+                base_folder=Path(base_folder),
+                adapter=Path(location) if below else None,
+                tokenizer=tokenizer,
+                vocabulary=vocabulary,
+                form=ChatForm(
+                    template=chat_template(usage.text_format, tokenizer),
+                    opened=bool(encode_prompt(tokenizer, "")),
+                    end=end_token_id(tokenizer),
+                    spaced=spaced_behind_special(tokenizer) if vocabulary else None,
+                ),
+                prompts=list(_prompts(usage, tokenizer, [each.content for each in articles])),
+                texts=[text for each in articles for text in (each.content, render_answer(each.observables))],
+                note=note,
+                base=base if is_pinned(base) else None,
+                license=license_name,
+                context=usage.sizes.max_length,
+                facts=origin_facts(base if base != location else None, license_name, request.content, request.version),
+            ),
+            usage,
+        )
 
 
 def base_of(note: AgentNote | None, folder: Path) -> str | None:
@@ -213,7 +289,8 @@ def prove(
         CannotGoOnError: llama.cpp cannot serve a file, or nothing could be answered.
         DataError: No article has a labeled type.
     """
-    model = load_causal_lm(str(merged), pick_device(device), torch.float32).eval()
+    dtype = torch.float32 if source.weights.count <= SMALL else torch.bfloat16
+    model = load_causal_lm(str(merged), pick_device(device), dtype).eval()
     halves = source.note is not None
     agent = ExtractAgent(model, source.tokenizer, usage, source.name, halves=halves)
     before, evaluation = _score(agent, merged, test_data, out / "evaluation-source.json")
@@ -240,7 +317,19 @@ def make_preset(name: str, usage: AgentUsage) -> dict[str, Any]:
     """
     prompt = prompt_of(usage)
     instruction = f"{prompt.system}\n\n{prompt.user(usage.types, '')}".strip()
-    return preset(name, instruction, answer_schema(usage.types), usage.sizes.max_length)
+    return preset(name, instruction, answer_schema(usage.types))
+
+
+def _asked(test_data: TestData, proof: Proof | None, weights: Weights, folder: Path) -> TestData:
+    """Choose the articles that are asked: all, or some that are spread over the test data, in a file of their own."""
+    whole = proof == "full" if proof else weights.count <= SMALL
+    if whole or len(test_data.records) <= SAMPLE:
+        return test_data
+    path = folder / f"{SAMPLE}-of-{len(test_data.records)}.jsonl"
+    step = len(test_data.records) / SAMPLE
+    chosen = [test_data.records[int(number * step)] for number in range(SAMPLE)]
+    path.write_text("".join(f"{each.model_dump_json()}\n" for each in chosen), encoding="utf-8")
+    return TestData.read(path)
 
 
 def _vocabulary_of(base: str) -> bytes | None:

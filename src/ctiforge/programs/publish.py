@@ -1,16 +1,55 @@
 """Publishes a trained model on the Hugging Face Hub, with a card made from its evaluation and data."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ctiforge.pod.entry import exit_on_error
 from ctiforge.programs.flags import StoreFlag
 
+if TYPE_CHECKING:
+    from ctiforge.records.training import Training
+    from ctiforge.release.card import AnyCard
+    from ctiforge.release.publish import HubTarget
+    from ctiforge.release.terms import BaseTerms
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+RepoFlag = Annotated[str, typer.Option("--repo", help="The repository: owner/name; created where there is none.")]
+VersionFlag = Annotated[
+    str, typer.Option("--version", help="A semantic version above the newest one, which becomes the tag.")
+]
+LicenseFlag = Annotated[
+    str | None,
+    typer.Option(
+        "--license", "--licence", help="Of the weights, as the Hub names it; default: the registry's, or the base's."
+    ),
+]
+AuthorFlag = Annotated[
+    str | None, typer.Option("--author", help="Who is cited; without it the card says nothing of a citation.")
+]
+PublicFlag = Annotated[
+    bool, typer.Option("--public", help="For everybody to see; without it a new repository is private.")
+]
+NamesakeFlag = Annotated[
+    bool,
+    typer.Option(
+        "--allow-namesake",
+        help="Create a repository although another owner's model has that name; without it the name is refused, and "
+        "free ones are named.",
+    ),
+]
+DryRunFlag = Annotated[
+    Path | None,
+    typer.Option(
+        "--dry-run", help="Write what would be uploaded to this empty folder, and upload nothing: no token is needed."
+    ),
+]
 
 
 @app.callback()
@@ -20,8 +59,8 @@ def main() -> None:
 
 @app.command("os-bert")
 def os_bert(
-    repo: Annotated[str, typer.Option(help="The repository: owner/name; created where there is none.")],
-    version: Annotated[str, typer.Option(help="A semantic version above the newest one, which becomes the tag.")],
+    repo: RepoFlag,
+    version: VersionFlag,
     model: Annotated[str, typer.Option(help="The trained model: folder, artifact, or models:os-bert@champion.")],
     evaluation: Annotated[
         str | None, typer.Option(help="Its evaluation (eval_os_bert): evaluation.json or artifact; needed.")
@@ -29,51 +68,122 @@ def os_bert(
     data: Annotated[
         str | None, typer.Option(help="What it was trained on (prepare_os): prepare.json or artifact, for the card.")
     ] = None,
-    license_name: Annotated[
-        str, typer.Option("--license", "--licence", help="Of the weights, as the Hub names it.")
-    ] = "apache-2.0",
-    private: Annotated[bool, typer.Option("--private", help="Create a new repository as a private one.")] = False,
-    allow_namesake: Annotated[
-        bool,
-        typer.Option(
-            "--allow-namesake",
-            help="Create a repository although another owner's model has that name; without it the name is "
-            "refused, and free ones are named.",
-        ),
-    ] = False,
+    license_name: LicenseFlag = None,
+    author: AuthorFlag = None,
+    public: PublicFlag = False,
+    allow_namesake: NamesakeFlag = False,
     store: StoreFlag = None,
-    dry_run: Annotated[
-        Path | None,
-        typer.Option(help="Write what would be uploaded to this empty folder, and do nothing: no token, no network."),
-    ] = None,
+    dry_run: DryRunFlag = None,
 ) -> None:
     """Upload safetensors, tokenizer and card as one tagged commit, then download and compare it.
 
     The token is HF_TOKEN, or that of the Hub's own login (hf auth login). The same command goes on after a stop.
     """
-    from ctiforge.errors import UsageError
-    from ctiforge.release.publish import HubTarget, check_target, describe_upload, prepare_upload, publish
+    from ctiforge.release.publish import HubTarget, prepare_upload
     from ctiforge.store.named_models import find_model_uri
 
-    target = HubTarget(repo, version, license_name, private, allow_namesake)
+    target = HubTarget(repo, version, license_name or _registered_license(model, store), public, author, allow_namesake)
+    with _checked(target, evaluation, "eval_os_bert", dry_run) as (evaluated, scratch):
+        found = prepare_upload(target, find_model_uri(model, store), evaluated, data, scratch, look_up_base)
+        _upload(target, *found, dry_run)
+
+
+@app.command("extract")
+def extract(
+    repo: RepoFlag,
+    version: VersionFlag,
+    model: Annotated[str, typer.Option(help="The trained model: folder, artifact, or models:extract@champion.")],
+    evaluation: Annotated[
+        str | None, typer.Option(help="Its evaluation (eval_extract): evaluation.json or artifact; needed.")
+    ] = None,
+    license_name: LicenseFlag = None,
+    author: AuthorFlag = None,
+    public: PublicFlag = False,
+    allow_namesake: NamesakeFlag = False,
+    store: StoreFlag = None,
+    dry_run: DryRunFlag = None,
+) -> None:
+    """Upload an Extract Agent with its card, as os-bert does; an adapter as it is, to load over its base.
+
+    The card says how the model is asked: asked otherwise, it answers worse.
+    """
+    from ctiforge.errors import UsageError
+    from ctiforge.extract.evaluate import inner_folder
+    from ctiforge.extract.prompts import prompt_of
+    from ctiforge.records.evaluation import Evaluation
+    from ctiforge.records.model_note import AgentNote
+    from ctiforge.release.agent_upload import AskedWith, lay_out_agent
+    from ctiforge.release.publish import HubTarget
+    from ctiforge.store.artifacts import fetch_input, fetch_named, find_input
+    from ctiforge.store.named_models import find_model_uri
+
+    target = HubTarget(repo, version, license_name or _registered_license(model, store), public, author, allow_namesake)
+    with _checked(target, evaluation, "eval_extract", dry_run) as (evaluated, scratch):
+        found = find_input(find_model_uri(model, store))
+        file = fetch_named(evaluated, Evaluation.NAME, scratch / "evaluation")
+        report = Evaluation.parse(file.read_bytes(), evaluated)
+        fetched = fetch_input(found, scratch / "model")
+        if found.is_file:
+            raise UsageError(f"--model {model} is a file: give the model's folder or artifact")
+        weights = inner_folder(fetched)
+        usage = AgentNote.load(weights / AgentNote.NAME).usage
+        prompt = prompt_of(usage)
+        asked = AskedWith(prompt.system, prompt.user(usage.types, "TEXT"))
+        folder = scratch / "upload"
+        card, left_out = lay_out_agent(target, weights, found.content, report, asked, folder, look_up_base)
+        _upload(target, card, folder, left_out, dry_run)
+
+
+def look_up_base(training: "Training") -> "BaseTerms":
+    """Say on what terms the base of a training stands."""
+    from ctiforge.release.terms import BaseTerms
+    from ctiforge.training.bases import look_up_terms
+
+    return BaseTerms(training.base_model, *look_up_terms(training.base_model, training.base_revision))
+
+
+def _registered_license(model: str, store: str | None) -> str | None:
+    from ctiforge.store.named_models import find_named
+
+    record = find_named(model, store)
+    return record.license if record else None
+
+
+@contextmanager
+def _checked(
+    target: "HubTarget", evaluation: str | None, program: str, dry_run: Path | None
+) -> Iterator[tuple[str, Path]]:
+    """Refuse what cannot be before anything is fetched; gives where the evaluation lies, and a scratch folder."""
+    from ctiforge.errors import UsageError
+    from ctiforge.release.publish import check_target
+
     check_target(target)
     if evaluation is None:
-        raise UsageError("nothing is published without an evaluation: run eval_os_bert, then give --evaluation")
+        raise UsageError(f"nothing is published without an evaluation: run {program}, then give --evaluation")
     if dry_run and dry_run.exists() and (not dry_run.is_dir() or any(dry_run.iterdir())):
         raise UsageError(f"--dry-run {dry_run} is there and not an empty folder: name another one")
     with TemporaryDirectory() as scratch:
-        card, folder, left_out = prepare_upload(target, find_model_uri(model, store), evaluation, data, Path(scratch))
-        if left_out:
-            print(f"left out: {', '.join(left_out)}")
-        if dry_run:
-            shutil.copytree(folder, dry_run, dirs_exist_ok=True)
-            print("\n".join(describe_upload(target, dry_run)))
-            return
+        yield evaluation, Path(scratch)
 
-        from ctiforge.release.hub import Hub
 
-        publish(Hub(), target, card, folder, lambda line: print(line, flush=True))
-    print(f"-> {repo} {version}")
+def _upload(target: "HubTarget", card: "AnyCard", folder: Path, left_out: list[str], dry_run: Path | None) -> None:
+    from ctiforge.release.publish import describe_upload, publish
+
+    if left_out:
+        _say(f"left out: {', '.join(left_out)}")
+    if dry_run:
+        shutil.copytree(folder, dry_run, dirs_exist_ok=True)
+        _say("\n".join(describe_upload(target, dry_run)))
+        return
+
+    from ctiforge.release.hub import Hub
+
+    publish(Hub(), target, card, folder, _say)
+    _say(f"-> {target.repo} {target.version}")
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 if __name__ == "__main__":

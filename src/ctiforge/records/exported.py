@@ -6,8 +6,12 @@ from pydantic import Field
 
 from ctiforge.records.base import File, Record, is_none
 
-FileType = Literal["f32", "f16", "q8_0", "q4_k_m"]
+FileType = Literal["f32", "bf16", "f16", "q8_0", "q6_k", "q5_k_m", "q4_k_m"]
 """How the weights of a GGUF are rounded."""
+Dtype = Literal["bf16", "f16", "f32"]
+"""The type that merged weights are written in."""
+Proof = Literal["sample", "full"]
+"""How much of the test data the exported files are asked."""
 
 
 class MergeReport(Record):
@@ -15,17 +19,24 @@ class MergeReport(Record):
 
     adapter: bool
     """Whether there was one to merge; weights that were trained in full pass through."""
-    largest_difference: float
-    """Between the logits before and of what was written, over every token of the prompts."""
-    largest_logit: float
+    dtype: Dtype = "f32"
+    """The type of what was written; f32 before there was a choice."""
+    largest_difference: float | None = Field(None, exclude_if=is_none)
+    """Between the logits before and of what was written, over every token of the prompts; left out where no logits were
+    compared: the weights are the checkpoint's own, or too many."""
+    largest_logit: float | None = Field(None, exclude_if=is_none)
     """The largest logit before, by its absolute value, over the same tokens."""
+    weights_compared: int = 0
+    """Merged weights that were computed again in another way."""
+    largest_weight_difference: float = 0.0
+    """Of these, as a share of the length of their product with a random vector."""
 
 
 class ExportedFile(Record):
     """One GGUF and what was found in it."""
 
     file: str
-    """The file's name."""
+    """The file's name, in the folder of its type."""
     type: FileType
     """How its weights are rounded."""
     bytes: int
@@ -68,17 +79,42 @@ class ParityReport(Record):
         return None if self.f1 is None or self.source_f1 is None else self.f1 - self.source_f1
 
 
+class ExportCost(Record):
+    """What an export was said to need, and took."""
+
+    memory_expected: int
+    """Bytes of memory at most, as computed before."""
+    peak_memory: int
+    """Bytes that the largest of its processes held, files that it mapped included."""
+    scratch_expected: int
+    """Bytes of scratch at most, as computed before."""
+    scratch: int
+    """Bytes of scratch that were written."""
+    seconds: float
+    """From the first file to the last proof."""
+
+
 class ExportReport(File):
     """Everything about one export."""
 
     NAME: ClassVar[str] = "export.json"
+    # 2: more file types; a merge may have compared no logits
+    SCHEMA: ClassVar[int] = 2
 
     name: str
     """What the files are called."""
-    merge: MergeReport
-    """What came of merging the adapter."""
+    merge: MergeReport | None = None
+    """What came of merging the adapter; None where the adapter is exported as it is."""
     base: str | None = Field(None, exclude_if=is_none)
     """The base model with its commit, `org/name@commit`; left out where it is none of the Hub."""
+    license: str | None = Field(None, exclude_if=is_none)
+    """Of the weights, as the registry or the base's card names it; left out where neither does."""
+    content: str | None = Field(None, exclude_if=is_none)
+    """The hash of the source's files, or a Hub model's commit; left out in exports of before it was kept."""
+    context: int | None = Field(None, exclude_if=is_none)
+    """Tokens of prompt and answer together; left out in exports of before it was kept."""
+    cost: ExportCost | None = Field(None, exclude_if=is_none)
+    """Memory, disk and time; left out in exports of before it was kept."""
     files: tuple[ExportedFile, ...] = ()
     """The files, in the order that they were asked for."""
     parity: tuple[ParityReport, ...] = ()

@@ -11,16 +11,19 @@ from typing import Any
 from ctiforge.errors import DataError
 from ctiforge.records.artifact import FileEntry
 from ctiforge.records.classification import ClassifierEvaluation
-from ctiforge.records.model_note import OsBertNote
+from ctiforge.records.model_note import AgentNote, OsBertNote
 from ctiforge.records.training import LOG_NAME, Training
 from ctiforge.release.names import public_labelers, public_name
 from ctiforge.store.objects import hash_file
 
 CARD = "README.md"
 
+_ADAPTER = "adapter_config.json"
 _MODEL_FILE = re.compile(
-    r"config\.json|model(-\d+-of-\d+)?\.safetensors|model\.safetensors\.index\.json"
-    r"|tokenizer\.json|tokenizer_config\.json|vocab\.txt|special_tokens_map\.json|added_tokens\.json"
+    r"config\.json|generation_config\.json|model(-\d+-of-\d+)?\.safetensors|model\.safetensors\.index\.json"
+    r"|adapter_config\.json|adapter_model\.safetensors|chat_template\.jinja"
+    r"|tokenizer\.(json|model)|tokenizer_config\.json|vocab\.(txt|json)|merges\.txt|special_tokens_map\.json"
+    r"|added_tokens\.json"
     rf"|{re.escape(OsBertNote.NAME)}|{re.escape(Training.NAME)}|{re.escape(LOG_NAME)}|training_curve\.png"
 )
 _UNSAFE = re.compile(r".*\.(bin|pt|pth|pkl|pickle|joblib|ckpt|h5|msgpack|onnx)")
@@ -40,7 +43,24 @@ def copy_model(model: Path, into: Path) -> list[str]:
             left_out.append(f"{path.name}/" if path.is_dir() else path.name)
     for name in (OsBertNote.NAME, Training.NAME):
         _without_private_names(into / name)
+    _without_private_names(into / _ADAPTER, "base_model_name_or_path")
     return left_out
+
+
+def check_agent(folder: Path) -> AgentNote:
+    """Raise DataError unless the folder holds an Extract Agent's weights, whole, with tokenizer and note."""
+    note = AgentNote.load(folder / AgentNote.NAME)
+    if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer.model")):
+        raise DataError("the model's folder holds no tokenizer (tokenizer.json): train the model again")
+    if not (folder / _ADAPTER).is_file():
+        _read_config(folder / "config.json")
+    _check_weights(folder)
+    return note
+
+
+def is_adapter(folder: Path) -> bool:
+    """Tell whether a model's folder holds a LoRA over its base."""
+    return (folder / _ADAPTER).is_file()
 
 
 def check_model(folder: Path, evaluated: ClassifierEvaluation) -> OsBertNote:
@@ -80,10 +100,10 @@ def hashes(folder: Path) -> dict[str, FileEntry]:
     return {path.name: hash_file(path) for path in sorted(folder.iterdir()) if path.is_file()}
 
 
-def _without_private_names(path: Path) -> None:
+def _without_private_names(path: Path, base: str = "base_model") -> None:
     with suppress(FileNotFoundError, ValueError, KeyError, TypeError):  # what is wrong here is told when it is read
         content = json.loads(path.read_text(encoding="utf-8"))
-        content["base_model"] = public_name(content["base_model"])
+        content[base] = public_name(content[base])
         if isinstance(content.get("labeler"), str):
             content["labeler"] = public_labelers(content["labeler"])
         path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -95,7 +115,7 @@ def _read_config(path: Path) -> dict[str, Any]:
     except (FileNotFoundError, ValueError):
         config = None
     if not isinstance(config, dict):
-        raise DataError(f"{path.name} is missing in the model's folder, or no JSON: give the output of train_os_bert")
+        raise DataError(f"{path.name} is missing in the model's folder, or no JSON: give the output of the training")
     return config
 
 

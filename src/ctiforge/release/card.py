@@ -2,17 +2,18 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
-from typing import Any
+from typing import Any, Protocol
 
 from ctiforge.errors import DataError
 from ctiforge.records.classification import ClassFigures, ClassifierEvaluation, ClassifierRow
-from ctiforge.records.evaluation import MetricFigure
+from ctiforge.records.evaluation import MetricFigure, TestSetInfo
 from ctiforge.records.model_note import OsBertNote
 from ctiforge.records.prepared import PrepareReport
 from ctiforge.records.training import Training
 from ctiforge.release.names import is_hub_name, public_labelers, public_name
+from ctiforge.release.terms import notice
 from ctiforge.tables import Cell, markdown, markdown_cell, table_of
 
 TEMPLATE = "os_bert_card.md.j2"
@@ -50,6 +51,54 @@ class Card:
     evaluated: ClassifierEvaluation
     data: PrepareReport | None = None
     previous: Published | None = None
+    author: str | None = None
+
+    @property
+    def title(self) -> str:
+        """Name the version in the title of its commit."""
+        return f"OS-BERT {self.version}"
+
+    @property
+    def source(self) -> str:
+        """Say which training the weights come from."""
+        return f"{self.training.name}, weights {self.evaluated.model.version}"
+
+    def after(self, previous: Published | None) -> "Card":
+        """Make the card of a version that another one came before."""
+        return replace(self, previous=previous)
+
+    def results(self) -> list[dict[str, Any]]:
+        """Make one entry of the model-index for each metric that has a value."""
+        return _results(self.evaluated)
+
+    def render(self) -> str:
+        """Render the card: metadata with the model-index, then the text."""
+        return render_card(self)
+
+
+class AnyCard(Protocol):
+    """A card of either line, as publishing needs it."""
+
+    @property
+    def version(self) -> str:
+        """Give the version that it is of."""
+
+    @property
+    def title(self) -> str:
+        """Name the version in the title of its commit."""
+
+    @property
+    def source(self) -> str:
+        """Say which training the weights come from."""
+
+    def after(self, previous: Published | None) -> "AnyCard":
+        """Make the card of a version that another one came before."""
+
+    def results(self) -> list[dict[str, Any]]:
+        """Make the entries of the model-index."""
+
+    def render(self) -> str:
+        """Render metadata and text."""
 
 
 def render_card(card: Card) -> str:
@@ -82,23 +131,16 @@ def read_card(text: str, version: str) -> Published:
     return Published(version, results[0].dataset_revision, figures) if figures else Published(version)
 
 
-def check_card(text: str, card: Card) -> None:
+def check_card(text: str, card: AnyCard) -> None:
     """Raise DataError unless the metadata of this text, read again, holds the figures that the card was made of."""
-    expected = {each["metric_name"]: each["metric_value"] for each in _results(card.evaluated)}
+    expected = {each["metric_name"]: each["metric_value"] for each in card.results()}
     if (read_card(text, card.version).figures or {}) != expected:
         raise DataError("the card's metadata does not hold the evaluation's figures when it is read again")
 
 
 def _results(evaluated: ClassifierEvaluation) -> list[dict[str, Any]]:
     """Make one entry of the model-index for each metric that has a value."""
-    test_set = evaluated.test_set
-    dataset = {
-        "task_type": "text-classification",
-        "dataset_type": re.sub(r"[^\w.-]+", "-", test_set.name),
-        "dataset_name": _test_name(evaluated),
-        "dataset_split": "test",
-        "dataset_revision": test_set.content_hash,
-    }
+    dataset = set_described(evaluated.test_set, "text-classification")
     return [
         dataset
         | {
@@ -118,37 +160,31 @@ def _metric_name(evaluated: ClassifierEvaluation, name: str, figure: MetricFigur
 
 
 def _text(card: Card) -> str:
-    import jinja2
-
-    environment = jinja2.Environment(
-        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
-    )
-    environment.filters |= _FILTERS
     evaluated, data = card.evaluated, card.data
     rows = evaluated.rows
     floors = [row for row in rows if row.kind == "floor" and row.metrics["macro_f1"].value is not None]
-    changes = _changes(card)
-    text = environment.from_string((resources.files("ctiforge.release") / TEMPLATE).read_text("utf-8")).render(
-        vars(card),
-        result=evaluated.result,
-        measure=evaluated.measure,
-        test_name=_test_name(evaluated),
-        headline=_figure(evaluated.result.metrics["accuracy"]),
-        floor=max(floors, key=lambda row: row.metrics["macro_f1"].value or 0.0, default=None),
-        snippet=next((row for row in rows if row.kind == "snippet"), None),
-        weak=_weak_points(card),
-        warnings=[*card.training.warnings, *(data.warnings if data else ())],
-        classes_table=_classes_table(card),
-        rows_table=_rows_table(evaluated),
-        model_table=_model_table(evaluated.result),
-        f1_table=_f1_table(evaluated),
-        settings_table=_settings_table(card),
-        same_test_set=card.previous is not None and card.previous.content_hash == evaluated.test_set.content_hash,
-        changes_table=_table(("metric", card.previous.version, card.version, "change"), changes)
+    changes = changes_of(card.previous, card.results())
+    more = {
+        "result": evaluated.result,
+        "measure": evaluated.measure,
+        "test_name": name_of_set(evaluated.test_set),
+        "headline": figure_with_interval(evaluated.result.metrics["accuracy"]),
+        "floor": max(floors, key=lambda row: row.metrics["macro_f1"].value or 0.0, default=None),
+        "snippet": next((row for row in rows if row.kind == "snippet"), None),
+        "weak": _weak_points(card),
+        "warnings": [*card.training.warnings, *(data.warnings if data else ())],
+        "classes_table": _classes_table(card),
+        "rows_table": _rows_table(evaluated),
+        "model_table": _model_table(evaluated.result),
+        "f1_table": _f1_table(evaluated),
+        "settings_table": _settings_table(card),
+        "same_test_set": card.previous is not None and card.previous.content_hash == evaluated.test_set.content_hash,
+        "changes_table": _table(("metric", card.previous.version, card.version, "change"), changes)
         if card.previous and changes
         else "",
-    )
-    return re.sub(r"\n{3,}", "\n\n", text)
+        "notice": notice(card.license),
+    }
+    return render_text(TEMPLATE, vars(card) | more)
 
 
 def _weak_points(card: Card) -> list[str]:
@@ -161,9 +197,7 @@ def _weak_points(card: Card) -> list[str]:
         if not each.support:
             said.append(f"The test set holds no article of {name}: how that class fares is not known.")
         elif each.label == "multiple":
-            said.append(
-                f"Articles about several systems: {each.support} in the test set, recall {_share(each.recall)}."
-            )
+            said.append(f"Articles about several systems: {each.support} in the test set, recall {share(each.recall)}.")
         elif each.low is None:
             said.append(f"Only {each.support} test articles are of {name}: too few for an interval.")
     return said
@@ -184,7 +218,7 @@ def _rows_table(evaluated: ClassifierEvaluation) -> str:
     names = [_metric_name(evaluated, name, figure) for name, figure in evaluated.result.metrics.items()]
     cells = []
     for row in evaluated.rows:
-        figures = [_figure(row.metrics[name]) for name in evaluated.result.metrics]
+        figures = [figure_with_interval(row.metrics[name]) for name in evaluated.result.metrics]
         latency = f"{row.latency_s.median:.3g} / {row.latency_s.p95:.3g}" if row.latency_s else ABSENT
         size = f"{row.size_bytes / 1e6:.3g}" if row.size_bytes is not None else ABSENT
         cells.append((row.name, row.kind, *figures, latency, size))
@@ -195,7 +229,7 @@ def _model_table(row: ClassifierRow) -> str:
     return _table(
         ("class", "articles", "precision", "recall", "F1"),
         [
-            (Cell(each.label, code=True), each.support, _share(each.precision), _share(each.recall), _class_f1(each))
+            (Cell(each.label, code=True), each.support, share(each.precision), share(each.recall), _class_f1(each))
             for each in row.classes
         ],
     )
@@ -211,16 +245,7 @@ def _f1_table(evaluated: ClassifierEvaluation) -> str:
 
 def _settings_table(card: Card) -> str:
     training = card.training
-    rows: list[tuple[str, object]] = [
-        ("base model", Cell(public_name(training.base_model), code=True)),
-        *([("its commit", Cell(training.base_revision, code=True))] if training.base_revision else []),
-        ("trained as", Cell(training.name, code=True)),
-    ]
-    rows += [
-        (name.replace("_", " "), _plain(value))
-        for name, value in training.options.items()
-        if isinstance(value, (str, int, float))
-    ]
+    rows = settings_of(training)
     rows += [
         ("window", f"{card.note.max_length} tokens, overlap {card.note.overlap}"),
         ("pooling of windows", card.note.pooling),
@@ -235,34 +260,76 @@ def _settings_table(card: Card) -> str:
     return _table(("setting", "value"), rows, left=(0, 1))
 
 
-def _changes(card: Card) -> list[tuple[str, ...]]:
+def settings_of(training: Training) -> list[tuple[str, object]]:
+    """List base, name and options of a training, as rows of a table."""
+    rows: list[tuple[str, object]] = [
+        ("base model", Cell(public_name(training.base_model), code=True)),
+        *([("its commit", Cell(training.base_revision, code=True))] if training.base_revision else []),
+        ("trained as", Cell(training.name, code=True)),
+    ]
+    rows += [
+        (name.replace("_", " "), _plain(value))
+        for name, value in training.options.items()
+        if isinstance(value, (str, int, float))
+    ]
+    return rows
+
+
+def set_described(test_set: TestSetInfo, task: str) -> dict[str, Any]:
+    """Describe a test set as every entry of a model-index names it."""
+    return {
+        "task_type": task,
+        "dataset_type": re.sub(r"[^\w.-]+", "-", test_set.name),
+        "dataset_name": name_of_set(test_set),
+        "dataset_split": "test",
+        "dataset_revision": test_set.content_hash,
+    }
+
+
+def render_text(template: str, values: dict[str, Any]) -> str:
+    """Render a card's text from a template of this package; a value that is missing is an error."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    environment.filters |= _FILTERS
+    source = (resources.files("ctiforge.release") / template).read_text("utf-8")
+    return re.sub(r"\n{3,}", "\n\n", environment.from_string(source).render(values))
+
+
+def changes_of(previous: Published | None, results: list[dict[str, Any]]) -> list[tuple[str, ...]]:
     """List metric, value before, value now, difference: of the metrics that both versions have."""
-    before = (card.previous.figures if card.previous else None) or {}
-    now = {each["metric_name"]: each["metric_value"] for each in _results(card.evaluated)}
+    before = (previous.figures if previous else None) or {}
+    now = {each["metric_name"]: each["metric_value"] for each in results}
     return [
-        (name, _share(before[name]), _share(value), f"{value - before[name]:+.3f}")
+        (name, share(before[name]), share(value), f"{value - before[name]:+.3f}")
         for name, value in now.items()
         if name in before
     ]
 
 
-def _test_name(evaluated: ClassifierEvaluation) -> str:
-    return f"{evaluated.test_set.name}@{evaluated.test_set.version}"
+def name_of_set(test_set: TestSetInfo) -> str:
+    """Name a test set with its version."""
+    return f"{test_set.name}@{test_set.version}"
 
 
 def _class_f1(each: ClassFigures) -> str:
-    return _with_interval(each.f1, each.low, each.high)
+    return with_interval(each.f1, each.low, each.high)
 
 
-def _figure(figure: MetricFigure) -> str:
-    return _with_interval(figure.value, figure.low, figure.high)
+def figure_with_interval(figure: MetricFigure) -> str:
+    """Write a figure, with its interval where it has one."""
+    return with_interval(figure.value, figure.low, figure.high)
 
 
-def _with_interval(value: float | None, low: float | None, high: float | None) -> str:
-    return _share(value) if low is None or high is None else f"{_share(value)} ({_share(low)} to {_share(high)})"
+def with_interval(value: float | None, low: float | None, high: float | None) -> str:
+    """Write a share, with its interval where it has one."""
+    return share(value) if low is None or high is None else f"{share(value)} ({share(low)} to {share(high)})"
 
 
-def _share(value: float | None) -> str:
+def share(value: float | None) -> str:
+    """Write a share with three digits, or that there is none."""
     return ABSENT if value is None else f"{value:.3f}"
 
 
@@ -297,6 +364,7 @@ def _table(titles: Sequence[str], rows: Iterable[Sequence[object]], *, left: tup
 
 
 _FILTERS: dict[str, Any] = {
+    "block": lambda text: "\n".join(f"    {line}".rstrip() for line in text.splitlines()),
     "cell": _cell,
     "cite_key": lambda repo: re.sub(r"\W+", "_", repo.rpartition("/")[2], flags=re.ASCII),
     "code": _code,
@@ -310,6 +378,6 @@ _FILTERS: dict[str, Any] = {
     "quoted": lambda names: ", ".join(_code(name) for name in names),
     "public_labelers": public_labelers,
     "public_name": public_name,
-    "share": _share,
-    "with_interval": _figure,
+    "share": share,
+    "with_interval": figure_with_interval,
 }

@@ -1,47 +1,55 @@
 """Runs llama.cpp's converter with what it cannot know told to it: a process of its own, for its own gguf-py.
 
-    python -m ctiforge.release.convert FOLDER PRETOKENIZER END [the converter's flags]
+    python -m ctiforge.release.convert FOLDER TOLD [the converter's flags]
 
-FOLDER is the converter's; PRETOKENIZER is the name for a tokenizer that it does not know, END the id of the
-token that ends a turn besides the end-of-sequence token; `-` is none.
+FOLDER is the converter's; TOLD a JSON file with `pretokenizer`, a name for the way that the tokenizer splits text,
+used where the converter has none or, with `instead`, in place of its own; `end`, the id of the token that ends a turn
+besides the end-of-sequence token; and `facts`, further keys of the file's metadata.
 """
 
+import json
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 
 def main() -> None:
     """Convert as told on the command line."""
-    folder, pretokenizer, end, *flags = sys.argv[1:]
+    folder, told, *flags = sys.argv[1:]
     sys.path[:0] = [folder, f"{folder}/gguf-py"]
     sys.argv = ["convert_hf_to_gguf.py", *flags]
-    if pretokenizer != "-":
-        _name_pretokenizer(import_module("conversion.base").TextModel, pretokenizer)
-    if end != "-":
-        _add_end_of_turn(import_module("gguf").SpecialVocab, int(end))
+    wanted = json.loads(Path(told).read_text(encoding="utf-8"))
+    if wanted["pretokenizer"]:
+        _name_pretokenizer(import_module("conversion.base").TextModel, wanted["pretokenizer"], wanted["instead"])
+    _add_to_metadata(import_module("gguf").SpecialVocab, wanted["end"], wanted["facts"])
     import_module("convert_hf_to_gguf").main()
 
 
-def _name_pretokenizer(model: Any, name: str) -> None:
-    """Name the pre-tokenizer, only where the converter does not know the tokenizer: its own names come first."""
+def _name_pretokenizer(model: Any, name: str, instead: bool) -> None:
+    """Name the pre-tokenizer where the converter does not know the tokenizer, or whatever it says."""
     known = model.get_vocab_base_pre
 
     def named(self: Any, tokenizer: Any) -> str:
         try:
-            return str(known(self, tokenizer))
+            own = str(known(self, tokenizer))
         except NotImplementedError:
             return name
+        return name if instead else own
 
     model.get_vocab_base_pre = named
 
 
-def _add_end_of_turn(vocabulary: Any, end: int) -> None:
+def _add_to_metadata(vocabulary: Any, end: int | None, facts: dict[str, str | int]) -> None:
     written = vocabulary.add_to_gguf
 
-    def add_to_gguf(self: Any, *args: Any, **named: Any) -> None:
-        self.special_token_ids.setdefault("eot", end)
-        written(self, *args, **named)
+    def add_to_gguf(self: Any, writer: Any, *args: Any, **named: Any) -> None:
+        if end is not None:
+            self.special_token_ids.setdefault("eot", end)
+        for key, value in facts.items():
+            add = writer.add_uint32 if isinstance(value, int) else writer.add_string
+            add(key, value)
+        written(self, writer, *args, **named)
 
     vocabulary.add_to_gguf = add_to_gguf
 

@@ -2,20 +2,30 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ctiforge.errors import CannotGoOnError, UsageError
-from ctiforge.records.exported import FileType
+from ctiforge.records.exported import Dtype, FileType
 from ctiforge.release.pretokenizers import find_pretokenizer
 from ctiforge.release.tools import LlamaCpp
 
 # What each file type should be made of; anything else in it is llama.cpp's fallback.
-_EXPECTED = {"f32": {"F32"}, "f16": {"F16", "F32"}, "q8_0": {"Q8_0", "F32"}, "q4_k_m": {"Q4_K", "Q6_K", "F32"}}
+_EXPECTED = {
+    "f32": {"F32"},
+    "f16": {"F16", "F32"},
+    "bf16": {"BF16", "F32"},
+    "q8_0": {"Q8_0", "F32"},
+    "q6_k": {"Q6_K", "F32"},
+    "q5_k_m": {"Q5_K", "Q6_K", "F32"},
+    "q4_k_m": {"Q4_K", "Q6_K", "F32"},
+}
 
 
 @dataclass(frozen=True)
@@ -45,18 +55,39 @@ class Contents:
     """How many tensors are of each type."""
 
 
-def convert(model: Path, form: ChatForm, name: str, out: Path, scratch: Path, llama_cpp: LlamaCpp) -> str | None:
-    """Write the full-precision model of a folder as the f32 GGUF `out`.
+@dataclass(frozen=True)
+class Conversion:
+    """What a GGUF is made of, and how."""
 
-    Returns the name of the pre-tokenizer where the converter does not know the tokenizer and it was told by
-    ours. Raises UsageError for a model that llama.cpp has no form for.
+    model: Path
+    """The folder of the full-precision model."""
+    form: ChatForm
+    """How it is asked."""
+    name: str
+    """What the file calls itself."""
+    dtype: Dtype
+    """The type of its weights."""
+    facts: Mapping[str, str | int]
+    """Further keys of its metadata: license, base, version."""
+
+
+def convert(
+    wanted: Conversion, out: Path, scratch: Path, llama_cpp: LlamaCpp, instead: str | None = None
+) -> str | None:
+    """Write the full-precision model of a folder as the GGUF `out`.
+
+    The pre-tokenizer is the converter's own, or `instead`. Returns its name where the converter does not know the
+    tokenizer and it was told by ours. Raises UsageError for a model that llama.cpp has no form for.
     """
-    source = _lay_out(model, form, scratch / "source")
-    pretokenizer = find_pretokenizer(_read(model / "tokenizer.json"))
+    source = _lay_out(wanted.model, wanted.form, scratch / "source")
+    pretokenizer = instead or own_pretokenizer(wanted.model)
     eos = _read(source / "config.json").get("eos_token_id")
-    end = "-" if form.end == eos else str(form.end)
-    command = [sys.executable, "-m", "ctiforge.release.convert", str(llama_cpp.converter), pretokenizer or "-", end]
-    command += [str(source), "--outfile", str(out), "--outtype", "f32", "--model-name", name]
+    told = scratch / "told.json"
+    end = None if wanted.form.end == eos else wanted.form.end
+    words = {"pretokenizer": pretokenizer, "instead": instead is not None, "end": end, "facts": dict(wanted.facts)}
+    told.write_text(json.dumps(words), encoding="utf-8")
+    command = [sys.executable, "-m", "ctiforge.release.convert", str(llama_cpp.converter), str(told), str(source)]
+    command += ["--outfile", str(out), "--outtype", wanted.dtype, "--model-name", wanted.name]
     # it would ask the hub about a local folder
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, env={**os.environ, "HF_HUB_OFFLINE": "1"}
@@ -64,6 +95,11 @@ def convert(model: Path, form: ChatForm, name: str, out: Path, scratch: Path, ll
     if done.returncode or not out.is_file():
         raise _explain(done.stderr, pretokenizer)
     return pretokenizer if "pre-tokenizer was not recognized" in done.stderr else None
+
+
+def own_pretokenizer(model: Path) -> str | None:
+    """Find llama.cpp's name for how the tokenizer of a folder splits text; None where it has none."""
+    return find_pretokenizer(_read(model / "tokenizer.json"))
 
 
 def read_contents(gguf: Path) -> Contents:
@@ -100,9 +136,11 @@ def fallbacks(contents: Contents, file_type: FileType) -> str | None:
 
 def _lay_out(model: Path, form: ChatForm, into: Path) -> Path:
     """Lay out the model's files by link, its tokenizer's with the chat form that the GGUF shall hold."""
+    shutil.rmtree(into, ignore_errors=True)
     into.mkdir(parents=True)
     for file in model.iterdir():
-        if file.is_file() and file.name not in ("tokenizer_config.json", "chat_template.jinja"):
+        # a card is that of the base
+        if file.is_file() and file.name not in ("tokenizer_config.json", "chat_template.jinja", "README.md"):
             (into / file.name).symlink_to(file.absolute())
     settings = _read(model / "tokenizer_config.json")
     settings.pop("chat_template", None)

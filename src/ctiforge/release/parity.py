@@ -111,7 +111,7 @@ def check_parity(name: str, proven: Sequence[ParityReport], margin: float) -> No
     """
     reasons = [reason for each in proven if (reason := judge(each, margin))]
     if reasons:
-        print_parity([each.model_dump() for each in proven])
+        print_parity(proven)
         raise GateError(f"{name} is not exported: {'; '.join(reasons)}")
 
 

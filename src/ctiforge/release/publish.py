@@ -1,8 +1,8 @@
-"""Publishing OS-BERT: lay its files out with a card, upload them as one tagged commit, and see that they arrived."""
+"""Publishing a model: lay its files out with a card, upload them as one tagged commit, and see that they arrived."""
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -12,7 +12,8 @@ from ctiforge.records.classification import ClassifierEvaluation, without_articl
 from ctiforge.records.prepared import PrepareReport
 from ctiforge.records.training import Training
 from ctiforge.release.bundle import CARD, check_model, copy_model, hashes, outdated
-from ctiforge.release.card import Card, Published, check_card, read_card, render_card
+from ctiforge.release.card import AnyCard, Card, Published, check_card, read_card
+from ctiforge.release.terms import BaseTerms, check_name, choose_license, write_terms
 from ctiforge.release.versions import Version, known_versions, parse_version
 from ctiforge.store.artifacts import fetch_input, fetch_named, find_input
 from ctiforge.store.fingerprint import content_hash
@@ -26,6 +27,14 @@ _REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 _LICENSE = re.compile(r"[a-z0-9][a-z0-9.-]*", re.ASCII)
 
 Say = Callable[[str], None]
+TermsOf = Callable[[Training], BaseTerms]
+DEMO = "demo"
+"""What its base models and its test sets are called."""
+
+
+def unknown_terms(training: Training) -> BaseTerms:
+    """Know nothing of a base's terms but its name."""
+    return BaseTerms(training.base_model)
 
 
 @dataclass(frozen=True)
@@ -36,10 +45,12 @@ class HubTarget:
     """`owner/name`."""
     version: str
     """The version, which is the tag: `1.2.0`."""
-    license: str
-    """The Hub's short name of a license: `apache-2.0`."""
-    private: bool = False
-    """Whether a new repository is visible to its owner alone."""
+    license: str | None = None
+    """The Hub's short name of a license, `apache-2.0`; None: the base's."""
+    public: bool = False
+    """Whether a new repository is visible to everybody, instead of its owner alone."""
+    author: str | None = None
+    """Who is cited; None: the card says nothing of a citation."""
     allow_namesake: bool = False
     """Whether a new repository may have the name of somebody else's."""
 
@@ -56,14 +67,14 @@ def check_target(target: HubTarget) -> None:
     parse_version(target.version)
     if not _REPO.fullmatch(target.repo) or "--" in target.repo or ".." in target.repo:
         raise UsageError(f"--repo {target.repo} names no repository: give owner/name, such as my-team/os-bert")
-    if not _LICENSE.fullmatch(target.license):
+    if target.license and not _LICENSE.fullmatch(target.license):
         raise UsageError(
             f"--license {target.license} is no license of the Hub: give its short name, such as apache-2.0"
         )
 
 
 def prepare_upload(
-    target: HubTarget, model: str, evaluation: str, data: str | None, scratch: Path
+    target: HubTarget, model: str, evaluation: str, data: str | None, scratch: Path, terms: TermsOf
 ) -> tuple[Card, Path, list[str]]:
     """Fetch a model with what its card tells, and lay out what is published of it.
 
@@ -73,6 +84,7 @@ def prepare_upload(
         evaluation: Its `evaluation.json`, or what holds one.
         data: The `prepare.json` of what it was trained on, or what holds one.
         scratch: A folder for it all.
+        terms: Says on what terms the base of a training stands.
 
     Returns:
         The card, the folder that is to be uploaded, and the names of the model's files that are left out.
@@ -90,7 +102,7 @@ def prepare_upload(
     if found.is_file:
         raise UsageError(f"--model {model} is a file: give the model's folder or artifact")
     folder = scratch / "upload"
-    card, left_out = lay_out(target, fetched, found.content, evaluated, report, folder)
+    card, left_out = lay_out(target, fetched, found.content, evaluated, report, folder, terms)
     return card, folder, left_out
 
 
@@ -119,6 +131,7 @@ def lay_out(
     evaluated: ClassifierEvaluation,
     data: PrepareReport | None,
     into: Path,
+    terms: TermsOf = unknown_terms,
 ) -> tuple[Card, list[str]]:
     """Write every file that is published into a folder, with the card of a first version.
 
@@ -129,29 +142,62 @@ def lay_out(
         evaluated: The model's evaluation.
         data: The report on its training data, None where it is not given.
         into: An empty folder.
+        terms: Says on what terms the base of a training stands.
 
     Returns:
         The card, and the names of the model's files that are left out.
 
     Raises:
-        UsageError: The evaluation is of other weights.
+        UsageError: The evaluation is of other weights, the model is the demo's, nobody names its license, or the
+            repository's name is not what the license wants.
         DataError: The model cannot be published: it is no classifier, lacks a file, or its labels differ.
     """
-    if evaluated.model.version != model_content[:12]:
-        raise UsageError(
-            f"the evaluation is of weights {evaluated.model.version}, the model has {model_content[:12]}: "
-            "evaluate this model first (eval_os_bert)"
-        )
+    check_evaluated(evaluated.model.version, model_content, "eval_os_bert")
     left_out = copy_model(model, into)
     note = check_model(into, evaluated)
     training = Training.load(model / Training.NAME)
+    refuse_demo(training, evaluated.test_set.name)
+    license_name = settle_license(target, terms(training), into)
     without_articles(evaluated).write(into)
-    card = Card(target.repo, target.version, target.license, note, training, evaluated, data)
-    _write_card(card, into)
+    card = Card(target.repo, target.version, license_name, note, training, evaluated, data, author=target.author)
+    write_card(card, into)
     return card, left_out
 
 
-def publish(hub: "Hub", target: HubTarget, card: Card, folder: Path, say: Say) -> str:
+def write_card(card: AnyCard, folder: Path) -> None:
+    """Write the card, once it is seen to hold the figures that it was made of."""
+    text = card.render()
+    check_card(text, card)
+    (folder / CARD).write_text(text, encoding="utf-8")
+
+
+def check_evaluated(version: str, content: str, program: str) -> None:
+    """Raise UsageError unless an evaluation is of these very weights."""
+    if version != content[:12]:
+        raise UsageError(
+            f"the evaluation is of weights {version}, the model has {content[:12]}: evaluate this model first "
+            f"({program})"
+        )
+
+
+def refuse_demo(training: Training, test_set: str) -> None:
+    """Raise UsageError for a model of the demo: it knows templates, and its figures say nothing of real articles."""
+    if DEMO in (training.base_model, test_set):
+        raise UsageError(
+            f"{training.name} is of the demo (its base model or its test set): it proves the machinery and is not "
+            "published; train and evaluate on articles of your own"
+        )
+
+
+def settle_license(target: HubTarget, base: BaseTerms, folder: Path) -> str:
+    """Choose the license, see that the name suits it, and put its files into the folder."""
+    license_name = choose_license(target.license, base)
+    check_name(target.repo, license_name)
+    write_terms(license_name, base, folder)
+    return license_name
+
+
+def publish(hub: "Hub", target: HubTarget, card: AnyCard, folder: Path, say: Say) -> str:
     """Publish the folder that `lay_out` wrote as one tagged commit, download it again and compare.
 
     Goes on where an earlier call was stopped; a version that is there with the same content is only verified.
@@ -168,7 +214,7 @@ def publish(hub: "Hub", target: HubTarget, card: Card, folder: Path, say: Say) -
 
     Raises:
         UsageError: The version is there with other content or is not higher than the newest, the repository's name is
-            somebody else's, it is public where a private one is wanted, or the token may not write.
+            somebody else's, it is public and nobody said so, or the token may not write.
         DataError: The repository was created and cannot be found, or the Hub refuses the card.
         HubError: The Hub does not answer, or what was downloaded again differs.
     """
@@ -178,8 +224,8 @@ def publish(hub: "Hub", target: HubTarget, card: Card, folder: Path, say: Say) -
     tags = hub.tags(repo) if remote else {}
     known = known_versions(tags)
     _check_version(target, known)
-    card = replace(card, previous=_previous(hub, target, known))
-    _write_card(card, folder)
+    card = card.after(_previous(hub, target, known))
+    write_card(card, folder)
     if standing := known.get(parse_version(target.version)):
         _check_same(hub, target, tags[standing], folder)
         say(f"{repo} has {standing} already, with this very content")
@@ -187,21 +233,23 @@ def publish(hub: "Hub", target: HubTarget, card: Card, folder: Path, say: Say) -
         return tags[standing]
     if remote is None:
         _check_name(hub, target, say)
-        hub.create(repo, target.private)
-        say(f"created {repo} ({'private' if target.private else 'public'})")
+        hub.create(repo, not target.public)
+        say(f"created {repo} ({'public' if target.public else 'private'})")
         remote = hub.find(repo)
         if remote is None:
             raise DataError(f"{repo} was created and cannot be found: run the same command again")
-    elif target.private and not remote.private:
-        raise UsageError(f"{repo} is public, and --private is only for a new one: make it private on the Hub first")
+    elif not target.public and not remote.private:
+        raise UsageError(f"{repo} is public: say --public to publish to everybody, or make it private on the Hub first")
+    elif target.public and remote.private:
+        say(f"{repo} stays private: make it public on the Hub, since --public is only for a new one")
     remove = outdated(hub.files(repo, remote.head), folder)
-    title = f"OS-BERT {target.version} ({content_hash(hashes(folder))[:12]})"
+    title = f"{card.title} ({content_hash(hashes(folder))[:12]})"
     commit = hub.commit(repo, folder, remove, remote.head, title)
     say(
         f"uploaded {len(hashes(folder))} files in commit {commit}"
         + (f", removed {', '.join(remove)}" if remove else "")
     )
-    hub.tag(repo, target.version, commit, f"{card.training.name}, weights {card.evaluated.model.version}")
+    hub.tag(repo, target.version, commit, card.source)
     say(f"tagged {target.version}")
     _verify(hub, target, commit, card, folder, say)
     return commit
@@ -251,7 +299,7 @@ def _check_same(hub: "Hub", target: HubTarget, commit: str, folder: Path) -> Non
         )
 
 
-def _verify(hub: "Hub", target: HubTarget, commit: str, card: Card, folder: Path, say: Say) -> None:
+def _verify(hub: "Hub", target: HubTarget, commit: str, card: AnyCard, folder: Path, say: Say) -> None:
     """Download everything again and compare: a file that was damaged on the way has the right size and no error."""
     from ctiforge.release.hub import HubError
     from ctiforge.store.objects import hash_file
@@ -266,9 +314,3 @@ def _verify(hub: "Hub", target: HubTarget, commit: str, card: Card, folder: Path
                 )
         check_card((Path(scratch) / CARD).read_text(encoding="utf-8"), card)
     say(f"verified: {len(expected)} files downloaded again, equal by sha256, and the card read again")
-
-
-def _write_card(card: Card, folder: Path) -> None:
-    text = render_card(card)
-    check_card(text, card)
-    (folder / CARD).write_text(text, encoding="utf-8")

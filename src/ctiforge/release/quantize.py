@@ -5,16 +5,17 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from ctiforge.errors import CannotGoOnError, UsageError
-from ctiforge.records.exported import FileType
+from ctiforge.records.exported import Dtype, FileType
 from ctiforge.release.tools import LlamaCpp
 
 FILE_TYPES: tuple[FileType, ...] = get_args(FileType)
 # enum llama_ftype of llama.h
-_CODES = {"f16": 1, "q8_0": 7, "q4_k_m": 15}
+_CODES = {"f32": 0, "f16": 1, "q8_0": 7, "q4_k_m": 15, "q5_k_m": 17, "q6_k": 18, "bf16": 32}
 
 
 def parse_types(text: str) -> tuple[FileType, ...]:
@@ -36,9 +37,31 @@ def parse_types(text: str) -> tuple[FileType, ...]:
     return tuple(name for name in dict.fromkeys(wanted) if name in FILE_TYPES)
 
 
-def quantize(full: Path, out: Path, file_type: FileType, llama_cpp: LlamaCpp) -> None:
-    """Write the f32 GGUF `full` as `file_type` to `out`. Raises CannotGoOnError with llama.cpp's own words."""
-    if file_type == "f32":
+def choose(flag: str, value: str | None, among: Sequence[Any]) -> Any:
+    """Read a flag that is one of a few words, or left out.
+
+    Args:
+        flag: The flag's name, for the error.
+        value: What was given; None: nothing.
+        among: What it may be.
+
+    Returns:
+        The word, None where nothing was given.
+
+    Raises:
+        UsageError: It is none of them.
+    """
+    if value is not None and value not in among:
+        raise UsageError(f"{flag} {value}: choose among {', '.join(among)}")
+    return value
+
+
+def quantize(full: Path, dtype: Dtype, out: Path, file_type: FileType, llama_cpp: LlamaCpp) -> None:
+    """Write the GGUF `full`, which is in `dtype`, as `file_type` to `out`.
+
+    Raises CannotGoOnError with llama.cpp's own words.
+    """
+    if file_type == dtype:
         shutil.copyfile(full, out)
         return
     if llama_cpp.quantizer:

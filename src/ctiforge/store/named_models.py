@@ -8,10 +8,27 @@ from ctiforge.lines import find_line
 from ctiforge.records.registry import ModelRecord
 from ctiforge.settings import load_settings
 from ctiforge.store.models import Registry
-from ctiforge.store.objects import find_store
+from ctiforge.store.objects import ObjectStore, find_store
 from ctiforge.store.owned import check_usable
 
 PREFIX = "models:"
+
+
+def find_named(model: str, store: str | None = None) -> ModelRecord | None:
+    """Find the version of the registry that a name stands for.
+
+    Args:
+        model: `models:LINE@champion`, `models:LINE@previous` or `models:LINE@VERSION`; or what names one otherwise.
+        store: The URI of the store with the registry; None: that of the settings.
+
+    Returns:
+        The version's record; None for a name that is no version's.
+
+    Raises:
+        UsageError: There is no such line, version or store.
+        StoreError: The store does not answer.
+    """
+    return _find(model, store)[1] if model.startswith(PREFIX) else None
 
 
 def find_model_uri(model: str, store: str | None = None) -> str:
@@ -29,14 +46,16 @@ def find_model_uri(model: str, store: str | None = None) -> str:
         DataError: Nothing is left of the version's files.
         StoreError: The store does not answer.
     """
-    if not model.startswith(PREFIX):
-        return model
+    return check_usable(*_find(model, store)) if model.startswith(PREFIX) else model
+
+
+def _find(model: str, store: str | None) -> tuple[ObjectStore, ModelRecord]:
     line, _, which = model.removeprefix(PREFIX).partition("@")
     uri = load_settings({"store": store}).settings.store
     opened = find_store(uri)
     if opened is None:
         raise UsageError(f"{model}: the store {uri} is not there; name it with --store or CTIFORGE_STORE")
-    return check_usable(opened, find_version(Registry(opened, find_line(line).name), which))
+    return opened, find_version(Registry(opened, find_line(line).name), which)
 
 
 def find_version(registry: Registry, which: str) -> ModelRecord:

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ctiforge.errors import UsageError
-from ctiforge.training.encoding import MODEL_FILES, cannot_load, load_tokenizer
+from ctiforge.errors import CtiforgeError, UsageError
+from ctiforge.store.hub import join_name
+from ctiforge.training.encoding import MODEL_FILES, cannot_load, load_tokenizer, on_this_machine
 
 CARD = "README.md"
 TERMS = (CARD, "LICENSE*", "NOTICE*")
 """What lies beside a model and says on what terms it may be used."""
+_CONFIG = "config.json"
 _INDEX = "model.safetensors.index.json"
 _LEFT_OUT = "consolidated*"
 
@@ -61,6 +63,27 @@ def license_of(folder: Path) -> str | None:
     except Exception:  # a card can be broken in any way, and is no reason to stop
         return None
     return str(data.license) if data.license else None
+
+
+def look_up_terms(base: str, revision: str | None) -> tuple[str | None, str | None, dict[str, bytes]]:
+    """Look up on what terms a base model stands: on this machine, in the store, or on the Hub.
+
+    Args:
+        base: A hub name, a folder or a URI.
+        revision: The commit of a hub name.
+
+    Returns:
+        The license that its card names, the architecture that its configuration names, and its license and notice
+        files without the card; nothing of a base that cannot be had.
+    """
+    try:
+        with on_this_machine(join_name(base, revision), (*TERMS, _CONFIG)) as found:
+            folder = Path(found)
+            config = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
+            files = {name: path.read_bytes() for name, path in terms_of(folder).items() if name != CARD}
+            return license_of(folder), config.get("model_type"), files
+    except (OSError, ValueError, CtiforgeError):
+        return None, None, {}
 
 
 def _matching(folder: Path, patterns: Sequence[str]) -> dict[str, Path]:

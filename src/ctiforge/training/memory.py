@@ -46,7 +46,7 @@ def check_disk(scratch: Path, store: Path | None, weights: int) -> None:
     """
     same_disk = store is not None and store.stat().st_dev == scratch.stat().st_dev
     needed = weights * (4 * (5 if same_disk else 2) + 1)
-    free = _free_disk(scratch)
+    free = free_disk(scratch)
     if free < needed:
         raise CannotGoOnError(
             f"{scratch}: training writes up to {needed / 1e9:.1f} GB of checkpoints, and {free / 1e9:.1f} GB are free: "
@@ -54,7 +54,15 @@ def check_disk(scratch: Path, store: Path | None, weights: int) -> None:
         )
 
 
-def _free_disk(scratch: Path) -> int:
+def free_disk(scratch: Path) -> int:
+    """Read how much more may be written into a scratch folder.
+
+    Args:
+        scratch: The folder; it must exist.
+
+    Returns:
+        Bytes: those free on its disk, or left of the limit that CTIFORGE_SCRATCH_LIMIT names, if that is less.
+    """
     free = shutil.disk_usage(scratch).free
     limit = os.environ.get(SCRATCH_LIMIT)
     if not limit:

@@ -79,7 +79,7 @@ def load_causal_lm(model: str, device: torch.device, dtype: torch.dtype) -> Any:
     from transformers import AutoModelForCausalLM
 
     only_errors()
-    if base := base_of_adapter(Path(model)):
+    if base := base_to_load(Path(model)):
         return _load_adapter(Path(model), base, device, dtype)
     try:
         with on_this_machine(model) as path:
@@ -179,13 +179,26 @@ def base_of_adapter(folder: Path) -> str | None:
     return join_name(base, commit) if is_hub_name(base) else base
 
 
-def _load_adapter(folder: Path, base: str, device: torch.device, dtype: torch.dtype) -> Any:
-    from peft import PeftModel
+def base_to_load(folder: Path) -> str | None:
+    """Name the base that is loaded below an adapter; of one that names no commit, it warns that another may be.
 
-    if is_hub_name(base) and not is_pinned(base):
+    Args:
+        folder: The folder of a model.
+
+    Returns:
+        A hub name with its commit, a folder or a URI; None where there is no adapter.
+    """
+    base = base_of_adapter(folder)
+    if base and is_hub_name(base) and not is_pinned(base):
         base = pin(base)
         warn(
             f"{folder}: its adapter does not say which commit of its base it was trained on; loaded is {base}, which "
             f'may be another: write the right one as "revision" into {ADAPTER_CONFIG}'
         )
+    return base
+
+
+def _load_adapter(folder: Path, base: str, device: torch.device, dtype: torch.dtype) -> Any:
+    from peft import PeftModel
+
     return PeftModel.from_pretrained(load_causal_lm(base, device, dtype), str(folder)).to(device)

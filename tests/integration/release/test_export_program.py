@@ -9,7 +9,7 @@ from huggingface_hub import constants
 
 from ctiforge.demo.articles import DemoSizes, make_corpus
 from ctiforge.errors import CannotGoOnError, DataError
-from ctiforge.release.gguf import ChatForm, convert
+from ctiforge.release.gguf import ChatForm, Conversion, convert
 from ctiforge.release.server import serving
 from ctiforge.release.tokens import check_reading
 from ctiforge.training.encoding import load_tokenizer
@@ -43,11 +43,12 @@ def exported(tools, test_file, tmp_path_factory):
     done = export(*line, f"--test-data={test_file}", cwd=home)
     again = export(*line, f"--test-data={test_file}", cwd=home)
     assert again.stdout.startswith("cached: export_model")
-    return home / ".lmstudio" / "models" / "my-team" / "demo", done.stdout
+    return home, done.stdout
 
 
 def test_every_file_answers_the_test_set_beside_its_source(exported):
-    out, said = exported
+    home, said = exported
+    out = home / "models" / "demo-lmstudio"
     body = json.loads((out / "export.json").read_text())
     files = {each["type"]: each for each in body["files"]}
     parity = {each["file_type"]: each for each in body["parity"]}
@@ -78,13 +79,46 @@ def test_a_file_that_answers_otherwise_than_its_source_is_not_exported(tmp_path,
     assert not list((tmp_path / "out").rglob("*.gguf"))
 
 
-def test_lm_studio_finds_file_preset_and_setting(exported):
-    folder, said = exported
-    preset = json.loads((folder / "demo.preset.json").read_text())
+def test_lm_studio_finds_each_file_alone_in_its_folder_and_a_person_the_lines_to_serve_it(exported):
+    home, said = exported
+    preset = json.loads((home / "models/demo-lmstudio/demo.preset.json").read_text())
+    models = home / ".lmstudio" / "models" / "my-team"
 
-    assert (folder / "demo-Q8_0.gguf").read_bytes()[:4] == b"GGUF"
+    assert {path.relative_to(models).as_posix() for path in models.rglob("*.gguf")} == {
+        f"demo-{name}/demo-{name.upper()}.gguf" for name in ("f32", "f16", "q8_0", "q4_k_m")
+    }
     assert any(field["key"] == "llm.prediction.structured" for field in preset["operation"]["fields"])
-    assert said.splitlines()[-1] == "LMSTUDIO_MODEL_EXTRACT=my-team/demo"
+    assert "lms load my-team/demo-q8_0 --context-length 2048 --identifier demo-q8_0" in said
+    assert "LMSTUDIO_MODEL_EXTRACT=demo-f32" in said
+    assert "  ctiforge eval-extract --endpoint http://localhost:1234/v1 --model demo-f32" in said.splitlines()[-1]
+
+
+def test_what_was_needed_is_said_before_and_kept_with_what_was_taken(exported):
+    home, said = exported
+    cost = json.loads((home / "models/demo-lmstudio/export.json").read_text())["cost"]
+
+    assert said.startswith("demo: at most ")
+    assert cost["peak_memory"] > 10**8
+    assert 0 < cost["scratch"] < 2 * cost["scratch_expected"] + 10**6
+
+
+def test_what_a_file_says_of_its_origin(exported):
+    from gguf import GGUFReader
+
+    home, _ = exported
+    body = json.loads((home / "models/demo-lmstudio/export.json").read_text())
+    reader = GGUFReader(home / "models/demo-lmstudio/demo-Q8_0.gguf")
+    assert reader.get_field("ctiforge.content").contents() == body["content"]
+
+
+@pytest.mark.slow
+def test_the_other_file_types_and_what_an_earlier_export_left(tmp_path):
+    export("--model=demo", "--format=gguf", "--quantize=q8_0", "--output=out", cwd=tmp_path)
+    export("--model=demo", "--format=gguf", "--quantize=bf16,q6_k,q5_k_m", "--output=out", cwd=tmp_path)
+    files = json.loads((tmp_path / "out/export.json").read_text())["files"]
+
+    assert [set(each["tensor_types"]) & {"BF16", "Q8_0"} for each in files] == [{"BF16"}, {"Q8_0"}, {"Q8_0"}]
+    assert {path.name for path in (tmp_path / "out").glob("*.gguf")} == {each["file"] for each in files}
 
 
 @pytest.mark.parametrize(
@@ -153,7 +187,8 @@ def test_a_wrong_pretokenizer_is_found_out(tmp_path, tools, monkeypatch, name, f
     tiny_models.add_llama3_tokenizer(model)
     monkeypatch.setattr("ctiforge.release.gguf.find_pretokenizer", lambda _: name)
     file = tmp_path / "tiny.gguf"
-    convert(model, ChatForm("{{ messages[0]['content'] }}", True, 2), "tiny", file, tmp_path, tools)
+    wanted = Conversion(model, ChatForm("{{ messages[0]['content'] }}", True, 2), "tiny", "f32", {})
+    convert(wanted, file, tmp_path, tools)
     expected = pytest.raises(DataError, match="does not read") if found_out else nullcontext()
     with serving(file, tools, context=512) as server, expected:
         check_reading(server, load_tokenizer(str(model)), ["It ran x.exe\r\n\r\nand 2024 (10.0.22631)"], [])
@@ -169,9 +204,11 @@ def test_a_damaged_file_is_told_with_llama_cpp_s_own_words(tmp_path, tools):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--format=onnx",), "choose merged, gguf or lmstudio"),
+        (("--format=onnx",), "choose among merged, gguf, lmstudio, adapter-gguf"),
         (("--format=gguf", "--quantize=q9"), "choose among"),
         (("--format=gguf", "--quantise=q9"), "choose among"),
+        (("--dtype=int8",), "--dtype int8: choose among bf16, f16, f32"),
+        (("--format=gguf", "--proof=none"), "choose among sample, full"),
         (("--format=lmstudio", "--publisher=a/b"), "letters, digits"),
         (("--format=gguf", "--llama-cpp=nowhere"), "no built checkout"),
     ],
@@ -180,3 +217,37 @@ def test_bad_flags_end_with_one_line(tmp_path, flags, message):
     done = export("--model=demo", *flags, cwd=tmp_path, code=2)
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_an_adapter_over_a_base_in_s3_is_merged_in_half_precision(tmp_path, s3_bucket):
+    base = tiny_models.make_llama(tmp_path / "base")
+    tiny_models.add_llama3_tokenizer(base)
+    (base / "README.md").write_text("---\nlicense: llama3.2\n---\n")
+    from ctiforge.store.bases import BaseFacts, put_base
+    from ctiforge.store.objects import open_store
+
+    put, _ = put_base(open_store(s3_bucket), BaseFacts("tiny", "tiny"), {each.name: each for each in base.iterdir()})
+    adapter = tiny_models.make_adapter(base, tmp_path / "adapter")
+    name_base(adapter, put.uri)
+    note = json.loads((adapter / "ctiforge.json").read_text()) | {"base_model": put.uri}
+    (adapter / "ctiforge.json").write_text(json.dumps(note))
+
+    done = export(f"--model={adapter}", "--dtype=bf16", "--output=merged", cwd=tmp_path)
+    body = json.loads((tmp_path / "merged/export.json").read_text())
+    assert body["merge"] | {"adapter": True, "dtype": "bf16", "weights_compared": 14} == body["merge"]
+    assert body["license"] == "llama3.2"
+    assert "--dtype bfloat16 --max-model-len 1024" in done.stdout.splitlines()[-1]
+
+
+def test_an_adapter_alone_becomes_a_gguf_of_its_own(tmp_path):
+    base = tiny_models.make_llama(tmp_path / "base")
+    tiny_models.add_llama3_tokenizer(base)
+    adapter = tiny_models.make_adapter(base, tmp_path / "adapter")
+    done = export(f"--model={adapter}", "--format=adapter-gguf", "--output=out", cwd=tmp_path)
+    (file,) = json.loads((tmp_path / "out/export.json").read_text())["files"]
+
+    assert file["file"] == "tuned-adapter-F32.gguf"
+    assert sum(file["tensor_types"].values()) == 28
+    assert "nobody has looked how the two answer together" in done.stdout
+    refused = export("--model=base", "--format=adapter-gguf", "--output=other", cwd=tmp_path, code=2)
+    assert "is no adapter but whole weights" in refused.stderr

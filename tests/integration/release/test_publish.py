@@ -199,7 +199,9 @@ def test_who_may_not_write_is_told_before_anything_is_sent(publisher, user, said
 def test_private_is_not_promised_for_a_public_repository(publisher):
     publisher.hub.add_repo(TARGET.repo)
     with pytest.raises(UsageError, match="team/os-bert is public"):
-        publisher(private=True)
+        publisher()
+    publisher(public=True)
+    assert publisher.repo.tags
 
 
 def test_a_card_that_the_hub_refuses(publisher):

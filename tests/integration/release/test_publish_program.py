@@ -43,7 +43,7 @@ class Publisher:
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
         there = {"HF_ENDPOINT": self.hub.endpoint, "HF_TOKEN": TOKEN, "HF_HOME": str(self.folder / "hf")}
         done = subprocess.run(
-            [*command, *inputs, f"--data={self.folder / 'prepare.json'}", *flags],
+            [*command, *inputs, f"--data={self.folder / 'prepare.json'}", "--license=apache-2.0", *flags],
             env={**clean, **there, **(environment or {})},
             capture_output=True,
             text=True,
@@ -72,7 +72,7 @@ def asked(hub, what):
 
 
 def test_a_new_repository_gets_one_tagged_and_verified_commit(publish):
-    done = publish("1.0.0", "--private")
+    done = publish("1.0.0")
     assert done.returncode == 0, done.stderr
     repo = publish.hub.repos[REPO]
     assert repo.private
@@ -197,7 +197,7 @@ def test_inputs_are_files_or_the_folders_that_hold_them(publish, tmp_path):
     publish.refused("1.0.0", f"--data={tmp_path / 'eval'}", code=3, said="eval holds no prepare.json")
     publish.refused("1.0.0", f"--model={tmp_path / 'nowhere'}", code=2, said="no such file, folder or artifact")
     publish.refused("1.0.0", f"--model={publish.folder / 'one/config.json'}", code=2, said="is a file: give the")
-    assert not publish.hub.requests
+    assert not asked(publish.hub, "POST|PUT|whoami")
 
 
 def test_without_an_evaluation_or_with_that_of_other_weights_nothing_is_published(publish):
@@ -213,7 +213,7 @@ def test_without_an_evaluation_or_with_that_of_other_weights_nothing_is_publishe
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2
     assert "nothing is published without an evaluation" in done.stderr
-    assert not publish.hub.requests
+    assert not asked(publish.hub, "POST|PUT|whoami")
 
 
 def test_409_429_and_503_pass_or_end_in_one_line(publish):
@@ -224,8 +224,52 @@ def test_409_429_and_503_pass_or_end_in_one_line(publish):
     ]
     publish.refused("1.0.0", code=1, said=r"creating .*: somebody else changed it meanwhile \(409: out of order\)")
     publish.hub.faults += [Fault("/refs", status=503, headers=NOW, times=99)]
-    publish.hub.add_repo(REPO)
+    publish.hub.add_repo(REPO, private=True)
     publish.refused("1.0.0", code=1, said=r"reading the tags of .*: the Hub is busy \(503\)")
     publish.hub.faults[-1].times = 0
     assert publish("1.0.0").returncode == 0
     assert not any(fault.times for fault in publish.hub.faults)
+
+
+def test_nothing_of_the_demo_is_published(publish, tmp_path):
+    body = json.loads((publish.folder / "one.json").read_text())
+    body["test_set"]["name"] = "demo"
+    (tmp_path / "evaluation.json").write_text(json.dumps(body))
+    publish.refused("1.0.0", f"--evaluation={tmp_path}", code=2, said="is of the demo")
+
+
+def test_a_license_that_nobody_names_is_asked_for(publish):
+    command = [sys.executable, str(PROGRAM), "os-bert", f"--repo={REPO}", "--version=1.0.0"]
+    inputs = [f"--model={publish.folder}/one", f"--evaluation={publish.folder}/one.json"]
+    offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(publish.folder / "hf")}
+    done = subprocess.run([*command, *inputs], capture_output=True, text=True, env=os.environ | offline)
+    assert done.returncode == 2
+    assert "nobody names the license of its base, test-base" in done.stderr
+
+
+def test_an_extract_agent_of_a_llama_is_published_with_name_and_notice(publish, tmp_path):
+    from tests.unit.release.making import make_agent
+
+    model, evaluation = make_agent(tmp_path / "agent", license_name="llama3.2")
+    command = [sys.executable, str(PROGRAM), "extract", "--version=1.0.0", f"--model={model}"]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
+    there = clean | {"HF_ENDPOINT": publish.hub.endpoint, "HF_TOKEN": TOKEN, "HF_HOME": str(tmp_path / "hf")}
+
+    def run(*flags):
+        line = [*command, f"--evaluation={evaluation}", *flags]
+        return subprocess.run(line, capture_output=True, text=True, env=there)
+
+    assert "wants a name that begins with Llama-: team/Llama-agent" in run("--repo=team/agent").stderr
+    assert "leave --license out" in run("--repo=team/Llama-agent", "--license=mit").stderr
+    done = run("--repo=team/Llama-agent", "--author=A Team")
+    assert done.returncode == 0, done.stderr
+    repo = publish.hub.repos["team/Llama-agent"]
+    assert repo.private
+    assert repo.commits[-1].title.startswith("Extract Agent 1.0.0")
+    assert b"Built with Llama" in repo.files["NOTICE"]
+    assert repo.files["LICENSE"] == b"The whole agreement."
+    text = repo.files["README.md"].decode()
+    assert "author = {A Team}" in text
+    assert "Built with Llama" in text
+    assert str(tmp_path) not in text + repo.files["adapter_config.json"].decode() + repo.files["ctiforge.json"].decode()
+    assert json.loads(repo.files["evaluation.json"])["articles"] == []

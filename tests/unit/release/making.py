@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import numpy
+
 from ctiforge.evaluation.scoring.classification import score_row
 from ctiforge.evaluation.statistics import INTERVALS
 from ctiforge.records.classification import Case, ClassifierEvaluation
@@ -42,7 +44,7 @@ def make_model(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
-def make_evaluation(model: Path | str, measure="accuracy", wrong=3, test_set="demo", truths=TRUTHS):
+def make_evaluation(model: Path | str, measure="accuracy", wrong=3, test_set="analysts", truths=TRUTHS):
     """An evaluation of that model (or of weights of that version) in which `wrong` articles get the wrong class."""
     version = find_input(str(model)).content[:12] if isinstance(model, Path) else model
     predicted = tuple("Unknown" if number < wrong else truth for number, truth in enumerate(truths))
@@ -67,6 +69,35 @@ def make_evaluation(model: Path | str, measure="accuracy", wrong=3, test_set="de
     )
 
 
+def make_agent(folder: Path, license_name: str) -> tuple[Path, Path]:
+    """A LoRA of random weights with all that training leaves, its base beside it, and its evaluation."""
+    from safetensors.numpy import save_file
+
+    base, model = folder / "base", folder / "model"
+    for each in (base, model):
+        each.mkdir(parents=True)
+    (base / "README.md").write_text(f"---\nlicense: {license_name}\n---\n")
+    (base / "LICENSE").write_text("The whole agreement.")
+    write(base / "config.json", {"model_type": "llama"})
+    save_file({"base_model.model.x.lora_A.weight": numpy.ones((2, 4), "f4")}, model / "adapter_model.safetensors")
+    write(model / "adapter_config.json", {"base_model_name_or_path": str(base), "r": 2})
+    write(model / "tokenizer.json", {})
+    sizes = {"max_length": 304, "window_tokens": 128, "overlap_tokens": 16}
+    usage = {"text_format": "messages", "prompt_version": "short-v1", "types": ["cmdline", "registry"], "sizes": sizes}
+    write(model / "ctiforge.json", {"name": "agent", "base_model": str(base), "usage": usage})
+    trained = training(name="agent", base_model=str(base), lora={"r": 2}, labeler="", pooling=None)
+    write(model / "training_metadata.json", trained)
+    content = find_input(str(model)).content[:12]
+    from tests.unit.reporting.making import articles, evaluation
+
+    found = evaluation(articles(12), "agent")
+    info = {"name": "agent", "version": content}
+    test_set = found.test_set.model_copy(update={"name": "analysts"})
+    changed = found.model_copy(update={"model": ModelInfo(**info), "test_set": test_set})
+    (folder / "evaluation.json").write_text(changed.to_json())
+    return model, folder / "evaluation.json"
+
+
 def note(**changes):
     return making.os_bert_note(**changes)
 
@@ -74,7 +105,7 @@ def note(**changes):
 def training(**changes):
     whole = making.training(
         name="os-bert-demo-20260105",
-        base_model="demo",
+        base_model="test-base",
         options={"epochs": 4, "batch_size": 16, "learning_rate": 2.5e-05, "seed": 11, "early_stopping": None},
         max_length=64,
         examples=141,

@@ -26,6 +26,7 @@ def card(previous=None, data=True, evaluation=None, **changes):
         evaluated=evaluation or make_evaluation("0123456789ab"),
         data=PrepareReport(**report()) if data else None,
         previous=previous,
+        author="A Team",
     )
 
 
@@ -60,7 +61,7 @@ def test_metadata_is_plain_yaml_with_the_figures_of_the_evaluation():
     assert metadata["license"] == "apache-2.0"
     assert metadata["pipeline_tag"] == "text-classification"
     result = metadata["model-index"][0]["results"][0]
-    assert result["dataset"]["revision"] == "hash-of-demo"
+    assert result["dataset"]["revision"] == "hash-of-analysts"
     assert {each["name"]: each["value"] for each in result["metrics"]} == {
         figure.label: figure.value for figure in evaluation.result.metrics.values()
     }
@@ -130,7 +131,7 @@ def test_agreement_is_called_so_everywhere():
 
 def test_changes_against_a_version_on_the_same_and_on_another_test_set():
     before = read_card(render_card(card(evaluation=make_evaluation("0123456789ab", wrong=6))), "1.1.0")
-    assert before.content_hash == "hash-of-demo"
+    assert before.content_hash == "hash-of-analysts"
     same = sections(render_card(card(previous=before)))["Changes"]
     assert "Against version 1.1.0, on the same test set:" in same
     assert "| accuracy | 0.727 | 0.864 | +0.136 |" in same

@@ -38,6 +38,20 @@ def test_a_text_or_a_prompt_that_is_read_otherwise_is_refused(texts):
         check_reading(Echo(tokenizer, "rundll32"), tokenizer, texts, [(turns, ids)])
 
 
+def test_an_odd_string_that_is_read_otherwise_is_counted_and_stops_nothing():
+    tokenizer = load_tokenizer("demo")
+    found = check_reading(Echo(tokenizer, "\x00"), tokenizer, ["one"], [])
+    (warning,) = found.warnings
+    assert "reads 1 of " in warning
+    assert r"such as '\x00'" in warning
+
+
+def test_a_command_that_is_read_otherwise_is_refused_whatever_the_articles_hold():
+    tokenizer = load_tokenizer("demo")
+    with pytest.raises(DataError, match="whoami"):
+        check_reading(Echo(tokenizer, "whoami"), tokenizer, ["one"], [])
+
+
 def test_a_file_that_does_not_know_the_end_of_an_answer_is_refused():
     contents = Contents("llama", "gpt-2", (2,), "", {})
     check_end(contents, ChatForm("", False, 2))

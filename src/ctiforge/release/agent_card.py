@@ -1,0 +1,145 @@
+"""The model card of a published Extract Agent: every number in it comes from a file beside the model."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ctiforge.records.evaluation import Evaluation, QualityRow
+from ctiforge.records.model_note import AgentNote
+from ctiforge.records.training import Training
+from ctiforge.release.card import (
+    Published,
+    changes_of,
+    figure_with_interval,
+    name_of_set,
+    render_text,
+    set_described,
+    settings_of,
+    share,
+    with_interval,
+)
+from ctiforge.release.names import is_hub_name
+from ctiforge.release.terms import notice
+from ctiforge.tables import Cell, markdown, table_of
+
+TEMPLATE = "agent_card.md.j2"
+HEADLINE = "micro_f1"
+_TYPES = {"micro_f1": "f1", "macro_f1": "f1", "micro_precision": "precision", "micro_recall": "recall"}
+
+
+@dataclass(frozen=True)
+class AgentCard:
+    """What an Extract Agent's card is made of."""
+
+    repo: str
+    version: str
+    license: str
+    note: AgentNote
+    training: Training
+    evaluated: Evaluation
+    system: str
+    """The system's turn of its prompt; empty: there is none."""
+    user: str
+    """The user's turn with `TEXT` in the place of a passage."""
+    adapter: bool
+    """Whether the weights are a LoRA over the base."""
+    author: str | None = None
+    previous: Published | None = None
+
+    @property
+    def title(self) -> str:
+        """Name the version in the title of its commit."""
+        return f"Extract Agent {self.version}"
+
+    @property
+    def source(self) -> str:
+        """Say which training the weights come from."""
+        return f"{self.training.name}, weights {self.evaluated.model.version}"
+
+    def after(self, previous: Published | None) -> "AgentCard":
+        """Make the card of a version that another one came before."""
+        return replace(self, previous=previous)
+
+    def results(self) -> list[dict[str, Any]]:
+        """Make one entry of the model-index for each share that has a value."""
+        dataset = set_described(self.evaluated.test_set, "text-generation")
+        return [
+            dataset
+            | {
+                "metric_type": _TYPES.get(name, name),
+                "metric_name": figure.label,
+                "metric_value": float(figure.value),
+            }
+            for name, figure in self.evaluated.metrics.items()
+            if figure.value is not None and figure.unit == "share"
+        ]
+
+    def render(self) -> str:
+        """Render the card: metadata with the model-index, then the text."""
+        from huggingface_hub import EvalResult, ModelCardData
+
+        base = self.training.base_model
+        metadata = ModelCardData(
+            model_name=f"{self.repo.rpartition('/')[2]} {self.version}",
+            base_model=base if is_hub_name(base) else None,
+            license=self.license,
+            library_name="peft" if self.adapter else "transformers",
+            pipeline_tag="text-generation",
+            tags=["extract-agent", "cyber-threat-intelligence", "information-extraction"],
+            eval_results=[EvalResult(**each) for each in self.results()],
+        )
+        evaluated = self.evaluated
+        changes = changes_of(self.previous, self.results())
+        text = render_text(
+            TEMPLATE,
+            vars(self)
+            | {
+                "headline": evaluated.metrics.get(HEADLINE),
+                "test_name": name_of_set(evaluated.test_set),
+                "metrics_table": self._metrics_table(),
+                "types_table": _types_table([row for row in evaluated.rows if row.group in ("overall", "type")]),
+                "settings_table": self._settings_table(),
+                "same_test_set": self.previous is not None
+                and self.previous.content_hash == evaluated.test_set.content_hash,
+                "changes_table": markdown(
+                    [table_of(("metric", self.previous.version, self.version, "change"), changes)]
+                )
+                if self.previous and changes
+                else "",
+                "notice": notice(self.license),
+            },
+        )
+        return f"---\n{metadata.to_yaml()}\n---\n{text}"
+
+    def _metrics_table(self) -> str:
+        rows = [
+            (figure.label, figure_with_interval(figure), str(figure.support))
+            for figure in self.evaluated.metrics.values()
+            if figure.unit == "share" and figure.value is not None
+        ]
+        return markdown([table_of(("figure", "value", "articles"), rows)])
+
+    def _settings_table(self) -> str:
+        sizes = self.note.usage.sizes
+        rows = settings_of(self.training)
+        rows += [
+            ("method", self.training.method or "full"),
+            ("window", f"{sizes.window_tokens} tokens, overlap {sizes.overlap_tokens}"),
+            ("training / validation examples", f"{self.training.examples} / {self.training.validation_examples}"),
+            ("steps", str(self.training.steps_done)),
+            ("seconds", f"{self.training.seconds:.0f}"),
+        ]
+        return markdown([table_of(("setting", "value"), rows, left=(0, 1))])
+
+
+def _types_table(rows: list[QualityRow]) -> str:
+    cells = [
+        (
+            Cell(each.label, code=each.group == "type"),
+            each.expected,
+            share(each.precision),
+            share(each.recall),
+            with_interval(each.f1, each.low, each.high),
+        )
+        for each in rows
+    ]
+    return markdown([table_of(("type", "items", "precision", "recall", "F1"), cells)])
