@@ -113,6 +113,7 @@ def export_agent(
         CannotGoOnError: Memory or disk do not suffice.
         DataError: Weights, tokens or prompts are not those of the source, or its adapter is of another base.
         GateError: A file answers otherwise than its source, after all are told.
+        UsageError: llama.cpp's tools are not installed, or the model is no adapter where one is to be exported.
     """
     started = time.monotonic()
     alone = request.format == "adapter-gguf"

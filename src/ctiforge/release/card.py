@@ -64,7 +64,14 @@ class Card:
         return f"{self.training.name}, weights {self.evaluated.model.version}"
 
     def after(self, previous: Published | None) -> "Card":
-        """Make the card of a version that another one came before."""
+        """Make the card of a version that another one came before.
+
+        Args:
+            previous: What is published already; None: nothing.
+
+        Returns:
+            The card, which says what changed.
+        """
         return replace(self, previous=previous)
 
     def results(self) -> list[dict[str, Any]]:
@@ -92,7 +99,14 @@ class AnyCard(Protocol):
         """Say which training the weights come from."""
 
     def after(self, previous: Published | None) -> "AnyCard":
-        """Make the card of a version that another one came before."""
+        """Make the card of a version that another one came before.
+
+        Args:
+            previous: What is published already; None: nothing.
+
+        Returns:
+            The card, which says what changed.
+        """
 
     def results(self) -> list[dict[str, Any]]:
         """Make the entries of the model-index."""

@@ -111,7 +111,10 @@ def choose(executions: Sequence[Execution], content: str, trust: Trust) -> Choic
     chosen = {each.number: each.execution for each in best.values()}
     newest = [chosen[number] for number in sorted(chosen, reverse=True)]
     return Choice(
-        tuple(o for each in newest for o in each.outcome.observables if best[o.type].execution is each),
+        # a row may hold answers of several models: those of one that is not trusted are in no choice
+        tuple(
+            o for each in newest for o in each.outcome.observables if o.type in best and best[o.type].execution is each
+        ),
         {type_: each.label for type_, each in best.items()},
         {type_: why for type_, why in unlabelled.items() if type_ not in best},
         tuple(newest),

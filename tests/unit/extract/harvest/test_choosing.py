@@ -102,6 +102,16 @@ def test_our_own_models_answers_are_left_out_unless_they_are_asked_for(name: str
     assert chosen(own, other, trust=Trust(own_models=trust.own_models, own_answers=True))["cmdline"] == ["a"]
 
 
+def test_of_a_row_with_answers_of_several_models_only_those_of_others_are_learnt() -> None:
+    mine = TypeState(ExtractorState.FOUND, model="ctiforge/agent@2")
+    theirs = TypeState(ExtractorState.FOUND, model="a-general-model")
+    found = (Observable(type="cmdline", value="whoami"), Observable(type="services", value="Svc"))
+    mixed = Execution("completed", "2026-01-01", ReadResult("G5", found, {"cmdline": mine, "services": theirs}))
+    choice = choose([mixed], CONTENT, Trust())
+    assert [each.value for each in choice.observables] == ["Svc"]
+    assert choice.unlabelled == {"cmdline": OWN_ANSWER}
+
+
 def test_a_failure_is_told_rather_than_that_a_later_run_never_asked() -> None:
     failed = Execution(
         "completed", "1", ReadResult("G5", states={"cmdline": TypeState(ExtractorState.FAILED, "timeout")})
