@@ -286,7 +286,14 @@ def load_served(
 
 
 def inner_folder(folder: Path) -> Path:
-    """Find the model's own folder in an artifact of train_extract, else the folder itself."""
+    """Find the model's own folder in an artifact of train_extract.
+
+    Args:
+        folder: The artifact's folder, or a model's.
+
+    Returns:
+        The folder `model` in it where there is one, else the folder itself.
+    """
     return folder / "model" if (folder / "model").is_dir() else folder
 
 

@@ -44,7 +44,7 @@ NamesakeFlag = Annotated[
         "free ones are named.",
     ),
 ]
-DryRunFlag = Annotated[
+UploadNothingFlag = Annotated[
     Path | None,
     typer.Option(
         "--dry-run", help="Write what would be uploaded to this empty folder, and upload nothing: no token is needed."
@@ -73,7 +73,7 @@ def os_bert(
     public: PublicFlag = False,
     allow_namesake: NamesakeFlag = False,
     store: StoreFlag = None,
-    dry_run: DryRunFlag = None,
+    dry_run: UploadNothingFlag = None,
 ) -> None:
     """Upload safetensors, tokenizer and card as one tagged commit, then download and compare it.
 
@@ -101,7 +101,7 @@ def extract(
     public: PublicFlag = False,
     allow_namesake: NamesakeFlag = False,
     store: StoreFlag = None,
-    dry_run: DryRunFlag = None,
+    dry_run: UploadNothingFlag = None,
 ) -> None:
     """Upload an Extract Agent with its card, as os-bert does; an adapter as it is, to load over its base.
 

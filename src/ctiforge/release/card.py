@@ -92,7 +92,14 @@ class AnyCard(Protocol):
         """Say which training the weights come from."""
 
     def after(self, previous: Published | None) -> "AnyCard":
-        """Make the card of a version that another one came before."""
+        """Make the card of a version that another one came before.
+
+        Args:
+            previous: What the card of that one says; None: it is the first.
+
+        Returns:
+            The card.
+        """
 
     def results(self) -> list[dict[str, Any]]:
         """Make the entries of the model-index."""

@@ -59,7 +59,14 @@ class SourceModel:
     """What a GGUF says of its origin, by the keys of its metadata."""
 
     def rewritten(self, dtype: Dtype) -> bool:
-        """Tell whether the weights change when they are written as `dtype`."""
+        """Tell whether the weights change when they are written.
+
+        Args:
+            dtype: The type that they are written in.
+
+        Returns:
+            True where an adapter is merged, or some weights are of another type.
+        """
         return self.adapter is not None or not self.weights.uniform or dtype != self.weights.dtype
 
 
