@@ -1,4 +1,4 @@
-"""A real checkpoint to GGUF: SmolLM2-135M from the package index, with memory, scratch, seconds, and answers alike.
+"""A real checkpoint to GGUF: SmolLM2-135M from the package index, with memory, scratch and seconds.
 
     python benchmarks/prove_export.py [--types q8_0,bf16] [--articles 0] [--results FILE]
 
@@ -62,11 +62,11 @@ def describe(report: ExportReport, articles: int) -> str:
     titles = ("type", "MB", "texts alike", "prompts alike", "windows answered alike", "articles alike")
     return (
         f"# Export of {report.name}, {datetime.now(UTC):%Y-%m-%d}\n\n"
-        f"{platform.machine()}, `make prove-export`; not trained for the task, {articles} articles of the demo.\n\n"
+        f"{platform.machine()}, `make prove-export`; not trained for the task; {articles or 'no'} articles of the demo were asked.\n\n"
         f"{markdown([table_of(titles, rows)])}\n\n"
         f"- memory: {cost.peak_memory / 1e9:.2f} GB taken, at most {cost.memory_expected / 1e9:.2f} GB said before\n"
         f"- scratch: {cost.scratch / 1e9:.2f} GB written, {cost.scratch_expected / 1e9:.2f} GB said before\n"
-        f"- {cost.seconds:.0f} s, the answers included\n"
+        f"- {cost.seconds:.0f} s\n"
     )
 
 
