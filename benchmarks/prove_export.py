@@ -62,7 +62,8 @@ def describe(report: ExportReport, articles: int) -> str:
     titles = ("type", "MB", "texts alike", "prompts alike", "windows answered alike", "articles alike")
     return (
         f"# Export of {report.name}, {datetime.now(UTC):%Y-%m-%d}\n\n"
-        f"{platform.machine()}, `make prove-export`; not trained for the task; {articles or 'no'} articles of the demo were asked.\n\n"
+        f"{platform.machine()}, `make prove-export`; not trained for the task; "
+        f"{articles or 'no'} articles of the demo were asked.\n\n"
         f"{markdown([table_of(titles, rows)])}\n\n"
         f"- memory: {cost.peak_memory / 1e9:.2f} GB taken, at most {cost.memory_expected / 1e9:.2f} GB said before\n"
         f"- scratch: {cost.scratch / 1e9:.2f} GB written, {cost.scratch_expected / 1e9:.2f} GB said before\n"
