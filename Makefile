@@ -257,7 +257,7 @@ bench-detect: install #+ Articles per second of detect_many against a snippet ca
 bench-export: install #+ An exported model beside its source: logits, answers, scores, sizes
 	$(BIN)/python benchmarks/bench_export.py $(ARGS)
 
-prove-export: install #+ A real checkpoint (SmolLM2) to GGUF: memory, scratch, seconds, answers alike by type
+prove-export: install #+ A real checkpoint (SmolLM2) to GGUF: memory, scratch, seconds; answers alike with ARGS="--articles 2"
 	$(BIN)/python benchmarks/prove_export.py $(ARGS)
 
 bench-report: install #+ Size of a run's report, and how long Chromium takes to load it

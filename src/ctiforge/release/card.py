@@ -64,14 +64,7 @@ class Card:
         return f"{self.training.name}, weights {self.evaluated.model.version}"
 
     def after(self, previous: Published | None) -> "Card":
-        """Make the card of a version that another one came before.
-
-        Args:
-            previous: What is published already; None: nothing.
-
-        Returns:
-            The card, which says what changed.
-        """
+        """Make the card of a version that another one came before."""
         return replace(self, previous=previous)
 
     def results(self) -> list[dict[str, Any]]:
@@ -102,10 +95,10 @@ class AnyCard(Protocol):
         """Make the card of a version that another one came before.
 
         Args:
-            previous: What is published already; None: nothing.
+            previous: What the card of that one says; None: it is the first.
 
         Returns:
-            The card, which says what changed.
+            The card.
         """
 
     def results(self) -> list[dict[str, Any]]:

@@ -62,10 +62,10 @@ class SourceModel:
         """Tell whether the weights change when they are written.
 
         Args:
-            dtype: The type that they are written as.
+            dtype: The type that they are written in.
 
         Returns:
-            False where the files can be taken as they are.
+            True where an adapter is merged, or some weights are of another type.
         """
         return self.adapter is not None or not self.weights.uniform or dtype != self.weights.dtype
 
