@@ -258,10 +258,22 @@ def load_served(
     prompt: Path | None = None,
     constrained: bool = False,
 ) -> Extractor:
-    """Connect to a served model, asked as the model of the folder `asked_as` is: its prompt, windows and tokenizer.
+    """Connect to a served model.
 
-    Without one as the data of `prepared` was cut, or plainly. `prompt` is a file with the application's own prompt:
-    then whole articles are asked about. Raises UsageError or CannotGoOnError where nobody serves it.
+    Args:
+        endpoint: Where it is served.
+        asked_as: The folder of the model whose prompt, windows and tokenizer it is asked with; None: as the data of
+            `prepared` was cut, or plainly.
+        prepared: An artifact of format_extract.
+        prompt: A file with the application's own prompt: then whole articles are asked about.
+        constrained: Whether the endpoint is to hold answers to the schema.
+
+    Returns:
+        What answers.
+
+    Raises:
+        UsageError: It does not serve the model, or refuses the key.
+        CannotGoOnError: Nobody answers there.
     """
     from ctiforge.extract.answering.endpoint import connect
     from ctiforge.extract.answering.served import EndpointAgent, ServedAsIs, read_prompt
@@ -292,7 +304,7 @@ def inner_folder(folder: Path) -> Path:
         folder: The artifact's folder, or a model's.
 
     Returns:
-        The folder `model` in it where there is one, else the folder itself.
+        Its folder `model`, else the folder itself.
     """
     return folder / "model" if (folder / "model").is_dir() else folder
 
