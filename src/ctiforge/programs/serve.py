@@ -60,11 +60,19 @@ def main(
     the answer written in the application's own shape. Everything else goes to --upstream, whose key, where it needs
     one, is in OPENAI_API_KEY. GET /readyz says which agents are answered, and why others are not.
     """
+    from ctiforge.errors import UsageError
+    from ctiforge.extract.harvest.choosing import SERVED
     from ctiforge.serving.app import DoorLimits
     from ctiforge.serving.chat import ChatOptions
     from ctiforge.serving.loading import LoadOptions
     from ctiforge.serving.starting import ServeOrder, serve
 
+    for name in alias or ():
+        if not name.lower().startswith(SERVED):
+            raise UsageError(
+                f"--alias {name}: let it begin with {SERVED}: the application stores it, and by it a harvest tells our "
+                "own answers, which are never learnt from"
+            )
     serve(
         ServeOrder(
             model=model,

@@ -87,6 +87,7 @@ def test_told_to_end_it_is_not_ready_and_finishes_what_is_under_way(
         (["regex", "--host=203.0.113.1"], "name others, or port 0"),
         (["regex", "--upstream-engine=http://127.0.0.1:9/v1"], "--upstream-engine needs"),
         (["regex", "--api-key-file=missing"], "missing"),
+        (["regex", "--alias=extractor"], "--alias extractor: let it begin with ctiforge"),
     ],
 )
 def test_what_cannot_be_served_is_told_in_a_line(arguments: list[str], words: str, tmp_path: Path) -> None:
@@ -97,8 +98,8 @@ def test_what_cannot_be_served_is_told_in_a_line(arguments: list[str], words: st
 
 
 def test_every_agent_of_the_shipped_profile_is_answered_by_the_rules(tmp_path: Path) -> None:
-    with started(tmp_path, "--alias=extractor", "--alias=ctiforge-extract") as (_, client):
+    with started(tmp_path, "--alias=ctiforge", "--alias=ctiforge-extract") as (_, client):
         ready = client.get("/readyz").json()
         assert {agent: each["answered"] for agent, each in ready["agents"].items()} == dict.fromkeys(KEYS, True)
         names = [each["id"] for each in client.get("/v1/models").json()["data"]]
-        assert names[1:] == ["extractor", "ctiforge-extract"]
+        assert names[1:] == ["ctiforge", "ctiforge-extract"]

@@ -17,7 +17,7 @@ from ctiforge.records.observable import Observable
 EVALUATION_RUN = "evaluation run of the application"
 OWN_ANSWER = "answer of a promoted model of ours (--own-answers keeps it)"
 _TRUST = {"model": 0, "rule": 1, "person": 2}
-SERVED = "ctiforge/"
+SERVED = "ctiforge"
 """What the names of models that `ctiforge serve` answers for begin with."""
 
 
@@ -38,7 +38,9 @@ class Trust:
 
     def is_own(self, name: str | None) -> bool:
         """Tell whether a model came out of ctiforge and may not label."""
-        return bool(name) and not self.own_answers and (name in self.own_models or str(name).startswith(SERVED))
+        if not name or self.own_answers:
+            return False
+        return name in self.own_models or name.lower().startswith(SERVED)
 
 
 @dataclass(frozen=True)

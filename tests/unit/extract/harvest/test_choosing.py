@@ -90,7 +90,7 @@ def test_a_prompt_that_was_cut_off_labels_what_stood_in_it() -> None:
     assert label.seen == ((0, CONTENT.index(" The second")),)
 
 
-@pytest.mark.parametrize("name", ["ctiforge/extract-agent-x@2", "extract-agent-x"])
+@pytest.mark.parametrize("name", ["ctiforge/extract-agent-x@2", "extract-agent-x", "ctiforge", "Ctiforge-extract"])
 def test_our_own_models_answers_are_left_out_unless_they_are_asked_for(name: str) -> None:
     own, other = run("a", at="2026-02-01", model=name), run("b", types=("cmdline",), model="other")
     trust = Trust(own_models=frozenset({"extract-agent-x"}))
