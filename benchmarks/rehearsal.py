@@ -74,7 +74,7 @@ def main(
     """Go through the whole loop once, and print a row for each joint."""
     sys.path.insert(0, str(ROOT))
     from ctiforge.demo.postgres import start_postgres, stop_postgres
-    from ctiforge.tables import print_table
+    from ctiforge.tables import markdown, table_of
 
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as temporary:
         work = folder.absolute() if folder else Path(temporary)
@@ -92,7 +92,8 @@ def main(
             _rehearse(rehearsal, url, executions, epochs, export)
         finally:
             stop_postgres(work / "postgres")
-    print_table("The whole loop, joint by joint", ("joint", "what went in", "what came out", "seconds"), rehearsal.rows)
+    titles = ("joint", "what went in", "what came out", "seconds")
+    print(markdown([table_of(titles, rehearsal.rows, left=(0, 1, 2))]))
 
 
 def _rehearse(rehearsal: Rehearsal, url: str, executions: int, epochs: int, export: bool) -> None:

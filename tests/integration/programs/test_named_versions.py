@@ -26,6 +26,10 @@ TAKE: dict[str, tuple[str, ...]] = {
     "train_os_bert": (f"--base-model={NAMED}", "--data=x"),
     "baselines_os": (f"--base-model={NAMED}", "--data=x"),
     "promote": ("extract", f"--model={NAMED}", "--evaluation=x"),
+    "serve": (NAMED,),
+    "publish, extract": (
+        "extract", f"--model={NAMED}", "--evaluation=x", "--repo=me/agent", "--version=1.0.0", "--dry-run=empty"
+    ),
     "publish": (
         "os-bert", f"--model={NAMED}", "--evaluation=x", "--repo=me/os-bert", "--version=1.0.0", "--dry-run=empty"
     ),
