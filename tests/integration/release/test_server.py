@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from ctiforge.demo.articles import DemoSizes, make_corpus
-from ctiforge.release.gguf import ChatForm, convert
+from ctiforge.release.gguf import ChatForm, Conversion, convert
 from ctiforge.release.server import LlamaServer, serving
 from ctiforge.release.tools import LlamaCpp
 from ctiforge.training.encoding import end_token_id, load_tokenizer, resolve_model
@@ -27,7 +27,8 @@ SHOWN = 10
 def file(tmp_path_factory: pytest.TempPathFactory, tools: LlamaCpp) -> Path:
     form = ChatForm("{{ messages[0]['content'] }}", True, end_token_id(load_tokenizer("demo")))
     folder = tmp_path_factory.mktemp("demo")
-    convert(Path(resolve_model("demo")), form, "demo", folder / "demo.gguf", folder, tools)
+    wanted = Conversion(Path(resolve_model("demo")), form, "demo", dtype="f32", facts={})
+    convert(wanted, folder / "demo.gguf", folder, tools)
     return folder / "demo.gguf"
 
 
