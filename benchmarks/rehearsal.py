@@ -212,13 +212,14 @@ def _serving(rehearsal: Rehearsal) -> Iterator[str]:
 def _ask(rehearsal: Rehearsal, url: str, server: str, new: Any) -> None:
     import psycopg2
 
-    from benchmarks.rehearsal_client import as_stored, ask_all, differs
+    from benchmarks.rehearsal_client import ask_all, differs
     from benchmarks.rehearsal_rows import insert
     from ctiforge.extract.evaluate import load_named
     from ctiforge.store.named_models import find_model_uri
+    from tests.huntable import stored_row
 
     with rehearsal.joint("the application asks", f"{len(new)} new articles, seven agents each") as out:
-        rows = [as_stored(ask_all(server, record)) for record in new]
+        rows = [stored_row(ask_all(server, record)) for record in new]
         found = sum(len(row["observables"]) for row in rows)
         with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
             models = {"agent_models": {"ExtractAgent": "ctiforge"}}

@@ -11,7 +11,7 @@ from ctiforge.data.generations import read_result
 from ctiforge.observables.values import normalize
 from ctiforge.records.article import ArticleRecord
 from ctiforge.records.observable import Observable
-from tests.huntable import KEYS, request, stored_row
+from tests.huntable import KEYS, request
 from tests.integration.endpoint import Asked, Endpoint, Reply, completion
 
 _TIMEOUT_S = 180.0
@@ -87,11 +87,6 @@ def get(url: str) -> Any:
     """Get JSON."""
     with urllib.request.urlopen(url, timeout=10) as answer:
         return json.load(answer)
-
-
-def as_stored(answers: dict[str, str]) -> dict[str, Any]:
-    """Write the row's `extraction_result` that the application stores of its agents' answers."""
-    return stored_row(answers)
 
 
 def differs(row: dict[str, Any], direct: Sequence[Observable]) -> int:

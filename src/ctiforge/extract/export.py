@@ -110,7 +110,6 @@ def export_agent(
         What `export.json` holds.
 
     Raises:
-        UsageError: An adapter alone is asked for, and the model is none.
         CannotGoOnError: Memory or disk do not suffice.
         DataError: Weights, tokens or prompts are not those of the source, or its adapter is of another base.
         GateError: A file answers otherwise than its source, after all are told.

@@ -67,7 +67,7 @@ def main(
     from ctiforge.release.tables import print_export
     from ctiforge.release.tools import WHEELS, tools_version
     from ctiforge.store.hub import pin
-    from ctiforge.store.named_models import find_model_uri, find_named
+    from ctiforge.store.named_models import find_registered
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
     from ctiforge.training.encoding import model_input
 
@@ -76,8 +76,8 @@ def main(
     asking: Proof | None = choose("--proof", proof, get_args(Proof))
     types = () if file_format in ("merged", "adapter-gguf") else parse_types(quantize)
     asked = model
-    record = find_named(model, store)
-    model = pin(find_model_uri(model, store), revision)
+    uri, record = find_registered(model, store)
+    model = pin(uri, revision)
     inputs, named = model_input(model)
     name = trained_name(model, inputs)
     params: dict[str, Any] = named | {"format": file_format, "name": name, "dtype": dtype}

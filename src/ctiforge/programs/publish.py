@@ -80,11 +80,13 @@ def os_bert(
     The token is HF_TOKEN, or that of the Hub's own login (hf auth login). The same command goes on after a stop.
     """
     from ctiforge.release.publish import HubTarget, prepare_upload
-    from ctiforge.store.named_models import find_model_uri
+    from ctiforge.store.named_models import find_registered
 
-    target = HubTarget(repo, version, license_name or _registered_license(model, store), public, author, allow_namesake)
+    uri, record = find_registered(model, store)
+    license_name = license_name or (record.license if record else None)
+    target = HubTarget(repo, version, license_name, public, author, allow_namesake)
     with _checked(target, evaluation, "eval_os_bert", dry_run) as (evaluated, scratch):
-        found = prepare_upload(target, find_model_uri(model, store), evaluated, data, scratch, look_up_base)
+        found = prepare_upload(target, uri, evaluated, data, scratch, look_up_base)
         _upload(target, *found, dry_run)
 
 
@@ -115,11 +117,13 @@ def extract(
     from ctiforge.release.agent_upload import AskedWith, lay_out_agent
     from ctiforge.release.publish import HubTarget
     from ctiforge.store.artifacts import fetch_input, fetch_named, find_input
-    from ctiforge.store.named_models import find_model_uri
+    from ctiforge.store.named_models import find_registered
 
-    target = HubTarget(repo, version, license_name or _registered_license(model, store), public, author, allow_namesake)
+    uri, record = find_registered(model, store)
+    license_name = license_name or (record.license if record else None)
+    target = HubTarget(repo, version, license_name, public, author, allow_namesake)
     with _checked(target, evaluation, "eval_extract", dry_run) as (evaluated, scratch):
-        found = find_input(find_model_uri(model, store))
+        found = find_input(uri)
         file = fetch_named(evaluated, Evaluation.NAME, scratch / "evaluation")
         report = Evaluation.parse(file.read_bytes(), evaluated)
         fetched = fetch_input(found, scratch / "model")
@@ -140,13 +144,6 @@ def look_up_base(training: "Training") -> "BaseTerms":
     from ctiforge.training.bases import look_up_terms
 
     return BaseTerms(training.base_model, *look_up_terms(training.base_model, training.base_revision))
-
-
-def _registered_license(model: str, store: str | None) -> str | None:
-    from ctiforge.store.named_models import find_named
-
-    record = find_named(model, store)
-    return record.license if record else None
 
 
 @contextmanager

@@ -80,7 +80,7 @@ def main(
             host=host,
             port=port,
             load=LoadOptions(device, batch_size, constrained, upstream_engine, concurrency, calibrate_on),
-            chat=ChatOptions(tuple(alias or ("ctiforge",)), timeout),
+            chat=ChatOptions(tuple(alias or (SERVED,)), timeout),
             limits=DoorLimits(read_key(api_key_file), max_body * 1_000_000),
             upstream=upstream,
             upstream_model=upstream_model,

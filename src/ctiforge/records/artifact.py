@@ -7,6 +7,9 @@ from typing import Any, ClassVar
 from ctiforge.records.base import File, Record
 from ctiforge.records.references import folder_in
 
+ADDED = "model_add"
+"""What the manifest of a base model names as its stage: with it a lineage begins."""
+
 
 @dataclass(frozen=True)
 class FileEntry:

@@ -8,17 +8,15 @@ from ctiforge.records.model_note import AgentNote
 from ctiforge.records.training import Training
 from ctiforge.release.card import (
     Published,
-    changes_of,
     figure_with_interval,
-    name_of_set,
+    front_matter,
     render_text,
     set_described,
     settings_of,
     share,
+    told_of_any,
     with_interval,
 )
-from ctiforge.release.names import is_hub_name
-from ctiforge.release.terms import notice
 from ctiforge.tables import Cell, markdown, table_of
 
 TEMPLATE = "agent_card.md.j2"
@@ -75,40 +73,16 @@ class AgentCard:
 
     def render(self) -> str:
         """Render the card: metadata with the model-index, then the text."""
-        from huggingface_hub import EvalResult, ModelCardData
-
-        base = self.training.base_model
-        metadata = ModelCardData(
-            model_name=f"{self.repo.rpartition('/')[2]} {self.version}",
-            base_model=base if is_hub_name(base) else None,
-            license=self.license,
-            library_name="peft" if self.adapter else "transformers",
-            pipeline_tag="text-generation",
-            tags=["extract-agent", "cyber-threat-intelligence", "information-extraction"],
-            eval_results=[EvalResult(**each) for each in self.results()],
-        )
         evaluated = self.evaluated
-        changes = changes_of(self.previous, self.results())
-        text = render_text(
-            TEMPLATE,
-            vars(self)
-            | {
-                "headline": evaluated.metrics.get(HEADLINE),
-                "test_name": name_of_set(evaluated.test_set),
-                "metrics_table": self._metrics_table(),
-                "types_table": _types_table([row for row in evaluated.rows if row.group in ("overall", "type")]),
-                "settings_table": self._settings_table(),
-                "same_test_set": self.previous is not None
-                and self.previous.content_hash == evaluated.test_set.content_hash,
-                "changes_table": markdown(
-                    [table_of(("metric", self.previous.version, self.version, "change"), changes)]
-                )
-                if self.previous and changes
-                else "",
-                "notice": notice(self.license),
-            },
-        )
-        return f"---\n{metadata.to_yaml()}\n---\n{text}"
+        more = {
+            "headline": evaluated.metrics.get(HEADLINE),
+            "metrics_table": self._metrics_table(),
+            "types_table": _types_table([row for row in evaluated.rows if row.group in ("overall", "type")]),
+            "settings_table": self._settings_table(),
+        }
+        library = "peft" if self.adapter else "transformers"
+        metadata = front_matter(self, library, "text-generation", "extract-agent", "information-extraction")
+        return metadata + render_text(TEMPLATE, vars(self) | told_of_any(self) | more)
 
     def _metrics_table(self) -> str:
         rows = [

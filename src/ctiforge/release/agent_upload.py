@@ -4,15 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ctiforge.records.evaluation import Evaluation
-from ctiforge.records.training import Training
 from ctiforge.release.agent_card import AgentCard
 from ctiforge.release.bundle import check_agent, copy_model, is_adapter
 from ctiforge.release.publish import (
     HubTarget,
     TermsOf,
     check_evaluated,
-    refuse_demo,
-    settle_license,
+    settle,
     unknown_terms,
     write_card,
 )
@@ -59,9 +57,7 @@ def lay_out_agent(
     check_evaluated(evaluated.model.version, content, "eval_extract")
     left_out = copy_model(model, into)
     note = check_agent(into)
-    training = Training.load(model / Training.NAME)
-    refuse_demo(training, evaluated.test_set.name)
-    license_name = settle_license(target, terms(training), into)
+    training, license_name = settle(target, model, evaluated.test_set.name, terms, into)
     evaluated.model_copy(update={"articles": ()}).write(into)
     card = AgentCard(
         repo=target.repo,

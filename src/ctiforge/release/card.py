@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from ctiforge.errors import DataError
 from ctiforge.records.classification import ClassFigures, ClassifierEvaluation, ClassifierRow
-from ctiforge.records.evaluation import MetricFigure, TestSetInfo
+from ctiforge.records.evaluation import Evaluation, MetricFigure, TestSetInfo
 from ctiforge.records.model_note import OsBertNote
 from ctiforge.records.prepared import PrepareReport
 from ctiforge.records.training import Training
@@ -80,8 +80,28 @@ class AnyCard(Protocol):
     """A card of either line, as publishing needs it."""
 
     @property
+    def repo(self) -> str:
+        """Give the repository, `owner/name`."""
+
+    @property
     def version(self) -> str:
         """Give the version that it is of."""
+
+    @property
+    def license(self) -> str:
+        """Give the license, as the Hub names it."""
+
+    @property
+    def training(self) -> Training:
+        """Give how the model was trained."""
+
+    @property
+    def evaluated(self) -> ClassifierEvaluation | Evaluation:
+        """Give its evaluation."""
+
+    @property
+    def previous(self) -> Published | None:
+        """Give what the card of the version before says; None: it is the first."""
 
     @property
     def title(self) -> str:
@@ -110,6 +130,14 @@ class AnyCard(Protocol):
 
 def render_card(card: Card) -> str:
     """Render the card: metadata with the model-index, then the text."""
+    return front_matter(card, "transformers", "text-classification", "os-bert", "operating-system") + _text(card)
+
+
+def front_matter(card: "AnyCard", library: str, task: str, line: str, subject: str) -> str:
+    """Write the metadata of a card, with the model-index, as the Hub reads them.
+
+    `library` and `task` are the Hub's words for what loads the model and what it does; `line` and `subject` its tags.
+    """
     from huggingface_hub import EvalResult, ModelCardData
 
     base = card.training.base_model
@@ -117,12 +145,25 @@ def render_card(card: Card) -> str:
         model_name=f"{card.repo.rpartition('/')[2]} {card.version}",
         base_model=base if is_hub_name(base) else None,
         license=card.license,
-        library_name="transformers",
-        pipeline_tag="text-classification",
-        tags=["os-bert", "cyber-threat-intelligence", "operating-system"],
-        eval_results=[EvalResult(**each) for each in _results(card.evaluated)],
+        library_name=library,
+        pipeline_tag=task,
+        tags=[line, "cyber-threat-intelligence", subject],
+        eval_results=[EvalResult(**each) for each in card.results()],
     )
-    return f"---\n{metadata.to_yaml()}\n---\n{_text(card)}"
+    return f"---\n{metadata.to_yaml()}\n---\n"
+
+
+def told_of_any(card: "AnyCard") -> dict[str, Any]:
+    """Give what the templates of both lines say: the test set, the changes since the version before, the notice."""
+    previous, test_set = card.previous, card.evaluated.test_set
+    changes = changes_of(previous, card.results())
+    titles = ("metric", previous.version if previous else "", card.version, "change")
+    return {
+        "test_name": name_of_set(test_set),
+        "same_test_set": previous is not None and previous.content_hash == test_set.content_hash,
+        "changes_table": _table(titles, changes) if changes else "",
+        "notice": notice(card.license),
+    }
 
 
 def read_card(text: str, version: str) -> Published:
@@ -170,11 +211,9 @@ def _text(card: Card) -> str:
     evaluated, data = card.evaluated, card.data
     rows = evaluated.rows
     floors = [row for row in rows if row.kind == "floor" and row.metrics["macro_f1"].value is not None]
-    changes = changes_of(card.previous, card.results())
     more = {
         "result": evaluated.result,
         "measure": evaluated.measure,
-        "test_name": name_of_set(evaluated.test_set),
         "headline": figure_with_interval(evaluated.result.metrics["accuracy"]),
         "floor": max(floors, key=lambda row: row.metrics["macro_f1"].value or 0.0, default=None),
         "snippet": next((row for row in rows if row.kind == "snippet"), None),
@@ -185,13 +224,8 @@ def _text(card: Card) -> str:
         "model_table": _model_table(evaluated.result),
         "f1_table": _f1_table(evaluated),
         "settings_table": _settings_table(card),
-        "same_test_set": card.previous is not None and card.previous.content_hash == evaluated.test_set.content_hash,
-        "changes_table": _table(("metric", card.previous.version, card.version, "change"), changes)
-        if card.previous and changes
-        else "",
-        "notice": notice(card.license),
     }
-    return render_text(TEMPLATE, vars(card) | more)
+    return render_text(TEMPLATE, vars(card) | told_of_any(card) | more)
 
 
 def _weak_points(card: Card) -> list[str]:

@@ -84,7 +84,9 @@ def merge_shards(base: Path, adapter: Path | None, dtype: Dtype, folder: Path) -
     from safetensors import safe_open
     from safetensors.torch import save_file
 
+    config = _config_of(base)
     changes = _read_adapter(adapter) if adapter else {}
+    used = set()
     by_weight: dict[str, _Change] = {}
     size, where = 0, {}
     for shard in shards_of(base):
@@ -92,20 +94,21 @@ def merge_shards(base: Path, adapter: Path | None, dtype: Dtype, folder: Path) -
         with safe_open(shard, framework="pt") as file:
             for name in file.keys():  # noqa: SIM118 - a file is no mapping
                 tensor = file.get_tensor(name)
-                if change := _change_of(name, changes):
-                    by_weight[name] = change
-                    tensor = tensor.float() + change.delta()
+                if module := _module(name, changes):
+                    used.add(module)
+                    by_weight[name] = changes[module]
+                    tensor = tensor.float() + changes[module].delta()
                 tensors[name] = tensor.to(_torch_type(dtype)).contiguous() if tensor.is_floating_point() else tensor
                 size += tensors[name].numel() * tensors[name].element_size()
                 where[name] = shard.name
         save_file(tensors, folder / shard.name, metadata={"format": "pt"})
         del tensors
-    if missing := sorted(changes.keys() - {_module(name, changes) for name in by_weight}):
+    if missing := sorted(changes.keys() - used):
         raise DataError(f"the adapter has weights for {missing[0]}, which its base has not: it is of another base")
     if (base / INDEX).is_file():
         index = {"metadata": {"total_size": size}, "weight_map": where}
         (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
-    _write_config(base, dtype, folder)
+    _write_config(config, base, dtype, folder)
     largest, compared = _compare_sample(base, folder, by_weight, dtype)
     return Merged(len(by_weight), compared, largest)
 
@@ -224,11 +227,6 @@ def _module(name: str, changes: dict[str, _Change]) -> str | None:
     return module if module in changes else next((each for each in changes if each.partition(".")[2] == module), None)
 
 
-def _change_of(name: str, changes: dict[str, _Change]) -> _Change | None:
-    module = _module(name, changes)
-    return changes[module] if module else None
-
-
 def _compare_sample(base: Path, folder: Path, changes: dict[str, _Change], dtype: Dtype) -> tuple[float, int]:
     """Multiply some merged weights, read again, with a random vector, and base and adapter apart with the same."""
     import torch
@@ -258,12 +256,16 @@ def _read_both(base: Path, folder: Path, names: Sequence[str]) -> Iterator[tuple
                 yield name, before.get_tensor(name), after.get_tensor(name)
 
 
-def _write_config(base: Path, dtype: Dtype, folder: Path) -> None:
-    config = json.loads((base / "config.json").read_text(encoding="utf-8"))
+def _config_of(base: Path) -> dict[str, Any]:
+    config: dict[str, Any] = json.loads((base / "config.json").read_text(encoding="utf-8"))
     if "quantization_config" in config:
         raise UsageError(f"{base} is quantized itself: an export needs the full-precision base")
-    config.pop("torch_dtype", None)
-    text = json.dumps(config | {"dtype": TORCH_TYPES[dtype]}, indent=2, sort_keys=True)
+    return config
+
+
+def _write_config(config: dict[str, Any], base: Path, dtype: Dtype, folder: Path) -> None:
+    kept = {name: each for name, each in config.items() if name != "torch_dtype"}
+    text = json.dumps(kept | {"dtype": TORCH_TYPES[dtype]}, indent=2, sort_keys=True)
     (folder / "config.json").write_text(text + "\n", encoding="utf-8")
     if (base / _GENERATION).is_file():
         shutil.copyfile(base / _GENERATION, folder / _GENERATION)

@@ -155,9 +155,7 @@ def lay_out(
     check_evaluated(evaluated.model.version, model_content, "eval_os_bert")
     left_out = copy_model(model, into)
     note = check_model(into, evaluated)
-    training = Training.load(model / Training.NAME)
-    refuse_demo(training, evaluated.test_set.name)
-    license_name = settle_license(target, terms(training), into)
+    training, license_name = settle(target, model, evaluated.test_set.name, terms, into)
     without_articles(evaluated).write(into)
     card = Card(target.repo, target.version, license_name, note, training, evaluated, data, author=target.author)
     write_card(card, into)
@@ -180,21 +178,35 @@ def check_evaluated(version: str, content: str, program: str) -> None:
         )
 
 
-def refuse_demo(training: Training, test_set: str) -> None:
-    """Raise UsageError for a model of the demo: it knows templates, and its figures say nothing of real articles."""
+def settle(target: HubTarget, model: Path, test_set: str, terms: TermsOf, folder: Path) -> tuple[Training, str]:
+    """Read how a model was trained, and settle its license, whose files go into the folder that is published.
+
+    Args:
+        target: Where to publish.
+        model: The folder of the trained model.
+        test_set: The name of the test set that it was evaluated on.
+        terms: Says on what terms the base of a training stands.
+        folder: The folder that is published.
+
+    Returns:
+        The training, and the license as the Hub names it.
+
+    Raises:
+        UsageError: It is a model of the demo, which knows templates: its figures say nothing of real articles. Or
+            nobody names its license, or the repository's name is not what the license wants.
+        DataError: The model does not say how it was trained.
+    """
+    training = Training.load(model / Training.NAME)
     if DEMO in (training.base_model, test_set):
         raise UsageError(
             f"{training.name} is of the demo (its base model or its test set): it proves the machinery and is not "
             "published; train and evaluate on articles of your own"
         )
-
-
-def settle_license(target: HubTarget, base: BaseTerms, folder: Path) -> str:
-    """Choose the license, see that the name suits it, and put its files into the folder."""
+    base = terms(training)
     license_name = choose_license(target.license, base)
     check_name(target.repo, license_name)
     write_terms(license_name, base, folder)
-    return license_name
+    return training, license_name
 
 
 def publish(hub: "Hub", target: HubTarget, card: AnyCard, folder: Path, say: Say) -> str:

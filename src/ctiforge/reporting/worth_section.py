@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from ctiforge.records.decision import GateVerdict
 from ctiforge.records.evaluation import MetricFigure
 from ctiforge.reporting import words
-from ctiforge.reporting.contest import PRIMARY, Contest, Side
+from ctiforge.reporting.contest import PRIMARY, Contest, Side, role_of
 from ctiforge.reporting.trial import deciding_check
 from ctiforge.reporting.view import Note, Section
 from ctiforge.tables import Cell, Column, Table
 
-_UNTRAINED = "base model"
+_UNTRAINED = role_of("eval_base")
 """How the roles of models begin that nobody trained here."""
-_TEACHER = "teacher"
-_RULES = "regex floor"
+_TEACHER = role_of("eval_teacher")
+_RULES = role_of("eval_regex")
 _MILLION = 1_000_000
 _PAYS: dict[GateVerdict, str] = {
     "better": "training pays",

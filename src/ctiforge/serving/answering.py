@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from ctiforge.extract.answering.extraction import Extraction, WindowSpan
+from ctiforge.extract.harvest.choosing import SERVED
 from ctiforge.observables.values import normalize
 from ctiforge.records.observable import Observable
 from ctiforge.records.profile import Profile
@@ -31,7 +32,7 @@ class ServedModel:
     @property
     def id(self) -> str:
         """Name it as clients do."""
-        return f"ctiforge/{self.name}@{self.version}"
+        return f"{SERVED}/{self.name}@{self.version}"
 
 
 def agent_answer(profile: Profile, agent: str, text: str, extraction: Extraction, model: ServedModel) -> str:

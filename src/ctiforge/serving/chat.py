@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from ctiforge.errors import CtiforgeError
 from ctiforge.extract.answering.extraction import Extraction
+from ctiforge.extract.harvest.choosing import SERVED
 from ctiforge.records.profile import Profile
 from ctiforge.serving.agents import why_unanswered
 from ctiforge.serving.answering import agent_answer
@@ -32,7 +33,7 @@ _HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 class ChatOptions:
     """How requests are answered."""
 
-    aliases: tuple[str, ...] = ("ctiforge",)
+    aliases: tuple[str, ...] = (SERVED,)
     """Names by which clients may call the model, besides its own id."""
     seconds: float = 170.0
     """How long a request may take; the application waits 180."""
@@ -55,7 +56,7 @@ class Chat:
 
     def is_ours(self, name: Any) -> bool:
         """Tell whether a request names our model, in any of its versions, or none at all."""
-        return not name or name in self._options.aliases or str(name).startswith("ctiforge/")
+        return not name or name in self._options.aliases or str(name).startswith(f"{SERVED}/")
 
     async def answer(self, sent: Sent) -> Response:
         """Answer a request. Raises RefusalError."""

@@ -11,6 +11,7 @@ from typing import Any
 import uvicorn
 
 from ctiforge.errors import UsageError
+from ctiforge.pod.ports import open_port
 from ctiforge.serving.rollout import Rollout
 
 FINISH_SECONDS = 180
@@ -31,17 +32,11 @@ def listen(host: str, port: int) -> socket.socket:
     Raises:
         UsageError: The address is not this machine's, or the port is taken or not for everybody.
     """
-    # named as TCP, or asyncio leaves Nagle's algorithm on: each answer would wait 40 ms for the client's system
-    opened = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        opened.bind((host, port))
+        return open_port(host, port, _BACKLOG)
     except OSError as error:
-        opened.close()
         why = error.strerror or str(error)
         raise UsageError(f"--host {host} --port {port}: {why}; name others, or port 0 for any that is free") from None
-    opened.listen(_BACKLOG)
-    return opened
 
 
 class GracefulServer(uvicorn.Server):

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 import httpx2
@@ -41,17 +42,14 @@ class Upstream:
     async def chat(self, sent: Sent, *, is_ours: bool) -> Sent:
         """Have a request answered whole. Raises RefusalError for whatever is no answer."""
         asked = self._addressed(sent, is_ours)
-        try:
-            async with asyncio.timeout(self._seconds):
-                answer = await self._client.post(f"{self.url}/chat/completions", json=asked)
-        except (httpx2.HTTPError, TimeoutError) as error:
-            raise _unreached(error, self._seconds) from None
+        async with self._in_time():
+            answer = await self._client.post(f"{self.url}/chat/completions", json=asked)
         if answer.is_error:
             raise _refused(answer.status_code, answer.content, answer.headers.get("retry-after"))
         try:
             return mend_completion(answer.content, str(asked.get("model")))
         except NoCompletionError as error:
-            raise RefusalError(502, f"{error}: look at the upstream", "upstream_no_completion") from None
+            raise _no_completion(error) from None
 
     async def stream(self, sent: Sent, *, is_ours: bool) -> AsyncGenerator[str]:
         """Have a request answered as a stream, event by event. Raises RefusalError where no answer begins."""
@@ -87,16 +85,22 @@ class Upstream:
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc}"
 
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
+        """Bound what is waited for; RefusalError where it does not come, or the connection breaks off."""
+        try:
+            async with asyncio.timeout(self._seconds):
+                yield
+        except (httpx2.HTTPError, TimeoutError) as error:
+            raise _unreached(error, self._seconds) from None
+
     def _addressed(self, sent: Sent, is_ours: bool) -> Sent:
         return {**sent, "model": self._model} if is_ours and self._model else sent
 
     async def _as_it_is(self, url: str, body: bytes) -> tuple[int, bytes, str]:
         headers = {"content-type": "application/json"}
-        try:
-            async with asyncio.timeout(self._seconds):
-                answer = await self._client.post(url, content=body, headers=headers)
-        except (httpx2.HTTPError, TimeoutError) as error:
-            raise _unreached(error, self._seconds) from None
+        async with self._in_time():
+            answer = await self._client.post(url, content=body, headers=headers)
         return answer.status_code, answer.content, answer.headers.get("content-type", "application/json")
 
     async def _list(self, url: str) -> list[Sent]:
@@ -109,10 +113,8 @@ class Upstream:
 
     async def _whole_as_stream(self, answer: httpx2.Response, mender: StreamMender, model: str) -> AsyncGenerator[str]:
         try:
-            async with asyncio.timeout(self._seconds):
+            async with self._in_time():
                 body = await answer.aread()
-        except (httpx2.HTTPError, TimeoutError) as error:
-            raise _unreached(error, self._seconds) from None
         finally:
             await answer.aclose()
         if answer.is_error:
@@ -121,7 +123,7 @@ class Upstream:
             whole = mend_completion(body, model)
             events = [*mender.line(f"data: {json.dumps(whole)}"), *mender.end()]
         except NoCompletionError as error:
-            raise RefusalError(502, f"{error}: look at the upstream", "upstream_no_completion") from None
+            raise _no_completion(error) from None
 
         async def give() -> AsyncGenerator[str]:
             for each in events:
@@ -141,7 +143,7 @@ class Upstream:
                 yield each
             yield DONE
         except NoCompletionError as error:
-            yield event(RefusalError(502, f"{error}: look at the upstream", "upstream_no_completion").body())
+            yield event(_no_completion(error).body())
         except httpx2.HTTPError as error:
             yield event(_unreached(error, self._seconds).body())
         finally:
@@ -152,6 +154,10 @@ def wants_usage(sent: Sent) -> bool:
     """Tell whether a streamed answer is to end with its usage."""
     options = sent.get("stream_options")
     return isinstance(options, dict) and bool(options.get("include_usage"))
+
+
+def _no_completion(error: NoCompletionError) -> RefusalError:
+    return RefusalError(502, f"{error}: look at the upstream", "upstream_no_completion")
 
 
 def _unreached(error: Exception, seconds: float) -> RefusalError:

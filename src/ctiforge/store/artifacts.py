@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ctiforge.errors import DamagedError, DataError, StoreError, UsageError
-from ctiforge.records.artifact import FileEntry, Manifest
+from ctiforge.records.artifact import ADDED, FileEntry, Manifest
 from ctiforge.store.fingerprint import content_hash
 from ctiforge.store.hashes import Hashable, hash_all, of_file, of_object
 from ctiforge.store.objects import ObjectStore, hash_file, open_store
@@ -345,7 +345,7 @@ def _damage(found: Input, name: str) -> StoreError:
     if not found.manifest:
         return StoreError(f"{found.uri}: {name} changed while it was read; run the same command again")
     what = f"{found.uri}: {name} is damaged (not the content that {Manifest.NAME} names)"
-    if "/bases/" in found.uri:
+    if found.manifest.stage == ADDED:
         return DamagedError(f"{what}; ctiforge model add, with the same model, puts it back")
     if found.manifest.attempt:
         in_use = "of a registered model put back a copy, or roll back"

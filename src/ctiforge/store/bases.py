@@ -11,15 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ctiforge.errors import UsageError
-from ctiforge.records.artifact import Manifest
+from ctiforge.records.artifact import ADDED, Manifest
 from ctiforge.store.artifacts import read_manifest
 from ctiforge.store.fingerprint import SHORT, content_hash, output_fingerprint
 from ctiforge.store.objects import ObjectStore, hash_file
 from ctiforge.store.restoring import stands
 from ctiforge.store.versions import package_version
 
-ADDED = "model_add"
-"""What a base's manifest names as its stage: with it a lineage begins."""
 FOLDER = "bases"
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 

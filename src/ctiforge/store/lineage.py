@@ -5,10 +5,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from ctiforge.records.artifact import InputEntry, Manifest
+from ctiforge.records.artifact import ADDED, InputEntry, Manifest
 from ctiforge.records.registry import Step
 from ctiforge.store.artifacts import read_manifest
-from ctiforge.store.bases import ADDED
 from ctiforge.store.fingerprint import SHORT, content_hash
 from ctiforge.store.objects import ObjectStore, open_store
 

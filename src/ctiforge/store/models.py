@@ -96,8 +96,7 @@ class Registry:
         except FileNotFoundError:
             kept = [info.key for info in self._store.list(f"{self._folder}/champions")]
             if kept:
-                newest = max(kept, key=lambda each: int(each.rpartition("/")[2].removesuffix(".json")))
-                raise DamagedError(f"{self._store.uri}/{key} is gone: copy {newest} back to it") from None
+                raise DamagedError(f"{self._store.uri}/{key} is gone: copy {kept[-1]} back to it") from None
             return Standing(None, None)
         champion = parse_record(self._store, key, Champion, data, MEND)
         if not champion.history or champion.version != champion.history[-1].version:

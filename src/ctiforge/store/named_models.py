@@ -8,27 +8,10 @@ from ctiforge.lines import find_line
 from ctiforge.records.registry import ModelRecord
 from ctiforge.settings import load_settings
 from ctiforge.store.models import Registry
-from ctiforge.store.objects import ObjectStore, find_store
+from ctiforge.store.objects import find_store
 from ctiforge.store.owned import check_usable
 
 PREFIX = "models:"
-
-
-def find_named(model: str, store: str | None = None) -> ModelRecord | None:
-    """Find the version of the registry that a name stands for.
-
-    Args:
-        model: `models:LINE@champion`, `models:LINE@previous` or `models:LINE@VERSION`; or what names one otherwise.
-        store: The URI of the store with the registry; None: that of the settings.
-
-    Returns:
-        The version's record; None for a name that is no version's.
-
-    Raises:
-        UsageError: There is no such line, version or store.
-        StoreError: The store does not answer.
-    """
-    return _find(model, store)[1] if model.startswith(PREFIX) else None
 
 
 def find_model_uri(model: str, store: str | None = None) -> str:
@@ -46,16 +29,33 @@ def find_model_uri(model: str, store: str | None = None) -> str:
         DataError: Nothing is left of the version's files.
         StoreError: The store does not answer.
     """
-    return check_usable(*_find(model, store)) if model.startswith(PREFIX) else model
+    return find_registered(model, store)[0]
 
 
-def _find(model: str, store: str | None) -> tuple[ObjectStore, ModelRecord]:
+def find_registered(model: str, store: str | None = None) -> tuple[str, ModelRecord | None]:
+    """Resolve what names a model, and say which version it is: both of one look, whoever is promoted meanwhile.
+
+    Args:
+        model: As for `find_model_uri`.
+        store: As for `find_model_uri`.
+
+    Returns:
+        What `find_model_uri` gives, and the version's record; None for a name that is no version's.
+
+    Raises:
+        UsageError: There is no such line, version or store.
+        DataError: Nothing is left of the version's files.
+        StoreError: The store does not answer.
+    """
+    if not model.startswith(PREFIX):
+        return model, None
     line, _, which = model.removeprefix(PREFIX).partition("@")
     uri = load_settings({"store": store}).settings.store
     opened = find_store(uri)
     if opened is None:
         raise UsageError(f"{model}: the store {uri} is not there; name it with --store or CTIFORGE_STORE")
-    return opened, find_version(Registry(opened, find_line(line).name), which)
+    record = find_version(Registry(opened, find_line(line).name), which)
+    return check_usable(opened, record), record
 
 
 def find_version(registry: Registry, which: str) -> ModelRecord:

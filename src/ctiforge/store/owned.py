@@ -5,18 +5,15 @@ lies elsewhere is copied to `models/<line>/owned/<content>/`, named by what it h
 after a kill, writes the same bytes to the same place.
 """
 
-from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from ctiforge.errors import DamagedError, DataError, StoreError, UsageError
-from ctiforge.records.artifact import Manifest
+from ctiforge.errors import DamagedError, DataError, UsageError
 from ctiforge.records.references import folder_in
 from ctiforge.records.registry import ModelRecord
-from ctiforge.store.artifacts import Input, artifact_key, fetch_input, find_input, find_standing, read_manifest
+from ctiforge.store.artifacts import Input, artifact_key, find_input, find_standing, read_manifest
 from ctiforge.store.fingerprint import content_hash
 from ctiforge.store.objects import ObjectStore
-from ctiforge.store.restoring import stands
+from ctiforge.store.restoring import put_back, stands
 
 OWNED = "owned"
 
@@ -43,16 +40,8 @@ def own(store: ObjectStore, line: str, model: Input) -> str:
             raise DamagedError(f"{store.uri}/{folder} is damaged ({damaged[0]}): make it anew, then promote it")
         return folder
     folder = f"models/{line}/{OWNED}/{model.content}"
-    for name, entry in model.files.items():
-        if not stands(store, f"{folder}/{name}", entry):
-            _copy(model, name, store, f"{folder}/{name}")
-    if model.is_file:
-        return f"{folder}/{next(iter(model.files))}"
-    if model.manifest:
-        # where the files come from stays with them
-        flat = model.manifest.model_copy(update={"attempt": ""})
-        store.write(f"{folder}/{Manifest.NAME}", flat.to_json().encode())
-    return folder
+    put_back(store, folder, None, model)
+    return f"{folder}/{next(iter(model.files))}" if model.is_file else folder
 
 
 def locate(store: ObjectStore, record: ModelRecord) -> str:
@@ -153,16 +142,6 @@ def _artifact_of(store: ObjectStore, model: Input) -> str | None:
     folder = artifact_key(model.manifest.stage, model.manifest.fingerprint)
     kept = find_standing(store, folder)
     return folder if kept and content_hash(kept.files) == model.content else None
-
-
-def _copy(model: Input, name: str, store: ObjectStore, key: str) -> None:
-    with TemporaryDirectory() as scratch:
-        # one at a time: a laptop has no room for all of them twice
-        fetched = fetch_input(replace(model, files={name: model.files[name]}), Path(scratch))
-        entry = store.upload(fetched if model.is_file else fetched / name, key)
-    if entry != model.files[name]:
-        store.delete(key)
-        raise StoreError(f"{model.uri}: {name} changed while it was read; run the same command again")
 
 
 def _damaged(found: Input) -> list[str]:

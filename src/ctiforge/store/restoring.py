@@ -1,10 +1,13 @@
-"""Puts back the files of a registered version, or of a base model, from a copy that has the very same content."""
+"""Writes a model's files where the registry keeps them, from a copy that has the very same content.
+
+Only what is missing or other is written: at a first promotion all of it, later what was lost or damaged since.
+"""
 
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ctiforge.errors import UsageError
+from ctiforge.errors import StoreError, UsageError
 from ctiforge.records.artifact import FileEntry, Manifest
 from ctiforge.records.registry import ModelRecord
 from ctiforge.store.artifacts import Input, fetch_input, read_manifest
@@ -24,7 +27,7 @@ def restore_version(store: ObjectStore, record: ModelRecord, copy: Input) -> lis
 
     Raises:
         UsageError: The copy has another content, or the registry never kept the version's files.
-        StoreError: The store does not answer.
+        StoreError: The store does not answer, or a file changed while it was read.
     """
     if not record.place or not record.files:
         raise UsageError(f"{record.line} version {record.version}: the registry never kept its files")
@@ -48,17 +51,18 @@ def put_back(store: ObjectStore, folder: str, manifest: Manifest | None, copy: I
 
     Returns:
         The names of the files that were written.
+
+    Raises:
+        StoreError: The store does not answer, or a file changed while it was read.
     """
     written = []
-    with TemporaryDirectory() as scratch:
-        for name, entry in copy.files.items():
-            key = f"{folder}/{manifest.key(name) if manifest else name}"
-            if stands(store, key, entry):
-                continue
-            fetched = fetch_input(replace(copy, files={name: entry}), Path(scratch))
-            store.upload(fetched if copy.is_file else fetched / name, key)
+    for name, entry in copy.files.items():
+        key = f"{folder}/{manifest.key(name) if manifest else name}"
+        if not stands(store, key, entry):
+            _copy(copy, name, store, key)
             written.append(name)
-    if manifest is None and copy.manifest:
+    if manifest is None and copy.manifest and not copy.is_file:
+        # where the files come from stays with them
         flat = copy.manifest.model_copy(update={"attempt": ""})
         store.write(f"{folder}/{Manifest.NAME}", flat.to_json().encode())
     return written
@@ -79,3 +83,13 @@ def stands(store: ObjectStore, key: str, entry: FileEntry) -> bool:
         return store.hash(key) == entry
     except FileNotFoundError:
         return False
+
+
+def _copy(model: Input, name: str, store: ObjectStore, key: str) -> None:
+    with TemporaryDirectory() as scratch:
+        # one at a time: a laptop has no room for all of them twice
+        fetched = fetch_input(replace(model, files={name: model.files[name]}), Path(scratch))
+        entry = store.upload(fetched if model.is_file else fetched / name, key)
+    if entry != model.files[name]:
+        store.delete(key)
+        raise StoreError(f"{model.uri}: {name} changed while it was read; run the same command again")

@@ -13,11 +13,16 @@ from ctiforge.errors import UsageError
 from ctiforge.records.model_note import ChatTemplate
 from ctiforge.training.encoding import END_TOKENS, end_token_id
 
+_TAGS = r"think|thinking|reasoning|thought"
+THOUGHT_OPENS = rf"<(?:{_TAGS})>|\[THINK\]"
+"""What begins a thought, as a pattern: of DeepSeek-R1, Qwen 3 and most others; of Magistral."""
+THOUGHT_CLOSES = rf"</(?:{_TAGS})>|\[/THINK\]"
+"""What ends it."""
 _MARKER = "ANSWER-MARKER"
 _SHOWN = 30
 _TURN = {"role": "user", "content": "x"}
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-_OPENS_THOUGHT = re.compile(r"(<(think|thinking|reasoning|thought)>|\[THINK\])\s*$", re.IGNORECASE)
+_OPENS_THOUGHT = re.compile(rf"({THOUGHT_OPENS})\s*$", re.IGNORECASE)
 _CLOSE = {"[THINK]": "[/THINK]"}
 
 

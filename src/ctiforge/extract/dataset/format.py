@@ -26,7 +26,7 @@ from ctiforge.extract.dataset.examples import (
 )
 from ctiforge.extract.dataset.splits import split_by_group
 from ctiforge.extract.dataset.token_report import token_report, truncation_report
-from ctiforge.extract.prompts import Prompt, load_prompt, own_prompt, read_prompt_file
+from ctiforge.extract.prompts import Prompt, find_prompt, read_prompt_file
 from ctiforge.extract.prompts.rendering import guide_row, render_answer, render_prompt
 from ctiforge.progress import Progress
 from ctiforge.records.article import ArticleRecord, read_records
@@ -186,7 +186,7 @@ def prepare(
 
 def example_tools(options: FormatOptions, tokenizer: Any) -> tuple[RenderPrompt, CountExample]:
     """Make what renders a window as a prompt, and what counts prompt and answer, in this format for this tokenizer."""
-    prompt = _prompt(options)
+    prompt = find_prompt(options.prompt_version, options.prompt)
     return partial(_render, options.text_format, prompt, tokenizer), partial(_count_example, tokenizer)
 
 
@@ -250,7 +250,7 @@ def write_prepared(
         (out / f"{name}.jsonl").write_text(lines, encoding="utf-8")
     trained_on = "".join(article.model_dump_json() + "\n" for article in prepared.articles)
     (out / TRAINED_ON).write_text(trained_on, encoding="utf-8")
-    prompt = _prompt(options)
+    prompt = find_prompt(options.prompt_version, options.prompt)
     for text_format in formats:
         rows = [
             guide_row(
@@ -315,10 +315,6 @@ def formats_of(choice: str) -> tuple[Format, ...]:
         if choice == known:
             return (known,)
     raise UsageError(f"--format {choice!r} is unknown: choose {', '.join(FORMATS)} or all")
-
-
-def _prompt(options: FormatOptions) -> Prompt:
-    return own_prompt(options.prompt_version, options.prompt) if options.prompt else load_prompt(options.prompt_version)
 
 
 def _render(

@@ -51,12 +51,12 @@ def prompt_of(usage: AgentUsage) -> Prompt:
     Raises:
         UsageError: This package has no prompt of that name.
     """
-    return own_prompt(usage.prompt_version, usage.prompt) if usage.prompt else load_prompt(usage.prompt_version)
+    return find_prompt(usage.prompt_version, usage.prompt)
 
 
-def own_prompt(version: str, text: PromptText) -> Prompt:
-    """Make the prompt of a team's own text."""
-    return Prompt(version, text.system, text.user, text.platform, text.types)
+def find_prompt(version: str, own: PromptText | None) -> Prompt:
+    """Give the prompt of a team's own text, else this package's of that version. Raises UsageError: there is none."""
+    return Prompt(version, own.system, own.user, own.platform, own.types) if own else load_prompt(version)
 
 
 def read_prompt_file(path: Path) -> tuple[str, PromptText]:
@@ -88,7 +88,7 @@ def read_prompt_file(path: Path) -> tuple[str, PromptText]:
     if text.user.index("{types}") > text.user.index("{text}"):
         raise UsageError(f"--prompt {path}: {{types}} stands after {{text}}; the text comes last")
     try:
-        own_prompt("", text).user((), "")
+        find_prompt("", text).user((), "")
     except (ValueError, IndexError, KeyError) as error:
         raise UsageError(f"--prompt {path}: user before {{text}}: {error!r}; write other braces twice") from None
     content = hashlib.sha256(repr(sorted(asdict(text).items())).encode()).hexdigest()

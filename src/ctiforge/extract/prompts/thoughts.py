@@ -2,10 +2,10 @@
 
 import re
 
-# DeepSeek-R1, Qwen 3 and most others; Magistral; Granite and the reasoning of Nemotron
-_TAGS = r"think|thinking|reasoning|thought"
-_OPEN = re.compile(rf"\s*(?:<(?:{_TAGS})>|\[THINK\])", re.IGNORECASE)
-_CLOSE = re.compile(rf"</(?:{_TAGS})>|\[/THINK\]", re.IGNORECASE)
+from ctiforge.training.templates import THOUGHT_CLOSES, THOUGHT_OPENS
+
+_OPEN = re.compile(rf"\s*(?:{THOUGHT_OPENS})", re.IGNORECASE)
+_CLOSE = re.compile(THOUGHT_CLOSES, re.IGNORECASE)
 # OpenAI's harmony: what is for the reader is in the channel `final`
 _CHANNEL = re.compile(r"<\|channel\|>\s*(\w+).{0,60}?<\|message\|>")
 _END_OF_MESSAGE = re.compile(r"<\|(?:end|return|call)\|>")

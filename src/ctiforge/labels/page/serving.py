@@ -4,8 +4,10 @@ import socket
 from typing import Any
 
 from ctiforge.errors import UsageError
+from ctiforge.pod.ports import open_port
 
 HOST = "127.0.0.1"
+_BACKLOG = 128
 
 
 def listen(port: int) -> socket.socket:
@@ -20,15 +22,10 @@ def listen(port: int) -> socket.socket:
     Raises:
         UsageError: The port is taken, or not for everybody.
     """
-    opened = socket.socket()
-    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        opened.bind((HOST, port))
+        return open_port(HOST, port, _BACKLOG)
     except OSError as error:
-        opened.close()
         raise UsageError(f"--port {port}: {error.strerror}; name another one, or 0 for any that is free") from None
-    opened.listen()
-    return opened
 
 
 def make_server(app: Any) -> Any:
