@@ -4,10 +4,8 @@ Every step is a command that a person could give; what goes in and comes out of 
 """
 
 import json
-import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -18,12 +16,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
+import psycopg2
 import typer
 
-from ctiforge.pod.entry import run_program
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-ROOT = Path(__file__).parents[1]
-_READY_S = 120
+from benchmarks.rehearsal_client import ask, ask_all, differs, get
+from benchmarks.rehearsal_places import ClusterPlace, LaptopPlace, RehearsalPlace, until
+from benchmarks.rehearsal_rows import fill, insert
+from ctiforge.demo.articles import DemoSizes, make_corpus
+from ctiforge.demo.postgres import start_postgres, stop_postgres
+from ctiforge.extract.evaluate import load_named
+from ctiforge.pod.entry import run_program
+from ctiforge.store.artifacts import fetch_named
+from ctiforge.store.named_models import find_model_uri
+from ctiforge.tables import markdown, table_of
+from tests.huntable import stored_row
+
 NEW_ARTICLES = 20
 
 
@@ -32,18 +41,14 @@ class Rehearsal:
     """Where it happens, and what came of each step."""
 
     work: Path
-    environment: dict[str, str]
+    place: RehearsalPlace
     rows: list[tuple[str, str, str, str]] = field(default_factory=list)
-
-    @property
-    def store(self) -> Path:
-        return self.work / "store"
 
     def run(self, *arguments: str, code: int = 0) -> str:
         """Give a command of ctiforge; what it printed."""
         done = subprocess.run(
             [sys.executable, "-m", "ctiforge", *arguments],
-            capture_output=True, text=True, cwd=self.work, env=self.environment, check=False,
+            capture_output=True, text=True, cwd=self.work, env=self.place.environment, check=False,
         )  # fmt: skip
         if done.returncode != code:
             raise AssertionError(f"{' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
@@ -59,7 +64,7 @@ class Rehearsal:
 
     def artifact(self, run: str, stage: str) -> str:
         """Name the artifact of a run's stage."""
-        record = _json(self.store / f"runs/{run}/run.json")
+        record = json.loads(self.place.store.read(f"runs/{run}/run.json"))
         return next(str(each["artifact"]) for each in record["stages"] if each["name"] == stage)
 
 
@@ -67,67 +72,63 @@ def main(
     executions: Annotated[int, typer.Option(min=50, help="Executions in the application's database.")] = 500,
     epochs: Annotated[int, typer.Option(min=1, help="Of the second training.")] = 4,
     folder: Annotated[
-        Path | None, typer.Option(help="Keep what was made here: a second rehearsal trains nothing anew.")
+        Path | None, typer.Option(help="Keep what was made here: a second rehearsal on this machine trains nothing.")
     ] = None,
-    export: Annotated[bool, typer.Option("--export/--no-export", help="Export the champion as GGUF.")] = True,
+    cluster: Annotated[
+        bool, typer.Option("--cluster", help="On the development cluster (after kind-up), in a namespace of its own.")
+    ] = False,
 ) -> None:
     """Go through the whole loop once, and print a row for each joint."""
-    sys.path.insert(0, str(ROOT))
-    from ctiforge.demo.postgres import start_postgres, stop_postgres
-    from ctiforge.tables import markdown, table_of
-
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as temporary:
         work = folder.absolute() if folder else Path(temporary)
         work.mkdir(parents=True, exist_ok=True)
-        for kept in (work / "store").glob("*"):
-            if kept.is_dir() and kept.name != "artifacts":
-                shutil.rmtree(kept)
-        # the database's server is another user's where this is root's
-        work.chmod(0o755)
-        url = start_postgres(work / "postgres")
-        try:
-            paths = os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
-            own = {"DATABASE_URL": url, "CTIFORGE_STORE": str(work / "store"), "PYTHONPATH": paths}
-            rehearsal = Rehearsal(work, {**os.environ, **own})
-            _rehearse(rehearsal, url, executions, epochs, export)
-        finally:
-            stop_postgres(work / "postgres")
+        with ClusterPlace.made(work) if cluster else _one_machine(work) as place:
+            rehearsal = Rehearsal(work, place)
+            _rehearse(rehearsal, executions, epochs)
+    print(f"on {place.name}:\n")
     titles = ("joint", "what went in", "what came out", "seconds")
     print(markdown([table_of(titles, rehearsal.rows, left=(0, 1, 2))]))
 
 
-def _rehearse(rehearsal: Rehearsal, url: str, executions: int, epochs: int, export: bool) -> None:
-    from ctiforge.demo.articles import DemoSizes, make_corpus
+@contextmanager
+def _one_machine(work: Path) -> Iterator[LaptopPlace]:
+    for kept in (work / "store").glob("*"):
+        if kept.is_dir() and kept.name != "artifacts":
+            shutil.rmtree(kept)
+    # the database's server is another user's where this is root's
+    work.chmod(0o755)
+    url = start_postgres(work / "postgres")
+    try:
+        yield LaptopPlace(work, url)
+    finally:
+        stop_postgres(work / "postgres")
 
+
+def _rehearse(rehearsal: Rehearsal, executions: int, epochs: int) -> None:
     corpus = make_corpus(0)
     new = make_corpus(41, DemoSizes(1, 0, NEW_ARTICLES, 0, 0)).test
-    _database(rehearsal, url, corpus.training[:executions])
+    _database(rehearsal, corpus.training[:executions])
     _labels(rehearsal, corpus)
     _first_night(rehearsal)
     _second_night(rehearsal, epochs)
     _night_with_nothing_new(rehearsal, epochs)
-    if export:
-        _export(rehearsal)
     with _serving(rehearsal) as server:
-        _ask(rehearsal, url, server, new)
+        _ask(rehearsal, server, new)
         _harvest_again(rehearsal, epochs)
         _roll_back(rehearsal, server, new[0])
+        rehearsal.rows.append(("stop the server", "SIGTERM", rehearsal.place.stop_serving(), ""))
 
 
-def _database(rehearsal: Rehearsal, url: str, records: Any) -> None:
-    import psycopg2
-
-    from benchmarks.rehearsal_rows import fill
-
+def _database(rehearsal: Rehearsal, records: Any) -> None:
     with rehearsal.joint("database", f"{len(records)} executions as the application writes them") as out:
-        with closing(psycopg2.connect(url)) as connection:
+        with closing(psycopg2.connect(rehearsal.place.database)) as connection:
             kinds = fill(connection, records)
             with connection, connection.cursor() as cursor:
                 cursor.execute(
                     "SELECT avg(length(extraction_result::text)), count(*) FROM agentic_workflow_executions "
                     "WHERE extraction_result IS NOT NULL"
                 )
-                size, _ = cursor.fetchone()
+                (size, _), *_ = cursor.fetchall()
         out.append(f"{float(size) / 1e6:.1f} MB a row")
         out += [f"{count} {kind}" for kind, count in sorted(kinds.items())]
 
@@ -173,62 +174,34 @@ def _night_with_nothing_new(rehearsal: Rehearsal, epochs: int) -> None:
         out.append("0 bytes of weights read")
 
 
-def _export(rehearsal: Rehearsal) -> None:
-    with rehearsal.joint("export", "models:extract@champion as q8_0") as out:
-        rehearsal.run(
-            "export", "--model", "models:extract@champion", "--format", "gguf", "--quantize", "q8_0",
-            "--output", "exported",
-        )  # fmt: skip
-        files = sorted((rehearsal.work / "exported").rglob("*.gguf"))
-        out.append(", ".join(f"{each.name} {each.stat().st_size / 1e6:.1f} MB" for each in files))
-
-
 @contextmanager
 def _serving(rehearsal: Rehearsal) -> Iterator[str]:
-    from benchmarks.rehearsal_client import general_model, get
-
-    with general_model() as upstream:
-        with rehearsal.joint("serve", "models:extract@champion, profile huntable, an upstream for the rest") as out:
-            log = rehearsal.work / "serve.log"
-            with log.open("w", encoding="utf-8") as said:
-                server = subprocess.Popen(
-                    [
-                        sys.executable, "-m", "ctiforge", "serve", "--port", "0", "--poll", "1", "--still", "0",
-                        "--upstream", upstream,
-                    ],
-                    stdout=said, stderr=subprocess.STDOUT, cwd=rehearsal.work, env=rehearsal.environment,
-                )  # fmt: skip
-            address = _until(lambda: _address(log))
-            ready = _until(lambda: get(f"{address}/readyz"))
-            answered = [name for name, agent in ready["agents"].items() if agent["answered"]]
-            out.append(f"{ready['model']} ready, answers {len(answered)} of {len(ready['agents'])} agents itself")
-        try:
-            yield address
-        finally:
-            server.send_signal(signal.SIGTERM)
-            rehearsal.rows.append(("stop the server", "SIGTERM", f"exit {server.wait(60)}", ""))
+    given = "models:extract@champion, profile huntable, an upstream for the rest"
+    started, place = time.monotonic(), rehearsal.place
+    with place.serving() as address:
+        ready = until(lambda: get(f"{address}/readyz"))
+        answered = [name for name, agent in ready["agents"].items() if agent["answered"]]
+        out = f"{ready['model']} ready, answers {len(answered)} of {len(ready['agents'])} agents itself"
+        rehearsal.rows.append(("serve", given, out, f"{time.monotonic() - started:,.0f}"))
+        yield address
 
 
-def _ask(rehearsal: Rehearsal, url: str, server: str, new: Any) -> None:
-    import psycopg2
-
-    from benchmarks.rehearsal_client import ask_all, differs
-    from benchmarks.rehearsal_rows import insert
-    from ctiforge.extract.evaluate import load_named
-    from ctiforge.store.named_models import find_model_uri
-    from tests.huntable import stored_row
-
+def _ask(rehearsal: Rehearsal, server: str, new: Any) -> None:
     with rehearsal.joint("the application asks", f"{len(new)} new articles, seven agents each") as out:
         rows = [stored_row(ask_all(server, record)) for record in new]
         found = sum(len(row["observables"]) for row in rows)
-        with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
+        with (
+            closing(psycopg2.connect(rehearsal.place.database)) as connection,
+            connection,
+            connection.cursor() as cursor,
+        ):
             models = {"agent_models": {"ExtractAgent": "ctiforge"}}
             for number, (record, row) in enumerate(zip(new, rows, strict=True)):
                 fresh = record.model_copy(update={"url": f"https://new.invalid/{number}"})
                 insert(cursor, fresh, "completed", row, models, 40_000 + number)
         out.append(f"{7 * len(new)} answers, {found} items, {len(rows)} rows stored")
     with rehearsal.joint("what is stored against a direct extraction", "our reader on the stored rows") as out:
-        agent = load_named(find_model_uri("models:extract@champion", str(rehearsal.store)))
+        agent = load_named(find_model_uri("models:extract@champion", rehearsal.place.store.uri))
         direct = [agent.extract(record.content) for record in new]
         apart = [differs(row, each.observables) for row, each in zip(rows, direct, strict=True)]
         out.append(f"{sum(not each for each in apart)} of {len(new)} articles the same, {sum(apart)} values differ")
@@ -248,11 +221,9 @@ def _harvest_again(rehearsal: Rehearsal, epochs: int) -> None:
 
 
 def _roll_back(rehearsal: Rehearsal, server: str, record: Any) -> None:
-    from benchmarks.rehearsal_client import ask, get
-
     with rehearsal.joint("rollback", "version 2 is in use, and serves") as out:
         rehearsal.run("rollback", "extract", "--why", "rehearsal")
-        _until(lambda: get(f"{server}/v1/models")["data"][0]["id"].endswith("@1"))
+        until(lambda: get(f"{server}/v1/models")["data"][0]["id"].endswith("@1"))
         answer = json.loads(ask(server, "CmdlineExtract", record.content))
         by = {each["model_version"] for each in answer["cmdline_items"]} or {"nothing found"}
         out.append(f"{_in_use(rehearsal)}; answers come from {', '.join(sorted(by))}")
@@ -267,19 +238,16 @@ def _night(run: str, epochs: int) -> list[str]:
 
 @contextmanager
 def _without_weights(rehearsal: Rehearsal) -> Iterator[None]:
-    """Put files of the same size, age and name, with nothing in them, in the place of all weights of the store."""
-    weights = sorted(rehearsal.store.rglob("*.safetensors"))
+    """Put zeros of the same size in the place of all weights of the store: whoever reads them notices."""
+    store = rehearsal.place.store
+    weights = {info.key: store.read(info.key) for info in store.list("artifacts") if info.key.endswith(".safetensors")}
     try:
-        for path in weights:
-            kept = path.stat()
-            path.rename(path.with_suffix(".kept"))
-            with path.open("wb") as hole:
-                hole.truncate(kept.st_size)
-            os.utime(path, ns=(kept.st_atime_ns, kept.st_mtime_ns))
+        for key, data in weights.items():
+            store.write(key, bytes(len(data)))
         yield
     finally:
-        for path in weights:
-            path.with_suffix(".kept").replace(path)
+        for key, data in weights.items():
+            store.write(key, data)
 
 
 def _harvested(rehearsal: Rehearsal, run: str) -> list[str]:
@@ -294,14 +262,8 @@ def _made(rehearsal: Rehearsal, run: str, stage: str, name: str) -> Any:
 
 
 def _bytes(artifact: str, name: str) -> bytes:
-    from ctiforge.store.artifacts import fetch_named
-
     with tempfile.TemporaryDirectory() as scratch:
         return fetch_named(artifact, name, Path(scratch)).read_bytes()
-
-
-def _json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _f1(rehearsal: Rehearsal, run: str, stage: str) -> str:
@@ -310,7 +272,7 @@ def _f1(rehearsal: Rehearsal, run: str, stage: str) -> str:
 
 
 def _in_use(rehearsal: Rehearsal) -> str:
-    champion = _json(rehearsal.store / "models/extract/champion.json")
+    champion = json.loads(rehearsal.place.store.read("models/extract/champion.json"))
     return f"version {champion['version']} in use ({champion['history'][-1]['what']})"
 
 
@@ -319,25 +281,6 @@ def _ran(said: str) -> str:
     stages = re.findall(r"^(\w+): (started|cached|done)", said, re.M)
     anew = sorted({name for name, state in stages if state == "started"})
     return f"ran anew: {', '.join(anew) or 'nothing'}"
-
-
-def _address(log: Path) -> str | None:
-    found = re.search(r"http://[\d.]+:\d+", log.read_text(encoding="utf-8"))
-    return found[0] if found else None
-
-
-def _until(look: Any) -> Any:
-    """Look until something is there."""
-    end = time.monotonic() + _READY_S
-    while True:
-        try:
-            if found := look():
-                return found
-        except OSError:
-            pass
-        if time.monotonic() > end:
-            raise AssertionError(f"nothing after {_READY_S} s")
-        time.sleep(0.2)
 
 
 def _lines(records: Any) -> str:

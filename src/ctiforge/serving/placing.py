@@ -2,7 +2,8 @@
 
 import re
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from ctiforge.observables.locate import Alignment, Locator, Span
 from ctiforge.observables.values import normalize
@@ -28,6 +29,15 @@ class PlacedItem:
     """The paragraph around it, verbatim; None where it stands nowhere."""
     parts: tuple[Span, ...] = ()
     """Where it stands in the paragraph: two parts where it is written apart, as a parent and its child."""
+    again: tuple[tuple[Span, ...], ...] = ()
+    """Where else it stands in this paragraph, in the same way."""
+
+    @property
+    def mentions(self) -> "Iterator[PlacedItem]":
+        """Give the item at each place of its paragraph, the first one first."""
+        yield self
+        for parts in self.again:
+            yield replace(self, parts=parts, again=())
 
     @property
     def around(self) -> tuple[str, str, str]:
@@ -62,6 +72,11 @@ class ArticlePlaces:
             return PlacedItem(type_, value, None, None)
         first = found[0]
         start, end = self._paragraph(first.start, first.end)
+        here = [
+            tuple(Span(span.start - start, span.end - start) for span in each.spans)
+            for each in found
+            if start <= each.start and each.end <= end
+        ]
         written = self._locator.as_written(type_, first)
         is_same = first.status in (Alignment.EXACT, Alignment.NORMALIZED)
         is_same = is_same and normalize(type_, written) == normalize(type_, value)
@@ -70,7 +85,8 @@ class ArticlePlaces:
             value=written if is_same else value,
             span=Span(first.start, first.end),
             paragraph=self._text[start:end],
-            parts=tuple(Span(span.start - start, span.end - start) for span in first.spans),
+            parts=here[0],
+            again=tuple(here[1:]),
         )
 
     def _paragraph(self, start: int, end: int) -> tuple[int, int]:

@@ -132,6 +132,15 @@ SERVICE = ("name", "display_name", "binary_path", "start_type", "creation_comman
             "sc config WinDefend start= disabled",
             ("WinDefend", None, None, "disabled", None, "disabled", "command"),
         ),
+        (
+            "Upd",
+            "A service named Upd lives on:\n" r'sc create Upd binPath= "C:\a b.exe" start= auto',
+            (
+                *("Upd", None, r"C:\a b.exe", "auto"),
+                r'sc create Upd binPath= "C:\a b.exe" start= auto',
+                *("created", None),
+            ),
+        ),
         ("WinDefend", "It ran net stop WinDefend.", ("WinDefend", *[None] * 4, "stopped", "command")),
         ("Upd", "The actor installed a new service named Upd.", ("Upd", *[None] * 4, "created", None)),
         ("Upd", "The service Upd was deleted.", ("Upd", *[None] * 4, "deleted", None)),
@@ -171,7 +180,21 @@ TASK = ("name", "path", "trigger", "principal", "store_path", "operation")
             r"The file C:\Windows\System32\Tasks\Upd was there.",
             ("Upd", None, None, None, r"C:\Windows\System32\Tasks\Upd", None),
         ),
-        ("Upd", 'schtasks /create /sc daily /tn "Upd" /tr a.exe', ("Upd", *[None] * 4, "created")),
+        (
+            "Upd",
+            'schtasks /create /sc minute /mo 5 /tn "Upd" /tr "a.exe /sc" /ru "Other User"',
+            ("Upd", None, "minute /mo 5", "Other User", None, "created"),
+        ),
+        (
+            "Upd",
+            "It keeps itself with a task named Upd:\nschtasks.exe /create /tn Upd /tr a.exe /sc onlogon /ru SYSTEM /f",
+            ("Upd", None, "onlogon", "SYSTEM", None, "created"),
+        ),
+        (
+            "Upd",
+            "schtasks /create /tn Old /sc daily & schtasks /delete /tn Upd & schtasks /create /tn New /ru SYSTEM",
+            ("Upd", *[None] * 4, "deleted"),
+        ),
         ("Upd", "schtasks /create /tn Old & schtasks /run /tn Upd", ("Upd", *[None] * 4, "executed")),
         ("Upd", "Unregister-ScheduledTask -TaskName Upd", ("Upd", *[None] * 4, "deleted")),
         ("Upd", "Upd (every 5 minutes or at startup) is a task.", ("Upd", *[None] * 5)),

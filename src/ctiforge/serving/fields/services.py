@@ -57,14 +57,14 @@ def service_name(item: PlacedItem) -> str | None:
 
 def service_display_name(item: PlacedItem) -> str | None:
     """Give the name for display that the command with the service's name gives it."""
-    return options_behind(item).get("displayname") or None if _is_name(item) else None
+    return options_behind(_in_command(item)).get("displayname") or None if _is_name(item) else None
 
 
 def service_binary_path(item: PlacedItem) -> str | None:
     """Give the binary: the item where it is a path, else what the command or the words behind the name say."""
     if not _is_name(item):
         return item.value if _PATH.match(item.value) else None
-    options = options_behind(item)
+    options = options_behind(_in_command(item))
     said = _IMAGE_PATH.search(said_behind(item))
     path = options.get("binpath") or options.get("binarypathname") or (said["path"].rstrip(".") if said else None)
     # a quote that was escaped ends no path
@@ -73,7 +73,7 @@ def service_binary_path(item: PlacedItem) -> str | None:
 
 def service_start_type(item: PlacedItem) -> str | None:
     """Tell `auto`, `delayed-auto`, `manual`, `disabled`, `boot` or `system`, by the command or the words behind."""
-    options = options_behind(item)
+    options = options_behind(_in_command(item))
     named = options.get("start") or options.get("startuptype")
     if named:
         return only(_STARTS, named)
@@ -85,16 +85,17 @@ def service_creation_command(item: PlacedItem) -> str | None:
     """Give the command that makes the service: the item where it is one, else that in which the name stands."""
     if _IS_CREATION.match(item.value):
         return item.value
-    leading = _COMMANDS["created"].search(item.around[0])
-    end = command_end(item)
-    return item.around[0][leading.start() :] + item.around[1] + item.around[2][:end] if leading and end else None
+    before, name, behind = _in_command(item).around
+    leading = _COMMANDS["created"].search(before)
+    end = command_end(behind)
+    return before[leading.start() :] + name + behind[:end] if leading and end else None
 
 
 def service_operation(item: PlacedItem) -> str | None:
     """Tell `created`, `modified`, `deleted`, `hijacked`, `stopped`, `started` or `disabled`, by command or verb."""
     if _IS_CREATION.match(item.value):
         return "created"
-    command = only(_COMMANDS, item.around[0])
+    command = only(_COMMANDS, _in_command(item).around[0])
     is_disabled = command == "modified" and service_start_type(item) == "disabled"
     return "disabled" if is_disabled else command or done_to(item, _VERBS, "services?|drivers?")
 
@@ -106,6 +107,11 @@ def service_source_type(item: PlacedItem) -> str | None:
     if _KEY_BEFORE.search(item.around[0]):
         return "registry"
     return "event log" if _EVENT.search("".join(item.sentence)) else None
+
+
+def _in_command(item: PlacedItem) -> PlacedItem:
+    """Give the item at the first place of its paragraph where a command names it; the item itself where none does."""
+    return next((each for each in item.mentions if only(_COMMANDS, each.around[0])), item)
 
 
 def _is_name(item: PlacedItem) -> bool:

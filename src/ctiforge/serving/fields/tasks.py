@@ -21,8 +21,7 @@ _WHEN = re.compile(
 _ACCOUNT = r"(?:NT AUTHORITY\\\w+(?: SERVICE)?|(?:LOCAL |NETWORK )SERVICE|SYSTEM|LocalSystem|Administrators?)"
 _PRINCIPAL = re.compile(
     rf"\b(?:run|runs|running|execut\w+|launch\w*)\b[^.;,]{{0,40}}? (?:as|under|with) (?:the |an? )?"
-    rf"(?P<who>{_ACCOUNT}(?: (?:account|privileges|user))?|highest (?:available )?privileges)"
-    rf"|/ru\s+\"?(?P<option>{_ACCOUNT})",
+    rf"(?P<who>{_ACCOUNT}(?: (?:account|privileges|user))?|highest (?:available )?privileges)",
     re.IGNORECASE,
 )
 _SWITCH = re.compile(
@@ -31,6 +30,10 @@ _SWITCH = re.compile(
 )
 _SWITCHES = {"create": "created", "change": "modified", "delete": "deleted", "query": "queried", "run": "executed"}
 _NAMED = re.compile(r"(?:/tn|-TaskName)\s+[\\\"'“]*(?:[\w.() -]{1,64}\\)*$", re.IGNORECASE)
+_COMMAND_END = re.compile(r"\n|&|\|\||\bschtasks\b")
+_SCHEDULE = re.compile(r"/sc\s+\"?(?P<often>[a-z]+)", re.IGNORECASE)
+_EVERY = re.compile(r"/mo\s+\"?(?P<number>\w+)", re.IGNORECASE)
+_RUN_AS = re.compile(r"/ru\s+(?:\"(?P<quoted>[^\"\n]{1,80})\"|(?P<word>[^\s\"/]\S*))", re.IGNORECASE)
 _CMDLETS = {
     "created": re.compile(r"\bRegister-ScheduledTask\b[^\n|;]{0,200}$", re.IGNORECASE),
     "modified": re.compile(r"\bSet-ScheduledTask\b[^\n|;]{0,200}$", re.IGNORECASE),
@@ -60,7 +63,11 @@ def task_path(item: PlacedItem) -> str | None:
 
 
 def task_trigger(item: PlacedItem) -> str | None:
-    """Give the one trigger that the sentence names behind the task, in its own words; a command's options count not."""
+    """Give the one trigger: what `/sc` and `/mo` of the command say that names the task, else the words behind it."""
+    options = _options(item)
+    if often := _SCHEDULE.search(options):
+        every = _EVERY.search(options)
+        return f"{often['often']} /mo {every['number']}" if every else often["often"]
     said = said_behind(item)
     found = {each.group() for each in _ELEMENT.finditer(said)}
     found |= {each["often"] or each.group() for each in _WHEN.finditer(said)}
@@ -68,8 +75,10 @@ def task_trigger(item: PlacedItem) -> str | None:
 
 
 def task_principal(item: PlacedItem) -> str | None:
-    """Give the one account or level of rights that is named behind the task, in the article's own words."""
-    found = {each["who"] or each["option"] for each in _PRINCIPAL.finditer(said_behind(item))}
+    """Give the one account: `/ru` of the command that names the task, else what the words behind it say."""
+    if account := _RUN_AS.search(_options(item)):
+        return account["quoted"] or account["word"]
+    found = {each["who"] for each in _PRINCIPAL.finditer(said_behind(item))}
     return found.pop() if len(found) == 1 else None
 
 
@@ -83,8 +92,23 @@ def task_store_path(item: PlacedItem) -> str | None:
 
 def task_operation(item: PlacedItem) -> str | None:
     """Tell `created`, `modified`, `deleted`, `queried` or `executed`: by the command that names it, else by a verb."""
-    before = item.around[0][-_COMMAND_BEFORE:]
+    before = _in_command(item).around[0][-_COMMAND_BEFORE:]
     if not _NAMED.search(before):
         return done_to(item, _VERBS, "tasks?|jobs?")
     switches = list(_SWITCH.finditer(before))
     return _SWITCHES[switches[-1]["verb"].lower()] if switches else only(_CMDLETS, before)
+
+
+def _in_command(item: PlacedItem) -> PlacedItem:
+    """Give the item at the first place of its paragraph where a command names it; the item itself where none does."""
+    return next((each for each in item.mentions if _NAMED.search(each.around[0][-_COMMAND_BEFORE:])), item)
+
+
+def _options(item: PlacedItem) -> str:
+    """Give the line of the schtasks command that makes or changes the task; empty where none does."""
+    before, name, behind = _in_command(item).around
+    before = before[-_COMMAND_BEFORE:]
+    switches = list(_SWITCH.finditer(before)) if _NAMED.search(before) else []
+    if not switches or switches[-1]["verb"].lower() not in ("create", "change"):
+        return ""
+    return before[switches[-1].start() :] + name + _COMMAND_END.split(behind, maxsplit=1)[0]

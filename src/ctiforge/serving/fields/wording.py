@@ -19,9 +19,9 @@ def options_behind(item: PlacedItem) -> dict[str, str]:
     return {name: value for name, value, _ in _options(item.around[2])}
 
 
-def command_end(item: PlacedItem) -> int:
+def command_end(behind: str) -> int:
     """Count the characters behind an item that are options of its command."""
-    return max((end for _, _, end in _options(item.around[2])), default=0)
+    return max((end for _, _, end in _options(behind)), default=0)
 
 
 def _options(behind: str) -> list[tuple[str, str, int]]:
