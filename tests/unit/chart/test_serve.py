@@ -46,6 +46,14 @@ def test_a_new_pod_is_ready_before_an_old_one_ends(chart: Chart) -> None:
     assert ready["periodSeconds"] * ready["failureThreshold"] < 15
 
 
+@pytest.mark.parametrize(("replicas", "kinds"), [(1, 0), (2, 1)])
+def test_a_drain_takes_one_of_several_pods_at_a_time(chart: Chart, replicas: int, kinds: int) -> None:
+    made = [document for key, document in served(chart, serve={"enabled": True, "replicas": replicas}).items()
+            if document["kind"] == "PodDisruptionBudget"]  # fmt: skip
+    assert len(made) == kinds
+    assert all(each["spec"]["maxUnavailable"] == 1 for each in made)
+
+
 def test_the_service_and_the_deployment_select_the_server_alone(chart: Chart) -> None:
     deployment, service = (chart.objects("serve", kind)["serve"] for kind in ("Deployment", "Service"))
     selector = service["spec"]["selector"]
