@@ -257,6 +257,7 @@ def kept_words(registry: "Registry", record: "ModelRecord") -> str:
 
 def origin_lines(registry: "Registry", record: "ModelRecord") -> "Iterator[str]":
     """Say what is known of a version: its files, what it was made of, who promoted it and why."""
+    from ctiforge.promotion.calibration import read_calibration
     from ctiforge.promotion.canary import read_canary
     from ctiforge.store.fingerprint import SHORT
 
@@ -271,6 +272,8 @@ def origin_lines(registry: "Registry", record: "ModelRecord") -> "Iterator[str]"
     yield f"license   {record.license or 'unknown'}"
     canary = read_canary(registry.store, record.line, record.content)
     yield f"canary    {len(canary.windows)} windows" if canary else "canary    none: the evaluation kept no answers"
+    sure = read_calibration(registry.store, record.line, record.content)
+    yield f"sureness  of {len(sure.pairs)} items, for calibration" if sure else "sureness  nothing was kept"
     yield f"promoted  by {record.actor or 'unknown'}: {record.reason or 'no reason was kept'}"
 
 

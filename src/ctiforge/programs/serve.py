@@ -47,7 +47,10 @@ def main(
     ] = 5.0,
     calibrate_on: Annotated[
         str | None,
-        typer.Option(help="The model's evaluation, a folder or artifact: it says what confidence is worth."),
+        typer.Option(
+            help="The model's evaluation, a folder or artifact: it says what confidence is worth; default for a "
+            "version: what its promotion kept of it."
+        ),
     ] = None,
     constrained: ConstrainedFlag = False,
     batch_size: WindowsTogetherFlag = 32,

@@ -1,35 +1,32 @@
 """The canary of a version: a few windows of the test set with the answers of its evaluation."""
 
-import gzip
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Iterable, Sequence
 
-from ctiforge.errors import UsageError
-from ctiforge.records.answer import ANSWERS_NAME, KeptAnswer
+from ctiforge.records.answer import KeptAnswer
 from ctiforge.records.article import ArticleRecord
 from ctiforge.records.canary import Canary, CanaryWindow
 from ctiforge.records.evaluation import TestSetInfo
-from ctiforge.store.artifacts import fetch
 from ctiforge.store.objects import ObjectStore
 
 WINDOWS = 5
 """How many windows are kept, at most."""
 
 
-def choose_canary(evaluation: str, test_set: TestSetInfo, articles: Sequence[ArticleRecord]) -> Canary | None:
+def choose_canary(
+    answers: Iterable[KeptAnswer], test_set: TestSetInfo, articles: Sequence[ArticleRecord]
+) -> Canary | None:
     """Choose the shortest windows that were answered, each with another answer.
 
     Args:
-        evaluation: The URI of the folder or artifact with the evaluation and its answers, or of its file.
+        answers: What is kept beside the evaluation, a window each.
         test_set: The test set.
         articles: The articles of it.
 
     Returns:
-        The canary; None where the evaluation kept no answers.
+        The canary; None where no answers were kept.
     """
     texts = {article.id: article.content for article in articles}
-    whole = [each for each in _answers(evaluation) if each.article_id in texts and not _is_broken(each)]
+    whole = [each for each in answers if each.article_id in texts and not _is_broken(each)]
     chosen: dict[str, CanaryWindow] = {}
     for each in sorted(whole, key=lambda each: (each.end - each.start, each.article_id, each.start)):
         found = CanaryWindow(
@@ -73,18 +70,6 @@ def read_canary(store: ObjectStore, line: str, content: str) -> Canary | None:
         return Canary.parse(store.read(key), f"{store.uri}/{key}")
     except FileNotFoundError:
         return None
-
-
-def _answers(evaluation: str) -> Iterator[KeptAnswer]:
-    """Read the answers beside an evaluation, a window each; nothing where there are none."""
-    folder = evaluation.rpartition("/")[0] if evaluation.endswith(".json") else evaluation
-    with TemporaryDirectory() as scratch:
-        try:
-            path = fetch(f"{folder.rstrip('/')}/{ANSWERS_NAME}", Path(scratch))
-        except UsageError:
-            return
-        with gzip.open(path, "rt", encoding="utf-8") as lines:
-            yield from (KeptAnswer.read_line(line) for line in lines if line.strip())
 
 
 def _is_broken(answer: KeptAnswer) -> bool:

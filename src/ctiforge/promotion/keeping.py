@@ -12,9 +12,11 @@ from tempfile import TemporaryDirectory
 
 from ctiforge.errors import DataError
 from ctiforge.evaluation.gate.sides import schema_of
+from ctiforge.promotion.calibration import keep_calibration
 from ctiforge.promotion.canary import keep_canary
 from ctiforge.promotion.grounds import Question, keep_grounds
 from ctiforge.records.artifact import InputEntry
+from ctiforge.records.calibration import KeptCalibration
 from ctiforge.records.canary import Canary
 from ctiforge.records.decision import Decision
 from ctiforge.records.registry import BaseModelEntry, Candidate, ModelRecord
@@ -41,6 +43,7 @@ class Passed:
         lineage: How the model came to be.
         training: The URIs of the training articles.
         canary: Windows of the test set with its answers; None where the evaluation kept no answers.
+        calibration: How sure it was there, and how often right; None where the answers do not say.
     """
 
     model: Input
@@ -50,6 +53,7 @@ class Passed:
     lineage: Lineage
     training: Sequence[str]
     canary: Canary | None
+    calibration: KeptCalibration | None = None
 
 
 def keep_model(
@@ -76,6 +80,8 @@ def keep_model(
     grounds = keep_grounds(store, line, passed.question, passed.decision)
     if passed.canary:
         keep_canary(store, line, passed.model.content, passed.canary)
+    if passed.calibration:
+        keep_calibration(store, line, passed.model.content, passed.calibration)
     why = _why(passed.decision)
     record = registry.register(
         _candidate(store.uri, place, passed, grounds, actor, why, license_name or _license_of(passed.model))

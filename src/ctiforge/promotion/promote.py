@@ -13,6 +13,8 @@ from ctiforge.evaluation.gate.sides import Scored, schema_of
 from ctiforge.evaluation.statistics import LEVEL
 from ctiforge.lines import find_line
 from ctiforge.lines.line import GateRules
+from ctiforge.promotion.answers import read_answers
+from ctiforge.promotion.calibration import calibration_of
 from ctiforge.promotion.canary import choose_canary
 from ctiforge.promotion.grounds import Question, Weighed, judge
 from ctiforge.promotion.keeping import Passed, keep_model
@@ -117,8 +119,11 @@ def promote(line: str, rules: GateRules, model: Input, given: Given, store: Obje
         decision = judge(line, question)
         if not decision.passed or orders.dry_run:
             return decision
-        canary = choose_canary(given.evaluation, own.scored.test_set, articles)
-        passed = Passed(model, question, decision, standing, lineage, training, canary)
+        answers = list(read_answers(given.evaluation))
+        canary = choose_canary(answers, own.scored.test_set, articles)
+        # only the Extract Agent keeps answers
+        calibration = calibration_of(Evaluation.parse(own.text, given.evaluation), answers) if answers else None
+        passed = Passed(model, question, decision, standing, lineage, training, canary, calibration)
         record = keep_model(
             registry, passed, actor=orders.actor, license_name=orders.license_name, approval=orders.approval
         )

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from ctiforge.evaluation.sureness import Sureness, surest
 from ctiforge.extract.answering.extraction import Extraction, WindowSpan
 from ctiforge.extract.harvest.choosing import SERVED
 from ctiforge.observables.values import normalize
 from ctiforge.records.observable import Observable
 from ctiforge.records.profile import Profile
-from ctiforge.serving.confidence import Calibration, Sureness, surest
+from ctiforge.serving.confidence import Calibration
 from ctiforge.serving.fields import RULE, RULES
 from ctiforge.serving.placing import ArticlePlaces, PlacedItem
 

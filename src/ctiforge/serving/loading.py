@@ -1,6 +1,5 @@
 """Loads what is to answer: a version of the registry, a folder, the rules, or an engine that serves a version."""
 
-import gzip
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,20 +8,22 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ctiforge.errors import UsageError
+from ctiforge.evaluation.sureness import calibration_pairs
 from ctiforge.extract.answering.endpoint import Endpoint, list_served
 from ctiforge.extract.answering.extraction import Extractor
 from ctiforge.extract.evaluate import load_named, load_served
 from ctiforge.extract.models import find_model, model_version, trained_name
 from ctiforge.progress import warn
+from ctiforge.promotion.answers import read_answers
+from ctiforge.promotion.calibration import read_calibration
 from ctiforge.promotion.canary import read_canary
-from ctiforge.records.answer import ANSWERS_NAME, KeptAnswer
 from ctiforge.records.canary import Canary
 from ctiforge.records.evaluation import Evaluation
 from ctiforge.records.observable import TYPES
 from ctiforge.records.registry import ModelRecord
 from ctiforge.serving.agents import evaluated_types, known_types
 from ctiforge.serving.answering import ServedModel
-from ctiforge.serving.confidence import Calibration, calibration_pairs, fit_calibration
+from ctiforge.serving.confidence import Calibration, fit_calibration
 from ctiforge.store.artifacts import fetch_input, fetch_named, find_input
 from ctiforge.store.models import Registry
 from ctiforge.store.owned import check_usable
@@ -47,7 +48,7 @@ class LoadOptions:
     concurrency: int = 4
     """Windows that the engine is asked about at once."""
     calibrate_on: str | None = None
-    """An evaluation with its answers, by its URI: what the model's confidence is worth; None: nobody knows."""
+    """An evaluation with its answers, by its URI: what confidence is worth; None: what the registry kept."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,12 @@ def load_version(registry: Registry, record: ModelRecord, how: LoadOptions) -> L
     others = [each.name for each in registry.versions() if each.version != record.version] if how.engine else []
     extractor, engine = _extractor(uri, uri, record.name, str(record.version), others, how)
     trained = _trained_types(extractor)
-    served = ServedModel(record.name, str(record.version), _calibration(how.calibrate_on, record.content))
+    if how.calibrate_on:
+        calibration = _calibration(how.calibrate_on, record.content)
+    else:
+        pairs = read_calibration(registry.store, record.line, record.content)
+        calibration = fit_calibration(pairs.pairs) if pairs else None
+    served = ServedModel(record.name, str(record.version), calibration)
     return LoadedModel(
         served,
         extractor,
@@ -198,7 +204,4 @@ def _calibration(evaluation: str | None, content: str) -> Calibration | None:
         if not content.startswith(found.model.version):
             warn(f"{evaluation} is of another model ({found.model.name}): confidence stays uncalibrated")
             return None
-        answers = fetch_named(evaluation, ANSWERS_NAME, Path(scratch))
-        with gzip.open(answers, "rt", encoding="utf-8") as lines:
-            kept = [KeptAnswer.read_line(line) for line in lines if line.strip()]
-    return fit_calibration(calibration_pairs(found, kept))
+    return fit_calibration(calibration_pairs(found, read_answers(evaluation)))

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import math
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,11 +15,14 @@ import pytest
 from ctiforge.errors import DataError, StoreError
 from ctiforge.evaluation.gate.rules import rules_of
 from ctiforge.evaluation.scoring.articles import score_article
+from ctiforge.promotion.answers import read_answers
+from ctiforge.promotion.calibration import calibration_of, read_calibration
 from ctiforge.promotion.canary import WINDOWS, choose_canary, keep_canary, read_canary
 from ctiforge.promotion.grounds import Question, Weighed, derive, differences, judge, read_grounds
 from ctiforge.promotion.keeping import Passed, keep_model
+from ctiforge.records.answer import ItemProbability, KeptAnswer
 from ctiforge.records.article import ArticleRecord
-from ctiforge.records.evaluation import Answers, TestSetInfo
+from ctiforge.records.evaluation import Answers, Evaluation, TestSetInfo
 from ctiforge.records.registry import ModelRecord
 from ctiforge.store.artifacts import Input, fetch, find_input
 from ctiforge.store.lineage import Lineage
@@ -323,6 +327,23 @@ def test_what_waits_is_moved_by_a_person_while_the_champion_is_the_same(tmp_path
     assert approve(registry, 2, "in time", "bob").version == 2
 
 
+def test_how_sure_it_was_is_kept_with_a_version(tmp_path: Path, question: Question) -> None:
+    store, model = open_store(str(tmp_path / "store")), laptop_model(tmp_path / "one", "week 1")
+    raw = '[{"type": "cmdline", "value": "run-3 /arg0 x"}]'
+    sure = ItemProbability(start=1, end=len(raw) - 1, mean=-0.1, least=-0.2)
+    answer = KeptAnswer(article_id="a3", start=0, end=9, types=("cmdline",), raw=raw, items=(sure,))
+    scored = Evaluation.parse(question.candidate.text, "new")
+    calibration = calibration_of(scored, [answer])
+    assert calibration is not None
+    assert calibration.pairs == ((pytest.approx(math.exp(-0.1)), True),)
+    assert calibration_of(scored, [answer.model_copy(update={"items": None})]) is None
+    registry, decision = Registry(store, "extract"), judge("extract", question)
+    passed = Passed(model, question, decision, registry.standing(), Lineage((), ()), (), None, calibration)
+    record = keep_model(registry, passed, actor="ann")
+    assert read_calibration(store, "extract", record.content) == calibration
+    assert read_calibration(store, "extract", "other") is None
+
+
 def test_a_canary_is_the_shortest_windows_with_answers_of_their_own(tmp_path: Path) -> None:
     articles = [ArticleRecord(id=f"a{number}", content="0123456789" * 9, content_hash="") for number in range(9)]
     lines = [
@@ -334,13 +355,13 @@ def test_a_canary_is_the_shortest_windows_with_answers_of_their_own(tmp_path: Pa
     with gzip.open(tmp_path / "answers.jsonl.gz", "wt") as file:
         file.writelines(json.dumps(line) + "\n" for line in [*lines, broken])
     info = TestSetInfo(name="set", version="1", content_hash="abc", articles=9)
-    canary = choose_canary(str(tmp_path), info, articles)
+    canary = choose_canary(read_answers(str(tmp_path)), info, articles)
 
     assert canary is not None
     assert [each.article_id for each in canary.windows] == ["a8", "a6", "a5", "a4", "a3"]
     assert len(canary.windows) == WINDOWS
     assert canary.windows[0].window == articles[8].content[8:82]
-    assert choose_canary(str(tmp_path / "elsewhere/evaluation.json"), info, articles) is None
+    assert choose_canary(read_answers(str(tmp_path / "elsewhere/evaluation.json")), info, articles) is None
     store = open_store(str(tmp_path / "store"))
     keep_canary(store, "extract", "content", canary)
     assert read_canary(store, "extract", "content") == canary

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from ctiforge.errors import UsageError
+from ctiforge.promotion.calibration import keep_calibration
+from ctiforge.records.calibration import KeptCalibration
+from ctiforge.records.evaluation import TestSetInfo
 from ctiforge.serving.loading import LoadedModel, LoadOptions, load_version
 from ctiforge.store.artifacts import find_input
 from ctiforge.store.models import Registry
@@ -79,3 +82,17 @@ def test_an_engine_that_fails_is_no_article_without_observables(
         assert "the key is refused" in server.ready()["why"]
         server.rollout.step()
         assert server.ready()["ready"]
+
+
+def test_confidence_is_calibrated_by_what_the_promotion_kept(
+    serve: Callable[..., Endpoint], registry: Registry
+) -> None:
+    engine = serve(answers)
+    engine.models = ["ctiforge/agent@1"]
+    assert load(registry, engine).model.calibration is None
+    info = TestSetInfo(name="set", version="1", content_hash="abc", articles=9)
+    kept = KeptCalibration(test_set=info, pairs=((0.9, True),) * 150 + ((0.9, False),) * 50)
+    keep_calibration(registry.store, "extract", registry.get(1).content, kept)
+    calibration = load(registry, engine).model.calibration
+    assert calibration is not None
+    assert calibration.share(0.9) == pytest.approx(0.75)
