@@ -43,9 +43,10 @@ RAW_ANSWERS = "answers.jsonl.gz"
 def extract_sections(run: RunFiles, gaps: LabelGaps | None = None) -> tuple[Verdict, tuple[Section, ...]]:
     """Build the verdict, and every section that the run has something for."""
     contest, places = contest_of(run), Places(run.texts)
+    worth = worth_section(contest)
     sections = [
         _comparison(contest),
-        worth_section(contest),
+        worth,
         gate_section(run.decision, contest.reference.tested if contest.reference else None),
         _types(contest),
         _articles(contest),
@@ -58,7 +59,8 @@ def extract_sections(run: RunFiles, gaps: LabelGaps | None = None) -> tuple[Verd
         gaps_section(gaps) if gaps else None,
         data_section(run),
         lineage_section(run),
-        cost_section(run, _reading_costs(contest)),
+        # the table of every way has them already
+        cost_section(run, None if worth else _reading_costs(contest)),
     ]
     return _verdict(run, contest), tuple(section for section in sections if section)
 
