@@ -158,12 +158,16 @@ def _first_night(rehearsal: Rehearsal) -> None:
 
 
 def _second_night(rehearsal: Rehearsal, epochs: int) -> None:
-    with rehearsal.joint("second night: train, gate, promotion", f"{epochs} epochs, against the champion") as out:
+    with rehearsal.joint("second night: train, gate, promotion, export", f"{epochs} epochs, against the champion") as out:
+        # from now on each night ends with an export
+        rehearsal.place.environment["CTIFORGE_EXPORT_FORMAT"] = "gguf"
         rehearsal.run(*_night("second", epochs), "--promote")
         out.append(
             f"micro-F1 {_f1(rehearsal, 'second', 'eval_tuned')} (champion {_f1(rehearsal, 'second', 'eval_in_use')})"
         )
         out.append(_in_use(rehearsal))
+        exported = _made(rehearsal, "second", "export_model", "export.json")
+        out += [f"exported as {each['file']}, {each['bytes'] / 1e6:.1f} MB" for each in exported["files"]]
 
 
 def _night_with_nothing_new(rehearsal: Rehearsal, epochs: int) -> None:

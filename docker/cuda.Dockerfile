@@ -1,4 +1,4 @@
-# Train, baselines, evaluate and serve: torch brings its own CUDA libraries, so a plain Python base serves.
+# Train, baselines, evaluate, export and serve: torch brings its own CUDA libraries, so a plain Python base serves.
 #   docker build -f docker/cuda.Dockerfile --build-arg COMMIT=$(git rev-parse HEAD) -t ctiforge-train .
 # --build-arg TORCH="torch==2.13.0 --index-url …" chooses another variant, --build-context wheels=DIR a local wheel.
 ARG BASE=python:3.11-slim-bookworm
@@ -26,7 +26,7 @@ RUN --mount=type=cache,target=/root/.cache/pip --mount=type=bind,from=wheels,tar
     --mount=type=bind,source=src/ctiforge/constraints.txt,target=/build/constraints.txt \
     --mount=type=bind,source=src/ctiforge/__init__.py,target=/build/src/ctiforge/__init__.py \
     cp -r /build /tmp/build && cd /tmp/build \
-    && pip --python /opt/venv install --no-compile --find-links /wheels -c /build/constraints.txt '.[serve,demo-encoder]' \
+    && pip --python /opt/venv install --no-compile --find-links /wheels -c /build/constraints.txt '.[serve,export,demo-encoder]' \
     && pip --python /opt/venv uninstall --yes ctiforge \
     && rm -rf /tmp/build \
     # 31 MB that nothing imports
@@ -40,17 +40,25 @@ transformers.models.auto.modeling_auto, transformers.models.auto.tokenization_au
 uvicorn.lifespan.on, uvicorn.loops.auto, uvicorn.protocols.http.auto" \
     && rm -rf /tmp/mpl
 
+# llama.cpp's converter, for exports: pinned by its hash, and fetched where there is a package index
+FROM runtime AS converter
+COPY src/ctiforge/__init__.py src/ctiforge/errors.py /build/ctiforge/
+COPY src/ctiforge/pod/__init__.py src/ctiforge/pod/packages.py /build/ctiforge/pod/
+COPY src/ctiforge/release/__init__.py src/ctiforge/release/tools.py /build/ctiforge/release/
+RUN --mount=type=cache,target=/root/.cache/pip PYTHONPATH=/build CTIFORGE_TOOLS=/opt/tools python -m ctiforge.release.tools
+
 FROM dependencies
+COPY --from=converter /opt/tools /opt/tools
 COPY src /app/src
 COPY jobs /app/jobs
 ARG COMMIT=unknown
 ARG VERSION=0.1.0
 LABEL org.opencontainers.image.title="ctiforge (train)" \
-      org.opencontainers.image.description="training, evaluation and serving of ctiforge" \
+      org.opencontainers.image.description="training, evaluation, export and serving of ctiforge" \
       org.opencontainers.image.licenses=MIT \
       org.opencontainers.image.version=${VERSION} \
       org.opencontainers.image.revision=${COMMIT}
-ENV CTIFORGE_COMMIT=${COMMIT} CTIFORGE_SCRATCH=/scratch/work HOME=/scratch/home
+ENV CTIFORGE_COMMIT=${COMMIT} CTIFORGE_SCRATCH=/scratch/work CTIFORGE_TOOLS=/opt/tools HOME=/scratch/home
 RUN useradd --uid 10001 --no-create-home ctiforge && install -d -o 10001 -g 10001 /scratch
 USER 10001:10001
 WORKDIR /scratch

@@ -292,7 +292,7 @@ def _class_of(lines: tuple[str, ...]) -> type[Settings]:
     own: dict[str, Any] = {
         setting.name: (
             str | None if setting.default is None else str,
-            Field(setting.default, description=setting.text),
+            Field(setting.default, description=setting.text, pattern=setting.pattern and f"^({setting.pattern})$"),
         )
         for name in lines
         for setting in LINES[name].settings

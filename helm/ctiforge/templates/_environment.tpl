@@ -42,6 +42,12 @@
 {{- with .Values.settings.examples }}
 - {name: CTIFORGE_EXAMPLES, value: {{ . | quote }}}
 {{- end }}
+{{- with .Values.settings.export }}
+{{- if .format }}
+- {name: CTIFORGE_EXPORT_FORMAT, value: {{ .format | quote }}}
+- {name: CTIFORGE_EXPORT_TYPES, value: {{ .types | quote }}}
+{{- end }}
+{{- end }}
 {{- with .Values.settings.teacher }}
 {{- if .endpoint }}
 - {name: CTIFORGE_TEACHER_ENDPOINT, value: {{ .endpoint | quote }}}

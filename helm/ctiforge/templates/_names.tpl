@@ -49,4 +49,5 @@ baselines_os: {image: train, database: false, hub: true, labeler: false}
 eval_os_bert: {image: train, database: false, hub: true, labeler: false}
 compare: {image: cpu, database: false, hub: false, labeler: false}
 promote: {image: cpu, database: false, hub: false, labeler: false}
+export_model: {image: train, database: false, hub: true, labeler: false}
 {{- end -}}

@@ -9,6 +9,7 @@ from ctiforge.errors import UsageError
 from ctiforge.lines.line import LineStage
 
 Stages = Sequence[LineStage]
+AT_THE_END = "everything else, of the model then in use"
 Flags = Mapping[str, Mapping[str, str | int | float | bool]]
 
 
@@ -96,7 +97,7 @@ def describe(plan: Sequence[Planned], notes: Mapping[str, str] | None = None) ->
 
 
 def _planned(stage: LineStage, line: Stages, artifacts: Mapping[str, str], answer: Answer | None) -> Planned:
-    after = missing_input(stage, line, artifacts)
+    after = AT_THE_END if stage.of_champion and answer is None else missing_input(stage, line, artifacts)
     if after:
         return Planned(stage, "waits", after=after)
     if answer is None:

@@ -35,6 +35,7 @@ from ctiforge.store.artifacts import artifact_key, check_name, fetch
 from ctiforge.store.check import ensure_trusted
 from ctiforge.store.fingerprint import SHORT
 from ctiforge.store.launcher_note import note_launcher
+from ctiforge.store.models import Registry
 from ctiforge.store.objects import ObjectStore, open_store, open_to_look
 from ctiforge.store.runs import is_cancelled, run_ids, save_run
 
@@ -224,8 +225,8 @@ class LineRun:
                 self.artifacts[stage.name] = f"{self.store.uri}/{artifact_key(stage.program, answer.fingerprint)}"
 
     def do(self, stage: LineStage, entry: StageRecord) -> None:
-        """Do one stage, or find it done."""
-        if self.find_done(stage, entry):
+        """Do one stage, or find it done, or nothing to do it on."""
+        if self.skip(stage, entry) or self.find_done(stage, entry):
             return
         command = self.begin(stage, entry)
         try:
@@ -235,9 +236,17 @@ class LineRun:
             raise
         self.note_outcome(stage, entry, outcome)
 
+    def skip(self, stage: LineStage, entry: StageRecord) -> bool:
+        """Whether it needs a model in use, and none is."""
+        if not stage.of_champion or Registry(self.store, self.line.name).standing().champion:
+            return False
+        entry.state = "skipped"
+        self.view.ended(stage.name, entry.state, "no model is in use yet")
+        return True
+
     def find_done(self, stage: LineStage, entry: StageRecord) -> bool:
         """Whether its artifact is there. Raises StageFailedError where its program could not even say."""
-        if self._can_be_asked(stage):
+        if self._can_be_asked(stage, in_turn=True):
             self.ask([stage])
         self._fail_on_problem(stage)
         answer = self.answers.get(stage.name, Answer())
@@ -367,9 +376,10 @@ class LineRun:
             problem = send(url.get_secret_value(), self.record)
             self.view.say(f"warning: {problem}" if problem else "told the webhook")
 
-    def _can_be_asked(self, stage: LineStage) -> bool:
+    def _can_be_asked(self, stage: LineStage, *, in_turn: bool = False) -> bool:
         return (
             not stage.live
+            and (in_turn or not stage.of_champion)
             and stage.name not in self.answers
             and missing_input(stage, self.stages, self.artifacts) is None
         )

@@ -181,6 +181,21 @@ STAGES = (
         collect="decision.json",
         report="decision.txt",
     ),
+    # whatever is in use by now, so that a rollback is exported as well; what was exported once is not exported again
+    LineStage(
+        "export_model",
+        "export_model",
+        (
+            "--model=models:extract@champion",
+            "--format={export_format}",
+            "--quantize={export_types}",
+            "--test-data=testset:{test_set}",
+            "--proof=sample",
+        ),
+        needs="export_format",
+        of_champion=True,
+        collect="export.json",
+    ),
 )
 
 EXTRACT = Line(
@@ -236,6 +251,19 @@ EXTRACT = Line(
             "Evaluate the base model with solved training passages in its prompt, too: how many, or `auto` (chosen on "
             "validation); None: not.",
             chart="settings.examples",
+        ),
+        LineSetting(
+            "export_format",
+            None,
+            "Export the model in use at the end of each run, once each: `gguf`, `merged` or `adapter-gguf`; None: not.",
+            chart="settings.export.format",
+            pattern="gguf|merged|adapter-gguf",
+        ),
+        LineSetting(
+            "export_types",
+            "q8_0",
+            "The GGUF files that are written then, as `export --quantize` names them: `q4_k_m,q8_0`.",
+            chart="settings.export.types",
         ),
         LineSetting(
             "teacher_endpoint",

@@ -28,6 +28,8 @@ class LineStage:
     """Whether its program is given DATABASE_URL."""
     live: bool = False
     """Always runs: what it will find, in a database or the registry of models, nobody knows before."""
+    of_champion: bool = False
+    """Works on the model in use when its turn comes: it is planned then, and left out where none is in use."""
     collect: str | None = None
     """The file of its artifact that is copied to the outputs folder for people."""
     report: str | None = None
@@ -50,6 +52,8 @@ class LineSetting:
     """The flag of `ctiforge run` that sets it."""
     chart: str | None = None
     """The chart's value that sets it."""
+    pattern: str | None = None
+    """A regular expression for the whole value; None: any will do."""
     is_file: bool = False
     """Names a file of this machine, of which a cluster gets a copy."""
 

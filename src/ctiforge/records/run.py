@@ -8,7 +8,7 @@ from pydantic import ConfigDict
 from ctiforge.records.base import File, Record
 from ctiforge.records.references import folder_in
 
-State = Literal["waiting", "running", "done", "cached", "failed", "interrupted", "cancelled"]
+State = Literal["waiting", "running", "done", "cached", "skipped", "failed", "interrupted", "cancelled"]
 
 
 class Cause(Record):

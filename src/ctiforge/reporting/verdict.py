@@ -157,7 +157,7 @@ def _data_warnings(run: RunFiles) -> Iterator[str]:
 
 def _missing(run: RunFiles) -> Iterator[str]:
     for stage in run.record.stages:
-        if stage.state not in ("done", "cached"):
+        if stage.state not in ("done", "cached", "skipped"):
             yield f"{stage.name}: {_why(stage)}"
 
 

@@ -28,6 +28,7 @@ FILES = {
     "eval_os_bert": "evaluation.json",
     "harvest_extract": "records.jsonl",
     "check_data": "check.json",
+    "export_model": "export.json",
 }
 InputFlag = Annotated[str | None, typer.Option("--input")]
 FormatFlag = Annotated[str, typer.Option("--format")]

@@ -117,3 +117,31 @@ def test_a_run_that_crowned_its_own_model_is_gone_on_with_as_it_was(promoting) -
     promoting.worked()
     again = promoting.ctiforge("run", "extract", "--run-id", "first")
     assert (again.returncode, promoting.worked()) == (0, []), again.stderr
+
+
+def test_the_model_in_use_is_exported_at_the_end_of_a_run_once(world) -> None:
+    world.environment["CTIFORGE_EXPORT_FORMAT"] = "gguf"
+    nothing = world.ctiforge("run", "extract", "--run-id", "first")
+    assert nothing.returncode == 0, nothing.stderr
+    assert "export_model: skipped no model is in use yet" in nothing.stdout
+    assert "export_model" not in world.worked()
+    assert load_run(open_store(str(world.folder / ".ctiforge/store")), "first").stages[-1].state == "skipped"
+
+    folder = world.folder / "champion"
+    folder.mkdir()
+    crown(world, str(folder))
+    assert "export_model " in world.ctiforge("run", "extract", "--dry-run").stdout
+    assert world.ctiforge("run", "extract", "--run-id", "second").returncode == 0
+    assert world.worked()[-1] == "export_model"
+    artifact = load_run(open_store(str(world.folder / ".ctiforge/store")), "second").stages[-1].artifact
+    assert artifact is not None
+    assert world.ctiforge("run", "extract").returncode == 0
+    assert "export_model" not in world.worked()
+
+
+def test_what_no_store_can_hold_is_refused_before_anything_runs(world) -> None:
+    world.environment["CTIFORGE_EXPORT_FORMAT"] = "lmstudio"
+    refused = world.ctiforge("run", "extract")
+    assert (refused.returncode, world.worked()) == (2, [])
+    assert "export_format" in refused.stderr
+    assert "gguf" in refused.stderr

@@ -16,7 +16,7 @@ RELEASE = "demo"
 NAMESPACE = "intel"
 PROGRAMS = (
     "harvest_extract", "format_extract", "check_data", "train_extract", "eval_extract",
-    "prepare_os", "train_os_bert", "baselines_os", "eval_os_bert", "compare", "promote",
+    "prepare_os", "train_os_bert", "baselines_os", "eval_os_bert", "compare", "promote", "export_model",
 )  # fmt: skip
 
 Document = dict[str, Any]

@@ -95,6 +95,7 @@ def test_pods_reach_what_they_need(chart: Chart) -> None:
         "eval-os-bert": store_and_hub,
         "compare": EVERY_POD,
         "promote": EVERY_POD,
+        "export-model": store_and_hub,
         "launcher": launcher,
         "retrain-extract": launcher,
         "retrain-os-bert": launcher,

@@ -16,10 +16,11 @@ LAUNCHERS = {
 }
 HUB_PODS = {
     "format-extract", "check-data", "train-extract", "eval-extract", "train-os-bert", "baselines-os", "eval-os-bert",
+    "export-model",
     # it resolves names of the Hub to the commits that the others load
     *LAUNCHERS,
 }  # fmt: skip
-TRAIN_IMAGE = {"train-extract", "eval-extract", "train-os-bert", "baselines-os", "eval-os-bert"}
+TRAIN_IMAGE = {"train-extract", "eval-extract", "train-os-bert", "baselines-os", "eval-os-bert", "export-model"}
 
 
 def with_variable(pods: dict[str, Pod], name: str) -> set[str]:

@@ -13,6 +13,8 @@ VALUES = {
     "promote_auto": True,
     "promote_approval": "required",
     "examples": "4",
+    "export_format": "gguf",
+    "export_types": "q4_k_m,q8_0",
     "teacher_price": "0.15,0.60",
     "template_args": '{"enable_thinking": false}',
     "stages": {"train_extract": {"epochs": 9}},

@@ -117,11 +117,12 @@ def test_the_extract_line_evaluates_base_floor_and_tuned_model_on_one_test_set()
         "eval_tuned",
     ]
     assert all("--test-data=testset:{test_set}" in stage.arguments for stage in evaluations)
-    assert set(inputs_of(EXTRACT[-2], EXTRACT)) == {stage.name for stage in evaluations}
+    (compare,) = (stage for stage in EXTRACT if stage.program == "compare")
+    assert set(inputs_of(compare, EXTRACT)) == {stage.name for stage in evaluations}
 
 
 def test_the_gate_is_given_the_model_in_use_before_the_floor() -> None:
-    unset = ("in_use", "served_endpoint", "teacher_endpoint", "examples")
+    unset = ("in_use", "served_endpoint", "teacher_endpoint", "examples", "export_format")
     settings = dict.fromkeys(unset) | {"promote_auto": True}
     line = stages_of(EXTRACT, settings)
     artifacts = {stage.name: f"s3://{stage.name}" for stage in line}
@@ -131,6 +132,17 @@ def test_the_gate_is_given_the_model_in_use_before_the_floor() -> None:
     others = {name: f"s3://{name}" for name in ("eval_in_use", "eval_as_served")}
     all_of_them = arguments_of(line[-1], {}, {**artifacts, **others}, {})
     assert all_of_them[-3:] == tuple(f"--against=s3://{name}" for name in (*others, "eval_regex"))
+
+
+def test_the_export_is_planned_when_everything_else_is_done() -> None:
+    export = EXTRACT[-1]
+    assert (export.name, export.of_champion) == ("export_model", True)
+    (planned,) = make_plan((export,), {}, {})
+    assert describe([planned]) == ["  export_model  after everything else, of the model then in use"]
+    (planned,) = make_plan((export,), {}, {"export_model": Answer("a" * 64, cached=True)})
+    assert planned.state == "cached"
+    values = {"export_format": "merged", "export_types": "q8_0", "test_set": "demo@1"}
+    assert arguments_of(export, values, {}, {})[:2] == ("--model=models:extract@champion", "--format=merged")
 
 
 def test_no_two_lines_share_a_stage_so_that_one_file_of_settings_serves_them_all() -> None:
