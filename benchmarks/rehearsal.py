@@ -158,7 +158,7 @@ def _first_night(rehearsal: Rehearsal) -> None:
 
 
 def _second_night(rehearsal: Rehearsal, epochs: int) -> None:
-    with rehearsal.joint("second night: train, gate, promotion, export", f"{epochs} epochs, against the champion") as out:
+    with rehearsal.joint("second night: train, gate, promotion, export", f"{epochs} epochs, a champion") as out:
         # from now on each night ends with an export
         rehearsal.place.environment["CTIFORGE_EXPORT_FORMAT"] = "gguf"
         rehearsal.run(*_night("second", epochs), "--promote")
