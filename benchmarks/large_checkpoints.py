@@ -22,6 +22,7 @@ from ctiforge.training.batches import AnswerCollator, Rows
 from ctiforge.training.callbacks import Stops
 from ctiforge.training.checkpoints import CheckpointWriter
 from ctiforge.training.encoding import EncodedExample
+from ctiforge.training.numerics import ComputeDevice, choose_numerics
 from ctiforge.training.options import TrainingOptions
 from ctiforge.training.trainer import Kind, ResumableTrainer, train
 
@@ -39,7 +40,7 @@ def main(mode: str, parameters: int) -> None:
     numbers = random.Random(0)
     rows = Rows([EncodedExample([numbers.randrange(1_000) for _ in range(64)], 32) for _ in range(STEPS)])
     options = TrainingOptions(batch_size=1, gradient_accumulation_steps=1, max_steps=STEPS, save_steps=SAVE_STEPS)
-    kind = Kind("train", AnswerCollator(0), torch.float32, "take a smaller model")
+    kind = Kind("train", AnswerCollator(0), choose_numerics(ComputeDevice("cpu")), "take a smaller model")
     torch.manual_seed(0)
     model = _model(parameters)
     with tempfile.TemporaryDirectory() as folder:

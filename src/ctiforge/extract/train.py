@@ -17,14 +17,15 @@ from ctiforge.store.hub import split_name
 from ctiforge.training.batches import AnswerCollator, Rows
 from ctiforge.training.encoding import EncodedExample, encode_example, load_tokenizer, pad_token_id, tokenizer_hash
 from ctiforge.training.log import plot_curve, write_log
-from ctiforge.training.models import compute_dtype, load_causal_lm, load_for_qlora, name_base, pick_device
-from ctiforge.training.options import AGENT, LoraOptions, TrainingOptions
+from ctiforge.training.models import load_to_train, name_base, pick_device
+from ctiforge.training.numerics import ComputeDevice, choose_numerics
+from ctiforge.training.options import AGENT, METHOD_WORDS, LoraOptions, Method, TrainingOptions
 from ctiforge.training.templates import use_template
 from ctiforge.training.trainer import Kind, train
 
 _MEND = "set a smaller --max-length (and prepare the data for it), train with --qlora, or use a larger GPU"
-MINIMA = {True: (100, 500), False: (500, 1_000)}
-"""QLoRA or not: (fewest examples, recommended examples)."""
+MINIMA: dict[Method, tuple[int, int]] = {"qlora": (100, 500), "lora": (100, 500), "full": (500, 1_000)}
+"""Method: (fewest examples, recommended examples)."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,10 @@ class AgentTraining:
     """The format that the data must be prepared in, one of `FORMATS`."""
     max_length: int
     """Tokens of prompt, window and answer together, as the data was cut for."""
-    qlora: bool
-    """Whether to train an adapter over 4-bit weights; False: all weights."""
+    method: Method
+    """What is trained: an adapter over 4-bit weights, one over whole weights, or all weights."""
     lora: LoraOptions
-    """Rank, alpha and dropout of the adapter; without `qlora` unused."""
+    """Rank, alpha and dropout of an adapter; unused where all weights are trained."""
     training: TrainingOptions
     """Length, speed and batch."""
     device: str = "auto"
@@ -74,10 +75,11 @@ def train_extract_agent(
         What `training_metadata.json` holds.
 
     Raises:
-        UsageError: The data was cut for another format, tokenizer or length, or the model cannot be loaded.
+        UsageError: The data was cut for another format, tokenizer or length, the model cannot be loaded, or computes
+            no numbers in fp16.
         DataError: There are fewer examples than the minimum, and nobody forced it.
         InterruptedRunError: The training was told to end, and its state is saved.
-        CannotGoOnError: Memory or disk do not suffice.
+        CannotGoOnError: Memory or disk do not suffice, or a loss or weight is no number.
     """
     check_data(request, data)
     report = read_format_report(data)
@@ -87,23 +89,29 @@ def train_extract_agent(
             f"the data was cut for another model's tokenizer than {request.model!r}: run format_extract --model for it"
         )
     train_rows, validation_rows = (load_rows(data / f"{part}.jsonl", tokenizer) for part in ("train", "validation"))
-    warnings = check_minimum(len(train_rows), request.qlora, request.force)
-    model, device = _load(request)
-    kind = Kind("train_extract", AnswerCollator(pad_token_id(tokenizer)), compute_dtype(device), _MEND)
-    result = train(model, train_rows, validation_rows, kind, request.training, checkpoints, scratch)
+    warnings = check_minimum(len(train_rows), request.method, request.force)
+    device = pick_device(request.device)
+    options = request.training
+    numerics = choose_numerics(ComputeDevice.of(device), request.method, options.precision, options.optimizer)
+    # the adapter's first weights are drawn at random
+    torch.manual_seed(options.seed)
+    model = load_to_train(request.location, device, numerics, request.lora)
+    kind = Kind("train_extract", AnswerCollator(pad_token_id(tokenizer)), numerics, _MEND)
+    result = train(model, train_rows, validation_rows, kind, options, checkpoints, scratch)
     _save_model(model, tokenizer, request, data, out / "model")
     base_model, base_revision = split_name(request.model)
     training = Training(
         name=request.name,
         base_model=base_model,
         base_revision=base_revision,
-        method="qlora" if request.qlora else "full",
-        options=asdict(request.training),
-        lora=asdict(request.lora) if request.qlora else None,
+        method=request.method,
+        options=asdict(options),
+        computed_in=str(numerics.compute).removeprefix("torch."),
+        lora=None if request.method == "full" else asdict(request.lora),
         max_length=request.max_length,
         examples=len(train_rows),
         validation_examples=len(validation_rows),
-        deviations_from_guide=AGENT.deviations(request.training, request.max_length, request.qlora),
+        deviations_from_guide=AGENT.deviations(options, request.max_length, request.method),
         warnings=tuple(warnings),
         device=str(device),
         trainable_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
@@ -111,7 +119,7 @@ def train_extract_agent(
     )
     training.write(out)
     write_log(result.log, out / LOG_NAME)
-    plot_curve(result.log, f"{request.name}: {'QLoRA' if request.qlora else 'full'}", out / "training_curve.png")
+    plot_curve(result.log, f"{request.name}: {METHOD_WORDS[request.method]}", out / "training_curve.png")
     return training.model_dump(mode="json")
 
 
@@ -131,14 +139,15 @@ def check_data(request: AgentTraining, data: Path) -> None:
         )
 
 
-def check_minimum(examples: int, qlora: bool, force: bool) -> list[str]:
+def check_minimum(examples: int, method: Method, force: bool) -> list[str]:
     """Warn about too few examples; DataError below the minimum unless `force`."""
-    least, recommended = MINIMA[qlora]
-    method = "QLoRA" if qlora else "full fine-tuning"
+    least, recommended = MINIMA[method]
     if examples < least and not force:
-        raise DataError(f"{examples} training examples: {method} needs {least} (--force trains all the same)")
+        raise DataError(
+            f"{examples} training examples: {METHOD_WORDS[method]} needs {least} (--force trains all the same)"
+        )
     if examples < recommended:
-        return [f"{examples} training examples: {recommended} are recommended for {method}"]
+        return [f"{examples} training examples: {recommended} are recommended for {METHOD_WORDS[method]}"]
     return []
 
 
@@ -147,21 +156,10 @@ def load_rows(path: Path, tokenizer: Any) -> Rows[EncodedExample]:
     return Rows([encode_example(tokenizer, row.prompt, row.answer) for row in read_lines(path, ExampleRow)])
 
 
-def _load(request: AgentTraining) -> tuple[Any, Any]:
-    device = pick_device(request.device)
-    # the adapter's first weights are drawn at random
-    torch.manual_seed(request.training.seed)
-    if request.qlora:
-        return load_for_qlora(request.location, device, request.lora), device
-    model = load_causal_lm(request.location, device, compute_dtype(device))
-    model.config.use_cache = False
-    return model, device
-
-
 def _save_model(model: Any, tokenizer: Any, request: AgentTraining, data: Path, folder: Path) -> None:
     model.config.use_cache = True
     model.save_pretrained(folder)
-    if request.qlora:
+    if request.method != "full":
         name_base(folder, request.model)
     tokenizer.save_pretrained(folder)
     name, commit = split_name(request.model)

@@ -31,7 +31,8 @@ from ctiforge.store.hub import split_name
 from ctiforge.training.batches import Rows
 from ctiforge.training.encoding import load_tokenizer
 from ctiforge.training.log import plot_curve, write_log
-from ctiforge.training.models import compute_dtype, pick_device
+from ctiforge.training.models import pick_device
+from ctiforge.training.numerics import ComputeDevice, Numerics, choose_numerics
 from ctiforge.training.options import OS_BERT, TrainingOptions
 from ctiforge.training.trainer import Kind, train
 
@@ -84,7 +85,7 @@ def train_os_bert(
         CannotGoOnError: Memory or disk do not suffice.
     """
     device = pick_device(request.device)
-    dtype = _dtype(device, request.fp16)
+    numerics = _numerics(device, request.fp16)
     articles, validation_articles = (read_labeled(part) for part in parts)
     check_no_leak(articles, validation_articles, "validation")
     classes = class_counts(articles)
@@ -101,7 +102,7 @@ def train_os_bert(
     if has_new_head(encoder):
         start_from(encoder, starts[0])
     model = PooledClassifier(encoder, pooling, tensor).to(device)
-    kind = Kind("train_os_bert", WindowCollator(pad), dtype, _MEND)
+    kind = Kind("train_os_bert", WindowCollator(pad), numerics, _MEND)
     result = train(model, Rows(rows), Rows(validation), kind, request.training, checkpoints, scratch)
     base_model, base_revision = split_name(request.base_model)
     note = OsBertNote(
@@ -150,12 +151,10 @@ def class_weights(classes: dict[str, int]) -> dict[str, float]:
     return {label: total / (present * count) if count else 0.0 for label, count in classes.items()}
 
 
-def _dtype(device: torch.device, fp16: bool) -> torch.dtype:
-    if not fp16:
-        return compute_dtype(device)
-    if device.type != "cuda":
+def _numerics(device: torch.device, fp16: bool) -> Numerics:
+    if fp16 and device.type != "cuda":
         raise UsageError("--fp16 needs a GPU, and this run has none: leave it out")
-    return torch.float16
+    return choose_numerics(ComputeDevice.of(device), precision="fp16" if fp16 else "auto")
 
 
 def _rows(tokenizer: Any, articles: Sequence[LabeledArticle], size: WindowSize) -> list[ArticleRow]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from ctiforge.pod.entry import run_program
-from ctiforge.programs.flags import ExpectFlag, PlanFlag, RevisionFlag, StoreFlag
+from ctiforge.programs.flags import ExpectFlag, PlanFlag, RevisionFlag, StoreFlag, choose
 
 if TYPE_CHECKING:
     from ctiforge.records.exported import ExportReport
@@ -63,7 +63,7 @@ def main(
     from ctiforge.extract.models import model_version, trained_name
     from ctiforge.records.exported import Dtype, ExportReport, Proof
     from ctiforge.release import lmstudio
-    from ctiforge.release.quantize import choose, parse_types
+    from ctiforge.release.quantize import parse_types
     from ctiforge.release.tables import print_export
     from ctiforge.release.tools import WHEELS, tools_version
     from ctiforge.store.hub import pin

@@ -1,8 +1,11 @@
 """The flags that several programs share, each declared once."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import typer
+
+from ctiforge.errors import UsageError
 
 StoreFlag = Annotated[str | None, typer.Option(help="Where artifacts lie: a folder or s3://bucket/prefix.")]
 ExpectFlag = Annotated[
@@ -46,3 +49,22 @@ EvalStepsFlag = Annotated[int, typer.Option(min=1, help="At least once an epoch.
 PatienceFlag = Annotated[int, typer.Option(min=1, help="Evaluations without a better loss.")]
 ResumeFlag = Annotated[bool, typer.Option("--resume/--no-resume", help="Go on from an interrupted run's checkpoint.")]
 ReportToFlag = Annotated[str, typer.Option(help="none, tensorboard, mlflow or wandb.")]
+
+
+def choose(flag: str, value: str | None, among: Sequence[Any]) -> Any:
+    """Read a flag that is one of a few words, or left out.
+
+    Args:
+        flag: The flag's name, for the error.
+        value: What was given; None: nothing.
+        among: What it may be.
+
+    Returns:
+        The word, None where nothing was given.
+
+    Raises:
+        UsageError: It is none of them.
+    """
+    if value is not None and value not in among:
+        raise UsageError(f"{flag} {value}: choose among {', '.join(among)}")
+    return value

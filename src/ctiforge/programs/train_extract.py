@@ -1,7 +1,7 @@
 """Fine-tunes the Extract Agent on prepared examples."""
 
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -20,6 +20,7 @@ from ctiforge.programs.flags import (
     RevisionFlag,
     SaveStepsFlag,
     StoreFlag,
+    choose,
 )
 from ctiforge.training.options import AGENT, LORA
 
@@ -41,14 +42,28 @@ def main(
     ] = AGENT.training.gradient_accumulation_steps,
     epochs: EpochsFlag = AGENT.training.epochs,
     max_steps: MaxStepsFlag = AGENT.training.max_steps,
-    learning_rate: Annotated[float, typer.Option(min=0.0)] = AGENT.training.learning_rate,
+    learning_rate: Annotated[
+        float | None, typer.Option(min=0.0, help="Default: 2e-4 for an adapter, 2e-5 for all weights.")
+    ] = None,
     max_length: Annotated[int, typer.Option(min=16, help="Must be what the data was cut for.")] = AGENT.max_length,
     warmup_ratio: Annotated[float, typer.Option(min=0.0, max=1.0)] = AGENT.training.warmup_ratio,
     weight_decay: Annotated[float, typer.Option(min=0.0)] = AGENT.training.weight_decay,
     adam_beta2: Annotated[float, typer.Option(min=0.0, max=1.0)] = AGENT.training.adam_beta2,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            help="qlora (an adapter over a 4-bit base; the default), lora (over the base as it is) or full."
+        ),
+    ] = None,
     qlora: Annotated[
-        bool, typer.Option("--qlora/--no-qlora", help="4-bit base with LoRA, or all weights.")
-    ] = AGENT.qlora,
+        bool | None, typer.Option("--qlora/--no-qlora", help="The same as --method qlora, or --method full.")
+    ] = None,
+    precision: Annotated[
+        str, typer.Option(help="What to compute in: fp32, bf16, fp16, or auto: what the device does best.")
+    ] = "auto",
+    optimizer: Annotated[
+        str, typer.Option(help="adamw, or adamw-8bit, whose averages take a quarter of the memory.")
+    ] = "adamw",
     lora_r: Annotated[int, typer.Option(min=1)] = LORA.r,
     lora_alpha: Annotated[int, typer.Option(min=1)] = LORA.alpha,
     save_steps: SaveStepsFlag = AGENT.training.save_steps,
@@ -63,20 +78,31 @@ def main(
     expect: ExpectFlag = None,
     plan: PlanFlag = False,
 ) -> None:
-    """Fine-tune the Extract Agent, with QLoRA or in full, on examples that format_extract prepared."""
+    """Fine-tune the Extract Agent, with an adapter or in full, on examples that format_extract prepared."""
     from ctiforge.store.hub import pin
     from ctiforge.store.named_models import find_model_uri
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
     from ctiforge.training.encoding import model_input
-    from ctiforge.training.options import LoraOptions, TrainingOptions, result_params
+    from ctiforge.training.options import (
+        LEARNING_RATES,
+        LoraOptions,
+        Method,
+        OptimizerName,
+        Precision,
+        TrainingOptions,
+        choose_method,
+        result_params,
+    )
     from ctiforge.training.summary import default_name, print_training
 
+    named: Method | None = choose("--method", method, get_args(Method))
+    chosen = choose_method(named, qlora)
     training = TrainingOptions(
         batch_size=batch_size,
         gradient_accumulation_steps=gradient_accumulation_steps,
         epochs=epochs,
         max_steps=max_steps,
-        learning_rate=learning_rate,
+        learning_rate=LEARNING_RATES[chosen] if learning_rate is None else learning_rate,
         warmup_ratio=warmup_ratio,
         weight_decay=weight_decay,
         adam_beta2=adam_beta2,
@@ -84,6 +110,8 @@ def main(
         eval_steps=eval_steps,
         early_stopping_patience=early_stopping_patience,
         seed=seed,
+        precision=choose("--precision", precision, get_args(Precision)),
+        optimizer=choose("--optimizer", optimizer, get_args(OptimizerName)),
         report_to=report_to,
         resume=resume,
     )
@@ -96,17 +124,19 @@ def main(
         from ctiforge.extract.train import AgentTraining, train_extract_agent
 
         folder = str(dirs.inputs["model"]) if "model" in dirs.inputs else None
-        request = AgentTraining(model, run_name, text_format, max_length, qlora, lora, training, device, force, folder)
+        request = AgentTraining(model, run_name, text_format, max_length, chosen, lora, training, device, force, folder)
         return train_extract_agent(request, dirs.inputs["data"], dirs.out, dirs.scratch, dirs.checkpoints)
 
+    in_8_bits = chosen == "qlora" or training.optimizer == "adamw-8bit"
     result = run_stage(
         Stage(
             "train_extract",
-            2,
-            packages=("torch", "transformers", "peft", "accelerate", *(["bitsandbytes"] if qlora else [])),
+            3,
+            packages=("torch", "transformers", "peft", "accelerate", *(["bitsandbytes"] if in_8_bits else [])),
         ),
-        params=result_params(training, lora if qlora else None)
+        params=result_params(training, None if chosen == "full" else lora)
         | model_params
+        | {"method": chosen}
         | {"format": text_format, "max_length": max_length},
         inputs={"data": data, **model_inputs},
         output=output or (None if store else f"models/{run_name}"),

@@ -69,7 +69,9 @@ class Training(File):
     base_revision: str | None = Field(None, exclude_if=is_none)
     """The commit of a hub name; left out of others, and not known of models of before it was kept."""
     method: str | None = None
-    """`qlora` or `full`; OS-BERT has no choice."""
+    """`qlora`, `lora` or `full`; OS-BERT has no choice."""
+    computed_in: str | None = Field(None, exclude_if=is_none)
+    """`float32`, `bfloat16` or `float16`; not known of models of before it was kept."""
     options: dict[str, Any]
     """The flags of the training, by name."""
     lora: dict[str, Any] | None = None

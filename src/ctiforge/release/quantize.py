@@ -5,9 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from ctiforge.errors import CannotGoOnError, UsageError
 from ctiforge.records.exported import Dtype, FileType
@@ -35,25 +34,6 @@ def parse_types(text: str) -> tuple[FileType, ...]:
     if unknown or not wanted:
         raise UsageError(f"--quantize {text}: choose among {', '.join(FILE_TYPES)}, separated by commas")
     return tuple(name for name in dict.fromkeys(wanted) if name in FILE_TYPES)
-
-
-def choose(flag: str, value: str | None, among: Sequence[Any]) -> Any:
-    """Read a flag that is one of a few words, or left out.
-
-    Args:
-        flag: The flag's name, for the error.
-        value: What was given; None: nothing.
-        among: What it may be.
-
-    Returns:
-        The word, None where nothing was given.
-
-    Raises:
-        UsageError: It is none of them.
-    """
-    if value is not None and value not in among:
-        raise UsageError(f"{flag} {value}: choose among {', '.join(among)}")
-    return value
 
 
 def quantize(full: Path, dtype: Dtype, out: Path, file_type: FileType, llama_cpp: LlamaCpp) -> None:

@@ -14,6 +14,7 @@ from ctiforge.reporting.reading import RunFiles
 from ctiforge.reporting.view import Block, Facts, Section
 from ctiforge.store.fingerprint import SHORT
 from ctiforge.tables import Cell, Column, Table
+from ctiforge.training.options import METHOD_WORDS
 
 _OF_A_KIND = 12
 """Rows of a table of reasons; the rest is added up."""
@@ -110,7 +111,7 @@ def _training_facts(training: Training) -> Iterator[tuple[str, str]]:
         f"{words.count(training.examples)} for training, {words.count(training.validation_examples)} for validation",
     )
     if training.method:
-        yield "method", "QLoRA" if training.method == "qlora" else "full fine-tuning"
+        yield "method", METHOD_WORDS.get(training.method, training.method)
     planned = training.steps.total
     stopped = ", stopped early: validation no longer improved" if training.stopped_early else ""
     yield "steps", f"{words.count(training.steps_done)} of {words.count(planned)}{stopped}"

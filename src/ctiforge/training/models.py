@@ -1,4 +1,4 @@
-"""Loads causal language models: plain, quantized for QLoRA, or as they were saved."""
+"""Loads causal language models: to be asked, to be trained, or as they were saved."""
 
 import json
 from pathlib import Path
@@ -10,12 +10,15 @@ from ctiforge.errors import UsageError
 from ctiforge.progress import warn
 from ctiforge.store.hub import is_hub_name, is_pinned, join_name, pin, split_name
 from ctiforge.training.encoding import cannot_load, on_this_machine, quiet_hub
+from ctiforge.training.numerics import ComputeDevice, Numerics
 from ctiforge.training.options import LoraOptions
 
 DEVICES = ("auto", "cpu", "cuda")
 """What `--device` may be."""
 ADAPTER_CONFIG = "adapter_config.json"
 """Beside a LoRA adapter: its settings, and which base it belongs to."""
+_RECOMPUTE = {"use_reentrant": False}
+"""How activations are recomputed: in the way that also works where the inputs need no gradients."""
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -48,9 +51,7 @@ def compute_dtype(device: torch.device) -> torch.dtype:
     Returns:
         The floating-point type.
     """
-    if device.type != "cuda":
-        return torch.float32
-    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    return ComputeDevice.of(device).best
 
 
 def only_errors() -> None:
@@ -91,21 +92,50 @@ def load_causal_lm(model: str, device: torch.device, dtype: torch.dtype) -> Any:
     return loaded.to(device)
 
 
-def load_for_qlora(model: str, device: torch.device, lora: LoraOptions) -> Any:
-    """Load a model in NF4 with trainable LoRA on all linear layers (QLoRA, Dettmers et al. 2023).
+def load_to_train(model: str, device: torch.device, numerics: Numerics, lora: LoraOptions) -> Any:
+    """Load a model for its training: what is trained is in fp32, and requires gradients.
 
     Args:
         model: A folder, an `s3://` URI, a hub name, or `demo`.
-        device: Where its weights go; on a GPU activations are recomputed to save memory.
-        lora: Rank, alpha and dropout of the adapter.
+        device: Where its weights go.
+        numerics: What is trained, and the types.
+        lora: Rank, alpha and dropout of an adapter; unused where all weights are trained.
 
     Returns:
-        The peft model, of which only the adapter is trained.
+        The model; where an adapter is trained that of peft, with LoRA on all linear layers.
 
     Raises:
         UsageError: There is none, it has no safetensors, or this machine cannot reach it.
     """
-    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+    from peft import get_peft_model
+
+    if numerics.method == "qlora":
+        loaded = get_peft_model(_load_in_4_bits(model, device, numerics), _lora_config(lora))
+    else:
+        loaded = load_causal_lm(model, device, numerics.frozen)
+        loaded.config.use_cache = False
+        if numerics.recompute:
+            loaded.gradient_checkpointing_enable(gradient_checkpointing_kwargs=_RECOMPUTE)
+        if numerics.method == "lora":
+            loaded = get_peft_model(loaded, _lora_config(lora))
+    for parameter in loaded.parameters():
+        if parameter.requires_grad:
+            # fp32 whatever was loaded: in bf16 most updates are too small to change a weight
+            parameter.data = parameter.data.float()
+    return loaded
+
+
+def _lora_config(lora: LoraOptions) -> Any:
+    from peft import LoraConfig
+
+    return LoraConfig(
+        r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules="all-linear", task_type="CAUSAL_LM"
+    )
+
+
+def _load_in_4_bits(model: str, device: torch.device, numerics: Numerics) -> Any:
+    """Load a model in NF4 (QLoRA, Dettmers et al. 2023), nothing of which is trained."""
+    from peft import prepare_model_for_kbit_training
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
     only_errors()
@@ -113,14 +143,14 @@ def load_for_qlora(model: str, device: torch.device, lora: LoraOptions) -> Any:
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=compute_dtype(device),
+        bnb_4bit_compute_dtype=numerics.compute,
     )
     try:
         with on_this_machine(model) as path:
             loaded = AutoModelForCausalLM.from_pretrained(
                 path,
                 quantization_config=quantization,
-                dtype=compute_dtype(device),
+                dtype=numerics.frozen,
                 device_map={"": device},
                 trust_remote_code=False,
                 use_safetensors=True,
@@ -128,11 +158,9 @@ def load_for_qlora(model: str, device: torch.device, lora: LoraOptions) -> Any:
     except (OSError, ValueError, KeyError) as error:
         raise UsageError(cannot_load("model", model, error)) from error
     keep_training_gradients_right(loaded)
-    prepared = prepare_model_for_kbit_training(loaded, use_gradient_checkpointing=device.type == "cuda")
-    config = LoraConfig(
-        r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules="all-linear", task_type="CAUSAL_LM"
+    return prepare_model_for_kbit_training(
+        loaded, use_gradient_checkpointing=numerics.recompute, gradient_checkpointing_kwargs=_RECOMPUTE
     )
-    return get_peft_model(prepared, config)
 
 
 def keep_training_gradients_right(model: Any) -> None:

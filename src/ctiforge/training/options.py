@@ -1,7 +1,21 @@
 """What a person may choose about a training run, and what holds where nobody chooses; no heavy imports."""
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Literal
+
+from ctiforge.errors import UsageError
+
+Method = Literal["qlora", "lora", "full"]
+"""What is trained: an adapter over 4-bit weights, one over whole weights, or all weights."""
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+"""What passes compute in; `auto`: what the device does best."""
+OptimizerName = Literal["adamw", "adamw-8bit"]
+"""AdamW, its averages in fp32 or in 8 bits."""
+
+METHOD_WORDS: dict[str, str] = {"qlora": "QLoRA", "lora": "LoRA", "full": "full fine-tuning"}
+"""What people call the methods."""
+LEARNING_RATES: dict[Method, float] = {"qlora": 2e-4, "lora": 2e-4, "full": 2e-5}
+"""The learning rate of each method where none is given: all weights take a tenth of what an adapter takes."""
 
 # They change how a run is watched, saved or cut into pieces of memory, not what comes out.
 _WITHOUT_EFFECT = ("report_to", "resume", "save_steps", "batch_size", "gradient_accumulation_steps")
@@ -35,6 +49,10 @@ class TrainingOptions:
     """Validations without a better loss after which training ends."""
     seed: int = 0
     """Of the order of examples, of dropout and of new weights."""
+    precision: Precision = "auto"
+    """What passes compute in."""
+    optimizer: OptimizerName = "adamw"
+    """AdamW, its averages in fp32 or in 8 bits."""
     report_to: str = "none"
     """The tracker that transformers reports to: `none`, `tensorboard` and so on."""
     resume: bool = True
@@ -71,18 +89,31 @@ class Defaults:
     training: TrainingOptions
     max_length: int
     """Tokens of a window."""
-    qlora: bool = False
+    method: Method | None = None
+    """What is trained; None where there is no choice."""
 
-    def deviations(self, training: TrainingOptions, max_length: int, qlora: bool = False) -> dict[str, list[Any]]:
-        """List the settings that differ from the guide's: name to [the guide's, ours]."""
-        usual, ours = _of_guide(self.training, self.max_length, self.qlora), _of_guide(training, max_length, qlora)
+    def deviations(
+        self, training: TrainingOptions, max_length: int, method: Method | None = None
+    ) -> dict[str, list[Any]]:
+        """List the settings that differ from the guide's, which has a learning rate for each method.
+
+        Args:
+            training: Our options.
+            max_length: Our tokens of a window.
+            method: What we train; None where there is no choice.
+
+        Returns:
+            Name to [the guide's, ours].
+        """
+        guide = replace(self.training, learning_rate=LEARNING_RATES[method]) if method else self.training
+        usual, ours = _of_guide(guide, self.max_length, self.method), _of_guide(training, max_length, method)
         return {name: [usual[name], ours[name]] for name in usual if ours[name] != usual[name]}
 
 
-def _of_guide(training: TrainingOptions, max_length: int, qlora: bool) -> dict[str, Any]:
+def _of_guide(training: TrainingOptions, max_length: int, method: Method | None) -> dict[str, Any]:
     """Pick the settings that the guide names."""
     named = {name: getattr(training, name) for name in ("batch_size", "epochs", "learning_rate")}
-    return named | {"max_length": max_length, "qlora": qlora}
+    return named | {"max_length": max_length} | ({"method": method} if method else {})
 
 
 LORA = LoraOptions()
@@ -96,7 +127,7 @@ AGENT = Defaults(
         weight_decay=0.0,
     ),
     max_length=2048,
-    qlora=True,
+    method="qlora",
 )
 OS_BERT = Defaults(
     TrainingOptions(
@@ -109,6 +140,26 @@ OS_BERT = Defaults(
     ),
     max_length=512,
 )
+
+
+def choose_method(method: Method | None, qlora: bool | None) -> Method:
+    """Choose what is trained, by --method or by the older --qlora/--no-qlora.
+
+    Args:
+        method: What --method says; None where it is not given.
+        qlora: What --qlora or --no-qlora says; None where neither is given.
+
+    Returns:
+        The method; the guide's where nobody says.
+
+    Raises:
+        UsageError: Both are given.
+    """
+    if method and qlora is not None:
+        raise UsageError("give --method alone: --qlora means --method qlora, and --no-qlora --method full")
+    if method:
+        return method
+    return "full" if qlora is False else "qlora"
 
 
 def result_params(training: TrainingOptions, lora: LoraOptions | None) -> dict[str, Any]:

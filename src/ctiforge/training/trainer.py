@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PrinterCallback, Trainer, TrainerState, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerControl, TrainerState, TrainingArguments
 
 from ctiforge.errors import CannotGoOnError, InterruptedRunError
 from ctiforge.progress import warn
@@ -16,7 +16,10 @@ from ctiforge.store.checkpoints import Checkpoints
 from ctiforge.training.batches import Collator, LengthBucketSampler, Rows
 from ctiforge.training.callbacks import Interruption, ProgressLines, Stops, Updating, stopped_improving
 from ctiforge.training.checkpoints import CheckpointWriter
+from ctiforge.training.encoding import IGNORE
+from ctiforge.training.finite import check_weights, no_number
 from ctiforge.training.memory import check_disk, tensor_bytes
+from ctiforge.training.numerics import Numerics
 from ctiforge.training.options import TrainingOptions
 from ctiforge.training.steps import Steps, derive_steps
 
@@ -33,8 +36,8 @@ class Kind:
     """The program's name, for progress lines."""
     collator: Collator
     """Rows into a batch; the batch's first tensor has one element or row for each of them."""
-    dtype: torch.dtype
-    """float32, or what a GPU computes in where that is less."""
+    numerics: Numerics
+    """The types of weights, passes and optimizer."""
     mend: str
     """What a person can do about a GPU whose memory does not suffice."""
 
@@ -103,8 +106,9 @@ def train(
 
     Raises:
         InterruptedRunError: The training was told to end, and its state is saved.
-        CannotGoOnError: Memory does not suffice for one example at once, the disk is too small, or attempts keep
-            ending before a newer checkpoint.
+        UsageError: The very first loss is no number in fp16, whose range the model exceeds.
+        CannotGoOnError: Memory does not suffice for one example at once, the disk is too small, attempts keep
+            ending before a newer checkpoint, or a loss or weight is no number; the last finite checkpoint is kept.
         StoreError: The store does not answer.
     """
     steps = derive_steps(len(train_rows), options)
@@ -129,6 +133,7 @@ def train(
             _free_gpu_memory()
         blocked = writer.blocked_s
         writer.wait()
+        check_weights(model, state.global_step, resumed_from)
         if interruption.came:
             raise _interrupted(state.global_step, steps, writer)
     _load_result(model, writer.best, checkpoint if state.global_step == resumed_from else None)
@@ -166,10 +171,16 @@ class ResumableTrainer(Trainer):
     with the trainable parameters alone for weights.
     """
 
-    def __init__(self, writer: CheckpointWriter, mend: str, **arguments: Any) -> None:
+    control: TrainerControl
+
+    def __init__(self, writer: CheckpointWriter, kind: Kind, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.writer = writer
-        self.mend = mend
+        self.kind = kind
+        if kind.numerics.scales_loss and self.accelerator.scaler is None:
+            # accelerate computes in fp16 on a GPU alone; torch does on a CPU as well
+            self.accelerator.native_amp = True
+            self.accelerator.scaler = torch.amp.GradScaler(self.accelerator.device.type)
 
     # private hook of transformers: no public argument takes a sampler
     def _get_train_sampler(self, train_dataset: Any = None) -> LengthBucketSampler:
@@ -177,21 +188,45 @@ class ResumableTrainer(Trainer):
         effective = self.args.train_batch_size * self.args.gradient_accumulation_steps
         return LengthBucketSampler(rows.lengths, effective, self.args.seed)
 
+    def compute_loss(self, model: Any, inputs: Any, *arguments: Any, **named: Any) -> Any:
+        """Compute the loss; one that is no number ends the training before it changes a weight."""
+        found = super().compute_loss(model, inputs, *arguments, **named)
+        loss = found[0] if isinstance(found, tuple) else found
+        if not torch.isfinite(loss):
+            raise no_number(self.state.global_step, self.writer.newest, self.kind.numerics)
+        return found
+
     def evaluate(self, *arguments: Any, **named: Any) -> dict[str, float]:
         """Evaluate, in smaller batches where memory is short."""
         while True:
             size = self.args.per_device_eval_batch_size
             try:
-                return dict(super().evaluate(*arguments, **named))
+                metrics = {"eval_loss": self._validation_loss()}
+                self.log(metrics)
+                self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+                return metrics
             except torch.OutOfMemoryError:
                 if size == 1:
                     raise CannotGoOnError(
-                        f"out of GPU memory in an evaluation with one example at once: {self.mend}"
+                        f"out of GPU memory in an evaluation with one example at once: {self.kind.mend}"
                     ) from None
             # outside the except clause, where the error no longer holds on to what was computed
             self.args.per_device_eval_batch_size = size // 2
             _free_gpu_memory()
             warn(f"out of GPU memory in an evaluation with {size} examples at once: again with {size // 2}")
+
+    def _validation_loss(self) -> float:
+        """Average over everything that is predicted, whatever batches it lies in."""
+        model, total, count = self.model, 0.0, 0
+        model.eval()
+        with torch.no_grad():
+            for batch in self.get_eval_dataloader():
+                inputs = self._prepare_inputs(batch)
+                predicted = int((inputs["labels"] != IGNORE).sum())
+                with self.compute_loss_context_manager():
+                    total += float(self.compute_loss(model, inputs)) * predicted
+                count += predicted
+        return total / count
 
     # private hook: the one place that knows a new best while its weights are still in the model
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
@@ -205,6 +240,7 @@ class ResumableTrainer(Trainer):
         # these helpers write what `train(resume_from_checkpoint=…)` reads back, under its own file names
         self.store_flos()
         step = self.state.global_step
+        check_weights(self.model, step, self.writer.newest)
         folder = self.writer.new_folder(step)
         self._save_scaler(str(folder))
         self._save_rng_state(str(folder))
@@ -227,9 +263,9 @@ def _trainer(
     device = next(model.parameters()).device
     trainer = ResumableTrainer(
         writer,
-        kind.mend,
+        kind,
         model=model,
-        args=_arguments(options, steps, writer.scratch, device, kind.dtype, evaluates=len(validation_rows) > 0),
+        args=_arguments(options, steps, writer.scratch, device, kind.numerics, evaluates=len(validation_rows) > 0),
         train_dataset=train_rows,
         eval_dataset=validation_rows,
         data_collator=kind.collator,
@@ -325,11 +361,11 @@ def _arguments(
     steps: Steps,
     scratch: Path,
     device: torch.device,
-    dtype: torch.dtype,
+    numerics: Numerics,
     *,
     evaluates: bool,
 ) -> TrainingArguments:
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(scratch),
         per_device_train_batch_size=options.batch_size,
         per_device_eval_batch_size=options.batch_size,
@@ -351,9 +387,13 @@ def _arguments(
         remove_unused_columns=False,
         dataloader_pin_memory=device.type == "cuda",
         use_cpu=device.type == "cpu",
-        bf16=dtype is torch.bfloat16,
-        fp16=dtype is torch.float16,
+        bf16=numerics.compute is torch.bfloat16,
+        fp16=numerics.compute is torch.float16,
+        optim=numerics.optimizer,
         seed=options.seed,
         disable_tqdm=True,
         report_to=options.report_to,
     )
+    # of several visible GPUs one is used: this process's batches are not to be split among them
+    arguments._n_gpu = min(1, arguments.n_gpu)
+    return arguments

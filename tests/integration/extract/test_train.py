@@ -32,7 +32,7 @@ OPTIONS = TrainingOptions(
     eval_steps=4,
     save_steps=4,
 )
-REQUEST = AgentTraining("demo", "test-model", "messages", 304, False, LoraOptions(), OPTIONS, device="cpu", force=True)
+REQUEST = AgentTraining("demo", "test-model", "messages", 304, "full", LoraOptions(), OPTIONS, device="cpu", force=True)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -79,8 +79,8 @@ def test_the_validation_loss_falls_and_is_kept_as_numbers_and_picture(trained):
 
 def test_deviations_from_the_guide_and_too_little_data_are_named(trained):
     _, metadata = trained
-    assert metadata["deviations_from_guide"]["learning_rate"] == [2e-4, 2e-3]
-    assert metadata["deviations_from_guide"]["qlora"] == [True, False]
+    assert metadata["deviations_from_guide"]["learning_rate"] == [2e-5, 2e-3]
+    assert metadata["deviations_from_guide"]["method"] == ["qlora", "full"]
     assert "recommended" in metadata["warnings"][0]
 
 
@@ -99,7 +99,7 @@ def test_an_adapter_names_the_commit_of_its_base_and_is_loaded_over_no_other(dat
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
     snapshot = cache_model(cache, "team/base", COMMIT, demo)
     pinned = f"team/base@{COMMIT}"
-    request = replace(REQUEST, model=pinned, qlora=True, training=replace(OPTIONS, max_steps=4))
+    request = replace(REQUEST, model=pinned, method="qlora", training=replace(OPTIONS, max_steps=4))
     metadata = train(request, data, tmp_path)
     model = tmp_path / "out" / "model"
     note = AgentNote.load(model)

@@ -3,7 +3,7 @@
 import os
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,14 @@ from ctiforge.store.objects import open_store
 from ctiforge.training.batches import AnswerCollator, Rows
 from ctiforge.training.callbacks import ProgressLines
 from ctiforge.training.encoding import EncodedExample
-from ctiforge.training.models import load_causal_lm, load_for_qlora
-from ctiforge.training.options import LoraOptions, TrainingOptions
+from ctiforge.training.models import load_to_train
+from ctiforge.training.numerics import ComputeDevice, choose_numerics
+from ctiforge.training.options import LoraOptions, Method, TrainingOptions
 from ctiforge.training.trainer import Kind, TrainingResult, train
 
 FOLDER = "checkpoints/train_extract/test"
-KIND = Kind("train_extract", AnswerCollator(0), torch.float32, "train a smaller model")
+CPU = ComputeDevice("cpu")
+KIND = Kind("train_extract", AnswerCollator(0), choose_numerics(CPU), "train a smaller model")
 OPTIONS = TrainingOptions(
     batch_size=8,
     gradient_accumulation_steps=1,
@@ -74,6 +76,7 @@ def run(
     options: TrainingOptions = OPTIONS,
     *,
     qlora: bool = False,
+    method: Method | None = None,
     before_forward: Callable[[bool, int], None] = lambda training, size: None,
 ) -> Run:
     """Train as another machine would: from the store, in a scratch folder of its own.
@@ -83,7 +86,8 @@ def run(
     scratch.mkdir()
     torch.manual_seed(options.seed)
     device = torch.device("cpu")
-    model = load_for_qlora("demo", device, LoraOptions()) if qlora else load_causal_lm("demo", device, torch.float32)
+    numerics = choose_numerics(CPU, method or ("qlora" if qlora else "full"), options.precision, options.optimizer)
+    model = load_to_train("demo", device, numerics, LoraOptions())
     batches: list[list[tuple[int, ...]]] = []
 
     def watch(module: Any, arguments: Any, named: dict[str, Any]) -> None:
@@ -94,7 +98,7 @@ def run(
     model.register_forward_pre_hook(watch, with_kwargs=True)
     rows = _rows(76)
     checkpoints = Checkpoints(open_store(store_uri), FOLDER)
-    result = train(model, Rows(rows[:60]), Rows(rows[60:]), KIND, options, checkpoints, scratch)
+    result = train(model, Rows(rows[:60]), Rows(rows[60:]), replace(KIND, numerics=numerics), options, checkpoints, scratch)
     weights = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
     return Run(result, weights, batches)
 

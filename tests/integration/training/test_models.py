@@ -8,7 +8,8 @@ import torch
 from ctiforge.errors import UsageError
 from ctiforge.store.objects import open_store
 from ctiforge.training.encoding import load_tokenizer, resolve_model, tokenizer_hash
-from ctiforge.training.models import keep_training_gradients_right, load_causal_lm, load_for_qlora, pick_device
+from ctiforge.training.models import keep_training_gradients_right, load_causal_lm, load_to_train, pick_device
+from ctiforge.training.numerics import ComputeDevice, choose_numerics
 from ctiforge.training.options import LoraOptions
 
 CPU = torch.device("cpu")
@@ -38,7 +39,7 @@ def test_gradients_through_4_bit_weights_are_right_after_an_evaluation():
 
 
 def test_qlora_trains_low_rank_matrices_on_all_linear_layers_alone():
-    model = load_for_qlora("demo", CPU, LoraOptions(r=4, alpha=8))
+    model = load_to_train("demo", CPU, choose_numerics(ComputeDevice("cpu"), "qlora"), LoraOptions(r=4, alpha=8))
     trainable = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
     assert trainable
     assert all("lora_" in name for name in trainable)

@@ -42,8 +42,9 @@ def test_a_smaller_micro_batch_keeps_the_effective_batch(before, after):
 
 
 def test_what_differs_from_the_guide_is_told_with_both() -> None:
-    assert AGENT.deviations(AGENT.training, AGENT.max_length, AGENT.qlora) == {}
-    assert AGENT.deviations(TrainingOptions(epochs=1, seed=7), 304) == {
-        "epochs": [3.0, 1], "max_length": [2048, 304], "qlora": [True, False],
+    assert AGENT.deviations(AGENT.training, AGENT.max_length, AGENT.method) == {}
+    # all weights have a learning rate of their own, which is no deviation
+    assert AGENT.deviations(TrainingOptions(epochs=1, seed=7, learning_rate=2e-5), 304, "full") == {
+        "epochs": [3.0, 1], "max_length": [2048, 304], "method": ["qlora", "full"],
     }  # fmt: skip
     assert OS_BERT.deviations(OS_BERT.training, 64) == {"max_length": [512, 64]}
