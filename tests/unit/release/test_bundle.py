@@ -69,7 +69,7 @@ def test_pickles_folders_and_strangers_stay_behind(model, tmp_path):
         ("tokenizer.json", None, "holds no tokenizer"),
         ("ctiforge.json", None, "ctiforge.json is missing"),
         ("ctiforge.json", b'{"labels": []}', "ctiforge.json of ctiforge: name: Field required"),
-        ("model.safetensors.index.json", b'{"weight_map": {"other": "x"}}', "names tensors that no"),
+        ("model.safetensors.index.json", b'{"weight_map": {"other": "x"}}', "names weights that no"),
     ],
 )
 def test_a_model_that_cannot_be_published_is_refused(model, name, content, said):
