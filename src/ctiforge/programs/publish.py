@@ -31,7 +31,10 @@ LicenseFlag = Annotated[
     ),
 ]
 AuthorFlag = Annotated[
-    str | None, typer.Option("--author", help="Who is cited; without it the card says nothing of a citation.")
+    str | None,
+    typer.Option(
+        "--author", help="Who is cited; without it, and without the setting, the card says nothing of a citation."
+    ),
 ]
 PublicFlag = Annotated[
     bool, typer.Option("--public", help="For everybody to see; without it a new repository is private.")
@@ -42,6 +45,13 @@ NamesakeFlag = Annotated[
         "--allow-namesake",
         help="Create a repository although another owner's model has that name; without it the name is refused, and "
         "free ones are named.",
+    ),
+]
+TestSetRepoFlag = Annotated[
+    str | None,
+    typer.Option(
+        "--test-set-repo",
+        help="Where the Hub holds the test set (publish dataset): owner/name; default: nowhere, and the card says so.",
     ),
 ]
 UploadNothingFlag = Annotated[
@@ -72,6 +82,7 @@ def os_bert(
     author: AuthorFlag = None,
     public: PublicFlag = False,
     allow_namesake: NamesakeFlag = False,
+    test_set_repo: TestSetRepoFlag = None,
     store: StoreFlag = None,
     dry_run: UploadNothingFlag = None,
 ) -> None:
@@ -84,7 +95,7 @@ def os_bert(
 
     uri, record = find_registered(model, store)
     license_name = license_name or (record.license if record else None)
-    target = HubTarget(repo, version, license_name, public, author, allow_namesake)
+    target = HubTarget(repo, version, license_name, public, cited(author), allow_namesake, test_set_repo)
     with _checked(target, evaluation, "eval_os_bert", dry_run) as (evaluated, scratch):
         found = prepare_upload(target, uri, evaluated, data, scratch, look_up_base)
         _upload(target, *found, dry_run)
@@ -102,6 +113,7 @@ def extract(
     author: AuthorFlag = None,
     public: PublicFlag = False,
     allow_namesake: NamesakeFlag = False,
+    test_set_repo: TestSetRepoFlag = None,
     store: StoreFlag = None,
     dry_run: UploadNothingFlag = None,
 ) -> None:
@@ -121,7 +133,7 @@ def extract(
 
     uri, record = find_registered(model, store)
     license_name = license_name or (record.license if record else None)
-    target = HubTarget(repo, version, license_name, public, author, allow_namesake)
+    target = HubTarget(repo, version, license_name, public, cited(author), allow_namesake, test_set_repo)
     with _checked(target, evaluation, "eval_extract", dry_run) as (evaluated, scratch):
         found = find_input(uri)
         file = fetch_named(evaluated, Evaluation.NAME, scratch / "evaluation")
@@ -144,6 +156,13 @@ def look_up_base(training: "Training") -> "BaseTerms":
     from ctiforge.training.bases import look_up_terms
 
     return BaseTerms(training.base_model, *look_up_terms(training.base_model, training.base_revision))
+
+
+def cited(author: str | None) -> str | None:
+    """Name who is cited: by the flag, else by the setting."""
+    from ctiforge.settings import load_settings
+
+    return load_settings({"author": author}).settings.author
 
 
 @contextmanager

@@ -13,7 +13,6 @@ from ctiforge.records.exported import Dtype, ExportedFile
 from ctiforge.release.gguf import read_contents
 from ctiforge.release.tools import LORA_SCRIPT, LlamaCpp
 
-
 # a card beside them would name itself, and its base by a path
 _FILES = ("adapter_config.json", "adapter_model.safetensors")
 

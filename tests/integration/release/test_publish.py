@@ -12,7 +12,8 @@ from huggingface_hub.utils._http import default_client_factory
 
 from ctiforge.errors import DataError, UsageError
 from ctiforge.release import hub
-from ctiforge.release.hub import DELAYS_S, Hub, HubError
+from ctiforge.release.hub import DELAYS_S, Hub
+from ctiforge.release.hub_troubles import HubError
 from ctiforge.release.publish import HubTarget, lay_out, publish
 from ctiforge.store.artifacts import find_input
 from tests.integration.release.hub_server import TOKEN, Fault
