@@ -9,7 +9,15 @@ from ctiforge.records.evaluation import Evaluation, QualityRow
 from ctiforge.records.model_note import AgentNote
 from ctiforge.records.training import Training
 from ctiforge.release.bundle import outdated
-from ctiforge.release.card import Published, check_card, front_matter, set_described, settings_of, told_of_any
+from ctiforge.release.card import (
+    Published,
+    check_card,
+    front_matter,
+    read_card,
+    set_described,
+    settings_of,
+    told_of_any,
+)
 from ctiforge.release.card_text import card_table, figure_with_interval, render_text, share, with_interval
 from ctiforge.tables import Cell
 
@@ -79,6 +87,10 @@ class AgentCard:
         library = "peft" if self.adapter else "transformers"
         metadata = front_matter(self, library, "text-generation", "extract-agent", "information-extraction")
         return metadata + render_text(TEMPLATE, vars(self) | told_of_any(self) | more)
+
+    def read(self, text: str, version: str) -> Published:
+        """Read the figures of a card like this."""
+        return read_card(text, version)
 
     def check(self, text: str) -> None:
         """Raise DataError unless a text holds this card's figures."""

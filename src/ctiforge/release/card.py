@@ -67,6 +67,9 @@ class Publication(Protocol):
     def render(self) -> str:
         """Render metadata and text."""
 
+    def read(self, text: str, version: str) -> Published:
+        """Read what a card like this says of the version that it is of, as far as it can be read."""
+
     def check(self, text: str) -> None:
         """Raise DataError unless a text, read again, holds what the card was made of."""
 
@@ -111,6 +114,10 @@ class Card:
     def render(self) -> str:
         """Render the card: metadata with the model-index, then the text."""
         return render_card(self)
+
+    def read(self, text: str, version: str) -> Published:
+        """Read the figures of a card like this."""
+        return read_card(text, version)
 
     def check(self, text: str) -> None:
         """Raise DataError unless a text holds this card's figures."""

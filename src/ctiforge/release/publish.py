@@ -12,7 +12,7 @@ from ctiforge.records.classification import ClassifierEvaluation, without_articl
 from ctiforge.records.prepared import PrepareReport
 from ctiforge.records.training import Training
 from ctiforge.release.bundle import CARD, check_model, copy_model, hashes
-from ctiforge.release.card import Card, Publication, Published, read_card
+from ctiforge.release.card import Card, Publication, Published
 from ctiforge.release.terms import BaseTerms, check_name, choose_license, write_terms
 from ctiforge.release.versions import Version, known_versions, parse_version
 from ctiforge.store.artifacts import fetch_input, fetch_named, find_input
@@ -28,8 +28,18 @@ _LICENSE = re.compile(r"[a-z0-9][a-z0-9.-]*", re.ASCII)
 
 Say = Callable[[str], None]
 TermsOf = Callable[[Training], BaseTerms]
-DEMO = "demo"
-"""What its base models and its test sets are called."""
+
+
+def is_demo(name: str) -> bool:
+    """Tell whether a base model or a test set is the demo's, by its name.
+
+    Args:
+        name: The name: `demo`, `demo-os`.
+
+    Returns:
+        True for one of the demo.
+    """
+    return name == "demo" or name.startswith("demo-")
 
 
 def unknown_terms(training: Training) -> BaseTerms:
@@ -210,7 +220,7 @@ def settle(target: HubTarget, model: Path, test_set: str, terms: TermsOf, folder
         DataError: The model does not say how it was trained.
     """
     training = Training.load(model / Training.NAME)
-    if DEMO in (training.base_model, test_set):
+    if is_demo(training.base_model) or is_demo(test_set):
         raise UsageError(
             f"{training.name} is of the demo (its base model or its test set): it proves the machinery and is not "
             "published; train and evaluate on articles of your own"
@@ -249,7 +259,7 @@ def publish(hub: "Hub", target: HubTarget, card: Publication, folder: Path, say:
     tags = hub.tags(repo) if remote else {}
     known = known_versions(tags)
     _check_version(target, known)
-    card = card.after(_previous(hub, target, known))
+    card = card.after(_previous(hub, target, card, known))
     write_card(card, folder)
     if standing := known.get(parse_version(target.version)):
         _check_same(hub, target, tags[standing], folder)
@@ -286,7 +296,7 @@ def _check_version(target: HubTarget, known: Mapping[Version, str]) -> None:
         raise UsageError(f"--version {version} is not higher than {newest}, the newest of {target.repo}")
 
 
-def _previous(hub: "Hub", target: HubTarget, known: Mapping[Version, str]) -> Published | None:
+def _previous(hub: "Hub", target: HubTarget, card: Publication, known: Mapping[Version, str]) -> Published | None:
     earlier = [version for version in known if version < parse_version(target.version)]
     if not earlier:
         return None
@@ -295,7 +305,7 @@ def _previous(hub: "Hub", target: HubTarget, known: Mapping[Version, str]) -> Pu
         return Published(tag)
     with TemporaryDirectory() as scratch:
         text = hub.download(target.repo, tag, CARD, Path(scratch)).read_text(encoding="utf-8", errors="replace")
-    return read_card(text, tag)
+    return card.read(text, tag)
 
 
 def _check_name(hub: "Hub", target: HubTarget, say: Say) -> None:
