@@ -15,7 +15,7 @@ from ctiforge.programs.flags import StoreFlag
 if TYPE_CHECKING:
     from ctiforge.records.training import Training
     from ctiforge.release.card import Publication
-    from ctiforge.release.hub import Kind
+    from ctiforge.release.hub import RepoKind
     from ctiforge.release.publish import HubTarget
     from ctiforge.release.terms import BaseTerms
 
@@ -265,7 +265,7 @@ def _upload(
     folder: Path,
     left_out: list[str],
     dry_run: Path | None,
-    kind: "Kind" = "model",
+    kind: "RepoKind" = "model",
 ) -> None:
     from ctiforge.release.publish import describe_upload, publish
 

@@ -68,13 +68,36 @@ class Publication(Protocol):
         """Render metadata and text."""
 
     def read(self, text: str, version: str) -> Published:
-        """Read what a card like this says of the version that it is of, as far as it can be read."""
+        """Read what a card like this says of the version that it is of.
+
+        Args:
+            text: The card.
+            version: The version.
+
+        Returns:
+            What it says, as far as it can be read.
+        """
 
     def check(self, text: str) -> None:
-        """Raise DataError unless a text, read again, holds what the card was made of."""
+        """See that a text, read again, holds what the card was made of.
+
+        Args:
+            text: The card as it was written, or downloaded again.
+
+        Raises:
+            DataError: It does not.
+        """
 
     def outdated(self, there: Collection[str], folder: Path) -> list[str]:
-        """List the files of a repository that a folder, which is to be published, replaces by nothing."""
+        """List the files of a repository that this version replaces by nothing.
+
+        Args:
+            there: Names of the files that are there.
+            folder: What is to be published.
+
+        Returns:
+            Names of those to remove; files that people added stay.
+        """
 
 
 @dataclass(frozen=True)

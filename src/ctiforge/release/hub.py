@@ -30,7 +30,7 @@ DELAYS_S = (1.0, 2.0, 4.0, 8.0)
 LONGEST_WAIT_S = 60.0
 TIMEOUT = httpx2.Timeout(60, connect=15, read=120)
 
-Kind = Literal["model", "dataset"]
+RepoKind = Literal["model", "dataset"]
 """What a repository holds."""
 _T = TypeVar("_T")
 
@@ -50,7 +50,7 @@ class Hub:
     All of them are about repositories of one kind: two of different kinds may have one name.
     """
 
-    def __init__(self, sleep: Callable[[float], None] = time.sleep, kind: Kind = "model") -> None:
+    def __init__(self, sleep: Callable[[float], None] = time.sleep, kind: RepoKind = "model") -> None:
         constants.HF_HUB_DISABLE_XET = True  # where something else imported huggingface_hub before us
         huggingface_hub.logging.set_verbosity(logging.ERROR)  # its warnings quote signed URLs
         if constants.HF_HUB_OFFLINE:
