@@ -14,8 +14,8 @@ from ctiforge.programs.flags import StoreFlag
 
 if TYPE_CHECKING:
     from ctiforge.records.training import Training
-    from ctiforge.release.card import Publication
     from ctiforge.release.hub import RepoKind
+    from ctiforge.release.publication import Publication
     from ctiforge.release.publish import HubTarget
     from ctiforge.release.terms import BaseTerms
 
@@ -192,7 +192,7 @@ def dataset(
     from ctiforge.release.dataset_card import DatasetOrigin
     from ctiforge.release.dataset_upload import (
         DatasetOptions,
-        check_license,
+        check_options,
         describe_dataset,
         lay_out_dataset,
         read_dataset,
@@ -202,9 +202,9 @@ def dataset(
     from ctiforge.store.objects import open_to_look
 
     target = HubTarget(repo, version, license_name, public, cited(author), allow_namesake)
-    options = DatasetOptions(with_texts, tuple(leave_out or ()), tuple(language or ()))
+    options = DatasetOptions(with_texts, tuple(host.lower() for host in leave_out or ()), tuple(language or ()))
     check_target(target)
-    check_license(target, options)
+    check_options(target, options)
     check_dry_run(dry_run)
     with TemporaryDirectory() as name:
         scratch = Path(name)

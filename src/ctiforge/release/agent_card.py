@@ -9,16 +9,9 @@ from ctiforge.records.evaluation import Evaluation, QualityRow
 from ctiforge.records.model_note import AgentNote
 from ctiforge.records.training import Training
 from ctiforge.release.bundle import outdated
-from ctiforge.release.card import (
-    Published,
-    check_card,
-    front_matter,
-    read_card,
-    set_described,
-    settings_of,
-    told_of_any,
-)
+from ctiforge.release.card import check_card, front_matter, read_card, set_described, settings_of, told_of_any
 from ctiforge.release.card_text import card_table, figure_with_interval, render_text, share, with_interval
+from ctiforge.release.publication import Published
 from ctiforge.tables import Cell
 
 TEMPLATE = "agent_card.md.j2"

@@ -1,7 +1,7 @@
 """The model card of a published OS-BERT: every number in it comes from a file beside the model."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,80 +24,13 @@ from ctiforge.release.card_text import (
     with_interval,
 )
 from ctiforge.release.names import is_hub_name, public_name
+from ctiforge.release.publication import Publication, Published
 from ctiforge.release.terms import notice
 from ctiforge.tables import Cell
 
 TEMPLATE = "os_bert_card.md.j2"
 _HASH = "content_hash"
 _TYPES = {"macro_f1": "f1", "weighted_f1": "f1", "weighted_precision": "precision", "weighted_recall": "recall"}
-
-
-@dataclass(frozen=True)
-class Published:
-    """What the card of an earlier version says it reached."""
-
-    version: str
-    content_hash: str | None = None
-    """Of the test set."""
-    figures: Mapping[str, float] | None = None
-    """Metric name, as in the model-index, to value."""
-
-
-class Publication(Protocol):
-    """A card, as publishing what it is of needs it."""
-
-    @property
-    def title(self) -> str:
-        """Name the version in the title of its commit."""
-
-    @property
-    def source(self) -> str:
-        """Say where what is published comes from, for the tag."""
-
-    def after(self, previous: Published | None) -> "Publication":
-        """Make the card of a version that another one came before.
-
-        Args:
-            previous: What the card of that one says; None: it is the first.
-
-        Returns:
-            The card.
-        """
-
-    def render(self) -> str:
-        """Render metadata and text."""
-
-    def read(self, text: str, version: str) -> Published:
-        """Read what a card like this says of the version that it is of.
-
-        Args:
-            text: The card.
-            version: The version.
-
-        Returns:
-            What it says, as far as it can be read.
-        """
-
-    def check(self, text: str) -> None:
-        """See that a text, read again, holds what the card was made of.
-
-        Args:
-            text: The card as it was written, or downloaded again.
-
-        Raises:
-            DataError: It does not.
-        """
-
-    def outdated(self, there: Collection[str], folder: Path) -> list[str]:
-        """List the files of a repository that this version replaces by nothing.
-
-        Args:
-            there: Names of the files that are there.
-            folder: What is to be published.
-
-        Returns:
-            Names of those to remove; files that people added stay.
-        """
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from ctiforge.records.formatted import FormatReport
 from ctiforge.records.harvest import HarvestReport
 from ctiforge.records.published import PublishedArticle
 from ctiforge.records.testset import TestSet
-from ctiforge.release.card import Published
 from ctiforge.release.card_text import card_table, render_text
 from ctiforge.release.dataset_rows import LONGEST_QUOTE, DatasetCounts
+from ctiforge.release.publication import Published
 from ctiforge.tables import Cell
 
 TEMPLATE = "dataset_card.md.j2"

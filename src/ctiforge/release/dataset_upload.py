@@ -1,5 +1,6 @@
 """What is published of labeled articles: a file for each split, and the dataset's card."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +21,10 @@ _NO_TERMS = ("unknown", "other")
 """What the Hub calls licenses that say nothing of what is allowed."""
 
 
+_HOST = re.compile(r"[a-z0-9][a-z0-9.-]*", re.ASCII)
+_LANGUAGE = re.compile(r"[a-z]{2,3}", re.ASCII)
+
+
 @dataclass(frozen=True)
 class DatasetOptions:
     """What a person may choose about a dataset."""
@@ -27,20 +32,20 @@ class DatasetOptions:
     texts: bool = False
     """Whether the articles' texts are published."""
     leave_out: tuple[str, ...] = ()
-    """Hosts, with those below them, whose articles are not published."""
+    """Hosts in small letters, with those below them, whose articles are not published."""
     languages: tuple[str, ...] = ()
     """What the articles are written in, as ISO 639 codes."""
 
 
-def check_license(target: HubTarget, options: DatasetOptions) -> None:
-    """Refuse to pass on texts, or anything to everybody, on terms that nobody names.
+def check_options(target: HubTarget, options: DatasetOptions) -> None:
+    """Refuse what cannot be, and to pass on texts, or anything to everybody, on terms that nobody names.
 
     Args:
         target: Where to publish.
         options: What is published.
 
     Raises:
-        UsageError: A license is missing, or is none.
+        UsageError: A license is missing, or is none; a host or a language is none.
     """
     if options.texts and (not target.license or target.license in _NO_TERMS):
         raise UsageError(
@@ -49,6 +54,13 @@ def check_license(target: HubTarget, options: DatasetOptions) -> None:
         )
     if target.public and not target.license:
         raise UsageError("--public: name the license of the labels with --license, such as cc-by-4.0")
+    for host in options.leave_out:
+        # what names no host would leave nothing out
+        if not _HOST.fullmatch(host):
+            raise UsageError(f"{LEFT_OUT} {host} names no host: give it as it stands in addresses, like wiki.team.com")
+    for language in options.languages:
+        if not _LANGUAGE.fullmatch(language):
+            raise UsageError(f"--language {language} is no code of ISO 639: give two or three letters, such as en")
 
 
 def read_dataset(uri: str, scratch: Path) -> tuple[DatasetOrigin, dict[str, Iterator[ArticleRecord]]]:
@@ -108,7 +120,7 @@ def lay_out_dataset(
         UsageError: They are the demo's, or a license is missing.
         DataError: No article can be published.
     """
-    check_license(target, options)
+    check_options(target, options)
     if origin.test_set and is_demo(origin.test_set.name):
         raise UsageError(
             f"{origin.test_set.reference} is of the demo: it proves the machinery and is not published; publish a test "

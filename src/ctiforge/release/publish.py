@@ -12,7 +12,8 @@ from ctiforge.records.classification import ClassifierEvaluation, without_articl
 from ctiforge.records.prepared import PrepareReport
 from ctiforge.records.training import Training
 from ctiforge.release.bundle import CARD, check_model, copy_model, hashes
-from ctiforge.release.card import Card, Publication, Published
+from ctiforge.release.card import Card
+from ctiforge.release.publication import Publication, Published
 from ctiforge.release.terms import BaseTerms, check_name, choose_license, write_terms
 from ctiforge.release.versions import Version, known_versions, parse_version
 from ctiforge.store.artifacts import fetch_input, fetch_named, find_input
@@ -21,8 +22,6 @@ from ctiforge.store.fingerprint import content_hash
 if TYPE_CHECKING:
     from ctiforge.release.hub import Hub
 
-ALTERNATIVES = ("os-bert-cti", "cti-os-bert", "os-detection-bert")
-"""Names to take where `os-bert` is somebody else's already."""
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 _LICENSE = re.compile(r"[a-z0-9][a-z0-9.-]*", re.ASCII)
 
@@ -317,7 +316,8 @@ def _check_name(hub: "Hub", target: HubTarget, say: Say) -> None:
     if target.allow_namesake:
         say(f"note: there is {who} as well")
         return
-    free = [each for each in ALTERNATIVES if each != name and not hub.namesakes(f"{owner}/{each}")]
+    offered = (f"{name}-cti", f"cti-{name}", f"{owner}-{name}")
+    free = [each for each in offered if not hub.namesakes(f"{owner}/{each}")]
     others = f"take another name ({', '.join(free)})" if free else "take another name"
     raise UsageError(f"the name {name} is taken by {who}: {others}, or keep it with --allow-namesake")
 

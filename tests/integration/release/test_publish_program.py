@@ -168,7 +168,7 @@ def test_a_name_that_others_have(publish):
     publish.refused(
         "1.0.0",
         code=2,
-        said=r"os-bert is taken by somebody/OS-BERT: take another name \(cti-os-bert, os-detection-bert\)",
+        said=r"os-bert is taken by somebody/OS-BERT: take another name \(cti-os-bert, team-os-bert\)",
     )
     assert REPO not in publish.hub.repos
     assert publish("1.0.0", "--allow-namesake").returncode == 0

@@ -12,7 +12,8 @@ from ctiforge.errors import DataError
 from ctiforge.records.model_note import OsBertNote
 from ctiforge.records.prepared import PrepareReport
 from ctiforge.records.training import Training
-from ctiforge.release.card import TEMPLATE, Card, Published, check_card, read_card, render_card
+from ctiforge.release.card import TEMPLATE, Card, check_card, read_card, render_card
+from ctiforge.release.publication import Published
 from tests.unit.release.making import make_evaluation, note, report, training
 
 

@@ -151,9 +151,11 @@ def test_with_texts_what_is_licensed_is_whole(tmp_path: Path) -> None:
         ({"texts": True, "license": "unknown"}, "--with-texts passes articles on"),
         ({"texts": True, "license": "other"}, "--with-texts passes articles on"),
         ({"public": True}, "--public: name the license of the labels"),
+        ({"leave_out": ("https://wiki.team.com",)}, "names no host: give it as it stands in addresses"),
+        ({"languages": ("English",)}, "--language English is no code"),
     ],
 )
-def test_nothing_is_passed_on_under_terms_that_nobody_names(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+def test_what_is_asked_for_is_looked_at_first(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         lay_out(tmp_path / "out", [article()], **changes)
     assert not (tmp_path / "out").exists()
