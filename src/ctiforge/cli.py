@@ -86,7 +86,7 @@ GROUPS: tuple[tuple[str, typer.Typer, str], ...] = (
     ("model", model.app, "Put base models into the store: add, list."),
     ("models", models.app, "Show what is registered, and what is in use."),
     ("profile", profile.app, "How an application asks: check, import."),
-    ("publish", publish.app, "Publish a model to the Hub, with its card."),
+    ("publish", publish.app, "Publish a model or a dataset to the Hub, with its card."),
 )
 
 

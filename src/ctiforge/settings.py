@@ -57,6 +57,7 @@ COMMON_NAMES = {
     "promote_auto": SettingNames("CTIFORGE_PROMOTE_AUTO", "--promote", "promote.auto"),
     "promote_approval": SettingNames("CTIFORGE_PROMOTE_APPROVAL", None, "promote.approval"),
     "actor": SettingNames("CTIFORGE_ACTOR", None, None),
+    "author": SettingNames("CTIFORGE_AUTHOR", None, None),
     "max_length": SettingNames("CTIFORGE_MAX_LENGTH", "--max-length", "settings.maxLength"),
     "outputs": SettingNames("CTIFORGE_OUTPUTS", "--outputs", None),
     "backend": SettingNames("CTIFORGE_BACKEND", "--backend", None),
@@ -98,6 +99,8 @@ class Settings(BaseSettings):
     """`required`: what passes the gate waits until a person approves it (`ctiforge approve`); None: it does not."""
     actor: str | None = None
     """Who promotes, approves or rolls back, for the history; None: the login name, in a cluster the pod's."""
+    author: str | None = None
+    """Who is cited in the cards of what is published (`--author`); None: they say nothing of a citation."""
     max_length: int | None = Field(None, gt=0)
     """Tokens of prompt, window and answer together; None: each program's own default."""
     outputs: str = "outputs"

@@ -146,7 +146,8 @@ def export_agent(
         merge = None if alone else write_merged(source, dtype, merged, links=tools is not None)
         if tools and alone and source.adapter:
             path = out / f"{source.name}-adapter-{dtype.upper()}.gguf"
-            adapters = [write_adapter(source.adapter, source.base_folder, dtype, path, tools)]
+            facts = {"general.name": source.name, **source.facts}
+            adapters = [write_adapter(source.adapter, source.base_folder, dtype, facts, path, tools)]
         elif tools:
             files, written = write_gguf(source, merged, dtype, request.types, out, Path(folder), tools)
             written += sum(each.stat().st_size for each in merged.iterdir() if not each.is_symlink())

@@ -120,7 +120,7 @@ def main(
 
     output = output or (None if store else f"models/{name}-{file_format}")
     result = run_stage(
-        Stage("export_model", 3, packages=("torch", "transformers", "peft", *(WHEELS if types else ()))),
+        Stage("export_model", 4, packages=("torch", "transformers", "peft", *(WHEELS if types else ()))),
         params=params,
         inputs=inputs,
         output=output,

@@ -1,4 +1,4 @@
-"""Publishes a trained model on the Hugging Face Hub, with a card made from its evaluation and data."""
+"""Publishes trained models and labeled articles on the Hugging Face Hub, with cards made from what is known of them."""
 
 import shutil
 from collections.abc import Iterator
@@ -14,9 +14,12 @@ from ctiforge.programs.flags import StoreFlag
 
 if TYPE_CHECKING:
     from ctiforge.records.training import Training
-    from ctiforge.release.card import AnyCard
+    from ctiforge.release.hub import RepoKind
+    from ctiforge.release.publication import Publication
     from ctiforge.release.publish import HubTarget
     from ctiforge.release.terms import BaseTerms
+
+TEST_SET = "testset:"
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -31,7 +34,10 @@ LicenseFlag = Annotated[
     ),
 ]
 AuthorFlag = Annotated[
-    str | None, typer.Option("--author", help="Who is cited; without it the card says nothing of a citation.")
+    str | None,
+    typer.Option(
+        "--author", help="Who is cited; without it, and without the setting, the card says nothing of a citation."
+    ),
 ]
 PublicFlag = Annotated[
     bool, typer.Option("--public", help="For everybody to see; without it a new repository is private.")
@@ -40,8 +46,15 @@ NamesakeFlag = Annotated[
     bool,
     typer.Option(
         "--allow-namesake",
-        help="Create a repository although another owner's model has that name; without it the name is refused, and "
+        help="Create a repository although another owner's has that name; without it the name is refused, and "
         "free ones are named.",
+    ),
+]
+TestSetRepoFlag = Annotated[
+    str | None,
+    typer.Option(
+        "--test-set-repo",
+        help="Where the Hub holds the test set (publish dataset): owner/name; default: nowhere, and the card says so.",
     ),
 ]
 UploadNothingFlag = Annotated[
@@ -54,7 +67,7 @@ UploadNothingFlag = Annotated[
 
 @app.callback()
 def main() -> None:
-    """Publish a trained model on the Hugging Face Hub."""
+    """Publish a trained model or a dataset on the Hugging Face Hub."""
 
 
 @app.command("os-bert")
@@ -72,6 +85,7 @@ def os_bert(
     author: AuthorFlag = None,
     public: PublicFlag = False,
     allow_namesake: NamesakeFlag = False,
+    test_set_repo: TestSetRepoFlag = None,
     store: StoreFlag = None,
     dry_run: UploadNothingFlag = None,
 ) -> None:
@@ -84,7 +98,7 @@ def os_bert(
 
     uri, record = find_registered(model, store)
     license_name = license_name or (record.license if record else None)
-    target = HubTarget(repo, version, license_name, public, author, allow_namesake)
+    target = HubTarget(repo, version, license_name, public, cited(author), allow_namesake, test_set_repo)
     with _checked(target, evaluation, "eval_os_bert", dry_run) as (evaluated, scratch):
         found = prepare_upload(target, uri, evaluated, data, scratch, look_up_base)
         _upload(target, *found, dry_run)
@@ -102,6 +116,7 @@ def extract(
     author: AuthorFlag = None,
     public: PublicFlag = False,
     allow_namesake: NamesakeFlag = False,
+    test_set_repo: TestSetRepoFlag = None,
     store: StoreFlag = None,
     dry_run: UploadNothingFlag = None,
 ) -> None:
@@ -121,7 +136,7 @@ def extract(
 
     uri, record = find_registered(model, store)
     license_name = license_name or (record.license if record else None)
-    target = HubTarget(repo, version, license_name, public, author, allow_namesake)
+    target = HubTarget(repo, version, license_name, public, cited(author), allow_namesake, test_set_repo)
     with _checked(target, evaluation, "eval_extract", dry_run) as (evaluated, scratch):
         found = find_input(uri)
         file = fetch_named(evaluated, Evaluation.NAME, scratch / "evaluation")
@@ -138,12 +153,94 @@ def extract(
         _upload(target, card, folder, left_out, dry_run)
 
 
+@app.command("dataset")
+def dataset(
+    repo: RepoFlag,
+    version: VersionFlag,
+    data: Annotated[
+        str, typer.Option(help="The output of harvest_extract or format_extract, folder or artifact; or testset:NAME.")
+    ],
+    with_texts: Annotated[
+        bool,
+        typer.Option("--with-texts", help="Pass the articles' texts on as well, which --license must allow for all."),
+    ] = False,
+    license_name: Annotated[
+        str | None,
+        typer.Option(
+            "--license", "--licence", help="Of the labels, and of the texts where they are in it, as the Hub names it."
+        ),
+    ] = None,
+    leave_out: Annotated[
+        list[str] | None,
+        typer.Option(help="A host whose articles, with those of hosts below it, are not published (repeat the flag)."),
+    ] = None,
+    language: Annotated[
+        list[str] | None, typer.Option(help="What the articles are written in, like en (repeat the flag).")
+    ] = None,
+    author: AuthorFlag = None,
+    public: PublicFlag = False,
+    allow_namesake: NamesakeFlag = False,
+    store: StoreFlag = None,
+    dry_run: UploadNothingFlag = None,
+) -> None:
+    """Upload labeled articles as a dataset, each with its address, the hash of its text, and its items as short quotes.
+
+    Their texts stay here unless --with-texts is said. An article without an address that everybody can open is left
+    out, with its items. No person is named.
+    """
+    from ctiforge.data.testsets import load_testset
+    from ctiforge.release.dataset_card import DatasetOrigin
+    from ctiforge.release.dataset_upload import (
+        DatasetOptions,
+        check_options,
+        describe_dataset,
+        lay_out_dataset,
+        read_dataset,
+    )
+    from ctiforge.release.publish import HubTarget, check_target
+    from ctiforge.settings import load_settings
+    from ctiforge.store.objects import open_to_look
+
+    target = HubTarget(repo, version, license_name, public, cited(author), allow_namesake)
+    options = DatasetOptions(with_texts, tuple(host.lower() for host in leave_out or ()), tuple(language or ()))
+    check_target(target)
+    check_options(target, options)
+    check_dry_run(dry_run)
+    with TemporaryDirectory() as name:
+        scratch = Path(name)
+        if data.startswith(TEST_SET):
+            kept = open_to_look(load_settings({"store": store}).settings.store, is_named=store is not None)
+            test_set, records = load_testset(kept, data.removeprefix(TEST_SET))
+            origin, splits = DatasetOrigin(test_set.sha256, test_set=test_set), {"test": iter(records)}
+        else:
+            origin, splits = read_dataset(data, scratch)
+        folder = scratch / "upload"
+        card = lay_out_dataset(target, origin, splits, options, folder)
+        _say("\n".join(describe_dataset(card)))
+        _upload(target, card, folder, [], dry_run, "dataset")
+
+
 def look_up_base(training: "Training") -> "BaseTerms":
     """Say on what terms the base of a training stands."""
     from ctiforge.release.terms import BaseTerms
     from ctiforge.training.bases import look_up_terms
 
     return BaseTerms(training.base_model, *look_up_terms(training.base_model, training.base_revision))
+
+
+def cited(author: str | None) -> str | None:
+    """Name who is cited: by the flag, else by the setting."""
+    from ctiforge.settings import load_settings
+
+    return load_settings({"author": author}).settings.author
+
+
+def check_dry_run(folder: Path | None) -> None:
+    """Refuse a folder that already holds something."""
+    from ctiforge.errors import UsageError
+
+    if folder and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"--dry-run {folder} is there and not an empty folder: name another one")
 
 
 @contextmanager
@@ -157,13 +254,19 @@ def _checked(
     check_target(target)
     if evaluation is None:
         raise UsageError(f"nothing is published without an evaluation: run {program}, then give --evaluation")
-    if dry_run and dry_run.exists() and (not dry_run.is_dir() or any(dry_run.iterdir())):
-        raise UsageError(f"--dry-run {dry_run} is there and not an empty folder: name another one")
+    check_dry_run(dry_run)
     with TemporaryDirectory() as scratch:
         yield evaluation, Path(scratch)
 
 
-def _upload(target: "HubTarget", card: "AnyCard", folder: Path, left_out: list[str], dry_run: Path | None) -> None:
+def _upload(
+    target: "HubTarget",
+    card: "Publication",
+    folder: Path,
+    left_out: list[str],
+    dry_run: Path | None,
+    kind: "RepoKind" = "model",
+) -> None:
     from ctiforge.release.publish import describe_upload, publish
 
     if left_out:
@@ -175,7 +278,7 @@ def _upload(target: "HubTarget", card: "AnyCard", folder: Path, left_out: list[s
 
     from ctiforge.release.hub import Hub
 
-    publish(Hub(), target, card, folder, _say)
+    publish(Hub(kind=kind), target, card, folder, _say)
     _say(f"-> {target.repo} {target.version}")
 
 

@@ -1,23 +1,32 @@
 """A LoRA as a GGUF of its own, which llama.cpp applies over a GGUF of its base."""
 
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from ctiforge.errors import DataError, UsageError
 from ctiforge.records.exported import Dtype, ExportedFile
 from ctiforge.release.gguf import read_contents
 from ctiforge.release.tools import LORA_SCRIPT, LlamaCpp
 
+# a card beside them would name itself, and its base by a path
+_FILES = ("adapter_config.json", "adapter_model.safetensors")
 
-def write_adapter(adapter: Path, base: Path, dtype: Dtype, out: Path, llama_cpp: LlamaCpp) -> ExportedFile:
+
+def write_adapter(
+    adapter: Path, base: Path, dtype: Dtype, facts: Mapping[str, str | int], out: Path, llama_cpp: LlamaCpp
+) -> ExportedFile:
     """Write a LoRA as `out`.
 
     Args:
         adapter: The adapter's folder.
         base: The folder of its base, of which only the configuration is read.
         dtype: The type to write.
+        facts: Further keys of the file's metadata: name, license, base, version.
         out: The file.
         llama_cpp: The tools.
 
@@ -33,15 +42,22 @@ def write_adapter(adapter: Path, base: Path, dtype: Dtype, out: Path, llama_cpp:
     script = llama_cpp.converter / LORA_SCRIPT
     if not script.is_file():
         raise UsageError(f"{llama_cpp.converter} has no {LORA_SCRIPT}: remove that folder, and it is fetched again")
-    command = [sys.executable, str(script), "--base", str(base), "--outfile", str(out), "--outtype", dtype]
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run([*command, str(adapter)], capture_output=True, text=True, check=False, env=environment)
+    with TemporaryDirectory(dir=out.parent) as scratch:
+        told, source = Path(scratch) / "told.json", Path(scratch) / "adapter"
+        told.write_text(json.dumps({"script": str(script), "facts": dict(facts)}), encoding="utf-8")
+        source.mkdir()
+        for name in _FILES:
+            (source / name).symlink_to((adapter / name).absolute())
+        command = [sys.executable, "-m", "ctiforge.release.convert", str(llama_cpp.converter), str(told), str(source)]
+        command += ["--base", str(base), "--outfile", str(out), "--outtype", dtype]
+        environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode or not out.is_file():
         last = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "no reason given")
         raise UsageError(f"llama.cpp cannot convert this adapter: {last[:300]}")
     contents = read_contents(out)
     found = sum(contents.tensor_types.values())
-    with safe_open(adapter / "adapter_model.safetensors", framework="numpy") as file:
+    with safe_open(adapter / _FILES[1], framework="numpy") as file:
         expected = len(list(file.keys()))
     if found != expected:
         raise DataError(f"the adapter holds {expected} weights, and its GGUF {found}: export it merged instead")

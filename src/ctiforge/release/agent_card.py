@@ -1,23 +1,18 @@
 """The model card of a published Extract Agent: every number in it comes from a file beside the model."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from ctiforge.records.evaluation import Evaluation, QualityRow
 from ctiforge.records.model_note import AgentNote
 from ctiforge.records.training import Training
-from ctiforge.release.card import (
-    Published,
-    figure_with_interval,
-    front_matter,
-    render_text,
-    set_described,
-    settings_of,
-    share,
-    told_of_any,
-    with_interval,
-)
-from ctiforge.tables import Cell, markdown, table_of
+from ctiforge.release.bundle import outdated
+from ctiforge.release.card import check_card, front_matter, read_card, set_described, settings_of, told_of_any
+from ctiforge.release.card_text import card_table, figure_with_interval, render_text, share, with_interval
+from ctiforge.release.publication import Published
+from ctiforge.tables import Cell
 
 TEMPLATE = "agent_card.md.j2"
 HEADLINE = "micro_f1"
@@ -42,6 +37,8 @@ class AgentCard:
     """Whether the weights are a LoRA over the base."""
     author: str | None = None
     previous: Published | None = None
+    test_set_repo: str | None = None
+    """Where the Hub holds the test set, `owner/name`; None: nowhere."""
 
     @property
     def title(self) -> str:
@@ -59,7 +56,7 @@ class AgentCard:
 
     def results(self) -> list[dict[str, Any]]:
         """Make one entry of the model-index for each share that has a value."""
-        dataset = set_described(self.evaluated.test_set, "text-generation")
+        dataset = set_described(self.evaluated.test_set, "text-generation", self.test_set_repo)
         return [
             dataset
             | {
@@ -84,13 +81,25 @@ class AgentCard:
         metadata = front_matter(self, library, "text-generation", "extract-agent", "information-extraction")
         return metadata + render_text(TEMPLATE, vars(self) | told_of_any(self) | more)
 
+    def read(self, text: str, version: str) -> Published:
+        """Read the figures of a card like this."""
+        return read_card(text, version)
+
+    def check(self, text: str) -> None:
+        """Raise DataError unless a text holds this card's figures."""
+        check_card(text, self)
+
+    def outdated(self, there: Collection[str], folder: Path) -> list[str]:
+        """List files of a repository that a folder replaces by nothing."""
+        return outdated(there, folder)
+
     def _metrics_table(self) -> str:
         rows = [
             (figure.label, figure_with_interval(figure), str(figure.support))
             for figure in self.evaluated.metrics.values()
             if figure.unit == "share" and figure.value is not None
         ]
-        return markdown([table_of(("figure", "value", "articles"), rows)])
+        return card_table(("figure", "value", "articles"), rows)
 
     def _settings_table(self) -> str:
         sizes = self.note.usage.sizes
@@ -102,7 +111,7 @@ class AgentCard:
             ("steps", str(self.training.steps_done)),
             ("seconds", f"{self.training.seconds:.0f}"),
         ]
-        return markdown([table_of(("setting", "value"), rows, left=(0, 1))])
+        return card_table(("setting", "value"), rows, left=(0, 1))
 
 
 def _types_table(rows: list[QualityRow]) -> str:
@@ -116,4 +125,4 @@ def _types_table(rows: list[QualityRow]) -> str:
         )
         for each in rows
     ]
-    return markdown([table_of(("type", "items", "precision", "recall", "F1"), cells)])
+    return card_table(("type", "items", "precision", "recall", "F1"), cells)

@@ -70,6 +70,7 @@ def lay_out_agent(
         user=asked.user,
         adapter=is_adapter(into),
         author=target.author,
+        test_set_repo=target.test_set_repo,
     )
     write_card(card, into)
     return card, left_out

@@ -15,6 +15,7 @@ from ctiforge.records.model_note import AgentNote, OsBertNote
 from ctiforge.records.training import LOG_NAME, Training
 from ctiforge.release.names import public_labelers, public_name
 from ctiforge.store.objects import hash_file
+from ctiforge.store.whole_weights import find_fault
 
 CARD = "README.md"
 
@@ -120,18 +121,5 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 
 def _check_weights(folder: Path) -> None:
-    from safetensors import SafetensorError, safe_open
-
-    weights = sorted(folder.glob("*.safetensors"))
-    if not weights:
-        raise DataError("the model has no *.safetensors, and weights of another kind are not published: save it again")
-    tensors: set[str] = set()
-    for path in weights:
-        try:
-            with safe_open(path, framework="numpy") as file:
-                tensors.update(file.keys())
-        except SafetensorError:
-            raise DataError(f"{path.name} is damaged, or no safetensors: train the model again") from None
-    index = folder / "model.safetensors.index.json"
-    if index.exists() and not set(json.loads(index.read_text(encoding="utf-8"))["weight_map"]) <= tensors:
-        raise DataError(f"{index.name} names tensors that no *.safetensors holds: copy the whole folder")
+    if fault := find_fault(folder):
+        raise DataError(fault)

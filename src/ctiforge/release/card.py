@@ -1,9 +1,9 @@
 """The model card of a published OS-BERT: every number in it comes from a file beside the model."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
-from importlib import resources
+from pathlib import Path
 from typing import Any, Protocol
 
 from ctiforge.errors import DataError
@@ -12,31 +12,25 @@ from ctiforge.records.evaluation import Evaluation, MetricFigure, TestSetInfo
 from ctiforge.records.model_note import OsBertNote
 from ctiforge.records.prepared import PrepareReport
 from ctiforge.records.training import Training
-from ctiforge.release.names import is_hub_name, public_labelers, public_name
+from ctiforge.release.bundle import outdated
+from ctiforge.release.card_text import (
+    ABSENT,
+    card_table,
+    code,
+    figure_with_interval,
+    plain,
+    render_text,
+    share,
+    with_interval,
+)
+from ctiforge.release.names import is_hub_name, public_name
+from ctiforge.release.publication import Publication, Published
 from ctiforge.release.terms import notice
-from ctiforge.tables import Cell, markdown, markdown_cell, table_of
+from ctiforge.tables import Cell
 
 TEMPLATE = "os_bert_card.md.j2"
-ABSENT = "–"
+_HASH = "content_hash"
 _TYPES = {"macro_f1": "f1", "weighted_f1": "f1", "weighted_precision": "precision", "weighted_recall": "recall"}
-
-_METHODS = {
-    "keywords": "fixed rules over the names of systems and of what is found on them",
-    "openai": "a language model that was asked for a label and the passages that show it",
-    "human": "a person",
-}
-"""What kind of labeler the first part of its name says."""
-
-
-@dataclass(frozen=True)
-class Published:
-    """What the card of an earlier version says it reached."""
-
-    version: str
-    content_hash: str | None = None
-    """Of the test set."""
-    figures: Mapping[str, float] | None = None
-    """Metric name, as in the model-index, to value."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +46,8 @@ class Card:
     data: PrepareReport | None = None
     previous: Published | None = None
     author: str | None = None
+    test_set_repo: str | None = None
+    """Where the Hub holds the test set, `owner/name`; None: nowhere."""
 
     @property
     def title(self) -> str:
@@ -69,15 +65,27 @@ class Card:
 
     def results(self) -> list[dict[str, Any]]:
         """Make one entry of the model-index for each metric that has a value."""
-        return _results(self.evaluated)
+        return _results(self.evaluated, self.test_set_repo)
 
     def render(self) -> str:
         """Render the card: metadata with the model-index, then the text."""
         return render_card(self)
 
+    def read(self, text: str, version: str) -> Published:
+        """Read the figures of a card like this."""
+        return read_card(text, version)
 
-class AnyCard(Protocol):
-    """A card of either line, as publishing needs it."""
+    def check(self, text: str) -> None:
+        """Raise DataError unless a text holds this card's figures."""
+        check_card(text, self)
+
+    def outdated(self, there: Collection[str], folder: Path) -> list[str]:
+        """List files of a repository that a folder replaces by nothing."""
+        return outdated(there, folder)
+
+
+class AnyCard(Publication, Protocol):
+    """The card of a model of either line."""
 
     @property
     def repo(self) -> str:
@@ -103,29 +111,8 @@ class AnyCard(Protocol):
     def previous(self) -> Published | None:
         """Give what the card of the version before says; None: it is the first."""
 
-    @property
-    def title(self) -> str:
-        """Name the version in the title of its commit."""
-
-    @property
-    def source(self) -> str:
-        """Say which training the weights come from."""
-
-    def after(self, previous: Published | None) -> "AnyCard":
-        """Make the card of a version that another one came before.
-
-        Args:
-            previous: What the card of that one says; None: it is the first.
-
-        Returns:
-            The card.
-        """
-
     def results(self) -> list[dict[str, Any]]:
         """Make the entries of the model-index."""
-
-    def render(self) -> str:
-        """Render metadata and text."""
 
 
 def render_card(card: Card) -> str:
@@ -161,7 +148,7 @@ def told_of_any(card: "AnyCard") -> dict[str, Any]:
     return {
         "test_name": name_of_set(test_set),
         "same_test_set": previous is not None and previous.content_hash == test_set.content_hash,
-        "changes_table": _table(titles, changes) if changes else "",
+        "changes_table": card_table(titles, changes) if changes else "",
         "notice": notice(card.license),
     }
 
@@ -176,7 +163,11 @@ def read_card(text: str, version: str) -> Published:
         figures = {each.metric_name: float(each.metric_value) for each in results if each.metric_name}
     except Exception:  # a card that somebody edited can break in any way, and is no reason to stop
         return Published(version)
-    return Published(version, results[0].dataset_revision, figures) if figures else Published(version)
+    if not figures:
+        return Published(version)
+    # cards of before have it as the revision
+    hash_ = (results[0].dataset_args or {}).get(_HASH) or results[0].dataset_revision
+    return Published(version, hash_, figures)
 
 
 def check_card(text: str, card: AnyCard) -> None:
@@ -186,9 +177,9 @@ def check_card(text: str, card: AnyCard) -> None:
         raise DataError("the card's metadata does not hold the evaluation's figures when it is read again")
 
 
-def _results(evaluated: ClassifierEvaluation) -> list[dict[str, Any]]:
+def _results(evaluated: ClassifierEvaluation, test_set_repo: str | None) -> list[dict[str, Any]]:
     """Make one entry of the model-index for each metric that has a value."""
-    dataset = set_described(evaluated.test_set, "text-classification")
+    dataset = set_described(evaluated.test_set, "text-classification", test_set_repo)
     return [
         dataset
         | {
@@ -232,7 +223,7 @@ def _weak_points(card: Card) -> list[str]:
     """Word what the figures say against the model, a sentence each."""
     said = []
     for each in card.evaluated.result.classes:
-        name = _code(each.label)
+        name = code(each.label)
         if not card.training.classes.get(each.label):
             said.append(f"No training article is labeled {name}: the model has not learnt that answer.")
         if not each.support:
@@ -247,9 +238,9 @@ def _weak_points(card: Card) -> list[str]:
 def _classes_table(card: Card) -> str:
     if not card.data:
         rows = [(Cell(label, code=True), card.training.classes.get(label, 0)) for label in card.evaluated.labels]
-        return _table(("class", "training examples"), rows)
+        return card_table(("class", "training examples"), rows)
     parts = card.data.parts
-    return _table(
+    return card_table(
         ("class", *parts),
         [(Cell(label, code=True), *(parts[part].get(label, 0) for part in parts)) for label in card.evaluated.labels],
     )
@@ -263,11 +254,11 @@ def _rows_table(evaluated: ClassifierEvaluation) -> str:
         latency = f"{row.latency_s.median:.3g} / {row.latency_s.p95:.3g}" if row.latency_s else ABSENT
         size = f"{row.size_bytes / 1e6:.3g}" if row.size_bytes is not None else ABSENT
         cells.append((row.name, row.kind, *figures, latency, size))
-    return _table(("classifier", "kind", *names, "seconds an article (median / 95th)", "MB"), cells, left=(0, 1))
+    return card_table(("classifier", "kind", *names, "seconds an article (median / 95th)", "MB"), cells, left=(0, 1))
 
 
 def _model_table(row: ClassifierRow) -> str:
-    return _table(
+    return card_table(
         ("class", "articles", "precision", "recall", "F1"),
         [
             (Cell(each.label, code=True), each.support, share(each.precision), share(each.recall), _class_f1(each))
@@ -278,7 +269,7 @@ def _model_table(row: ClassifierRow) -> str:
 
 def _f1_table(evaluated: ClassifierEvaluation) -> str:
     by_row = [{each.label: each for each in row.classes} for row in evaluated.rows]
-    return _table(
+    return card_table(
         ("class", *(row.name for row in evaluated.rows)),
         [(Cell(label, code=True), *(_class_f1(classes[label]) for classes in by_row)) for label in evaluated.labels],
     )
@@ -292,13 +283,13 @@ def _settings_table(card: Card) -> str:
         ("pooling of windows", card.note.pooling),
         ("training / validation examples", f"{training.examples} / {training.validation_examples}"),
         ("steps", str(training.steps_done)),
-        ("best validation loss", _plain(training.best_validation_loss)),
+        ("best validation loss", plain(training.best_validation_loss)),
         ("seconds", f"{training.seconds:.0f}"),
     ]
     if training.class_weights:
-        weights = ", ".join(f"{label} {_plain(weight)}" for label, weight in training.class_weights.items())
+        weights = ", ".join(f"{label} {plain(weight)}" for label, weight in training.class_weights.items())
         rows.append(("class weights", weights))
-    return _table(("setting", "value"), rows, left=(0, 1))
+    return card_table(("setting", "value"), rows, left=(0, 1))
 
 
 def settings_of(training: Training) -> list[tuple[str, object]]:
@@ -309,34 +300,25 @@ def settings_of(training: Training) -> list[tuple[str, object]]:
         ("trained as", Cell(training.name, code=True)),
     ]
     rows += [
-        (name.replace("_", " "), _plain(value))
+        (name.replace("_", " "), plain(value))
         for name, value in training.options.items()
         if isinstance(value, (str, int, float))
     ]
     return rows
 
 
-def set_described(test_set: TestSetInfo, task: str) -> dict[str, Any]:
-    """Describe a test set as every entry of a model-index names it."""
+def set_described(test_set: TestSetInfo, task: str, repo: str | None) -> dict[str, Any]:
+    """Describe a test set as every entry of a model-index names it; `repo` is where the Hub holds it, if it does."""
+    plain_name = re.sub(r"[^a-z0-9]+", "-", test_set.name.lower()).strip("-")
     return {
         "task_type": task,
-        "dataset_type": re.sub(r"[^\w.-]+", "-", test_set.name),
+        # without `private-` it could be taken for a dataset of the Hub that is called alike
+        "dataset_type": repo or f"private-{plain_name}",
         "dataset_name": name_of_set(test_set),
         "dataset_split": "test",
-        "dataset_revision": test_set.content_hash,
+        # a revision is a commit of the Hub
+        "dataset_args": {_HASH: test_set.content_hash},
     }
-
-
-def render_text(template: str, values: dict[str, Any]) -> str:
-    """Render a card's text from a template of this package; a value that is missing is an error."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
-    )
-    environment.filters |= _FILTERS
-    source = (resources.files("ctiforge.release") / template).read_text("utf-8")
-    return re.sub(r"\n{3,}", "\n\n", environment.from_string(source).render(values))
 
 
 def changes_of(previous: Published | None, results: list[dict[str, Any]]) -> list[tuple[str, ...]]:
@@ -357,68 +339,3 @@ def name_of_set(test_set: TestSetInfo) -> str:
 
 def _class_f1(each: ClassFigures) -> str:
     return with_interval(each.f1, each.low, each.high)
-
-
-def figure_with_interval(figure: MetricFigure) -> str:
-    """Write a figure, with its interval where it has one."""
-    return with_interval(figure.value, figure.low, figure.high)
-
-
-def with_interval(value: float | None, low: float | None, high: float | None) -> str:
-    """Write a share, with its interval where it has one."""
-    return share(value) if low is None or high is None else f"{share(value)} ({share(low)} to {share(high)})"
-
-
-def share(value: float | None) -> str:
-    """Write a share with three digits, or that there is none."""
-    return ABSENT if value is None else f"{value:.3f}"
-
-
-def _plain(value: Any) -> str:
-    return ABSENT if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _line(text: str) -> str:
-    """Make one line of a text, whatever it holds."""
-    return " ".join(text.split())
-
-
-def _cell(text: str) -> str:
-    return markdown_cell(Cell(text))
-
-
-def _code(text: str) -> str:
-    return markdown_cell(Cell(text, code=True))
-
-
-def _labeling(labelers: str) -> str:
-    """Describe each labeler by what it is; several are joined by a plus."""
-    said = []
-    for labeler in public_labelers(labelers).split(" + "):
-        method = _METHODS.get(labeler.partition(":")[0])
-        said.append(f"{_code(labeler)}, {method}" if method else _code(labeler))
-    return "; ".join(said)
-
-
-def _table(titles: Sequence[str], rows: Iterable[Sequence[object]], *, left: tuple[int, ...] = (0,)) -> str:
-    return markdown([table_of(titles, rows, left=left)])
-
-
-_FILTERS: dict[str, Any] = {
-    "block": lambda text: "\n".join(f"    {line}".rstrip() for line in text.splitlines()),
-    "cell": _cell,
-    "cite_key": lambda repo: re.sub(r"\W+", "_", repo.rpartition("/")[2], flags=re.ASCII),
-    "code": _code,
-    "counts": lambda counts: ", ".join(f"{_line(public_labelers(name))} {count}" for name, count in counts.items()),
-    "labeling": _labeling,
-    "line": _line,
-    "name_of": lambda repo: repo.rpartition("/")[2],
-    "number": _plain,
-    "owner_of": lambda repo: repo.partition("/")[0],
-    "percent": lambda share: f"{share:.0%}",
-    "quoted": lambda names: ", ".join(_code(name) for name in names),
-    "public_labelers": public_labelers,
-    "public_name": public_name,
-    "share": share,
-    "with_interval": figure_with_interval,
-}

@@ -5,43 +5,34 @@ time-outs: so all of that is done here, the same for every call.
 """
 
 import hashlib
-import json
 import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 os.environ["HF_HUB_DISABLE_XET"] = "1"  # read at the import below; with Xet a lost reply makes two commits
 
 import httpx2
 import huggingface_hub
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants
-from huggingface_hub.errors import (
-    FileMetadataError,
-    HfHubHTTPError,
-    LocalTokenNotFoundError,
-    RepositoryNotFoundError,
-)
+from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
-from ctiforge.errors import CtiforgeError, DataError, UsageError
+from ctiforge.errors import UsageError
+from ctiforge.release.hub_troubles import CONFLICTS, PASSING, UnansweredError, find_trouble
 
 DELAYS_S = (1.0, 2.0, 4.0, 8.0)
 """Between tries, where the Hub does not say how long to wait."""
 LONGEST_WAIT_S = 60.0
 TIMEOUT = httpx2.Timeout(60, connect=15, read=120)
-_PASSING = {408, 429, 500, 502, 503, 504}
-_CONFLICTS = {409, 412}
 
+RepoKind = Literal["model", "dataset"]
+"""What a repository holds."""
 _T = TypeVar("_T")
-
-
-class HubError(CtiforgeError):
-    """The Hub cannot be reached, is busy or holds something else than was sent: the same command may work later."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +45,12 @@ class Remote:
 
 
 class Hub:
-    """The calls that publishing makes, with the token of HF_TOKEN or of the Hub's own login."""
+    """The calls that publishing makes, with the token of HF_TOKEN or of the Hub's own login.
 
-    def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
+    All of them are about repositories of one kind: two of different kinds may have one name.
+    """
+
+    def __init__(self, sleep: Callable[[float], None] = time.sleep, kind: RepoKind = "model") -> None:
         constants.HF_HUB_DISABLE_XET = True  # where something else imported huggingface_hub before us
         huggingface_hub.logging.set_verbosity(logging.ERROR)  # its warnings quote signed URLs
         if constants.HF_HUB_OFFLINE:
@@ -66,6 +60,7 @@ class Hub:
         huggingface_hub.set_client_factory(_Client)
         self._api = HfApi(library_name="ctiforge")
         self._sleep = sleep
+        self._kind = kind
 
     def check_may_write(self, repo: str) -> None:
         """Check that the token may write to a repository, as far as the Hub tells before a write.
@@ -89,7 +84,7 @@ class Hub:
             raise UsageError(f"{who['name']} may only read {owner}: use a token and a role that may write")
 
     def find(self, repo: str) -> Remote | None:
-        """Look up a repository of a model.
+        """Look up a repository.
 
         Args:
             repo: `owner/name`.
@@ -103,7 +98,7 @@ class Hub:
 
         def ask() -> Remote | None:
             try:
-                info = self._api.model_info(repo)
+                info = self._api.repo_info(repo, repo_type=self._kind)
             except RepositoryNotFoundError:
                 return None
             return Remote(str(info.sha), bool(info.private))
@@ -111,7 +106,7 @@ class Hub:
         return self._call(f"looking for {repo}", ask)
 
     def namesakes(self, repo: str) -> list[str]:
-        """Search for models of other owners with the same name, whatever its case and separators.
+        """Search for repositories of other owners with the same name, whatever its case and separators.
 
         Args:
             repo: `owner/name`.
@@ -123,9 +118,8 @@ class Hub:
             HubError: The Hub does not answer.
         """
         owner, _, name = repo.partition("/")
-        found = self._call(
-            f"searching for {name}", lambda: [each.id for each in self._api.list_models(search=name, limit=100)]
-        )
+        search = self._api.list_models if self._kind == "model" else self._api.list_datasets
+        found = self._call(f"searching for {name}", lambda: [each.id for each in search(search=name, limit=100)])
         same = [each for each in found if _letters(each.rpartition("/")[2]) == _letters(name)]
         return sorted(each for each in same if each.partition("/")[0] != owner)
 
@@ -142,7 +136,7 @@ class Hub:
         """
         self._call(
             f"creating {repo}",
-            lambda: bool(self._api.create_repo(repo, private=private)),
+            lambda: bool(self._api.create_repo(repo, private=private, repo_type=self._kind)),
             done=lambda: True if self.find(repo) else None,
         )
 
@@ -158,7 +152,7 @@ class Hub:
         Raises:
             HubError: The Hub does not answer.
         """
-        refs = self._call(f"reading the tags of {repo}", lambda: self._api.list_repo_refs(repo))
+        refs = self._call(f"reading the tags of {repo}", lambda: self._api.list_repo_refs(repo, repo_type=self._kind))
         return {tag.name: tag.target_commit for tag in refs.tags}
 
     def files(self, repo: str, revision: str) -> dict[str, str]:
@@ -175,7 +169,8 @@ class Hub:
             HubError: The Hub does not answer.
         """
         tree = self._call(
-            f"listing {repo}", lambda: list(self._api.list_repo_tree(repo, revision=revision, recursive=True))
+            f"listing {repo}",
+            lambda: list(self._api.list_repo_tree(repo, revision=revision, recursive=True, repo_type=self._kind)),
         )
         return {
             each.path: each.lfs.sha256 if each.lfs else each.blob_id
@@ -203,11 +198,20 @@ class Hub:
         """
         additions = [CommitOperationAdd(path.name, path) for path in sorted(folder.iterdir())]
         removals = [CommitOperationDelete(name) for name in remove]
-        self._call(f"uploading to {repo}", lambda: self._api.preupload_lfs_files(repo, additions=additions))
+        self._call(
+            f"uploading to {repo}",
+            lambda: self._api.preupload_lfs_files(repo, additions=additions, repo_type=self._kind),
+        )
         return self._call(
             f"committing to {repo}",
             lambda: (
-                self._api.create_commit(repo, [*additions, *removals], commit_message=title, parent_commit=parent).oid
+                self._api.create_commit(
+                    repo,
+                    [*additions, *removals],
+                    commit_message=title,
+                    parent_commit=parent,
+                    repo_type=self._kind,
+                ).oid
             ),
             done=lambda: self._landed(repo, parent, title),
         )
@@ -227,7 +231,9 @@ class Hub:
         """
         self._call(
             f"tagging {repo}",
-            lambda: self._api.create_tag(repo, tag=tag, revision=commit, tag_message=message) or True,
+            lambda: (
+                self._api.create_tag(repo, tag=tag, revision=commit, tag_message=message, repo_type=self._kind) or True
+            ),
             # a tag that is there at all: where it stands is looked at below
             done=lambda: True if tag in self.tags(repo) else None,
         )
@@ -254,14 +260,22 @@ class Hub:
             self._call(
                 f"downloading {name} of {repo}",
                 lambda: self._api.hf_hub_download(
-                    repo, name, revision=revision, local_dir=into, cache_dir=into / ".hub", force_download=True
+                    repo,
+                    name,
+                    revision=revision,
+                    repo_type=self._kind,
+                    local_dir=into,
+                    cache_dir=into / ".hub",
+                    force_download=True,
                 ),
             )
         )
 
     def _landed(self, repo: str, parent: str, title: str) -> str | None:
         """Find the newest commit, when it is ours although no reply said so."""
-        commits = self._call(f"reading the commits of {repo}", lambda: self._api.list_repo_commits(repo))
+        commits = self._call(
+            f"reading the commits of {repo}", lambda: self._api.list_repo_commits(repo, repo_type=self._kind)
+        )
         ids = [each.commit_id for each in commits]
         return ids[0] if len(ids) > 1 and ids[1] == parent and commits[0].title == title else None
 
@@ -271,21 +285,17 @@ class Hub:
             try:
                 return request()
             except Exception as error:
-                found = _trouble(error)
+                found = find_trouble(error)
                 if not found:
                     raise
                 trouble = found
-            if (trouble.passing or trouble.status in _CONFLICTS) and (result := done()) is not None:
+            if (trouble.passing or trouble.status in CONFLICTS) and (result := done()) is not None:
                 return result
             wait = trouble.wait_s if trouble.wait_s is not None else delay
             if not trouble.passing or delay is None or wait is None or wait > LONGEST_WAIT_S:
                 break
             self._sleep(wait)
         raise trouble.kind(f"{what}: {trouble.message}")
-
-
-class _UnansweredError(Exception):
-    """Raised from httpx2's own error, so that nobody but us catches it and tries again."""
 
 
 class _Client(httpx2.Client):
@@ -300,8 +310,8 @@ class _Client(httpx2.Client):
         try:
             response = super().send(request, **options)
         except httpx2.TransportError as error:
-            raise _UnansweredError from error
-        if response.status_code in _PASSING:
+            raise UnansweredError from error
+        if response.status_code in PASSING:
             response.close()
             raise HfHubHTTPError("busy", response=response)
         return response
@@ -318,81 +328,6 @@ def digests(folder: Path) -> dict[str, tuple[str, str]]:
                 sha1.update(chunk)
         found[path.name] = sha256.hexdigest(), sha1.hexdigest()
     return found
-
-
-@dataclass(frozen=True)
-class _Trouble:
-    """What went wrong, in words, and whether it may pass."""
-
-    message: str
-    kind: type[CtiforgeError] = HubError
-    status: int | None = None
-    passing: bool = False
-    wait_s: float | None = None
-
-
-def _trouble(error: BaseException) -> _Trouble | None:
-    """Recognize the trouble in an error or in what it was raised from; None where it is none of the Hub's."""
-    for each in _chain(error):
-        if isinstance(each, LocalTokenNotFoundError):
-            return _Trouble("there is no token: run hf auth login, or set HF_TOKEN", UsageError)
-        if isinstance(each, HfHubHTTPError):
-            return _trouble_of_status(each)
-        if isinstance(each, (_UnansweredError, httpx2.TransportError)):
-            each = each.__cause__ or each
-            kind = "no answer in time" if isinstance(each, httpx2.TimeoutException) else "the connection failed"
-            return _Trouble(
-                f"{kind} ({type(each).__name__}, {constants.ENDPOINT}): check the network, run the same command again",
-                passing=True,
-            )
-        if isinstance(each, (json.JSONDecodeError, FileMetadataError)):
-            return _Trouble("the answer is not one of the Hub's: check HF_ENDPOINT and proxies", passing=True)
-        if isinstance(each, ValueError) and str(each).startswith("Invalid metadata in README.md"):
-            return _Trouble(f"the card is refused: {_one_line(str(each))}", DataError)
-    return None
-
-
-def _trouble_of_status(error: HfHubHTTPError) -> _Trouble:
-    status = error.response.status_code
-    said = _one_line(error.server_message or "")
-    if status == 401:
-        return _Trouble(
-            "the Hub does not accept the token (401): run hf auth login, or set HF_TOKEN anew", UsageError, status
-        )
-    if status == 403:
-        return _Trouble(
-            f"no right to do so (403{said}): ask the owner for the role write, or use a token that may write",
-            UsageError,
-            status,
-        )
-    if status in _CONFLICTS:
-        return _Trouble(
-            f"somebody else changed it meanwhile ({status}{said}): run the same command again", status=status
-        )
-    if status in _PASSING:
-        wait = error.response.headers.get("Retry-After", "")
-        wait_s = float(wait) if wait.isdigit() else None
-        when = f"in {wait} s" if wait_s else "later"
-        return _Trouble(
-            f"the Hub is busy ({status}): run the same command again {when}",
-            status=status,
-            passing=True,
-            wait_s=wait_s,
-        )
-    return _Trouble(f"the Hub refuses ({status}{said})", status=status)
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
-
-
-def _one_line(text: str) -> str:
-    """Quote what a server said: one line, not too long, and never the token."""
-    token = huggingface_hub.get_token()
-    words = " ".join(text.replace(token, "********").split() if token else text.split())
-    return f": {words[:200]}" if words else ""
 
 
 def _letters(name: str) -> str:

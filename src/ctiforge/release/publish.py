@@ -11,8 +11,9 @@ from ctiforge.errors import DataError, UsageError
 from ctiforge.records.classification import ClassifierEvaluation, without_articles
 from ctiforge.records.prepared import PrepareReport
 from ctiforge.records.training import Training
-from ctiforge.release.bundle import CARD, check_model, copy_model, hashes, outdated
-from ctiforge.release.card import AnyCard, Card, Published, check_card, read_card
+from ctiforge.release.bundle import CARD, check_model, copy_model, hashes
+from ctiforge.release.card import Card
+from ctiforge.release.publication import Publication, Published
 from ctiforge.release.terms import BaseTerms, check_name, choose_license, write_terms
 from ctiforge.release.versions import Version, known_versions, parse_version
 from ctiforge.store.artifacts import fetch_input, fetch_named, find_input
@@ -21,15 +22,23 @@ from ctiforge.store.fingerprint import content_hash
 if TYPE_CHECKING:
     from ctiforge.release.hub import Hub
 
-ALTERNATIVES = ("os-bert-cti", "cti-os-bert", "os-detection-bert")
-"""Names to take where `os-bert` is somebody else's already."""
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 _LICENSE = re.compile(r"[a-z0-9][a-z0-9.-]*", re.ASCII)
 
 Say = Callable[[str], None]
 TermsOf = Callable[[Training], BaseTerms]
-DEMO = "demo"
-"""What its base models and its test sets are called."""
+
+
+def is_demo(name: str) -> bool:
+    """Tell whether a base model or a test set is the demo's, by its name.
+
+    Args:
+        name: The name: `demo`, `demo-os`.
+
+    Returns:
+        True for one of the demo.
+    """
+    return name == "demo" or name.startswith("demo-")
 
 
 def unknown_terms(training: Training) -> BaseTerms:
@@ -53,20 +62,23 @@ class HubTarget:
     """Who is cited; None: the card says nothing of a citation."""
     allow_namesake: bool = False
     """Whether a new repository may have the name of somebody else's."""
+    test_set_repo: str | None = None
+    """Where the Hub holds the test set of a model, `owner/name`; None: nowhere."""
 
 
 def check_target(target: HubTarget) -> None:
     """Refuse a repository, version or license that cannot be one.
 
     Args:
-        target: Where to publish.
+        target: Where to publish, and where its test set is.
 
     Raises:
         UsageError: One of them cannot be; the text says what it looks like.
     """
     parse_version(target.version)
-    if not _REPO.fullmatch(target.repo) or "--" in target.repo or ".." in target.repo:
-        raise UsageError(f"--repo {target.repo} names no repository: give owner/name, such as my-team/os-bert")
+    for flag, repo in (("--repo", target.repo), ("--test-set-repo", target.test_set_repo)):
+        if repo and (not _REPO.fullmatch(repo) or "--" in repo or ".." in repo):
+            raise UsageError(f"{flag} {repo} names no repository: give owner/name, such as my-team/os-bert")
     if target.license and not _LICENSE.fullmatch(target.license):
         raise UsageError(
             f"--license {target.license} is no license of the Hub: give its short name, such as apache-2.0"
@@ -157,15 +169,25 @@ def lay_out(
     note = check_model(into, evaluated)
     training, license_name = settle(target, model, evaluated.test_set.name, terms, into)
     without_articles(evaluated).write(into)
-    card = Card(target.repo, target.version, license_name, note, training, evaluated, data, author=target.author)
+    card = Card(
+        target.repo,
+        target.version,
+        license_name,
+        note,
+        training,
+        evaluated,
+        data,
+        author=target.author,
+        test_set_repo=target.test_set_repo,
+    )
     write_card(card, into)
     return card, left_out
 
 
-def write_card(card: AnyCard, folder: Path) -> None:
+def write_card(card: Publication, folder: Path) -> None:
     """Write the card, once it is seen to hold the figures that it was made of."""
     text = card.render()
-    check_card(text, card)
+    card.check(text)
     (folder / CARD).write_text(text, encoding="utf-8")
 
 
@@ -197,7 +219,7 @@ def settle(target: HubTarget, model: Path, test_set: str, terms: TermsOf, folder
         DataError: The model does not say how it was trained.
     """
     training = Training.load(model / Training.NAME)
-    if DEMO in (training.base_model, test_set):
+    if is_demo(training.base_model) or is_demo(test_set):
         raise UsageError(
             f"{training.name} is of the demo (its base model or its test set): it proves the machinery and is not "
             "published; train and evaluate on articles of your own"
@@ -209,7 +231,7 @@ def settle(target: HubTarget, model: Path, test_set: str, terms: TermsOf, folder
     return training, license_name
 
 
-def publish(hub: "Hub", target: HubTarget, card: AnyCard, folder: Path, say: Say) -> str:
+def publish(hub: "Hub", target: HubTarget, card: Publication, folder: Path, say: Say) -> str:
     """Publish the folder that `lay_out` wrote as one tagged commit, download it again and compare.
 
     Goes on where an earlier call was stopped; a version that is there with the same content is only verified.
@@ -236,7 +258,7 @@ def publish(hub: "Hub", target: HubTarget, card: AnyCard, folder: Path, say: Say
     tags = hub.tags(repo) if remote else {}
     known = known_versions(tags)
     _check_version(target, known)
-    card = card.after(_previous(hub, target, known))
+    card = card.after(_previous(hub, target, card, known))
     write_card(card, folder)
     if standing := known.get(parse_version(target.version)):
         _check_same(hub, target, tags[standing], folder)
@@ -254,7 +276,7 @@ def publish(hub: "Hub", target: HubTarget, card: AnyCard, folder: Path, say: Say
         raise UsageError(f"{repo} is public: say --public to publish to everybody, or make it private on the Hub first")
     elif target.public and remote.private:
         say(f"{repo} stays private: make it public on the Hub, since --public is only for a new one")
-    remove = outdated(hub.files(repo, remote.head), folder)
+    remove = card.outdated(hub.files(repo, remote.head), folder)
     title = f"{card.title} ({content_hash(hashes(folder))[:12]})"
     commit = hub.commit(repo, folder, remove, remote.head, title)
     say(
@@ -273,7 +295,7 @@ def _check_version(target: HubTarget, known: Mapping[Version, str]) -> None:
         raise UsageError(f"--version {version} is not higher than {newest}, the newest of {target.repo}")
 
 
-def _previous(hub: "Hub", target: HubTarget, known: Mapping[Version, str]) -> Published | None:
+def _previous(hub: "Hub", target: HubTarget, card: Publication, known: Mapping[Version, str]) -> Published | None:
     earlier = [version for version in known if version < parse_version(target.version)]
     if not earlier:
         return None
@@ -282,7 +304,7 @@ def _previous(hub: "Hub", target: HubTarget, known: Mapping[Version, str]) -> Pu
         return Published(tag)
     with TemporaryDirectory() as scratch:
         text = hub.download(target.repo, tag, CARD, Path(scratch)).read_text(encoding="utf-8", errors="replace")
-    return read_card(text, tag)
+    return card.read(text, tag)
 
 
 def _check_name(hub: "Hub", target: HubTarget, say: Say) -> None:
@@ -294,7 +316,8 @@ def _check_name(hub: "Hub", target: HubTarget, say: Say) -> None:
     if target.allow_namesake:
         say(f"note: there is {who} as well")
         return
-    free = [each for each in ALTERNATIVES if each != name and not hub.namesakes(f"{owner}/{each}")]
+    offered = (f"{name}-cti", f"cti-{name}", f"{owner}-{name}")
+    free = [each for each in offered if not hub.namesakes(f"{owner}/{each}")]
     others = f"take another name ({', '.join(free)})" if free else "take another name"
     raise UsageError(f"the name {name} is taken by {who}: {others}, or keep it with --allow-namesake")
 
@@ -311,9 +334,9 @@ def _check_same(hub: "Hub", target: HubTarget, commit: str, folder: Path) -> Non
         )
 
 
-def _verify(hub: "Hub", target: HubTarget, commit: str, card: AnyCard, folder: Path, say: Say) -> None:
+def _verify(hub: "Hub", target: HubTarget, commit: str, card: Publication, folder: Path, say: Say) -> None:
     """Download everything again and compare: a file that was damaged on the way has the right size and no error."""
-    from ctiforge.release.hub import HubError
+    from ctiforge.release.hub_troubles import HubError
     from ctiforge.store.objects import hash_file
 
     expected = hashes(folder)
@@ -324,5 +347,5 @@ def _verify(hub: "Hub", target: HubTarget, commit: str, card: AnyCard, folder: P
                     f"{name} of {target.repo} {target.version} is not what was uploaded when it is downloaded again: "
                     "run the same command to look again; if it stays so, delete the tag and publish anew"
                 )
-        check_card((Path(scratch) / CARD).read_text(encoding="utf-8"), card)
+        card.check((Path(scratch) / CARD).read_text(encoding="utf-8"))
     say(f"verified: {len(expected)} files downloaded again, equal by sha256, and the card read again")

@@ -7,14 +7,13 @@ from typing import Any
 
 from ctiforge.errors import CtiforgeError, UsageError
 from ctiforge.store.hub import join_name
+from ctiforge.store.whole_weights import LEFT_OUT, find_fault
 from ctiforge.training.encoding import MODEL_FILES, cannot_load, load_tokenizer, on_this_machine
 
 CARD = "README.md"
 TERMS = (CARD, "LICENSE*", "NOTICE*")
 """What lies beside a model and says on what terms it may be used."""
 _CONFIG = "config.json"
-_INDEX = "model.safetensors.index.json"
-_LEFT_OUT = "consolidated*"
 
 
 def base_files(folder: Path) -> dict[str, Path]:
@@ -31,8 +30,9 @@ def base_files(folder: Path) -> dict[str, Path]:
     """
     _check_config(folder)
     load_tokenizer(str(folder))
-    _check_weights(folder)
-    return {name: path for name, path in _matching(folder, MODEL_FILES).items() if not path.match(_LEFT_OUT)}
+    if fault := find_fault(folder):
+        raise UsageError(f"{folder}: {fault}")
+    return {name: path for name, path in _matching(folder, MODEL_FILES).items() if not path.match(LEFT_OUT)}
 
 
 def terms_of(folder: Path) -> dict[str, Path]:
@@ -99,21 +99,3 @@ def _check_config(folder: Path) -> None:
         AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         raise UsageError(cannot_load("model", str(folder), error)) from None
-
-
-def _check_weights(folder: Path) -> None:
-    from safetensors import SafetensorError, safe_open
-
-    shards = [path for path in sorted(folder.glob("*.safetensors")) if not path.match(_LEFT_OUT)]
-    if not shards:
-        raise UsageError(f"{folder} holds no *.safetensors, and weights of another kind may hold code: convert them")
-    tensors: set[str] = set()
-    for path in shards:
-        try:
-            with safe_open(path, framework="numpy") as file:
-                tensors.update(file.keys())
-        except SafetensorError:
-            raise UsageError(f"{path} is damaged, or no safetensors: fetch it again") from None
-    index = folder / _INDEX
-    if index.is_file() and not set(json.loads(index.read_text(encoding="utf-8"))["weight_map"]) <= tensors:
-        raise UsageError(f"{index} names weights that no *.safetensors holds: copy the whole folder")

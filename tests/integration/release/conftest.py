@@ -4,11 +4,14 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import huggingface_hub
 import pytest
+from huggingface_hub import constants
+from huggingface_hub.utils._http import default_client_factory
 
 from ctiforge.errors import CtiforgeError
 from ctiforge.release.tools import DEFAULT_TOOLS, TOOLS_VARIABLE, LlamaCpp, find_llama_cpp
-from tests.integration.release.hub_server import FakeHub, running_hub
+from tests.integration.release.hub_server import TOKEN, FakeHub, running_hub
 from tests.unit.release.making import make_evaluation, make_model, report, write
 
 ROOT = Path(__file__).parents[3]
@@ -30,6 +33,19 @@ def fake_hub() -> Iterator[FakeHub]:
     """A Hub that holds nothing."""
     with running_hub() as hub:
         yield hub
+
+
+@pytest.fixture
+def reached_hub(fake_hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
+    """That Hub, as the one that this process publishes to."""
+    monkeypatch.setattr(constants, "ENDPOINT", fake_hub.endpoint)
+    monkeypatch.setattr(
+        constants, "HUGGINGFACE_CO_URL_TEMPLATE", fake_hub.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+    )
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    yield fake_hub
+    huggingface_hub.set_client_factory(default_client_factory)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""A Hugging Face Hub in memory: as much of its protocol as publishing a model needs, and ways to misbehave."""
+"""A Hugging Face Hub in memory: as much of its protocol as publishing needs, and ways to misbehave."""
 
 import base64
 import hashlib
@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import yaml
 
 TOKEN = "hf_aTokenThatNobodyMaySee"
+_DATASETS = "datasets/"
 Answer = tuple[int, dict[str, str], bytes]
 
 
@@ -29,7 +30,7 @@ class Commit:
 
 @dataclass
 class Repo:
-    """A model repository; the last commit is the head."""
+    """A repository; the last commit is the head."""
 
     private: bool
     commits: list[Commit]
@@ -73,6 +74,7 @@ class FakeHub:
         }
     )
     repos: dict[str, Repo] = field(default_factory=dict)
+    """By `owner/name`; of a dataset `datasets/owner/name`."""
     blobs: dict[str, bytes] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
@@ -107,13 +109,16 @@ class FakeHub:
     def whoami(self, **_: Any) -> Answer:
         return _json(200, self.user)
 
-    def search(self, query: dict[str, str], **_: Any) -> Answer:
+    def search(self, query: dict[str, str], kind: str, **_: Any) -> Answer:
         wanted = query["search"].lower()
-        return _json(200, [{"id": name, "modelId": name} for name in self.repos if wanted in name.lower()])
+        names = [name for name in self.repos if name.startswith(_DATASETS) == (kind == "datasets")]
+        found = [name.removeprefix(_DATASETS) for name in names if wanted in name.lower()]
+        return _json(200, [{"id": name, "modelId": name} for name in found])
 
     def create(self, body: bytes, **_: Any) -> Answer:
         asked = json.loads(body)
-        name = f"{asked['organization'] or self.user['name']}/{asked['name']}"
+        prefix = _DATASETS if asked.get("type") == "dataset" else ""
+        name = f"{prefix}{asked['organization'] or self.user['name']}/{asked['name']}"
         if name in self.repos:
             return _json(409, {"error": "You already created this model repo", "url": f"{self.endpoint}/{name}"})
         self.add_repo(name, private=asked.get("visibility") == "private")
@@ -123,7 +128,9 @@ class FakeHub:
         commit = self._find(repo, revision or "main")
         if commit is None:
             return 404, {"X-Error-Code": "RevisionNotFound"}, b"{}"
-        return _json(200, {"id": repo, "sha": commit.id, "private": self.repos[repo].private, "tags": []})
+        return _json(
+            200, {"id": repo.removeprefix(_DATASETS), "sha": commit.id, "private": self.repos[repo].private, "tags": []}
+        )
 
     def refs(self, repo: str, **_: Any) -> Answer:
         there = self.repos[repo]
@@ -309,11 +316,12 @@ def _git_sha1(data: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
 
 
-_REPO = r"/api/models/(?P<repo>[^/]+/[^/]+)"
-_FILE = r"/(?P<repo>[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<path>.+)"
+_NAME = r"(?P<repo>(?:datasets/)?[^/]+/[^/]+)"
+_REPO = rf"/api/(?:models/)?{_NAME}"
+_FILE = rf"/{_NAME}/resolve/(?P<revision>[^/]+)/(?P<path>.+)"
 _ROUTES: list[tuple[str, Callable[..., Answer], bool]] = [
     (r"GET /api/whoami-v2", FakeHub.whoami, False),
-    (r"GET /api/models", FakeHub.search, True),
+    (r"GET /api/(?P<kind>models|datasets)", FakeHub.search, True),
     (r"POST /api/repos/create", FakeHub.create, False),
     (rf"GET {_REPO}(/revision/(?P<revision>[^/]+))?", FakeHub.info, False),
     (rf"GET {_REPO}/refs", FakeHub.refs, False),
@@ -321,7 +329,7 @@ _ROUTES: list[tuple[str, Callable[..., Answer], bool]] = [
     (rf"GET {_REPO}/commits/main", FakeHub.history, False),
     (r"POST /api/validate-yaml", FakeHub.validate, True),
     (rf"POST {_REPO}/preupload/main", FakeHub.preupload, False),
-    (r"POST /(?P<repo>[^/]+/[^/]+)\.git/info/lfs/objects/batch", FakeHub.batch, False),
+    (rf"POST /{_NAME}\.git/info/lfs/objects/batch", FakeHub.batch, False),
     (r"PUT /lfs/(?P<oid>\w+)", FakeHub.put_blob, True),
     (r"(GET|HEAD) /lfs/(?P<oid>\w+)", FakeHub.get_blob, True),
     (r"POST /lfs-verify", FakeHub.verify, False),

@@ -102,13 +102,17 @@ def test_what_was_needed_is_said_before_and_kept_with_what_was_taken(exported):
     assert 0 < cost["scratch"] < 2 * cost["scratch_expected"] + 10**6
 
 
-def test_what_a_file_says_of_its_origin(exported):
+def metadata(gguf):
     from gguf import GGUFReader
 
+    return {name: field.contents() for name, field in GGUFReader(gguf).fields.items()}
+
+
+def test_what_a_file_says_of_its_origin(exported):
     home, _ = exported
     body = json.loads((home / "models/demo-lmstudio/export.json").read_text())
-    reader = GGUFReader(home / "models/demo-lmstudio/demo-Q8_0.gguf")
-    assert reader.get_field("ctiforge.content").contents() == body["content"]
+    said = metadata(home / "models/demo-lmstudio/demo-Q8_0.gguf")
+    assert said["ctiforge.content"] == body["content"]
 
 
 @pytest.mark.slow
@@ -242,12 +246,21 @@ def test_an_adapter_over_a_base_in_s3_is_merged_in_half_precision(tmp_path, s3_b
 def test_an_adapter_alone_becomes_a_gguf_of_its_own(tmp_path):
     base = tiny_models.make_llama(tmp_path / "base")
     tiny_models.add_llama3_tokenizer(base)
+    (base / "README.md").write_text("---\nlicense: llama3.2\n---\n")
     adapter = tiny_models.make_adapter(base, tmp_path / "adapter")
     done = export(f"--model={adapter}", "--format=adapter-gguf", "--output=out", cwd=tmp_path)
     (file,) = json.loads((tmp_path / "out/export.json").read_text())["files"]
 
     assert file["file"] == "tuned-adapter-F32.gguf"
     assert sum(file["tensor_types"].values()) == 28
+    said = metadata(tmp_path / "out" / file["file"])
+    assert said["general.type"] == "adapter"
+    assert said["general.name"] == "tuned"
+    assert said["general.license"] == "llama3.2"
+    assert said["general.base_model.0.name"] == "base"
+    assert len(said["ctiforge.content"]) == 12
+    assert str(tmp_path) not in str(said)
+    assert sorted(each.name for each in (tmp_path / "out").glob("*")) == ["export.json", "manifest.json", file["file"]]
     assert "nobody has looked how the two answer together" in done.stdout
     refused = export("--model=base", "--format=adapter-gguf", "--output=other", cwd=tmp_path, code=2)
     assert "is no adapter but whole weights" in refused.stderr

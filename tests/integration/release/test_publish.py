@@ -5,21 +5,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import httpx2
-import huggingface_hub
 import pytest
 from huggingface_hub import constants
-from huggingface_hub.utils._http import default_client_factory
 
 from ctiforge.errors import DataError, UsageError
 from ctiforge.release import hub
-from ctiforge.release.hub import DELAYS_S, Hub, HubError
+from ctiforge.release.hub import DELAYS_S, Hub
+from ctiforge.release.hub_troubles import HubError
 from ctiforge.release.publish import HubTarget, lay_out, publish
 from ctiforge.store.artifacts import find_input
-from tests.integration.release.hub_server import TOKEN, Fault
+from tests.integration.release.hub_server import Fault
 from tests.unit.release.making import make_evaluation
 
 TARGET = HubTarget("team/os-bert", "1.0.0", "apache-2.0")
-_FILE = "/{repo_id}/resolve/{revision}/{filename}"
 
 
 class Publisher:
@@ -45,13 +43,8 @@ class Publisher:
 
 
 @pytest.fixture
-def publisher(fake_hub, models, tmp_path, monkeypatch):
-    monkeypatch.setattr(constants, "ENDPOINT", fake_hub.endpoint)
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", fake_hub.endpoint + _FILE)
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setenv("HF_TOKEN", TOKEN)
-    yield Publisher(fake_hub, models, tmp_path)
-    huggingface_hub.set_client_factory(default_client_factory)
+def publisher(reached_hub, models, tmp_path):
+    return Publisher(reached_hub, models, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,7 @@ def test_a_name_that_others_have(publish):
     publish.refused(
         "1.0.0",
         code=2,
-        said=r"os-bert is taken by somebody/OS-BERT: take another name \(cti-os-bert, os-detection-bert\)",
+        said=r"os-bert is taken by somebody/OS-BERT: take another name \(cti-os-bert, team-os-bert\)",
     )
     assert REPO not in publish.hub.repos
     assert publish("1.0.0", "--allow-namesake").returncode == 0
@@ -261,7 +261,8 @@ def test_an_extract_agent_of_a_llama_is_published_with_name_and_notice(publish, 
 
     assert "wants a name that begins with Llama-: team/Llama-agent" in run("--repo=team/agent").stderr
     assert "leave --license out" in run("--repo=team/Llama-agent", "--license=mit").stderr
-    done = run("--repo=team/Llama-agent", "--author=A Team")
+    there["CTIFORGE_AUTHOR"] = "A Team"
+    done = run("--repo=team/Llama-agent", "--test-set-repo=team/cti-test")
     assert done.returncode == 0, done.stderr
     repo = publish.hub.repos["team/Llama-agent"]
     assert repo.private
@@ -270,6 +271,7 @@ def test_an_extract_agent_of_a_llama_is_published_with_name_and_notice(publish, 
     assert repo.files["LICENSE"] == b"The whole agreement."
     text = repo.files["README.md"].decode()
     assert "author = {A Team}" in text
+    assert "type: team/cti-test" in text
     assert "Built with Llama" in text
     assert str(tmp_path) not in text + repo.files["adapter_config.json"].decode() + repo.files["ctiforge.json"].decode()
     assert json.loads(repo.files["evaluation.json"])["articles"] == []

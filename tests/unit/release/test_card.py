@@ -12,7 +12,8 @@ from ctiforge.errors import DataError
 from ctiforge.records.model_note import OsBertNote
 from ctiforge.records.prepared import PrepareReport
 from ctiforge.records.training import Training
-from ctiforge.release.card import TEMPLATE, Card, Published, check_card, read_card, render_card
+from ctiforge.release.card import TEMPLATE, Card, check_card, read_card, render_card
+from ctiforge.release.publication import Published
 from tests.unit.release.making import make_evaluation, note, report, training
 
 
@@ -61,11 +62,36 @@ def test_metadata_is_plain_yaml_with_the_figures_of_the_evaluation():
     assert metadata["license"] == "apache-2.0"
     assert metadata["pipeline_tag"] == "text-classification"
     result = metadata["model-index"][0]["results"][0]
-    assert result["dataset"]["revision"] == "hash-of-analysts"
+    assert result["dataset"]["args"] == {"content_hash": "hash-of-analysts"}
     assert {each["name"]: each["value"] for each in result["metrics"]} == {
         figure.label: figure.value for figure in evaluation.result.metrics.values()
     }
     assert all(type(each["value"]) is float for each in result["metrics"])
+
+
+@pytest.mark.parametrize(
+    ("name", "repo", "said"),
+    [
+        ("squad", None, "private-squad"),
+        ("Our analysts' 2nd", None, "private-our-analysts-2nd"),
+        ("analysts", "team/cti-test", "team/cti-test"),
+    ],
+)
+def test_a_test_set_of_the_team_is_not_taken_for_a_dataset_of_the_hub(name, repo, said):
+    made = replace(card(evaluation=make_evaluation("0123456789ab", test_set=name)), test_set_repo=repo)
+    dataset = yaml.safe_load(made.render().split("---")[1])["model-index"][0]["results"][0]["dataset"]
+    # a revision would be a commit of the Hub
+    assert dataset == {
+        "type": said,
+        "name": f"{name}@2",
+        "split": "test",
+        "args": {"content_hash": f"hash-of-{name}"},
+    }
+
+
+def test_the_test_set_of_a_card_of_before_is_read():
+    text = render_card(card()).replace("      args:\n        content_hash: hash-of", "      revision: hash-of")
+    assert read_card(text, "1.1.0").content_hash == "hash-of-analysts"
 
 
 def test_figures_stand_with_their_intervals_for_every_row_and_class():
