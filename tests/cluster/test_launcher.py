@@ -164,12 +164,12 @@ def test_doctor_finds_everything_well_and_says_what_is_not(place: Place) -> None
     well = place.ctiforge("doctor")
     output, _ = well.communicate(timeout=240)
     assert well.returncode == 0, output
-    assert output.count("ok: ") == 3 + 11 + 5
+    assert output.count("ok: ") == 3 + 12 + 5
     place.install("database.existingSecret=absent", "images.train.tag=absent")
     ill = place.ctiforge("doctor")
     output, _ = ill.communicate(timeout=240)
     assert ill.returncode == 2
-    for program in ("harvest_extract", "train_extract", "prepare_os", "train_os_bert"):
+    for program in ("harvest_extract", "train_extract", "prepare_os", "train_os_bert", "export_model"):
         assert f"problem: {program}" in output
     assert "ok: compare" in output
     assert place.jobs() == []

@@ -1,6 +1,11 @@
 """The line of the Extract Agent."""
 
+from typing import get_args
+
 from ctiforge.lines.line import MARGIN, GateRules, Line, LineSetting, LineStage, SweptTraining, TrainedOn
+from ctiforge.records.exported import FileType
+
+_FILE_TYPE = f"({'|'.join(get_args(FileType))})"
 
 STAGES = (
     LineStage(
@@ -186,7 +191,7 @@ STAGES = (
         "export_model",
         "export_model",
         (
-            "--model=models:extract@champion",
+            "--model={champion}",
             "--format={export_format}",
             "--quantize={export_types}",
             "--test-data=testset:{test_set}",
@@ -264,6 +269,8 @@ EXTRACT = Line(
             "q8_0",
             "The GGUF files that are written then, as `export --quantize` names them: `q4_k_m,q8_0`.",
             chart="settings.export.types",
+            # a word that is none must not be told when everything else is done
+            pattern=f"{_FILE_TYPE}(,{_FILE_TYPE})*",
         ),
         LineSetting(
             "teacher_endpoint",
