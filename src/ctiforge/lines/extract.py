@@ -1,11 +1,8 @@
 """The line of the Extract Agent."""
 
-from typing import get_args
-
 from ctiforge.lines.line import MARGIN, GateRules, Line, LineSetting, LineStage, SweptTraining, TrainedOn
-from ctiforge.records.exported import FileType
 
-_FILE_TYPE = f"({'|'.join(get_args(FileType))})"
+_FILE_TYPE = "(f32|bf16|f16|q8_0|q6_k|q5_k_m|q4_k_m)"
 
 STAGES = (
     LineStage(
