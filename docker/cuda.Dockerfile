@@ -6,7 +6,8 @@ ARG BASE=python:3.11-slim-bookworm
 FROM scratch AS wheels
 
 FROM ${BASE} AS runtime
-RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends tini \
+# libgomp1: torch brings its own, llama.cpp does not
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends tini libgomp1 \
     && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/*
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=/app/src
 

@@ -32,7 +32,17 @@ WRITTEN = {
 }
 """Besides its manifest, what a stage leaves in its store, by the models of `ctiforge.records`."""
 ELSEWHERE = {
-    *("Attempt", "Canary", "Checkpoint", "ConvertedBase", "GateGrounds", "HumanLabel", "KnownHashes", "RunRecord"),
+    *(
+        "Attempt",
+        "Canary",
+        "Checkpoint",
+        "ConvertedBase",
+        "GateGrounds",
+        "HumanLabel",
+        "KeptCalibration",
+        "KnownHashes",
+        "RunRecord",
+    ),
     *("ServingLease", "Sweep", "Waiting"),
 }
 """What no stage leaves: see tests/integration/records/test_written.py and tests/integration/osbert/test_pickled.py.

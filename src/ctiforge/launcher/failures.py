@@ -16,6 +16,10 @@ MEANINGS = {
 }
 
 
+_REFUSED = "what it made did not pass its own check"
+"""Of a stage that ended so without an artifact; the gate's decision is one."""
+
+
 class StageFailedError(CtiforgeError):
     """A stage ended badly; the run ends with its exit code."""
 
@@ -35,7 +39,7 @@ def stage_failure(name: str, outcome: Outcome, log: str = "") -> StageFailedErro
     Returns:
         The error to raise: its exit code, the cluster's cause and its last lines.
     """
-    meaning = MEANINGS.get(outcome.exit_code, "a crash")
+    meaning = _REFUSED if outcome.exit_code == ExitCode.GATE else MEANINGS.get(outcome.exit_code, "a crash")
     lines = [f"{name} ended with exit code {outcome.exit_code} ({meaning})"]
     lines += outcome.cause.lines() if outcome.cause else []
     lines += ["its last lines:", *(f"  {line}" for line in outcome.last_lines)] if outcome.last_lines else []

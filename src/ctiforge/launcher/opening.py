@@ -38,6 +38,12 @@ def with_champion(line: Line, settings: Settings) -> tuple[Settings, dict[str, s
     return settings.model_copy(update={line.in_use: check_usable(store, record)}), {line.eval_in_use: note}
 
 
+def champion_name(line: Line, store: ObjectStore) -> str | None:
+    """Name the version that is in use now by its number, `models:extract@3`; None where none is."""
+    champion = Registry(store, line.name).standing().champion
+    return f"{PREFIX}{line.name}@{champion.version}" if champion else None
+
+
 def _named_versions(line: Line, settings: Settings) -> Iterator[tuple[str, str]]:
     for setting in line.settings:
         value = settings.value(setting.name)

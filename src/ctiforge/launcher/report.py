@@ -4,7 +4,7 @@ from datetime import datetime
 
 from ctiforge.errors import ExitCode, StoreError
 from ctiforge.records.base import SchemaError
-from ctiforge.records.run import RunRecord, StageRecord
+from ctiforge.records.run import RunRecord, StageRecord, State
 from ctiforge.store.fingerprint import SHORT
 from ctiforge.store.launcher_note import as_it_stands
 from ctiforge.store.objects import ObjectStore
@@ -44,12 +44,12 @@ def _listed(store: ObjectStore, run_id: str) -> str:
 
 
 def _run_line(run: RunRecord) -> str:
-    done = sum(stage.state in ("done", "cached") for stage in run.stages)
+    done = sum(stage.state in ("done", "cached", "skipped") for stage in run.stages)
     words = [run.id, run.state, f"{done}/{len(run.stages)} stages", f"{run.started_at:%Y-%m-%d %H:%M}"]
     if run.ended_at:
         words.append(_took(run.started_at, run.ended_at))
     if run.exit_code:
-        words.append(_ended(run.exit_code))
+        words.append(_ended(run.state, run.exit_code))
     return "  ".join(words)
 
 
@@ -60,14 +60,16 @@ def _stage_words(stage: StageRecord) -> str:
     if stage.started_at and stage.ended_at:
         words.append(_took(stage.started_at, stage.ended_at))
     if stage.exit_code:
-        words.append(_ended(stage.exit_code))
+        words.append(_ended(stage.state, stage.exit_code))
     if stage.artifact:
         words.append(stage.artifact)
     return "  ".join(words)
 
 
-def _ended(exit_code: int) -> str:
-    return "the gate was not passed" if exit_code == ExitCode.GATE else f"exit code {exit_code}"
+def _ended(state: State, exit_code: int) -> str:
+    # of what failed with it, like an export that answers otherwise than its source, the reason stands beside
+    was_decided = exit_code == ExitCode.GATE and state == "done"
+    return "the gate was not passed" if was_decided else f"exit code {exit_code}"
 
 
 def _took(start: datetime, end: datetime) -> str:

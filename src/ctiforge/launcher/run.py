@@ -13,7 +13,7 @@ from ctiforge.launcher.backend import Backend, Command, Event, Outcome, Progress
 from ctiforge.launcher.collecting import collect, evaluations_folder
 from ctiforge.launcher.database import RunDatabase, database_of, takes_demo
 from ctiforge.launcher.failures import CANCELLED, MEANINGS, STOPPED, StageFailedError, how_it_ended, stage_failure
-from ctiforge.launcher.opening import open_record, with_champion, with_commits
+from ctiforge.launcher.opening import champion_name, open_record, with_champion, with_commits
 from ctiforge.launcher.plan import (
     Answer,
     Stages,
@@ -35,7 +35,6 @@ from ctiforge.store.artifacts import artifact_key, check_name, fetch
 from ctiforge.store.check import ensure_trusted
 from ctiforge.store.fingerprint import SHORT
 from ctiforge.store.launcher_note import note_launcher
-from ctiforge.store.models import Registry
 from ctiforge.store.objects import ObjectStore, open_store, open_to_look
 from ctiforge.store.runs import is_cancelled, run_ids, save_run
 
@@ -101,6 +100,8 @@ class LineRun:
     database: dict[str, str] = field(default_factory=dict)
     """What a stage that reads the database finds in its environment."""
     artifacts: dict[str, str] = field(default_factory=dict)
+    champion: str | None = None
+    """The version that a stage of the model in use works on, `models:extract@3`; None before the turn of one."""
     answers: dict[str, Answer] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     """What the plan says beside a stage."""
@@ -139,8 +140,8 @@ class LineRun:
         for name in (self.settings.value(self.line.model), self.settings.value(self.line.in_use)):
             if name:
                 check_name(name)
-        # whatever an earlier stage makes, its place is no flag's fault
-        asked = replace(self, artifacts={stage.name: stage.name for stage in self.stages})
+        # whatever an earlier stage makes or promotes, its place is no flag's fault
+        asked = replace(self, artifacts={stage.name: stage.name for stage in self.stages}, champion="champion")
         answers = self.backend.check({stage.name: asked.command(stage) for stage in self.stages})
         for stage in self.stages:
             if problem := answers[stage.name].problem:
@@ -237,8 +238,9 @@ class LineRun:
         self.note_outcome(stage, entry, outcome)
 
     def skip(self, stage: LineStage, entry: StageRecord) -> bool:
-        """Whether it needs a model in use, and none is."""
-        if not stage.of_champion or Registry(self.store, self.line.name).standing().champion:
+        """Whether it needs a model in use, and none is; one stays the same for it, whatever is promoted meanwhile."""
+        self.champion = champion_name(self.line, self.store) if stage.of_champion else None
+        if self.champion or not stage.of_champion:
             return False
         entry.state = "skipped"
         self.view.ended(stage.name, entry.state, "no model is in use yet")
@@ -326,11 +328,11 @@ class LineRun:
         resolved = {
             self.line.test_set: self.test_set,
             "max_length": max_length,
+            "champion": self.champion,
             "from_database": self.settings.reads_database,
         }
-        values = {**self.settings.model_dump(), **resolved}
-        defaults = self.line.demo_flags if is_demo else {}
-        own = arguments_of(stage, values, self.artifacts, merge_flags(defaults, self.settings.stages))
+        flags = merge_flags(self.line.demo_flags if is_demo else {}, self.settings.stages)
+        own = arguments_of(stage, {**self.settings.model_dump(), **resolved}, self.artifacts, flags)
         columns = {"COLUMNS": str(self.view.width)} if self.view.width else {}
         environment = columns | (self.database if stage.reads_database else {})
         return Command(stage.program, (*own, "--store", self.store.uri, *extra), environment, task)

@@ -13,7 +13,7 @@ from ctiforge.launcher.backend import Progressed
 from ctiforge.visible import visible_in_color
 
 PLAIN_EVERY_S = 15.0
-MARKS = {"done": "[green]✓", "cached": "[green]=", "failed": "[red]✗", "interrupted": "[yellow]■"}
+MARKS = {"done": "[green]✓", "cached": "[green]=", "skipped": "[dim]–", "failed": "[red]✗", "interrupted": "[yellow]■"}
 
 
 class LiveView:

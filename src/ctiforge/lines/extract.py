@@ -2,6 +2,8 @@
 
 from ctiforge.lines.line import MARGIN, GateRules, Line, LineSetting, LineStage, SweptTraining, TrainedOn
 
+_FILE_TYPE = "(f32|bf16|f16|q8_0|q6_k|q5_k_m|q4_k_m)"
+
 STAGES = (
     LineStage(
         "harvest_extract",
@@ -186,7 +188,7 @@ STAGES = (
         "export_model",
         "export_model",
         (
-            "--model=models:extract@champion",
+            "--model={champion}",
             "--format={export_format}",
             "--quantize={export_types}",
             "--test-data=testset:{test_set}",
@@ -264,6 +266,8 @@ EXTRACT = Line(
             "q8_0",
             "The GGUF files that are written then, as `export --quantize` names them: `q4_k_m,q8_0`.",
             chart="settings.export.types",
+            # a word that is none must not be told when everything else is done
+            pattern=f"{_FILE_TYPE}(,{_FILE_TYPE})*",
         ),
         LineSetting(
             "teacher_endpoint",

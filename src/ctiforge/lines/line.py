@@ -29,7 +29,7 @@ class LineStage:
     live: bool = False
     """Always runs: what it will find, in a database or the registry of models, nobody knows before."""
     of_champion: bool = False
-    """Works on the model in use when its turn comes: it is planned then, and left out where none is in use."""
+    """Works on the model in use when its turn comes, its `{champion}`: planned then, left out where none is in use."""
     collect: str | None = None
     """The file of its artifact that is copied to the outputs folder for people."""
     report: str | None = None

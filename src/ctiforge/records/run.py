@@ -83,6 +83,8 @@ class RunRecord(File):
     model_config = ConfigDict(frozen=False)
 
     NAME: ClassVar[str] = "run.json"
+    # 2: a stage may have been skipped, which an older reader takes for damage
+    SCHEMA: ClassVar[int] = 2
 
     id: str
     """The run's id."""

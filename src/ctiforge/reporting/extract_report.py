@@ -11,6 +11,7 @@ from ctiforge.reporting.article_table import article_tables, half_of
 from ctiforge.reporting.contest import Contest, contest_of, new_stage
 from ctiforge.reporting.exchange import MARKS, exchange_findings, exchanged
 from ctiforge.reporting.exchange import SHOWN as SHOWN_OF_A_KIND
+from ctiforge.reporting.export_section import export_section
 from ctiforge.reporting.extract_errors import SHOWN, extract_findings
 from ctiforge.reporting.extract_tables import (
     all_metrics_table,
@@ -57,6 +58,7 @@ def extract_sections(run: RunFiles, gaps: LabelGaps | None = None) -> tuple[Verd
         _lengths(run),
         _errors(run, contest, places),
         gaps_section(gaps) if gaps else None,
+        export_section(run),
         data_section(run),
         lineage_section(run),
         # the table of every way has them already

@@ -16,6 +16,7 @@ from ctiforge.records.base import explain
 from ctiforge.records.classification import ClassifierEvaluation, read_evaluation
 from ctiforge.records.decision import Decision
 from ctiforge.records.evaluation import Evaluation, TestSetInfo
+from ctiforge.records.exported import ExportReport
 from ctiforge.records.formatted import FormatReport
 from ctiforge.records.harvest import HarvestReport
 from ctiforge.records.prepared import PrepareReport
@@ -45,6 +46,7 @@ class RunFiles:
     harvest: HarvestReport | None = None
     prepared: PrepareReport | None = None
     decision: Decision | None = None
+    exported: ExportReport | None = None
     test_set: TestSet | None = None
     articles: dict[str, ArticleRecord] = field(default_factory=dict)
     """Article id to article, of the test set."""
@@ -101,6 +103,7 @@ def read_run(store: ObjectStore, run_id: str | None = None) -> RunFiles:
             harvest=reader.first(stages, HarvestReport.NAME, HarvestReport.parse),
             prepared=reader.first(stages, PrepareReport.NAME, PrepareReport.parse),
             decision=reader.first(stages, Decision.NAME, Decision.parse),
+            exported=reader.first(stages, ExportReport.NAME, ExportReport.parse),
         )
         tested = run.tested
         test_set, articles = _test_articles(store, tested, reader.problems) if tested else (None, {})

@@ -134,6 +134,8 @@ def _work(name: str, dirs: StageDirs, argv: list[str]) -> dict[str, Any]:
     if control.get("fails"):
         print("the last words", file=sys.stderr)
         raise DataError("too few examples")
+    if reason := control.get("refused"):
+        raise NotPassedError(reason)
     if control.get("waits"):
         (dirs.scratch / "checkpoint").write_text("step 3")
         progress = {"event": "progress", "stage": "x", "done": 3, "total": 9, "eta_s": 6.0, "metrics": {"loss": 0.5}}

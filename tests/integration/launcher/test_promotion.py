@@ -1,9 +1,11 @@
 """A run that ends with the gate, and one that meets a champion."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from ctiforge.store.garbage import find_garbage
 from ctiforge.store.models import Registry
 from ctiforge.store.objects import open_store
 from ctiforge.store.runs import load_run
@@ -119,13 +121,20 @@ def test_a_run_that_crowned_its_own_model_is_gone_on_with_as_it_was(promoting) -
     assert (again.returncode, promoting.worked()) == (0, []), again.stderr
 
 
+def exported_model(world) -> str:
+    """The model that the last export was told to work on."""
+    argv: list[str] = world.result("export_model")["argv"]
+    return next(each for each in argv if each.startswith("--model="))
+
+
 def test_the_model_in_use_is_exported_at_the_end_of_a_run_once(world) -> None:
     world.environment["CTIFORGE_EXPORT_FORMAT"] = "gguf"
     nothing = world.ctiforge("run", "extract", "--run-id", "first")
     assert nothing.returncode == 0, nothing.stderr
     assert "export_model: skipped no model is in use yet" in nothing.stdout
     assert "export_model" not in world.worked()
-    assert load_run(open_store(str(world.folder / ".ctiforge/store")), "first").stages[-1].state == "skipped"
+    store = open_store(str(world.folder / ".ctiforge/store"))
+    assert load_run(store, "first").stages[-1].state == "skipped"
 
     folder = world.folder / "champion"
     folder.mkdir()
@@ -133,15 +142,54 @@ def test_the_model_in_use_is_exported_at_the_end_of_a_run_once(world) -> None:
     assert "export_model " in world.ctiforge("run", "extract", "--dry-run").stdout
     assert world.ctiforge("run", "extract", "--run-id", "second").returncode == 0
     assert world.worked()[-1] == "export_model"
-    artifact = load_run(open_store(str(world.folder / ".ctiforge/store")), "second").stages[-1].artifact
+    # its number, not what is in use: that may change before its pod has started
+    assert exported_model(world) == "--model=models:extract@1"
+    artifact = load_run(store, "second").stages[-1].artifact
     assert artifact is not None
-    assert world.ctiforge("run", "extract").returncode == 0
+    assert world.ctiforge("run", "extract", "--run-id", "third").returncode == 0
+    assert "export_model" not in world.worked()
+
+    # the newest run names it, made then or before, so it stays
+    gone = {thing.folder for thing in find_garbage(store, 1, datetime.now(UTC) + timedelta(days=30))}
+    assert "runs/second" in gone
+    assert artifact.removeprefix(f"{store.uri}/") not in gone
+
+
+def test_another_model_in_use_is_exported_as_well_and_the_first_one_again_is_not(world) -> None:
+    world.environment["CTIFORGE_EXPORT_FORMAT"] = "gguf"
+    registry = Registry(open_store(str(world.folder / ".ctiforge/store")), "extract")
+    for name in ("one", "two"):
+        (world.folder / name).mkdir()
+        record = registry.register(candidate(name[0], name=f"agent-{name}", artifact=str(world.folder / name)))
+        registry.promote(record.version, registry.standing(), "better")
+        assert world.ctiforge("run", "extract", "--in-use", "hub/old").returncode == 0
+        assert exported_model(world) == f"--model=models:extract@{record.version}"
+    registry.promote(1, registry.standing(), "the other is worse")
+    world.worked()
+    back = world.ctiforge("run", "extract", "--in-use", "hub/old")
+    assert "export_model: cached" in back.stdout
     assert "export_model" not in world.worked()
 
 
-def test_what_no_store_can_hold_is_refused_before_anything_runs(world) -> None:
-    world.environment["CTIFORGE_EXPORT_FORMAT"] = "lmstudio"
+def test_an_export_that_answers_otherwise_is_no_gate_of_the_promotion(world) -> None:
+    world.environment["CTIFORGE_EXPORT_FORMAT"] = "gguf"
+    world.control(export_model={"refused": "agent-old is not exported: q8_0 answers 0 of 9 windows alike"})
+    (world.folder / "champion").mkdir()
+    crown(world, str(world.folder / "champion"))
+    ended = world.ctiforge("run", "extract", "--run-id", "only")
+    assert ended.returncode == 5
+    assert "export_model ended with exit code 5 (what it made did not pass its own check)" in ended.stderr
+    assert "q8_0 answers 0 of 9 windows alike" in ended.stderr
+    assert load_run(open_store(str(world.folder / ".ctiforge/store")), "only").state == "failed"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "among"), [("export_format", "lmstudio", "gguf"), ("export_types", "q8_0,q9", "q4_k_m")]
+)
+def test_what_cannot_be_exported_is_refused_before_anything_runs(world, name: str, value: str, among: str) -> None:
+    world.environment[f"CTIFORGE_{name.upper()}"] = value
     refused = world.ctiforge("run", "extract")
     assert (refused.returncode, world.worked()) == (2, [])
-    assert "export_format" in refused.stderr
-    assert "gguf" in refused.stderr
+    assert name in refused.stderr
+    assert among in refused.stderr
+    assert refused.stderr.count("\n") <= 2

@@ -48,6 +48,8 @@ def nested(path: str, value: Any) -> dict[str, Any]:
         ("settings.osTestSet", 2),
         ("settings.osInUse", 5),
         ("settings.stages.train_extract", {"epochs": [1, 2]}),
+        ("settings.export.format", "lmstudio"),
+        ("settings.export.types", "q8_0,q9"),
         ("promote.auto", "true"),
         ("retrain.extract.enabled", "true"),
         ("retrain.extract.timeZone", "Local"),

@@ -142,7 +142,8 @@ def test_the_export_is_planned_when_everything_else_is_done() -> None:
     (planned,) = make_plan((export,), {}, {"export_model": Answer("a" * 64, cached=True)})
     assert planned.state == "cached"
     values = {"export_format": "merged", "export_types": "q8_0", "test_set": "demo@1"}
-    assert arguments_of(export, values, {}, {})[:2] == ("--model=models:extract@champion", "--format=merged")
+    version = {"champion": "models:extract@3"}
+    assert arguments_of(export, values | version, {}, {})[:2] == ("--model=models:extract@3", "--format=merged")
 
 
 def test_no_two_lines_share_a_stage_so_that_one_file_of_settings_serves_them_all() -> None:

@@ -77,6 +77,24 @@ def test_a_gate_that_was_not_passed_is_no_failure() -> None:
     ]
 
 
+def test_a_stage_with_nothing_to_work_on_is_no_gap_and_one_that_failed_by_its_own_check_no_gate() -> None:
+    stages = [
+        StageRecord(name="promote", program="promote", state="done"),
+        StageRecord(name="export", program="export", state="skipped"),
+    ]
+    assert describe_run(_run(stages=stages, state="done")).splitlines() == [
+        "extract-20261122-100000-aa  done  2/2 stages  2026-11-22 10:00",
+        "  promote  done",
+        "  export   skipped",
+    ]
+    failed = StageRecord(name="export", program="export", state="failed", exit_code=5, last_lines=["another answer"])
+    assert describe_run(_run(stages=[failed], exit_code=5)).splitlines() == [
+        "extract-20261122-100000-aa  failed  0/1 stages  2026-11-22 10:00  exit code 5",
+        "  export  failed  exit code 5",
+        "    | another answer",
+    ]
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [

@@ -1,17 +1,22 @@
 """The table of lines agrees with the programs and the settings that it names."""
 
+import json
 from importlib import import_module
+from pathlib import Path
 from string import Formatter
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import typer
 
 from ctiforge.errors import UsageError
 from ctiforge.lines import LINES, find_line
+from ctiforge.programs.export_model import FORMATS
+from ctiforge.records.exported import FileType
 from ctiforge.settings import settings_class
 
 STAGES = [stage for line in LINES.values() for stage in line.stages]
+SCHEMA = Path(__file__).parents[3] / "helm/ctiforge/values.schema.json"
 FIELDS = set(settings_class().model_fields)
 DEMO_FLAGS = {program: flags for line in LINES.values() for program, flags in line.demo_flags.items()}
 
@@ -41,7 +46,7 @@ def test_a_place_is_a_setting_or_an_earlier_stage(name: str) -> None:
     earlier: set[str] = set()
     for stage in LINES[name].stages:
         places = {place for argument in stage.arguments for _, place, _, _ in Formatter().parse(argument) if place}
-        assert places <= earlier | FIELDS
+        assert places <= earlier | FIELDS | ({"champion"} if stage.of_champion else set())
         assert stage.needs is None or stage.needs in FIELDS
         assert stage.name not in earlier
         earlier.add(stage.name)
@@ -87,3 +92,15 @@ def test_what_reads_a_database_always_runs() -> None:
 def test_the_demos_flags_are_flags_of_their_programs(program: str) -> None:
     assert program in {stage.program for stage in STAGES}
     assert set(DEMO_FLAGS[program]) <= set(flags_of(program))
+
+
+def test_an_export_that_the_settings_and_the_chart_allow_is_one_that_the_program_knows() -> None:
+    patterns = {each.name: each.pattern for each in LINES["extract"].settings}
+    schema = json.loads(SCHEMA.read_text())["properties"]["settings"]["properties"]["export"]["properties"]
+    one = f"({'|'.join(get_args(FileType))})"
+    assert patterns["export_types"] == f"{one}(,{one})*"
+    assert schema["types"]["pattern"] == f"^{one}(,{one})*$"
+    formats = str(patterns["export_format"]).split("|")
+    # a store is no folder of LM Studio
+    assert set(formats) == set(FORMATS) - {"lmstudio"}
+    assert schema["format"]["enum"] == ["", *formats]

@@ -105,8 +105,8 @@ CONTRACT: dict[int, tuple[Category, str, str]] = {
     ),
     ExitCode.GATE: (
         Category.GATE_NOT_PASSED,
-        "the new model did not pass the gate",
-        "nothing is broken, and the model in use stays: `ctiforge compare` shows the figures",
+        "it did not pass the gate",
+        "nothing is broken, and the model in use stays: its last lines say why, `ctiforge compare` shows figures",
     ),
     ExitCode.INTERRUPTED: (
         Category.INTERRUPTED,
