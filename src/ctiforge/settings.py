@@ -29,7 +29,7 @@ API_KEY = "OPENAI_API_KEY"
 MASK = "********"
 PREFIX = "CTIFORGE_"
 NO_SETTINGS = (
-    *("SCRATCH", "SCRATCH_LIMIT", "TOOLS", "VERSIONS", "COMMIT", "IMAGE", "RUN", "STAGE", "ATTEMPT"),
+    *("SCRATCH", "SCRATCH_LIMIT", "TOOLS", "VERSIONS", "COMMIT", "IMAGE", "RUN", "STAGE", "ATTEMPT", "GPU"),
     *("SERVE_API_KEY", "REAL_DATA", "TEST_MARK"),
 )
 """Variables behind the prefix that are read elsewhere: of programs and pods, and of proofs and tests."""

@@ -87,6 +87,10 @@
 {{- $values := .root.Values -}}
 - {name: CTIFORGE_STORE, value: {{ include "ctiforge.store" .root | quote }}}
 - {name: CTIFORGE_IMAGE, value: {{ .image | quote }}}
+{{- if .settings.gpu.count }}
+# a program that finds no GPU there says so, and does not compute on the CPU
+- {name: CTIFORGE_GPU, value: required}
+{{- end }}
 {{- with $values.store.endpoint }}
 - {name: AWS_ENDPOINT_URL, value: {{ . | quote }}}
 {{- end }}

@@ -15,11 +15,19 @@ from ctiforge.records.training import LOG_NAME, Training
 from ctiforge.store.checkpoints import Checkpoints
 from ctiforge.store.hub import split_name
 from ctiforge.training.batches import AnswerCollator, Rows
-from ctiforge.training.encoding import EncodedExample, encode_example, load_tokenizer, pad_token_id, tokenizer_hash
+from ctiforge.training.encoding import (
+    EncodedExample,
+    encode_example,
+    end_token_id,
+    load_tokenizer,
+    pad_token_id,
+    tokenizer_hash,
+)
 from ctiforge.training.log import plot_curve, write_log
 from ctiforge.training.models import load_to_train, name_base, pick_device
 from ctiforge.training.numerics import ComputeDevice, choose_numerics
 from ctiforge.training.options import AGENT, METHOD_WORDS, LoraOptions, Method, TrainingOptions
+from ctiforge.training.suitability import check_suitable, read_shape
 from ctiforge.training.templates import use_template
 from ctiforge.training.trainer import Kind, train
 
@@ -91,6 +99,15 @@ def train_extract_agent(
     train_rows, validation_rows = (load_rows(data / f"{part}.jsonl", tokenizer) for part in ("train", "validation"))
     warnings = check_minimum(len(train_rows), request.method, request.force)
     device = pick_device(request.device)
+    check_suitable(
+        read_shape(request.location),
+        name=request.model,
+        method=request.method,
+        max_length=request.max_length,
+        tokens=(pad_token_id(tokenizer), end_token_id(tokenizer)),
+        device=device.type,
+        asked=request.device,
+    )
     options = request.training
     numerics = choose_numerics(ComputeDevice.of(device), request.method, options.precision, options.optimizer)
     # the adapter's first weights are drawn at random

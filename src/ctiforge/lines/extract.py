@@ -329,7 +329,7 @@ EXTRACT = Line(
     demo_flags={
         "format_extract": {"prompt": "short-v1", "window_tokens": 128},
         "train_extract": {
-            "qlora": False,
+            "method": "full",
             "epochs": 4,
             "batch_size": 16,
             "gradient_accumulation_steps": 1,

@@ -51,9 +51,7 @@ def main(
     adam_beta2: Annotated[float, typer.Option(min=0.0, max=1.0)] = AGENT.training.adam_beta2,
     method: Annotated[
         str | None,
-        typer.Option(
-            help="qlora (an adapter over a 4-bit base; the default), lora (over the base as it is) or full."
-        ),
+        typer.Option(help="qlora (an adapter over a 4-bit base; the default), lora (over the base as it is) or full."),
     ] = None,
     qlora: Annotated[
         bool | None, typer.Option("--qlora/--no-qlora", help="The same as --method qlora, or --method full.")

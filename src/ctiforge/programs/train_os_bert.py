@@ -113,7 +113,7 @@ def main(
         return train_os_bert(request, parts, dirs.out, dirs.scratch, dirs.checkpoints)
 
     result = run_stage(
-        Stage("train_os_bert", 3, packages=("torch", "transformers", "accelerate")),
+        Stage("train_os_bert", 4, packages=("torch", "transformers", "accelerate")),
         params=result_params(training, None)
         | model_params
         | {"max_length": max_length, "pooling": pooling, "class_weights": class_weights, "fp16": fp16},

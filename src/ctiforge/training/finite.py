@@ -21,8 +21,8 @@ def no_number(step: int, kept: int, numerics: Numerics) -> CtiforgeError:
     """
     if step == 0 and numerics.compute is torch.float16:
         return UsageError(
-            "the first loss is no number in fp16, whose range this model exceeds: train with --precision bf16 (on a GPU "
-            "of compute capability 8 or more) or --precision fp32"
+            "the first loss is no number in fp16, whose range this model exceeds: train with --precision bf16 (on a "
+            "GPU of compute capability 8 or more) or --precision fp32"
         )
     return CannotGoOnError(f"the loss is no number (inf or nan) in step {step + 1}{_what_to_do(kept)}")
 

@@ -1,6 +1,9 @@
 """Loads causal language models: to be asked, to be trained, or as they were saved."""
 
 import json
+import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,9 @@ DEVICES = ("auto", "cpu", "cuda")
 """What `--device` may be."""
 ADAPTER_CONFIG = "adapter_config.json"
 """Beside a LoRA adapter: its settings, and which base it belongs to."""
+GPU_VARIABLE = "CTIFORGE_GPU"
+"""Set in a pod that was given a GPU: a program that finds none there says so, and does not compute on the CPU."""
+_DRIVER = Path("/proc/driver/nvidia/version")
 _RECOMPUTE = {"use_reentrant": False}
 """How activations are recomputed: in the way that also works where the inputs need no gradients."""
 
@@ -31,15 +37,27 @@ def pick_device(name: str = "auto") -> torch.device:
         The device.
 
     Raises:
-        UsageError: There is no such device, or `cuda` on a machine without a usable GPU.
+        UsageError: There is no such device, or no usable GPU where `cuda` is asked for, or by a pod that has one.
     """
     if name not in DEVICES:
         raise UsageError(f"--device {name}: give one of {', '.join(DEVICES)} (which GPU, CUDA_VISIBLE_DEVICES says)")
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UsageError("--device cuda: this machine has no usable GPU (torch.cuda.is_available() is false)")
-    return torch.device(name)
+    is_there = name != "cpu" and torch.cuda.is_available()
+    if not is_there and (name == "cuda" or (name == "auto" and os.environ.get(GPU_VARIABLE))):
+        raise UsageError(f"{'--device cuda' if name == 'cuda' else 'this pod has a GPU'}: {_no_gpu()}")
+    if is_there and torch.cuda.device_count() > 1:
+        warn(f"{torch.cuda.device_count()} GPUs are visible, and the first is used: CUDA_VISIBLE_DEVICES names another")
+    return torch.device("cuda", 0) if is_there else torch.device("cpu")
+
+
+def _no_gpu() -> str:
+    """Say what is known of why no GPU can be used."""
+    driver = _DRIVER.read_text(encoding="utf-8") if _DRIVER.is_file() else ""
+    found = re.search(r"\b\d{3}\.[\d.]+", driver)
+    has = f"driver {found[0]}" if found else "no driver of NVIDIA"
+    return (
+        f"torch {torch.__version__} (CUDA {torch.version.cuda or 'none: a build for CPUs'}) finds no usable GPU, and "
+        f"this machine has {has}; CUDA 13 needs driver 580 or newer"
+    )
 
 
 def compute_dtype(device: torch.device) -> torch.dtype:
@@ -84,12 +102,33 @@ def load_causal_lm(model: str, device: torch.device, dtype: torch.dtype) -> Any:
         return _load_adapter(Path(model), base, device, dtype)
     try:
         with on_this_machine(model) as path:
-            loaded = AutoModelForCausalLM.from_pretrained(
-                path, dtype=dtype, trust_remote_code=False, use_safetensors=True
+            loaded, told = AutoModelForCausalLM.from_pretrained(
+                path, dtype=dtype, trust_remote_code=False, use_safetensors=True, output_loading_info=True
             )
     except (OSError, ValueError, KeyError) as error:
         raise UsageError(cannot_load("model", model, error)) from error
+    check_whole(model, told)
     return loaded.to(device)
+
+
+def check_whole(model: str, told: Mapping[str, Any]) -> None:
+    """Refuse a checkpoint that lacks weights: the library draws them at random and says so in a hint alone.
+
+    Args:
+        model: What the model is called.
+        told: What the library says of the loading, by `output_loading_info`.
+
+    Raises:
+        UsageError: Weights are missing, or have another shape than the config says.
+    """
+    lacking = sorted(told.get("missing_keys") or ()) + sorted(
+        str(each[0]) for each in told.get("mismatched_keys") or ()
+    )
+    if lacking:
+        raise UsageError(
+            f"{model}: {len(lacking)} weights are missing or of another shape, {lacking[0]} among them, and would "
+            "be drawn at random: take the whole checkpoint, or one that is for generating text"
+        )
 
 
 def load_to_train(model: str, device: torch.device, numerics: Numerics, lora: LoraOptions) -> Any:
@@ -147,16 +186,18 @@ def _load_in_4_bits(model: str, device: torch.device, numerics: Numerics) -> Any
     )
     try:
         with on_this_machine(model) as path:
-            loaded = AutoModelForCausalLM.from_pretrained(
+            loaded, told = AutoModelForCausalLM.from_pretrained(
                 path,
                 quantization_config=quantization,
                 dtype=numerics.frozen,
                 device_map={"": device},
                 trust_remote_code=False,
                 use_safetensors=True,
+                output_loading_info=True,
             )
     except (OSError, ValueError, KeyError) as error:
         raise UsageError(cannot_load("model", model, error)) from error
+    check_whole(model, told)
     keep_training_gradients_right(loaded)
     return prepare_model_for_kbit_training(
         loaded, use_gradient_checkpointing=numerics.recompute, gradient_checkpointing_kwargs=_RECOMPUTE

@@ -98,7 +98,8 @@ def run(
     model.register_forward_pre_hook(watch, with_kwargs=True)
     rows = _rows(76)
     checkpoints = Checkpoints(open_store(store_uri), FOLDER)
-    result = train(model, Rows(rows[:60]), Rows(rows[60:]), replace(KIND, numerics=numerics), options, checkpoints, scratch)
+    kind = replace(KIND, numerics=numerics)
+    result = train(model, Rows(rows[:60]), Rows(rows[60:]), kind, options, checkpoints, scratch)
     weights = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
     return Run(result, weights, batches)
 

@@ -112,7 +112,8 @@ def poisoned(monkeypatch: pytest.MonkeyPatch, micro_batch: int) -> Callable[[boo
 def test_a_loss_that_is_no_number_ends_the_training_and_the_last_good_checkpoint_stays(
     store_folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(CannotGoOnError, match=r"no number \(inf or nan\) in step 7: the checkpoint of step [3-6]") as caught:
+    told = r"no number \(inf or nan\) in step 7: the checkpoint of step [3-6]"
+    with pytest.raises(CannotGoOnError, match=told) as caught:
         run(store_folder, tmp_path / "one", OPTIONS, before_forward=poisoned(monkeypatch, 7))
     assert caught.value.exit_code == 4
     kept = Checkpoints(open_store(store_folder), FOLDER)
@@ -124,7 +125,7 @@ def test_a_loss_that_is_no_number_ends_the_training_and_the_last_good_checkpoint
 def test_a_first_loss_that_fp16_cannot_hold_names_the_types_that_can(
     store_folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(UsageError, match="--precision bf16 .* or --precision fp32") as caught:
+    with pytest.raises(UsageError, match=r"--precision bf16 .* or --precision fp32") as caught:
         run(
             store_folder, tmp_path / "one", replace(SHORT, precision="fp16"), method="full",
             before_forward=poisoned(monkeypatch, 1),

@@ -94,6 +94,13 @@ def test_each_secret_goes_where_it_is_needed(chart: Chart) -> None:
         assert pod.container["envFrom"] == [{"secretRef": {"name": "store"}}]
 
 
+def test_a_pod_with_a_gpu_computes_on_it_or_not_at_all(chart: Chart) -> None:
+    for key, pod in chart.pods("minimal").items():
+        has_gpu = any("gpu" in name for name in pod.container["resources"]["limits"])
+        assert ("CTIFORGE_GPU" in pod.env) is has_gpu, key
+    assert with_variable(chart.pods("minimal"), "CTIFORGE_GPU") >= {"train-extract", "eval-extract"}
+
+
 def test_without_secrets_pods_have_the_identity_of_their_accounts(chart: Chart) -> None:
     for pod in chart.pods("irsa").values():
         assert "envFrom" not in pod.container

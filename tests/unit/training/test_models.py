@@ -1,10 +1,57 @@
+import json
+import shutil
+from pathlib import Path
+
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from ctiforge.errors import UsageError
-from ctiforge.training.models import pick_device
+from ctiforge.training import models
+from ctiforge.training.encoding import DEMO_MODEL, on_this_machine
+from ctiforge.training.models import GPU_VARIABLE, load_causal_lm, pick_device
 
 
 @pytest.mark.parametrize("name", ["gpu", "", "cuda:7"])
 def test_an_unknown_device_is_told_with_those_there_are(name: str) -> None:
     with pytest.raises(UsageError, match=f"--device {name}: give one of auto, cpu, cuda"):
         pick_device(name)
+
+
+def test_a_gpu_that_is_asked_for_and_not_usable_is_told_with_driver_and_cuda(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(models, "_DRIVER", tmp_path / "version")
+    assert pick_device().type == "cpu"
+    with pytest.raises(UsageError, match=r"--device cuda: torch .* has no driver of NVIDIA; CUDA 13"):
+        pick_device("cuda")
+    (tmp_path / "version").write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue Mar 5")
+    monkeypatch.setenv(GPU_VARIABLE, "required")
+    with pytest.raises(UsageError, match=r"this pod has a GPU: .* this machine has driver 550\.54\.15"):
+        pick_device()
+    assert pick_device("cpu").type == "cpu"
+
+
+def test_of_several_gpus_the_first_is_used_and_that_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert pick_device() == torch.device("cuda", 0)
+    assert "2 GPUs are visible, and the first is used" in capsys.readouterr().err
+
+
+def test_a_checkpoint_that_lacks_weights_is_refused(tmp_path: Path) -> None:
+    with on_this_machine(DEMO_MODEL) as demo:
+        shutil.copytree(demo, tmp_path / "model")
+    file = tmp_path / "model/model.safetensors"
+    weights = load_file(file)
+    gone = next(name for name in weights if "norm" not in name)
+    save_file({name: each for name, each in weights.items() if name != gone}, file, {"format": "pt"})
+    with pytest.raises(UsageError, match=r"1 weights are missing or of another shape, .* drawn at random"):
+        load_causal_lm(str(tmp_path / "model"), torch.device("cpu"), torch.float32)
+    config = json.loads((tmp_path / "model/config.json").read_text())
+    (tmp_path / "model/config.json").write_text(json.dumps(config | {"intermediate_size": 8}))
+    with pytest.raises(UsageError):
+        load_causal_lm(str(tmp_path / "model"), torch.device("cpu"), torch.float32)

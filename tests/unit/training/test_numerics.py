@@ -63,5 +63,5 @@ def test_what_can_be_used_is_said_where_numbers_run_away():
     model = torch.nn.Linear(2, 2)
     check_weights(model, 3, 2)
     model.bias.data[1] = float("inf")
-    with pytest.raises(CannotGoOnError, match="bias is no number .* after step 3: the checkpoint of"):
+    with pytest.raises(CannotGoOnError, match=r"bias is no number .* after step 3: the checkpoint of"):
         check_weights(model, 3, 2)

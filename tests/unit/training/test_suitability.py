@@ -1,0 +1,67 @@
+"""What a config tells before anything is loaded."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ctiforge.errors import UsageError
+from ctiforge.training.encoding import DEMO_MODEL, on_this_machine
+from ctiforge.training.suitability import ModelShape, check_suitable, read_shape
+
+SHAPE = ModelShape(parameters=7_000_000_000, positions=2048, vocabulary=32_000, experts=0)
+
+
+def check(shape=SHAPE, **changes):
+    given = {
+        "name": "team/base", "method": "qlora", "max_length": 2048, "tokens": (0, 2), "device": "cuda", "asked": "auto",
+    }  # fmt: skip
+    check_suitable(shape, **given | changes)
+
+
+def test_what_suits_is_let_pass():
+    check()
+    check(device="cpu", asked="cpu")
+    check(replace(SHAPE, experts=8), method="full")
+    check(replace(SHAPE, positions=None), max_length=9_999)
+    check(replace(SHAPE, parameters=135_000_000), device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("shape", "changes", "said"),
+    [
+        (
+            SHAPE,
+            {"max_length": 2049},
+            "reads 2,048 tokens at most, and examples have up to 2,049: prepare the data again",
+        ),
+        (SHAPE, {"tokens": (2, 32_000)}, "token 32,000, and its embedding has 32,000 rows"),
+        (replace(SHAPE, experts=8), {}, "a mixture of 8 experts"),
+        (replace(SHAPE, experts=8), {"method": "lora"}, "or --method full"),
+        (SHAPE, {"device": "cpu"}, "7.0 billion weights, and this machine has no usable GPU"),
+    ],
+)
+def test_what_would_fail_or_take_days_is_told_in_one_line(shape, changes, said):
+    with pytest.raises(UsageError) as caught:
+        check(shape, **changes)
+    assert said in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+def test_a_shape_is_read_from_the_config_alone(tmp_path: Path):
+    with on_this_machine(DEMO_MODEL) as demo:
+        shutil.copy(Path(demo) / "config.json", tmp_path)
+    shape = read_shape(str(tmp_path))
+    assert (shape.positions, shape.experts) == (4096, 0)
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert shape.vocabulary == config["vocab_size"]
+    assert 100_000 < shape.parameters < 5_000_000
+    mixture = {
+        "model_type": "mixtral", "architectures": ["MixtralForCausalLM"], "num_local_experts": 4, "hidden_size": 32,
+        "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1,
+        "vocab_size": 64,
+    }  # fmt: skip
+    (tmp_path / "config.json").write_text(json.dumps(mixture))
+    assert read_shape(str(tmp_path)).experts == 4
