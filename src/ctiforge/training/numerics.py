@@ -24,7 +24,14 @@ class ComputeDevice:
 
     @classmethod
     def of(cls, device: torch.device) -> "ComputeDevice":
-        """Describe a device of this machine."""
+        """Describe a device of this machine.
+
+        Args:
+            device: The device.
+
+        Returns:
+            What of it decides the types.
+        """
         if device.type != "cuda":
             return cls("cpu")
         return cls("cuda", torch.cuda.get_device_capability(device)[0])
