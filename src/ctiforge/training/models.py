@@ -103,7 +103,12 @@ def load_causal_lm(model: str, device: torch.device, dtype: torch.dtype) -> Any:
     try:
         with on_this_machine(model) as path:
             loaded, told = AutoModelForCausalLM.from_pretrained(
-                path, dtype=dtype, trust_remote_code=False, use_safetensors=True, output_loading_info=True
+                path,
+                dtype=dtype,
+                trust_remote_code=False,
+                use_safetensors=True,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
             )
     except (OSError, ValueError, KeyError) as error:
         raise UsageError(cannot_load("model", model, error)) from error
@@ -194,6 +199,8 @@ def _load_in_4_bits(model: str, device: torch.device, numerics: Numerics) -> Any
                 trust_remote_code=False,
                 use_safetensors=True,
                 output_loading_info=True,
+                # told by check_whole, in a line
+                ignore_mismatched_sizes=True,
             )
     except (OSError, ValueError, KeyError) as error:
         raise UsageError(cannot_load("model", model, error)) from error
