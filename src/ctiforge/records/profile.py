@@ -19,8 +19,10 @@ def _known(type_: str) -> str:
 
 
 Text = Annotated[str, Field(min_length=1)]
+Words = Annotated[str, Field(pattern=r"\S")]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(_listed)]
 """Several texts; one may be written without its brackets."""
+SomeWords = Annotated[tuple[Words, ...], BeforeValidator(_listed)]
 ObservableType = Annotated[str, BeforeValidator(_known)]
 
 
@@ -50,10 +52,10 @@ class ArticleMarks(Record):
 class Recognition(Record):
     """By what of a request, its article left out, an agent is told from the others."""
 
-    example_key: Text | None = None
-    """A key of the JSON example in the request, written there in double quotes."""
-    system: Texts = ()
-    """Words that all stand in the request, in any case."""
+    example_key: Words | None = None
+    """A key of the JSON example in the request: in double quotes, a colon behind it."""
+    system: SomeWords = ()
+    """Words that all stand in the role and task that the request gives, in any case."""
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
