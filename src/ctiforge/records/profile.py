@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ctiforge.records.base import Record
 from ctiforge.records.observable import TYPES
@@ -18,10 +18,16 @@ def _known(type_: str) -> str:
     return type_
 
 
+def _not_blank(words: str) -> str:
+    if not words.strip():
+        raise ValueError("it is blank, and would stand in every request: write words")
+    return words
+
+
 Text = Annotated[str, Field(min_length=1)]
-Words = Annotated[str, Field(pattern=r"\S")]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(_listed)]
 """Several texts; one may be written without its brackets."""
+Words = Annotated[str, AfterValidator(_not_blank)]
 SomeWords = Annotated[tuple[Words, ...], BeforeValidator(_listed)]
 ObservableType = Annotated[str, BeforeValidator(_known)]
 
