@@ -82,6 +82,7 @@ def os_bert(
     from ctiforge.release.publish import HubTarget, prepare_upload
     from ctiforge.store.named_models import find_registered
 
+    _refuse_own(model)
     uri, record = find_registered(model, store)
     license_name = license_name or (record.license if record else None)
     target = HubTarget(repo, version, license_name, public, author, allow_namesake)
@@ -119,6 +120,7 @@ def extract(
     from ctiforge.store.artifacts import fetch_input, fetch_named, find_input
     from ctiforge.store.named_models import find_registered
 
+    _refuse_own(model)
     uri, record = find_registered(model, store)
     license_name = license_name or (record.license if record else None)
     target = HubTarget(repo, version, license_name, public, author, allow_namesake)
@@ -144,6 +146,17 @@ def look_up_base(training: "Training") -> "BaseTerms":
     from ctiforge.training.bases import look_up_terms
 
     return BaseTerms(training.base_model, *look_up_terms(training.base_model, training.base_revision))
+
+
+def _refuse_own(model: str) -> None:
+    """Refuse what comes with ctiforge, which is found nowhere as a trained model is."""
+    from ctiforge.errors import UsageError
+    from ctiforge.extract.models import REGEX
+    from ctiforge.release.publish import DEMO
+
+    if model in (DEMO, REGEX):
+        what = "the demo's model proves the machinery" if model == DEMO else "the rules have no weights"
+        raise UsageError(f"--model {model} is refused: {what}; give a model that you trained: its folder or artifact")
 
 
 @contextmanager
