@@ -27,8 +27,8 @@ def _not_blank(words: str) -> str:
 Text = Annotated[str, Field(min_length=1)]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(_listed)]
 """Several texts; one may be written without its brackets."""
-Words = Annotated[str, AfterValidator(_not_blank)]
-SomeWords = Annotated[tuple[Words, ...], BeforeValidator(_listed)]
+Wording = Annotated[str, AfterValidator(_not_blank)]
+Wordings = Annotated[tuple[Wording, ...], BeforeValidator(_listed)]
 ObservableType = Annotated[str, BeforeValidator(_known)]
 
 
@@ -58,9 +58,9 @@ class ArticleMarks(Record):
 class Recognition(Record):
     """By what of a request, its article left out, an agent is told from the others."""
 
-    example_key: Words | None = None
+    example_key: Wording | None = None
     """A key of the JSON example in the request: in double quotes, a colon behind it."""
-    system: SomeWords = ()
+    system: Wordings = ()
     """Words that all stand in the role and task that the request gives, in any case."""
 
     @model_validator(mode="after")
