@@ -4,7 +4,7 @@ import re
 
 from ctiforge.serving.placing import PlacedItem
 
-_QUOTED = re.compile(r"(?:([\"'])|[“”„])(.+?)(?(1)\1|[“”])(?=\s|$)")
+_QUOTED = re.compile(r"(?:([\"'])|[“”„‘])(.+?)(?(1)\1|[“”’])(?=\s|$)")
 _WORD = re.compile(r"[^\s\"'“”‘’]+(?=\s|$)")
 _ENDING = re.compile(r"\.(?:exe|com|bat|cmd|ps1|vbs|js|scr|msi|dll|sys|py|sh)$", re.IGNORECASE)
 # a folder may have spaces, a program's name may not: behind it stands a file of its own
@@ -13,7 +13,7 @@ _SPACED_PATH = re.compile(
     r"\.(?:exe|com|bat|cmd|ps1|vbs|js|scr|msi|dll|sys)(?=\s|$)",
     re.IGNORECASE,
 )
-_PATH = re.compile(r"[A-Za-z]:\\|%\w+%\\|\\\\")
+_PATH = re.compile(r"[A-Za-z]:[\\/]|%\w+%\\|\\\\")
 _SYSTEM_PROGRAM = re.compile(
     r"(?:[A-Za-z]:\\Windows|%(?:windir|systemroot)%)\\(?:System32|SysWOW64)\\\w+$", re.IGNORECASE
 )

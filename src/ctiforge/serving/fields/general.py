@@ -95,16 +95,15 @@ def indicator_type(item: PlacedItem) -> str | None:
         return "uri_path"
     if _is_ip(value) or _is_ip(_PORT.sub("", value).strip("[]")):
         return "ip"
-    named, slash, path = value.partition("/")
+    named, _, path = value.partition("/")
     host = _PORT.sub("", named)
     if _is_ip(host):
         return "url" if _LETTER.search(path) else None
     if not _DOMAIN.match(host) or _FILE.search(host):
         return None
-    if slash:
-        return "url" if path else "domain"
-    is_file = _FILE_OR_DOMAIN.search(host) and not _DEFANGED_END.search(item.value.strip())
-    return None if is_file else "domain"
+    if _FILE_OR_DOMAIN.search(host) and not _DEFANGED_END.search(item.value.strip().partition("/")[0]):
+        return None
+    return "url" if path else "domain"
 
 
 def _is_ip(value: str) -> bool:

@@ -14,7 +14,7 @@ from ctiforge.serving.placing import PlacedItem
 
 
 @dataclass(frozen=True)
-class Program:
+class CommandTool:
     """A program whose commands are read."""
 
     start: re.Pattern[str]
@@ -44,7 +44,7 @@ class Word:
 
 
 @dataclass(frozen=True)
-class Command:
+class Invocation:
     """A command that an article writes."""
 
     text: str
@@ -61,15 +61,15 @@ class Command:
         return next((self.words[name].value or None for name in options if name in self.words), None)
 
 
-def command_naming(item: PlacedItem, programs: Iterable[Program]) -> Command | None:
+def command_naming(item: PlacedItem, tools: Iterable[CommandTool]) -> Invocation | None:
     """Read the command that names an item, at the first place of its paragraph where one does."""
     for each in item.mentions if item.paragraph else ():
-        starts = [(found, program) for program in programs if (found := _nearest(program, each))]
+        starts = [(found, tool) for tool in tools if (found := _nearest(tool, each))]
         if not starts:
             continue
-        start, program = max(starts, key=lambda pair: pair[0].end())
-        command = _read(item.paragraph or "", start, program, each.parts)
-        named = [command.words[name] for name in program.names if name in command.words]
+        start, tool = max(starts, key=lambda pair: pair[0].end())
+        command = _read(item.paragraph or "", start, tool, each.parts)
+        named = [command.words[name] for name in tool.names if name in command.words]
         if all(any(_is_end_of(word, part, item.paragraph or "") for word in named) for part in each.parts):
             return command
     return None
@@ -80,11 +80,11 @@ _GAP = re.compile(r"(?:[^\S\n]++(?:[`^][^\S\n]*+\n[^\S\n]*+)?)*+")
 _DOUBLE = re.compile(r"[\"“”„](?P<value>(?:\\[\"“”]|[^\"“”„\n]){0,1000}+)[\"“”]")
 _SINGLE = re.compile(r"['‘’](?P<value>[^'‘’\n]{0,1000}+)['’]")
 _BRACKETED = re.compile(r"\((?P<value>(?:[^()\n]|\([^()\n]{0,500}+\)){0,1000}+)\)")
-_BARE = re.compile(r"<[^\s<>]{1,100}>|[^\s\"“”„|&;`<>]+")
+_BARE = re.compile(r"(?:<[^\s<>]{1,100}>|[^\s\"“”„|&;`<>])+")
 _QUOTE = re.compile(rf"\\?[{_QUOTES}]|")
 # what prose puts behind a word, a closing mark that nothing opened
-_MARKS = re.compile(rf"[.,:;!?)\]}}`{_QUOTES}]*+(?=[\s|&]|$)")
-_STOP = re.compile(r"$|\r?\n|[|&;`<>]|\d?>")
+_MARKS = re.compile(rf"[.,:;!?)\]}}`{_QUOTES}]*+(?=[\s|]|&(?!#?\w+;)|$)")
+_STOP = re.compile(r"$|\r?\n|[|;`]|&(?!#?\w+;)|\d?>|<\s")
 _PROSE = re.compile(
     r"(?:and|or|but|to|which|that|with|in|for|from|as|on|by|via|then|was|is|were|are|where|when|while|after|before"
     r"|command|commands)\b(?![\\/.:=-])"
@@ -93,10 +93,10 @@ _FURTHER_OPTION = re.compile(r"[/–-]\w|\w+=")
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 
 
-def _nearest(program: Program, item: PlacedItem) -> re.Match[str] | None:
+def _nearest(tool: CommandTool, item: PlacedItem) -> re.Match[str] | None:
     first = min(part.start for part in item.parts)
     found = None
-    for match in program.start.finditer(item.paragraph or "", 0, first):
+    for match in tool.start.finditer(item.paragraph or "", 0, first):
         found = match
     return found
 
@@ -109,7 +109,7 @@ def _is_end_of(word: Word, part: Span, text: str) -> bool:
     return (not before or before.endswith("\\")) and not text[part.end : word.end].strip(_QUOTES + "\\")
 
 
-def _read(text: str, start: re.Match[str], program: Program, known: tuple[Span, ...]) -> Command:
+def _read(text: str, start: re.Match[str], tool: CommandTool, known: tuple[Span, ...]) -> Invocation:
     words: dict[str, Word] = {}
     name, at, whole = "", start.end(), True
     end = at
@@ -117,15 +117,15 @@ def _read(text: str, start: re.Match[str], program: Program, known: tuple[Span, 
         at = _space(text, at)
         if words and words[name].last:
             break
-        option = program.option.match(text, at)
-        if not option and (_STOP.match(text, at) or words or "" not in program.names):
+        option = tool.option.match(text, at)
+        if not option and (_STOP.match(text, at) or words or "" not in tool.names):
             break
         name = option["name"].lower() if option else ""
-        if option and name in program.switches:
+        if option and name in tool.switches:
             word: Word | None = _ended(text, at, option.end(), "", is_closed=True)
         else:
             at = _space(text, option.end()) if option else at
-            is_missing = program.option.match(text, at) or _STOP.match(text, at)
+            is_missing = tool.option.match(text, at) or _STOP.match(text, at)
             word = Word(at, at, "", closed=True, last=False) if is_missing else _word(text, at, known)
         words[name] = word or Word(at, at, "", closed=True, last=True)
         if word is None:
@@ -134,13 +134,16 @@ def _read(text: str, start: re.Match[str], program: Program, known: tuple[Span, 
         end = at = max(end, word.end)
     if not words:
         whole = False
-    elif whole and not words[name].last and not _STOP.match(text, at):
+    elif whole and words[name].last:
+        # a comma between options ends nothing, but what is behind it was not read
+        whole = not tool.option.match(text, _space(text, _behind_marks(text, at)))
+    elif whole and not _STOP.match(text, at):
         # words that are no options: of the prose, or of a value that lacks its quotes
         is_prose = bool(_PROSE.match(text, at))
         whole = is_prose or (words[name].closed and not _FURTHER_OPTION.match(text, at))
         if not is_prose and not words[name].closed:
             words[name] = replace(words[name], value="")
-    return Command(text[start.start() : end], (start.groupdict().get("verb") or "").lower(), whole, words)
+    return Invocation(text[start.start() : end], (start.groupdict().get("verb") or "").lower(), whole, words)
 
 
 def _space(text: str, at: int) -> int:
@@ -149,14 +152,23 @@ def _space(text: str, at: int) -> int:
     return gap.end() if gap else at
 
 
+def _behind_marks(text: str, at: int) -> int:
+    marks = _MARKS.match(text, at)
+    return marks.end() if marks else at
+
+
 def _word(text: str, at: int, known: tuple[Span, ...]) -> Word | None:
     """Read a word; None where it cannot be told where it ends."""
     opened = _QUOTE.match(text, at)
     for part in known:
-        if opened and part.start in (at, opened.end()):
-            closing = _QUOTE.match(text, part.end) if part.start > at else None
-            if word := _ended(text, at, closing.end() if closing else part.end, text[part.start : part.end], True):
-                return word
+        if not opened or part.start not in (at, opened.end()):
+            continue
+        closing = _QUOTE.match(text, part.end) if part.start > at else None
+        end = closing.end() if closing else part.end
+        is_open = part.start > at and end == part.end
+        word = None if is_open else _ended(text, at, end, text[part.start : part.end], is_closed=True)
+        if word:
+            return word
     for quoted in (_DOUBLE, _SINGLE, _BRACKETED):
         if match := quoted.match(text, at):
             value = re.sub(r"\\([\"“”])", r"\1", match["value"])
@@ -170,7 +182,9 @@ def _bare(text: str, at: int, written: str) -> Word | None:
     value = written
     while value and (value[-1] in ".,:!?'’‘" or (value[-1] in _PAIRS and _is_unopened(value))):
         value = value[:-1]
-    if not value or value.startswith(("'", "‘", "\\'")) or written.endswith(("...", "…")):
+    is_cut = written.endswith(("...", "…")) or value.startswith(("'", "‘", "\\'"))
+    is_escaped = value.endswith(("^", "\\")) and text[at + len(written) : at + len(written) + 1].strip()
+    if not value or is_cut or is_escaped:
         return None
     word = _ended(text, at, at + len(written), value, is_closed=False)
     return word and replace(word, end=at + len(value), last=word.last or value != written)

@@ -8,7 +8,7 @@ import re
 from dataclasses import replace
 
 from ctiforge.observables.values import fold, lower, unwrapped
-from ctiforge.serving.fields.invocations import Command, Program, command_naming
+from ctiforge.serving.fields.invocations import Invocation, CommandTool, command_naming
 from ctiforge.serving.fields.wording import done_to, is_denied
 from ctiforge.serving.placing import PlacedItem
 
@@ -22,14 +22,14 @@ _VALUE_NAMES = frozenset(
         *("consentpromptbehavioradmin", "scriptblocklogging", "enablescriptblocklogging"),
     }
 )
-_PROGRAMS = (
-    Program(
+_TOOLS = (
+    CommandTool(
         re.compile(r"\breg(?:\.exe)?[\"']?\s+(?P<verb>add|delete|query)(?=\s)", re.IGNORECASE),
         re.compile(r"/(?P<name>ve|va|v|t|d|f|reg:32|reg:64)(?![\w:/\\])", re.IGNORECASE),
         switches=frozenset({"ve", "va", "f", "reg:32", "reg:64"}),
         names=frozenset({"", "v"}),
     ),
-    Program(
+    CommandTool(
         re.compile(r"\b(?P<verb>New|Set|Remove|Get)-Item(?:Property(?:Value)?)?(?=\s)", re.IGNORECASE),
         re.compile(
             r"[-–](?P<name>Path|LiteralPath|Name|Value|Type|PropertyType|ItemType|ErrorAction|Force|Confirm|WhatIf"
@@ -101,11 +101,11 @@ def registry_operation(item: PlacedItem) -> str | None:
     return _OPERATIONS[command.verb] if command else done_to(item, _VERBS, _NOUNS)
 
 
-def _command(item: PlacedItem) -> Command | None:
-    return command_naming(replace(item, again=()), _PROGRAMS)
+def _command(item: PlacedItem) -> Invocation | None:
+    return command_naming(replace(item, again=()), _TOOLS)
 
 
-def _said_by(item: PlacedItem, command: Command, *options: str) -> str | None:
+def _said_by(item: PlacedItem, command: Invocation, *options: str) -> str | None:
     """Give what a command says of the item, and nothing of a value of the item's key that the item leaves out."""
     is_of_another = len(item.parts) == 1 and ("v" in command.words or "name" in command.words)
     return None if is_of_another else command.value(*options)

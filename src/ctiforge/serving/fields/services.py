@@ -3,7 +3,7 @@
 import re
 from dataclasses import replace
 
-from ctiforge.serving.fields.invocations import Command, Program, command_naming
+from ctiforge.serving.fields.invocations import Invocation, CommandTool, command_naming
 from ctiforge.serving.fields.wording import done_to, only, said_behind
 from ctiforge.serving.placing import PlacedItem
 
@@ -12,8 +12,8 @@ _PATH = re.compile(
 )
 _SC = r"\b(?:sc|sc\.exe)[\"']?\s+(?:\\\\\S+\s+)?"
 _NET = r"\bnet1?(?:\.exe)?\s+"
-_PROGRAMS = (
-    Program(
+_TOOLS = (
+    CommandTool(
         # with the folder that it is written with, and the quotes around both
         re.compile(
             r"(?P<quote>[\"']?)(?<![\w%:.\\-])(?:[\w%:.\\-]+\\)?\bsc(?:\.exe)?(?P=quote)\s+(?:\\\\\S+\s+)?"
@@ -28,13 +28,13 @@ _PROGRAMS = (
         switches=frozenset(),
         names=frozenset({""}),
     ),
-    Program(
+    CommandTool(
         re.compile(rf"{_NET}(?P<verb>start|stop)(?=\s)", re.IGNORECASE),
         re.compile(r"/(?P<name>y)\b", re.IGNORECASE),
         switches=frozenset({"y"}),
         names=frozenset({""}),
     ),
-    Program(
+    CommandTool(
         re.compile(r"\b(?P<verb>New|Set|Remove|Stop|Start)-Service(?=\s)", re.IGNORECASE),
         re.compile(
             r"[-–](?P<name>Name|BinaryPathName|DisplayName|Description|StartupType|Credential|DependsOn|Status"
@@ -90,7 +90,7 @@ _VERBS = {
     "deleted": r"delet(?:es|ed|ing)|remov(?:es|ed|ing)|uninstall(?:s|ed|ing)",
     "hijacked": r"hijack(?:s|ed|ing)",
     "stopped": r"stop(?:s|ped|ping)|terminat(?:es|ed|ing)",
-    "started": r"start(?:s|ed|ing)",
+    "started": r"start(?:s|ed|ing)(?! (?:auto|at|on|with|when))",
     "disabled": r"disabl(?:es|ed|ing)",
 }
 _KEY_BEFORE = re.compile(r"\\Services\\+$", re.IGNORECASE)
@@ -147,18 +147,18 @@ def service_operation(item: PlacedItem) -> str | None:
 
 def service_source_type(item: PlacedItem) -> str | None:
     """Tell where the item stands: in a `command`, a key of the `registry`, or what says of an `event log` entry."""
-    if _IS_COMMAND.match(item.value) or command_naming(replace(item, again=()), _PROGRAMS):
+    if _IS_COMMAND.match(item.value) or command_naming(replace(item, again=()), _TOOLS):
         return "command"
     if _KEY_BEFORE.search(item.around[0]):
         return "registry"
     return "event log" if _EVENT.search("".join(item.sentence)) else None
 
 
-def _command(item: PlacedItem) -> Command | None:
-    return command_naming(item, _PROGRAMS)
+def _command(item: PlacedItem) -> Invocation | None:
+    return command_naming(item, _TOOLS)
 
 
-def _said_by(command: Command | None, *options: str) -> str | None:
+def _said_by(command: Invocation | None, *options: str) -> str | None:
     return command.value(*options) if command else None
 
 

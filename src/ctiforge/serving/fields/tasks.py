@@ -2,7 +2,7 @@ r"""The rules of scheduled tasks: the item is a name, a path in the task folder 
 
 import re
 
-from ctiforge.serving.fields.invocations import Command, Program, command_naming
+from ctiforge.serving.fields.invocations import Invocation, CommandTool, command_naming
 from ctiforge.serving.fields.wording import done_to, said_behind
 from ctiforge.serving.placing import PlacedItem
 
@@ -31,7 +31,7 @@ _CLAUSE = re.compile(
 # where another clause begins, or what runs does something else
 _CLAUSE_END = re.compile(
     r",(?!\s*(?:as|at|every|under)\b)|…|\s(?:that|which|who|whose|while|whereas|but|unlike|because|before|after|to|\w+ing"
-    r"|(?:and|or)(?!\s(?:as|at|on|every|under|with|when|whenever)\b))\s",
+    r"|(?:and|or)(?!\s(?:(?:runs? |executes? )?(?:as|at|on|every|under|with|when|whenever))\b))\s",
     re.IGNORECASE,
 )
 _ACCOUNT = r"(?:NT AUTHORITY\\\w+(?: SERVICE)?|(?:LOCAL |NETWORK )SERVICE|(?-i:SYSTEM)|LocalSystem|Administrators?)\b"
@@ -43,8 +43,8 @@ _PRINCIPAL = re.compile(
 _HIGHEST = re.compile(r"\swith (?:the )?(?P<level>highest (?:available )?privileges)\b", re.IGNORECASE)
 _SWITCHES = {"create": "created", "change": "modified", "delete": "deleted", "query": "queried", "run": "executed"}
 _CMDLETS = {"register": "created", "set": "modified", "unregister": "deleted", "get": "queried", "start": "executed"}
-_PROGRAMS = (
-    Program(
+_TOOLS = (
+    CommandTool(
         re.compile(r"\bschtasks(?:\.exe)?[\"']?(?=\s)", re.IGNORECASE),
         re.compile(
             r"/(?P<name>create|change|delete|query|run|end|tn|tr|sc|mo|ru|rp|rl|st|et|sd|ed|ri|du|ec|xml|delay|fo"
@@ -56,7 +56,7 @@ _PROGRAMS = (
         ),
         names=frozenset({"tn"}),
     ),
-    Program(
+    CommandTool(
         re.compile(r"\b(?P<verb>Register|Set|Unregister|Get|Start)-ScheduledTask(?=\s)", re.IGNORECASE),
         re.compile(
             r"[-–](?P<name>TaskName|TaskPath|Action|Trigger|User|Password|Description|Settings|Principal|RunLevel|Xml"
@@ -140,11 +140,11 @@ def task_operation(item: PlacedItem) -> str | None:
     return told[0] if len(told) == 1 else None
 
 
-def _command(item: PlacedItem) -> Command | None:
-    return command_naming(item, _PROGRAMS)
+def _command(item: PlacedItem) -> Invocation | None:
+    return command_naming(item, _TOOLS)
 
 
-def _scheduled(command: Command) -> str | None:
+def _scheduled(command: Invocation) -> str | None:
     """Give when a command that was read to its end has the task run."""
     trigger = _TRIGGER_MADE.match(command.value("trigger") or "")
     often, every = command.value("sc"), command.value("mo")

@@ -20,7 +20,7 @@ _OF_IT = (
     r"(?:\s+(?!(?:and|or|but|which|that|who|to|by|from|with|without|into|in|on|as|if|when|while|for|after|before)\b)"
     r"[\w'’-]+){0,5}?\s+"
 )
-_CALLED = r"\W{0,3}(?:(?:(?:that is |which is )?(?:named|called|known as)|with the name(?: of)?)\W{1,3})?"
+_CALLED = r"\W{0,3}(?:(?:(?:that is |which is )?(?:named|called|titled|known as)|with the name(?: of)?)\W{1,3})?"
 
 
 def is_denied(text: str) -> bool:
