@@ -6,7 +6,8 @@ prose that stands around it, and where words of prose begin.
 """
 
 import re
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from ctiforge.observables.locate import Span
@@ -61,16 +62,21 @@ class Invocation:
         return next((self.words[name].value or None for name in options if name in self.words), None)
 
 
-def command_naming(item: PlacedItem, tools: Iterable[CommandTool]) -> Invocation | None:
+def command_naming(item: PlacedItem, tools: Sequence[CommandTool]) -> Invocation | None:
     """Read the command that names an item, at the first place of its paragraph where one does."""
-    for each in item.mentions if item.paragraph else ():
-        starts = [(found, tool) for tool in tools if (found := _nearest(tool, each))]
-        if not starts:
+    text = item.paragraph or ""
+    starts = sorted(
+        ((start.end(), index, start) for index, tool in enumerate(tools) for start in tool.start.finditer(text)),
+        key=lambda each: each[:2],
+    )
+    for each in item.mentions if starts else ():
+        nearest = bisect_right(starts, min(part.start for part in each.parts), key=lambda found: found[0]) - 1
+        if nearest < 0:
             continue
-        start, tool = max(starts, key=lambda pair: pair[0].end())
-        command = _read(item.paragraph or "", start, tool, each.parts)
-        named = [command.words[name] for name in tool.names if name in command.words]
-        if all(any(_is_end_of(word, part, item.paragraph or "") for word in named) for part in each.parts):
+        _, index, start = starts[nearest]
+        command = _read(text, start, tools[index], each.parts)
+        named = [command.words[name] for name in tools[index].names if name in command.words]
+        if all(any(_is_end_of(word, part, text) for word in named) for part in each.parts):
             return command
     return None
 
@@ -91,14 +97,6 @@ _PROSE = re.compile(
 )
 _FURTHER_OPTION = re.compile(r"[/–-]\w|\w+=")
 _PAIRS = {")": "(", "]": "[", "}": "{"}
-
-
-def _nearest(tool: CommandTool, item: PlacedItem) -> re.Match[str] | None:
-    first = min(part.start for part in item.parts)
-    found = None
-    for match in tool.start.finditer(item.paragraph or "", 0, first):
-        found = match
-    return found
 
 
 def _is_end_of(word: Word, part: Span, text: str) -> bool:

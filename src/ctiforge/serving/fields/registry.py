@@ -8,7 +8,7 @@ import re
 from dataclasses import replace
 
 from ctiforge.observables.values import fold, lower, unwrapped
-from ctiforge.serving.fields.invocations import Invocation, CommandTool, command_naming
+from ctiforge.serving.fields.invocations import CommandTool, Invocation, command_naming
 from ctiforge.serving.fields.wording import done_to, is_denied
 from ctiforge.serving.placing import PlacedItem
 

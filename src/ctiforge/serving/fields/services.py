@@ -3,7 +3,7 @@
 import re
 from dataclasses import replace
 
-from ctiforge.serving.fields.invocations import Invocation, CommandTool, command_naming
+from ctiforge.serving.fields.invocations import CommandTool, Invocation, command_naming
 from ctiforge.serving.fields.wording import done_to, only, said_behind
 from ctiforge.serving.placing import PlacedItem
 

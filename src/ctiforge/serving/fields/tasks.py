@@ -2,7 +2,7 @@ r"""The rules of scheduled tasks: the item is a name, a path in the task folder 
 
 import re
 
-from ctiforge.serving.fields.invocations import Invocation, CommandTool, command_naming
+from ctiforge.serving.fields.invocations import CommandTool, Invocation, command_naming
 from ctiforge.serving.fields.wording import done_to, said_behind
 from ctiforge.serving.placing import PlacedItem
 
