@@ -248,11 +248,11 @@ def check_dry_run(folder: Path | None) -> None:
 def _refuse_own(model: str) -> None:
     """Refuse what comes with ctiforge, which is found nowhere as a trained model is."""
     from ctiforge.errors import UsageError
-    from ctiforge.extract.models import REGEX
-    from ctiforge.release.publish import DEMO
+    from ctiforge.release.publish import is_demo
+    from ctiforge.store.hub import OWN_NAMES
 
-    if model in (DEMO, REGEX):
-        what = "the demo's model proves the machinery" if model == DEMO else "the rules have no weights"
+    if model in OWN_NAMES:
+        what = "the demo's model proves the machinery" if is_demo(model) else "the rules have no weights"
         raise UsageError(f"--model {model} is refused: {what}; give a model that you trained: its folder or artifact")
 
 
