@@ -185,7 +185,7 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             endpoint.finish()
         if reply.trickle:
-            self._trickle()
+            self._trickle(reply)
             return
         self._send(reply)
 
@@ -198,12 +198,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def _trickle(self) -> None:
-        """Blank after blank, as some endpoints send to keep a connection open."""
+    def _trickle(self, reply: Reply) -> None:
+        """Blank after blank behind what is said, as some endpoints send to keep a connection open."""
         self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", "1000000")
+        for name, value in {"Content-Type": "application/json", "Content-Length": "1000000", **reply.headers}.items():
+            self.send_header(name, value)
         self.end_headers()
+        self.wfile.write(reply.body or b"")
         while not self.server.endpoint.ended.wait(0.02):
             self.wfile.write(b" ")
 

@@ -60,7 +60,8 @@ def main(
 ) -> None:
     """Export a trained model; exit 5 where a file does not answer as its source does."""
     from ctiforge.data.testsets import find_test_data
-    from ctiforge.extract.models import model_version, trained_name
+    from ctiforge.errors import UsageError
+    from ctiforge.extract.models import REGEX, model_version, trained_name
     from ctiforge.records.exported import Dtype, ExportReport, Proof
     from ctiforge.release import lmstudio
     from ctiforge.release.quantize import parse_types
@@ -71,6 +72,8 @@ def main(
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
     from ctiforge.training.encoding import model_input
 
+    if model == REGEX:
+        raise UsageError(f"--model {REGEX}: the rules have nothing to export: give a trained model")
     choose("--format", file_format, FORMATS)
     chosen: Dtype | None = choose("--dtype", dtype, get_args(Dtype))
     asking: Proof | None = choose("--proof", proof, get_args(Proof))

@@ -116,10 +116,12 @@ def print_request(profile: "Profile", file: str) -> None:
 
 def read_messages(file: str) -> list[dict[str, Any]]:
     """Read the messages of a stored request: its whole body, or only their list."""
-    from ctiforge.errors import DataError
+    from ctiforge.errors import DataError, UsageError
 
     try:
         body = json.loads(Path(file).read_bytes())
+    except OSError as error:
+        raise UsageError(f"--request {file}: {error.strerror}; give the JSON file of a request") from None
     except (ValueError, RecursionError):
         raise DataError(f"{file} is no JSON: give the body of a request to /v1/chat/completions") from None
     messages = body.get("messages") if isinstance(body, dict) else body

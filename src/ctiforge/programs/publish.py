@@ -96,6 +96,7 @@ def os_bert(
     from ctiforge.release.publish import HubTarget, prepare_upload
     from ctiforge.store.named_models import find_registered
 
+    _refuse_own(model)
     uri, record = find_registered(model, store)
     license_name = license_name or (record.license if record else None)
     target = HubTarget(repo, version, license_name, public, cited(author), allow_namesake, test_set_repo)
@@ -134,6 +135,7 @@ def extract(
     from ctiforge.store.artifacts import fetch_input, fetch_named, find_input
     from ctiforge.store.named_models import find_registered
 
+    _refuse_own(model)
     uri, record = find_registered(model, store)
     license_name = license_name or (record.license if record else None)
     target = HubTarget(repo, version, license_name, public, cited(author), allow_namesake, test_set_repo)
@@ -241,6 +243,17 @@ def check_dry_run(folder: Path | None) -> None:
 
     if folder and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"--dry-run {folder} is there and not an empty folder: name another one")
+
+
+def _refuse_own(model: str) -> None:
+    """Refuse what comes with ctiforge, which is found nowhere as a trained model is."""
+    from ctiforge.errors import UsageError
+    from ctiforge.release.publish import is_demo
+    from ctiforge.store.hub import OWN_NAMES
+
+    if model in OWN_NAMES:
+        what = "the demo's model proves the machinery" if is_demo(model) else "the rules have no weights"
+        raise UsageError(f"--model {model} is refused: {what}; give a model that you trained: its folder or artifact")
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ctiforge.records.base import Record
 from ctiforge.records.observable import TYPES
@@ -18,9 +18,17 @@ def _known(type_: str) -> str:
     return type_
 
 
+def _not_blank(words: str) -> str:
+    if not words.strip():
+        raise ValueError("it is blank, and would stand in every request: write words")
+    return words
+
+
 Text = Annotated[str, Field(min_length=1)]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(_listed)]
 """Several texts; one may be written without its brackets."""
+Wording = Annotated[str, AfterValidator(_not_blank)]
+Wordings = Annotated[tuple[Wording, ...], BeforeValidator(_listed)]
 ObservableType = Annotated[str, BeforeValidator(_known)]
 
 
@@ -50,10 +58,10 @@ class ArticleMarks(Record):
 class Recognition(Record):
     """By what of a request, its article left out, an agent is told from the others."""
 
-    example_key: Text | None = None
-    """A key of the JSON example in the request, written there in double quotes."""
-    system: Texts = ()
-    """Words that all stand in the request, in any case."""
+    example_key: Wording | None = None
+    """A key of the JSON example in the request: in double quotes, a colon behind it."""
+    system: Wordings = ()
+    """Words that all stand in the role and task that the request gives, in any case."""
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:

@@ -96,6 +96,10 @@ class Chat:
             engine.release()
             why = f"{engine.loaded.id} does not answer {asked.agent}: {missing}"
             return "upstream", await self._pass_on(sent, ours, why, "agent_not_answered")
+        if _choices(sent) > 1:
+            engine.release()
+            words = f"n is {_choices(sent)}: the model has one answer for an article; ask for one"
+            raise _AgentError(asked.agent, RefusalError(400, words, "one_choice"))
         try:
             return asked.agent, await self._from_model(sent, asked, engine, started)
         except RefusalError as error:
@@ -215,7 +219,13 @@ def _status(engine: Engine) -> int:
 
 def _is_probe(sent: Mapping[str, Any]) -> bool:
     most = sent.get("max_completion_tokens") or sent.get("max_tokens")
-    return isinstance(most, int) and most <= PROBE_TOKENS
+    # true is a number in Python, and less than none is no limit to some clients
+    return type(most) is int and 0 < most <= PROBE_TOKENS
+
+
+def _choices(sent: Mapping[str, Any]) -> int:
+    wanted = sent.get("n")
+    return wanted if isinstance(wanted, int) else 1
 
 
 def _spent(extraction: Extraction, known: bool) -> Spent:

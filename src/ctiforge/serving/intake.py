@@ -12,6 +12,8 @@ from ctiforge.serving.openai_shapes import RefusalError, Sent
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 """What the cluster asks, which has no key."""
+_THROWN_AWAY = 64_000_000
+"""Bytes of a body too large that are still read: many clients send all of it before they look at an answer."""
 
 
 class KeyGuard:
@@ -38,15 +40,20 @@ class KeyGuard:
 
 async def read_body(request: Request, most: int) -> bytes:
     """Read a body of at most so many bytes. Raises RefusalError; ClientDisconnect where it breaks off."""
-    too_large = RefusalError(413, f"the request is larger than {most:,} bytes: send less", "request_too_large")
     told = request.headers.get("content-length", "")
-    if told.isdecimal() and int(told) > most:
-        raise too_large
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > most:
-            raise too_large
+    size = int(told) if told.isdecimal() else 0
+    is_kept = size <= most
+    body, read = bytearray(), 0
+    if size <= most + _THROWN_AWAY:
+        async for piece in request.stream():
+            read += len(piece)
+            is_kept = is_kept and read <= most
+            if read > most + _THROWN_AWAY:
+                break
+            if is_kept:
+                body += piece
+    if not is_kept:
+        raise RefusalError(413, f"the request is larger than {most:,} bytes: send less", "request_too_large")
     return bytes(body)
 
 
@@ -58,6 +65,8 @@ def read_request(body: bytes) -> Sent:
         raise RefusalError(
             400, "the request has no messages: send a list of objects with role and content", "no_messages"
         )
+    if not isinstance(sent.get("stream") or False, bool):
+        raise RefusalError(400, "stream is neither true nor false: send one of them, without quotes", "no_boolean")
     return sent
 
 

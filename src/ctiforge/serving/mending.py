@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from ctiforge.serving.openai_shapes import Spent, Turn, chunk, event, opening
+from ctiforge.serving.openai_shapes import Turn, chunk, event, opening
 
 _NO_ANSWER = "the upstream's answer is no completion"
 
@@ -44,25 +44,29 @@ def mend_completion(sent: bytes, model: str) -> dict[str, Any]:
 class StreamMender:
     """Reads the lines of a streamed answer and gives the events to send on: nothing empty, nothing missing.
 
-    The role comes first, `finish_reason` last and once, then the usage where it was asked for, then nothing: the
-    caller ends the stream.
+    Of each choice the role comes first and `finish_reason` last and once; then the usage where it was asked for and
+    the upstream tells it, then nothing: the caller ends the stream.
     """
 
     def __init__(self, model: str, *, with_usage: bool) -> None:
+        self.is_done = False
+        """Whether the upstream said that this is all."""
         self._model = model
         self._with_usage = with_usage
         self._id = f"chatcmpl-{secrets.token_hex(12)}"
         self._created = int(time.time())
-        self._began = False
-        self._reason: str | None = None
+        self._began: set[int] = set()
+        self._reasons: dict[int, str | None] = {}
+        """Why each choice ended, by its index; None: it has not."""
         self._usage: dict[str, Any] | None = None
 
     def line(self, line: str) -> Iterator[str]:
         """Read one line of the stream. Raises NoCompletionError for data that is no chunk."""
-        if not line.startswith("data:"):
+        if not line.startswith("data:") or self.is_done:
             return
         data = line.removeprefix("data:").strip()
-        if not data or data == "[DONE]":
+        self.is_done = data == "[DONE]"
+        if not data or self.is_done:
             return
         try:
             found = json.loads(data)
@@ -77,38 +81,43 @@ class StreamMender:
         yield from self._choices(found)
 
     def end(self) -> Iterator[str]:
-        """Give what is still to be sent after the upstream's last line. Raises NoCompletionError: nothing came."""
-        if not self._began and self._reason is None:
+        """Give what is still to be sent after the last line. Raises NoCompletionError: nothing came, or not all."""
+        if not self._began and not any(self._reasons.values()):
             raise NoCompletionError("the upstream's stream holds no answer")
-        yield from self._begin()
-        yield event(self._chunk({}, self._reason or "stop"))
-        if self._with_usage:
-            last = self._chunk({}, None)
-            yield event({**last, "choices": [], "usage": self._usage or Spent().usage()})
+        if not self.is_done and not all(self._reasons.values()):
+            raise NoCompletionError("the upstream's stream was cut off")
+        for index, reason in sorted(self._reasons.items()):
+            yield from self._begin(index)
+            yield event(self._chunk({}, reason or "stop", index))
+        if self._with_usage and self._usage:
+            last = self._chunk({}, None, 0)
+            yield event({**last, "choices": [], "usage": self._usage})
 
     def _choices(self, found: dict[str, Any]) -> Iterator[str]:
         choices = found.get("choices")
-        for choice in choices if isinstance(choices, list) else ():
+        for place, choice in enumerate(choices if isinstance(choices, list) else ()):
             if not isinstance(choice, dict):
                 continue
             if not self._began:
                 self._id = str(found.get("id") or self._id)
                 self._model = str(found.get("model") or self._model)
+            told = choice.get("index")
+            index = told if isinstance(told, int) else place
             given = choice.get("delta") or choice.get("message")
             delta = given if isinstance(given, dict) else {}
             said = {name: each for name, each in delta.items() if name != "role" and each not in (None, "", [])}
             if said:
-                yield from self._begin()
-                yield event(self._chunk(said, None))
-            self._reason = choice.get("finish_reason") or self._reason
+                yield from self._begin(index)
+                yield event(self._chunk(said, None, index))
+            self._reasons[index] = choice.get("finish_reason") or self._reasons.get(index)
 
-    def _begin(self) -> Iterator[str]:
-        if not self._began:
-            self._began = True
-            yield event(opening(self._id, self._created, self._model))
+    def _begin(self, index: int) -> Iterator[str]:
+        if index not in self._began:
+            self._began.add(index)
+            yield event(opening(self._id, self._created, self._model, index))
 
-    def _chunk(self, delta: dict[str, Any], reason: str | None) -> dict[str, Any]:
-        return chunk(self._id, self._created, self._model, delta, reason)
+    def _chunk(self, delta: dict[str, Any], reason: str | None, index: int) -> dict[str, Any]:
+        return chunk(self._id, self._created, self._model, delta, reason, index)
 
 
 def _words(error: Any) -> str:

@@ -86,19 +86,21 @@ class Turn:
             yield {**last, "choices": [], "usage": self.spent.usage()}
 
 
-def opening(id_: str, created: int, model: str) -> dict[str, Any]:
-    """Write the first chunk of a stream, which says who speaks."""
-    return chunk(id_, created, model, {"role": "assistant", "content": ""}, None)
+def opening(id_: str, created: int, model: str, index: int = 0) -> dict[str, Any]:
+    """Write the first chunk of a stream, or of one of its choices, which says who speaks."""
+    return chunk(id_, created, model, {"role": "assistant", "content": ""}, None, index)
 
 
-def chunk(id_: str, created: int, model: str, delta: dict[str, Any], finish_reason: str | None) -> dict[str, Any]:
+def chunk(
+    id_: str, created: int, model: str, delta: dict[str, Any], finish_reason: str | None, index: int = 0
+) -> dict[str, Any]:
     """Write one chunk of a stream."""
     return {
         "id": id_,
         "object": "chat.completion.chunk",
         "created": created,
         "model": model,
-        "choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}],
+        "choices": [{"index": index, "delta": delta, "finish_reason": finish_reason, "logprobs": None}],
     }
 
 

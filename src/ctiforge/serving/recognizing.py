@@ -12,6 +12,9 @@ from typing import Any
 from ctiforge.errors import DataError
 from ctiforge.records.profile import ArticleMarks, Profile
 
+_PROMPTING = ("system", "developer")
+_BREAK = r"\r?\n"
+
 
 class MisshapenError(DataError):
     """A request is one of an agent's, and holds no article."""
@@ -34,8 +37,8 @@ class Asked:
 def recognize(profile: Profile, messages: Sequence[Mapping[str, Any]]) -> Asked | None:
     """Tell which agent asks, and about which article.
 
-    The article stands in the last message of the user. What is said before it (also in other messages) and behind it
-    is the agent's prompt.
+    The article stands in the last message of the user. What stands there before its lines and behind it, and the
+    messages of the system, are the agent's prompt; earlier turns are of other articles.
 
     Args:
         profile: How the application asks.
@@ -53,10 +56,10 @@ def recognize(profile: Profile, messages: Sequence[Mapping[str, Any]]) -> Asked 
     last = next((index for index in reversed(range(len(texts))) if texts[index][0] == "user"), None)
     if last is None:
         return None
-    others = "\n".join(text or "" for index, (_, text) in enumerate(texts) if index != last)
+    system = "\n".join(text or "" for role, text in texts if role in _PROMPTING)
     cut = {marks: _cut(marks, texts[last][1] or "") for marks in {profile.marks_of(name) for name in profile.agent}}
     frames = {name: frame for name in profile.agent if (frame := cut[profile.marks_of(name)])}
-    agent = _choose(profile, others, frames)
+    agent = _choose(profile, system, frames)
     if agent is None:
         return None
     marks, frame = profile.marks_of(agent), frames[agent]
@@ -70,8 +73,9 @@ class _Frame:
     """A message, cut into what stands before the article, the article, and what stands behind it."""
 
     head: str = ""
+    """What stands before the lines of title and address."""
     text: str | None = None
-    """None where one of the marks is missing."""
+    """None where the mark before the article is missing."""
     task: str = ""
     """What stands between the marks behind the article."""
     tail: str = ""
@@ -93,19 +97,22 @@ def _text_of(content: Any) -> str | None:
 
 
 def _cut(marks: ArticleMarks, message: str) -> _Frame | None:
-    """Cut a message at the marks; None where it has neither those before an article nor those behind it."""
+    """Cut a message at the marks; None where those behind an article are missing, or two articles may be meant."""
     header = _opening(marks, message)
     start = header.end() if header else 0
     ends = _ends(marks, message, start)
+    if marks.before and not ends:
+        return None
     if header is None:
         # what stands before the end may be an article: it is taken for no prompt
         return _Frame(task=message[ends[0] : ends[-1]], tail=message[ends[-1] :]) if ends else None
-    if marks.before and not ends:
-        return _Frame(head=message[:start])
     named = header.groupdict()
+    head = _without_lines(marks, message[: header.start()])
     end, last = (max(ends[0], start), ends[-1]) if ends else (len(message), len(message))
+    if head.strip() and _holds_a_request(marks, message, start, end):
+        return None
     return _Frame(
-        head=message[:start],
+        head=head,
         text=message[start:end],
         task=message[end:last],
         tail=message[last:],
@@ -125,6 +132,22 @@ def _opening(marks: ArticleMarks, message: str) -> re.Match[str] | None:
         return header or first
     label = marks.title or marks.url
     return first if label and re.search(rf"^{re.escape(label)}", message[: first.start()], re.M) else header
+
+
+def _without_lines(marks: ArticleMarks, head: str) -> str:
+    """Leave out the lines of title and address, and what follows them: they are of the article, whoever wrote it."""
+    labels = [re.escape(label) for label in (marks.title, marks.url) if label]
+    line = re.search(rf"^(?:{'|'.join(labels)})", head, re.M) if labels else None
+    return head[: line.start()] if line else head
+
+
+def _holds_a_request(marks: ArticleMarks, message: str, start: int, end: int) -> bool:
+    """Tell whether a mark behind an article and another article's lines stand before the end.
+
+    Behind a prompt the first of the two may be an example of how to answer.
+    """
+    behind = _pattern(marks.before[0]).search(message, start, end) if marks.before else None
+    return behind is not None and _header(marks).search(message, behind.end(), end) is not None
 
 
 def _ends(marks: ArticleMarks, message: str, start: int) -> list[int]:
@@ -160,7 +183,9 @@ def _pattern(mark: str) -> re.Pattern[str]:
 
 
 def _source(mark: str) -> str:
-    return re.escape(mark).replace("\\\n", r"\r?\n")
+    source = re.escape(mark).replace("\\\n", r"\r?\n")
+    # a message may begin with the line that a mark begins
+    return rf"(?:\A|\r?\n){source.removeprefix(_BREAK)}" if source.startswith(_BREAK) else source
 
 
 def _without_skipped(marks: ArticleMarks, text: str) -> str:
@@ -172,29 +197,35 @@ def _without_skipped(marks: ArticleMarks, text: str) -> str:
     return text[until.end() :] if until else text
 
 
-def _choose(profile: Profile, others: str, frames: Mapping[str, _Frame]) -> str | None:
-    """Choose the one agent whose key stands in its prompt, of several the one whose words do, too; else by words.
+def _choose(profile: Profile, system: str, frames: Mapping[str, _Frame]) -> str | None:
+    """Choose the one agent whose key the example has; where that says nothing, the one whose words its prompt has.
 
-    Words count in what the agent is told of its role and task, not in the long instructions behind them, which name
-    other agents; and by themselves only where the whole of a request is there.
+    Nobody is chosen where key and words are of different agents. Words count in the role and the task that an agent is
+    given, not in the long instructions behind them, which name other agents.
     """
-    keys = {name: profile.agent[name].recognize.example_key for name in frames}
-    by_key = [name for name, each in frames.items() if _has_key(keys[name], (others, each.head, each.task, each.tail))]
-    if len(by_key) == 1:
-        return by_key[0]
-    told = {frame: _folded(f"{others} {frame.head} {frame.task}") for frame in frames.values()}
-    lengths = {}
-    for name in by_key or [name for name, frame in frames.items() if frame.text is not None]:
-        words = [_folded(each) for each in profile.agent[name].recognize.system]
-        if words and all(each in told[frames[name]] for each in words):
-            lengths[name] = sum(map(len, words))
-    most = [name for name, length in lengths.items() if length == max(lengths.values())]
-    return most[0] if len(most) == 1 else None
+    by_key = [name for name, frame in frames.items() if _shows_key(profile, name, system, frame)]
+    by_words = [name for name, frame in frames.items() if _is_told(profile, name, system, frame)]
+    if len(by_words) == 1 and (not by_key or by_words[0] in by_key):
+        return by_words[0]
+    return by_key[0] if len(by_key) == 1 and len(by_words) != 1 else None
 
 
-def _has_key(key: str | None, texts: Sequence[str]) -> bool:
+def _shows_key(profile: Profile, name: str, system: str, frame: _Frame) -> bool:
+    """Tell whether an agent's key is one of a JSON object in its prompt."""
+    key = profile.agent[name].recognize.example_key
+    if key is None:
+        return False
+    # without an article only what stands behind its place says whose a request is: other prompts quote answers
+    texts = (frame.task, frame.tail) if frame.text is None else (system, frame.head, frame.task, frame.tail)
     # an example that was written as JSON once more has its quotes escaped
-    return key is not None and any(f'"{key}"' in text or f'"{key}\\"' in text for text in texts)
+    return any(re.search(rf'"{re.escape(key)}\\*"\s*:', text) for text in texts)
+
+
+def _is_told(profile: Profile, name: str, system: str, frame: _Frame) -> bool:
+    """Tell whether all of an agent's words stand in its role and task; never where the article is missing."""
+    words = profile.agent[name].recognize.system
+    told = _folded(f"{system} {frame.head} {frame.task}")
+    return bool(words) and frame.text is not None and all(_folded(each) in told for each in words)
 
 
 def _folded(text: str) -> str:

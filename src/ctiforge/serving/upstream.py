@@ -109,7 +109,8 @@ class Upstream:
         except (httpx2.HTTPError, ValueError, RecursionError):
             return []
         rows = found.get("data") or found.get("models") if isinstance(found, dict) else None
-        return [each for each in rows if isinstance(each, dict)] if isinstance(rows, list) else []
+        named = [each for each in rows if isinstance(each, dict)] if isinstance(rows, list) else []
+        return [each for each in named if each.get("id") or each.get("key")]
 
     async def _whole_as_stream(self, answer: httpx2.Response, mender: StreamMender, model: str) -> AsyncGenerator[str]:
         try:
@@ -139,6 +140,9 @@ class Upstream:
                     yield KEEP_ALIVE
                 for each in mender.line(line):
                     yield each
+                # it may keep the connection open behind its last word
+                if mender.is_done:
+                    break
             for each in mender.end():
                 yield each
             yield DONE

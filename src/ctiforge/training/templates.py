@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ctiforge.errors import UsageError
+from ctiforge.progress import warn
 from ctiforge.records.model_note import ChatTemplate
 from ctiforge.training.encoding import END_TOKENS, end_token_id
 
@@ -20,7 +21,10 @@ THOUGHT_CLOSES = rf"</(?:{_TAGS})>|\[/THINK\]"
 """What ends it."""
 _MARKER = "ANSWER-MARKER"
 _SHOWN = 30
-_TURN = {"role": "user", "content": "x"}
+_ASKED = "USER-MARKER"
+_TURN = {"role": "user", "content": _ASKED}
+_RENDERED = ("messages", "add_generation_prompt", "continue_final_message", "tools", "documents")
+"""What rendering itself hands to a template."""
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _OPENS_THOUGHT = re.compile(rf"({THOUGHT_OPENS})\s*$", re.IGNORECASE)
 _CLOSE = {"[THINK]": "[/THINK]"}
@@ -71,12 +75,18 @@ def choose_template(
         How it is used; None where it is used as it is.
 
     Raises:
-        UsageError: The template opens a thought, and nobody said what is to become of it; or it cannot be rendered.
+        UsageError: The template opens a thought, and nobody said what is to become of it; or it cannot be rendered, or
+            leaves out what the user says.
     """
     given = ChatTemplate(dict(arguments or {}), jinja, "", tuple(end_tokens))
     text = jinja if jinja is not None else _own(tokenizer)
     if text is None:
         return None if given == ChatTemplate() else given
+    if not text.strip():
+        raise UsageError("the chat template is empty: give another one with --template")
+    for name in given.arguments:
+        if not re.search(rf"\b{name}\b", text, re.ASCII):
+            warn(f"--template-args: the chat template does not use {name}")
     kept = tokenizer.chat_template
     try:
         use_template(tokenizer, given)
@@ -116,7 +126,7 @@ def read_arguments(text: str | None) -> dict[str, Any]:
         Name → value.
 
     Raises:
-        UsageError: It is no object, or a name cannot be a variable's.
+        UsageError: It is no object, or a name cannot be a variable's, or is one that rendering itself sets.
     """
     try:
         found = json.loads(text) if text else {}
@@ -124,6 +134,9 @@ def read_arguments(text: str | None) -> dict[str, Any]:
         found = None
     if not isinstance(found, dict) or not all(_NAME.fullmatch(name) for name in found):
         raise UsageError(f'--template-args {text}: give a JSON object of variables, like {{"enable_thinking": false}}')
+    taken = next((name for name in found if name in _RENDERED), None)
+    if taken:
+        raise UsageError(f"--template-args: {taken} is set by whoever renders: fix other variables of the template")
     return found
 
 
@@ -138,6 +151,11 @@ def _own(tokenizer: Any) -> str | None:
 def _opening(tokenizer: Any, close_thought: bool) -> str:
     """Find what stands between the generation prompt and an answer; white space alone is the answer's own affair."""
     asking = _render(tokenizer, [_TURN], add_generation_prompt=True)
+    if _ASKED not in asking:
+        raise UsageError(
+            f"the user's turn is not in what the chat template renders ({asking[:_SHOWN]!r}): no model would be shown "
+            "an article; give a template with --template that writes each message's content"
+        )
     thought = _OPENS_THOUGHT.search(asking)
     if thought:
         if not close_thought:

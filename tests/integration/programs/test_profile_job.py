@@ -59,6 +59,12 @@ def test_check_refuses_what_is_no_request(content: str, told: str, tmp_path: Pat
     assert told in profile("check", "huntable", "--request=request.json", cwd=tmp_path, code=3)
 
 
+def test_check_says_which_file_is_not_there(tmp_path: Path) -> None:
+    said = profile("check", "huntable", "--request=none.json", cwd=tmp_path, code=2)
+    assert "--request none.json: No such file or directory; give the JSON file of a request" in said
+    assert "profile '.' is a folder: give a TOML file" in profile("check", ".", cwd=tmp_path, code=2)
+
+
 def configure(url: str, *prompts: object, table: bool = True) -> None:
     with psycopg2.connect(url) as connection, connection.cursor() as cursor:
         if table:

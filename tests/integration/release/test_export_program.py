@@ -223,6 +223,10 @@ def test_bad_flags_end_with_one_line(tmp_path, flags, message):
     assert "Traceback" not in done.stderr
 
 
+def test_the_rules_have_nothing_to_export(tmp_path):
+    assert "--model regex: the rules have nothing to export" in export("--model=regex", cwd=tmp_path, code=2).stderr
+
+
 def test_an_adapter_over_a_base_in_s3_is_merged_in_half_precision(tmp_path, s3_bucket):
     base = tiny_models.make_llama(tmp_path / "base")
     tiny_models.add_llama3_tokenizer(base)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import ModelCard
 
+from tests.in_process import run_here
 from tests.integration.release.hub_server import TOKEN, FakeHub, Fault
 
 PROGRAM = Path(__file__).parents[3] / "jobs" / "publish.py"
@@ -236,6 +237,15 @@ def test_nothing_of_the_demo_is_published(publish, tmp_path):
     body["test_set"]["name"] = "demo"
     (tmp_path / "evaluation.json").write_text(json.dumps(body))
     publish.refused("1.0.0", f"--evaluation={tmp_path}", code=2, said="is of the demo")
+
+
+@pytest.mark.parametrize(("model", "why"), [("demo", "the demo's model proves the machinery"), ("regex", "no weights")])
+@pytest.mark.parametrize("line", ["extract", "os-bert"])
+def test_what_comes_with_ctiforge_is_refused_before_anything_is_looked_for(tmp_path, line, model, why):
+    flags = ("--repo=team/x", "--version=1.0.0", f"--model={model}", "--evaluation=nofile", "--dry-run=out")
+    done = run_here("publish", line, *flags, cwd=tmp_path)
+    assert done.returncode == 2
+    assert re.search(rf"--model {model} is refused: .*{why}", done.stderr)
 
 
 def test_a_license_that_nobody_names_is_asked_for(publish):

@@ -3,8 +3,11 @@
 import json
 import socket
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from urllib.parse import urlsplit
 
 import openai
@@ -134,6 +137,12 @@ def test_what_the_application_looks_at_before_it_asks() -> None:
         assert server.figure('ctiforge_serve_requests_total{agent="probe",outcome="answered"}') == 3
 
 
+@pytest.mark.parametrize("most", [0, -1, True, None, 11])
+def test_only_a_request_for_few_tokens_is_a_probe(rules: Serving, most: Any) -> None:
+    found = rules.ask(asks("CmdlineExtract", max_tokens=most)).json()
+    assert "cmdline_items" in found["choices"][0]["message"]["content"]
+
+
 def test_ready_says_which_agents_are_answered_and_why_others_are_not() -> None:
     some = LoadedModel(ServedModel("told", "3"), ToldModel(), ("cmdline",), {"services": "its evaluation had none"}, 3)
     with serving(some) as server:
@@ -197,6 +206,9 @@ def test_another_shape_is_refused_where_nobody_else_is_asked(rules: Serving) -> 
         (b'{"messages": []}', "no_messages"),
         (b'{"messages": ["text"]}', "no_messages"),
         (b'{"messages": [{"role": 1, "content": {}}]}', "not_recognized"),
+        (json.dumps(asks("CmdlineExtract", stream="false")).encode(), "no_boolean"),
+        (json.dumps(asks("CmdlineExtract", stream=1)).encode(), "no_boolean"),
+        (json.dumps(asks("CmdlineExtract", n=2)).encode(), "one_choice"),
     ],
 )
 def test_what_is_no_request_is_told_so_in_the_protocols_shape(rules: Serving, body: bytes, code: str) -> None:
@@ -220,6 +232,9 @@ def test_ten_megabytes_are_refused_at_the_door(rules: Serving) -> None:
     untold = rules.client.post("/v1/chat/completions", content=iter([large[:6_000_000], large[6_000_000:]]))
     for refused in (told, untold):
         assert (refused.status_code, refused.json()["error"]["code"]) == (413, "request_too_large")
+    # a client that looks at an answer only when it has sent everything is told so, too
+    with pytest.raises(urllib.error.HTTPError, match="413"):
+        urllib.request.urlopen(f"{rules.url}/v1/chat/completions", large, timeout=20)
     assert rules.answer("CmdlineExtract")["count"] == 1
 
 

@@ -72,12 +72,15 @@ def test_its_models_are_listed_behind_ours(serve: Serve) -> None:
             {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
             "data: [DONE]",
         ),
-        streamed({"choices": [{"delta": {"content": "a "}}]}, {"choices": [{"delta": {"content": "rule"}}]}),
+        streamed(
+            {"choices": [{"delta": {"content": "a "}}]}, {"choices": [{"delta": {"content": "rule"}}]}, "data: [DONE]"
+        ),
         streamed(
             ": wait",
             {"choices": []},
             {"choices": [{"delta": {"content": ""}}]},
             {"choices": [{"delta": {"content": "a rule"}}]},
+            {"choices": [{"delta": {}, "finish_reason": "stop"}]},
         ),
         completion("a rule"),
         Reply(body={"choices": [{"message": {"content": "a rule"}}]}),
@@ -129,10 +132,25 @@ def test_an_upstream_that_is_gone_is_told_of() -> None:
         assert len(server.client.get("/v1/models").json()["data"]) == 2
 
 
-def test_a_stream_that_turns_to_prose_ends_with_an_error(serve: Serve) -> None:
-    reply = streamed({"choices": [{"delta": {"content": "a"}}]}, "data: and so on")
+@pytest.mark.parametrize("rest", [(), ("data: and so on",), ({"error": {"message": "out of memory"}},)])
+def test_a_stream_that_breaks_off_ends_with_an_error(serve: Serve, rest: tuple[Any, ...]) -> None:
+    reply = streamed({"choices": [{"delta": {"content": "a"}}]}, *rest)
     upstream = serve(lambda _: reply)
     with serving(loaded(ToldModel()), upstream=upstream.url) as server:
         sent = events(server.ask(says("x", stream=True)).text)
         assert sent[1]["choices"][0]["delta"] == {"content": "a"}
         assert sent[-1]["error"]["code"] == "upstream_no_completion"
+
+
+def test_nobody_waits_for_an_upstream_behind_its_last_word(serve: Serve) -> None:
+    said = streamed({"choices": [{"delta": {"content": "a"}, "finish_reason": "stop"}]}, "data: [DONE]")
+    upstream = serve(lambda _: Reply(body=said.body, headers=STREAM, trickle=True))
+    with serving(loaded(ToldModel()), upstream=upstream.url) as server:
+        assert server.ask(says("x", stream=True)).text.endswith("data: [DONE]\n\n")
+
+
+def test_an_upstreams_entry_without_an_id_is_no_model(serve: Serve) -> None:
+    upstream = serve(lambda _: completion("x"))
+    upstream.models = ["m", ""]
+    with serving(loaded(ToldModel()), upstream=upstream.url) as server:
+        assert [each["id"] for each in server.client.get("/v1/models").json()["data"]][2:] == ["m"]

@@ -19,6 +19,10 @@ def said(delta: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
     return {"id": "c1", "model": "served", "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}
 
 
+def numbered(index: int, text: str, reason: str | None = None) -> dict[str, Any]:
+    return {"id": "c1", "choices": [{"index": index, "delta": {"content": text}, "finish_reason": reason}]}
+
+
 def shape(chunks: list[dict[str, Any]]) -> list[Any]:
     return [(each["choices"][0]["delta"], each["choices"][0]["finish_reason"]) for each in chunks if each["choices"]]
 
@@ -45,7 +49,7 @@ def test_role_first_finish_reason_last_and_nothing_empty() -> None:
 
 def test_a_reason_that_was_given_is_kept_and_one_that_was_not_is_made_up() -> None:
     assert shape(mended(said({"content": "a"}, "length")))[-1] == ({}, "length")
-    assert shape(mended(said({"content": "a"})))[-1] == ({}, "stop")
+    assert shape(mended(said({"content": "a"}), "data: [DONE]"))[-1] == ({}, "stop")
     assert shape(mended(said({"tool_calls": [{"index": 0}]}, "tool_calls")))[1:] == [
         ({"tool_calls": [{"index": 0}]}, None),
         ({}, "tool_calls"),
@@ -60,7 +64,31 @@ def test_usage_is_sent_when_asked_for_alone() -> None:
         "usage": usage,
     }
     assert all("usage" not in each for each in mended(*chunks))
-    assert mended(said({"content": "a"}), with_usage=True)[-1]["usage"]["total_tokens"] == 0
+    # what the upstream does not tell is not made up
+    assert all("usage" not in each for each in mended(said({"content": "a"}, "stop"), with_usage=True))
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        (said({"content": "Once upon"}), said({"content": " a ti"})),
+        (numbered(0, "a", "stop"), numbered(1, "b")),
+    ],
+)
+def test_a_stream_that_ends_without_a_reason_and_without_its_last_word_was_cut_off(chunks: Any) -> None:
+    with pytest.raises(NoCompletionError, match="cut off"):
+        mended(*chunks)
+
+
+def test_choices_are_kept_apart_each_with_its_role_and_its_reason() -> None:
+    sent = (numbered(0, "A0"), numbered(1, "B0"), numbered(0, "A1"), numbered(1, "B1"))
+    found = mended(*sent, numbered(0, "", "stop"), numbered(1, "", "length"), "data: [DONE]", numbered(0, "late"))
+    rows = [each["choices"][0] for each in found]
+    for index, words, reason in ((0, ["A0", "A1"], "stop"), (1, ["B0", "B1"], "length")):
+        own = [each for each in rows if each["index"] == index]
+        assert own[0]["delta"]["role"] == "assistant"
+        assert [each["delta"]["content"] for each in own[1:-1]] == words
+        assert [each["finish_reason"] for each in own] == [None] * 3 + [reason]
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,7 @@ def test_marks_of_an_agent_are_its_own_before_those_of_all() -> None:
         ('"item"', "7", r"p: agent\.One\.fields\.value: Input should be a valid string"),
         ('"item"', '"first_token"', r"fills no field: .*rule:first_token"),
         ('system = "commands"', "", r"p: agent\.One\.recognize: give example_key, system or both"),
+        ('"commands"', '["commands", " "]', r"p: agent\.One\.recognize\.system\.1: it is blank, and would"),
         ('key = "items"', 'key = "items", count = "items"', r"p: agent\.One\.answer\.count: 'items' is the key of the"),
         ('key = "items"', 'key = "items", kye = 1', r"p: agent\.One\.answer\.kye: Extra inputs"),
         ('[article]\nafter = "<article>"\n', "", r"p: the file: give a table \[article\], or \[agent\.One\.article\]"),

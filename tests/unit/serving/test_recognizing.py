@@ -125,9 +125,96 @@ def test_an_agents_request_with_one_of_the_marks_missing_is_refused() -> None:
     whole = user_message("ServicesExtract", ARTICLE)
     with pytest.raises(MisshapenError):
         recognize(HUNTABLE, [{"role": "user", "content": whole.replace("Content:", "Text:")}])
-    key = [{"role": "system", "content": 'Answer {"windows_services": []}.'}]
-    with pytest.raises(MisshapenError):
-        recognize(HUNTABLE, [*key, {"role": "user", "content": whole[:80]}])
+
+
+RULES = {"role": "system", "content": 'You write Sigma rules from: {"cmdline_items": [{"value": "whoami /all"}]}'}
+
+
+def test_another_request_that_quotes_an_answer_is_nobodys() -> None:
+    user = f"Title: A title\nURL: https://example.org/a\n\nContent:\n{ARTICLE}"
+    assert recognize(HUNTABLE, [RULES, {"role": "user", "content": user}]) is None
+    quoting = f"{RULES['content']}\n\n{user}"
+    assert recognize(HUNTABLE, [{"role": "user", "content": quoting}]) is None
+
+
+def told(role: str, *, title: str = "A title", url: str = "https://example.org/a", **parts: str) -> str | None:
+    """Whose a request is that has this role and these parts: an example, instructions."""
+    example = f"\n\nREQUIRED JSON STRUCTURE (example):\n{parts['example']}" if "example" in parts else ""
+    user = (
+        f"Title: {title}\nURL: {url}\n\nContent:\n{ARTICLE}\n\nTask: Find them.\n\nOutput Format Specification:\nJSON"
+        f"{example}\n\nCRITICAL INSTRUCTIONS: {parts.get('instructions', 'JSON alone.')}\n"
+    )
+    found = recognize(HUNTABLE, [{"role": "system", "content": role}, {"role": "user", "content": user}])
+    return found.agent if found else None
+
+
+SERVICES, NETWORK = ROLES["ServicesExtract"], ROLES["NetworkIndicatorExtract"]
+ITS_KEY = '{"windows_services": []}'
+EVERY_ROLE = " ".join(ROLES.values())
+
+
+def test_title_and_address_are_of_the_article_and_say_nothing_of_the_agent() -> None:
+    assert told(SERVICES, title="Hiding in the Windows Registry") == "ServicesExtract"
+    title = 'Ten {"queries": []} of detection logic for every SOC'
+    assert told(SERVICES, title=title, example=ITS_KEY) == "ServicesExtract"
+    assert told(SERVICES, url="https://e.org/?q=network indicators") == "ServicesExtract"
+    assert told("You help.", title="A new Windows service", url='https://e.org/"queries": 1') is None
+
+
+@pytest.mark.parametrize(
+    ("role", "parts", "agent"),
+    [
+        # a key that is only spoken of is none of an example
+        (
+            NETWORK,
+            {"instructions": 'Another agent returns them under "registry_artifacts".'},
+            "NetworkIndicatorExtract",
+        ),
+        (SERVICES, {"instructions": 'Never "queries" or "scheduled_tasks".', "example": ITS_KEY}, "ServicesExtract"),
+        # the key decides where words name several agents, as where a prompt lists its siblings
+        (f"{EVERY_ROLE}", {"example": ITS_KEY}, "ServicesExtract"),
+        ("You help.", {"example": ITS_KEY}, "ServicesExtract"),
+        # words decide where the keys of several agents are there, or none
+        (SERVICES, {"example": '{"windows_services": [], "queries": []}'}, "ServicesExtract"),
+        (SERVICES, {}, "ServicesExtract"),
+        # they are of different agents
+        (NETWORK, {"example": ITS_KEY}, None),
+        (NETWORK, {"example": '{"windows_services": [], "queries": []}'}, None),
+        # nothing tells one from the others
+        ("You extract every command-line. Ignore parent/child process relations.", {}, None),
+        ("You extract every command-line. Exclude detection logic and queries.", {}, None),
+        ("You extract each Windows service that is stored in the Windows registry.", {}, None),
+        (EVERY_ROLE, {"example": '{"observables": [{"type": "cmdline", "value": "x"}]}'}, None),
+        (EVERY_ROLE, {"example": str({key: [] for key in KEYS.values()}).replace("'", '"')}, None),
+        (EVERY_ROLE, {}, None),
+        ("You help.", {"example": '{"windows_services": [], "scheduled_tasks": []}'}, None),
+    ],
+)
+def test_the_key_decides_then_the_words_and_in_doubt_nobody(
+    role: str, parts: dict[str, str], agent: str | None
+) -> None:
+    assert told(role, **parts) == agent
+
+
+def test_earlier_turns_are_of_other_articles() -> None:
+    answer = {"role": "assistant", "content": '{"windows_services": [], "count": 0}'}
+    earlier = [*request("ServicesExtract", "The first."), answer]
+    assert asked([*earlier, *request("CmdlineExtract", ARTICLE)]).agent == "CmdlineExtract"
+    user = {"role": "user", "content": user_message("CmdlineExtract", ARTICLE)}
+    assert asked([*earlier[1:], user]).agent == "CmdlineExtract"
+
+
+def test_a_prompt_that_shows_how_it_is_done_leaves_open_which_article_is_meant() -> None:
+    shown = "For example:\nTitle: E\nURL: e\n\nContent:\nsc create Foo\n\nTask: Find.\n\nIt gives Foo. Now you:\n\n"
+    assert recognize(HUNTABLE, request("ServicesExtract", ARTICLE, prefix=shown)) is None
+    # an article may hold as much where nothing stands before its own lines
+    assert asked(request("ServicesExtract", f"{shown}Title: x\nURL: y\n\nContent:\nThe end.")).title == "A title"
+
+
+def test_a_message_may_begin_with_the_articles_mark() -> None:
+    for start in ("\nContent:\n", "Content:\n", "Content:\r\n"):
+        user = user_message("ServicesExtract", ARTICLE).partition("Content:\n")[2]
+        assert asked([{"role": "user", "content": start + user}]) == Asked("ServicesExtract", ARTICLE, None, None)
 
 
 @pytest.mark.parametrize("filling", ["\n\nContent:\n", "\n\nTask: ", "Title: a\n", " \n", "\n", "word "])

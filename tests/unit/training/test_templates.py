@@ -198,6 +198,28 @@ def test_a_template_of_the_teams_own_goes_before_the_models(tokenizer_of) -> Non
         choose_template(made, jinja="{{ nothing.at.all.here }}{% for %}")
 
 
+def test_a_template_that_does_not_show_what_the_user_says_is_refused(tokenizer_of) -> None:
+    with pytest.raises(UsageError, match=r"the user's turn is not in what the chat template renders \('constant'\)"):
+        choose_template(tokenizer_of(CHATML), jinja="constant")
+    with pytest.raises(UsageError, match="the user's turn is not in what"):
+        choose_template(tokenizer_of(CHATML), arguments={"messages": []})
+    with pytest.raises(UsageError, match="the chat template is empty: give another one"):
+        choose_template(tokenizer_of(CHATML), jinja=" \n")
+
+
+def test_a_variable_that_the_template_does_not_use_is_told_of(tokenizer_of, capsys: pytest.CaptureFixture[str]) -> None:
+    choose_template(tokenizer_of(QWEN_3), arguments={"enable_thinking": False, "thinking": False})
+    said = capsys.readouterr().err
+    assert "does not use thinking" in said
+    assert "enable_thinking" not in said
+
+
+@pytest.mark.parametrize("name", ["messages", "add_generation_prompt", "tools"])
+def test_what_rendering_sets_is_no_variable_to_fix(name: str) -> None:
+    with pytest.raises(UsageError, match=f"{name} is set by whoever renders"):
+        read_arguments(f'{{"{name}": []}}')
+
+
 @pytest.mark.parametrize("text", ["[1]", "{", '{"a b": 1}', "x"])
 def test_arguments_are_a_json_object_of_variables(text: str) -> None:
     with pytest.raises(UsageError, match="give a JSON object of variables"):

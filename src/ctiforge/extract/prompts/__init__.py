@@ -7,11 +7,13 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from string import Formatter
 
 from pydantic import TypeAdapter, ValidationError
 
 from ctiforge.errors import UsageError
 from ctiforge.records.model_note import AgentUsage, PromptText
+from ctiforge.records.observable import TYPES
 from ctiforge.store.fingerprint import SHORT
 
 _PLACES = ("{types}", "{text}")
@@ -87,12 +89,25 @@ def read_prompt_file(path: Path) -> tuple[str, PromptText]:
         raise UsageError(f"--prompt {path}: there is no {unknown}: give {', '.join(asdict(text))}")
     if text.user.index("{types}") > text.user.index("{text}"):
         raise UsageError(f"--prompt {path}: {{types}} stands after {{text}}; the text comes last")
-    try:
-        find_prompt("", text).user((), "")
-    except (ValueError, IndexError, KeyError) as error:
-        raise UsageError(f"--prompt {path}: user before {{text}}: {error!r}; write other braces twice") from None
+    for name in text.types:
+        if name not in TYPES:
+            raise UsageError(f"--prompt {path}: types.{name}: there is no such type: choose of {', '.join(TYPES)}")
+    fault = _fault_of_braces(text)
+    if fault:
+        raise UsageError(f"--prompt {path}: user before {{text}}: {fault}; write other braces twice")
     content = hashlib.sha256(repr(sorted(asdict(text).items())).encode()).hexdigest()
     return f"{path.stem}@{content[:SHORT]}", text
+
+
+def _fault_of_braces(text: PromptText) -> str | None:
+    try:
+        for _, name, _, _ in Formatter().parse(text.user.split("{text}")[0]):
+            if name not in (None, "types", "platform"):
+                return f"there is no {{{name}}}, only {{types}}, {{platform}} and {{text}}"
+        find_prompt("", text).user((), "")
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 @cache

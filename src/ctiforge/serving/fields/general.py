@@ -12,12 +12,16 @@ _SENTENCE_AT_MOST = 1000
 
 _SIGMA_KEYS = (re.compile(r"\blogsource\s*:"), re.compile(r"\bdetection\s*:"))
 _QUERIES = {
-    "yara": re.compile(r"^\s*(?:private |global )*rule\s+\w+[^{]*\{(?s:.*)\bcondition\s*:"),
+    "yara": re.compile(r"^\s*(?:import\s+\"\w+\"\s*)*(?:private |global )*rule\s+\w+[^{]*\{(?s:.*)\bcondition\s*:"),
     "kql": re.compile(
         r"\b(?:Device|Identity|Email|Cloud(?:App|Process|Audit)|Alert|Url|AAD|Aad)\w*(?:Events|Info|Evidence)\b"
-        r"|\b(?:SecurityEvent|SigninLogs|AuditLogs|OfficeActivity|CommonSecurityLog)\s*(?:\||$)",
+        r"|\b(?:SecurityEvent|SigninLogs|AuditLogs|OfficeActivity|CommonSecurityLog)\s*(?:\||$)"
+        r"|^\s*(?:(?:Sysmon|Syslog)\s*\|\s*(?:where|project|extend|summarize)\b|_Im_\w+\s*(?:\(|\||$))",
     ),
-    "spl": re.compile(r"\b(?:index|sourcetype)\s*=|\|\s*tstats\b|\bEndpoint\.(?:Processes|Registry|Filesystem)\b"),
+    "spl": re.compile(
+        r"(?<![\w?&.])(?:index|sourcetype)\s*=|\|\s*tstats\b|\bEndpoint\.(?:Processes|Registry|Filesystem)\b"
+        r"|^\s*`\w+`\s+EventCode\s*="
+    ),
     "logscale": re.compile(r"#(?:event_simpleName|Vendor|repo|event\.module|event\.dataset)\s*="),
     "falcon": re.compile(r"(?<![#\w])event_simpleName\s*=|^(?!.*#event_simpleName).*\bProcessRollup2\b"),
     "eql": re.compile(r"^\s*(?:sequence\b[^\[]*\[\s*)?(?:process|file|registry|network|library|any)\s+where\s+\w"),
@@ -25,15 +29,35 @@ _QUERIES = {
     "xql": re.compile(r"\bdataset\s*=\s*xdr_data\b|\b(?:action|actor)_process_\w+"),
     "sentinelone_pq": re.compile(r"\b(?:src|tgt)\.process\.\w+"),
     "sentinelone_dv": re.compile(r"\bEventType\s*=\s*\"?(?:Process|Registry|PowerShell|ScheduledTask)"),
+    "suricata": re.compile(
+        r"^\s*(?:alert|drop|reject|pass)\s+(?:http2?|tls|dns|smb|ssh|ftp|smtp|krb5|quic)\s[^\n(]{1,400}\(.*\bsid\s*:\s*\d"
+    ),
+    "osquery": re.compile(
+        r"^\s*select\s[^;]{1,400}?\sfrom\s+(?:processes|process_events|process_open_sockets|listening_ports|launchd"
+        r"|scheduled_tasks|startup_items|autoexec)\b",
+        re.IGNORECASE,
+    ),
     "carbon_black": re.compile(r"\b(?:process_name|process_cmdline|childproc_name|filemod_name|netconn_domain)\s*:"),
 }
 _URL = re.compile(r"[a-z][a-z0-9+.-]{1,15}://\S+$", re.IGNORECASE)
 _PORT = re.compile(r"(?<=[\w\]]):\d{1,5}$")
-_DOMAIN = re.compile(r"(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z]{2,24}$", re.IGNORECASE)
-_URI_PATH = re.compile(r"/[^\s/]\S*$")
+_DOMAIN = re.compile(
+    r"(?:\*\.)?(?:[^\W.](?:[\w-]{0,61}[^\W.])?\.)+(?:[^\W\d_]{2,24}|xn--[a-z0-9-]{2,59})$", re.IGNORECASE
+)
+_URI_PATH = re.compile(r"/(?=\S*[^\W\d])[^\s/]\S*$")
+_LETTER = re.compile(r"[^\W\d]")
 _USER_AGENT = re.compile(r"user[- ]agent\b[^\w\n]{0,12}$", re.IGNORECASE)
-_AGENT_NAME = re.compile(r"Mozilla/\d")
-_FILES = (".exe", ".dll", ".ps1", ".bat", ".vbs", ".txt", ".zip", ".doc", ".docx", ".pdf", ".lnk", ".js", ".hta")
+_AGENT_NAME = re.compile(
+    r"Mozilla/\d|(?:curl|wget|python-requests|python-urllib|go-http-client|libwww-perl|okhttp)/\d", re.IGNORECASE
+)
+# a name's ending that no domain has, and one that a domain may have
+_FILE = re.compile(
+    r"\.(?:exe|dll|ps1|bat|cmd|vbs|vbe|js|jse|hta|lnk|txt|log|json|xml|csv|yml|yaml|ini|cfg|conf|docx?|docm|xlsx?|xlsm"
+    r"|pptx?|rtf|pdf|rar|7z|iso|img|msi|jar|class|php|aspx?|jsp|html?|png|jpe?g|gif|bin|dat|tmp|sys|scr|bak)$",
+    re.IGNORECASE,
+)
+_FILE_OR_DOMAIN = re.compile(r"\.(?:zip|mov|py|sh|pl|rs|md|so|ps|cab|app|java|cpp|cc|gz|tar)$", re.IGNORECASE)
+_DEFANGED_END = re.compile(r"[\[({]\s*(?:\.|dot)\s*[\])}]\w+$", re.IGNORECASE)
 
 
 def sentence(item: PlacedItem) -> str | None:
@@ -54,7 +78,7 @@ def query_type(item: PlacedItem) -> str | None:
     # a rule of these holds words of any other
     if all(key.search(item.value) for key in _SIGMA_KEYS):
         return "sigma"
-    for certain in ("yara", "eql"):
+    for certain in ("yara", "eql", "suricata"):
         if _QUERIES[certain].search(item.value):
             return certain
     return only(_QUERIES, item.value)
@@ -73,7 +97,11 @@ def indicator_type(item: PlacedItem) -> str | None:
         return "ip"
     named, _, path = value.partition("/")
     host = _PORT.sub("", named)
-    if not _DOMAIN.match(host) or host.lower().endswith(_FILES):
+    if _is_ip(host):
+        return "url" if _LETTER.search(path) else None
+    if not _DOMAIN.match(host) or _FILE.search(host):
+        return None
+    if _FILE_OR_DOMAIN.search(host) and not _DEFANGED_END.search(item.value.strip().partition("/")[0]):
         return None
     return "url" if path else "domain"
 

@@ -3,6 +3,7 @@
 import re
 
 from ctiforge.observables.values import lineage_names
+from ctiforge.serving.fields.wording import is_denied
 from ctiforge.serving.placing import PlacedItem
 
 _VERB = re.compile(
@@ -10,8 +11,19 @@ _VERB = re.compile(
     r"|creat(?:e|es|ed|ing)|invok(?:e|es|ed|ing)|initiat(?:e|es|ed|ing)|runs?|ran|running)(?![\w-])",
     re.IGNORECASE,
 )
-_BY = re.compile(r"\W{0,3}by\b", re.IGNORECASE)
-_ENDS = re.compile(r"[.!?]\s|\n\s*\n")
+# between the first name and the verb: nothing that has a verb's subject of its own
+_TO_VERB = re.compile(
+    r"\W{0,3}(?:\(pid\W{0,2}\d+\)\s*)?"
+    r"(?:(?:process|binary|executable|then|also|later|in|turn|that|which|itself|has|had|have|is|was|were|been|being|immediately|\w+ly|to|will)\s+){0,5}",
+    re.IGNORECASE,
+)
+# between the verb and the second name: no comma, no other program, no other clause
+_TO_NAME = re.compile(
+    r"(?:\s+(?P<by>by))?(?:\s+(?!(?:and|or|then|that|which|as|with|via|using|before|after|by|from|to|for|in|into|on|at"
+    r"|under|inside|where|while|when|because)\b)"
+    r"[\w'’-]+){0,8}:?\s+[\"'“‘`(\[]?(?:(?:[A-Za-z]:|%\w+%)?\\[^\s\"']*)?",
+    re.IGNORECASE,
+)
 
 
 def parent(item: PlacedItem) -> str | None:
@@ -32,9 +44,9 @@ def creation_verb(item: PlacedItem) -> str | None:
         return None
     first, second = sorted(item.parts, key=lambda part: part.start)
     between = item.paragraph[first.end : second.start]
-    found = [] if _ENDS.search(between) else list(_VERB.finditer(between))
-    if len(found) != 1:
+    found = [] if is_denied(item.sentence[0]) else list(_VERB.finditer(between))
+    if len(found) != 1 or not _TO_VERB.fullmatch(between, 0, found[0].start()):
         return None
+    leads = _TO_NAME.fullmatch(between, found[0].end())
     # a parent spawns; what was spawned by it is the child
-    parent_first = first == item.parts[0]
-    return found[0].group() if parent_first != bool(_BY.match(between, found[0].end())) else None
+    return found[0].group() if leads and (first == item.parts[0]) != bool(leads["by"]) else None

@@ -5,9 +5,11 @@ of the item's key is left out with the value's name.
 """
 
 import re
+from dataclasses import replace
 
 from ctiforge.observables.values import fold, lower, unwrapped
-from ctiforge.serving.fields.wording import done_to, only, options_behind
+from ctiforge.serving.fields.invocations import CommandTool, Invocation, command_naming
+from ctiforge.serving.fields.wording import done_to, is_denied
 from ctiforge.serving.placing import PlacedItem
 
 # keys under which nothing but values counts, and names that nothing but a value has
@@ -20,12 +22,29 @@ _VALUE_NAMES = frozenset(
         *("consentpromptbehavioradmin", "scriptblocklogging", "enablescriptblocklogging"),
     }
 )
-_LEADS = r"\s+(?:-(?:Literal)?Path\s+)?[\"'“]?$"
-_COMMANDS = {
-    "created": re.compile(rf"(?:\breg(?:\.exe)?[\"']?\s+add|\bNew-Item(?:Property)?){_LEADS}", re.IGNORECASE),
-    "modified": re.compile(rf"\bSet-Item(?:Property)?{_LEADS}", re.IGNORECASE),
-    "deleted": re.compile(rf"(?:\breg(?:\.exe)?[\"']?\s+delete|\bRemove-Item(?:Property)?){_LEADS}", re.IGNORECASE),
-    "queried": re.compile(rf"(?:\breg(?:\.exe)?[\"']?\s+query|\bGet-Item(?:Property)?){_LEADS}", re.IGNORECASE),
+_TOOLS = (
+    CommandTool(
+        re.compile(r"\breg(?:\.exe)?[\"']?\s+(?P<verb>add|delete|query)(?=\s)", re.IGNORECASE),
+        re.compile(r"/(?P<name>ve|va|v|t|d|f|reg:32|reg:64)(?![\w:/\\])", re.IGNORECASE),
+        switches=frozenset({"ve", "va", "f", "reg:32", "reg:64"}),
+        names=frozenset({"", "v"}),
+    ),
+    CommandTool(
+        re.compile(r"\b(?P<verb>New|Set|Remove|Get)-Item(?:Property(?:Value)?)?(?=\s)", re.IGNORECASE),
+        re.compile(
+            r"[-–](?P<name>Path|LiteralPath|Name|Value|Type|PropertyType|ItemType|ErrorAction|Force|Confirm|WhatIf"
+            r"|PassThru|Recurse)\b(?::\$\w+)?",
+            re.IGNORECASE,
+        ),
+        switches=frozenset({"force", "confirm", "whatif", "passthru", "recurse"}),
+        names=frozenset({"", "path", "literalpath", "name"}),
+    ),
+)
+_OPERATIONS = {
+    **dict.fromkeys(("add", "new"), "created"),
+    "set": "modified",
+    **dict.fromkeys(("delete", "remove"), "deleted"),
+    **dict.fromkeys(("query", "get"), "queried"),
 }
 _VERBS = {
     "created": r"creat(?:es|ed|ing)|add(?:s|ed|ing)|writes|wrote|writing",
@@ -35,10 +54,13 @@ _VERBS = {
 }
 _NOUNS = r"keys?|values?|registry|entry|subkeys?"
 _SET_TO = re.compile(
-    r"^[\"'`\])]*(?:\s+(?:(?:registry )?(?:value|key) )?(?:(?:is|was|being) )?(?:set )?to (?:a value of )?|\s*=\s*)"
-    r"(?:\"(?P<quoted>[^\"\n]+)\"|(?P<number>0x[0-9a-f]+|\d+)(?!\w|\.\w))",
+    r"[\"'`\])]*(?:\s+(?:(?:registry )?(?:value|key) )?(?:(?:is|was|being) )?(?:set )?to (?:a value of )?|\s*=\s*)"
+    r"(?:\"(?P<quoted>[^\"\n]+)\"|(?P<number>0x[0-9a-f]+|\d+))"
+    r"(?=[\"'”’`]?(?:\s*(?:$|[,;)(\n]|\.(?:\s|$))|\s(?:and(?! \d)|to|which|by|via|using|with|on|so)\b))",
     re.IGNORECASE,
 )
+# a line of a .reg file, in which quotes and backslashes are escaped
+_REG_LINE = re.compile(r"\"=\"(?P<data>(?:\\[\\\"]|[^\"\\\n])+)\"[^\S\n]*(?:\r?\n|$)")
 _TYPE = re.compile(r"REG_(?:SZ|DWORD|QWORD|BINARY|EXPAND_SZ|MULTI_SZ|NONE)$")
 _TOOL_OPTION = re.compile(r"\s(?:/v|-name)\s", re.IGNORECASE)
 
@@ -57,22 +79,36 @@ def registry_value_data(item: PlacedItem) -> str | None:
     """Give what a value that has a name is set to: by the command, or right behind it by `=` or `set to`."""
     if _parted(item)[1] is None:
         return None
-    options = options_behind(item)
-    said = _SET_TO.match(item.around[2])
-    data = options.get("d") or options.get("value") or (said and (said["quoted"] or said["number"]))
+    if command := _command(item):
+        return _said_by(item, command, "d", "value")
+    if line := _REG_LINE.match(item.around[2]):
+        return re.sub(r"\\(.)", r"\1", line["data"])
+    said = None if is_denied(item.sentence[0]) or is_denied(item.sentence[2]) else _SET_TO.match(item.around[2])
     # a quote that was escaped ends no text
-    return data if data and not data.endswith("\\") else None
+    return (said["quoted"] or said["number"]) if said and not (said["quoted"] or "").endswith("\\") else None
 
 
 def registry_value_type(item: PlacedItem) -> str | None:
     """Give the type of a value that has a name, which the command says: `REG_SZ`, `REG_DWORD`."""
-    named = options_behind(item).get("t", "") if _parted(item)[1] is not None else ""
-    return named if _TYPE.match(named) else None
+    command = _command(item) if _parted(item)[1] is not None else None
+    named = _said_by(item, command, "t") if command else None
+    return named if named and _TYPE.match(named) else None
 
 
 def registry_operation(item: PlacedItem) -> str | None:
     """Tell `created`, `modified`, `deleted` or `queried`: by the command, else by the verb that speaks of it."""
-    return only(_COMMANDS, item.around[0]) or done_to(item, _VERBS, _NOUNS)
+    command = _command(item)
+    return _OPERATIONS[command.verb] if command else done_to(item, _VERBS, _NOUNS)
+
+
+def _command(item: PlacedItem) -> Invocation | None:
+    return command_naming(replace(item, again=()), _TOOLS)
+
+
+def _said_by(item: PlacedItem, command: Invocation, *options: str) -> str | None:
+    """Give what a command says of the item, and nothing of a value of the item's key that the item leaves out."""
+    is_of_another = len(item.parts) == 1 and ("v" in command.words or "name" in command.words)
+    return None if is_of_another else command.value(*options)
 
 
 def _parted(item: PlacedItem) -> tuple[str | None, str | None]:

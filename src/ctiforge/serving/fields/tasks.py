@@ -2,13 +2,13 @@ r"""The rules of scheduled tasks: the item is a name, a path in the task folder 
 
 import re
 
-from ctiforge.serving.fields.wording import done_to, only, said_behind
+from ctiforge.serving.fields.invocations import CommandTool, Invocation, command_naming
+from ctiforge.serving.fields.wording import done_to, said_behind
 from ctiforge.serving.placing import PlacedItem
 
 _FOLDERS = re.compile(r"(?<![\w:%\\])\\(?:[\w.() -]{1,64}\\)*$")
 _STORE = re.compile(r"(?:[A-Za-z]:\\Windows|%(?:windir|systemroot)%)\\(?:System32\\|SysWOW64\\)?Tasks\\", re.IGNORECASE)
 _STORE_BEFORE = re.compile(rf"{_STORE.pattern}(?:[\w.() -]{{1,64}}\\)*$", re.IGNORECASE)
-_COMMAND_BEFORE = 300
 _ELEMENT = re.compile(r"\b(?:Logon|Boot|Calendar|Time|Event|Idle|Registration|SessionStateChange)Trigger\b")
 _WHEN = re.compile(
     r"\b(?:(?:once )?every (?:\d+|one|two|three|four|five|six|ten|fifteen|thirty)? ?(?:minute|hour|day|week|month)s?"
@@ -18,29 +18,62 @@ _WHEN = re.compile(
     r"|On(?:Logon|Startup|Idle|Event))\b",
     re.IGNORECASE,
 )
-_ACCOUNT = r"(?:NT AUTHORITY\\\w+(?: SERVICE)?|(?:LOCAL |NETWORK )SERVICE|SYSTEM|LocalSystem|Administrators?)"
+_RUNS = (
+    r"(?:run|runs|ran|running|execut\w+|launch\w*|start(?:s|ed|ing)?|fires?|trigger\w*|scheduled|set|configured|with)"
+)
+# the item itself is what runs, right behind its name
+_CLAUSE = re.compile(
+    r"[\"'”’`]*\s*[,(]?\s*(?:(?:task|job)\b,?\s*)?(?:(?:that|which|and|it|to)\s+)?"
+    r"(?:(?:is|was|will be|has been)\s+)?(?:(?:created|registered|configured|set|set up)\s+)?(?:to\s+)?"
+    rf"(?P<said>(?:{_RUNS}\b|every\b|(?:at|on)\s+(?:\w+\s+)?(?:start|boot|log)).*)",
+    re.IGNORECASE,
+)
+# where another clause begins, or what runs does something else
+_CLAUSE_END = re.compile(
+    r",(?!\s*(?:as|at|every|under)\b)|…|\s(?:that|which|who|whose|while|whereas|but|unlike|because|before|after|to|\w+ing"
+    r"|(?:and|or)(?!\s(?:(?:runs? |executes? )?(?:as|at|on|every|under|with|when|whenever))\b))\s",
+    re.IGNORECASE,
+)
+_ACCOUNT = r"(?:NT AUTHORITY\\\w+(?: SERVICE)?|(?:LOCAL |NETWORK )SERVICE|(?-i:SYSTEM)|LocalSystem|Administrators?)\b"
 _PRINCIPAL = re.compile(
-    rf"\b(?:run|runs|running|execut\w+|launch\w*)\b[^.;,]{{0,40}}? (?:as|under|with) (?:the |an? )?"
-    rf"(?P<who>{_ACCOUNT}(?: (?:account|privileges|user))?|highest (?:available )?privileges)",
+    rf"\s(?:as|under|with) (?:(?:the |a )?user (?P<user>[\w.$\\-]*[\w$])|(?:the |an? )?"
+    rf"(?P<account>{_ACCOUNT}(?!['’-])(?: (?:account|privileges|user)\b)?))",
     re.IGNORECASE,
 )
-_SWITCH = re.compile(
-    r"\bschtasks(?:\.exe)?[\"']?\s(?:(?!\bschtasks\b)[^\n|&]){0,200}?/(?P<verb>create|change|delete|query|run)\b",
-    re.IGNORECASE,
-)
+_HIGHEST = re.compile(r"\swith (?:the )?(?P<level>highest (?:available )?privileges)\b", re.IGNORECASE)
 _SWITCHES = {"create": "created", "change": "modified", "delete": "deleted", "query": "queried", "run": "executed"}
-_NAMED = re.compile(r"(?:/tn|-TaskName)\s+[\\\"'“]*(?:[\w.() -]{1,64}\\)*$", re.IGNORECASE)
-_COMMAND_END = re.compile(r"\n|&|\|\||\bschtasks\b")
-_SCHEDULE = re.compile(r"/sc\s+\"?(?P<often>[a-z]+)", re.IGNORECASE)
-_EVERY = re.compile(r"/mo\s+\"?(?P<number>\w+)", re.IGNORECASE)
-_RUN_AS = re.compile(r"/ru\s+(?:\"(?P<quoted>[^\"\n]{1,80})\"|(?P<word>[^\s\"/]\S*))", re.IGNORECASE)
-_CMDLETS = {
-    "created": re.compile(r"\bRegister-ScheduledTask\b[^\n|;]{0,200}$", re.IGNORECASE),
-    "modified": re.compile(r"\bSet-ScheduledTask\b[^\n|;]{0,200}$", re.IGNORECASE),
-    "deleted": re.compile(r"\bUnregister-ScheduledTask\b[^\n|;]{0,200}$", re.IGNORECASE),
-    "queried": re.compile(r"\bGet-ScheduledTask\b[^\n|;]{0,200}$", re.IGNORECASE),
-    "executed": re.compile(r"\bStart-ScheduledTask\b[^\n|;]{0,200}$", re.IGNORECASE),
-}
+_CMDLETS = {"register": "created", "set": "modified", "unregister": "deleted", "get": "queried", "start": "executed"}
+_TOOLS = (
+    CommandTool(
+        re.compile(r"\bschtasks(?:\.exe)?[\"']?(?=\s)", re.IGNORECASE),
+        re.compile(
+            r"/(?P<name>create|change|delete|query|run|end|tn|tr|sc|mo|ru|rp|rl|st|et|sd|ed|ri|du|ec|xml|delay|fo"
+            r"|enable|disable|it|np|hresult|v1|nh|[fvzksupdmi])(?![\w:/\\])",
+            re.IGNORECASE,
+        ),
+        switches=frozenset(
+            (*_SWITCHES, *("end", "enable", "disable", "it", "np", "hresult", "v1", "nh", "f", "v", "z", "k"))
+        ),
+        names=frozenset({"tn"}),
+    ),
+    CommandTool(
+        re.compile(r"\b(?P<verb>Register|Set|Unregister|Get|Start)-ScheduledTask(?=\s)", re.IGNORECASE),
+        re.compile(
+            r"[-–](?P<name>TaskName|TaskPath|Action|Trigger|User|Password|Description|Settings|Principal|RunLevel|Xml"
+            r"|InputObject|ErrorAction|Force|Confirm|AsJob)\b(?::\$\w+)?",
+            re.IGNORECASE,
+        ),
+        switches=frozenset({"force", "confirm", "asjob"}),
+        names=frozenset({"", "taskname"}),
+    ),
+)
+_SCHEDULE = re.compile(r"(?:minute|hourly|daily|weekly|monthly|once|onstart|onlogon|onidle|onevent)$", re.IGNORECASE)
+_TRIGGER_MADE = re.compile(
+    r"\s*New-ScheduledTaskTrigger\s[^|;]*?-(?P<often>AtLogOn|AtStartup|Daily|Weekly|Once)\b", re.IGNORECASE
+)
+_IN_XML = re.compile(r"<URI>\s*\\?(?:[\w.() -]{1,64}\\)*$")
+_XML_TRIGGER = re.compile(r"<(?P<kind>\w{1,40})Trigger\b[^>]{0,200}>(?s:.*?)</(?P=kind)Trigger>")
+_XML_USER = re.compile(r"<UserId>\s*(?P<user>[^<\s][^<]{0,80}?)\s*</UserId>")
 _VERBS = {
     "created": r"creat(?:es|ed|ing)|register(?:s|ed|ing)|add(?:s|ed|ing)",
     "modified": r"modif(?:ies|ied|ying)|chang(?:es|ed|ing)",
@@ -63,22 +96,28 @@ def task_path(item: PlacedItem) -> str | None:
 
 
 def task_trigger(item: PlacedItem) -> str | None:
-    """Give the one trigger: what `/sc` and `/mo` of the command say that names the task, else the words behind it."""
-    options = _options(item)
-    if often := _SCHEDULE.search(options):
-        every = _EVERY.search(options)
-        return f"{often['often']} /mo {every['number']}" if every else often["often"]
-    said = said_behind(item)
-    found = {each.group() for each in _ELEMENT.finditer(said)}
-    found |= {each["often"] or each.group() for each in _WHEN.finditer(said)}
+    """Give the one trigger: what the command or the XML says that names the task, else the words behind it."""
+    if command := _command(item):
+        return _scheduled(command)
+    found = {each.group() for each in _ELEMENT.finditer(_xml(item))}
+    if not found:
+        said = _said(item)
+        found = {each.group() for each in _ELEMENT.finditer(said)}
+        found |= {each["often"] or each.group() for each in _WHEN.finditer(said)}
     return found.pop() if len(found) == 1 else None
 
 
 def task_principal(item: PlacedItem) -> str | None:
-    """Give the one account: `/ru` of the command that names the task, else what the words behind it say."""
-    if account := _RUN_AS.search(_options(item)):
-        return account["quoted"] or account["word"]
-    found = {each["who"] for each in _PRINCIPAL.finditer(said_behind(item))}
+    """Give the one account: what the command or the XML says that names the task, else the words behind it."""
+    if command := _command(item):
+        account = command.value("ru", "user")
+        return None if account and account.startswith("$") else account
+    if xml := _xml(item):
+        found = {each["user"] for each in _XML_USER.finditer(_XML_TRIGGER.sub("", xml))}
+    else:
+        said = _said(item)
+        found = {each["user"] or each["account"] for each in _PRINCIPAL.finditer(said)}
+        found = found or {each["level"] for each in _HIGHEST.finditer(said)}
     return found.pop() if len(found) == 1 else None
 
 
@@ -92,23 +131,36 @@ def task_store_path(item: PlacedItem) -> str | None:
 
 def task_operation(item: PlacedItem) -> str | None:
     """Tell `created`, `modified`, `deleted`, `queried` or `executed`: by the command that names it, else by a verb."""
-    before = _in_command(item).around[0][-_COMMAND_BEFORE:]
-    if not _NAMED.search(before):
+    command = _command(item)
+    if not command:
         return done_to(item, _VERBS, "tasks?|jobs?")
-    switches = list(_SWITCH.finditer(before))
-    return _SWITCHES[switches[-1]["verb"].lower()] if switches else only(_CMDLETS, before)
+    if command.verb:
+        return _CMDLETS[command.verb]
+    told = [kind for switch, kind in _SWITCHES.items() if switch in command.words]
+    return told[0] if len(told) == 1 else None
 
 
-def _in_command(item: PlacedItem) -> PlacedItem:
-    """Give the item at the first place of its paragraph where a command names it; the item itself where none does."""
-    return next((each for each in item.mentions if _NAMED.search(each.around[0][-_COMMAND_BEFORE:])), item)
+def _command(item: PlacedItem) -> Invocation | None:
+    return command_naming(item, _TOOLS)
 
 
-def _options(item: PlacedItem) -> str:
-    """Give the line of the schtasks command that makes or changes the task; empty where none does."""
-    before, name, behind = _in_command(item).around
-    before = before[-_COMMAND_BEFORE:]
-    switches = list(_SWITCH.finditer(before)) if _NAMED.search(before) else []
-    if not switches or switches[-1]["verb"].lower() not in ("create", "change"):
-        return ""
-    return before[switches[-1].start() :] + name + _COMMAND_END.split(behind, maxsplit=1)[0]
+def _scheduled(command: Invocation) -> str | None:
+    """Give when a command that was read to its end has the task run."""
+    trigger = _TRIGGER_MADE.match(command.value("trigger") or "")
+    often, every = command.value("sc"), command.value("mo")
+    if trigger or not often or not _SCHEDULE.match(often) or not command.whole:
+        return trigger["often"] if trigger else None
+    is_cut = "mo" in command.words and not every
+    return None if is_cut else f"{often} /mo {every}" if every else often
+
+
+def _xml(item: PlacedItem) -> str:
+    """Give the paragraph where it is the XML of this task alone; else nothing."""
+    text = item.paragraph or ""
+    return text if _IN_XML.search(item.around[0]) and text.count("<URI>") == 1 else ""
+
+
+def _said(item: PlacedItem) -> str:
+    """Give the clause right behind an item that says when and as whom it runs."""
+    clause = _CLAUSE.match(said_behind(item))
+    return _CLAUSE_END.split(f" {clause['said']} ", maxsplit=1)[0] if clause else ""

@@ -30,6 +30,10 @@ def load_profile(name_or_path: str) -> Profile:
         return parse_profile(text, name_or_path)
     if not Path(name_or_path).is_file():
         known = ", ".join(shipped())
+        if Path(name_or_path).is_dir():
+            raise UsageError(
+                f"profile {name_or_path!r} is a folder: give a TOML file, or one that is shipped ({known})"
+            )
         raise UsageError(f"profile {name_or_path!r} does not exist: give a TOML file, or one that is shipped ({known})")
     try:
         return parse_profile(Path(name_or_path).read_text(encoding="utf-8-sig"), name_or_path)

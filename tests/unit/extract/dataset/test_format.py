@@ -167,7 +167,17 @@ def test_a_prompt_and_a_template_of_the_teams_own_stand_in_what_the_model_is_tra
         ("system = 'x'", "user: Field required"),
         ("user = '{text}'", "user has {types} 0 times"),
         ("user = '{text}{types}'", "stands after {text}"),
-        ("user = '{types} {x} {text}'", "write other braces twice"),
+        (
+            "user = '{types} {x} {text}'",
+            "there is no {x}, only {types}, {platform} and {text}; write other braces twice",
+        ),
+        ("user = '{types} {} {text}'", "there is no {}, only"),
+        ("user = '{types} {types.x} {text}'", "there is no {types.x}, only"),
+        ("user = '{types} } {text}'", "Single '}' encountered in format string; write other braces twice"),
+        (
+            "user = '{types} {text}'\n[types]\ncmdlines = 'x'",
+            "types.cmdlines: there is no such type: choose of cmdline,",
+        ),
         ("user = '{types} {text}'\nextra = 1", "there is no extra"),
     ],
 )

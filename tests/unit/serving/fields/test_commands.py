@@ -1,0 +1,32 @@
+"""The fields of a command line."""
+
+import pytest
+
+from tests.fields import rule
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text", "expected"),
+    [
+        ("first_token", "net user /domain", "", "net"),
+        ("first_token", '"C:\\Program Files\\a b.exe" -x', "", "C:\\Program Files\\a b.exe"),
+        ("first_token", "“C:\\Program Files\\a b.exe” -x", "", "C:\\Program Files\\a b.exe"),
+        ("first_token", "& 'C:\\a b\\c.ps1' -x", "", "C:\\a b\\c.ps1"),
+        ("first_token", r"C:\Program Files\a\b.exe -x", "", r"C:\Program Files\a\b.exe"),
+        ("first_token", r"C:\Windows\Temp\x -p C:\a\y.exe foo", "", r"C:\Windows\Temp\x"),
+        ("first_token", r"C:\Windows\System32\rundll32 a.dll", "", r"C:\Windows\System32\rundll32"),
+        # a name with a space, or a program with a file behind it
+        ("first_token", r"C:\Program Files\a b.exe -x", "", None),
+        ("first_token", r"C:\Program Files\foo\bar -x y.exe", "", None),
+        ("first_token", "C:/a b/c.exe", "", None),
+        ("first_token", 'cmd.exe" /c', "", None),
+        ("wrapper_stripped", "net user /domain", "It ran cmd.exe /Q /c net user /domain", True),
+        ("wrapper_stripped", "net user /domain", "It ran %COMSPEC% /C net user /domain.", True),
+        ("wrapper_stripped", "net user /domain", "It ran net user /domain.", False),
+        ("wrapper_stripped", "net user /domain", "It ran nothing.", None),
+        ("sentence", "net user /domain", "First this. It ran net user /domain. Then that.", "It ran net user /domain."),
+        ("sentence", "net user /domain", "nothing", None),
+    ],
+)
+def test_commands(name: str, value: str, text: str, expected: object) -> None:
+    assert rule(name, "cmdline", value, text) == expected

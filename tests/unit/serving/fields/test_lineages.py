@@ -1,0 +1,35 @@
+"""The fields of a process lineage."""
+
+import pytest
+
+from tests.fields import rule
+
+
+@pytest.mark.parametrize(
+    ("text", "verb"),
+    [
+        ("word.exe spawned calc.exe.", "spawned"),
+        ("calc.exe was launched by word.exe.", "launched"),
+        ("word.exe was launched by calc.exe.", None),
+        ("calc.exe spawned word.exe.", None),
+        ("word.exe -> calc.exe", None),
+        ("word.exe started and then created calc.exe.", None),
+        ("word.exe was seen. It launched a shell, calc.exe.", None),
+        ("word.exe did not spawn calc.exe.", None),
+        ("The attackers did not have word.exe launch calc.exe.", None),
+        ("word.exe (pid 4), running as bob, with child calc.exe", None),
+        ("word.exe spawned mshta.exe and then calc.exe.", None),
+        ("word.exe then spawned the following command: calc.exe", "spawned"),
+        ("word.exe process also launched a version of a beacon named “calc.exe”.", "launched"),
+    ],
+)
+def test_a_lineage(text: str, verb: str | None) -> None:
+    value = "word.exe -> calc.exe"
+    assert rule("creation_verb", "process_lineage", value, text) == verb
+    assert rule("parent", "process_lineage", value, text) == "word.exe"
+    assert rule("child", "process_lineage", value, text) == "calc.exe"
+
+
+def test_a_lineage_of_more_or_fewer_has_neither_parent_nor_child() -> None:
+    for value in ("word.exe", "word.exe -> calc.exe -> c.exe"):
+        assert rule("parent", "process_lineage", value, value) is rule("child", "process_lineage", value, value) is None
