@@ -54,7 +54,7 @@ class Numerics:
     """The type of the weights that are not trained; QLoRA's linear layers have 4 bits."""
     compute: torch.dtype
     """What forward and backward passes compute in, by autocast where it is not fp32."""
-    optimizer: Literal["adamw_torch", "adamw_bnb_8bit"]
+    optimizer: Literal["adamw_torch_fused", "adamw_bnb_8bit"]
     """AdamW with its averages in fp32, or in 8 bits; as transformers calls them."""
     recompute: bool
     """Whether activations are computed again in the backward pass, to save memory."""
@@ -92,6 +92,6 @@ def choose_numerics(
         method=method,
         frozen=torch.float32 if method == "full" else compute,
         compute=compute,
-        optimizer="adamw_bnb_8bit" if optimizer == "adamw-8bit" else "adamw_torch",
+        optimizer="adamw_bnb_8bit" if optimizer == "adamw-8bit" else "adamw_torch_fused",
         recompute=device.kind == "cuda",
     )

@@ -17,8 +17,8 @@ from tests.integration.training import conftest
 from tests.integration.training.conftest import FOLDER, OPTIONS, Run, run, same_weights
 
 SHORT = replace(OPTIONS, max_steps=12, learning_rate=2e-4, eval_steps=12)
-"""After these steps fp32 has come from 12.9 to 10.5 nats, and bf16 weights without fp32 copies to 12.0."""
-APART = 0.5
+"""After these steps fp32 has come from 12.9 to 10.4 nats, and bf16 weights without fp32 copies to 12.0."""
+APART = 0.7
 """Nats: fp16 skips its first steps, until the loss is scaled right."""
 
 
@@ -63,7 +63,7 @@ def test_weights_in_bf16_would_not(
     load = conftest.load_to_train
     monkeypatch.setattr(conftest, "load_to_train", lambda *given: load(*given).to(torch.bfloat16))
     done = run(store_folder, tmp_path / "one", replace(SHORT, precision="bf16"), method="full")
-    assert last_loss(done) - in_fp32("full") > 2 * APART
+    assert last_loss(done) - in_fp32("full") > 1.5 * APART
 
 
 def test_averages_in_8_bits_learn_the_same_and_survive_an_interruption(
