@@ -1,6 +1,7 @@
 """Fine-tunes the Extract Agent on prepared examples and writes a model that says how to use it."""
 
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import torch
 
 from ctiforge.errors import DataError, UsageError
 from ctiforge.extract.prepared import read_format_report, usage_of_data
+from ctiforge.extract.prompts.rendering import render_answer
 from ctiforge.records.base import read_lines
 from ctiforge.records.formatted import ExampleRow
 from ctiforge.records.model_note import AgentNote
@@ -15,6 +17,7 @@ from ctiforge.records.training import LOG_NAME, Training
 from ctiforge.store.checkpoints import Checkpoints
 from ctiforge.store.hub import split_name
 from ctiforge.training.batches import AnswerCollator, Rows
+from ctiforge.training.choice import Choice, find_choice
 from ctiforge.training.encoding import (
     EncodedExample,
     encode_example,
@@ -32,6 +35,8 @@ from ctiforge.training.templates import use_template
 from ctiforge.training.trainer import Kind, train
 
 _MEND = "set a smaller --max-length (and prepare the data for it), train with --qlora, or use a larger GPU"
+_ANSWERS_LOOKED_AT = 50
+"""Answers by which it is told where they leave the empty one."""
 MINIMA: dict[Method, tuple[int, int]] = {"qlora": (100, 500), "lora": (100, 500), "full": (500, 1_000)}
 """Method: (fewest examples, recommended examples)."""
 
@@ -113,7 +118,8 @@ def train_extract_agent(
     # the adapter's first weights are drawn at random
     torch.manual_seed(options.seed)
     model = load_to_train(request.location, device, numerics, request.lora)
-    kind = Kind("train_extract", AnswerCollator(pad_token_id(tokenizer)), numerics, _MEND)
+    choice = _choice(tokenizer, data / "validation.jsonl")
+    kind = Kind("train_extract", AnswerCollator(pad_token_id(tokenizer)), numerics, _MEND, choice)
     result = train(model, train_rows, validation_rows, kind, options, checkpoints, scratch)
     _save_model(model, tokenizer, request, data, out / "model")
     base_model, base_revision = split_name(request.model)
@@ -166,6 +172,13 @@ def check_minimum(examples: int, method: Method, force: bool) -> list[str]:
     if examples < recommended:
         return [f"{examples} training examples: {recommended} are recommended for {METHOD_WORDS[method]}"]
     return []
+
+
+def _choice(tokenizer: Any, path: Path) -> Choice | None:
+    """Find where answers with items leave the empty one, by some answers of the validation."""
+    empty = render_answer(())
+    answers = (row.answer for row in read_lines(path, ExampleRow) if row.answer != empty)
+    return find_choice(tokenizer, empty, list(islice(answers, _ANSWERS_LOOKED_AT)))
 
 
 def load_rows(path: Path, tokenizer: Any) -> Rows[EncodedExample]:

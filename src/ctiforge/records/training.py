@@ -44,6 +44,8 @@ class CurvePoint(Record):
     """The optimizer step."""
     loss: float | None
     """None where it was no number: the training came apart."""
+    choice_auc: float | None = Field(None, exclude_if=is_none)
+    """How well the model tells windows with an item from windows without, 0 to 1 (0.5: not at all); of an agent."""
 
 
 class PoolingTrial(Record):
@@ -142,6 +144,8 @@ class LogLine(Record):
     """Of this step."""
     eval_loss: float | None = None
     """The validation loss, in nats."""
+    eval_choice_auc: float | None = None
+    """How well it tells windows with an item from windows without, 0 to 1; 0.5 is chance."""
     eval_runtime: float | None = None
     """In seconds."""
     eval_samples_per_second: float | None = None

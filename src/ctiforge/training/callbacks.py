@@ -26,7 +26,7 @@ class ProgressLines(TrainerCallback):
     def on_log(
         self, args: Any, state: TrainerState, control: TrainerControl, logs: dict[str, float] | None = None, **_: Any
     ) -> None:
-        shown = {"loss": "loss", "eval_loss": "validation_loss"}
+        shown = {"loss": "loss", "eval_loss": "validation_loss", "eval_choice_auc": "choice_auc"}
         metrics = {shown[name]: float(value) for name, value in (logs or {}).items() if name in shown}
         self.progress.update(state.global_step, metrics)
 

@@ -46,6 +46,13 @@ def print_training(summary: Mapping[str, Any], uri: str | None) -> None:
     if summary.get("pooling"):
         read = f"{summary['examples']} articles, {summary['windows']} windows, pooling {summary['pooling']}; "
     loss = summary["best_validation_loss"]
+    curve = [point for point in summary["validation_curve"] if point.get("choice_auc") is not None]
+    best = [point["choice_auc"] for point in curve if point["step"] == summary["best_step"]]
+    if best:
+        print(
+            f"telling windows with an item from windows without: AUC {best[0]:.3f} at step {summary['best_step']} "
+            f"({curve[0]['choice_auc']:.3f} at step {curve[0]['step']}; 0.5 is chance)"
+        )
     print(
         f"{summary['name']}: {read}{summary['steps_done']} steps in {summary['seconds']:.0f} s on {summary['device']}, "
         f"best validation loss {loss if loss is None else round(loss, 4)} at step {summary['best_step']}"

@@ -16,6 +16,7 @@ from ctiforge.store.checkpoints import Checkpoints
 from ctiforge.training.batches import Collator, LengthBucketSampler, Rows
 from ctiforge.training.callbacks import Interruption, ProgressLines, Stops, Updating, stopped_improving
 from ctiforge.training.checkpoints import CheckpointWriter
+from ctiforge.training.choice import Choice, auc, leanings
 from ctiforge.training.encoding import IGNORE
 from ctiforge.training.finite import check_weights, no_number
 from ctiforge.training.memory import check_disk, tensor_bytes
@@ -40,6 +41,8 @@ class Kind:
     """The types of weights, passes and optimizer."""
     mend: str
     """What a person can do about a GPU whose memory does not suffice."""
+    choice: Choice | None = None
+    """Where an answer with items leaves an empty one; None where answers are of another kind."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,9 @@ class TrainingResult:
             "micro_batches": self.micro_batches,
             "checkpoints_blocked_s": self.checkpoints_blocked_s,
             "validation_curve": tuple(
-                CurvePoint(step=int(line["step"]), loss=line["eval_loss"]) for line in self.log if "eval_loss" in line
+                CurvePoint(step=int(line["step"]), loss=line["eval_loss"], choice_auc=line.get("eval_choice_auc"))
+                for line in self.log
+                if "eval_loss" in line
             ),
             "seconds": round(self.seconds, 1),
         }
@@ -201,7 +206,7 @@ class ResumableTrainer(Trainer):
         while True:
             size = self.args.per_device_eval_batch_size
             try:
-                metrics = {"eval_loss": self._validation_loss()}
+                metrics = self._validate()
                 self.log(metrics)
                 self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
                 return metrics
@@ -215,18 +220,21 @@ class ResumableTrainer(Trainer):
             _free_gpu_memory()
             warn(f"out of GPU memory in an evaluation with {size} examples at once: again with {size // 2}")
 
-    def _validation_loss(self) -> float:
-        """Average over everything that is predicted, whatever batches it lies in."""
-        model, total, count = self.model, 0.0, 0
+    def _validate(self) -> dict[str, float]:
+        """Average the loss over everything that is predicted, whatever batches it lies in; beside it the choice."""
+        model, total, count, leaning = self.model, 0.0, 0, list[tuple[float, bool]]()
         model.eval()
         with torch.no_grad():
             for batch in self.get_eval_dataloader():
                 inputs = self._prepare_inputs(batch)
                 predicted = int((inputs["labels"] != IGNORE).sum())
                 with self.compute_loss_context_manager():
-                    total += float(self.compute_loss(model, inputs)) * predicted
-                count += predicted
-        return total / count
+                    loss, outputs = self.compute_loss(model, inputs, return_outputs=True)
+                total, count = total + float(loss) * predicted, count + predicted
+                if self.kind.choice:
+                    leaning += leanings(outputs.logits, inputs["labels"], self.kind.choice)
+        share = auc(leaning)
+        return {"eval_loss": total / count} | ({} if share is None else {"eval_choice_auc": share})
 
     # private hook: the one place that knows a new best while its weights are still in the model
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:

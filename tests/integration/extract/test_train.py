@@ -71,6 +71,9 @@ def test_the_validation_loss_falls_and_is_kept_as_numbers_and_picture(trained):
     assert len(curve) == 3
     assert curve[-1] < curve[0]
     assert metadata["best_validation_loss"] == pytest.approx(min(curve))
+    told = [point["choice_auc"] for point in metadata["validation_curve"]]
+    assert all(0 <= each <= 1 for each in told)
+    assert '"eval_choice_auc"' in (out / "log.jsonl").read_text()
     assert json.loads((out / "training_metadata.json").read_text()) == metadata
     assert (out / "training_curve.png").read_bytes().startswith(b"\x89PNG")
     steps = [json.loads(line)["step"] for line in (out / "log.jsonl").read_text().splitlines()]

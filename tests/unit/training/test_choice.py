@@ -1,0 +1,56 @@
+"""Whether a model sees that a window holds something."""
+
+import pytest
+import torch
+
+from ctiforge.extract.prompts.rendering import render_answer
+from ctiforge.records.observable import Observable
+from ctiforge.training.choice import Choice, auc, find_choice, leanings
+from ctiforge.training.encoding import IGNORE, encode_answer, load_tokenizer
+
+EMPTY = render_answer(())
+
+
+def answer(type_: str, value: str) -> str:
+    return render_answer((Observable(type=type_, value=value),))
+
+
+def test_answers_part_at_one_token():
+    tokenizer = load_tokenizer("demo")
+    some = [answer("cmdline", "whoami /all"), answer("services", "Upd"), answer("hunt_queries", "{}")]
+    choice = find_choice(tokenizer, EMPTY, some)
+    assert choice is not None
+    nothing = encode_answer(tokenizer, EMPTY)
+    assert nothing[choice.offset] == choice.empty
+    for each in some:
+        ids = encode_answer(tokenizer, each)
+        assert (ids[: choice.offset], ids[choice.offset]) == (nothing[: choice.offset], choice.item)
+
+
+def test_without_answers_or_where_they_part_in_several_ways_there_is_no_choice():
+    tokenizer = load_tokenizer("demo")
+    assert find_choice(tokenizer, EMPTY, []) is None
+    assert find_choice(tokenizer, EMPTY, [answer("cmdline", "a"), "prose"]) is None
+
+
+def test_the_odds_are_read_where_the_answer_says_it():
+    choice = Choice(offset=1, item=5, empty=6)
+    labels = torch.tensor([[IGNORE, 1, 5, 2], [1, 6, IGNORE, IGNORE], [1, 7, 2, IGNORE], [1, IGNORE, IGNORE, IGNORE]])
+    logits = torch.zeros(4, 4, 9)
+    logits[0, 2, 5], logits[1, 1, 6] = 2.0, 3.0
+    assert leanings(logits, labels, choice) == [(2.0, True), (-3.0, False)]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "expected"),
+    [
+        ([(2.0, True), (-1.0, False)], 1.0),
+        ([(-1.0, True), (2.0, False)], 0.0),
+        ([(1.0, True), (1.0, False)], 0.5),
+        ([(3.0, True), (1.0, True), (2.0, False), (0.0, False)], 0.75),
+        ([(1.0, True)], None),
+        ([], None),
+    ],
+)
+def test_the_share_of_pairs_in_the_right_order(pairs, expected):
+    assert auc(pairs) == expected
