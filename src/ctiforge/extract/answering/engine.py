@@ -65,12 +65,9 @@ def running(command: EngineCommand, model: Path, *, wait_s: float, version: str 
             process = _start(command.filled(model, port), written)
         try:
             _wait_until_ready(command, process, port, wait_s, log)
-            url = f"http://127.0.0.1:{port}/v1"
-            yield RunningEngine(url, tuple(list_served(url)), version or _served_version(port))
-            _check_running(command, process, log)
-        except CannotGoOnError:
-            _check_running(command, process, log)
-            raise
+            with _no_end_by_itself(command, process, log):
+                url = f"http://127.0.0.1:{port}/v1"
+                yield RunningEngine(url, tuple(list_served(url)), version or _served_version(port))
         finally:
             _end(process)
 
@@ -117,12 +114,20 @@ def _status(port: int, path: str) -> int:
         return 599
 
 
-def _check_running(command: EngineCommand, process: "subprocess.Popen[bytes]", log: Path) -> None:
+@contextmanager
+def _no_end_by_itself(command: EngineCommand, process: "subprocess.Popen[bytes]", log: Path) -> Iterator[None]:
     """Refuse the work of an engine that has ended by itself: what it did not answer is no answer."""
+    failed: CannotGoOnError | None = None
+    try:
+        yield
+    except CannotGoOnError as error:
+        failed = error
     if process.poll() is not None:
         raise CannotGoOnError(
             f"the engine ended (exit {_code(process)}) while it was asked: {_tail(command, log)}. Nothing is published"
         )
+    if failed:
+        raise failed
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
