@@ -255,7 +255,14 @@ def explain_unknown(variables: Iterable[str]) -> Iterator[str]:
 
 
 def mask_url(url: str) -> str:
-    """Mask the password of a URL and the values of its query; what is no URL is masked whole."""
+    """Mask the password of a URL and the values of its query; what is no URL is masked whole.
+
+    Args:
+        url: The URL.
+
+    Returns:
+        The URL with `MASK` in their place.
+    """
     try:
         parts = urlsplit(url)
     except ValueError:

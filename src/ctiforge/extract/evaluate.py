@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ctiforge.data.testsets import read_labelled_articles
 from ctiforge.errors import DataError
@@ -22,7 +22,7 @@ from ctiforge.extract.models import REGEX, find_model
 from ctiforge.extract.prepared import note_of_model, usage_of_data, usage_of_model
 from ctiforge.progress import Progress
 from ctiforge.records.article import ArticleRecord, read_records
-from ctiforge.records.evaluation import ArticleScore, Evaluation, ModelInfo, TestSetInfo
+from ctiforge.records.evaluation import ArticleScore, EngineInfo, Evaluation, ModelInfo, TestSetInfo
 from ctiforge.store.artifacts import fetch
 from ctiforge.store.hub import split_name
 from ctiforge.training.encoding import DEMO_MODEL
@@ -57,6 +57,7 @@ def evaluate_on(
     version: str,
     training_data: Path | None = None,
     answers: Path | None = None,
+    engine: EngineInfo | None = None,
 ) -> Evaluation:
     """Score an extractor on labeled articles.
 
@@ -66,6 +67,7 @@ def evaluate_on(
         version: What tells its weights from others: the hash of their files.
         training_data: Records that the model was trained on, for the row of values that are not among them.
         answers: The folder in which every window's answer is kept; None: none is.
+        engine: The engine that answers; None where none was started.
 
     Raises:
         DataError: Nothing is labeled in them.
@@ -78,6 +80,7 @@ def evaluate_on(
         test_set=describe_test_set(test_data.path, test_data.reference),
         trained_on=values_seen_in_training(training_data) if training_data else None,
         answers=answers,
+        engine=engine,
     )
 
 
@@ -89,6 +92,7 @@ def evaluate_extractor(
     test_set: TestSetInfo,
     trained_on: frozenset[tuple[str, str]] | None = None,
     answers: Path | None = None,
+    engine: EngineInfo | None = None,
 ) -> Evaluation:
     """Extract the labeled types of every article and score them; articles without any are left out.
 
@@ -108,9 +112,10 @@ def evaluate_extractor(
         [score for _, score in found],
         model=model,
         test_set=test_set.model_copy(update={"articles": len(labeled), "unlabelled": len(records) - len(labeled)}),
-        fingerprint=_fingerprint(model, test_set, trained_on),
+        fingerprint=_fingerprint(model, test_set, trained_on, engine),
         training_values_known=trained_on is not None,
         answers_left_out=kept.left_out,
+        engine=engine,
     )
 
 
@@ -257,6 +262,7 @@ def load_served(
     prepared: Path | None = None,
     prompt: Path | None = None,
     constrained: bool = False,
+    name: str | None = None,
 ) -> Extractor:
     """Connect to a served model.
 
@@ -267,6 +273,7 @@ def load_served(
         prepared: An artifact of format_extract.
         prompt: A file with the application's own prompt: then whole articles are asked about.
         constrained: Whether the endpoint is to hold answers to the schema.
+        name: What figures call the model; None: as the endpoint does.
 
     Returns:
         What answers.
@@ -282,15 +289,17 @@ def load_served(
 
     client = connect(endpoint)
     if prompt:
-        return ServedAsIs(client, read_prompt(prompt), f"{endpoint.model}, as served")
+        return ServedAsIs(client, read_prompt(prompt), f"{name or endpoint.model}, as served")
     inside = inner_folder(asked_as) if asked_as else None
     trained = usage_of_model(inside) if inside else None
-    usage = trained or (usage_of_data(prepared) if prepared else plain_usage())
+    tokenizer = load_tokenizer(str(inside)) if inside else None
+    plain = plain_usage("messages" if tokenizer is None or tokenizer.chat_template else "simple")
+    usage = trained or (usage_of_data(prepared) if prepared else plain)
     return EndpointAgent(
         client,
         usage,
-        f"{endpoint.model}, served" + (", constrained" if constrained else ""),
-        tokenizer=use_template(load_tokenizer(str(inside)), usage.template) if inside else None,
+        f"{name or endpoint.model}, served" + (", constrained" if constrained else ""),
+        tokenizer=use_template(tokenizer, usage.template) if tokenizer else None,
         halves=trained is not None,
         constrained=constrained,
         logprobs=True,
@@ -351,7 +360,11 @@ def _case(answered: Answered) -> ArticleCase:
     )
 
 
-def _fingerprint(model: ModelInfo, test_set: TestSetInfo, trained_on: frozenset[tuple[str, str]] | None) -> str:
-    """Compute what is the same for the same weights, articles and training values, whatever they are called."""
-    parts = [model.version, test_set.content_hash, sorted(trained_on) if trained_on is not None else None]
+def _fingerprint(
+    model: ModelInfo, test_set: TestSetInfo, trained_on: frozenset[tuple[str, str]] | None, engine: EngineInfo | None
+) -> str:
+    """Compute what is the same for the same weights, engine, articles and training values, whatever they are called."""
+    parts: list[Any] = [model.version, test_set.content_hash, sorted(trained_on) if trained_on is not None else None]
+    if engine:
+        parts.append([engine.command, engine.version])
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -27,3 +27,13 @@ def open_port(host: str, port: int, backlog: int) -> socket.socket:
         raise
     opened.listen(backlog)
     return opened
+
+
+def free_port() -> int:
+    """Find a port of this machine that is free now, for a server that is started next.
+
+    Returns:
+        Its number; nothing holds it until the server does.
+    """
+    with open_port("127.0.0.1", 0, 1) as probe:
+        return int(probe.getsockname()[1])

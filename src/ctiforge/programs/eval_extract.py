@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -50,15 +51,28 @@ def main(
         str | None,
         typer.Option(help="An OpenAI-compatible address that serves --model, like http://localhost:1234/v1."),
     ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            help="A command that serves --model in OpenAI's protocol, started and ended here: {model} is its folder or "
+            "GGUF file, {port} a free port.",
+            metavar="COMMAND",
+        ),
+    ] = None,
+    engine_wait: Annotated[
+        float, typer.Option(min=1, help="Seconds that an engine may take until it is ready.")
+    ] = 900.0,
     asked_as: Annotated[
         str | None,
-        typer.Option(help="With --endpoint: the trained model whose prompt, windows and tokenizer are used."),
+        typer.Option(
+            help="With --endpoint or --engine: the trained model whose prompt, windows and tokenizer are used."
+        ),
     ] = None,
     as_served: Annotated[
         str | None,
         typer.Option(
-            help="With --endpoint: a file with the application's own prompt ({content} is the article): whole "
-            "articles are asked about, as they are today.",
+            help="With --endpoint or --engine: a file with the application's own prompt ({content} is the article): "
+            "whole articles are asked about, as they are today.",
             metavar="PROMPT_FILE",
         ),
     ] = None,
@@ -68,7 +82,7 @@ def main(
     price: Annotated[
         str | None, typer.Option(help="Money for a million tokens read and written, like 0.15,0.60: shown as cost.")
     ] = None,
-    concurrency: Annotated[int, typer.Option(min=1, help="Requests to an endpoint at a time.")] = 4,
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests to an endpoint or engine at a time.")] = 4,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds that an endpoint may take for an answer.")] = 300.0,
     batch_size: WindowsTogetherFlag = 32,
     device: DeviceFlag = "auto",
@@ -79,7 +93,7 @@ def main(
     """Score a model on the labeled types of a test set; a type that nobody labeled is never scored.
 
     The key of an endpoint that wants one is in OPENAI_API_KEY. What it serves may change under one name:
-    it is asked anew each time.
+    it is asked anew each time; so is an engine whose program does not tell its version.
     """
     from ctiforge.data.testsets import find_test_data
     from ctiforge.errors import UsageError
@@ -88,23 +102,30 @@ def main(
     from ctiforge.store.named_models import find_model_uri
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
 
-    if not endpoint and (asked_as or as_served or served_version):
-        raise UsageError("--asked-as, --as-served and --served-version are about a served model: give its --endpoint")
+    check_served(endpoint, engine, asked_as or as_served, served_version, article_id)
     if examples and not prepared:
         raise UsageError("--examples shows passages of prepared data: give --prepared, an output of format_extract")
     if examples and as_served:
         raise UsageError("--as-served asks with the application's own prompt, which shows no --examples")
     check_count(examples)
     money = read_price(price)
-    # what is served has a name of its own there
-    model = model if endpoint else pin(find_model_uri(model, store), revision)
+    # what is served has a name of its own there, and a file is no name of the Hub
+    model = model if endpoint or (engine and Path(model).is_file()) else pin(find_model_uri(model, store), revision)
     asked_as = asked_as and find_model_uri(asked_as, store)
     if article_id is not None:
         show_article(model, test_data, article_id, store, device, batch_size)
         return
     uri, reference = find_test_data(test_data, store)
-    model_inputs, named = ({}, {"model_name": model}) if endpoint else find_model(model)
+    used = None
+    if engine:
+        from ctiforge.extract.by_engine import find_engine, find_engine_model, open_engine
+
+        model_inputs, named = find_engine_model(model)
+        used = find_engine(engine, concurrency=concurrency, timeout_s=timeout, wait_s=engine_wait)
+    else:
+        model_inputs, named = ({}, {"model_name": model}) if endpoint else find_model(model)
     params: dict[str, Any] = named | ({"constrained": True} if constrained else {})
+    params |= {"engine": used.command.shown, "engine_version": used.version} if used else {}
     params |= {name: each for name, each in (("examples", examples), ("price", price)) if each}
     optional = {
         "training_data": training_data, "prepared": prepared, "asked_as": asked_as, "as_served": as_served,
@@ -116,28 +137,37 @@ def main(
         from ctiforge.extract.answering.endpoint import Endpoint
 
         articles = evaluate.TestData.read(dirs.inputs["test_data"], reference)
-        extractor = evaluate.open_extractor(
-            model,
-            dirs.inputs,
-            endpoint=Endpoint(endpoint, model, concurrency, timeout) if endpoint else None,
-            device=device,
-            batch_size=batch_size,
-            constrained=constrained,
-        )
-        if examples:
-            show_passages(extractor, dirs.inputs["prepared"], examples)
         version = (served_version or model) if endpoint else model_version(model, model_inputs)
-        evaluation = evaluate.evaluate_on(articles, extractor, version, dirs.inputs.get("training_data"), dirs.out)
+        with ExitStack() as held:
+            about = None
+            if used:
+                started = open_engine(used, model, dirs.inputs, constrained=constrained)
+                extractor, about = held.enter_context(started)
+            else:
+                extractor = evaluate.open_extractor(
+                    model,
+                    dirs.inputs,
+                    endpoint=Endpoint(endpoint, model, concurrency, timeout) if endpoint else None,
+                    device=device,
+                    batch_size=batch_size,
+                    constrained=constrained,
+                )
+            if examples:
+                show_passages(extractor, dirs.inputs["prepared"], examples)
+            trained_on = dirs.inputs.get("training_data")
+            evaluation = evaluate.evaluate_on(articles, extractor, version, trained_on, dirs.out, about)
         evaluation.model_copy(update={"price": money}).write(dirs.out)
         return {name: figure.value for name, figure in evaluation.metrics.items()}
 
     packages = ("numpy", "scipy") if model == "regex" else ("numpy", "scipy", "torch", "transformers", "peft")
+    # of an engine's version that is told only once it runs no fingerprint can be made before
+    is_live = endpoint is not None or (used is not None and used.version is None)
     result = run_stage(
         Stage(
             "eval_extract",
-            5,
+            6,
             packages=(*packages, "llguidance") if constrained else packages,
-            keyed_by_output=endpoint is not None,
+            keyed_by_output=is_live,
         ),
         params=params,
         inputs=inputs,
@@ -151,6 +181,22 @@ def main(
         from ctiforge.evaluation.tables.result import print_result
 
         print_result(result.uri, output)
+
+
+def check_served(
+    endpoint: str | None, engine: str | None, asked_with: str | None, served_version: str | None, article_id: str | None
+) -> None:
+    """Refuse flags about a served model that do not go together."""
+    from ctiforge.errors import UsageError
+
+    if endpoint and engine:
+        raise UsageError("--endpoint is served already, and --engine starts one: give one of the two")
+    if engine and article_id is not None:
+        raise UsageError("--article-id shows what the model finds without an engine: leave out --engine")
+    if not (endpoint or engine) and asked_with:
+        raise UsageError("--asked-as and --as-served are about a served model: give its --endpoint or --engine")
+    if served_version and not endpoint:
+        raise UsageError("--served-version is about a served model: give its --endpoint")
 
 
 def check_count(examples: str | None) -> None:

@@ -234,6 +234,15 @@ class Price(Record):
     """Of answers."""
 
 
+class EngineInfo(Record):
+    """The engine that answered in the place of this package's own generation."""
+
+    command: str
+    """The command that started it: its places unfilled, its secrets masked."""
+    version: str
+    """What its program or its server says of itself."""
+
+
 class Evaluation(File):
     """One Extract Agent, or a floor, on one test set: its figures and every article."""
 
@@ -266,3 +275,5 @@ class Evaluation(File):
     """Raw answers for which `answers.jsonl.gz` beside it had no room."""
     price: Price | None = Field(None, exclude_if=is_none)
     """What the model's tokens cost; left out where nobody said."""
+    engine: EngineInfo | None = Field(None, exclude_if=is_none)
+    """The engine that was started to answer; left out where none was."""

@@ -6,6 +6,7 @@ with the one that started it.
 
 import argparse
 import sys
+from importlib.metadata import version
 
 FLASH_ATTENTION = {"auto": "AUTO", "off": "DISABLED", "on": "ENABLED"}
 """As llama.h ends their names."""
@@ -16,6 +17,7 @@ def main() -> None:
     import xllamacpp
 
     parser = argparse.ArgumentParser()
+    parser.add_argument("--version", action="version", version=f"xllamacpp {version('xllamacpp')}")
     parser.add_argument("-m", dest="model", required=True)
     parser.add_argument("--alias", required=True)
     parser.add_argument("--host", required=True)

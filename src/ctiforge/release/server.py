@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import urllib.error
 import urllib.request
@@ -13,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ctiforge.errors import CannotGoOnError
+from ctiforge.pod.ports import free_port
 from ctiforge.release.tools import LlamaCpp
 
 LOADING_S = 900.0
@@ -76,7 +76,7 @@ def serving(gguf: Path, llama_cpp: LlamaCpp, *, context: int, exact: bool = Fals
     Raises:
         CannotGoOnError: It ends or does not load the model within `LOADING_S` seconds; with the end of its log.
     """
-    port = _free_port()
+    port = free_port()
     flags = ["-m", str(gguf), "--alias", gguf.stem, "--host", "127.0.0.1", "--port", str(port)]
     flags += ["-c", str(context), "-np", "1"]
     if threads := os.environ.get("OMP_NUM_THREADS"):
@@ -97,12 +97,6 @@ def serving(gguf: Path, llama_cpp: LlamaCpp, *, context: int, exact: bool = Fals
         finally:
             process.terminate()
             process.communicate()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait_until_ready(process: "subprocess.Popen[bytes]", health: str, gguf: Path, log: Path) -> None:

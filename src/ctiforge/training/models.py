@@ -116,6 +116,27 @@ def load_causal_lm(model: str, device: torch.device, dtype: torch.dtype) -> Any:
     return loaded.to(device)
 
 
+def merge_adapter(model: Any) -> Any:
+    """Merge a LoRA adapter into its base in memory, so that a token costs no more than one of the base.
+
+    Args:
+        model: A model as `load_causal_lm` gives it.
+
+    Returns:
+        The model without an adapter; the same one where it has none, or where memory lacks the room of one more layer:
+        layers that are merged by then stay so, and the answers are the same.
+    """
+    from peft import PeftModel
+
+    if not isinstance(model, PeftModel):
+        return model
+    try:
+        return model.merge_and_unload()
+    except torch.OutOfMemoryError:
+        warn("the adapter stays beside its base, since memory has no room to merge it: answers take longer")
+    return model
+
+
 def check_whole(model: str, told: Mapping[str, Any]) -> None:
     """Refuse a checkpoint that lacks weights: the library draws them at random and says so in a hint alone.
 

@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from peft.tuners.lora import Linear
 from safetensors.torch import load_file, save_file
 
 from ctiforge.errors import UsageError
 from ctiforge.training import models
 from ctiforge.training.encoding import DEMO_MODEL, on_this_machine
-from ctiforge.training.models import GPU_VARIABLE, load_causal_lm, pick_device
+from ctiforge.training.models import GPU_VARIABLE, load_causal_lm, merge_adapter, pick_device
 
 
 @pytest.mark.parametrize("name", ["gpu", "", "cuda:7"])
@@ -40,6 +42,52 @@ def test_of_several_gpus_the_first_is_used_and_that_is_told(
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert pick_device() == torch.device("cuda", 0)
     assert "2 GPUs are visible, and the first is used" in capsys.readouterr().err
+
+
+IDS = torch.tensor([[1, 3, 40, 50, 60]])
+
+
+@pytest.fixture
+def adapted() -> torch.nn.Module:
+    """The demo's base with an adapter that does something."""
+    torch.manual_seed(0)
+    base = load_causal_lm(DEMO_MODEL, torch.device("cpu"), torch.float32)
+    model = get_peft_model(base, LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM"))
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.05)
+    return model.eval()
+
+
+@torch.no_grad()
+def test_an_adapter_is_merged_where_it_is_asked_and_answers_as_before(adapted: torch.nn.Module) -> None:
+    before = adapted(IDS).logits
+    merged = merge_adapter(adapted)
+
+    assert not isinstance(merged, PeftModel)
+    assert not any("lora" in name for name, _ in merged.named_modules())
+    torch.testing.assert_close(merged(IDS).logits, before, atol=1e-4, rtol=1e-4)
+    assert merge_adapter(merged) is merged
+
+
+@torch.no_grad()
+def test_an_adapter_whose_merge_lacks_memory_answers_as_before(
+    adapted: torch.nn.Module, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, calls, merge = adapted(IDS).logits, [], Linear.merge
+
+    def merge_some(self: Linear, *arguments: object, **options: object) -> None:
+        calls.append(self)
+        if len(calls) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        merge(self, *arguments, **options)
+
+    monkeypatch.setattr(Linear, "merge", merge_some)
+    kept = merge_adapter(adapted)
+
+    assert kept is adapted
+    torch.testing.assert_close(kept(IDS).logits, before, atol=1e-4, rtol=1e-4)
+    assert "has no room to merge it" in capsys.readouterr().err
 
 
 def test_a_checkpoint_that_lacks_weights_is_refused(tmp_path: Path) -> None:

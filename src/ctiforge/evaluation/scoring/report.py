@@ -20,6 +20,7 @@ from ctiforge.evaluation.scoring.scores import (
 from ctiforge.evaluation.statistics import INTERVALS, MIN_POSITIVE_ARTICLES, Floats
 from ctiforge.records.evaluation import (
     ArticleScore,
+    EngineInfo,
     Evaluation,
     MetricFigure,
     ModelInfo,
@@ -50,6 +51,7 @@ def build_evaluation(
     fingerprint: str,
     training_values_known: bool,
     answers_left_out: int = 0,
+    engine: EngineInfo | None = None,
 ) -> Evaluation:
     """Compute every figure over the scored articles.
 
@@ -60,6 +62,7 @@ def build_evaluation(
         fingerprint: What is equal for the same weights, articles and training values.
         training_values_known: Whether the scores say which values training never showed.
         answers_left_out: Raw answers for which the file of them had no room.
+        engine: The engine that answered; None where none was started.
 
     Returns:
         The evaluation with figures, rows and all articles.
@@ -83,6 +86,7 @@ def build_evaluation(
         intervals=INTERVALS,
         articles=tuple(articles),
         answers_left_out=answers_left_out,
+        engine=engine,
     )
 
 

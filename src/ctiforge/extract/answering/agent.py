@@ -1,6 +1,7 @@
 """The Extract Agent at work on this machine: windows of an article through the model, batch by batch."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,7 +22,7 @@ from ctiforge.extract.prompts.rendering import render_prompt
 from ctiforge.records.model_note import AgentUsage
 from ctiforge.training.encoding import count_tokens, encode_prompt, end_token_ids, load_tokenizer, pad_token_id
 from ctiforge.training.faults import check_device, first_line
-from ctiforge.training.models import compute_dtype, load_causal_lm, pick_device
+from ctiforge.training.models import compute_dtype, load_causal_lm, merge_adapter, pick_device
 from ctiforge.training.templates import use_template
 
 
@@ -78,7 +79,7 @@ class ExtractAgent(WindowedExtractor):
         """
         target = pick_device(device)
         tokenizer = load_tokenizer(model)
-        loaded = load_causal_lm(model, target, compute_dtype(target)).eval()
+        loaded = merge_adapter(load_causal_lm(model, target, compute_dtype(target))).eval()
         trained_here = usage_of_model(Path(model))
         known = trained_here or usage or plain_usage("messages" if tokenizer.chat_template else "simple")
         use_template(tokenizer, known.template)
@@ -140,7 +141,7 @@ class ExtractAgent(WindowedExtractor):
         if self._constraint:
             # first: of what is not allowed no token is chosen
             processors.insert(0, self._constraint.processor(types, longest, rooms))
-        with torch.inference_mode():
+        with torch.inference_mode(), _no_settings_of_its_own(self.model):
             output = self.model.generate(
                 input_ids=ids.to(self.model.device),
                 attention_mask=mask.to(self.model.device),
@@ -168,6 +169,19 @@ class ExtractAgent(WindowedExtractor):
     def _decode(self, ids: Sequence[int]) -> str:
         text: str = self.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
         return text
+
+
+@contextmanager
+def _no_settings_of_its_own(model: Any) -> Iterator[None]:
+    """Keep what a checkpoint's generation_config asks for, like a repetition_penalty, out of its answers."""
+    from transformers import GenerationConfig
+
+    own, model.generation_config = getattr(model, "generation_config", None), GenerationConfig()
+    try:
+        yield
+    finally:
+        # a model that is asked while it is trained is saved with its own
+        model.generation_config = own
 
 
 def _rooms_are_full(prompt_length: int, rooms: Sequence[int]) -> Any:

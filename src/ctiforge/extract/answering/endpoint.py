@@ -69,8 +69,12 @@ class Client:
             base_url=endpoint.url,
             timeout=endpoint.timeout_s,
             max_retries=RETRIES,
-            # the library would ask again: this sees every answer
-            http_client=openai.DefaultHttpxClient(event_hooks={"response": [self._end_where_quota_is_over]}),
+            http_client=openai.DefaultHttpxClient(
+                # the library would ask again: this sees every answer
+                event_hooks={"response": [self._end_where_quota_is_over]},
+                # a proxy of the environment is for what is elsewhere
+                trust_env=not endpoint.url.startswith("http://127.0.0.1:"),
+            ),
         )
         self._lock = threading.Lock()
         self._unreached = 0

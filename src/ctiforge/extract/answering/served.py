@@ -166,8 +166,8 @@ def _several_at_a_time(ask: Callable[[Asked], Got], of: Sequence[Asked], at_once
     try:
         yield from pool.map(ask, of)
     finally:
-        # what was not begun when one request ended everything is not begun
-        pool.shutdown(cancel_futures=True)
+        # what was not begun when one request or a signal ended everything is not begun, nor is the rest waited for
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _items(found: Completion) -> tuple[ItemProbability, ...] | None:

@@ -192,3 +192,13 @@ def test_what_shares_a_batch_changes_no_answer(agent):
 
     assert answers(1) == answers(8)
     assert {stopped for found in answers(8) for _, stopped in found} == {True}
+
+
+def test_what_a_checkpoint_s_generation_config_asks_for_changes_no_answer():
+    agent = ExtractAgent.load("demo", usage=USAGE, device="cpu")
+    before = [window.raw for window in agent.extract(TEXT).windows]
+    settings = {"repetition_penalty": 1.5, "min_new_tokens": 90, "suppress_tokens": [5, 6, 7], "max_length": 3}
+    agent.model.generation_config.update(**settings)
+
+    assert [window.raw for window in agent.extract(TEXT).windows] == before
+    assert agent.model.generation_config.repetition_penalty == 1.5
