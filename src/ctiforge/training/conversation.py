@@ -38,9 +38,7 @@ def render_conversation(
     """
 
     def render(those: list[Mapping[str, str]]) -> str:
-        return str(
-            tokenizer.apply_chat_template(those, tokenize=False, add_generation_prompt=add_generation_prompt)
-        )
+        return str(tokenizer.apply_chat_template(those, tokenize=False, add_generation_prompt=add_generation_prompt))
 
     first = {"role": "user", "content": f"{system}\n\n{turns[0]['content']}".strip()}
     folded = [first, *turns[1:]]

@@ -162,6 +162,7 @@ def _opening(tokenizer: Any, close_thought: bool) -> str:
             f"the system's text is not in what the chat template renders ({rendered[:_SHOWN]!r}): no model would be "
             f"told what to do; {_REMEDY}"
         )
+    _warn_of_dropped_system(tokenizer)
     whole = _render(tokenizer, "", _TURNS, add_generation_prompt=False)
     thought = _OPENS_THOUGHT.search(asking)
     if thought and not close_thought:
@@ -195,6 +196,19 @@ def _asking(tokenizer: Any, system: str) -> str:
         f"the user's turn {said} in what the chat template renders ({asking[:_SHOWN]!r}): no model would be shown "
         f"an article as it is; {_REMEDY}"
     )
+
+
+def _warn_of_dropped_system(tokenizer: Any) -> None:
+    turns = [{"role": "system", "content": _SYSTEM}, _TURNS[0]]
+    try:
+        dropped = _SYSTEM not in tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    except Exception:  # a template that refuses the role says so to whoever sends one
+        return
+    if dropped:
+        warn(
+            "the chat template leaves out a system's turn: instructions are put before the user's text, and a server "
+            "that is sent a system's turn does not show it"
+        )
 
 
 def _render(tokenizer: Any, system: str, turns: Sequence[dict[str, str]], *, add_generation_prompt: bool) -> str:
