@@ -1,22 +1,11 @@
 """A conversation as a model's chat template renders it, with the system's text wherever the template can show it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
-
-
-class ChatTokenizer(Protocol):
-    """What rendering needs of a Hugging Face tokenizer."""
-
-    chat_template: Any
-    bos_token: str | None
-
-    def apply_chat_template(self, conversation: Any, /, *, tokenize: bool, add_generation_prompt: bool) -> Any:
-        """Render a conversation."""
-        ...
+from typing import Any
 
 
 def render_conversation(
-    tokenizer: ChatTokenizer,
+    tokenizer: Any,
     system: str,
     turns: Sequence[Mapping[str, str]],
     *,

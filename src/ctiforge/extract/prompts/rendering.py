@@ -2,13 +2,24 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from ctiforge.errors import UsageError
 from ctiforge.extract.prompts import Prompt
 from ctiforge.records.model_note import Format
 from ctiforge.records.observable import Observable
-from ctiforge.training.conversation import ChatTokenizer, render_conversation
+from ctiforge.training.conversation import render_conversation
+
+
+class ChatTokenizer(Protocol):
+    """What rendering needs of a Hugging Face tokenizer."""
+
+    chat_template: Any
+    bos_token: str | None
+
+    def apply_chat_template(self, conversation: Any, /, *, tokenize: bool, add_generation_prompt: bool) -> Any:
+        """Render a conversation."""
+        ...
 
 
 def render_prompt(
