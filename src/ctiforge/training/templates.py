@@ -12,6 +12,7 @@ from typing import Any
 from ctiforge.errors import UsageError
 from ctiforge.progress import warn
 from ctiforge.records.model_note import ChatTemplate
+from ctiforge.training.conversation import render_conversation
 from ctiforge.training.encoding import END_TOKENS, end_token_id
 
 _TAGS = r"think|thinking|reasoning|thought"
@@ -19,14 +20,19 @@ THOUGHT_OPENS = rf"<(?:{_TAGS})>|\[THINK\]"
 """What begins a thought, as a pattern: of DeepSeek-R1, Qwen 3 and most others; of Magistral."""
 THOUGHT_CLOSES = rf"</(?:{_TAGS})>|\[/THINK\]"
 """What ends it."""
-_MARKER = "ANSWER-MARKER"
 _SHOWN = 30
-_ASKED = "USER-MARKER"
-_TURN = {"role": "user", "content": _ASKED}
+_ODD = "Naïve <b>\"q\" & 'p'</b> C:\\Temp\\{{ x }} \u0416"
+"""What a template that cuts, escapes or rewrites what it is given does not leave as it is."""
+_SYSTEM = f"System-Marker {_ODD}"
+_ASKED = "\n".join(["User-Marker", *(f"{line}\t{_ODD}  \n" for line in range(1000)), "End-Marker"])
+"""An article as long as they come, in about 50,000 characters."""
+_ANSWER = f"Answer-Marker {_ODD}"
+_TURNS = ({"role": "user", "content": _ASKED}, {"role": "assistant", "content": _ANSWER})
 _RENDERED = ("messages", "add_generation_prompt", "continue_final_message", "tools", "documents")
 """What rendering itself hands to a template."""
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _OPENS_THOUGHT = re.compile(rf"({THOUGHT_OPENS})\s*$", re.IGNORECASE)
+_REMEDY = "give a template with --template that writes each message's content once, as it is"
 _CLOSE = {"[THINK]": "[/THINK]"}
 
 
@@ -76,7 +82,7 @@ def choose_template(
 
     Raises:
         UsageError: The template opens a thought, and nobody said what is to become of it; or it cannot be rendered, or
-            leaves out what the user says.
+            does not show the turns of a conversation as they are.
     """
     given = ChatTemplate(dict(arguments or {}), jinja, "", tuple(end_tokens))
     text = jinja if jinja is not None else _own(tokenizer)
@@ -150,32 +156,64 @@ def _own(tokenizer: Any) -> str | None:
 
 def _opening(tokenizer: Any, close_thought: bool) -> str:
     """Find what stands between the generation prompt and an answer; white space alone is the answer's own affair."""
-    asking = _render(tokenizer, [_TURN], add_generation_prompt=True)
-    if _ASKED not in asking:
+    asking = _asking(tokenizer, "")
+    if _SYSTEM not in (rendered := _asking(tokenizer, _SYSTEM)):
         raise UsageError(
-            f"the user's turn is not in what the chat template renders ({asking[:_SHOWN]!r}): no model would be shown "
-            "an article; give a template with --template that writes each message's content"
+            f"the system's text is not in what the chat template renders ({rendered[:_SHOWN]!r}): no model would be "
+            f"told what to do; {_REMEDY}"
         )
+    _warn_of_dropped_system(tokenizer)
+    whole = _render(tokenizer, "", _TURNS, add_generation_prompt=False)
     thought = _OPENS_THOUGHT.search(asking)
+    if thought and not close_thought:
+        raise UsageError(
+            f"the chat template opens a thought before the answer ({asking[-_SHOWN:]!r}): fix a variable of it "
+            "(--template-args '{\"enable_thinking\": false}'), close the thought (--close-thought), or give "
+            "a template of your own (--template)"
+        )
+    before, answer, _ = whole.partition(_ANSWER)
+    if not answer or _ASKED not in before:
+        raise UsageError(
+            f"the assistant's turn is not behind the user's in what the chat template renders (…{whole[-_SHOWN:]!r}): "
+            f"where an answer begins and ends cannot be told; {_REMEDY}"
+        )
     if thought:
-        if not close_thought:
-            raise UsageError(
-                f"the chat template opens a thought before the answer ({asking[-_SHOWN:]!r}): fix a variable of it "
-                "(--template-args '{\"enable_thinking\": false}'), close the thought (--close-thought), or give "
-                "a template of your own (--template)"
-            )
         tag = thought[1]
         newline = "" if asking.endswith("\n") else "\n"
         return f"{newline}\n{_CLOSE.get(tag.upper(), tag.replace('<', '</'))}\n\n"
-    whole = _render(tokenizer, [_TURN, {"role": "assistant", "content": _MARKER}], add_generation_prompt=False)
-    before = whole.partition(_MARKER)[0]
     opening = before.removeprefix(asking) if before.startswith(asking) else ""
     return opening if opening.strip() else ""
 
 
-def _render(tokenizer: Any, turns: list[dict[str, str]], *, add_generation_prompt: bool) -> str:
+def _asking(tokenizer: Any, system: str) -> str:
+    """Render a prompt as one of an article is; the article must stand in it once, as it is."""
+    asking = _render(tokenizer, system, _TURNS[:1], add_generation_prompt=True)
+    times = asking.count(_ASKED)
+    if times == 1:
+        return asking
+    said = "is not" if not times else f"stands {times} times"
+    raise UsageError(
+        f"the user's turn {said} in what the chat template renders ({asking[:_SHOWN]!r}): no model would be shown "
+        f"an article as it is; {_REMEDY}"
+    )
+
+
+def _warn_of_dropped_system(tokenizer: Any) -> None:
+    turns = [{"role": "system", "content": _SYSTEM}, _TURNS[0]]
     try:
-        return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=add_generation_prompt))
+        dropped = _SYSTEM not in tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    except Exception:  # a template that refuses the role says so to whoever sends one
+        return
+    if dropped:
+        warn(
+            "the chat template leaves out a system's turn: instructions are put before the user's text, and a server "
+            "that is sent a system's turn does not show it"
+        )
+
+
+def _render(tokenizer: Any, system: str, turns: Sequence[dict[str, str]], *, add_generation_prompt: bool) -> str:
+    try:
+        return render_conversation(tokenizer, system, turns, add_generation_prompt=add_generation_prompt)
     except Exception as error:  # templates raise their own kinds of error
         raise UsageError(f"the chat template cannot be rendered: {error}; give one with --template") from None
 

@@ -3,6 +3,7 @@
 The templates say what the families' own say for a system's and a user's turn, in fewer words.
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -205,6 +206,53 @@ def test_a_template_that_does_not_show_what_the_user_says_is_refused(tokenizer_o
         choose_template(tokenizer_of(CHATML), arguments={"messages": []})
     with pytest.raises(UsageError, match="the chat template is empty: give another one"):
         choose_template(tokenizer_of(CHATML), jinja=" \n")
+
+
+TURN = "{% for m in messages %}<|{{ m.role }}|>CONTENT<|end|>{% endfor %}<|assistant|>"
+
+
+@pytest.mark.parametrize(
+    ("jinja", "said"),
+    [
+        (
+            "[INST] {{ messages[0].content }} [/INST]"
+            "{% for m in messages if m.role == 'assistant' %}{{ m.content }}</s>{% endfor %}",
+            "the user's turn is not in what the chat template renders ('[INST] System-Marker",
+        ),
+        (TURN.replace("CONTENT", "{{ m.content[:200] }}"), "the user's turn is not in"),
+        (TURN.replace("CONTENT", "{{ m.content[:20000] }}"), "the user's turn is not in"),
+        (TURN.replace("CONTENT", "{{ m.content|upper }}"), "the user's turn is not in"),
+        (TURN.replace("CONTENT", "{{ m.content|e }}"), "the user's turn is not in"),
+        (TURN.replace("CONTENT", "{{ m.content|tojson }}"), "the user's turn is not in"),
+        (TURN.replace("CONTENT", "{{ m.content.split()|join(' ') }}"), "the user's turn is not in"),
+        (TURN.replace("CONTENT", "{{ m.content }}{{ m.content }}"), "the user's turn stands 2 times in"),
+        ("{% for m in messages if m.role != 'assistant' %}{{ m.content }}{% endfor %}", "the assistant's turn is not"),
+        ("{% for m in messages|reverse %}{{ m.content }}{% endfor %}", "the assistant's turn is not behind the user's"),
+        (
+            "{% for m in messages %}{{ m.content|e if m.role == 'assistant' else m.content }}{% endfor %}",
+            "the assistant's turn is not",
+        ),
+        (
+            "{% for m in messages if m.role != 'system' %}{{ m.content[m.content.find('User-Marker'):] }}{% endfor %}",
+            "the system's text is not in",
+        ),
+    ],
+)
+def test_a_template_that_does_not_show_each_turn_as_it_is_is_refused(tokenizer_of, jinja: str, said: str) -> None:
+    with pytest.raises(UsageError, match=f"{re.escape(said)}.*give a template with --template that writes each"):
+        choose_template(tokenizer_of(CHATML), jinja=jinja)
+
+
+def test_a_template_that_drops_the_system_turn_shows_its_text_before_the_users_and_warns(
+    tokenizer_of, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = tokenizer_of(CHATML.replace("in messages %}", "in messages if m.role != 'system' %}"), "<|im_end|>")
+    assert choose_template(made) is None
+    assert "leaves out a system's turn" in capsys.readouterr().err
+    assert f"SYS\n\n{USER}" in render_prompt("messages", PROMPT, ["cmdline"], "TEXT", made)
+    choose_template(tokenizer_of(GEMMA))
+    choose_template(tokenizer_of(MISTRAL_3))
+    assert capsys.readouterr().err == ""
 
 
 def test_a_variable_that_the_template_does_not_use_is_told_of(tokenizer_of, capsys: pytest.CaptureFixture[str]) -> None:

@@ -137,7 +137,7 @@ def with_own(options: FormatOptions, inputs: Mapping[str, Path], tokenizer: Any)
         template = choose_template(
             tokenizer,
             arguments=options.template_args,
-            jinja=inputs["template"].read_text(encoding="utf-8") if "template" in inputs else None,
+            jinja=inputs["template"].read_text(encoding="utf-8-sig") if "template" in inputs else None,
             end_tokens=options.end_tokens,
             close_thought=options.close_thought,
         )

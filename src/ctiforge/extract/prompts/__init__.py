@@ -1,8 +1,9 @@
 """What the model reads and answers: versioned prompts (never edited), rendering, the shape of answers."""
 
 import hashlib
+import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import resources
@@ -16,7 +17,10 @@ from ctiforge.records.model_note import AgentUsage, PromptText
 from ctiforge.records.observable import TYPES
 from ctiforge.store.fingerprint import SHORT
 
-_PLACES = ("{types}", "{text}")
+_PLACES = ("types", "platform", "text")
+_BRACES = "write other braces twice"
+_NAMED = re.compile(r"\{[^\W\d]\w*\}|\{\{")
+"""What would be filled in, or written once, did it stand before the article."""
 
 
 @dataclass(frozen=True)
@@ -74,40 +78,59 @@ def read_prompt_file(path: Path) -> tuple[str, PromptText]:
         UsageError: There is no such file, or it is no prompt; the text says what is wrong.
     """
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         text = TypeAdapter(PromptText).validate_python({"system": "", "platform": "", "types": {}} | raw)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"--prompt {path}: {error}; give a TOML with user, and system where there is one") from None
     except ValidationError as error:
         first = error.errors()[0]
         raise UsageError(f"--prompt {path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-    for place in _PLACES:
-        if text.user.count(place) != 1:
-            raise UsageError(f"--prompt {path}: user has {place} {text.user.count(place)} times; it must stand once")
     if raw.keys() - asdict(text).keys():
         unknown = sorted(raw.keys() - asdict(text).keys())[0]
         raise UsageError(f"--prompt {path}: there is no {unknown}: give {', '.join(asdict(text))}")
-    if text.user.index("{types}") > text.user.index("{text}"):
-        raise UsageError(f"--prompt {path}: {{types}} stands after {{text}}; the text comes last")
-    for name in text.types:
-        if name not in TYPES:
-            raise UsageError(f"--prompt {path}: types.{name}: there is no such type: choose of {', '.join(TYPES)}")
-    fault = _fault_of_braces(text)
+    fault = next(_faults(text), None)
     if fault:
-        raise UsageError(f"--prompt {path}: user before {{text}}: {fault}; write other braces twice")
+        raise UsageError(f"--prompt {path}: {fault}")
     content = hashlib.sha256(repr(sorted(asdict(text).items())).encode()).hexdigest()
     return f"{path.stem}@{content[:SHORT]}", text
 
 
-def _fault_of_braces(text: PromptText) -> str | None:
+def _faults(text: PromptText) -> Iterator[str]:
+    """Find what would be asked otherwise than it is written."""
+    if text.user.count("{text}") != 1:
+        yield f"user has {{text}} {text.user.count('{text}')} times; it must stand once"
+        return
+    head, tail = text.user.split("{text}")
+    yield from _faults_before(head, "{types}" in tail)
+    for found in _NAMED.findall(tail):
+        yield f"user behind {{text}}: {found} would stand there as it is: fill in before it; there, write braces once"
+    told = {f"types.{name}": said for name, said in text.types.items()}
+    for place, said in {"system": text.system, "platform": text.platform, **told}.items():
+        for name in _PLACES:
+            if f"{{{name}}}" in said:
+                yield f"{place}: {{{name}}} is filled in only in user"
+    for name, said in text.types.items():
+        if name not in TYPES:
+            yield f"types.{name}: there is no such type: choose of {', '.join(TYPES)}"
+        if not said.strip():
+            yield f"types.{name} is empty: say what it is, or leave it out"
+
+
+def _faults_before(head: str, types_behind: bool) -> Iterator[str]:
     try:
-        for _, name, _, _ in Formatter().parse(text.user.split("{text}")[0]):
-            if name not in (None, "types", "platform"):
-                return f"there is no {{{name}}}, only {{types}}, {{platform}} and {{text}}"
-        find_prompt("", text).user((), "")
+        places = [place for place in Formatter().parse(head) if place[1] is not None]
     except ValueError as error:
-        return str(error)
-    return None
+        yield f"user before {{text}}: {error}; {_BRACES}"
+        return
+    for _, name, form, conversion in places:
+        if name not in ("types", "platform") or form or conversion:
+            shown = f"{name}{f'!{conversion}' if conversion else ''}{f':{form}' if form else ''}"
+            yield f"user before {{text}}: there is no {{{shown}}}, only {{types}}, {{platform}} and {{text}}; {_BRACES}"
+    if types_behind:
+        yield "{types} stands after {text}; the text comes last"
+    times = sum(name == "types" for _, name, _, _ in places)
+    if times != 1:
+        yield f"user has {{types}} {times} times; it must stand once"
 
 
 @cache

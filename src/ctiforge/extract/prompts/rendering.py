@@ -8,6 +8,7 @@ from ctiforge.errors import UsageError
 from ctiforge.extract.prompts import Prompt
 from ctiforge.records.model_note import Format
 from ctiforge.records.observable import Observable
+from ctiforge.training.conversation import render_conversation
 
 
 class ChatTokenizer(Protocol):
@@ -90,18 +91,4 @@ def conversation(system: str, user: str, solved: Sequence[tuple[str, str]] = ())
 def _render_messages(system: str, user: str, tokenizer: ChatTokenizer, solved: Sequence[tuple[str, str]]) -> str:
     if not tokenizer.chat_template:
         raise UsageError("this tokenizer has no chat template: use --format chatml, alpaca or simple")
-    folded = conversation("", user, solved)
-    folded[0] = {"role": "user", "content": f"{system}\n\n{folded[0]['content']}".strip()}
-    if not system:
-        return _apply(tokenizer, folded)
-    with_system = conversation(system, user, solved)
-    try:
-        rendered = _apply(tokenizer, with_system)
-    except Exception:  # templates without a system role raise their own kinds of error
-        return _apply(tokenizer, folded)
-    # Other templates drop the role without a word.
-    return rendered if system in rendered else _apply(tokenizer, folded)
-
-
-def _apply(tokenizer: ChatTokenizer, conversation: list[dict[str, str]]) -> str:
-    return str(tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True))
+    return render_conversation(tokenizer, system, conversation("", user, solved))

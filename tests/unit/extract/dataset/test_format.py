@@ -11,10 +11,11 @@ from ctiforge.extract.dataset.format import (
     prepare,
     remove_leaks,
     thin_out_empty,
+    with_own,
     write_guide_files,
     write_prepared,
 )
-from ctiforge.extract.prompts import prompt_of, read_prompt_file
+from ctiforge.extract.prompts import find_prompt, prompt_of, read_prompt_file
 from ctiforge.extract.prompts.rendering import render_prompt
 from ctiforge.records.base import read_lines
 from ctiforge.records.formatted import ExampleRow, FormatReport
@@ -179,6 +180,18 @@ def test_a_prompt_and_a_template_of_the_teams_own_stand_in_what_the_model_is_tra
             "types.cmdlines: there is no such type: choose of cmdline,",
         ),
         ("user = '{types} {text}'\nextra = 1", "there is no extra"),
+        ("user = '{types} {text} {platform}'", "user behind {text}: {platform} would stand there as it is"),
+        ("user = '{types} {text} {foo}'", "user behind {text}: {foo} would stand there as it is"),
+        ("user = '{types} {text} {types}'", "{types} stands after {text}"),
+        ("user = '{types} {text} {{\"a\": 1}}'", "user behind {text}: {{ would stand there as it is"),
+        ("user = '{{types}} {text}'", "user has {types} 0 times"),
+        ("user = '{types} {types} {text}'", "user has {types} 2 times"),
+        ("user = '{types:{x}} {text}'", "there is no {types:{x}}, only"),
+        ("user = '{types!r} {text}'", "there is no {types!r}, only"),
+        ("user = '{types} {text}'\nsystem = 'Find {types}.'", "system: {types} is filled in only in user"),
+        ("user = '{types} {text}'\nplatform = '{text}'", "platform: {text} is filled in only in user"),
+        ("user = '{types} {text}'\n[types]\ncmdline = '{types}'", "types.cmdline: {types} is filled in only in user"),
+        ("user = '{types} {text}'\n[types]\ncmdline = ''", "types.cmdline is empty: say what it is"),
     ],
 )
 def test_a_prompt_that_is_none_is_refused_with_its_place(tmp_path, text, said):
@@ -186,6 +199,21 @@ def test_a_prompt_that_is_none_is_refused_with_its_place(tmp_path, text, said):
     path.write_text(text)
     with pytest.raises(UsageError, match=f"--prompt .*p.toml: .*{re.escape(said)}"):
         read_prompt_file(path)
+
+
+def test_a_prompt_as_notepad_saves_it_is_read_and_what_stands_behind_the_text_stays_as_it_is(tmp_path):
+    path = tmp_path / "p.toml"
+    path.write_text('user = \'Find {types} in {text} as {"a":{"b":1}}\'', encoding="utf-8-sig")
+    version, text = read_prompt_file(path)
+    assert find_prompt(version, text).user(["cmdline"], "T") == 'Find cmdline in T as {"a":{"b":1}}'
+
+
+def test_a_template_as_notepad_saves_it_is_read(tokenizer, tmp_path):
+    path = tmp_path / "t.jinja"
+    path.write_text("{% for m in messages %}{{ m.content }}{% endfor %}", encoding="utf-8-sig")
+    template = with_own(OPTIONS, {"template": path}, tokenizer).template
+    assert template is not None
+    assert template.jinja == path.read_text(encoding="utf-8-sig")
 
 
 def test_what_nobody_chose_changes_no_fingerprint():
