@@ -17,7 +17,7 @@ from ctiforge.records.training import LOG_NAME, Training
 from ctiforge.store.checkpoints import Checkpoints
 from ctiforge.store.hub import split_name
 from ctiforge.training.batches import AnswerCollator, Rows
-from ctiforge.training.choice import Choice, find_choice
+from ctiforge.training.choice import ItemChoice, find_choice
 from ctiforge.training.encoding import (
     EncodedExample,
     encode_example,
@@ -174,7 +174,7 @@ def check_minimum(examples: int, method: Method, force: bool) -> list[str]:
     return []
 
 
-def _choice(tokenizer: Any, path: Path) -> Choice | None:
+def _choice(tokenizer: Any, path: Path) -> ItemChoice | None:
     """Find where answers with items leave the empty one, by some answers of the validation."""
     empty = render_answer(())
     answers = (row.answer for row in read_lines(path, ExampleRow) if row.answer != empty)

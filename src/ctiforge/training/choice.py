@@ -13,7 +13,7 @@ from ctiforge.training.encoding import IGNORE, encode_answer
 
 
 @dataclass(frozen=True)
-class Choice:
+class ItemChoice:
     """Where answers part, and into what."""
 
     offset: int
@@ -24,7 +24,7 @@ class Choice:
     """The token that ends the list."""
 
 
-def find_choice(tokenizer: Any, empty: str, answers: Sequence[str]) -> Choice | None:
+def find_choice(tokenizer: Any, empty: str, answers: Sequence[str]) -> ItemChoice | None:
     """Find where answers with items leave the empty one.
 
     Args:
@@ -40,12 +40,12 @@ def find_choice(tokenizer: Any, empty: str, answers: Sequence[str]) -> Choice | 
     return found.pop() if len(found) == 1 else None
 
 
-def _parting(nothing: Sequence[int], answer: Sequence[int]) -> Choice | None:
+def _parting(nothing: Sequence[int], answer: Sequence[int]) -> ItemChoice | None:
     pairs = zip(answer, nothing, strict=False)
-    return next((Choice(at, some, none) for at, (some, none) in enumerate(pairs) if some != none), None)
+    return next((ItemChoice(at, some, none) for at, (some, none) in enumerate(pairs) if some != none), None)
 
 
-def leanings(logits: torch.Tensor, labels: torch.Tensor, choice: Choice) -> list[tuple[float, bool]]:
+def leanings(logits: torch.Tensor, labels: torch.Tensor, choice: ItemChoice) -> list[tuple[float, bool]]:
     """Read how much a model leans to an item in each window.
 
     Args:

@@ -16,7 +16,7 @@ from ctiforge.store.checkpoints import Checkpoints
 from ctiforge.training.batches import Collator, LengthBucketSampler, Rows
 from ctiforge.training.callbacks import Interruption, ProgressLines, Stops, Updating, stopped_improving
 from ctiforge.training.checkpoints import CheckpointWriter
-from ctiforge.training.choice import Choice, auc, leanings
+from ctiforge.training.choice import ItemChoice, auc, leanings
 from ctiforge.training.encoding import IGNORE
 from ctiforge.training.finite import check_weights, no_number
 from ctiforge.training.memory import check_disk, tensor_bytes
@@ -41,7 +41,7 @@ class Kind:
     """The types of weights, passes and optimizer."""
     mend: str
     """What a person can do about a GPU whose memory does not suffice."""
-    choice: Choice | None = None
+    choice: ItemChoice | None = None
     """Where an answer with items leaves an empty one; None where answers are of another kind."""
 
 

@@ -5,7 +5,7 @@ import torch
 
 from ctiforge.extract.prompts.rendering import render_answer
 from ctiforge.records.observable import Observable
-from ctiforge.training.choice import Choice, auc, find_choice, leanings
+from ctiforge.training.choice import ItemChoice, auc, find_choice, leanings
 from ctiforge.training.encoding import IGNORE, encode_answer, load_tokenizer
 
 EMPTY = render_answer(())
@@ -34,7 +34,7 @@ def test_without_answers_or_where_they_part_in_several_ways_there_is_no_choice()
 
 
 def test_the_odds_are_read_where_the_answer_says_it():
-    choice = Choice(offset=1, item=5, empty=6)
+    choice = ItemChoice(offset=1, item=5, empty=6)
     labels = torch.tensor([[IGNORE, 1, 5, 2], [1, 6, IGNORE, IGNORE], [1, 7, 2, IGNORE], [1, IGNORE, IGNORE, IGNORE]])
     logits = torch.zeros(4, 4, 9)
     logits[0, 2, 5], logits[1, 1, 6] = 2.0, 3.0
