@@ -188,7 +188,7 @@ def dataset(
     """Upload labeled articles as a dataset, each with its address, the hash of its text, and its items as short quotes.
 
     Their texts stay here unless --with-texts is said. An article without an address that everybody can open is left
-    out, with its items. No person is named.
+    out, with its items. Names of labelers are left out; quotes and texts are not changed.
     """
     from ctiforge.data.testsets import load_testset
     from ctiforge.release.dataset_card import DatasetOrigin

@@ -2,20 +2,61 @@
 
 import re
 from collections.abc import Collection
-from ipaddress import ip_address
-from urllib.parse import SplitResult, urlsplit
+from ipaddress import IPv4Address
+from urllib.parse import SplitResult, unquote, urlsplit
 
 NOT_REAL = ".invalid"
 """The end of hosts that there are none of (RFC 2606): all of the demo's are called so."""
 _NOT_PUBLIC = (
     *(NOT_REAL, ".test", ".example", ".localhost", ".localdomain", ".local", ".internal", ".intranet", ".private"),
-    *(".lan", ".corp", ".home", ".arpa", ".onion"),
+    *(".lan", ".corp", ".home", ".arpa", ".onion", ".intra"),
 )
-# of a query only what can be no key, session or name: `p=1234`, `article=some-title`
-_PLAIN_PAIR = re.compile(r"[\w-]{1,24}=[\w.-]{1,24}", re.ASCII)
-_PERSONAL = re.compile(
-    r"tok|key|sig|auth|pass|pwd|secret|sess|sid|code|cred|user|mail|name|account|login|utm_|clid", re.IGNORECASE
+# a top-level domain is of letters: `10.1`, `0x0a.0.0.5` and what else a browser takes for an IP address end in none
+_NAME = re.compile(r"(?:[\w-]+\.)+(?:[a-z]{2,63}|xn--[a-z0-9-]+)")
+# all that is kept of a query: what tells one article from another, by number
+_PLAIN_PAIR = re.compile(
+    r"(?:p|id|aid|nid|tid|article|articleid|article_id|post|postid|post_id|page|pageid|page_id|paged)=[0-9]{1,8}"
+    r"|(?:lang|hl)=[a-z]{2}"
 )
+_PLAIN_SEGMENT = re.compile(r"@?[\w.,~'()!+ -]*")
+# what is opened by whoever holds its address
+_OF_HOLDERS = frozenset(
+    (
+        *(
+            "hook",
+            "hooks",
+            "webhook",
+            "webhooks",
+            "share",
+            "shared",
+            "shares",
+            "invite",
+            "invites",
+            "reset",
+            "unsubscribe",
+        ),
+        *(
+            "verify",
+            "confirm",
+            "preview",
+            "draft",
+            "drafts",
+            "token",
+            "tokens",
+            "secret",
+            "secrets",
+            "session",
+            "sessions",
+        ),
+    )
+)
+_KEY_START = re.compile(r"eyJ|AKIA|ASIA|gh[a-z]_|github_pat|xox[a-z]-|glpat|sk[-_]|[rp]k_")
+_GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
+_TURN = re.compile(r"(?=[a-z][A-Z0-9]|[0-9][A-Za-z])")
+_MOST_TURNS = 3
+"""Changes within the mixed-case words of a title at most (`Log4Shell` has two): what is random has more."""
+_LONGEST_MIXED, _LONGEST_WORD = 15, 31
+"""Characters of a word at most, with a digit and without one: article numbers of 12 hex digits are no keys."""
 
 
 def public_address(url: str | None) -> str | None:
@@ -25,19 +66,24 @@ def public_address(url: str | None) -> str | None:
         url: The address as it was harvested; None where there is none.
 
     Returns:
-        The address without user, fragment and whatever of its query is not plain; None where not everybody can open it.
+        The address without user, parameters, fragment and whatever of its query is no plain number of an article; None
+        where not everybody can open it, or where its path could hold a key, a mail address or another address.
     """
     parts = _split(url)
-    host = host_of(url)
-    if not parts or parts.scheme not in ("http", "https") or not host or not _is_public(host):
+    if not parts or not is_open(url):
         return None
-    query = "&".join(
-        pair
-        for pair in parts.query.split("&")
-        if _PLAIN_PAIR.fullmatch(pair) and not _PERSONAL.search(pair.partition("=")[0])
-    )
+    path = "/".join(segment.partition(";")[0] for segment in parts.path.split("/"))
+    if not all(_is_plain(segment) for segment in (*host_of(url).split("."), *decoded(path).split("/"))):
+        return None
+    query = "&".join(pair for pair in parts.query.split("&") if _PLAIN_PAIR.fullmatch(pair))
     place = parts.netloc.rpartition("@")[2]
-    return parts._replace(netloc=place, query=query, fragment="").geturl()
+    return parts._replace(netloc=place, path=path, query=query, fragment="").geturl()
+
+
+def is_open(url: str | None) -> bool:
+    """Tell whether an address is of a host that everybody can reach, by its looks."""
+    parts = _split(url)
+    return bool(parts and parts.scheme in ("http", "https") and _is_public(host_of(url)))
 
 
 def host_of(url: str | None) -> str:
@@ -51,6 +97,13 @@ def is_below(host: str, names: Collection[str]) -> bool:
     return any(host == name or host.endswith(f".{name}") for name in names)
 
 
+def decoded(text: str) -> str:
+    """Decode what is written as %41, however often it was encoded."""
+    while (once := unquote(text)) != text:
+        text = once
+    return text
+
+
 def _split(url: str | None) -> SplitResult | None:
     try:
         parts = urlsplit((url or "").strip())
@@ -62,6 +115,26 @@ def _split(url: str | None) -> SplitResult | None:
 
 def _is_public(host: str) -> bool:
     try:
-        return ip_address(host).is_global
+        return IPv4Address(host).is_global
     except ValueError:
-        return "." in host and not host.endswith(_NOT_PUBLIC)
+        return bool(_NAME.fullmatch(host)) and not host.endswith(_NOT_PUBLIC)
+
+
+def _is_plain(segment: str) -> bool:
+    """Tell whether a part of an address can be no key, no mail address and no address of its own."""
+    if not _PLAIN_SEGMENT.fullmatch(segment) or _GUID.search(segment) or _KEY_START.match(segment):
+        return False
+    if segment.casefold() in _OF_HOLDERS or segment.casefold().endswith(_NOT_PUBLIC) or _is_inner_ip(segment):
+        return False
+    words = re.split(r"[\W_]+", segment)
+    mixed = [word for word in words if word != word.lower() and word != word.upper()]
+    if sum(len(_TURN.findall(word)) for word in mixed) > _MOST_TURNS:
+        return False
+    return all(len(word) <= (_LONGEST_WORD if word.isalpha() else _LONGEST_MIXED) for word in words)
+
+
+def _is_inner_ip(text: str) -> bool:
+    try:
+        return not IPv4Address(text).is_global
+    except ValueError:
+        return False

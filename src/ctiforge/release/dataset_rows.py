@@ -1,7 +1,6 @@
 """Labeled articles as a dataset may hold them: quotes with their places, and the text only where it is licensed."""
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
@@ -11,14 +10,15 @@ from ctiforge.observables.locate import Locator
 from ctiforge.records.article import ArticleRecord
 from ctiforge.records.observable import PLATFORMS, TYPES
 from ctiforge.records.published import PublishedArticle, PublishedItem, PublishedLabel, TextPlace
-from ctiforge.release.addresses import NOT_REAL, host_of, is_below, public_address
+from ctiforge.release.addresses import NOT_REAL, host_of, is_below, is_open, public_address
+from ctiforge.release.labelers import names_one, people_of
 
 LONGEST_QUOTE = 1000
 """Characters of a value at most where texts are not published: a longer one is text itself."""
 NO_ADDRESS = "no public address"
+COULD_BE_KEY = "the address could hold a key or another address"
 NAMES_PERSON = "the address names a person who labeled"
 LEFT_OUT = "--leave-out"
-_WORD = re.compile(r"[^\W_]+")
 
 
 @dataclass
@@ -58,9 +58,13 @@ class DatasetCounts:
     """Labels of somebody who saw a part of the text."""
     too_long: int = 0
     """Values that are text themselves."""
+    shortened: int = 0
+    """Addresses of which a part is not published."""
+    naming: int = 0
+    """Articles whose published words hold the name of somebody who labeled them."""
 
-    def add(self, split: str, row: PublishedArticle, size: int) -> None:
-        """Count one published article, whose line has so many bytes."""
+    def add(self, split: str, row: PublishedArticle, record: ArticleRecord, size: int) -> None:
+        """Count one published article, made of this one, whose line has so many bytes."""
         counts = self.splits.setdefault(split, SplitCounts())
         counts.articles += 1
         counts.positives += bool(row.items)
@@ -75,6 +79,9 @@ class DatasetCounts:
         self.too_long += sum(each.value is None for each in row.items)
         self.hosts.update([host_of(row.url)] if row.url else [])
         self.systems.update([row.os_label] if row.os_label else [])
+        self.shortened += bool(row.url and record.url and row.url != record.url.strip())
+        words = (row.title, row.text, *(each.value for each in row.items))
+        self.naming += names_one("\n".join(word for word in words if word), people_of(record))
 
 
 def published_article(record: ArticleRecord, *, texts: bool, leave_out: Collection[str]) -> PublishedArticle | str:
@@ -99,13 +106,9 @@ def published_article(record: ArticleRecord, *, texts: bool, leave_out: Collecti
         )
     if is_below(host, leave_out):
         return LEFT_OUT
-    url = public_address(record.url)
-    if url and _names_one(url, _people(record)):
-        url = None
-        if not texts:
-            return NAMES_PERSON
+    url, why = _address(record)
     if not url and not texts:
-        return NO_ADDRESS
+        return why
     items, unplaced = _items(record, texts=texts)
     return PublishedArticle(
         url=url,
@@ -120,19 +123,12 @@ def published_article(record: ArticleRecord, *, texts: bool, leave_out: Collecti
     )
 
 
-def _people(record: ArticleRecord) -> set[str]:
-    named = [record.annotator or "", *(each.name or "" for each in record.type_labels.values() if each.by == "person")]
-    return {name for each in named for name in each.split(", ") if name}
-
-
-def _names_one(url: str, people: Collection[str]) -> bool:
-    """Tell whether a name stands in an address as words of their own, however they are joined."""
-    words = _words(url)
-    return any(_words(name) in words for name in people)
-
-
-def _words(text: str) -> str:
-    return f"-{'-'.join(_WORD.findall(text.casefold()))}-"
+def _address(record: ArticleRecord) -> tuple[str | None, str]:
+    """Return an article's address as it is published; or None, and why."""
+    url = public_address(record.url)
+    if not url:
+        return None, COULD_BE_KEY if is_open(record.url) else NO_ADDRESS
+    return (None, NAMES_PERSON) if names_one(url, people_of(record)) else (url, "")
 
 
 def _items(record: ArticleRecord, *, texts: bool) -> tuple[tuple[PublishedItem, ...], Counter[str]]:

@@ -13,6 +13,7 @@ from ctiforge.records.formatted import TRAINED_ON, ExampleRow, FormatReport
 from ctiforge.records.harvest import HarvestReport
 from ctiforge.release.dataset_card import DatasetCard, DatasetOrigin, file_of
 from ctiforge.release.dataset_rows import LEFT_OUT, DatasetCounts, published_article
+from ctiforge.release.licenses import HUB_LICENSES
 from ctiforge.release.publish import HubTarget, is_demo, write_card
 from ctiforge.store.artifacts import Input, fetch_input, fetch_named, find_input
 
@@ -51,6 +52,11 @@ def check_options(target: HubTarget, options: DatasetOptions) -> None:
         raise UsageError(
             "--with-texts passes articles on: name the license that allows it for all of them with --license, or leave "
             "texts out"
+        )
+    if target.license and target.license not in HUB_LICENSES:
+        raise UsageError(
+            f"--license {target.license} is none that the Hub knows: give its short name, such as cc-by-4.0 or mit "
+            "(https://hf.co/docs/hub/repositories-licenses)"
         )
     if target.public and not target.license:
         raise UsageError("--public: name the license of the labels with --license, such as cc-by-4.0")
@@ -164,6 +170,13 @@ def describe_dataset(card: DatasetCard) -> Iterator[str]:
         yield "not published: " + ", ".join(f"{reason} {n}" for reason, n in counts.left_out.most_common())
     if counts.unplaced:
         yield f"items that stand nowhere in their article, left out: {counts.unplaced.total()}"
+    if counts.shortened:
+        yield f"addresses of which a part is left out, so that they may lead elsewhere: {counts.shortened}"
+    if counts.naming:
+        what = "titles, texts or quotes" if card.texts else "quotes"
+        yield (
+            f"warning: {what} of {counts.naming} articles hold the name of somebody who labeled them, and are published"
+        )
     if counts.hosts:
         hosts = ", ".join(f"{host} {n}" for host, n in counts.hosts.most_common())
         yield f"addresses are of: {hosts} (see that all are public; {LEFT_OUT} HOST leaves one out)"
@@ -196,6 +209,6 @@ def _write_split(
                 continue
             line = row.model_dump_json().encode() + b"\n"
             file.write(line)
-            counts.add(split, row, len(line))
+            counts.add(split, row, record, len(line))
     if split not in counts.splits:
         path.unlink()

@@ -109,6 +109,29 @@ def test_no_person_and_nothing_of_the_teams_machines_is_published(tmp_path: Path
     assert "A title" not in said
     assert [row.url for row in rows(tmp_path)] == ["https://vendor.com/posts/1", "https://vendor.com/2?p=7"]
     assert card.counts.left_out == {"the address names a person who labeled": 1}
+    assert card.counts.shortened == 1
+    assert "Who they were is not said." in card.render()
+
+
+def test_an_address_is_counted_where_it_is_shortened_or_could_hold_a_key(tmp_path: Path) -> None:
+    urls = ("https://vendor.com/a?view=x", "https://vendor.com/share/1", "https://vendor.com/at/https://wiki.corp/1")
+    card = lay_out(tmp_path, [article(n, url=url) for n, url in enumerate(urls)])
+    assert card.counts.left_out == {"the address could hold a key or another address": 2}
+    assert "of which a part is left out, so that they may lead elsewhere: 1" in "\n".join(describe_dataset(card))
+    assert "(1 is shortened, and may lead elsewhere)" in card.render()
+
+
+def test_a_labeler_whom_published_words_name_is_warned_of(tmp_path: Path) -> None:
+    named = article(title="By Zora Quill")
+    card = lay_out(tmp_path / "texts", [named, article(2)], texts=True, license="cc-by-4.0")
+    (warning,) = [line for line in describe_dataset(card) if line.startswith("warning")]
+    assert "titles, texts or quotes of 1 articles hold the name of somebody who labeled them" in warning
+    assert "Who they were is not said, but 1 of the articles names somebody who labeled it." in card.render()
+    assert lay_out(tmp_path / "none", [named]).counts.naming == 0
+    quoted = article(
+        content="It ran dir C:/Users/zquill now.", observables=[{"type": "cmdline", "value": "dir C:/Users/zquill"}]
+    )
+    assert lay_out(tmp_path / "quote", [quoted]).counts.naming == 1
 
 
 def test_an_article_that_not_everybody_can_open_is_left_out_with_its_items(tmp_path: Path) -> None:
@@ -141,7 +164,7 @@ def test_with_texts_what_is_licensed_is_whole(tmp_path: Path) -> None:
     (item,) = rows(tmp_path / "without")[0].items
     assert item.value is None
     assert long[item.places[0].start : item.places[0].end] == value
-    assert "1 values are too long to be quoted" in card.render()
+    assert "1 value is too long to be quoted" in card.render()
 
 
 @pytest.mark.parametrize(
@@ -150,6 +173,7 @@ def test_with_texts_what_is_licensed_is_whole(tmp_path: Path) -> None:
         ({"texts": True}, "--with-texts passes articles on: name the license"),
         ({"texts": True, "license": "unknown"}, "--with-texts passes articles on"),
         ({"texts": True, "license": "other"}, "--with-texts passes articles on"),
+        ({"license": "banana", "public": True}, "--license banana is none that the Hub knows"),
         ({"public": True}, "--public: name the license of the labels"),
         ({"leave_out": ("https://wiki.team.com",)}, "names no host: give it as it stands in addresses"),
         ({"languages": ("English",)}, "--language English is no code"),
@@ -207,7 +231,7 @@ def test_the_card_says_how_it_was_made_and_what_it_lacks(tmp_path: Path) -> None
     assert "Articles that were left out: no content 10, in a test set, or near to it 4." in text
     assert "Results that could not be read: item is a string 2." in text
     assert "| `registry` | 1 | 0 | 0 | 1 |" in text
-    assert "1 labels are a model's" in text
+    assert "1 label is a model's" in text
     assert "Nobody said which languages" in text
     assert "None is named: ask the owner" in text
     for leftover in ("{{", "{%", "None\n", "\n\n\n"):
@@ -266,7 +290,7 @@ def test_training_data_keep_their_validation_articles_apart(tmp_path: Path) -> N
     card = lay_out_dataset(TARGET, origin, splits, DatasetOptions(), tmp_path / "out")
     assert [row.url for row in rows(tmp_path / "out", "validation")] == ["https://vendor.com/posts/2"]
     assert {name: each.articles for name, each in card.counts.splits.items()} == {"train": 2, "validation": 1}
-    assert "1 articles that repeat one of validation or of a test set were removed" in card.render()
+    assert "1 article that repeats one of validation or of a test set was removed" in card.render()
     assert "the report of the harvest is not kept" in card.render()
     assert card.outdated(["train.jsonl", "test.jsonl", "NOTES.md"], tmp_path / "out") == ["test.jsonl"]
 
