@@ -4,11 +4,17 @@ import json
 import secrets
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from ctiforge.serving.openai_shapes import Turn, chunk, event, opening
 
 _NO_ANSWER = "the upstream's answer is no completion"
+_NO_CHUNK = "the upstream's stream holds what is no chunk"
+_CHUNK = "chat.completion.chunk"
+_SAID = ("error", "message", "detail")
+_OF_THE_ANSWER = ("", "message")
+"""What an event is called that is a piece of the answer; others, like `ping`, may hold anything."""
 
 
 class NoCompletionError(Exception):
@@ -55,33 +61,41 @@ class StreamMender:
         self._with_usage = with_usage
         self._id = f"chatcmpl-{secrets.token_hex(12)}"
         self._created = int(time.time())
+        self._kind = ""
+        self._data: list[str] = []
+        """What the event that is being read is called, and the lines of its data."""
         self._began: set[int] = set()
         self._reasons: dict[int, str | None] = {}
         """Why each choice ended, by its index; None: it has not."""
         self._usage: dict[str, Any] | None = None
 
     def line(self, line: str) -> Iterator[str]:
-        """Read one line of the stream. Raises NoCompletionError for data that is no chunk."""
-        if not line.startswith("data:") or self.is_done:
+        """Read one line of the stream. Raises NoCompletionError for data that is no chunk, and where it tells an error.
+
+        An event ends with an empty line; its data may be of several.
+        """
+        if self.is_done:
             return
-        data = line.removeprefix("data:").strip()
-        self.is_done = data == "[DONE]"
-        if not data or self.is_done:
-            return
-        try:
-            found = json.loads(data)
-        except (ValueError, RecursionError):
-            raise NoCompletionError("the upstream's stream holds what is no chunk") from None
-        if not isinstance(found, dict):
-            raise NoCompletionError("the upstream's stream holds what is no chunk")
-        if found.get("error"):
-            raise NoCompletionError(f"the upstream says: {_words(found['error'])}")
-        if isinstance(found.get("usage"), dict):
-            self._usage = found["usage"]
-        yield from self._choices(found)
+        name, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if not line:
+            yield from self._event()
+        elif name == "data" and value.strip() == "[DONE]":
+            yield from self._event()
+            self.is_done = True
+        elif name == "data":
+            self._data.append(value)
+        elif name == "event":
+            self._kind = value.strip().lower()
+        elif name == "error":
+            raise NoCompletionError(_told(value))
+        elif line.startswith("{"):
+            # who fails on the way may write the error as it is
+            self._data.append(line)
 
     def end(self) -> Iterator[str]:
         """Give what is still to be sent after the last line. Raises NoCompletionError: nothing came, or not all."""
+        yield from self._event()
         if not self._began and not any(self._reasons.values()):
             raise NoCompletionError("the upstream's stream holds no answer")
         if not self.is_done and not all(self._reasons.values()):
@@ -92,6 +106,20 @@ class StreamMender:
         if self._with_usage and self._usage:
             last = self._chunk({}, None, 0)
             yield event({**last, "choices": [], "usage": self._usage})
+
+    def _event(self) -> Iterator[str]:
+        kind, lines = self._kind, self._data
+        self._kind, self._data = "", []
+        if "error" in kind:
+            raise NoCompletionError(_told("\n".join(lines)))
+        for found in _objects(lines):
+            if found.get("error") or found.get("object") == "error":
+                raise NoCompletionError(_told(found))
+            if isinstance(found.get("usage"), dict):
+                self._usage = found["usage"]
+            elif found.get("choices") is None and kind in _OF_THE_ANSWER and found.get("object") != _CHUNK:
+                raise NoCompletionError(_told(found))
+            yield from self._choices(found)
 
     def _choices(self, found: dict[str, Any]) -> Iterator[str]:
         choices = found.get("choices")
@@ -120,6 +148,32 @@ class StreamMender:
         return chunk(self._id, self._created, self._model, delta, reason, index)
 
 
-def _words(error: Any) -> str:
-    said = error.get("message") if isinstance(error, dict) else error
-    return " ".join(str(said).split())[:200]
+def _objects(lines: list[str]) -> list[dict[str, Any]]:
+    """Read an event's data: one object over all its lines, or one in each where no empty lines part the events."""
+    if not any(line.strip() for line in lines):
+        return []
+    try:
+        found = [_read("\n".join(lines))]
+    except (ValueError, RecursionError):
+        try:
+            found = [_read(line) for line in lines if line.strip()]
+        except (ValueError, RecursionError):
+            raise NoCompletionError(_NO_CHUNK) from None
+    return found
+
+
+def _read(data: str) -> dict[str, Any]:
+    found = json.loads(data)
+    if not isinstance(found, dict):
+        raise ValueError(_NO_CHUNK)
+    return found
+
+
+def _told(said: Any) -> str:
+    """Word an error, in whichever of the usual places its message stands."""
+    with suppress(ValueError, RecursionError):
+        said = json.loads(said) if isinstance(said, str) else said
+    while isinstance(said, dict):
+        said = next((said[name] for name in _SAID if isinstance(said.get(name), dict | str)), "")
+    words = " ".join(str(said).split())[:200]
+    return f"the upstream says: {words}" if words else "the upstream tells an error, and not which"

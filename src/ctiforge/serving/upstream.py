@@ -1,9 +1,11 @@
 """Requests that are not the model's go on to an upstream, and its answers come back mended."""
 
 import asyncio
+import codecs
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from io import IncrementalNewlineDecoder
 from urllib.parse import urlsplit
 
 import httpx2
@@ -60,7 +62,7 @@ class Upstream:
         except httpx2.HTTPError as error:
             raise _unreached(error, self._seconds) from None
         mender = StreamMender(str(asked.get("model")), with_usage=wants_usage(sent))
-        if answer.is_error or "text/event-stream" not in answer.headers.get("content-type", ""):
+        if answer.is_error or "text/event-stream" not in answer.headers.get("content-type", "").lower():
             return await self._whole_as_stream(answer, mender, str(asked.get("model")))
         return self._mended(answer, mender)
 
@@ -135,7 +137,7 @@ class Upstream:
 
     async def _mended(self, answer: httpx2.Response, mender: StreamMender) -> AsyncGenerator[str]:
         try:
-            async for line in answer.aiter_lines():
+            async for line in _lines(answer):
                 if line.startswith(":"):
                     yield KEEP_ALIVE
                 for each in mender.line(line):
@@ -158,6 +160,18 @@ def wants_usage(sent: Sent) -> bool:
     """Tell whether a streamed answer is to end with its usage."""
     options = sent.get("stream_options")
     return isinstance(options, dict) and bool(options.get("include_usage"))
+
+
+async def _lines(answer: httpx2.Response) -> AsyncGenerator[str]:
+    """Cut a stream into lines where its format does: any other break that Unicode knows is of the text."""
+    decoder = IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8-sig")("replace"), translate=True)
+    rest = ""
+    async for part in answer.aiter_bytes():
+        *lines, rest = (rest + decoder.decode(part)).split("\n")
+        for line in lines:
+            yield line
+    for line in (rest + decoder.decode(b"", final=True)).split("\n"):
+        yield line
 
 
 def _no_completion(error: NoCompletionError) -> RefusalError:

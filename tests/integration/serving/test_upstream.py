@@ -97,6 +97,19 @@ def test_a_strict_client_reads_whatever_it_streams(serve: Serve, reply: Reply) -
         assert server.ask(says("x", stream=True)).text.endswith("data: [DONE]\n\n")
 
 
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+def test_a_stream_has_the_line_breaks_of_its_format_alone(serve: Serve, ends: str) -> None:
+    text = "a\u2028b\x85c\u2029d"
+    data = json.dumps({"choices": [{"delta": {"content": text}}]}, ensure_ascii=False)
+    lines = ["\ufeffevent: message", f"data: {data.replace(' [', f' {ends}data:[')}", "", "data: [DONE]", "", ""]
+    body = ends.join(lines).encode()
+    reply = Reply(body=body, headers={"Content-Type": "Text/Event-Stream; charset=utf-8"})
+    upstream = serve(lambda _: reply)
+    with serving(loaded(ToldModel()), upstream=upstream.url) as server:
+        sent = events(server.ask(says("x", stream=True)).text)
+        assert [each["choices"][0]["delta"].get("content") for each in sent[:-1]] == ["", text, None]
+
+
 @pytest.mark.parametrize(
     ("reply", "status", "words"),
     [
@@ -132,7 +145,16 @@ def test_an_upstream_that_is_gone_is_told_of() -> None:
         assert len(server.client.get("/v1/models").json()["data"]) == 2
 
 
-@pytest.mark.parametrize("rest", [(), ("data: and so on",), ({"error": {"message": "out of memory"}},)])
+@pytest.mark.parametrize(
+    "rest",
+    [
+        (),
+        ("data: and so on",),
+        ({"error": {"message": "out of memory"}},),
+        ('event: error\ndata: {"detail": "out of memory"}', "data: [DONE]"),
+        ({"object": "error", "message": "out of memory", "code": 500}, "data: [DONE]"),
+    ],
+)
 def test_a_stream_that_breaks_off_ends_with_an_error(serve: Serve, rest: tuple[Any, ...]) -> None:
     reply = streamed({"choices": [{"delta": {"content": "a"}}]}, *rest)
     upstream = serve(lambda _: reply)

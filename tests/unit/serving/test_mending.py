@@ -11,7 +11,7 @@ from ctiforge.serving.mending import NoCompletionError, StreamMender, mend_compl
 def mended(*chunks: Any, with_usage: bool = False) -> list[dict[str, Any]]:
     mender = StreamMender("m", with_usage=with_usage)
     lines = [each if isinstance(each, str) else f"data: {json.dumps(each)}" for each in chunks]
-    sent = [event for line in lines for event in mender.line(line)] + list(mender.end())
+    sent = [event for line in "\n\n".join(lines).split("\n") for event in mender.line(line)] + list(mender.end())
     return [json.loads(each.removeprefix("data: ")) for each in sent]
 
 
@@ -97,6 +97,41 @@ def test_choices_are_kept_apart_each_with_its_role_and_its_reason() -> None:
 def test_what_is_no_stream_is_said_to_be_none(line: str) -> None:
     with pytest.raises(NoCompletionError):
         mended(line)
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ('event: error\ndata: {"detail": "CUDA out of memory"}', "CUDA out of memory"),
+        ("event: Error\ndata: out of\ndata: memory", "out of memory"),
+        ("event: error", "tells an error, and not which"),
+        ({"object": "error", "message": "too long", "code": 500}, "too long"),
+        ({"error": {"message": "too long"}, "choices": []}, "too long"),
+        ({"error": True, "message": "too long"}, "too long"),
+        ({"detail": "gone"}, "gone"),
+        ({"choices": None, "usage": None}, "tells an error, and not which"),
+        ('error: {"code": 500, "message": "slot unavailable"}', "slot unavailable"),
+        ('{"error": "busy"}', "busy"),
+    ],
+)
+def test_an_error_behind_content_is_never_the_end_of_a_whole_answer(told: Any, words: str) -> None:
+    with pytest.raises(NoCompletionError, match=words):
+        mended(said({"content": "a"}), told, "data: [DONE]")
+
+
+def test_what_is_neither_answer_nor_error_is_passed_over() -> None:
+    beats = ('event: ping\ndata: {"type": "ping"}', "event: message", "retry: 3", "id: 7", ": wait", "data:")
+    nothing = {"object": "chat.completion.chunk", "id": "c1"}
+    found = mended(*beats, said({"content": "a"}), nothing, {"error": None, "choices": []}, "data: [DONE]")
+    assert shape(found) == [ROLE, ({"content": "a"}, None), ({}, "stop")]
+
+
+@pytest.mark.parametrize("between", ["\n", "\n\n"])
+def test_an_event_has_lines_of_one_object_or_an_object_a_line(between: str) -> None:
+    lines = [f"data:{line}" for line in json.dumps(said({"content": "a"}), indent=1).splitlines()]
+    one = [json.dumps(said({"content": text})) for text in "bc"]
+    found = mended("\n".join(lines), between.join([f"data: {one[0]}", f"data: {one[1]}", "data: [DONE]"]))
+    assert [delta.get("content") for delta, _ in shape(found)] == ["", "a", "b", "c", None]
 
 
 def test_a_whole_answer_is_mended() -> None:
