@@ -39,6 +39,8 @@ class ArticleMarks(Record):
     """What stands before the article: it begins after the first of these."""
     before: Texts = ()
     """What stands behind it, one after the other: the last places of these; none: it goes on to the message's end."""
+    instructions: Text | None = None
+    """What the instructions behind the JSON example begin with: keys there are other agents'; None: there are none."""
     title: Text | None = None
     """What the line of the article's title begins with; None: the request has no such line."""
     url: Text | None = None

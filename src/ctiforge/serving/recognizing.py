@@ -14,6 +14,7 @@ from ctiforge.records.profile import ArticleMarks, Profile
 
 _PROMPTING = ("system", "developer")
 _BREAK = r"\r?\n"
+_JSON_KEY = re.compile(r'[{,]\s*\\*"[\w$. -]{1,64}\\*"\s*:')
 
 
 class MisshapenError(DataError):
@@ -203,22 +204,35 @@ def _choose(profile: Profile, system: str, frames: Mapping[str, _Frame]) -> str 
     Nobody is chosen where key and words are of different agents. Words count in the role and the task that an agent is
     given, not in the long instructions behind them, which name other agents.
     """
-    by_key = [name for name, frame in frames.items() if _shows_key(profile, name, system, frame)]
+    examples = {name: _example(profile.marks_of(name), system, frame) for name, frame in frames.items()}
+    by_key = [name for name, example in examples.items() if _shows_key(profile, name, example)]
+    if not by_key:
+        # an example of another answer is another's: an agent that has a key would show it
+        frames = {
+            name: frame
+            for name, frame in frames.items()
+            if not (profile.agent[name].recognize.example_key and _JSON_KEY.search(examples[name]))
+        }
     by_words = [name for name, frame in frames.items() if _is_told(profile, name, system, frame)]
     if len(by_words) == 1 and (not by_key or by_words[0] in by_key):
         return by_words[0]
     return by_key[0] if len(by_key) == 1 and len(by_words) != 1 else None
 
 
-def _shows_key(profile: Profile, name: str, system: str, frame: _Frame) -> bool:
-    """Tell whether an agent's key is one of a JSON object in its prompt."""
+def _example(marks: ArticleMarks, system: str, frame: _Frame) -> str:
+    """Take the part of a prompt in which an example of its answer stands: other parts quote other answers."""
+    if not marks.before:
+        return f"{system}\n{frame.head}"
+    shown = f"{frame.task}\n{frame.tail}"
+    begun = _pattern(marks.instructions).search(shown) if marks.instructions else None
+    return shown[: begun.start()] if begun else shown
+
+
+def _shows_key(profile: Profile, name: str, example: str) -> bool:
+    """Tell whether an agent's key is one of a JSON object in the example."""
     key = profile.agent[name].recognize.example_key
-    if key is None:
-        return False
-    # without an article only what stands behind its place says whose a request is: other prompts quote answers
-    texts = (frame.task, frame.tail) if frame.text is None else (system, frame.head, frame.task, frame.tail)
     # an example that was written as JSON once more has its quotes escaped
-    return any(re.search(rf'"{re.escape(key)}\\*"\s*:', text) for text in texts)
+    return key is not None and re.search(rf'"{re.escape(key)}\\*"\s*:', example) is not None
 
 
 def _is_told(profile: Profile, name: str, system: str, frame: _Frame) -> bool:
@@ -229,7 +243,7 @@ def _is_told(profile: Profile, name: str, system: str, frame: _Frame) -> bool:
 
 
 def _folded(text: str) -> str:
-    return " ".join(text.split()).lower()
+    return " ".join(text.replace("-", " ").split()).lower()
 
 
 def _nothing_between(agent: str, marks: ArticleMarks) -> str:

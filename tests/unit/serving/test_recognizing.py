@@ -187,6 +187,17 @@ def test_title_and_address_are_of_the_article_and_say_nothing_of_the_agent() -> 
         (EVERY_ROLE, {"example": '{"observables": [{"type": "cmdline", "value": "x"}]}'}, None),
         (EVERY_ROLE, {"example": str({key: [] for key in KEYS.values()}).replace("'", '"')}, None),
         (EVERY_ROLE, {}, None),
+        # the instructions name other agents' keys
+        (
+            "You find services of Windows.",
+            {"instructions": 'The registry agent answers {"registry_artifacts": []}; you do not.'},
+            None,
+        ),
+        ("You extract command lines, but no scheduled-task names.", {}, None),
+        # an example of another answer
+        ("You tell the system from command-line syntax.", {"example": '{"operating_system": "Windows"}'}, None),
+        ("You extract every command-line.", {"example": '{"commands": []}'}, None),
+        ('You judge answers: {"cmdline_items": []}.', {"example": '{"verdict": "good"}'}, None),
         ("You help.", {"example": '{"windows_services": [], "scheduled_tasks": []}'}, None),
     ],
 )
