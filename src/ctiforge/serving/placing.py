@@ -2,10 +2,10 @@
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ctiforge.observables.locate import Alignment, Locator, Span
+from ctiforge.observables.locate import Alignment, Locator, Occurrence, Span
 from ctiforge.observables.values import normalize
 
 LONGEST_PARAGRAPH = 2000
@@ -70,7 +70,7 @@ class ArticlePlaces:
         found = self._locator.locate(type_, value)
         if not found:
             return PlacedItem(type_, value, None, None)
-        first = found[0]
+        first = self._best(type_, value, found)
         start, end = self._paragraph(first.start, first.end)
         here = [
             tuple(Span(span.start - start, span.end - start) for span in each.spans)
@@ -80,6 +80,8 @@ class ArticlePlaces:
         written = self._locator.as_written(type_, first)
         is_same = first.status in (Alignment.EXACT, Alignment.NORMALIZED)
         is_same = is_same and normalize(type_, written) == normalize(type_, value)
+        # a word of the prose (`at`) is no program's name (`at.exe`), though both are spelled alike
+        is_same = is_same and not (type_ == "process_lineage" and written.count(".") < value.count("."))
         return PlacedItem(
             type=type_,
             value=written if is_same else value,
@@ -88,6 +90,13 @@ class ArticlePlaces:
             parts=here[0],
             again=tuple(here[1:]),
         )
+
+    def _best(self, type_: str, value: str, found: Sequence[Occurrence]) -> Occurrence:
+        """Choose the first place; of a lineage the first where both programs are written as they were given, if any."""
+        if type_ != "process_lineage":
+            return found[0]
+        given = value.casefold()
+        return next((each for each in found if self._locator.as_written(type_, each).casefold() == given), found[0])
 
     def _paragraph(self, start: int, end: int) -> tuple[int, int]:
         """Find the bounds of the text between empty lines; of a long one the lines, of a long line the sentences."""

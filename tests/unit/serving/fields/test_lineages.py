@@ -2,6 +2,7 @@
 
 import pytest
 
+from ctiforge.serving.placing import ArticlePlaces
 from tests.fields import rule
 
 
@@ -33,3 +34,17 @@ def test_a_lineage(text: str, verb: str | None) -> None:
 def test_a_lineage_of_more_or_fewer_has_neither_parent_nor_child() -> None:
     for value in ("word.exe", "word.exe -> calc.exe -> c.exe"):
         assert rule("parent", "process_lineage", value, value) is rule("child", "process_lineage", value, value) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("at.exe -> cmd.exe", "The operator used at.exe; at.exe spawned cmd.exe at noon."),
+        (
+            "update.exe -> rundll32.exe",
+            "A fake update of rundll32 drops update.exe, which launches rundll32.exe.",
+        ),
+    ],
+)
+def test_a_word_of_the_prose_is_no_program(value: str, text: str) -> None:
+    assert ArticlePlaces(text).place("process_lineage", value).value == value
