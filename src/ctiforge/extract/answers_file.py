@@ -39,6 +39,7 @@ class AnswersFile:
             stopped_by_length=window.stopped_by_length,
             error=window.error,
             items=window.items,
+            leaning=None if window.leaning is None else round(window.leaning, 4),
         )
         data = answer.model_dump_json().encode() + b"\n"
         if len(data) > self._room:

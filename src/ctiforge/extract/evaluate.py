@@ -18,9 +18,11 @@ from ctiforge.extract.answering.regex_floor import RegexFloor
 from ctiforge.extract.answering.windowed import plain_usage
 from ctiforge.extract.answers_file import AnswersFile, open_answers
 from ctiforge.extract.asking import Answered, Asking
+from ctiforge.extract.choice_quality import WindowLeaning, choice_quality, types_in
 from ctiforge.extract.models import REGEX, find_model
 from ctiforge.extract.prepared import note_of_model, usage_of_data, usage_of_model
 from ctiforge.progress import Progress
+from ctiforge.records.answer import ChoiceQuality
 from ctiforge.records.article import ArticleRecord, read_records
 from ctiforge.records.evaluation import ArticleScore, EngineInfo, Evaluation, ModelInfo, TestSetInfo
 from ctiforge.store.artifacts import fetch
@@ -116,7 +118,7 @@ def evaluate_extractor(
         training_values_known=trained_on is not None,
         answers_left_out=kept.left_out,
         engine=engine,
-    )
+    ).model_copy(update={"choice": _choice([answered for answered, _ in found])})
 
 
 def score_record(
@@ -336,6 +338,16 @@ def _scored(
             given += sum(counts.predicted for counts in score.counts.values())
             progress.update(progress.done, {"f1": 2 * found / max(1, wanted + given)})
             yield answered, score
+
+
+def _choice(answered: Sequence[Answered]) -> ChoiceQuality | None:
+    """Judge the windows of which it is known how much the model leans to an item; None where there are none."""
+    found = []
+    for each in answered:
+        windows = [window for window in each.extraction.windows if window.leaning is not None]
+        types = types_in(each.record, [(window.start, window.end) for window in windows])
+        found += [WindowLeaning(window.leaning or 0.0, held) for window, held in zip(windows, types, strict=True)]
+    return choice_quality(found) if found else None
 
 
 def _trained_name(folder: Path) -> str | None:

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -294,6 +294,8 @@ def prove(
     dtype = torch.float32 if source.weights.count <= SMALL else torch.bfloat16
     model = load_causal_lm(str(merged), pick_device(device), dtype).eval()
     halves = source.note is not None
+    # weights are compared, and the threshold is not among them: an answer near it would tell them apart for nothing
+    usage = replace(usage, item_bias=None)
     agent = ExtractAgent(model, source.tokenizer, usage, source.name, halves=halves)
     before, evaluation = _score(agent, merged, test_data, out / "evaluation-source.json")
     proven = []

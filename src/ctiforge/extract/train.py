@@ -1,23 +1,26 @@
 """Fine-tunes the Extract Agent on prepared examples and writes a model that says how to use it."""
 
-from dataclasses import asdict, dataclass
-from itertools import islice
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ctiforge.errors import DataError, UsageError
-from ctiforge.extract.prepared import read_format_report, usage_of_data
-from ctiforge.extract.prompts.rendering import render_answer
+from ctiforge.extract.answering.agent import ExtractAgent
+from ctiforge.extract.answering.item_choice import choice_of
+from ctiforge.extract.item_threshold import micro_f1, set_threshold, some_articles
+from ctiforge.extract.prepared import read_format_report
+from ctiforge.progress import warn
+from ctiforge.records.article import ArticleRecord, read_records
 from ctiforge.records.base import read_lines
-from ctiforge.records.formatted import ExampleRow
-from ctiforge.records.model_note import AgentNote
+from ctiforge.records.formatted import VALIDATION_ARTICLES, ExampleRow
+from ctiforge.records.model_note import AgentNote, AgentUsage
 from ctiforge.records.training import LOG_NAME, Training
 from ctiforge.store.checkpoints import Checkpoints
 from ctiforge.store.hub import split_name
 from ctiforge.training.batches import AnswerCollator, Rows
-from ctiforge.training.choice import ItemChoice, find_choice
 from ctiforge.training.encoding import (
     EncodedExample,
     encode_example,
@@ -29,14 +32,14 @@ from ctiforge.training.encoding import (
 from ctiforge.training.log import plot_curve, write_log
 from ctiforge.training.models import load_to_train, name_base, pick_device
 from ctiforge.training.numerics import ComputeDevice, choose_numerics
-from ctiforge.training.options import AGENT, METHOD_WORDS, LoraOptions, Method, TrainingOptions
+from ctiforge.training.options import AGENT, CHOICE_WEIGHT, METHOD_WORDS, LoraOptions, Method, SelectBy, TrainingOptions
 from ctiforge.training.suitability import check_suitable, read_shape
 from ctiforge.training.templates import use_template
 from ctiforge.training.trainer import Kind, train
 
 _MEND = "set a smaller --max-length (and prepare the data for it), train with --qlora, or use a larger GPU"
-_ANSWERS_LOOKED_AT = 50
-"""Answers by which it is told where they leave the empty one."""
+_TOGETHER = 32
+"""Windows that are answered together while the threshold is set."""
 MINIMA: dict[Method, tuple[int, int]] = {"qlora": (100, 500), "lora": (100, 500), "full": (500, 1_000)}
 """Method: (fewest examples, recommended examples)."""
 
@@ -59,6 +62,10 @@ class AgentTraining:
     """Rank, alpha and dropout of an adapter; unused where all weights are trained."""
     training: TrainingOptions
     """Length, speed and batch."""
+    choice_weight: float = CHOICE_WEIGHT
+    """What the choice between an item and an empty answer weighs beside all other tokens together."""
+    select_by: SelectBy = "auto"
+    """What chooses the step whose weights are kept: `loss`, `f1`, or `auto`: F1 on a GPU, else the loss."""
     device: str = "auto"
     """`auto`, `cpu` or `cuda`."""
     force: bool = False
@@ -118,17 +125,31 @@ def train_extract_agent(
     # the adapter's first weights are drawn at random
     torch.manual_seed(options.seed)
     model = load_to_train(request.location, device, numerics, request.lora)
-    choice = _choice(tokenizer, data / "validation.jsonl")
-    kind = Kind("train_extract", AnswerCollator(pad_token_id(tokenizer)), numerics, _MEND, choice)
+    collator = AnswerCollator(pad_token_id(tokenizer))
+    agent = ExtractAgent(model, tokenizer, report.usage, request.name, _TOGETHER)
+    articles = _validation_articles(data)
+    by_f1 = request.select_by == "f1" or (request.select_by == "auto" and device.type == "cuda")
+    kind = Kind(
+        "train_extract",
+        collator,
+        numerics,
+        _MEND,
+        choice=choice_of(tokenizer),
+        choice_weight=request.choice_weight,
+        judge=partial(micro_f1, agent, some_articles(agent, articles)) if by_f1 and articles else None,
+    )
     result = train(model, train_rows, validation_rows, kind, options, checkpoints, scratch)
-    _save_model(model, tokenizer, request, data, out / "model")
+    model.eval()
+    threshold = set_threshold(agent, articles) if articles else None
+    usage = replace(report.usage, item_bias=threshold.bias if threshold else None)
+    _save_model(model, tokenizer, request, usage, out / "model")
     base_model, base_revision = split_name(request.model)
     training = Training(
         name=request.name,
         base_model=base_model,
         base_revision=base_revision,
         method=request.method,
-        options=asdict(options),
+        options=asdict(options) | {"choice_weight": request.choice_weight},
         computed_in=str(numerics.compute).removeprefix("torch."),
         lora=None if request.method == "full" else asdict(request.lora),
         max_length=request.max_length,
@@ -138,6 +159,7 @@ def train_extract_agent(
         warnings=tuple(warnings),
         device=str(device),
         trainable_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
+        item_threshold=threshold,
         **result.as_record(),
     )
     training.write(out)
@@ -174,23 +196,24 @@ def check_minimum(examples: int, method: Method, force: bool) -> list[str]:
     return []
 
 
-def _choice(tokenizer: Any, path: Path) -> ItemChoice | None:
-    """Find where answers with items leave the empty one, by some answers of the validation."""
-    empty = render_answer(())
-    answers = (row.answer for row in read_lines(path, ExampleRow) if row.answer != empty)
-    return find_choice(tokenizer, empty, list(islice(answers, _ANSWERS_LOOKED_AT)))
-
-
 def load_rows(path: Path, tokenizer: Any) -> Rows[EncodedExample]:
     """Read the examples of a prepared file and encode them."""
     return Rows([encode_example(tokenizer, row.prompt, row.answer) for row in read_lines(path, ExampleRow)])
 
 
-def _save_model(model: Any, tokenizer: Any, request: AgentTraining, data: Path, folder: Path) -> None:
+def _validation_articles(data: Path) -> list[ArticleRecord]:
+    file = data / VALIDATION_ARTICLES
+    if file.is_file():
+        return read_records(file)
+    warn(f"{data} holds no {VALIDATION_ARTICLES}, so no threshold is set: run format_extract again")
+    return []
+
+
+def _save_model(model: Any, tokenizer: Any, request: AgentTraining, usage: AgentUsage, folder: Path) -> None:
     model.config.use_cache = True
     model.save_pretrained(folder)
     if request.method != "full":
         name_base(folder, request.model)
     tokenizer.save_pretrained(folder)
     name, commit = split_name(request.model)
-    AgentNote(name=request.name, base_model=name, base_revision=commit, usage=usage_of_data(data)).write(folder)
+    AgentNote(name=request.name, base_model=name, base_revision=commit, usage=usage).write(folder)

@@ -293,6 +293,7 @@ def _trained(point: Point, entry: StageRecord) -> Trained:
         fingerprint=entry.fingerprint,
         artifact=entry.artifact,
         validation_loss=found.best_validation_loss if found else None,
+        validation_f1=found.best_validation_f1 if found else None,
         best_step=found.best_step if found else None,
         seconds=found.seconds if found else None,
         measured_with=found.measured_with if found else {},

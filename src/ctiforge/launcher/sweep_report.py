@@ -1,4 +1,4 @@
-"""What came of a sweep: the points in order of their validation loss, as JSON, tables and a picture."""
+"""What came of a sweep: the points in order of what validation says, as JSON, tables and a picture."""
 
 import json
 import math
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ctiforge import tables
 from ctiforge.plots import drawing
-from ctiforge.records.sweep import Sweep, Trained
+from ctiforge.records.sweep import CHOSEN_ON, CHOSEN_ON_F1, Sweep, Trained
 from ctiforge.tables import Cell, Table, table_of
 
 NO_PICTURE = "no picture: matplotlib is not installed here (it comes with ctiforge[train])"
@@ -16,10 +16,22 @@ _UNFOLDED = 10_000
 
 
 def make_sweep(sweep_id: str, line: str, program: str, points: Sequence[Trained]) -> Sweep:
-    """Order the points (those without a loss come last), choose, and note what the choice does not say."""
-    ordered = sorted(points, key=lambda each: math.inf if each.validation_loss is None else each.validation_loss)
-    winner = ordered[0].stage if ordered[0].validation_loss is not None else None
-    return Sweep(id=sweep_id, line=line, program=program, points=ordered, winner=winner, notes=_notes(ordered))
+    """Order the points (those without a loss come last), choose, and note what the choice does not say.
+
+    F1 on validation articles decides where every point that has a loss was chosen by it, else the loss.
+    """
+    measured = [each for each in points if each.validation_loss is not None]
+    by_f1 = bool(measured) and all(each.validation_f1 is not None for each in measured)
+    ordered = sorted(points, key=lambda each: _rank(each, by_f1=by_f1))
+    return Sweep(
+        id=sweep_id,
+        line=line,
+        program=program,
+        points=ordered,
+        winner=ordered[0].stage if measured else None,
+        notes=_notes(ordered),
+        chosen_on=CHOSEN_ON_F1 if by_f1 else CHOSEN_ON,
+    )
 
 
 def write_sweep(sweep: Sweep, folder: Path) -> str | None:
@@ -71,6 +83,13 @@ def plot_losses(sweep: Sweep, path: Path) -> None:
         axes.set_xticks(range(len(ticks)), ticks)
 
 
+def _rank(point: Trained, *, by_f1: bool) -> tuple[float, float]:
+    """Rank a point, the smallest best."""
+    if point.validation_loss is None:
+        return math.inf, math.inf
+    return (-(point.validation_f1 or 0.0) if by_f1 else 0.0), point.validation_loss
+
+
 def _notes(points: Sequence[Trained]) -> list[str]:
     measured = [each for each in points if each.validation_loss is not None]
     names = dict.fromkeys(name for each in measured for name in each.measured_with)
@@ -98,16 +117,20 @@ def _words(sweep: Sweep) -> list[str]:
 
 def _table(sweep: Sweep) -> Table:
     names = [_dashed(name) for name in sweep.points[0].parameters]
-    titles = ["point", *names, "validation loss", "best step", "seconds", "state"]
-    rows = [[Cell(cell, strong=each.stage == sweep.winner) for cell in _cells(each)] for each in sweep.points]
+    by_f1 = sweep.chosen_on == CHOSEN_ON_F1
+    titles = ["point", *names, *(["F1"] if by_f1 else []), "validation loss", "best step", "seconds", "state"]
+    rows = [
+        [Cell(cell, strong=each.stage == sweep.winner) for cell in _cells(each, by_f1=by_f1)] for each in sweep.points
+    ]
     return table_of(titles, rows, left=range(len(titles)), look="bare")
 
 
-def _cells(point: Trained) -> list[str]:
+def _cells(point: Trained, *, by_f1: bool) -> list[str]:
     """Give texts of one line each, as a problem may be told in several."""
     cells = [
         point.stage,
         *point.parameters.values(),
+        *(["-" if point.validation_f1 is None else f"{point.validation_f1:.3f}"] if by_f1 else []),
         "-" if point.validation_loss is None else f"{point.validation_loss:.4f}",
         "-" if point.best_step is None else str(point.best_step),
         "-" if point.seconds is None else f"{point.seconds:.0f}",

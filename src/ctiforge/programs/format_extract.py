@@ -86,7 +86,7 @@ def main(
         return format_records(dirs.inputs, dirs.out, model, options, formats)
 
     result = run_stage(
-        Stage("format_extract", 3, packages=("transformers", "tokenizers", "rensa")),
+        Stage("format_extract", 4, packages=("transformers", "tokenizers", "rensa")),
         params=options.params() | {"formats": formats} | model_params,
         inputs={
             "records": source,

@@ -22,7 +22,7 @@ from ctiforge.programs.flags import (
     StoreFlag,
     choose,
 )
-from ctiforge.training.options import AGENT, LORA
+from ctiforge.training.options import AGENT, CHOICE_WEIGHT, LORA
 
 
 def main(
@@ -62,6 +62,13 @@ def main(
     optimizer: Annotated[
         str, typer.Option(help="adamw, or adamw-8bit, whose averages take a quarter of the memory.")
     ] = "adamw",
+    choice_weight: Annotated[
+        float,
+        typer.Option(min=0.0, help="What the choice of an item or an empty answer weighs beside all tokens together."),
+    ] = CHOICE_WEIGHT,
+    select_by: Annotated[
+        str, typer.Option(help="What chooses the weights: loss, f1 (greedy answers), or auto: f1 on a GPU, else loss.")
+    ] = "auto",
     lora_r: Annotated[int, typer.Option(min=1)] = LORA.r,
     lora_alpha: Annotated[int, typer.Option(min=1)] = LORA.alpha,
     save_steps: SaveStepsFlag = AGENT.training.save_steps,
@@ -87,6 +94,7 @@ def main(
         Method,
         OptimizerName,
         Precision,
+        SelectBy,
         TrainingOptions,
         choose_method,
         result_params,
@@ -113,6 +121,7 @@ def main(
         report_to=report_to,
         resume=resume,
     )
+    selecting: SelectBy = choose("--select-by", select_by, get_args(SelectBy))
     lora = LoraOptions(lora_r, lora_alpha)
     model = pin(find_model_uri(model, store), revision)
     model_inputs, model_params = model_input(model)
@@ -122,20 +131,34 @@ def main(
         from ctiforge.extract.train import AgentTraining, train_extract_agent
 
         folder = str(dirs.inputs["model"]) if "model" in dirs.inputs else None
-        request = AgentTraining(model, run_name, text_format, max_length, chosen, lora, training, device, force, folder)
+        request = AgentTraining(
+            model=model,
+            name=run_name,
+            text_format=text_format,
+            max_length=max_length,
+            method=chosen,
+            lora=lora,
+            training=training,
+            choice_weight=choice_weight,
+            select_by=selecting,
+            device=device,
+            force=force,
+            folder=folder,
+        )
         return train_extract_agent(request, dirs.inputs["data"], dirs.out, dirs.scratch, dirs.checkpoints)
 
     in_8_bits = chosen == "qlora" or training.optimizer == "adamw-8bit"
     result = run_stage(
         Stage(
             "train_extract",
-            3,
+            4,
             packages=("torch", "transformers", "peft", "accelerate", *(["bitsandbytes"] if in_8_bits else [])),
         ),
         params=result_params(training, None if chosen == "full" else lora)
         | model_params
         | {"method": chosen}
-        | {"format": text_format, "max_length": max_length},
+        | {"format": text_format, "max_length": max_length, "choice_weight": choice_weight}
+        | {"select_by": selecting},
         inputs={"data": data, **model_inputs},
         output=output or (None if store else f"models/{run_name}"),
         flags=StageFlags(store=store, expect=expect, plan=plan),

@@ -1,6 +1,8 @@
 """`answers.jsonl.gz` beside an evaluation: what the model wrote, a window a line, so that a person can look."""
 
-from ctiforge.records.base import Record
+from pydantic import Field
+
+from ctiforge.records.base import Record, is_none
 
 ANSWERS_NAME = "answers.jsonl.gz"
 
@@ -39,3 +41,22 @@ class KeptAnswer(Record):
     """Why there is no answer; None where there is one."""
     items: tuple[ItemProbability, ...] | None = None
     """Of the whole items in it, in order; None where nobody says how likely its tokens were."""
+    leaning: float | None = Field(None, exclude_if=is_none)
+    """The log-odds (natural logarithm) of an item against an empty answer, before any bias; left out where nobody says
+    it, or the answer does not begin as all do."""
+
+
+class ChoiceQuality(Record):
+    """How well a model tells windows with an item from windows without: the area under the ROC curve of its log-odds.
+
+    0.5 is chance, 1 is perfect; the loss of an answer's other tokens does not show it.
+    """
+
+    windows: int
+    """Windows of which it is known how much the model leans to an item."""
+    with_item: int
+    """Those in which an item stands."""
+    auc: float | None
+    """0 to 1; None where one of both kinds is missing."""
+    by_type: dict[str, float] = {}
+    """Type → the same, of windows with an item of it against windows without any; where there are enough of both."""

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from ctiforge.records.answer import ChoiceQuality
 from ctiforge.records.base import File, Record, Upgrade, is_none
 
 Direction = Literal["higher", "lower", "none"]
@@ -275,5 +276,7 @@ class Evaluation(File):
     """Raw answers for which `answers.jsonl.gz` beside it had no room."""
     price: Price | None = Field(None, exclude_if=is_none)
     """What the model's tokens cost; left out where nobody said."""
+    choice: ChoiceQuality | None = Field(None, exclude_if=is_none)
+    """How well the model tells windows with an item from windows without; left out where nobody says how it leans."""
     engine: EngineInfo | None = Field(None, exclude_if=is_none)
     """The engine that was started to answer; left out where none was."""

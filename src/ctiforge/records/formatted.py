@@ -9,6 +9,8 @@ from ctiforge.records.model_note import AgentUsage, ChatTemplate, Format, Prompt
 
 TRAINED_ON = "articles.jsonl"
 """The articles that examples were cut from, an `ArticleRecord` a line: what a model of them was trained on."""
+VALIDATION_ARTICLES = "validation_articles.jsonl"
+"""The articles held back for validation, whole and all of them, an `ArticleRecord` a line."""
 
 
 class Truncation(Record):

@@ -73,6 +73,9 @@ class AgentUsage:
     """How its chat template is used; None: as the tokenizer brings it."""
     prompt: Annotated[PromptText | None, Field(exclude_if=is_none)] = None
     """The prompt's text where it is the team's own; None: the one of that name in this package."""
+    item_bias: Annotated[float | None, Field(exclude_if=is_none)] = None
+    """What is added to the log-odds (natural logarithm) of an item where an answer with items leaves an empty one: its
+    threshold, set on validation articles; None: none was set."""
 
 
 class AgentNote(File):

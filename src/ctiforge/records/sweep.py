@@ -3,12 +3,13 @@
 import math
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, ConfigDict
+from pydantic import BeforeValidator, ConfigDict, Field
 
-from ctiforge.records.base import File, Record
+from ctiforge.records.base import File, Record, is_none
 from ctiforge.records.run import State
 
 CHOSEN_ON = "chosen on the validation loss alone: nothing of a test set was read"
+CHOSEN_ON_F1 = "chosen on F1 of validation articles, then on the loss: nothing of a test set was read"
 
 
 def _finite(value: Any) -> Any:
@@ -30,6 +31,8 @@ class Trained(Record):
     """The URI of the trained model's artifact; None where there is none."""
     validation_loss: Annotated[float | None, BeforeValidator(_finite)] = None
     """The best of the training, in nats; None where there is none, or none that is a number."""
+    validation_f1: float | None = Field(None, exclude_if=is_none)
+    """F1 on validation articles of the step that was chosen by it, 0 to 1; left out where the loss alone decided."""
     best_step: int | None = None
     """The optimizer step of the best loss; None where there is none."""
     seconds: float | None = None

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from ctiforge.records.answer import ChoiceQuality
 from ctiforge.records.base import File, Record, is_none
 
 LOG_NAME = "log.jsonl"
@@ -46,6 +47,25 @@ class CurvePoint(Record):
     """None where it was no number: the training came apart."""
     choice_auc: float | None = Field(None, exclude_if=is_none)
     """How well the model tells windows with an item from windows without, 0 to 1 (0.5: not at all); of an agent."""
+    f1: float | None = Field(None, exclude_if=is_none)
+    """F1 of greedy answers on validation articles, 0 to 1; left out where the loss alone decides."""
+
+
+class ItemThreshold(Record):
+    """The threshold of an item, set on validation articles as they are, with all their empty windows."""
+
+    articles: int
+    """Labeled validation articles."""
+    quality: ChoiceQuality
+    """How well the model tells their windows with an item from those without."""
+    bias: float | None = None
+    """What is added to the log-odds (natural logarithm) of an item; None: no threshold was set."""
+    f1_without: float | None = None
+    """F1 of first answers without a bias, 0 to 1; None where it was not computed."""
+    f1: float | None = None
+    """The same with the bias."""
+    why_none: str = ""
+    """Why no threshold was set."""
 
 
 class PoolingTrial(Record):
@@ -92,8 +112,10 @@ class Training(File):
     """The step whose weights are the model."""
     best_validation_loss: float | None
     """In nats; None where nothing was validated."""
+    best_validation_f1: float | None = Field(None, exclude_if=is_none)
+    """F1 of greedy answers on validation articles at that step, 0 to 1; left out where the loss alone decides."""
     stopped_early: bool
-    """Whether it ended because the validation loss no longer fell."""
+    """Whether it ended because validation no longer brought anything better."""
     resumed_from_step: int
     """The step of the checkpoint that the last attempt went on from; 0: from the beginning."""
     micro_batches: tuple[MicroBatch, ...]
@@ -112,6 +134,8 @@ class Training(File):
     """`cpu`, or the GPU."""
     trainable_parameters: int | None = None
     """Weights that were trained; None of OS-BERT."""
+    item_threshold: ItemThreshold | None = Field(None, exclude_if=is_none)
+    """Of an agent: how well it tells windows with an item, and its threshold; left out where nothing was validated."""
     overlap: int | None = None
     """Of OS-BERT, like all that follow: tokens that two windows share."""
     pooling: str | None = None
@@ -146,6 +170,8 @@ class LogLine(Record):
     """The validation loss, in nats."""
     eval_choice_auc: float | None = None
     """How well it tells windows with an item from windows without, 0 to 1; 0.5 is chance."""
+    eval_f1: float | None = None
+    """F1 of greedy answers on validation articles, 0 to 1."""
     eval_runtime: float | None = None
     """In seconds."""
     eval_samples_per_second: float | None = None

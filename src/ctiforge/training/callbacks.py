@@ -26,7 +26,7 @@ class ProgressLines(TrainerCallback):
     def on_log(
         self, args: Any, state: TrainerState, control: TrainerControl, logs: dict[str, float] | None = None, **_: Any
     ) -> None:
-        shown = {"loss": "loss", "eval_loss": "validation_loss", "eval_choice_auc": "choice_auc"}
+        shown = {"loss": "loss", "eval_loss": "validation_loss", "eval_choice_auc": "choice_auc", "eval_f1": "f1"}
         metrics = {shown[name]: float(value) for name, value in (logs or {}).items() if name in shown}
         self.progress.update(state.global_step, metrics)
 
@@ -56,9 +56,15 @@ class Stops(TrainerCallback):
 
 
 def stopped_improving(state: TrainerState, patience: int) -> bool:
-    """Tell whether so many evaluations brought no lower loss; a resumed run finds the log in its checkpoint."""
-    losses = [line["eval_loss"] for line in state.log_history if "eval_loss" in line]
-    return bool(losses) and len(losses) - 1 - losses.index(min(losses)) >= patience
+    """Tell whether so many evaluations brought nothing better; a resumed run finds the log in its checkpoint."""
+    ranks = validation_ranks(state)
+    return bool(ranks) and len(ranks) - 1 - ranks.index(min(ranks)) >= patience
+
+
+def validation_ranks(state: TrainerState) -> list[tuple[float, float]]:
+    """Rank the evaluations so far, the smallest best: by F1 where it is judged, then by loss."""
+    looks = [line for line in state.log_history if "eval_loss" in line]
+    return [(-line.get("eval_f1", 0.0), line["eval_loss"]) for line in looks]
 
 
 class Updating(TrainerCallback):

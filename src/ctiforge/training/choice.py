@@ -16,8 +16,8 @@ from ctiforge.training.encoding import IGNORE, encode_answer
 class ItemChoice:
     """Where answers part, and into what."""
 
-    offset: int
-    """The token of the answer, counted from 0."""
+    prefix: tuple[int, ...]
+    """The tokens that every answer begins with."""
     item: int
     """The token that goes on to an item."""
     empty: int
@@ -42,10 +42,11 @@ def find_choice(tokenizer: Any, empty: str, answers: Sequence[str]) -> ItemChoic
 
 def _parting(nothing: Sequence[int], answer: Sequence[int]) -> ItemChoice | None:
     pairs = zip(answer, nothing, strict=False)
-    return next((ItemChoice(at, some, none) for at, (some, none) in enumerate(pairs) if some != none), None)
+    parted = ((at, some, none) for at, (some, none) in enumerate(pairs) if some != none)
+    return next((ItemChoice(tuple(nothing[:at]), some, none) for at, some, none in parted), None)
 
 
-def leanings(logits: torch.Tensor, labels: torch.Tensor, choice: ItemChoice) -> list[tuple[float, bool]]:
+def leanings(logits: torch.Tensor, labels: torch.Tensor, choice: ItemChoice) -> list[tuple[float, bool] | None]:
     """Read how much a model leans to an item in each window.
 
     Args:
@@ -54,15 +55,30 @@ def leanings(logits: torch.Tensor, labels: torch.Tensor, choice: ItemChoice) -> 
         choice: Where answers part.
 
     Returns:
-        Of each row whose label is either token there: the log-odds of an item (natural logarithm), and whether there is
-        one.
+        Of each row the log-odds of an item (natural logarithm) and whether there is one; None of a row whose answer
+        does not begin as all do.
     """
-    predicted = labels != IGNORE
-    at = (predicted.cumsum(dim=1) == choice.offset + 1) & predicted
-    rows, places = at.nonzero(as_tuple=True)
+    found: list[tuple[float, bool] | None] = [None] * len(labels)
+    rows, places = _places(labels, choice)
     chosen, odds = labels[rows, places], logits[rows, places, choice.item] - logits[rows, places, choice.empty]
-    told = zip(odds.float().tolist(), chosen.tolist(), strict=True)
-    return [(each, token == choice.item) for each, token in told if token in (choice.item, choice.empty)]
+    for row, score, token in zip(rows.tolist(), odds.float().tolist(), chosen.tolist(), strict=True):
+        found[row] = (score, token == choice.item)
+    return found
+
+
+def choice_loss(logits: torch.Tensor, labels: torch.Tensor, choice: ItemChoice) -> torch.Tensor:
+    """Sum the loss of that one token over the rows: each window weighs the same, however long its answer.
+
+    Args:
+        logits: (rows, positions, vocabulary), where the model predicts the labels.
+        labels: (rows, positions); `IGNORE` where nothing is predicted.
+        choice: Where answers part.
+
+    Returns:
+        Cross-entropy in nats, a scalar; 0 where no row makes the choice.
+    """
+    rows, places = _places(labels, choice)
+    return torch.nn.functional.cross_entropy(logits[rows, places].float(), labels[rows, places], reduction="sum")
 
 
 def auc(pairs: Sequence[tuple[float, bool]]) -> float | None:
@@ -80,3 +96,16 @@ def auc(pairs: Sequence[tuple[float, bool]]) -> float | None:
     from sklearn.metrics import roc_auc_score
 
     return float(roc_auc_score(kinds, [score for score, _ in pairs]))
+
+
+def _places(labels: torch.Tensor, choice: ItemChoice) -> tuple[torch.Tensor, torch.Tensor]:
+    """Find the rows that make the choice, and the position of each at which they do."""
+    predicted = labels != IGNORE
+    nth = predicted.cumsum(dim=1)
+    at = len(choice.prefix)
+    chosen = predicted & (nth == at + 1) & ((labels == choice.item) | (labels == choice.empty))
+    for index, token in enumerate(choice.prefix):
+        begins = (predicted & (nth == index + 1) & (labels == token)).any(dim=1, keepdim=True)
+        chosen &= begins
+    rows, places = chosen.nonzero(as_tuple=True)
+    return rows, places

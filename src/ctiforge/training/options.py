@@ -9,6 +9,8 @@ Method = Literal["qlora", "lora", "full"]
 """What is trained: an adapter over 4-bit weights, one over whole weights, or all weights."""
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 """What passes compute in; `auto`: what the device does best."""
+SelectBy = Literal["auto", "loss", "f1"]
+"""What chooses the step whose weights are kept; `auto`: F1 of validation articles on a GPU, else the loss."""
 OptimizerName = Literal["adamw", "adamw-8bit"]
 """AdamW, its averages in fp32 or in 8 bits."""
 
@@ -16,6 +18,9 @@ METHOD_WORDS: dict[str, str] = {"qlora": "QLoRA", "lora": "LoRA", "full": "full 
 """What people call the methods."""
 LEARNING_RATES: dict[Method, float] = {"qlora": 2e-4, "lora": 2e-4, "full": 2e-5}
 """The learning rate of each method where none is given: all weights take a tenth of what an adapter takes."""
+
+CHOICE_WEIGHT = 0.25
+"""What the choice between an item and an empty answer weighs: its mean loss over windows beside that of all tokens."""
 
 # They change how a run is watched, saved or cut into pieces of memory, not what comes out.
 _WITHOUT_EFFECT = ("report_to", "resume", "save_steps", "batch_size", "gradient_accumulation_steps")

@@ -53,8 +53,30 @@ def print_training(summary: Mapping[str, Any], uri: str | None) -> None:
             f"telling windows with an item from windows without: AUC {best[0]:.3f} at step {summary['best_step']} "
             f"({curve[0]['choice_auc']:.3f} at step {curve[0]['step']}; 0.5 is chance)"
         )
+    if threshold := summary.get("item_threshold"):
+        print(_threshold_line(threshold))
     print(
         f"{summary['name']}: {read}{summary['steps_done']} steps in {summary['seconds']:.0f} s on {summary['device']}, "
-        f"best validation loss {loss if loss is None else round(loss, 4)} at step {summary['best_step']}"
+        f"{_chosen_by(summary, loss)} at step {summary['best_step']}"
         f"{' (stopped early)' if summary['stopped_early'] else ''} -> {uri}"
     )
+
+
+def _chosen_by(summary: Mapping[str, Any], loss: float | None) -> str:
+    told = f"best validation loss {loss if loss is None else round(loss, 4)}"
+    if summary.get("best_validation_f1") is None:
+        return told
+    return f"best F1 of validation articles {summary['best_validation_f1']:.3f}, {told.removeprefix('best ')}"
+
+
+def _threshold_line(threshold: Mapping[str, Any]) -> str:
+    quality = threshold["quality"]
+    by_type = ", ".join(f"{name} {share:.3f}" for name, share in sorted(quality.get("by_type", {}).items()))
+    told = "unknown" if quality["auc"] is None else f"{quality['auc']:.3f}"
+    line = (
+        f"threshold of an item, on all {quality['windows']} windows of {threshold['articles']} validation articles "
+        f"({quality['with_item']} with an item): AUC {told}{f' ({by_type})' if by_type else ''}; "
+    )
+    if threshold["bias"] is None:
+        return f"{line}none set ({threshold['why_none']})"
+    return f"{line}bias {threshold['bias']:+.2f}, F1 {threshold['f1_without']:.3f} -> {threshold['f1']:.3f}"

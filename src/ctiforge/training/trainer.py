@@ -2,6 +2,7 @@
 
 import gc
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,16 @@ from ctiforge.progress import warn
 from ctiforge.records.training import CurvePoint, MicroBatch, StepPlan
 from ctiforge.store.checkpoints import Checkpoints
 from ctiforge.training.batches import Collator, LengthBucketSampler, Rows
-from ctiforge.training.callbacks import Interruption, ProgressLines, Stops, Updating, stopped_improving
+from ctiforge.training.callbacks import (
+    Interruption,
+    ProgressLines,
+    Stops,
+    Updating,
+    stopped_improving,
+    validation_ranks,
+)
 from ctiforge.training.checkpoints import CheckpointWriter
-from ctiforge.training.choice import ItemChoice, auc, leanings
+from ctiforge.training.choice import ItemChoice, auc, choice_loss, leanings
 from ctiforge.training.encoding import IGNORE
 from ctiforge.training.finite import check_weights, no_number
 from ctiforge.training.memory import check_disk, tensor_bytes
@@ -43,6 +51,10 @@ class Kind:
     """What a person can do about a GPU whose memory does not suffice."""
     choice: ItemChoice | None = None
     """Where an answer with items leaves an empty one; None where answers are of another kind."""
+    choice_weight: float = 0.0
+    """What the mean loss of that choice over windows weighs beside the mean loss of all tokens."""
+    judge: Callable[[], float] | None = None
+    """Gives F1 of the model as it is, 0 to 1, higher is better: then that decides before the loss; None: loss alone."""
 
 
 @dataclass(frozen=True)
@@ -65,17 +77,24 @@ class TrainingResult:
 
     def as_record(self) -> dict[str, Any]:
         """Make the fields of a `Training` that are about the run itself."""
+        at_best = [line for line in self.log if line["step"] == self.best_step]
         return {
             "steps": StepPlan(**asdict(self.steps)),
             "steps_done": self.steps_done,
             "best_step": self.best_step,
             "best_validation_loss": self.best_validation_loss,
+            "best_validation_f1": next((line["eval_f1"] for line in at_best if "eval_f1" in line), None),
             "stopped_early": self.stopped_early,
             "resumed_from_step": self.resumed_from,
             "micro_batches": self.micro_batches,
             "checkpoints_blocked_s": self.checkpoints_blocked_s,
             "validation_curve": tuple(
-                CurvePoint(step=int(line["step"]), loss=line["eval_loss"], choice_auc=line.get("eval_choice_auc"))
+                CurvePoint(
+                    step=int(line["step"]),
+                    loss=line["eval_loss"],
+                    choice_auc=line.get("eval_choice_auc"),
+                    f1=line.get("eval_f1"),
+                )
                 for line in self.log
                 if "eval_loss" in line
             ),
@@ -190,16 +209,26 @@ class ResumableTrainer(Trainer):
     # private hook of transformers: no public argument takes a sampler
     def _get_train_sampler(self, train_dataset: Any = None) -> LengthBucketSampler:
         rows = train_dataset if train_dataset is not None else self.train_dataset
-        effective = self.args.train_batch_size * self.args.gradient_accumulation_steps
-        return LengthBucketSampler(rows.lengths, effective, self.args.seed)
+        return LengthBucketSampler(rows.lengths, self._effective_batch, self.args.seed)
 
-    def compute_loss(self, model: Any, inputs: Any, *arguments: Any, **named: Any) -> Any:
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
         """Compute the loss; one that is no number ends the training before it changes a weight."""
-        found = super().compute_loss(model, inputs, *arguments, **named)
-        loss = found[0] if isinstance(found, tuple) else found
+        loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
+        if self.kind.choice and self.kind.choice_weight and model.training:
+            summed = choice_loss(outputs.logits, inputs["labels"], self.kind.choice)
+            # as the model's own loss: a mean of the step's batch, else of this micro-batch
+            of_step = self.model_accepts_loss_kwargs and num_items_in_batch is not None
+            windows = self._effective_batch if of_step else len(inputs["labels"])
+            loss = loss + self.kind.choice_weight * summed / windows
         if not torch.isfinite(loss):
             raise no_number(self.state.global_step, self.writer.newest, self.kind.numerics)
-        return found
+        return (loss, outputs) if return_outputs else loss
+
+    @property
+    def _effective_batch(self) -> int:
+        return int(self.args.train_batch_size * self.args.gradient_accumulation_steps)
 
     def evaluate(self, *arguments: Any, **named: Any) -> dict[str, float]:
         """Evaluate, in smaller batches where memory is short."""
@@ -232,14 +261,20 @@ class ResumableTrainer(Trainer):
                     loss, outputs = self.compute_loss(model, inputs, return_outputs=True)
                 total, count = total + float(loss) * predicted, count + predicted
                 if self.kind.choice:
-                    leaning += leanings(outputs.logits, inputs["labels"], self.kind.choice)
-        share = auc(leaning)
-        return {"eval_loss": total / count} | ({} if share is None else {"eval_choice_auc": share})
+                    found = leanings(outputs.logits, inputs["labels"], self.kind.choice)
+                    leaning += [each for each in found if each]
+            share = auc(leaning)
+            with self.accelerator.autocast():
+                f1 = self.kind.judge() if self.kind.judge else None
+        told = {"eval_loss": total / count, "eval_choice_auc": share, "eval_f1": f1}
+        return {name: value for name, value in told.items() if value is not None}
 
     # private hook: the one place that knows a new best while its weights are still in the model
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
-        better = bool(super()._determine_best_metric(metrics, trial))
+        *before, now = validation_ranks(self.state)
+        better = all(now < each for each in before)
         if better:
+            self.state.best_metric, self.state.best_global_step = metrics["eval_loss"], self.state.global_step
             self.writer.keep_best(trainable(self.model))
         return better
 

@@ -5,7 +5,7 @@ import torch
 
 from ctiforge.extract.prompts.rendering import render_answer
 from ctiforge.records.observable import Observable
-from ctiforge.training.choice import ItemChoice, auc, find_choice, leanings
+from ctiforge.training.choice import ItemChoice, auc, choice_loss, find_choice, leanings
 from ctiforge.training.encoding import IGNORE, encode_answer, load_tokenizer
 
 EMPTY = render_answer(())
@@ -21,10 +21,11 @@ def test_answers_part_at_one_token():
     choice = find_choice(tokenizer, EMPTY, some)
     assert choice is not None
     nothing = encode_answer(tokenizer, EMPTY)
-    assert nothing[choice.offset] == choice.empty
+    at = len(choice.prefix)
+    assert nothing[: at + 1] == [*choice.prefix, choice.empty]
     for each in some:
         ids = encode_answer(tokenizer, each)
-        assert (ids[: choice.offset], ids[choice.offset]) == (nothing[: choice.offset], choice.item)
+        assert ids[: at + 1] == [*choice.prefix, choice.item]
 
 
 def test_without_answers_or_where_they_part_in_several_ways_there_is_no_choice():
@@ -33,12 +34,24 @@ def test_without_answers_or_where_they_part_in_several_ways_there_is_no_choice()
     assert find_choice(tokenizer, EMPTY, [answer("cmdline", "a"), "prose"]) is None
 
 
+CHOICE = ItemChoice(prefix=(1,), item=5, empty=6)
+# an item, nothing, neither of both, an answer that ends before, one that begins otherwise
+LABELS = torch.tensor(
+    [[IGNORE, 1, 5, 2], [1, 6, IGNORE, IGNORE], [1, 7, 2, IGNORE], [1, IGNORE, IGNORE, IGNORE], [3, 5, 2, IGNORE]]
+)
+
+
 def test_the_odds_are_read_where_the_answer_says_it():
-    choice = ItemChoice(offset=1, item=5, empty=6)
-    labels = torch.tensor([[IGNORE, 1, 5, 2], [1, 6, IGNORE, IGNORE], [1, 7, 2, IGNORE], [1, IGNORE, IGNORE, IGNORE]])
-    logits = torch.zeros(4, 4, 9)
+    logits = torch.zeros(5, 4, 9)
     logits[0, 2, 5], logits[1, 1, 6] = 2.0, 3.0
-    assert leanings(logits, labels, choice) == [(2.0, True), (-3.0, False)]
+    assert leanings(logits, LABELS, CHOICE) == [(2.0, True), (-3.0, False), None, None, None]
+
+
+def test_the_loss_of_the_choice_is_that_of_one_token_of_each_window():
+    logits = torch.randn(5, 4, 9, generator=torch.Generator().manual_seed(0))
+    expected = -logits[0, 2].log_softmax(-1)[5] - logits[1, 1].log_softmax(-1)[6]
+    assert torch.isclose(choice_loss(logits, LABELS, CHOICE), expected)
+    assert choice_loss(logits, LABELS[2:], CHOICE) == 0
 
 
 @pytest.mark.parametrize(

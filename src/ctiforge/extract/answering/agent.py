@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ from ctiforge.errors import CtiforgeError
 from ctiforge.extract.answering.certainty import TokenProbabilities, item_probabilities
 from ctiforge.extract.answering.constrained import AnswerConstraint
 from ctiforge.extract.answering.examples_shown import ShownExamples
+from ctiforge.extract.answering.item_choice import ItemBias, choice_of
 from ctiforge.extract.answering.windowed import (
     LEAST_ANSWER_TOKENS,
     PendingWindow,
@@ -54,6 +56,7 @@ class ExtractAgent(WindowedExtractor):
         self.tokenizer = tokenizer
         self.batch_size = batch_size
         self._ends = end_token_ids(tokenizer)
+        self._choice = choice_of(tokenizer)
         self._constraint = None
         if constrained:
             size = model.config.get_text_config().vocab_size
@@ -96,6 +99,30 @@ class ExtractAgent(WindowedExtractor):
         for start in range(0, len(prompts), self.batch_size):
             yield from self._generate_batch(prompts[start : start + self.batch_size])
 
+    def with_bias(self, bias: float) -> "ExtractAgent":
+        """Make the same model go on to an item more or less readily, by a bias of that choice's log-odds."""
+        usage = replace(self.usage, item_bias=bias)
+        return ExtractAgent(self.model, self.tokenizer, usage, self.name, self.batch_size, halves=self.halves)
+
+    def leanings(self, waiting: Sequence[PendingWindow]) -> list[float | None]:
+        """Read the log-odds of an item in each window, in one pass with nothing written; None where there is no choice.
+
+        The order is that of the windows. Raises CannotGoOnError for a device that failed.
+        """
+        if not self._choice:
+            return [None] * len(waiting)
+        prompts = [(index, self._prompt(pending).ids) for index, pending in enumerate(waiting)]
+        prompts.sort(key=lambda each: len(each[1]))
+        found: list[float | None] = [None] * len(waiting)
+        for start in range(0, len(prompts), self.batch_size):
+            batch = prompts[start : start + self.batch_size]
+            longest = max(len(ids) for _, ids in batch)
+            bias = ItemBias(self._choice, 0.0, longest)
+            self._run([[*ids, *self._choice.prefix] for _, ids in batch], 1, [bias])
+            for (index, _), leaning in zip(batch, bias.leanings(len(batch)), strict=True):
+                found[index] = leaning
+        return found
+
     def _prompt(self, pending: PendingWindow) -> _Asked:
         """Write a window's prompt; examples that it shows take nothing of the answer's room."""
         plain = self._prompt_ids(pending, ())
@@ -127,37 +154,45 @@ class ExtractAgent(WindowedExtractor):
         return [RawAnswer(pending, "", 0, len(asked.ids), False, why)]
 
     def _generate_greedily(self, batch: Sequence[tuple[PendingWindow, _Asked]]) -> list[RawAnswer]:
-        import torch
-
         longest = max(len(asked.ids) for _, asked in batch)
-        pad = pad_token_id(self.tokenizer)
-        ids = torch.tensor([[pad] * (longest - len(asked.ids)) + asked.ids for _, asked in batch])
-        mask = torch.tensor([[0] * (longest - len(asked.ids)) + [1] * len(asked.ids) for _, asked in batch])
         # each window has the room that it would have alone: what shares its batch changes no answer
         rooms = [asked.room for _, asked in batch]
         types = [pending.types for pending, _ in batch]
         probabilities = TokenProbabilities()
-        processors: list[Any] = [probabilities]
-        if self._constraint:
-            # first: of what is not allowed no token is chosen
-            processors.insert(0, self._constraint.processor(types, longest, rooms))
+        bias = ItemBias(self._choice, self.usage.item_bias or 0.0, longest) if self._choice else None
+        # of what is not allowed no token is chosen
+        constraint = self._constraint.processor(types, longest, rooms) if self._constraint else None
+        processors: list[Any] = [each for each in (bias, constraint, probabilities) if each]
+        output = self._run([asked.ids for _, asked in batch], max(rooms), processors, [_rooms_are_full(longest, rooms)])
+        rows = [row[:room] for row, room in zip(output[:, longest:].tolist(), rooms, strict=True)]
+        logprobs = probabilities.rows() or [[]] * len(batch)
+        leanings = bias.leanings(len(batch)) if bias else [None] * len(batch)
+        return [
+            replace(self._answer(pending, len(asked.ids), row, of_row), leaning=leaning)
+            for (pending, asked), row, of_row, leaning in zip(batch, rows, logprobs, leanings, strict=True)
+        ]
+
+    def _run(
+        self, prompts: Sequence[list[int]], tokens: int, processors: list[Any], stopping: Sequence[Any] = ()
+    ) -> Any:
+        """Write on from prompts, padded on the left, greedily and by no setting of the checkpoint's."""
+        import torch
+
+        longest = max(map(len, prompts))
+        pad = pad_token_id(self.tokenizer)
+        ids = torch.tensor([[pad] * (longest - len(each)) + each for each in prompts])
+        mask = torch.tensor([[0] * (longest - len(each)) + [1] * len(each) for each in prompts])
         with torch.inference_mode(), _no_settings_of_its_own(self.model):
-            output = self.model.generate(
+            return self.model.generate(
                 input_ids=ids.to(self.model.device),
                 attention_mask=mask.to(self.model.device),
-                max_new_tokens=max(rooms),
-                stopping_criteria=[_rooms_are_full(longest, rooms)],
+                max_new_tokens=tokens,
+                stopping_criteria=list(stopping),
                 do_sample=False,
                 eos_token_id=self._ends,
                 pad_token_id=pad,
                 logits_processor=processors,
             )
-        rows = [row[:room] for row, room in zip(output[:, longest:].tolist(), rooms, strict=True)]
-        logprobs = probabilities.rows() or [[]] * len(batch)
-        return [
-            self._answer(pending, len(asked.ids), row, of_row)
-            for (pending, asked), row, of_row in zip(batch, rows, logprobs, strict=True)
-        ]
 
     def _answer(self, pending: PendingWindow, prompt_tokens: int, ids: list[int], logprobs: list[float]) -> RawAnswer:
         end = next((place for place, token in enumerate(ids) if token in self._ends), None)

@@ -15,6 +15,9 @@ from ctiforge.endpoints import RETRIES, UNREACHED, check_address, meaning_of, na
 from ctiforge.errors import CannotGoOnError, CtiforgeError, UsageError
 from ctiforge.settings import read_api_key
 
+_ALTERNATIVES = 5
+"""Tokens of which an endpoint says how likely each was in one place."""
+
 
 @dataclass(frozen=True)
 class Endpoint:
@@ -40,6 +43,8 @@ class Completion:
     answer_tokens: int
     tokens: tuple[tuple[str, float], ...] = ()
     """The text of each token with its log-probability; empty where the endpoint does not say."""
+    alternatives: tuple[dict[str, float], ...] = ()
+    """What else might have stood in each token's place, itself included: text → log-probability."""
 
 
 class RefusedError(Exception):
@@ -120,7 +125,7 @@ class Client:
         form = {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}
         options: Any = {"response_format": form} if schema else {}
         if logprobs:
-            options |= {"logprobs": True, "top_logprobs": 1}
+            options |= {"logprobs": True, "top_logprobs": _ALTERNATIVES}
         if further:
             options["extra_body"] = further
         create: Any = self._client.chat.completions.create
@@ -132,7 +137,9 @@ class Client:
             text = getattr(choice.message, "content", None)
             if text is None and choice.finish_reason != "length":
                 raise ValueError(f"its content is null (finish_reason {choice.finish_reason})")
-            return replace(_completion(completion, choice, text), tokens=_tokens(choice))
+            return replace(
+                _completion(completion, choice, text), tokens=_tokens(choice), alternatives=_alternatives(choice)
+            )
 
     def complete(self, prompt: str, room: int) -> Completion:
         """Go on with a text greedily, with at most `room` tokens. Raises RefusedError for this request alone."""
@@ -229,6 +236,15 @@ def _tokens(choice: Any) -> tuple[tuple[str, float], ...]:
         return tuple((str(each.token), float(each.logprob)) for each in content or ())
     except (AttributeError, TypeError, ValueError):
         # of another form than OpenAI's
+        return ()
+
+
+def _alternatives(choice: Any) -> tuple[dict[str, float], ...]:
+    """Read what else might have stood in the place of each token, with its log-probability."""
+    content = getattr(getattr(choice, "logprobs", None), "content", None)
+    try:
+        return tuple({str(one.token): float(one.logprob) for one in each.top_logprobs or ()} for each in content or ())
+    except (AttributeError, TypeError, ValueError):
         return ()
 
 

@@ -39,6 +39,8 @@ class WindowAnswer:
     """Why no answer came; None where one did, readable or not."""
     items: tuple[ItemProbability, ...] | None = None
     """How sure the model was of each whole item; None where nobody says."""
+    leaning: float | None = None
+    """The log-odds (natural logarithm) of an item against an empty answer, before any bias; None where nobody says."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,9 +15,10 @@ from ctiforge.extract.answering.certainty import item_probabilities
 from ctiforge.extract.answering.endpoint import Client, Completion, RefusedError
 from ctiforge.extract.answering.examples_shown import ShownExamples
 from ctiforge.extract.answering.extraction import Extraction, Source, Tell, WindowAnswer, WindowSpan
+from ctiforge.extract.answering.served_choice import ServedChoice
 from ctiforge.extract.answering.windowed import LEAST_ANSWER_TOKENS, PendingWindow, RawAnswer, WindowedExtractor
 from ctiforge.extract.prompts.answers import answer_schema
-from ctiforge.extract.prompts.rendering import conversation, render_prompt
+from ctiforge.extract.prompts.rendering import conversation, render_answer, render_prompt
 from ctiforge.records.answer import ItemProbability
 from ctiforge.records.model_note import AgentUsage
 from ctiforge.records.observable import Observable
@@ -57,6 +58,7 @@ class EndpointAgent(WindowedExtractor):
         self._tokenizer = tokenizer
         self._constrained = constrained
         self._logprobs = logprobs
+        self._choice = ServedChoice.of(tokenizer) if logprobs else None
 
     def generate(self, waiting: Sequence[PendingWindow]) -> Iterator[RawAnswer]:
         """Answer every window, in order, `concurrency` requests at a time."""
@@ -67,6 +69,8 @@ class EndpointAgent(WindowedExtractor):
             found = self._ask(pending)
         except RefusedError as error:
             return RawAnswer(pending, "", 0, 0, False, str(error))
+        leaning = self._choice.leaning(found) if self._choice else None
+        found = self._with_threshold(pending, found, leaning)
         return RawAnswer(
             pending,
             found.text,
@@ -74,14 +78,28 @@ class EndpointAgent(WindowedExtractor):
             found.prompt_tokens,
             found.stopped_by_length,
             items=_items(found),
+            leaning=leaning,
         )
 
-    def _ask(self, pending: PendingWindow) -> Completion:
+    def _with_threshold(self, pending: PendingWindow, found: Completion, leaning: float | None) -> Completion:
+        """Take the answer on the threshold's side: as it is, an empty one, or one that must have an item."""
+        bias = self.usage.item_bias
+        if bias is None or leaning is None or (leaning > 0) == (leaning + bias > 0):
+            return found
+        if leaning > 0:
+            return replace(found, text=render_answer(()), tokens=(), alternatives=(), stopped_by_length=False)
+        try:
+            return self._ask(pending, least=1)
+        except RefusedError:
+            # an endpoint that holds no answer to a schema: its own stands
+            return found
+
+    def _ask(self, pending: PendingWindow, least: int = 0) -> Completion:
         user = self.prompt.user(pending.types, pending.text)
         if self.usage.text_format != "messages":
             text = render_prompt(self.usage.text_format, self.prompt, pending.types, pending.text, self._tokenizer)
             return self._client.complete(text, self._room(text))
-        schema = answer_schema(pending.types) if self._constrained else None
+        schema = answer_schema(pending.types, least=least) if self._constrained or least else None
         turns = conversation(self.prompt.system, user, self.solved(pending))
         fixed = self.usage.template.arguments if self.usage.template else {}
         room = self._room_of(pending)

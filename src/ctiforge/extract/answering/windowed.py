@@ -55,6 +55,8 @@ class RawAnswer:
     stopped_by_length: bool
     error: str | None = None
     items: tuple[ItemProbability, ...] | None = None
+    leaning: float | None = None
+    """The log-odds of an item against an empty answer, before any bias."""
 
 
 class WindowedExtractor(ABC):
@@ -100,8 +102,11 @@ class WindowedExtractor(ABC):
 
     def plan(self, source: Source) -> list[WindowSpan]:
         """Cut a text into its windows, before any is asked about again."""
-        windows = self._windows_of(0, source, split_pieces(source.text, self._count_tokens))
-        return [(each.window.start, each.window.end) for each in windows]
+        return [(each.window.start, each.window.end) for each in self.windows_of(0, source)]
+
+    def windows_of(self, article: int, source: Source) -> list[PendingWindow]:
+        """Cut a text into its windows, as they will be asked about; `article` is the number that they will have."""
+        return self._windows_of(article, source, split_pieces(source.text, self._count_tokens))
 
     def _extract_together(self, sources: Sequence[Source], tell: Tell | None) -> list[Extraction]:
         started = time.monotonic()
@@ -237,4 +242,5 @@ def _window_answer(answer: RawAnswer, parsed: ParsedAnswer) -> WindowAnswer:
         answer_tokens=answer.tokens,
         error=answer.error,
         items=answer.items,
+        leaning=answer.leaning,
     )

@@ -30,7 +30,7 @@ from ctiforge.extract.prompts import Prompt, find_prompt, read_prompt_file
 from ctiforge.extract.prompts.rendering import guide_row, render_answer, render_prompt
 from ctiforge.progress import Progress
 from ctiforge.records.article import ArticleRecord, read_records
-from ctiforge.records.formatted import TRAINED_ON, ExampleRow, FormatReport, TokenReport
+from ctiforge.records.formatted import TRAINED_ON, VALIDATION_ARTICLES, ExampleRow, FormatReport, TokenReport
 from ctiforge.records.model_note import FORMATS, ChatTemplate, Format, PromptText, WindowSizes
 from ctiforge.training.encoding import count_tokens, encode_example, load_tokenizer, tokenizer_hash
 from ctiforge.training.templates import choose_template, use_template
@@ -95,6 +95,8 @@ class Prepared:
     training_values: dict[str, list[str]]
     articles: list[ArticleRecord]
     """Those that examples of either part were cut from."""
+    validation_articles: list[ArticleRecord]
+    """All that were held back for validation, those without an example too."""
 
 
 def format_records(
@@ -181,7 +183,7 @@ def prepare(
     )
     used = {example.article_id for example in (*train, *validation)}
     articles = [record for record in (*kept, *split.validation) if record.id in used]
-    return Prepared(train, validation, sizes, types, leaked, report, _values(train), articles)
+    return Prepared(train, validation, sizes, types, leaked, report, _values(train), articles, list(split.validation))
 
 
 def example_tools(options: FormatOptions, tokenizer: Any) -> tuple[RenderPrompt, CountExample]:
@@ -248,8 +250,8 @@ def write_prepared(
     for name, examples in (("train", prepared.train), ("validation", prepared.validation)):
         lines = "".join(_row(example).model_dump_json() + "\n" for example in examples)
         (out / f"{name}.jsonl").write_text(lines, encoding="utf-8")
-    trained_on = "".join(article.model_dump_json() + "\n" for article in prepared.articles)
-    (out / TRAINED_ON).write_text(trained_on, encoding="utf-8")
+    for name, articles in ((TRAINED_ON, prepared.articles), (VALIDATION_ARTICLES, prepared.validation_articles)):
+        (out / name).write_text("".join(each.model_dump_json() + "\n" for each in articles), encoding="utf-8")
     prompt = find_prompt(options.prompt_version, options.prompt)
     for text_format in formats:
         rows = [

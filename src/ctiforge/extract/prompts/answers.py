@@ -26,11 +26,12 @@ class ParsedAnswer:
     duplicates: int
 
 
-def answer_schema(types: Sequence[str]) -> dict[str, Any]:
+def answer_schema(types: Sequence[str], *, least: int = 0) -> dict[str, Any]:
     """Write the JSON Schema (2020-12) of an answer that was asked for `types`: what `schema_valid` means.
 
-    The number of items is bounded, so that a model that repeats itself comes to an end.
+    The number of items is bounded, so that a model that repeats itself comes to an end; `least` of them there must be.
     """
+    most = {"maxItems": MOST_ITEMS}
     item = {
         "type": "object",
         "properties": {
@@ -43,7 +44,7 @@ def answer_schema(types: Sequence[str]) -> dict[str, Any]:
     }
     return {
         "type": "object",
-        "properties": {"observables": {"type": "array", "items": item, "maxItems": MOST_ITEMS}},
+        "properties": {"observables": {"type": "array", "items": item} | ({"minItems": least} if least else {}) | most},
         "required": ["observables"],
         "additionalProperties": False,
     }
