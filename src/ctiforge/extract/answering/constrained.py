@@ -82,18 +82,19 @@ class AnswerProcessor:
         written = input_ids.shape[1] - self._prompt_length
         if written:
             self._follow(input_ids[:, -1].tolist())
-        allowed = [self._allowed(row, room - written, scores.shape[-1]) for row, room in enumerate(self._rooms)]
-        return scores.masked_fill(~torch.stack(allowed).to(scores.device), float("-inf"))
+        vocabulary = scores.shape[-1]
+        allowed = [self._allowed(row, room - written, -(-vocabulary // 8)) for row, room in enumerate(self._rooms)]
+        return scores.masked_fill(~_unpacked(allowed, vocabulary, scores.device), float("-inf"))
 
-    def _allowed(self, row: int, left: int, vocabulary: int) -> torch.Tensor:
-        """Compute which tokens may follow, (vocabulary,)."""
+    def _allowed(self, row: int, left: int, size: int) -> bytes:
+        """Compute which tokens may follow: `size` bytes, one bit a token, the lowest first."""
         matcher = self._matchers[row]
         forced = self._end if self._done[row] else self._ending(matcher, left)
-        if forced is not None:
-            return torch.arange(vocabulary) == forced
-        # one bit a token, the lowest first; the library's own torch functions would need a compiler
-        words = torch.frombuffer(bytearray(matcher.compute_bitmask()), dtype=torch.uint8)
-        return (words[:, None] >> torch.arange(8)).bitwise_and(1).bool().flatten()[:vocabulary]
+        if forced is None:
+            return bytes(matcher.compute_bitmask()[:size])
+        bits = bytearray(size)
+        bits[forced // 8] = 1 << forced % 8
+        return bytes(bits)
 
     def _follow(self, tokens: Sequence[int]) -> None:
         for row, (matcher, token) in enumerate(zip(self._matchers, tokens, strict=True)):
@@ -109,6 +110,16 @@ class AnswerProcessor:
             if matcher.validate_tokens(ending.ids) == len(ending.ids):
                 return ending.ids[0] if left <= ending.from_tokens else None
         return None
+
+
+def _unpacked(rows: Sequence[bytes], vocabulary: int, device: Any) -> torch.Tensor:
+    """Unpack masks where the scores lie: (rows, vocabulary), true where a token may follow.
+
+    An eighth of the bytes goes to the device, once a step. The library's own torch functions would need a compiler.
+    """
+    packed = torch.frombuffer(bytearray(b"".join(rows)), dtype=torch.uint8).view(len(rows), -1).to(device)
+    bits = packed[:, :, None] >> torch.arange(8, dtype=torch.uint8, device=device)
+    return bits.bitwise_and(1).bool().flatten(1)[:, :vocabulary]
 
 
 @cache
