@@ -160,6 +160,9 @@ prove-label-next: install #+ What a choice of the next articles to label is wort
 prove-ways: install #+ What each way of reading finds on 40 windows of real articles ($$CTIFORGE_REAL_DATA), and costs
 	$(BIN)/python benchmarks/prove_ways.py $(ARGS)
 
+prove-choice: install #+ What the weight of the choice "item or nothing" and its threshold are worth (ARGS="--weights 0,0.25,1")
+	$(BIN)/python benchmarks/prove_choice.py $(ARGS)
+
 rehearsal: install #+ The whole loop at life size: database, training, gate, export, serving, rollback, joint by joint
 	$(BIN)/python benchmarks/rehearsal.py $(ARGS)
 

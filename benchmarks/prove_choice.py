@@ -12,12 +12,12 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks.real_data import real_articles
 from ctiforge.data.testsets import read_labelled_articles
 from ctiforge.demo.articles import DemoSizes, make_corpus
 from ctiforge.pod.entry import run_program
 from ctiforge.records.article import ArticleRecord
 from ctiforge.tables import markdown, table_of
+from real_data import real_articles
 
 _COLUMNS = (
     "weight",

@@ -113,7 +113,14 @@ def estimate(figures: Floats, size: Floats) -> Estimate:
 
 
 def leave_one_out(articles: int) -> Floats:
-    """Make the draws (n + 1, n) that the jackknife needs: every article once, then all but one of them each."""
+    """Make the draws that the jackknife needs.
+
+    Args:
+        articles: How many there are, n.
+
+    Returns:
+        (n + 1, n): every article once, then all but one of them each.
+    """
     return np.vstack([np.ones(articles), 1 - np.eye(articles)])
 
 
@@ -154,5 +161,14 @@ def ratio(top: Floats, bottom: Floats) -> Floats:
 
 
 def f1(found: Floats, expected: Floats, predicted: Floats) -> Floats:
-    """Compute F1 = 2 TP / (2 TP + FP + FN) = 2 found / (expected + predicted) (van Rijsbergen 1979)."""
+    """Compute F1 = 2 TP / (2 TP + FP + FN) = 2 found / (expected + predicted) (van Rijsbergen 1979).
+
+    Args:
+        found: (…): items that both sides have.
+        expected: (…): items that there are.
+        predicted: (…): items that were given.
+
+    Returns:
+        (…): 0 to 1; not a number where there is no item.
+    """
     return ratio(2 * found, expected + predicted)

@@ -109,6 +109,27 @@ def rate_chart(points: Sequence[Coordinates], last: float) -> Chart | None:
     )
 
 
+def f1_chart(points: Sequence[Coordinates], last: float) -> Chart | None:
+    """Draw F1 of validation articles over steps, `last` of them; None where nothing was judged by it."""
+    if not points:
+        return None
+    step, best = max(points, key=lambda each: each[1])
+    return Chart(
+        title="F1 of validation articles",
+        says=f"F1 of greedy answers over {last:g} steps: at most {best:.3f}, at step {step:g}",
+        width=_WIDTH,
+        height=130.0,
+        frame=_LOW_FRAME,
+        across=_step_ticks(last, _LOW_FRAME),
+        up=tuple(Tick(_up(share, _LOW_FRAME), f"{share:g}") for share in (0.0, 0.5, 1.0)),
+        across_title="step (optimizer updates)",
+        up_title="",
+        series=(Series("", tuple((_across(at, last, _LOW_FRAME), _up(f1, _LOW_FRAME)) for at, f1 in points)),),
+        marked=(_across(step, last, _LOW_FRAME), _up(best, _LOW_FRAME)),
+        marked_text=f"{best:.3f}",
+    )
+
+
 def _clamp(percent: float) -> float:
     return round(min(100.0, max(0.0, percent)), 2)
 

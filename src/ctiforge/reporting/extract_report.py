@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from ctiforge.evaluation.gate.sides import scored_extraction
 from ctiforge.evaluation.statistics import MIN_POSITIVE_ARTICLES
+from ctiforge.evaluation.tables.evaluation import choice_words
 from ctiforge.lines.extract import EXTRACT
 from ctiforge.reporting import words
 from ctiforge.reporting.article_table import article_tables, half_of
@@ -129,11 +130,12 @@ def _types(contest: Contest) -> Section | None:
     rows = contest.new.evaluation.rows
     types = [row for row in rows if row.group in ("overall", "type")]
     subsets = [row for row in rows if row.group in ("values", "tag")]
+    told: tuple[Block, ...] = (Note((choice_words(choice),)),) if (choice := contest.new.evaluation.choice) else ()
     blocks = (
         row_table("Each type of observable", types, contest, _COUNTS_ONLY),
         row_table("Unseen and obfuscated values, and articles by tag", subsets, contest, _COUNTS_ONLY),
     )
-    return Section("types", "Types and subsets", "Where the new model is good, and where it is not.", blocks)
+    return Section("types", "Types and subsets", "Where the new model is good, and where it is not.", (*blocks, *told))
 
 
 def _lengths(run: RunFiles) -> Section | None:

@@ -7,9 +7,9 @@ from ctiforge.records.artifact import Manifest
 from ctiforge.records.harvest import HarvestReport
 from ctiforge.records.prepared import PrepareReport
 from ctiforge.records.run import StageRecord
-from ctiforge.records.training import Training
+from ctiforge.records.training import ItemThreshold, Training
 from ctiforge.reporting import words
-from ctiforge.reporting.charts import loss_chart, rate_chart
+from ctiforge.reporting.charts import f1_chart, loss_chart, rate_chart
 from ctiforge.reporting.reading import RunFiles
 from ctiforge.reporting.view import Block, Facts, Section
 from ctiforge.store.fingerprint import SHORT
@@ -28,9 +28,12 @@ def training_section(run: RunFiles, unit: str) -> Section | None:
     losses = [(float(line.step), line.loss) for line in run.log if line.loss is not None]
     validation = [(float(line.step), line.eval_loss) for line in run.log if line.eval_loss is not None]
     rates = [(float(line.step), line.learning_rate) for line in run.log if line.learning_rate is not None]
+    judged = [(float(line.step), line.eval_f1) for line in run.log if line.eval_f1 is not None]
+    last_step = max((line.step for line in run.log), default=0)
     charts = (
         loss_chart(losses, validation, best_step=training.best_step, unit=unit),
-        rate_chart(rates, max((line.step for line in run.log), default=0)),
+        f1_chart(judged, last_step),
+        rate_chart(rates, last_step),
     )
     blocks: list[Block] = [chart for chart in charts if chart]
     blocks.append(Facts("Training", tuple(_training_facts(training))))
@@ -39,9 +42,8 @@ def training_section(run: RunFiles, unit: str) -> Section | None:
     settings = {**training.options, **{f"LoRA {name}": value for name, value in (training.lora or {}).items()}}
     blocks.append(_settings("All settings", settings))
     lead = f"{training.name} from {training.base_model}" if training.base_model else training.name
-    return Section(
-        "training", "Training", f"{lead}; the weights kept are those of the lowest validation loss.", tuple(blocks)
-    )
+    best = "lowest validation loss" if training.best_validation_f1 is None else "best F1 on validation articles"
+    return Section("training", "Training", f"{lead}; the weights kept are those of the {best}.", tuple(blocks))
 
 
 def data_section(run: RunFiles) -> Section | None:
@@ -117,6 +119,14 @@ def _training_facts(training: Training) -> Iterator[tuple[str, str]]:
     yield "steps", f"{words.count(training.steps_done)} of {words.count(planned)}{stopped}"
     if training.best_validation_loss is not None:
         yield "lowest validation loss", f"{training.best_validation_loss:.4f} at step {words.count(training.best_step)}"
+    if training.best_validation_f1 is not None:
+        yield "chosen by", f"F1 of greedy answers on validation articles: {training.best_validation_f1:.3f}"
+    if threshold := training.item_threshold:
+        yield (
+            "windows with an item told from those without",
+            f"AUC {words.figure(threshold.quality.auc)}; 0.5 is chance",
+        )
+        yield "threshold of an item", _threshold_words(threshold)
     yield "learning rate", words.setting(training.options.get("learning_rate"))
     yield "tokens of an example, at most", words.count(training.max_length)
     if training.pooling:
@@ -131,6 +141,15 @@ def _training_facts(training: Training) -> Iterator[tuple[str, str]]:
     if len(training.micro_batches) > 1:
         sizes = " → ".join(str(each.batch_size) for each in training.micro_batches)
         yield "micro-batch, for want of memory", sizes
+
+
+def _threshold_words(threshold: ItemThreshold) -> str:
+    if threshold.bias is None:
+        return f"none set: {threshold.why_none}"
+    figures = f"F1 {words.figure(threshold.f1_without)} → {words.figure(threshold.f1)}"
+    return (
+        f"{threshold.bias:+.2f} on its log-odds; {figures} on {words.plural(threshold.articles, 'validation article')}"
+    )
 
 
 def _deviations(training: Training) -> Table:

@@ -23,15 +23,24 @@ def plot_curve(
 ) -> None:
     """Draw training and validation loss over optimizer steps, the loss on a logarithmic axis, as a PNG.
 
+    Where validation articles were answered, their F1 stands beside it on an axis of its own.
+
     Args:
         log: The entries of the trainer's `log_history`.
         title: The title of the picture.
         path: The PNG to write.
         unit: The label of the axis of the loss.
     """
+    judged = [(line["step"], line["eval_f1"]) for line in log if "eval_f1" in line]
     with drawing(path, title, across="step (optimizer updates)", up=unit) as axes:
         for name, label, style in (("loss", "training loss", "-"), ("eval_loss", "validation loss", "o-")):
             points = [(line["step"], line[name]) for line in log if name in line]
             if points:
                 axes.plot(*zip(*points, strict=True), style, label=label, linewidth=1.4, markersize=3.5)
         axes.set_yscale("log")
+        if judged:
+            right = axes.twinx()
+            right.plot(*zip(*judged, strict=True), "s--", label="F1 (right)", color="tab:green", linewidth=1.4)
+            right.set_ylim(0, 1)
+            right.set_ylabel("F1 of validation articles")
+            right.legend(loc="center right", frameon=False)

@@ -78,10 +78,13 @@ def run(
     qlora: bool = False,
     method: Method | None = None,
     before_forward: Callable[[bool, int], None] = lambda training, size: None,
+    rows: list[EncodedExample] | None = None,
+    **of_kind: Any,
 ) -> Run:
     """Train as another machine would: from the store, in a scratch folder of its own.
 
-    `before_forward(training, examples)` is called with every micro-batch.
+    `before_forward(training, examples)` is called with every micro-batch. The last 16 of `rows` are for validation;
+    what else is named is of the training's `Kind`.
     """
     scratch.mkdir()
     torch.manual_seed(options.seed)
@@ -96,10 +99,10 @@ def run(
             batches.append([tuple(row[row != 0].tolist()) for row in named["input_ids"]])
 
     model.register_forward_pre_hook(watch, with_kwargs=True)
-    rows = _rows(76)
+    rows = rows or _rows(76)
     checkpoints = Checkpoints(open_store(store_uri), FOLDER)
-    kind = replace(KIND, numerics=numerics)
-    result = train(model, Rows(rows[:60]), Rows(rows[60:]), kind, options, checkpoints, scratch)
+    kind = replace(KIND, numerics=numerics, **of_kind)
+    result = train(model, Rows(rows[:-16]), Rows(rows[-16:]), kind, options, checkpoints, scratch)
     weights = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
     return Run(result, weights, batches)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
+from ctiforge.records.answer import ChoiceQuality
 from ctiforge.records.comparison import Change
 from ctiforge.records.evaluation import ArticleScore, Evaluation, MetricFigure, QualityRow, ScoredItem, Unit
 from ctiforge.tables import Cell, Mark, Table, Tone, print_tables, table_of
@@ -68,6 +69,22 @@ def breaks_of(rows: Sequence[QualityRow | Change]) -> Iterator[int]:
     return (number for number in range(1, len(rows)) if rows[number].group != rows[number - 1].group)
 
 
+def choice_words(choice: ChoiceQuality) -> str:
+    """Say how well a model tells windows with an item from windows without.
+
+    Args:
+        choice: The figures.
+
+    Returns:
+        A sentence.
+    """
+    by_type = ", ".join(f"{name} {show(share)}" for name, share in choice.by_type.items())
+    return (
+        f"Telling windows with an item from windows without: AUC {show(choice.auc)} "
+        f"({choice.with_item} of {choice.windows} windows have one; 0.5 is chance){f'; {by_type}' if by_type else ''}."
+    )
+
+
 def show(value: float | None, unit: Unit = "share") -> str:
     """Write a figure for people.
 
@@ -107,6 +124,8 @@ def _evaluation_parts(evaluation: Evaluation) -> Iterator[Table | Cell]:
         yield Cell(f"{count} failed: {reason}")
     yield table_of(_QUALITY, map(_quality_cells, evaluation.rows), breaks=breaks_of(evaluation.rows))
     yield table_of(_FIGURES, map(_figure_cells, evaluation.metrics.values()))
+    if evaluation.choice:
+        yield Cell(choice_words(evaluation.choice))
     yield Cell(
         f"Intervals: {evaluation.intervals.level:.0%}, {evaluation.intervals.method}; "
         f"none below {evaluation.intervals.least_articles} positive articles (counts only)."
