@@ -55,6 +55,7 @@ from ctiforge.training.encoding import (
 )
 from ctiforge.training.memory import free_disk, free_memory
 from ctiforge.training.models import base_of_adapter, base_to_load, load_causal_lm, pick_device
+from ctiforge.training.special_tokens import break_special
 from ctiforge.training.templates import use_template
 from ctiforge.training.windows import cut_windows, split_pieces
 
@@ -354,7 +355,7 @@ def _prompts(usage: AgentUsage, tokenizer: Any, texts: Sequence[str]) -> Iterato
         pieces = split_pieces(text, partial(count_tokens, tokenizer))
         cut = cut_windows(pieces, window_tokens=sizes.window_tokens, overlap_tokens=sizes.overlap_tokens)
         for window in cut[:1]:
-            shown = text[window.start : window.end]
+            shown = break_special(tokenizer, text[window.start : window.end])
             rendered = render_prompt(usage.text_format, prompt, usage.types, shown, tokenizer)
             turns = _conversation(guide_row(row_format, prompt, usage.types, shown, ""))
             yield turns, encode_prompt(tokenizer, rendered)

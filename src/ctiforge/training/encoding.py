@@ -13,6 +13,7 @@ from typing import Any
 from ctiforge.errors import UsageError
 from ctiforge.store.artifacts import check_name, fetch_input, find_input
 from ctiforge.store.hub import download, is_hub_name, pin
+from ctiforge.training.special_tokens import break_special
 
 DEMO_MODEL = "demo"
 """The name of the small base model that this package ships."""
@@ -178,7 +179,7 @@ def encode_prompt(tokenizer: Any, text: str) -> list[int]:
 
 
 def encode_answer(tokenizer: Any, text: str) -> list[int]:
-    """Tokenize an answer and close it with the end token that stops generation.
+    """Tokenize an answer and close it with the end token that stops generation; it holds no special token before.
 
     Args:
         tokenizer: The model's tokenizer.
@@ -187,7 +188,7 @@ def encode_answer(tokenizer: Any, text: str) -> list[int]:
     Returns:
         Token ids.
     """
-    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+    ids: list[int] = tokenizer(break_special(tokenizer, text), add_special_tokens=False)["input_ids"]
     return [*ids, end_token_id(tokenizer)]
 
 

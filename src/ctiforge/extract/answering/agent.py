@@ -25,6 +25,7 @@ from ctiforge.records.model_note import AgentUsage
 from ctiforge.training.encoding import count_tokens, encode_prompt, end_token_ids, load_tokenizer, pad_token_id
 from ctiforge.training.faults import check_device, first_line
 from ctiforge.training.models import compute_dtype, load_causal_lm, merge_adapter, pick_device
+from ctiforge.training.special_tokens import mend_special
 from ctiforge.training.templates import use_template
 
 
@@ -198,8 +199,11 @@ class ExtractAgent(WindowedExtractor):
         end = next((place for place, token in enumerate(ids) if token in self._ends), None)
         written = ids[:end]
         raw = self._decode(written)
-        items = item_probabilities(raw, written, logprobs, self._decode) if logprobs else None
-        return RawAnswer(pending, raw, len(written), prompt_tokens, stopped_by_length=end is None, items=items)
+        mended = mend_special(self.tokenizer, raw)
+        # of an answer that spelled a special token the places no longer hold
+        known = bool(logprobs) and mended == raw
+        items = item_probabilities(raw, written, logprobs, self._decode) if known else None
+        return RawAnswer(pending, mended, len(written), prompt_tokens, stopped_by_length=end is None, items=items)
 
     def _decode(self, ids: Sequence[int]) -> str:
         text: str = self.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)

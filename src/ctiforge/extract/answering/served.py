@@ -23,6 +23,7 @@ from ctiforge.records.answer import ItemProbability
 from ctiforge.records.model_note import AgentUsage
 from ctiforge.records.observable import Observable
 from ctiforge.training.encoding import count_tokens, encode_prompt
+from ctiforge.training.special_tokens import break_special, mend_special
 
 Asked = TypeVar("Asked")
 Got = TypeVar("Got")
@@ -73,7 +74,7 @@ class EndpointAgent(WindowedExtractor):
         found = self._with_threshold(pending, found, leaning)
         return RawAnswer(
             pending,
-            found.text,
+            mend_special(self._tokenizer, found.text) if self._tokenizer else found.text,
             found.answer_tokens,
             found.prompt_tokens,
             found.stopped_by_length,
@@ -95,7 +96,8 @@ class EndpointAgent(WindowedExtractor):
             return found
 
     def _ask(self, pending: PendingWindow, least: int = 0) -> Completion:
-        user = self.prompt.user(pending.types, pending.text)
+        shown = break_special(self._tokenizer, pending.text) if self._tokenizer else pending.text
+        user = self.prompt.user(pending.types, shown)
         if self.usage.text_format != "messages":
             text = render_prompt(self.usage.text_format, self.prompt, pending.types, pending.text, self._tokenizer)
             return self._client.complete(text, self._room(text))

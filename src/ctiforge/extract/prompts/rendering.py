@@ -9,6 +9,7 @@ from ctiforge.extract.prompts import Prompt
 from ctiforge.records.model_note import Format
 from ctiforge.records.observable import Observable
 from ctiforge.training.conversation import render_conversation
+from ctiforge.training.special_tokens import break_special
 
 
 class ChatTokenizer(Protocol):
@@ -36,9 +37,11 @@ def render_prompt(
 
     `messages` is what the model's own chat template renders; `chatml`, `alpaca` and `simple` are fixed
     texts (ChatML of OpenAI, the template of Stanford Alpaca, instruction and text in plain). `solved` are examples that
-    go before, a user's turn and its answer each.
+    go before, a user's turn and its answer each. Special tokens that the window spells stay text.
     Raises UsageError where `messages` is asked of a tokenizer without a chat template.
     """
+    window = break_special(tokenizer, window)
+    solved = [(break_special(tokenizer, asked), break_special(tokenizer, answer)) for asked, answer in solved]
     user = prompt.user(types, window, platform=platform)
     if text_format == "messages":
         return _render_messages(prompt.system, user, tokenizer, solved)
