@@ -68,7 +68,7 @@ def test_what_was_encoded_is_read_again_for_the_same_lines_alone(tokenizer, tmp_
     setattr(other, END_TOKENS, ("<pad>",))
     assert encoded(other, tmp_path)[5].input_ids[-1] != first[5].input_ids[-1]
     other = load_tokenizer("demo")
-    other.add_tokens(["wor"])
+    other.add_tokens(["ord word"])
     assert encoded(other, tmp_path)[5].input_ids != first[5].input_ids
 
 
