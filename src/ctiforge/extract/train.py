@@ -1,41 +1,32 @@
 """Fine-tunes the Extract Agent on prepared examples and writes a model that says how to use it."""
 
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ctiforge.errors import DataError, UsageError
-from ctiforge.extract.prepared import read_format_report, usage_of_data
+from ctiforge.extract.dataset.training_rows import TrainingRows, load_own, load_prepared
+from ctiforge.extract.prepared import read_format_report
 from ctiforge.extract.prompts.rendering import render_answer
-from ctiforge.records.base import read_lines
-from ctiforge.records.formatted import ExampleRow
+from ctiforge.records.formatted import FormatReport
 from ctiforge.records.model_note import AgentNote
 from ctiforge.records.training import LOG_NAME, Training
 from ctiforge.store.checkpoints import Checkpoints
 from ctiforge.store.hub import split_name
-from ctiforge.training.batches import AnswerCollator, Rows
+from ctiforge.training.batches import AnswerCollator
 from ctiforge.training.choice import ItemChoice, find_choice
-from ctiforge.training.encoding import (
-    EncodedExample,
-    encode_example,
-    end_token_id,
-    load_tokenizer,
-    pad_token_id,
-    tokenizer_hash,
-)
+from ctiforge.training.encoding import end_token_id, load_tokenizer, pad_token_id
 from ctiforge.training.log import plot_curve, write_log
 from ctiforge.training.models import load_to_train, name_base, pick_device
 from ctiforge.training.numerics import ComputeDevice, choose_numerics
 from ctiforge.training.options import AGENT, METHOD_WORDS, LoraOptions, Method, TrainingOptions
 from ctiforge.training.suitability import check_suitable, read_shape
-from ctiforge.training.templates import use_template
 from ctiforge.training.trainer import Kind, train
 
 _MEND = "set a smaller --max-length (and prepare the data for it), train with --qlora, or use a larger GPU"
-_ANSWERS_LOOKED_AT = 50
+_LOOKED_AT = 100
 """Answers by which it is told where they leave the empty one."""
 MINIMA: dict[Method, tuple[int, int]] = {"qlora": (100, 500), "lora": (100, 500), "full": (500, 1_000)}
 """Method: (fewest examples, recommended examples)."""
@@ -65,6 +56,8 @@ class AgentTraining:
     """Whether to train with fewer examples than the minimum."""
     folder: str | None = None
     """Where the model's files were fetched to; None: they lie where `model` says."""
+    prompt: Path | None = None
+    """The prompt that rows of a team's own were written with, where it is none of this package."""
 
     @property
     def location(self) -> str:
@@ -79,7 +72,7 @@ def train_extract_agent(
 
     Args:
         request: What was asked for.
-        data: The output folder of format_extract.
+        data: The output folder of format_extract, or rows of a team's own (`row_files.find_files`).
         out: The folder for `model/`, `training_metadata.json`, `training_curve.png` and `log.jsonl`.
         scratch: A folder for files of the training on their way.
         checkpoints: Where the training's state outlives this process.
@@ -88,21 +81,18 @@ def train_extract_agent(
         What `training_metadata.json` holds.
 
     Raises:
-        UsageError: The data was cut for another format, tokenizer or length, the model cannot be loaded, or computes
-            no numbers in fp16.
+        UsageError: The data was cut for another format, tokenizer or length, or has other columns; the model cannot be
+            loaded, or computes no numbers in fp16.
         DataError: There are fewer examples than the minimum, and nobody forced it.
         InterruptedRunError: The training was told to end, and its state is saved.
         CannotGoOnError: Memory or disk do not suffice, or a loss or weight is no number.
     """
-    check_data(request, data)
-    report = read_format_report(data)
-    tokenizer = use_template(load_tokenizer(request.location), report.template)
-    if report.tokenizer_hash != tokenizer_hash(tokenizer):
-        raise UsageError(
-            f"the data was cut for another model's tokenizer than {request.model!r}: run format_extract --model for it"
-        )
-    train_rows, validation_rows = (load_rows(data / f"{part}.jsonl", tokenizer) for part in ("train", "validation"))
-    warnings = check_minimum(len(train_rows), request.method, request.force)
+    report = check_data(request, data)
+    tokenizer = load_tokenizer(request.location)
+    rows = _load_rows(request, data, report, tokenizer, scratch / "rows")
+    warnings = check_minimum(len(rows.train), request.method, request.force)
+    warnings += [f"{count} rows are not trained on: {why}" for why, count in rows.set_aside.items()]
+    warnings += [rows.about] if rows.about else []
     device = pick_device(request.device)
     check_suitable(
         read_shape(request.location),
@@ -118,10 +108,10 @@ def train_extract_agent(
     # the adapter's first weights are drawn at random
     torch.manual_seed(options.seed)
     model = load_to_train(request.location, device, numerics, request.lora)
-    choice = _choice(tokenizer, data / "validation.jsonl")
+    choice = _choice(tokenizer, rows)
     kind = Kind("train_extract", AnswerCollator(pad_token_id(tokenizer)), numerics, _MEND, choice)
-    result = train(model, train_rows, validation_rows, kind, options, checkpoints, scratch)
-    _save_model(model, tokenizer, request, data, out / "model")
+    result = train(model, rows.train, rows.validation, kind, options, checkpoints, scratch)
+    _save_model(model, tokenizer, request, rows, out / "model")
     base_model, base_revision = split_name(request.model)
     training = Training(
         name=request.name,
@@ -132,8 +122,9 @@ def train_extract_agent(
         computed_in=str(numerics.compute).removeprefix("torch."),
         lora=None if request.method == "full" else asdict(request.lora),
         max_length=request.max_length,
-        examples=len(train_rows),
-        validation_examples=len(validation_rows),
+        examples=len(rows.train),
+        validation_examples=len(rows.validation),
+        set_aside=rows.set_aside or None,
         deviations_from_guide=AGENT.deviations(options, request.max_length, request.method),
         warnings=tuple(warnings),
         device=str(device),
@@ -146,9 +137,19 @@ def train_extract_agent(
     return training.model_dump(mode="json")
 
 
-def check_data(request: AgentTraining, data: Path) -> None:
-    """Refuse data of another format or length than was asked for."""
+def check_data(request: AgentTraining, data: Path) -> FormatReport | None:
+    """Refuse data of another format or length than was asked for; give its `format.json`, None of a team's own rows."""
+    if not (data / FormatReport.NAME).is_file():
+        if request.text_format != "messages":
+            raise UsageError(
+                f"--format {request.text_format}: rows of your own are trained on as they are, leave it out"
+            )
+        return None
     report = read_format_report(data)
+    if request.prompt:
+        raise UsageError(
+            f"--prompt is for rows of your own: {data} was prepared with the prompt {report.prompt_version}"
+        )
     if request.text_format not in report.formats or request.text_format != report.format:
         raise UsageError(
             f"--format {request.text_format}, but {data} was prepared as {report.format}: "
@@ -160,6 +161,7 @@ def check_data(request: AgentTraining, data: Path) -> None:
             f"--max-length {request.max_length}, but {data} was cut for {cut_for}: "
             f"prepare it again, or train with --max-length {cut_for}"
         )
+    return report
 
 
 def check_minimum(examples: int, method: Method, force: bool) -> list[str]:
@@ -174,23 +176,34 @@ def check_minimum(examples: int, method: Method, force: bool) -> list[str]:
     return []
 
 
-def _choice(tokenizer: Any, path: Path) -> ItemChoice | None:
+def _load_rows(
+    request: AgentTraining, data: Path, report: FormatReport | None, tokenizer: Any, folder: Path
+) -> TrainingRows:
+    if report:
+        return load_prepared(data, report, request.model, tokenizer, folder)
+    return load_own(
+        data,
+        request.model,
+        tokenizer,
+        max_length=request.max_length,
+        seed=request.training.seed,
+        prompt=request.prompt,
+        folder=folder,
+    )
+
+
+def _choice(tokenizer: Any, rows: TrainingRows) -> ItemChoice | None:
     """Find where answers with items leave the empty one, by some answers of the validation."""
     empty = render_answer(())
-    answers = (row.answer for row in read_lines(path, ExampleRow) if row.answer != empty)
-    return find_choice(tokenizer, empty, list(islice(answers, _ANSWERS_LOOKED_AT)))
+    return find_choice(tokenizer, empty, [each for each in rows.answers(tokenizer, _LOOKED_AT) if each != empty])
 
 
-def load_rows(path: Path, tokenizer: Any) -> Rows[EncodedExample]:
-    """Read the examples of a prepared file and encode them."""
-    return Rows([encode_example(tokenizer, row.prompt, row.answer) for row in read_lines(path, ExampleRow)])
-
-
-def _save_model(model: Any, tokenizer: Any, request: AgentTraining, data: Path, folder: Path) -> None:
+def _save_model(model: Any, tokenizer: Any, request: AgentTraining, rows: TrainingRows, folder: Path) -> None:
     model.config.use_cache = True
     model.save_pretrained(folder)
     if request.method != "full":
         name_base(folder, request.model)
     tokenizer.save_pretrained(folder)
     name, commit = split_name(request.model)
-    AgentNote(name=request.name, base_model=name, base_revision=commit, usage=usage_of_data(data)).write(folder)
+    note = AgentNote(name=request.name, base_model=name, base_revision=commit, usage=rows.usage, own_rows=rows.about)
+    note.write(folder)

@@ -26,7 +26,13 @@ from ctiforge.training.options import AGENT, LORA
 
 
 def main(
-    data: Annotated[str, typer.Option(help="Examples of format_extract: a folder or artifact.")],
+    data: Annotated[
+        str,
+        typer.Option(
+            help="Examples of format_extract: a folder or artifact; or your own rows, messages or prompt and answer: "
+            "a .jsonl or .parquet file, or a folder with train and validation."
+        ),
+    ],
     model: Annotated[str, typer.Option(help="The model to train: folder, hub name, or demo.")] = "demo",
     revision: RevisionFlag = None,
     output: ModelFolderFlag = None,
@@ -68,6 +74,9 @@ def main(
     eval_steps: EvalStepsFlag = AGENT.training.eval_steps,
     early_stopping_patience: PatienceFlag = AGENT.training.early_stopping_patience,
     resume: ResumeFlag = AGENT.training.resume,
+    prompt: Annotated[
+        str | None, typer.Option(help="Of rows of your own: the prompt they were written with, a TOML file.")
+    ] = None,
     device: DeviceFlag = "auto",
     report_to: ReportToFlag = AGENT.training.report_to,
     force: Annotated[bool, typer.Option(help="Train below the minimum of examples.")] = False,
@@ -122,7 +131,19 @@ def main(
         from ctiforge.extract.train import AgentTraining, train_extract_agent
 
         folder = str(dirs.inputs["model"]) if "model" in dirs.inputs else None
-        request = AgentTraining(model, run_name, text_format, max_length, chosen, lora, training, device, force, folder)
+        request = AgentTraining(
+            model,
+            run_name,
+            text_format,
+            max_length,
+            chosen,
+            lora,
+            training,
+            device,
+            force,
+            folder,
+            dirs.inputs.get("prompt"),
+        )
         return train_extract_agent(request, dirs.inputs["data"], dirs.out, dirs.scratch, dirs.checkpoints)
 
     in_8_bits = chosen == "qlora" or training.optimizer == "adamw-8bit"
@@ -136,7 +157,7 @@ def main(
         | model_params
         | {"method": chosen}
         | {"format": text_format, "max_length": max_length},
-        inputs={"data": data, **model_inputs},
+        inputs={"data": data, **model_inputs, **({"prompt": prompt} if prompt else {})},
         output=output or (None if store else f"models/{run_name}"),
         flags=StageFlags(store=store, expect=expect, plan=plan),
         work=work,

@@ -55,7 +55,14 @@ class EncodedRows(Rows[EncodedExample]):
         return lengths
 
     def spread(self, count: int) -> list[str]:
-        """Give the lines that some rows were read from, spread evenly over all; every one of no more than `count`."""
+        """Give the lines that some rows were read from.
+
+        Args:
+            count: Of how many rows.
+
+        Returns:
+            Lines spread evenly over all; every one where there are no more.
+        """
         places = np.unique(np.linspace(0, len(self) - 1, min(count, len(self)), dtype=int))
         return [str(self._lines[int(self._chosen[place])]["line"]) for place in places]
 
