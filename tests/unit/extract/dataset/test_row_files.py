@@ -1,10 +1,12 @@
 import json
+from pathlib import Path
 
 import pyarrow
 import pytest
 from pyarrow.parquet import write_table
 
 from ctiforge.errors import UsageError
+from ctiforge.extract.dataset.own_rows import usage_of_rows
 from ctiforge.extract.dataset.row_files import ReadExample, find_files, open_rows
 from ctiforge.training.conversation import render_conversation
 from ctiforge.training.encoding import load_tokenizer
@@ -125,3 +127,11 @@ def test_what_holds_no_rows_is_refused_in_one_line(tmp_path):
     (tmp_path / "rows.jsonl").write_text("\n")
     with pytest.raises(UsageError, match=r"has the columns \(none\)"):
         find_files(tmp_path / "rows.jsonl")
+
+
+def test_the_rows_of_the_documentation_are_examples_with_a_prompt_that_is_known(tokenizer):
+    file = open_rows(Path(__file__).parents[4] / "examples/rows.jsonl")
+    rows = [ReadExample(file.columns)(tokenizer, line) for line in file.lines()]
+    assert all("observables" in json.loads(answer) for _, answer in rows)
+    usage = usage_of_rows([prompt for prompt, _ in rows], tokenizer, max_length=512, template=None, own=None)
+    assert usage.prompt_version == "short-v1"
