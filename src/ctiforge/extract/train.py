@@ -10,31 +10,23 @@ import torch
 from ctiforge.errors import DataError, UsageError
 from ctiforge.extract.answering.agent import ExtractAgent
 from ctiforge.extract.answering.item_choice import choice_of
+from ctiforge.extract.dataset.training_rows import TrainingRows, load_own, load_prepared
 from ctiforge.extract.item_threshold import micro_f1, set_threshold, some_articles
 from ctiforge.extract.prepared import read_format_report
 from ctiforge.progress import warn
 from ctiforge.records.article import ArticleRecord, read_records
-from ctiforge.records.base import read_lines
-from ctiforge.records.formatted import VALIDATION_ARTICLES, ExampleRow
+from ctiforge.records.formatted import VALIDATION_ARTICLES, FormatReport
 from ctiforge.records.model_note import AgentNote, AgentUsage
 from ctiforge.records.training import LOG_NAME, Training
 from ctiforge.store.checkpoints import Checkpoints
 from ctiforge.store.hub import split_name
-from ctiforge.training.batches import AnswerCollator, Rows
-from ctiforge.training.encoding import (
-    EncodedExample,
-    encode_example,
-    end_token_id,
-    load_tokenizer,
-    pad_token_id,
-    tokenizer_hash,
-)
+from ctiforge.training.batches import AnswerCollator
+from ctiforge.training.encoding import end_token_id, load_tokenizer, pad_token_id
 from ctiforge.training.log import plot_curve, write_log
 from ctiforge.training.models import load_to_train, name_base, pick_device
 from ctiforge.training.numerics import ComputeDevice, choose_numerics
 from ctiforge.training.options import AGENT, CHOICE_WEIGHT, METHOD_WORDS, LoraOptions, Method, SelectBy, TrainingOptions
 from ctiforge.training.suitability import check_suitable, read_shape
-from ctiforge.training.templates import use_template
 from ctiforge.training.trainer import Kind, train
 
 _MEND = "set a smaller --max-length (and prepare the data for it), train with --qlora, or use a larger GPU"
@@ -72,6 +64,8 @@ class AgentTraining:
     """Whether to train with fewer examples than the minimum."""
     folder: str | None = None
     """Where the model's files were fetched to; None: they lie where `model` says."""
+    prompt: Path | None = None
+    """The prompt that rows of a team's own were written with, where it is none of this package."""
 
     @property
     def location(self) -> str:
@@ -86,7 +80,7 @@ def train_extract_agent(
 
     Args:
         request: What was asked for.
-        data: The output folder of format_extract.
+        data: The output folder of format_extract, or rows of a team's own (`row_files.find_files`).
         out: The folder for `model/`, `training_metadata.json`, `training_curve.png` and `log.jsonl`.
         scratch: A folder for files of the training on their way.
         checkpoints: Where the training's state outlives this process.
@@ -95,21 +89,21 @@ def train_extract_agent(
         What `training_metadata.json` holds.
 
     Raises:
-        UsageError: The data was cut for another format, tokenizer or length, the model cannot be loaded, or computes
-            no numbers in fp16.
+        UsageError: The data was cut for another format, tokenizer or length, or has other columns; the model cannot be
+            loaded, or computes no numbers in fp16.
         DataError: There are fewer examples than the minimum, and nobody forced it.
         InterruptedRunError: The training was told to end, and its state is saved.
         CannotGoOnError: Memory or disk do not suffice, or a loss or weight is no number.
     """
-    check_data(request, data)
-    report = read_format_report(data)
-    tokenizer = use_template(load_tokenizer(request.location), report.template)
-    if report.tokenizer_hash != tokenizer_hash(tokenizer):
-        raise UsageError(
-            f"the data was cut for another model's tokenizer than {request.model!r}: run format_extract --model for it"
-        )
-    train_rows, validation_rows = (load_rows(data / f"{part}.jsonl", tokenizer) for part in ("train", "validation"))
-    warnings = check_minimum(len(train_rows), request.method, request.force)
+    report = check_data(request, data)
+    tokenizer = load_tokenizer(request.location)
+    rows = _load_rows(request, data, report, tokenizer, scratch / "rows")
+    warnings = check_minimum(len(rows.train), request.method, request.force)
+    warnings += [f"{count} rows are not trained on: {why}" for why, count in rows.set_aside.items()]
+    warnings += [rows.about] if rows.about else []
+    articles = _validation_articles(data) if report else []
+    if request.select_by == "f1" and not articles:
+        raise UsageError(f"--select-by f1 needs articles to answer, and {data} holds none for validation")
     device = pick_device(request.device)
     check_suitable(
         read_shape(request.location),
@@ -126,9 +120,9 @@ def train_extract_agent(
     torch.manual_seed(options.seed)
     model = load_to_train(request.location, device, numerics, request.lora)
     collator = AnswerCollator(pad_token_id(tokenizer))
-    agent = ExtractAgent(model, tokenizer, report.usage, request.name, _TOGETHER)
-    articles = _validation_articles(data)
     by_f1 = request.select_by == "f1" or (request.select_by == "auto" and device.type == "cuda")
+    # rows of a team's own are no articles, and nobody knows how their model is asked about one
+    agent = ExtractAgent(model, tokenizer, rows.usage, request.name, _TOGETHER) if articles else None
     kind = Kind(
         "train_extract",
         collator,
@@ -136,13 +130,13 @@ def train_extract_agent(
         _MEND,
         choice=choice_of(tokenizer),
         choice_weight=request.choice_weight,
-        judge=partial(micro_f1, agent, some_articles(agent, articles)) if by_f1 and articles else None,
+        judge=partial(micro_f1, agent, some_articles(agent, articles)) if agent and by_f1 else None,
     )
-    result = train(model, train_rows, validation_rows, kind, options, checkpoints, scratch)
+    result = train(model, rows.train, rows.validation, kind, options, checkpoints, scratch)
     model.eval()
-    threshold = set_threshold(agent, articles) if articles else None
-    usage = replace(report.usage, item_bias=threshold.bias if threshold else None)
-    _save_model(model, tokenizer, request, usage, out / "model")
+    threshold = set_threshold(agent, articles) if agent else None
+    usage = replace(rows.usage, item_bias=threshold.bias if threshold else None)
+    _save_model(model, tokenizer, request, rows, usage, out / "model")
     base_model, base_revision = split_name(request.model)
     training = Training(
         name=request.name,
@@ -153,8 +147,9 @@ def train_extract_agent(
         computed_in=str(numerics.compute).removeprefix("torch."),
         lora=None if request.method == "full" else asdict(request.lora),
         max_length=request.max_length,
-        examples=len(train_rows),
-        validation_examples=len(validation_rows),
+        examples=len(rows.train),
+        validation_examples=len(rows.validation),
+        set_aside=rows.set_aside or None,
         deviations_from_guide=AGENT.deviations(options, request.max_length, request.method),
         warnings=tuple(warnings),
         device=str(device),
@@ -168,9 +163,19 @@ def train_extract_agent(
     return training.model_dump(mode="json")
 
 
-def check_data(request: AgentTraining, data: Path) -> None:
-    """Refuse data of another format or length than was asked for."""
+def check_data(request: AgentTraining, data: Path) -> FormatReport | None:
+    """Refuse data of another format or length than was asked for; give its `format.json`, None of a team's own rows."""
+    if not (data / FormatReport.NAME).is_file():
+        if request.text_format != "messages":
+            raise UsageError(
+                f"--format {request.text_format}: rows of your own are trained on as they are, leave it out"
+            )
+        return None
     report = read_format_report(data)
+    if request.prompt:
+        raise UsageError(
+            f"--prompt is for rows of your own: {data} was prepared with the prompt {report.prompt_version}"
+        )
     if request.text_format not in report.formats or request.text_format != report.format:
         raise UsageError(
             f"--format {request.text_format}, but {data} was prepared as {report.format}: "
@@ -182,6 +187,7 @@ def check_data(request: AgentTraining, data: Path) -> None:
             f"--max-length {request.max_length}, but {data} was cut for {cut_for}: "
             f"prepare it again, or train with --max-length {cut_for}"
         )
+    return report
 
 
 def check_minimum(examples: int, method: Method, force: bool) -> list[str]:
@@ -196,9 +202,20 @@ def check_minimum(examples: int, method: Method, force: bool) -> list[str]:
     return []
 
 
-def load_rows(path: Path, tokenizer: Any) -> Rows[EncodedExample]:
-    """Read the examples of a prepared file and encode them."""
-    return Rows([encode_example(tokenizer, row.prompt, row.answer) for row in read_lines(path, ExampleRow)])
+def _load_rows(
+    request: AgentTraining, data: Path, report: FormatReport | None, tokenizer: Any, folder: Path
+) -> TrainingRows:
+    if report:
+        return load_prepared(data, report, request.model, tokenizer, folder)
+    return load_own(
+        data,
+        request.model,
+        tokenizer,
+        max_length=request.max_length,
+        seed=request.training.seed,
+        prompt=request.prompt,
+        folder=folder,
+    )
 
 
 def _validation_articles(data: Path) -> list[ArticleRecord]:
@@ -209,11 +226,14 @@ def _validation_articles(data: Path) -> list[ArticleRecord]:
     return []
 
 
-def _save_model(model: Any, tokenizer: Any, request: AgentTraining, usage: AgentUsage, folder: Path) -> None:
+def _save_model(
+    model: Any, tokenizer: Any, request: AgentTraining, rows: TrainingRows, usage: AgentUsage, folder: Path
+) -> None:
     model.config.use_cache = True
     model.save_pretrained(folder)
     if request.method != "full":
         name_base(folder, request.model)
     tokenizer.save_pretrained(folder)
     name, commit = split_name(request.model)
-    AgentNote(name=request.name, base_model=name, base_revision=commit, usage=usage).write(folder)
+    note = AgentNote(name=request.name, base_model=name, base_revision=commit, usage=usage, own_rows=rows.about)
+    note.write(folder)

@@ -26,7 +26,13 @@ from ctiforge.training.options import AGENT, CHOICE_WEIGHT, LORA
 
 
 def main(
-    data: Annotated[str, typer.Option(help="Examples of format_extract: a folder or artifact.")],
+    data: Annotated[
+        str,
+        typer.Option(
+            help="Examples of format_extract: a folder or artifact; or your own rows, messages or prompt and answer: "
+            "a .jsonl or .parquet file, or a folder with train and validation."
+        ),
+    ],
     model: Annotated[str, typer.Option(help="The model to train: folder, hub name, or demo.")] = "demo",
     revision: RevisionFlag = None,
     output: ModelFolderFlag = None,
@@ -75,6 +81,9 @@ def main(
     eval_steps: EvalStepsFlag = AGENT.training.eval_steps,
     early_stopping_patience: PatienceFlag = AGENT.training.early_stopping_patience,
     resume: ResumeFlag = AGENT.training.resume,
+    prompt: Annotated[
+        str | None, typer.Option(help="Of rows of your own: the prompt they were written with, a TOML file.")
+    ] = None,
     device: DeviceFlag = "auto",
     report_to: ReportToFlag = AGENT.training.report_to,
     force: Annotated[bool, typer.Option(help="Train below the minimum of examples.")] = False,
@@ -144,6 +153,7 @@ def main(
             device=device,
             force=force,
             folder=folder,
+            prompt=dirs.inputs.get("prompt"),
         )
         return train_extract_agent(request, dirs.inputs["data"], dirs.out, dirs.scratch, dirs.checkpoints)
 
@@ -159,7 +169,7 @@ def main(
         | {"method": chosen}
         | {"format": text_format, "max_length": max_length, "choice_weight": choice_weight}
         | {"select_by": selecting},
-        inputs={"data": data, **model_inputs},
+        inputs={"data": data, **model_inputs, **({"prompt": prompt} if prompt else {})},
         output=output or (None if store else f"models/{run_name}"),
         flags=StageFlags(store=store, expect=expect, plan=plan),
         work=work,

@@ -15,6 +15,8 @@ Pooling = Literal["noisy-or", "mean", "max"]
 """How the answers of an article's windows become one."""
 UNCHOSEN = 0.5
 """The threshold of a model for which none was chosen on validation articles."""
+UNKNOWN_PROMPT = "own-rows"
+"""The name that stands for the prompt of a model which learnt from rows whose prompt nobody knows."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,8 @@ class AgentNote(File):
     """The commit of a hub name; left out of others, and not known of models of before it was kept."""
     usage: AgentUsage
     """How it is asked."""
+    own_rows: str | None = Field(None, exclude_if=is_none)
+    """What is not known of a model that learnt from rows of a team's own; left out of others."""
 
 
 class OsBertNote(File):

@@ -104,6 +104,8 @@ class Training(File):
     """Examples for training; of OS-BERT articles."""
     validation_examples: int
     """Examples for validation; of OS-BERT articles."""
+    set_aside: dict[str, int] | None = Field(None, exclude_if=is_none)
+    """What is wrong with rows → how many were not trained on for it; left out where there are none."""
     steps: StepPlan
     """How long it was to be."""
     steps_done: int

@@ -1,15 +1,20 @@
 """Rows into batches: padded to the longest of a bucket, loss on answers only."""
 
 import random
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from ctiforge.training.encoding import IGNORE, EncodedExample
 
 Collator = Callable[[Sequence[Any]], dict[str, torch.Tensor]]
 """Rows into a padded batch of tensors."""
+Lengths = npt.NDArray[np.int32]
+"""Tokens of each row."""
 
 
 class TrainingRow(Protocol):
@@ -71,8 +76,8 @@ class LengthBucketSampler(torch.utils.data.Sampler[int]):
     would, however its steps are cut into micro-batches (which are then alike in length as well).
     """
 
-    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
-        self.lengths = lengths
+    def __init__(self, lengths: Sequence[int] | Lengths, batch_size: int, seed: int) -> None:
+        self.lengths = np.asarray(lengths, np.int32)
         self.batch_size = batch_size
         self.seed = seed
         self.epoch = 0
@@ -86,17 +91,16 @@ class LengthBucketSampler(torch.utils.data.Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         order = random.Random(f"{self.seed}:{self.epoch}")
-        rows = list(range(len(self.lengths)))
-        order.shuffle(rows)
+        rows = _shuffled(len(self), order)
         size = self.batch_size * _BATCHES_PER_BUCKET
-        batches = []
         for start in range(0, len(rows), size):
-            bucket = sorted(rows[start : start + size], key=self.lengths.__getitem__)
-            batches += [bucket[i : i + self.batch_size] for i in range(0, len(bucket), self.batch_size)]
-        # A short batch in the middle would shift every later one.
-        last = [batches.pop()] if batches and len(batches[-1]) < self.batch_size else []
-        order.shuffle(batches)
-        return iter([row for batch in batches + last for row in batch])
+            bucket = rows[start : start + size]
+            bucket[:] = bucket[np.argsort(self.lengths[bucket], kind="stable")]
+        whole = len(rows) // self.batch_size
+        for batch in _shuffled(whole, order):
+            yield from rows[batch * self.batch_size : (batch + 1) * self.batch_size].tolist()
+        # a short batch in the middle would shift every later one
+        yield from rows[whole * self.batch_size :].tolist()
 
 
 class Rows(torch.utils.data.Dataset[AnyRow]):
@@ -112,6 +116,13 @@ class Rows(torch.utils.data.Dataset[AnyRow]):
         return self.rows[index]
 
     @property
-    def lengths(self) -> list[int]:
+    def lengths(self) -> Lengths:
         """List the tokens of each row."""
-        return [row.length for row in self.rows]
+        return np.fromiter((row.length for row in self.rows), np.int32, len(self.rows))
+
+
+def _shuffled(count: int, order: random.Random) -> npt.NDArray[np.int32]:
+    """Shuffle the numbers below `count` as a list of them would be, in 4 bytes each."""
+    numbers = array("i", range(count))
+    order.shuffle(numbers)
+    return np.frombuffer(numbers, np.int32).copy()

@@ -170,12 +170,7 @@ def encode_prompt(tokenizer: Any, text: str) -> list[int]:
     Returns:
         Token ids.
     """
-    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
-    bos = tokenizer.bos_token_id
-    opens_with_bos = bos is not None and list(tokenizer("")["input_ids"][:1]) == [bos]
-    if opens_with_bos and ids[:1] != [bos]:
-        return [bos, *ids]
-    return ids
+    return _encode_prompts(tokenizer, [text])[0]
 
 
 def encode_answer(tokenizer: Any, text: str) -> list[int]:
@@ -188,8 +183,7 @@ def encode_answer(tokenizer: Any, text: str) -> list[int]:
     Returns:
         Token ids.
     """
-    ids: list[int] = tokenizer(break_special(tokenizer, text), add_special_tokens=False)["input_ids"]
-    return [*ids, end_token_id(tokenizer)]
+    return _encode_answers(tokenizer, [text])[0]
 
 
 def encode_example(tokenizer: Any, prompt: str, answer: str) -> EncodedExample:
@@ -203,8 +197,24 @@ def encode_example(tokenizer: Any, prompt: str, answer: str) -> EncodedExample:
     Returns:
         The training row.
     """
-    prompt_ids = encode_prompt(tokenizer, prompt)
-    return EncodedExample(prompt_ids + encode_answer(tokenizer, answer), len(prompt_ids))
+    return encode_examples(tokenizer, [prompt], [answer])[0]
+
+
+def encode_examples(tokenizer: Any, prompts: Sequence[str], answers: Sequence[str]) -> list[EncodedExample]:
+    """Tokenize many examples at once, each as `encode_example` does.
+
+    Args:
+        tokenizer: The model's tokenizer.
+        prompts: The rendered prompts.
+        answers: The answer to each.
+
+    Returns:
+        The training rows.
+    """
+    if not prompts:
+        return []
+    pairs = zip(_encode_prompts(tokenizer, prompts), _encode_answers(tokenizer, answers), strict=True)
+    return [EncodedExample(prompt + answer, len(prompt)) for prompt, answer in pairs]
 
 
 def end_token_id(tokenizer: Any) -> int:
@@ -284,6 +294,23 @@ def tokenizer_hash(tokenizer: Any) -> str:
     """
     content = json.dumps([sorted(tokenizer.get_vocab().items()), str(tokenizer.chat_template)])
     return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _encode_prompts(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
+    every = _ids(tokenizer, texts)
+    bos = tokenizer.bos_token_id
+    opens_with_bos = bos is not None and list(tokenizer("")["input_ids"][:1]) == [bos]
+    return [[bos, *ids] if opens_with_bos and ids[:1] != [bos] else ids for ids in every]
+
+
+def _encode_answers(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
+    end = end_token_id(tokenizer)
+    return [[*ids, end] for ids in _ids(tokenizer, [break_special(tokenizer, text) for text in texts])]
+
+
+def _ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
+    ids: list[list[int]] = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+    return ids
 
 
 def _turn_end(tokenizer: Any) -> int | None:

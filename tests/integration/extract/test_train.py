@@ -166,3 +166,47 @@ def test_too_few_examples_are_refused_unless_forced(data, tmp_path):
         (tmp_path / name).write_text((data / name).read_text())
     with pytest.raises(DataError, match="20 training examples: full fine-tuning needs 500"):
         train(replace(REQUEST, force=False), tmp_path, tmp_path)
+
+
+def own_rows(data, path, text=None):
+    """The examples of a preparation as a team would keep them: prompts and answers in a file, one of them too long."""
+    rows = [json.loads(line) for part in ("train", "validation") for line in (data / f"{part}.jsonl").open()]
+    pairs = [{"prompt": text or row["prompt"], "answer": row["answer"]} for row in rows]
+    pairs.append(pairs[0] | {"answer": "x " * 400})
+    path.write_text("".join(json.dumps(pair) + "\n" for pair in pairs) + "{\n")
+    return path
+
+
+def test_a_teams_own_rows_with_the_packages_prompt_make_a_model_that_can_be_asked(data, tmp_path):
+    few = replace(REQUEST, training=replace(OPTIONS, max_steps=2))
+    metadata = train(few, own_rows(data, tmp_path / "rows.jsonl"), tmp_path)
+    rows = sum(len((data / f"{part}.jsonl").read_text().splitlines()) for part in ("train", "validation"))
+    assert metadata["examples"] + metadata["validation_examples"] == rows
+    assert 0.05 < metadata["validation_examples"] / rows < 0.2
+    assert metadata["set_aside"] == {"longer than --max-length": 1, "no JSON": 1}
+    assert "1 rows are not trained on: longer than --max-length" in metadata["warnings"]
+    note = AgentNote.load(tmp_path / "out" / "model")
+    assert (note.usage.prompt_version, note.usage.sizes.max_length) == ("short-v1", 304)
+    assert note.own_rows in metadata["warnings"]
+    assert ExtractAgent.load(str(tmp_path / "out" / "model"), device="cpu").extract("Nothing here.").windows
+
+
+def test_a_model_of_rows_with_another_prompt_cannot_be_asked_and_says_so(data, tmp_path):
+    few = replace(REQUEST, training=replace(OPTIONS, max_steps=1))
+    metadata = train(few, own_rows(data, tmp_path / "rows.jsonl", "What is in the report?"), tmp_path)
+    assert metadata["validation_examples"] == 0
+    with pytest.raises(UsageError, match="a prompt that ctiforge does not know"):
+        ExtractAgent.load(str(tmp_path / "out" / "model"), device="cpu")
+
+
+def test_what_own_rows_and_prepared_ones_do_not_share_is_refused(data, tmp_path):
+    rows, prompt = own_rows(data, tmp_path / "rows.jsonl"), tmp_path / "own.toml"
+    prompt.write_text('user = "Find {types} in {text}"\n')
+    with pytest.raises(UsageError, match="rows of your own are trained on as they are"):
+        train(replace(REQUEST, text_format="alpaca"), rows, tmp_path / "a")
+    with pytest.raises(UsageError, match="was prepared with the prompt short-v1"):
+        train(replace(REQUEST, prompt=prompt), data, tmp_path / "b")
+    with pytest.raises(UsageError, match=r"not every row of .*rows.jsonl was written with it"):
+        train(replace(REQUEST, prompt=prompt), rows, tmp_path / "c")
+    with pytest.raises(DataError, match=r"no row of .*rows.jsonl is an example: \d+ longer than --max-length"):
+        train(replace(REQUEST, max_length=16), rows, tmp_path / "d")

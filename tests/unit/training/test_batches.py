@@ -1,3 +1,6 @@
+import random
+
+import pytest
 import torch
 
 from ctiforge.training.batches import AnswerCollator, LengthBucketSampler, Rows
@@ -55,7 +58,30 @@ def test_a_short_batch_comes_last():
     assert sorted(order) == list(range(11))
 
 
+def order_of_lists(lengths, batch_size, seed, epoch):
+    """The order as it was made of lists: a run that was begun with it goes on with the same rows."""
+    order = random.Random(f"{seed}:{epoch}")
+    rows = list(range(len(lengths)))
+    order.shuffle(rows)
+    batches = []
+    for start in range(0, len(rows), batch_size * 32):
+        bucket = sorted(rows[start : start + batch_size * 32], key=lengths.__getitem__)
+        batches += [bucket[i : i + batch_size] for i in range(0, len(bucket), batch_size)]
+    last = [batches.pop()] if batches and len(batches[-1]) < batch_size else []
+    order.shuffle(batches)
+    return [row for batch in batches + last for row in batch]
+
+
+@pytest.mark.parametrize(("rows", "batch_size"), [(0, 4), (1, 4), (64, 16), (515, 4), (1_000, 16), (5_000, 3)])
+def test_the_order_is_the_one_that_lists_gave(rows, batch_size):
+    lengths = [(i * 37) % 100 + 1 for i in range(rows)]
+    sampler = LengthBucketSampler(lengths, batch_size, seed=7)
+    for epoch in range(3):
+        sampler.set_epoch(epoch)
+        assert list(sampler) == order_of_lists(lengths, batch_size, 7, epoch)
+
+
 def test_rows_know_their_lengths():
     rows = Rows([EncodedExample([1, 2, 3], 1), EncodedExample([1], 0)])
-    assert rows.lengths == [3, 1]
+    assert rows.lengths.tolist() == [3, 1]
     assert isinstance(AnswerCollator(0)(rows.rows)["input_ids"], torch.Tensor)

@@ -13,7 +13,7 @@ from string import Formatter
 from pydantic import TypeAdapter, ValidationError
 
 from ctiforge.errors import UsageError
-from ctiforge.records.model_note import AgentUsage, PromptText
+from ctiforge.records.model_note import UNKNOWN_PROMPT, AgentUsage, PromptText
 from ctiforge.records.observable import TYPES
 from ctiforge.store.fingerprint import SHORT
 
@@ -62,6 +62,11 @@ def prompt_of(usage: AgentUsage) -> Prompt:
 
 def find_prompt(version: str, own: PromptText | None) -> Prompt:
     """Give the prompt of a team's own text, else this package's of that version. Raises UsageError: there is none."""
+    if version == UNKNOWN_PROMPT:
+        raise UsageError(
+            "this model was trained on rows with a prompt that ctiforge does not know, so it cannot be asked about "
+            "articles: train it with --prompt FILE, the prompt of its rows"
+        )
     return Prompt(version, own.system, own.user, own.platform, own.types) if own else load_prompt(version)
 
 
@@ -133,13 +138,19 @@ def _faults_before(head: str, types_behind: bool) -> Iterator[str]:
         yield f"user has {{types}} {times} times; it must stand once"
 
 
+def prompt_versions() -> list[str]:
+    """List the versions of this package's prompts."""
+    names = (item.name for item in resources.files(__name__).iterdir())
+    return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml"))
+
+
 @cache
 def load_prompt(version: str) -> Prompt:
     """Load a prompt of this package by its version. Raises UsageError naming the versions there are."""
     folder = resources.files(__name__)
     file = folder / f"{version}.toml"
     if not file.is_file():
-        known = sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
-        raise UsageError(f"prompt {version!r} does not exist: choose one of {', '.join(known)}, or give a .toml file")
+        known = ", ".join(prompt_versions())
+        raise UsageError(f"prompt {version!r} does not exist: choose one of {known}, or give a .toml file")
     raw = tomllib.loads(file.read_text(encoding="utf-8"))
     return Prompt(version, raw["system"], raw["user"], raw["platform"], raw["types"])

@@ -1,0 +1,137 @@
+import json
+from pathlib import Path
+
+import pyarrow
+import pytest
+from pyarrow.parquet import write_table
+
+from ctiforge.errors import UsageError
+from ctiforge.extract.dataset.own_rows import usage_of_rows
+from ctiforge.extract.dataset.row_files import ReadExample, find_files, open_rows
+from ctiforge.training.conversation import render_conversation
+from ctiforge.training.encoding import load_tokenizer
+from ctiforge.training.rows import UnusableRowError
+
+CHAT = [
+    {"role": "system", "content": "Be brief."},
+    {"role": "user", "content": "Grüße?"},
+    {"role": "assistant", "content": "Ja."},
+]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return load_tokenizer("demo")
+
+
+def write(path, rows):
+    if path.suffix == ".parquet":
+        write_table(pyarrow.Table.from_pylist(rows), path)
+    else:
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+@pytest.mark.parametrize(
+    ("row", "columns"),
+    [
+        ({"messages": CHAT, "source": "x"}, ("messages",)),
+        ({"id": 1, "prompt": "Grüße?", "answer": "Ja."}, ("prompt", "answer")),
+        ({"prompt": "Grüße?", "completion": "Ja."}, ("prompt", "completion")),
+        ({"prompt": CHAT[:2], "completion": CHAT[2:]}, ("prompt", "completion")),
+    ],
+)
+def test_rows_of_every_form_and_file_are_read(tmp_path, tokenizer, suffix, row, columns):
+    file = open_rows(write(tmp_path / f"rows.{suffix}", [row, row]))
+    assert file.columns == columns
+    read = ReadExample(columns)
+    (prompt, answer), second = (read(tokenizer, line) for line in file.lines())
+    assert (prompt, answer) == second
+    assert answer == "Ja."
+    asked = "Grüße?"
+    if "messages" in row or isinstance(row["prompt"], list):
+        asked = render_conversation(tokenizer, "Be brief.", CHAT[1:2])
+    assert prompt == asked
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ("{", "no JSON"),
+        ("[1]", "no messages"),
+        ("{}", "no messages"),
+        (json.dumps({"messages": None}), "no messages"),
+        (json.dumps({"messages": CHAT[:2]}), "the last turn is not the assistant's answer"),
+        (json.dumps({"messages": CHAT[2:]}), "the last turn is not the assistant's answer"),
+        (json.dumps({"messages": [CHAT[0], CHAT[2]]}), "no user's turn"),
+        (json.dumps({"messages": [CHAT[1], {"role": "assistant"}]}), "a turn without role and content"),
+        (json.dumps({"messages": [CHAT[1], {"role": "assistant", "content": " "}]}), "an empty answer"),
+        (json.dumps({"messages": ["hello", "there"]}), "a turn without role and content"),
+    ],
+)
+def test_a_row_that_is_no_example_says_why(tokenizer, row, why):
+    with pytest.raises(UnusableRowError, match=why):
+        ReadExample(("messages",))(tokenizer, row)
+
+
+@pytest.mark.parametrize("row", [{"prompt": "x"}, {"prompt": 3, "answer": "y"}, {"prompt": "x", "answer": None}, 5])
+def test_a_prompt_without_its_answer_is_no_example(tokenizer, row):
+    with pytest.raises(UnusableRowError, match="no prompt or no answer"):
+        ReadExample(("prompt", "answer"))(tokenizer, json.dumps(row))
+
+
+def test_a_template_that_cannot_render_a_row_costs_that_row(tokenizer):
+    class Refusing:
+        def apply_chat_template(self, *_, **__):
+            raise RuntimeError("roles must alternate")
+
+    with pytest.raises(UnusableRowError, match="the chat template cannot render it"):
+        ReadExample(("messages",))(Refusing(), json.dumps({"messages": CHAT}))
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_other_columns_are_named_beside_those_that_are_wanted(tmp_path, suffix):
+    path = write(tmp_path / f"rows.{suffix}", [{"instruction": "x", "output": "y"}])
+    with pytest.raises(UsageError) as error:
+        open_rows(path)
+    wanted = "wanted is messages (role and content of each), or prompt and answer (or completion)"
+    assert str(error.value) == f"--data {path} has the columns instruction, output: {wanted}"
+
+
+def test_a_line_that_is_no_text_is_a_row_that_is_none(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b'\xff\xfe\n\n{"prompt": "x", "answer": "y"}\r\n')
+    assert list(open_rows(path).lines()) == ["", '{"prompt": "x", "answer": "y"}']
+
+
+def test_a_folder_has_a_training_part_and_maybe_one_for_validation(tmp_path):
+    write(tmp_path / "train.parquet", [{"messages": CHAT}])
+    assert [*find_files(tmp_path)] == ["train"]
+    write(tmp_path / "validation.jsonl", [{"prompt": "x", "answer": "y"}])
+    assert [file.path.name for file in find_files(tmp_path).values()] == ["train.parquet", "validation.jsonl"]
+    write(tmp_path / "train.jsonl", [{"messages": CHAT}])
+    with pytest.raises(UsageError, match=r"has train.jsonl and train.parquet: leave one of both"):
+        find_files(tmp_path)
+
+
+def test_what_holds_no_rows_is_refused_in_one_line(tmp_path):
+    with pytest.raises(UsageError, match=r"holds no format.json of format_extract, nor train.jsonl or train.parquet"):
+        find_files(tmp_path)
+    (tmp_path / "rows.csv").write_text("a,b\n")
+    with pytest.raises(UsageError, match=r"give a .jsonl or .parquet file"):
+        find_files(tmp_path / "rows.csv")
+    (tmp_path / "rows.parquet").write_text("a,b\n")
+    with pytest.raises(UsageError, match="is no Parquet"):
+        find_files(tmp_path / "rows.parquet")
+    (tmp_path / "rows.jsonl").write_text("\n")
+    with pytest.raises(UsageError, match=r"has the columns \(none\)"):
+        find_files(tmp_path / "rows.jsonl")
+
+
+def test_the_rows_of_the_documentation_are_examples_with_a_prompt_that_is_known(tokenizer):
+    file = open_rows(Path(__file__).parents[4] / "examples/rows.jsonl")
+    rows = [ReadExample(file.columns)(tokenizer, line) for line in file.lines()]
+    assert all("observables" in json.loads(answer) for _, answer in rows)
+    usage = usage_of_rows([prompt for prompt, _ in rows], tokenizer, max_length=512, template=None, own=None)
+    assert usage.prompt_version == "short-v1"
