@@ -239,6 +239,9 @@ bench-harvest: install #+ Rows per second and memory against a SQLAlchemy harves
 bench-train: install #+ CPU-seconds to the same held-out loss against two other recipes
 	$(BIN)/python benchmarks/bench_train.py $(ARGS)
 
+bench-rows: install #+ Memory of a training's rows at 5,000, 50,000 and 500,000, and how fast they are encoded
+	$(BIN)/python benchmarks/bench_rows.py $(ARGS)
+
 bench-preempt: install #+ What kills and evictions cost: steps done again, weights, seconds
 	$(BIN)/python benchmarks/bench_preempt.py $(ARGS)
 

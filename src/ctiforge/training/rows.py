@@ -24,6 +24,8 @@ _LAYOUT = 1
 _TOGETHER = 200
 # Fewer are encoded sooner than a process for them has started.
 _ROWS_OF_A_PROCESS = 5_000
+# The node of a pod has more cores than the pod may use.
+_MOST_PROCESSES = 8
 
 
 class UnusableRowError(Exception):
@@ -117,7 +119,7 @@ def encode_rows(
     if next(lines(), None) is None:
         return EncodedRows(None, None, np.zeros(0, np.int32), {})
     source = _mapped_lines(lines, _key(content), folder)
-    processes = processes or min(len(os.sched_getaffinity(0)), len(source) // _ROWS_OF_A_PROCESS)
+    processes = processes or min(os.cpu_count() or 1, _MOST_PROCESSES, len(source) // _ROWS_OF_A_PROCESS)
     key = _key(content, tokenizer_hash(tokenizer), end_token_id(tokenizer), repr(read), max_length)
     encoded = _mapped(source, _Encoder(tokenizer, read, max_length), key, folder, processes)
     faults = encoded.data.column("fault").value_counts().to_pylist()
@@ -166,15 +168,20 @@ class _Encoder:
 
 def _mapped_lines(lines: Callable[[], Iterator[str]], key: str, folder: Path) -> Any:
     import datasets
+    from datasets.exceptions import DatasetGenerationError
 
     datasets.disable_progress_bars()
     folder.mkdir(parents=True, exist_ok=True)
-    return datasets.Dataset.from_generator(
-        lambda: ({"line": line} for line in lines()),
-        features=datasets.Features({"line": datasets.Value("string")}),
-        cache_dir=str(folder),
-        fingerprint=key,
-    )
+    try:
+        return datasets.Dataset.from_generator(
+            lambda: ({"line": line} for line in lines()),
+            features=datasets.Features({"line": datasets.Value("string")}),
+            cache_dir=str(folder),
+            fingerprint=key,
+        )
+    except DatasetGenerationError as error:
+        # a full disk, or a damaged file: whoever reads that knows what to say
+        raise error.__cause__ or error from None
 
 
 def _mapped(source: Any, encoder: _Encoder, key: str, folder: Path, processes: int) -> Any:

@@ -4,6 +4,7 @@ from functools import partial
 
 import pytest
 
+from ctiforge.errors import DataError
 from ctiforge.training.batches import LengthBucketSampler
 from ctiforge.training.encoding import END_TOKENS, encode_example, load_tokenizer
 from ctiforge.training.rows import TOO_LONG, UnusableRowError, encode_rows
@@ -92,3 +93,13 @@ def test_rows_of_one_prompt_stay_together_and_a_seed_chooses(tokenizer, tmp_path
     assert len({tuple(rows.divided(0.1, seed)[1].spread(60)) for seed in range(5)}) > 1
     assert [len(part) for part in encoded(tokenizer, tmp_path, lines[:2], content="b").divided(0.1, 0)] == [1, 1]
     assert len(rows.spread(7)) == 7
+
+
+def test_a_fault_of_the_file_is_told_as_its_reader_tells_it(tokenizer, tmp_path):
+    def lines():
+        yield LINES[0]
+        raise DataError("damaged")
+
+    with pytest.raises(DataError, match="damaged"):
+        encode_rows(lines, "a", pair, tokenizer, max_length=64, folder=tmp_path)
+    assert len(encoded(tokenizer, tmp_path)) == 40

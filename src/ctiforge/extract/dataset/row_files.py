@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ctiforge.errors import UsageError
+from ctiforge.errors import DataError, UsageError
 from ctiforge.records.formatted import FormatReport
 from ctiforge.training.conversation import render_conversation
 from ctiforge.training.rows import UnusableRowError
@@ -132,9 +132,14 @@ def _text(line: bytes) -> str:
 
 
 def _parquet_lines(path: Path, columns: Sequence[str]) -> Iterator[str]:
+    import pyarrow
+
     with _parquet(path) as file:
-        for batch in file.iter_batches(batch_size=200, columns=list(columns)):
-            yield from map(partial(json.dumps, default=str), batch.to_pylist())
+        try:
+            for batch in file.iter_batches(batch_size=200, columns=list(columns)):
+                yield from map(partial(json.dumps, default=str), batch.to_pylist())
+        except (pyarrow.ArrowException, OSError) as error:
+            raise DataError(f"--data {path} is damaged: {_first_line(error)}") from None
 
 
 def _parquet(path: Path) -> Any:
@@ -143,8 +148,12 @@ def _parquet(path: Path) -> Any:
 
     try:
         return ParquetFile(path, memory_map=True, pre_buffer=False)
-    except (OSError, pyarrow.ArrowInvalid) as error:
-        raise UsageError(f"--data {path} is no Parquet: {str(error).splitlines()[0][:200]}") from None
+    except (pyarrow.ArrowException, OSError) as error:
+        raise UsageError(f"--data {path} is no Parquet: {_first_line(error)}") from None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0][:200]
 
 
 def _turns(said: Any) -> list[Any]:

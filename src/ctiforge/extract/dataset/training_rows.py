@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ctiforge.errors import DataError, UsageError
+from ctiforge.errors import CannotGoOnError, DataError, UsageError
 from ctiforge.extract.dataset.own_rows import about_rows, usage_of_rows
 from ctiforge.extract.dataset.row_files import ReadExample, RowFile, find_files, open_rows
 from ctiforge.extract.prompts import read_prompt_file
@@ -12,10 +12,13 @@ from ctiforge.records.formatted import FormatReport
 from ctiforge.records.model_note import UNKNOWN_PROMPT, AgentUsage, ChatTemplate
 from ctiforge.store.objects import hash_file
 from ctiforge.training.encoding import tokenizer_hash
+from ctiforge.training.memory import free_disk
 from ctiforge.training.rows import EncodedRows, encode_rows
 from ctiforge.training.templates import choose_template, use_template
 
 _VALIDATION_SHARE = 0.1
+_WRITTEN = 3
+"""Times a file's size that its rows take on disk: their text, and 4 bytes a token."""
 _LOOKED_AT = 200
 """Rows in which the prompt is looked for."""
 
@@ -112,5 +115,11 @@ def _template_of(tokenizer: Any) -> ChatTemplate | None:
 
 
 def _encoded(file: RowFile, tokenizer: Any, max_length: int, folder: Path) -> EncodedRows:
+    size, free = file.path.stat().st_size, free_disk(folder.parent)
+    if free < _WRITTEN * size:
+        raise CannotGoOnError(
+            f"{folder}: encoding {file.path.name} writes about {_WRITTEN * size / 1e9:.1f} GB, and {free / 1e9:.1f} GB "
+            "are free: free some space, enlarge the volume, or name another folder with CTIFORGE_SCRATCH"
+        )
     content, read = hash_file(file.path).sha256, ReadExample(file.columns)
     return encode_rows(file.lines, content, read, tokenizer, max_length=max_length, folder=folder)

@@ -5,7 +5,7 @@ import pyarrow
 import pytest
 from pyarrow.parquet import write_table
 
-from ctiforge.errors import UsageError
+from ctiforge.errors import DataError, UsageError
 from ctiforge.extract.dataset.own_rows import usage_of_rows
 from ctiforge.extract.dataset.row_files import ReadExample, find_files, open_rows
 from ctiforge.training.conversation import render_conversation
@@ -103,6 +103,15 @@ def test_a_line_that_is_no_text_is_a_row_that_is_none(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_bytes(b'\xff\xfe\n\n{"prompt": "x", "answer": "y"}\r\n')
     assert list(open_rows(path).lines()) == ["", '{"prompt": "x", "answer": "y"}']
+
+
+def test_a_damaged_parquet_is_told_of_in_one_line(tmp_path):
+    path = write(tmp_path / "rows.parquet", [{"prompt": str(i) * 50, "answer": "y"} for i in range(500)])
+    content = bytearray(path.read_bytes())
+    content[4:60] = b"\xff" * 56
+    path.write_bytes(bytes(content))
+    with pytest.raises(DataError, match=r"rows.parquet is damaged: \S"):
+        list(open_rows(path).lines())
 
 
 def test_a_folder_has_a_training_part_and_maybe_one_for_validation(tmp_path):
