@@ -208,8 +208,10 @@ def check_answers(extraction: Extraction, status: int) -> None:
     if failed:
         words = f"{len(failed)} of the article's {len(windows)} windows got no answer ({failed[0]}): ask again"
         raise RefusalError(status, words, "windows_failed")
-    if windows and not extraction.observables and not any(window.json_parsed for window in windows):
-        words = f"the model answered none of the article's {len(windows)} windows with JSON: look at the model"
+    unread = sum(not window.json_parsed for window in windows)
+    if unread and not extraction.observables:
+        words = f"the model answered {unread} of the article's {len(windows)} windows without JSON, and found nothing "
+        words += "in the others: look at the model" if unread < len(windows) else "at all: look at the model"
         raise RefusalError(status, words, "answers_unread")
 
 

@@ -64,9 +64,10 @@ def recognize(profile: Profile, messages: Sequence[Mapping[str, Any]]) -> Asked 
     if agent is None:
         return None
     marks, frame = profile.marks_of(agent), frames[agent]
-    if frame.text is None or not frame.text.strip():
+    text = _without_skipped(marks, frame.text or "")
+    if not text.strip():
         raise MisshapenError(_nothing_between(agent, marks))
-    return Asked(agent, _without_skipped(marks, frame.text), frame.title, frame.url)
+    return Asked(agent, text, frame.title, frame.url)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ctiforge.serving.profiles import load_profile
 from ctiforge.serving.recognizing import Asked, MisshapenError, recognize
-from tests.huntable import KEYS, ROLES, request, user_message
+from tests.huntable import KEYS, ROLES, SNIPPETS, request, user_message
 
 HUNTABLE = load_profile("huntable")
 ARTICLE = "The actor ran whoami /all.\n\nThen it left."
@@ -115,10 +115,10 @@ def test_a_request_that_may_be_of_two_agents_is_nobodys() -> None:
     assert asked(told).agent == "ServicesExtract"
 
 
-@pytest.mark.parametrize("article", ["", " \n\t\n "])
+@pytest.mark.parametrize("article", ["", " \n\t\n ", SNIPPETS, f"{SNIPPETS}  "])
 def test_an_agents_request_without_an_article_is_refused(article: str) -> None:
-    with pytest.raises(MisshapenError, match=r"ServicesExtract's and holds no article.*'Content:'.*'Task:'"):
-        recognize(HUNTABLE, request("ServicesExtract", article))
+    with pytest.raises(MisshapenError, match=r"CmdlineExtract's and holds no article.*'Content:'.*'Task:'"):
+        recognize(HUNTABLE, request("CmdlineExtract", article))
 
 
 def test_an_agents_request_with_one_of_the_marks_missing_is_refused() -> None:
