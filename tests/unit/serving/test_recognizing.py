@@ -234,3 +234,34 @@ def test_a_megabyte_is_cut_in_linear_time(filling: str) -> None:
     started = time.process_time()
     assert asked(request("RegistryExtract", article)).text == article
     assert time.process_time() - started < 2
+
+
+def asks_for(example: str, role: str) -> list[dict[str, Any]]:
+    user = (
+        f"Title: A title\nURL: https://example.org/a\n\nContent:\n{ARTICLE}\n\nTask: Do it."
+        f"\n\nOutput Format Specification:\n{example}\n\nCRITICAL INSTRUCTIONS: That alone."
+    )
+    return [{"role": "system", "content": role}, {"role": "user", "content": user}]
+
+
+@pytest.mark.parametrize(
+    ("example", "role", "agent"),
+    [
+        ("{'windows_services': [], 'count': 0}", "You help.", "ServicesExtract"),
+        ('{"windows_services": []}', "You help.", "ServicesExtract"),
+        ("JSON", ROLES["CmdlineExtract"], "CmdlineExtract"),
+        ("{'operating_system': 'Windows'}", ROLES["CmdlineExtract"], None),
+        ('["Windows", "Linux"]', ROLES["CmdlineExtract"], None),
+        ("['Windows']", ROLES["CmdlineExtract"], None),
+        (r"[\"Windows\", \"Linux\"]", ROLES["CmdlineExtract"], None),
+        ("JSON", "You find command lines.", "CmdlineExtract"),
+        ("JSON", "You find parents and children of processes.", "ProcTreeExtract"),
+        ("JSON", "childish parental processing", None),
+        ("JSON", "transparent children processing", None),
+    ],
+)
+def test_an_example_of_another_answer_and_parts_of_words_make_nobody_an_agent(
+    example: str, role: str, agent: str | None
+) -> None:
+    found = recognize(HUNTABLE, asks_for(example, role))
+    assert (found.agent if found else None) == agent
