@@ -16,7 +16,8 @@ _PROMPTING = ("system", "developer")
 _BREAK = r"\r?\n"
 # a key of an object, or the first text of a list, in the quotes of JSON or of Python
 _OTHER_ANSWER = re.compile(
-    r"""[{,]\s*\\*(?P<quote>["'])[\w$. -]{1,64}\\*(?P=quote)\s*:|\[\s*\\*(?P<mark>["'])[^"'\n]{0,200}\\*(?P=mark)\s*[,\]]"""
+    r"""[{,]\s*\\*(?P<quote>["'])[\w$. -]{1,64}\\*(?P=quote)\s*:"""
+    r"""|\[\s*\\*(?P<mark>["'])[^"'\n]{0,200}\\*(?P=mark)\s*[,\]]"""
 )
 
 
