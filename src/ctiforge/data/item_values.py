@@ -55,7 +55,7 @@ _VALUE_KEYS = {
     "cmdline": ("value", "command", "command_line", "commandline", "cmdline", "full_command"),
     "registry": ("registry_path", "registry_key", "full_path", "value"),
     "services": ("service_name", "name", "display_name", "image_path", "binary_path", "value"),
-    "scheduled_tasks": ("task_name", "name", "task_path", "value"),
+    "scheduled_tasks": ("task_name", "name", "task_path", "store_path", "value"),
     "process_lineage": ("lineage", "chain", "process_chain", "value"),
     "hunt_queries": ("query", "query_text", "yaml", "rule", "sigma", "value"),
     "network_indicators": ("value", "indicator", "domain", "ip", "url", "address"),

@@ -102,7 +102,10 @@ def read_key(file: Path | None) -> str | None:
     from ctiforge.errors import UsageError
 
     if file is None:
-        return os.environ.get(API_KEY, "").strip() or None
+        named = os.environ.get(API_KEY)
+        if named is not None and not named.strip():
+            raise UsageError(f"{API_KEY} is set and blank: give it the key, or unset it to let everybody ask")
+        return named and named.strip()
     try:
         key = file.read_text(encoding="utf-8", errors="replace").strip()
     except OSError as error:

@@ -12,7 +12,8 @@ HUB_LICENSES = frozenset(
         *("eupl-1.2", "agpl-3.0", "gfdl", "gpl", "gpl-2.0", "gpl-3.0", "lgpl", "lgpl-2.1", "lgpl-3.0", "isc"),
         *("lppl-1.3c", "ms-pl", "mpl-2.0", "odc-by", "odbl", "osl-3.0", "postgresql", "ofl-1.1", "ncsa"),
         *("unlicense", "zlib", "pddl", "lgpl-lr", "llama2", "llama3", "llama3.1", "llama3.2", "llama3.3"),
-        *("gemma", "unknown", "other"),
+        *("llama4", "gemma", "apple-amlr", "apple-ascl", "deepfloyd-if-license", "intel-research", "h-research"),
+        *("open-mdw", "fair-noncommercial-research-license", "grok2-community", "unknown", "other"),
     )
 )
-"""Names that the Hub takes in a dataset's card, with those that say nothing of what is allowed."""
+"""Names that the Hub takes in a card, with those that say nothing of what is allowed."""

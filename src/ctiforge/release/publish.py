@@ -8,13 +8,14 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from ctiforge.errors import DataError, UsageError
+from ctiforge.progress import warn
 from ctiforge.records.classification import ClassifierEvaluation, without_articles
 from ctiforge.records.prepared import PrepareReport
 from ctiforge.records.training import Training
 from ctiforge.release.bundle import CARD, check_model, copy_model, hashes
 from ctiforge.release.card import Card
 from ctiforge.release.publication import Publication, Published
-from ctiforge.release.terms import BaseTerms, check_name, choose_license, write_terms
+from ctiforge.release.terms import BaseTerms, check_name, choose_license, doubt_license, write_terms
 from ctiforge.release.versions import Version, known_versions, parse_version
 from ctiforge.store.artifacts import fetch_input, fetch_named, find_input
 from ctiforge.store.fingerprint import content_hash
@@ -226,6 +227,8 @@ def settle(target: HubTarget, model: Path, test_set: str, terms: TermsOf, folder
         )
     base = terms(training)
     license_name = choose_license(target.license, base)
+    if doubt := doubt_license(license_name, base):
+        warn(doubt)
     check_name(target.repo, license_name)
     write_terms(license_name, base, folder)
     return training, license_name

@@ -1,10 +1,12 @@
 """On what terms a trained model may be published: its base's license, and what some of these ask of name and files."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ctiforge.errors import UsageError
+from ctiforge.release.licenses import HUB_LICENSES
 from ctiforge.release.names import public_name
 
 LLAMA, GEMMA = "llama", "gemma"
@@ -12,6 +14,21 @@ LLAMA, GEMMA = "llama", "gemma"
 LLAMA_NAME = "Llama-"
 """What the name of a model that is made of Llama 3 or later must begin with (section 1.b.i of its license)."""
 
+_META_NAME = re.compile(r"^meta-llama/.*llama-(?P<version>\d(?:\.\d)?)", re.IGNORECASE)
+_SAYS_NOTHING = frozenset({"", "other", "unknown"})
+# who takes weights under these may have to keep their terms
+_HOLDS_ON = (
+    "cc-by-nc",
+    "cc-by-nd",
+    "cc-by-sa",
+    "gpl",
+    "agpl",
+    "lgpl",
+    "openrail",
+    "bigscience",
+    "bigcode",
+    "creativeml",
+)
 _NOTICE = "NOTICE"
 _META = (
     "{name} is licensed under the {name} Community License, Copyright © Meta Platforms, Inc. All Rights Reserved.\n"
@@ -36,11 +53,18 @@ class BaseTerms:
     @property
     def binding(self) -> str | None:
         """Name the license that whatever is made of the base must keep; None where there is none."""
-        if self.license and self.license.startswith((LLAMA, GEMMA)):
-            return self.license
-        if not self.license and (self.model_type or "").startswith(GEMMA):
+        if self.named:
+            return self.named if self.named.startswith((LLAMA, GEMMA)) else None
+        if (self.model_type or "").startswith(GEMMA):
             return GEMMA
-        return None
+        meta = _META_NAME.search(self.name)
+        return f"{LLAMA}{meta['version']}" if meta else None
+
+    @property
+    def named(self) -> str | None:
+        """Name the license as the Hub spells it; None where the card names none, or one that says nothing."""
+        spelled = (self.license or "").strip().casefold()
+        return None if spelled in _SAYS_NOTHING else spelled
 
 
 def choose_license(given: str | None, base: BaseTerms) -> str:
@@ -56,7 +80,12 @@ def choose_license(given: str | None, base: BaseTerms) -> str:
     Raises:
         UsageError: Nobody names one, or another is asked for than the base's binds to.
     """
-    named = given or base.license or base.binding
+    named = given or base.named or base.binding
+    if given and given not in HUB_LICENSES:
+        raise UsageError(
+            f"--license {given} is none that the Hub knows: give its short name, such as apache-2.0, or other "
+            "(https://hf.co/docs/hub/repositories-licenses)"
+        )
     if not named:
         raise UsageError(
             f"nobody names the license of its base, {public_name(base.name)}: look it up, and give that of these "
@@ -68,6 +97,16 @@ def choose_license(given: str | None, base: BaseTerms) -> str:
             "made of it: leave --license out"
         )
     return named
+
+
+def doubt_license(license_name: str, base: BaseTerms) -> str | None:
+    """Say what speaks against a license that the base's does not plainly forbid; None where nothing does."""
+    if base.named and base.named != license_name and base.named.startswith(_HOLDS_ON):
+        return (
+            f"--license {license_name}: its base, {public_name(base.name)}, is under {base.named}, whose terms may "
+            "hold for what is made of it: read them"
+        )
+    return None
 
 
 def check_name(repo: str, license_name: str) -> None:

@@ -18,6 +18,7 @@ from ctiforge.serving.intake import KeyGuard, read_body, read_object, read_reque
 from ctiforge.serving.metrics import CONTENT_TYPE, Metrics
 from ctiforge.serving.openai_shapes import RefusalError, model_list, studio_list, studio_loaded
 from ctiforge.serving.rollout import Rollout
+from ctiforge.serving.streaming import EventStream
 from ctiforge.serving.upstream import Upstream
 
 _PASSED_ON = ("completions", "embeddings", "responses")
@@ -43,6 +44,10 @@ class Door:
         self._rollout = rollout
         self.stopping = False
         self.under_way = 0
+
+    def let_go(self) -> None:
+        """Note that a request has ended."""
+        self.under_way -= 1
 
     @property
     def not_ready(self) -> str | None:
@@ -97,8 +102,10 @@ def make_app(
             metrics.count("requests_total", agent="none", outcome="busy")
             return refuse(RefusalError(429, words, "busy", retry_after=_AGAIN_SECONDS))
         door.under_way += 1
+        response: Response | None = None
         try:
-            return await answer(await read_body(request, limits.largest_body))
+            response = await answer(await read_body(request, limits.largest_body))
+            return response
         except RefusalError as error:
             return refuse(error)
         except ClientDisconnect:
@@ -107,7 +114,10 @@ def make_app(
             warn(f"a request could not be answered: {type(error).__name__}")
             return refuse(RefusalError(500, f"the server failed: {type(error).__name__}", "failed"))
         finally:
-            door.under_way -= 1
+            if isinstance(response, EventStream):
+                response.at_end(door.let_go)
+            else:
+                door.let_go()
 
     @app.post("/v1/chat/completions")
     async def complete(request: Request) -> Response:

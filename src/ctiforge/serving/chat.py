@@ -2,11 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from ctiforge.errors import CtiforgeError
@@ -20,13 +20,13 @@ from ctiforge.serving.metrics import Metrics
 from ctiforge.serving.openai_shapes import DONE, KEEP_ALIVE, RefusalError, Sent, Spent, Turn, event
 from ctiforge.serving.recognizing import Asked, MisshapenError, recognize
 from ctiforge.serving.rollout import Rollout
+from ctiforge.serving.streaming import EventStream, never_silent
 from ctiforge.serving.upstream import Upstream, wants_usage
 from ctiforge.training.faults import first_line
 
 PROBE_TOKENS = 10
 """A request for so few tokens only tries whether somebody is there, and how much it takes."""
 _AGAIN_SECONDS = 10
-_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
 @dataclass(frozen=True)
@@ -61,20 +61,23 @@ class Chat:
     async def answer(self, sent: Sent) -> Response:
         """Answer a request. Raises RefusalError."""
         started = time.monotonic()
-        agent, outcome = "none", "failed"
         try:
             agent, response = await self._answer(sent, started)
-            outcome = "answered"
-            return response
         except _AgentError as error:
-            agent, outcome = error.agent, _outcome(error.refusal)
+            self._note(error.agent, _outcome(error.refusal), started)
             raise error.refusal from None
-        except RefusalError as error:
-            outcome = _outcome(error)
+        except BaseException as error:
+            self._note("none", _outcome(error) if isinstance(error, RefusalError) else "failed", started)
             raise
-        finally:
-            self._metrics.count("requests_total", agent=agent, outcome=outcome)
-            self._metrics.took(agent, time.monotonic() - started)
+        if isinstance(response, EventStream):
+            response.at_end(lambda: self._note(agent, _outcome_of(response), started))
+        else:
+            self._note(agent, "answered", started)
+        return response
+
+    def _note(self, agent: str, outcome: str, started: float) -> None:
+        self._metrics.count("requests_total", agent=agent, outcome=outcome)
+        self._metrics.took(agent, time.monotonic() - started)
 
     async def _answer(self, sent: Sent, started: float) -> tuple[str, Response]:
         ours = self.is_ours(sent.get("model"))
@@ -114,7 +117,7 @@ class Chat:
             events = await self._upstream.stream(sent, is_ours=ours)
         except RefusalError as error:
             raise _AgentError("upstream", error) from None
-        return _stream(_never_silent(events, self._options.keep_alive))
+        return EventStream(never_silent(events, self._options.keep_alive))
 
     async def _from_model(self, sent: Sent, asked: Asked, engine: Engine, started: float) -> Response:
         turn = Turn("", engine.loaded.id)
@@ -125,7 +128,7 @@ class Chat:
         await asyncio.wait({task}, timeout=self._options.keep_alive if sent.get("stream") else None)
         if task.done():
             return self._whole(sent, task.result())
-        return _stream(self._when_done(task, turn, wants_usage(sent)))
+        return EventStream(self._when_done(task, turn, wants_usage(sent)))
 
     async def _turn(self, asked: Asked, engine: Engine, turn: Turn, started: float) -> Turn:
         """Wait for the article's extraction, and write the agent's answer from it."""
@@ -166,13 +169,15 @@ class Chat:
             return JSONResponse(turn.completion())
         events = [event(each) for each in turn.chunks(with_usage=wants_usage(sent))]
 
-        async def give() -> AsyncIterator[str]:
+        async def give() -> AsyncGenerator[str]:
             for each in (*events, DONE):
                 yield each
 
-        return _stream(give())
+        return EventStream(give())
 
-    async def _when_done(self, task: "asyncio.Task[Turn]", blank: Turn, with_usage: bool) -> AsyncIterator[str]:
+    async def _when_done(
+        self, task: "asyncio.Task[Turn]", blank: Turn, with_usage: bool
+    ) -> AsyncGenerator[str | RefusalError]:
         """Stream an answer that is still being worked on; what goes wrong now can only be told as an event."""
         first, *_ = blank.chunks(with_usage=False)
         yield event(first)
@@ -182,10 +187,10 @@ class Chat:
         try:
             _, *rest = task.result().chunks(with_usage=with_usage)
         except RefusalError as error:
-            yield event(error.body())
+            yield error
             return
         except Exception as error:
-            yield event(RefusalError(500, f"the answer failed: {type(error).__name__}", "failed").body())
+            yield RefusalError(500, f"the answer failed: {type(error).__name__}", "failed")
             return
         for each in rest:
             yield event(each)
@@ -208,8 +213,10 @@ def check_answers(extraction: Extraction, status: int) -> None:
     if failed:
         words = f"{len(failed)} of the article's {len(windows)} windows got no answer ({failed[0]}): ask again"
         raise RefusalError(status, words, "windows_failed")
-    if windows and not extraction.observables and not any(window.json_parsed for window in windows):
-        words = f"the model answered none of the article's {len(windows)} windows with JSON: look at the model"
+    unread = sum(not window.json_parsed for window in windows)
+    if unread and not extraction.observables:
+        words = f"the model answered {unread} of the article's {len(windows)} windows without JSON, and found nothing "
+        words += "in the others: look at the model" if unread < len(windows) else "at all: look at the model"
         raise RefusalError(status, words, "answers_unread")
 
 
@@ -239,25 +246,7 @@ def _outcome(error: RefusalError) -> str:
     )
 
 
-def _stream(events: AsyncIterator[str]) -> StreamingResponse:
-    return StreamingResponse(events, media_type="text/event-stream", headers=_HEADERS)
-
-
-async def _never_silent(events: AsyncGenerator[str], seconds: float) -> AsyncIterator[str]:
-    """Say that work goes on whenever nothing else is said for so long."""
-    following: asyncio.Future[str | None] | None = None
-    try:
-        while True:
-            following = asyncio.ensure_future(anext(events, None))
-            while not (await asyncio.wait({following}, timeout=seconds))[0]:
-                yield KEEP_ALIVE
-            each = following.result()
-            if each is None:
-                return
-            yield each
-    finally:
-        # the client is gone: so is what it asked for
-        if following and not following.done():
-            following.cancel()
-            await asyncio.wait({following})
-        await events.aclose()
+def _outcome_of(stream: EventStream) -> str:
+    if stream.error:
+        return _outcome(stream.error)
+    return "answered" if stream.is_whole else "gone"

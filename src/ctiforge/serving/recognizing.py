@@ -14,7 +14,11 @@ from ctiforge.records.profile import ArticleMarks, Profile
 
 _PROMPTING = ("system", "developer")
 _BREAK = r"\r?\n"
-_JSON_KEY = re.compile(r'[{,]\s*\\*"[\w$. -]{1,64}\\*"\s*:')
+# a key of an object, or the first text of a list, in the quotes of JSON or of Python
+_OTHER_ANSWER = re.compile(
+    r"""[{,]\s*\\*(?P<quote>["'])[\w$. -]{1,64}\\*(?P=quote)\s*:"""
+    r"""|\[\s*\\*(?P<mark>["'])[^"'\n]{0,200}\\*(?P=mark)\s*[,\]]"""
+)
 
 
 class MisshapenError(DataError):
@@ -64,9 +68,10 @@ def recognize(profile: Profile, messages: Sequence[Mapping[str, Any]]) -> Asked 
     if agent is None:
         return None
     marks, frame = profile.marks_of(agent), frames[agent]
-    if frame.text is None or not frame.text.strip():
+    text = _without_skipped(marks, frame.text or "")
+    if not text.strip():
         raise MisshapenError(_nothing_between(agent, marks))
-    return Asked(agent, _without_skipped(marks, frame.text), frame.title, frame.url)
+    return Asked(agent, text, frame.title, frame.url)
 
 
 @dataclass(frozen=True)
@@ -211,7 +216,7 @@ def _choose(profile: Profile, system: str, frames: Mapping[str, _Frame]) -> str 
         frames = {
             name: frame
             for name, frame in frames.items()
-            if not (profile.agent[name].recognize.example_key and _JSON_KEY.search(examples[name]))
+            if not (profile.agent[name].recognize.example_key and _OTHER_ANSWER.search(examples[name]))
         }
     by_words = [name for name, frame in frames.items() if _is_told(profile, name, system, frame)]
     if len(by_words) == 1 and (not by_key or by_words[0] in by_key):
@@ -232,14 +237,19 @@ def _shows_key(profile: Profile, name: str, example: str) -> bool:
     """Tell whether an agent's key is one of a JSON object in the example."""
     key = profile.agent[name].recognize.example_key
     # an example that was written as JSON once more has its quotes escaped
-    return key is not None and re.search(rf'"{re.escape(key)}\\*"\s*:', example) is not None
+    return key is not None and re.search(rf"""(["']){re.escape(key)}\\*\1\s*:""", example) is not None
 
 
 def _is_told(profile: Profile, name: str, system: str, frame: _Frame) -> bool:
     """Tell whether all of an agent's words stand in its role and task; never where the article is missing."""
     words = profile.agent[name].recognize.system
     told = _folded(f"{system} {frame.head} {frame.task}")
-    return bool(words) and frame.text is not None and all(_folded(each) in told for each in words)
+    return bool(words) and frame.text is not None and all(_speaks_of(each, told) for each in words)
+
+
+def _speaks_of(words: str, told: str) -> bool:
+    """Tell whether a text has words of which none is a part of a longer one, but for a plural's ending."""
+    return re.search(rf"(?<!\w){re.escape(_folded(words))}(?:s|es|ren)?(?!\w)", told) is not None
 
 
 def _folded(text: str) -> str:

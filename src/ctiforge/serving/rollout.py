@@ -5,6 +5,7 @@ that it is not ready, finishes what it has, loads, and is ready again. Whatever 
 otherwise, leaves the old one in use. Requests under way end on the model that they began with.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -24,6 +25,10 @@ LEAST_ALIKE = 0.95
 SPARE = 1.2
 """How much memory must be free to load weights beside others, as a multiple of them."""
 _DRAIN_SECONDS = 180.0
+_PAUSE_SECONDS = 300.0
+"""How long a server answers before it lets its model go once more for one that a passing fault kept away."""
+_PASSING = (StoreError, OSError)
+"""Faults that are not the version's own: the same version may be loaded the next time."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,10 @@ class Rollout:
         self._too_large: int | None = None
         """A version that memory turned out not to hold beside the one in use."""
         self._missing: str | None = None
+        self._before: int | None = None
+        """The version that was let go for another."""
+        self._rests_until = 0.0
+        """When it may let its model go for another again."""
         self.draining = False
         """Whether it is about to stop answering, to load another model."""
         self.trouble: str | None = None
@@ -122,7 +131,7 @@ class Rollout:
             self._tell(f"{registry.line} has no champion yet: promote a model (ctiforge promote {registry.line} …)")
             return
         self.wanted = standing.champion.version
-        if standing.tag == self._settled:
+        if standing.tag == self._settled and self._engine:
             return
         if self._engine and self._engine.loaded.version == self.wanted:
             self._settle(standing.tag, None)
@@ -130,9 +139,11 @@ class Rollout:
             return
         record = registry.get(self.wanted)
         if self._fits(record):
-            self._take(record, standing.tag)
+            if not self._take(record, standing.tag) and self._engine is None:
+                self._bring_back(registry)
         elif not self.draining:
-            self._begin_to_drain()
+            if time.monotonic() >= self._rests_until:
+                self._begin_to_drain()
         else:
             self._replace(registry, record, standing.tag)
 
@@ -149,14 +160,13 @@ class Rollout:
         name = f"version {record.version} of {record.line}, {record.name}"
         try:
             self.use(self._hands.load(record))
-        except StoreError:
-            raise
         except Exception as error:  # whatever is wrong with it, the old one goes on
             if is_out_of_memory(error) and self._engine:
                 self._too_large = record.version
                 return False
             why = str(error) if isinstance(error, CtiforgeError) else first_line(error)
-            self._settle(None if self._hands.retries else tag, f"{name}, cannot be used: {why}")
+            is_passing = self._hands.retries or isinstance(error, _PASSING)
+            self._settle(None if is_passing else tag, f"{name}, cannot be used: {why}")
             self._metrics.count("rollouts_total", outcome="failed")
             return False
         self._settle(tag, None)
@@ -177,19 +187,25 @@ class Rollout:
         assert old is not None
         self._engine = None
         old.retire()
-        before = old.loaded.version
         ended = old.wait_until_ended(_DRAIN_SECONDS)
         if not ended:
             # still at work on an article: it goes on answering, and this is tried again
             self._engine = self._hands.make_engine(old.loaded)
             return
+        self._before = old.loaded.version
         del old
         free_device_memory()
         try:
-            if not self._take(record, tag) and before is not None:
-                self.use(self._hands.load(registry.get(before)))
+            if not self._take(record, tag):
+                self._bring_back(registry)
         finally:
             self._stay()
+
+    def _bring_back(self, registry: Registry) -> None:
+        """Load the version again that was let go for one that cannot be used."""
+        if self._before is not None:
+            self._rests_until = time.monotonic() + _PAUSE_SECONDS
+            self.use(self._hands.load(registry.get(self._before)))
 
     def _stay(self) -> None:
         if self.draining:

@@ -12,7 +12,7 @@ import httpx2
 
 from ctiforge.endpoints import check_address
 from ctiforge.serving.mending import NoCompletionError, StreamMender, mend_completion
-from ctiforge.serving.openai_shapes import DONE, KEEP_ALIVE, RefusalError, Sent, event
+from ctiforge.serving.openai_shapes import DONE, KEEP_ALIVE, RefusalError, Sent
 from ctiforge.settings import read_api_key
 
 _LIST_SECONDS = 5.0
@@ -53,8 +53,11 @@ class Upstream:
         except NoCompletionError as error:
             raise _no_completion(error) from None
 
-    async def stream(self, sent: Sent, *, is_ours: bool) -> AsyncGenerator[str]:
-        """Have a request answered as a stream, event by event. Raises RefusalError where no answer begins."""
+    async def stream(self, sent: Sent, *, is_ours: bool) -> AsyncGenerator[str | RefusalError]:
+        """Have a request answered as a stream, event by event. Raises RefusalError where no answer begins.
+
+        What goes wrong on the way is given in the place of what is missing.
+        """
         asked = self._addressed(sent, is_ours)
         request = self._client.build_request("POST", f"{self.url}/chat/completions", json=asked)
         try:
@@ -114,7 +117,9 @@ class Upstream:
         named = [each for each in rows if isinstance(each, dict)] if isinstance(rows, list) else []
         return [each for each in named if each.get("id") or each.get("key")]
 
-    async def _whole_as_stream(self, answer: httpx2.Response, mender: StreamMender, model: str) -> AsyncGenerator[str]:
+    async def _whole_as_stream(
+        self, answer: httpx2.Response, mender: StreamMender, model: str
+    ) -> AsyncGenerator[str | RefusalError]:
         try:
             async with self._in_time():
                 body = await answer.aread()
@@ -128,14 +133,14 @@ class Upstream:
         except NoCompletionError as error:
             raise _no_completion(error) from None
 
-        async def give() -> AsyncGenerator[str]:
+        async def give() -> AsyncGenerator[str | RefusalError]:
             for each in events:
                 yield each
             yield DONE
 
         return give()
 
-    async def _mended(self, answer: httpx2.Response, mender: StreamMender) -> AsyncGenerator[str]:
+    async def _mended(self, answer: httpx2.Response, mender: StreamMender) -> AsyncGenerator[str | RefusalError]:
         try:
             async for line in _lines(answer):
                 if line.startswith(":"):
@@ -149,9 +154,9 @@ class Upstream:
                 yield each
             yield DONE
         except NoCompletionError as error:
-            yield event(_no_completion(error).body())
+            yield _no_completion(error)
         except httpx2.HTTPError as error:
-            yield event(_unreached(error, self._seconds).body())
+            yield _unreached(error, self._seconds)
         finally:
             await answer.aclose()
 

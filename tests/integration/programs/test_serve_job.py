@@ -14,6 +14,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from ctiforge.errors import UsageError
+from ctiforge.programs.serve import API_KEY, read_key
 from tests.in_process import run_here
 from tests.integration.endpoint import Asked, Endpoint, Reply, completion
 from tests.serving import KEYS, asks, says
@@ -39,6 +41,23 @@ def started(folder: Path, *arguments: str) -> Iterator[tuple["subprocess.Popen[s
     finally:
         process.kill()
         process.communicate()
+
+
+@pytest.mark.parametrize(("named", "key"), [(None, None), (" a key\n", "a key")])
+def test_the_key_of_clients_is_that_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, named: str | None, key: str | None
+) -> None:
+    monkeypatch.delenv(API_KEY, raising=False)
+    if named:
+        monkeypatch.setenv(API_KEY, named)
+    assert read_key(None) == key
+
+
+@pytest.mark.parametrize("blank", ["", "  \n"])
+def test_a_key_that_is_set_and_blank_opens_nothing(monkeypatch: pytest.MonkeyPatch, blank: str) -> None:
+    monkeypatch.setenv(API_KEY, blank)
+    with pytest.raises(UsageError, match="is set and blank: give it the key, or unset it"):
+        read_key(None)
 
 
 def test_told_to_end_it_is_not_ready_and_finishes_what_is_under_way(

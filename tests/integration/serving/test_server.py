@@ -7,9 +7,11 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx2
 import openai
 import pytest
 
@@ -115,6 +117,29 @@ def test_a_stream_says_that_the_model_is_at_work() -> None:
         failed = server.ask(asks("CmdlineExtract", "another", stream=True))
         assert "windows got no answer" in failed.text
         assert "[DONE]" not in failed.text
+
+
+def test_streams_are_counted_until_they_end() -> None:
+    model = ToldModel(gate=threading.Event(), broken=(MARK,))
+    options, limits = ChatOptions(seconds=20, keep_alive=0.02), DoorLimits(under_way=2)
+    with serving(loaded(model), options=options, limits=limits) as server, ExitStack() as opened:
+
+        def begin(text: str) -> httpx2.Response:
+            asked = server.client.stream("POST", "/v1/chat/completions", json=asks("CmdlineExtract", text, stream=True))
+            return opened.enter_context(asked)
+
+        streams = [begin("whoami /all"), begin(MARK), begin("a third")]
+        assert [each.status_code for each in streams] == [200, 200, 429]
+        requests = 'ctiforge_serve_requests_total{agent="CmdlineExtract",outcome='
+        assert server.figure("ctiforge_serve_under_way") == 2
+        assert server.figure(f'{requests}"answered"}}') == 0
+        assert model.gate
+        model.gate.set()
+        assert "[DONE]" in streams[0].read().decode()
+        assert "the article could not be read" in streams[1].read().decode()
+        while server.figure("ctiforge_serve_under_way"):
+            pass
+        assert [server.figure(f'{requests}"{each}"}}') for each in ("answered", "failed")] == [1, 1]
 
 
 def test_what_the_application_looks_at_before_it_asks() -> None:

@@ -72,6 +72,7 @@ def test_s7_a_stored_prompt_is_no_item() -> None:
 
 S8_ITEMS = {
     "scheduled_tasks": ({"task_name": "Upd", "task_path": "\\X\\Upd"}, "Upd"),
+    "scheduled_task": ({"task_name": None, "store_path": "C:\\Windows\\Tasks\\Upd"}, "C:\\Windows\\Tasks\\Upd"),
     "process_lineage": ({"parent": "a.exe", "child": "b.exe", "arguments": "-x"}, "a.exe -> b.exe"),
     "registry_artifacts": ({"registry_hive": "HKLM", "registry_key_path": "A\\B"}, "HKLM\\A\\B"),
     "windows_services": ({"service_name": "EvilSvc", "binary_path": "C:\\x.exe"}, "EvilSvc"),

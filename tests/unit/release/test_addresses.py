@@ -57,6 +57,17 @@ def test_what_anybody_can_open_is_published_without_what_is_one_persons(url: str
         "http://012.0.0.5/a",
         "http://[::ffff:10.0.0.5]/a",
         "http://wiki.team。local/a",
+        # another host than a browser opens
+        "https://vendor.com\\@other.com/a",
+        "https://vendor.com/a\\b",
+        # a host that leads to an inner address, and those of which an address is a key
+        "https://10.0.0.5.nip.io/a",
+        "https://127-0-0-1.nip.io/a",
+        "https://www.dropbox.com/s/abc/report.pdf",
+        "https://we.tl/t-abcdef",
+        "https://1drv.ms/w/abc",
+        "https://acme.sharepoint.com/sites/soc/report",
+        "https://wiki-acme-com.translate.goog/x",
     ],
 )
 def test_what_only_a_team_can_open_is_not(url: str | None) -> None:
@@ -81,6 +92,20 @@ def test_what_only_a_team_can_open_is_not(url: str | None) -> None:
         "d/9f86d081884c7d659a2feaa0c55ad015",
         "d/wJalrXUtnFEMIbPxRfiCY",
         "d/k=v",
+        "report-on-10.0.0.5",
+        "report_192.168.1.1_x",
+        "report(172.16.0.9)",
+        "web/20200101/wiki.acme.com/x",
+        "web/20200101/wiki.acme.de",
+        "mail/jane.doe(at)acmesec.com",
+        "s/k3j2h4g5f6d7s8a/report.pdf",
+        "S/K3J2H4G5F6D7",
+        "api/v1/key/abcdef123456",
+        "auth/abcdefabcdef",
+        "Password/hunter2",
+        "magic-link/abcdef",
+        "signed/abcdef",
+        "private/abc",
     ],
 )
 def test_an_address_whose_path_could_hold_a_key_or_an_address_is_not(rest: str) -> None:
@@ -99,6 +124,9 @@ def test_an_address_whose_path_could_hold_a_key_or_an_address_is_not(rest: str) 
         "@vendor/a-title-3f2a9b8c7d6e",
         "%e4%bd%a0%e5%a5%bd/T1547-014",
         "a%20b/TA505",
+        "log4j2rce-in-7zip-and-x86/README.md",
+        "chrome-on-8.8.8.8-explained/report.v2.pdf",
+        "keys-to-the-kingdom/passwords-in-memory",
     ],
 )
 def test_a_path_of_words_is_published_as_it_is(path: str) -> None:

@@ -30,6 +30,17 @@ from tests.unit.release.test_dataset_upload import article
         ("Jane Q. Doe", "jane-doe/a"),
         ("Jane Doe", "jane-q-doe/a"),
         ("Jane Doe", "janeqdoe/a"),
+        ("Doe, Jane", "jdoe/a"),
+        ("Doe, Jane", "@janedoe/x"),
+        ("ann; Doe, Jane", "@janedoe/x"),
+        ("Doe, Jane Q.", "janedoe/x"),
+        ("van der Berg, Jan", "jberg/x"),
+        ("Jane Q. Doe", "jqdoe/a"),
+        ("O'Brien", "obrien/a"),
+        ("Ann O’Brien", "aobrien/a"),
+        ("x9y8", "u/x9y8"),
+        ("李伟", "作者李伟"),
+        ("김민수", "by-김민수/1"),
         ("ann; Jane Doe", "jane-doe/a"),
         ("ann; Jane Doe", "by-ann/a"),
         ("Ann and Jane Doe", "jane-doe/a"),
@@ -39,7 +50,7 @@ def test_a_name_in_an_address_is_found(annotator: str, path: str) -> None:
     assert names_one(f"https://vendor.com/{path}", people_of(article(annotator=annotator, type_labels={})))
 
 
-@pytest.mark.parametrize("annotator", ["Jane Doe", "jane.doe@vendor.com", "Ann", None])
+@pytest.mark.parametrize("annotator", ["Jane Doe", "Doe, Jane", "jane.doe@vendor.com", "Ann", "x9y8", "李伟", None])
 def test_words_that_hold_parts_of_a_name_are_not(annotator: str | None) -> None:
     people = people_of(article(annotator=annotator, type_labels={}))
     assert not names_one("https://vendor.com/posts/how-it-does-planning-in-janeiro/1", people)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ctiforge.serving.profiles import load_profile
 from ctiforge.serving.recognizing import Asked, MisshapenError, recognize
-from tests.huntable import KEYS, ROLES, request, user_message
+from tests.huntable import KEYS, ROLES, SNIPPETS, request, user_message
 
 HUNTABLE = load_profile("huntable")
 ARTICLE = "The actor ran whoami /all.\n\nThen it left."
@@ -115,10 +115,10 @@ def test_a_request_that_may_be_of_two_agents_is_nobodys() -> None:
     assert asked(told).agent == "ServicesExtract"
 
 
-@pytest.mark.parametrize("article", ["", " \n\t\n "])
+@pytest.mark.parametrize("article", ["", " \n\t\n ", SNIPPETS, f"{SNIPPETS}  "])
 def test_an_agents_request_without_an_article_is_refused(article: str) -> None:
-    with pytest.raises(MisshapenError, match=r"ServicesExtract's and holds no article.*'Content:'.*'Task:'"):
-        recognize(HUNTABLE, request("ServicesExtract", article))
+    with pytest.raises(MisshapenError, match=r"CmdlineExtract's and holds no article.*'Content:'.*'Task:'"):
+        recognize(HUNTABLE, request("CmdlineExtract", article))
 
 
 def test_an_agents_request_with_one_of_the_marks_missing_is_refused() -> None:
@@ -234,3 +234,34 @@ def test_a_megabyte_is_cut_in_linear_time(filling: str) -> None:
     started = time.process_time()
     assert asked(request("RegistryExtract", article)).text == article
     assert time.process_time() - started < 2
+
+
+def asks_for(example: str, role: str) -> list[dict[str, Any]]:
+    user = (
+        f"Title: A title\nURL: https://example.org/a\n\nContent:\n{ARTICLE}\n\nTask: Do it."
+        f"\n\nOutput Format Specification:\n{example}\n\nCRITICAL INSTRUCTIONS: That alone."
+    )
+    return [{"role": "system", "content": role}, {"role": "user", "content": user}]
+
+
+@pytest.mark.parametrize(
+    ("example", "role", "agent"),
+    [
+        ("{'windows_services': [], 'count': 0}", "You help.", "ServicesExtract"),
+        ('{"windows_services": []}', "You help.", "ServicesExtract"),
+        ("JSON", ROLES["CmdlineExtract"], "CmdlineExtract"),
+        ("{'operating_system': 'Windows'}", ROLES["CmdlineExtract"], None),
+        ('["Windows", "Linux"]', ROLES["CmdlineExtract"], None),
+        ("['Windows']", ROLES["CmdlineExtract"], None),
+        (r"[\"Windows\", \"Linux\"]", ROLES["CmdlineExtract"], None),
+        ("JSON", "You find command lines.", "CmdlineExtract"),
+        ("JSON", "You find parents and children of processes.", "ProcTreeExtract"),
+        ("JSON", "childish parental processing", None),
+        ("JSON", "transparent children processing", None),
+    ],
+)
+def test_an_example_of_another_answer_and_parts_of_words_make_nobody_an_agent(
+    example: str, role: str, agent: str | None
+) -> None:
+    found = recognize(HUNTABLE, asks_for(example, role))
+    assert (found.agent if found else None) == agent

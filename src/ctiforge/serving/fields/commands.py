@@ -18,14 +18,35 @@ _SYSTEM_PROGRAM = re.compile(
     r"(?:[A-Za-z]:\\Windows|%(?:windir|systemroot)%)\\(?:System32|SysWOW64)\\\w+$", re.IGNORECASE
 )
 _OPTION = re.compile(r"\s+[-/]|\s*$")
-_WRAPPER = re.compile(r"(?:\bcmd(?:\.exe)?|%comspec%)[\"']?(?:\s+/[a-z](?::\w+)?)*?\s+/[ck]\s+[\"']?$", re.IGNORECASE)
+_WRAPPER = re.compile(
+    r"(?:\bcmd(?:\.exe)?|%comspec%)[\"'”’]?(?:\s+/[a-z]+(?::\w+)?|\s+(?:start|min|max)\b)*?\s*/[ck]"
+    r"(?:\s+|(?=[\"'“‘(]))[\"'“”‘’(]*(?:call\s+|@)?[\"'“”‘’(]*$",
+    re.IGNORECASE,
+)
+# what a shell shows before a command, and variables that are set for it alone
+_PROMPT = re.compile(
+    r"(?:PS(?: [A-Za-z]:\\[^>\n]*)?>|[A-Za-z]:\\[^<>\"'|\s.]*>|[\w.-]+@[\w.-]+:[^\s$#]*[$#](?=\s)|[$#](?=\s))\s*"
+)
+_CALL = re.compile(r"& *(?=\S)")
+_SET_BEFORE = re.compile(r"(?:[A-Za-z_]\w*=(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s\"'&|;]*)\s+)+(?=\S)")
+# an expression, whose first word is no program
+_EXPRESSION = re.compile(r"@?[({]|\[|\$")
+# what may follow a program's name without a space
+_JOINED = re.compile(r"[&|;]|(?<=\w)\((?!x86\))|(?:(?<=\.exe)|(?<=^cmd))/", re.IGNORECASE)
 
 
 def first_token(item: PlacedItem) -> str | None:
     """Give the program that a command begins with, without quotes."""
-    command = item.value.lstrip().removeprefix("& ").lstrip()
+    command = _typed(item.value)
+    if _EXPRESSION.match(command):
+        return None
     if quoted := _QUOTED.match(command):
         return quoted[2]
+    joined = _JOINED.search(command)
+    if joined and joined.start() and not re.search(r"[\s\"'“”‘’]", command[: joined.start()]):
+        program = command[: joined.start()]
+        # a method that a script calls is no program
+        return None if joined[0] == "(" and "." in program else program
     word = _WORD.match(command)
     if not word or not _PATH.match(command) or _ENDING.search(word[0]) or _SYSTEM_PROGRAM.match(word[0]):
         return word[0] if word else None
@@ -37,3 +58,11 @@ def first_token(item: PlacedItem) -> str | None:
 def wrapper_stripped(item: PlacedItem) -> bool | None:
     """Tell whether the article has `cmd /c` before the command, which the item leaves out."""
     return None if item.paragraph is None else bool(_WRAPPER.search(item.around[0]))
+
+
+def _typed(command: str) -> str:
+    """Leave out what stands before a command's program: a shell's prompt, a call's `&`, variables set for it."""
+    for before in (_PROMPT, _CALL, _SET_BEFORE):
+        found = before.match(command := command.lstrip())
+        command = command[found.end() :] if found else command
+    return command

@@ -11,6 +11,7 @@ _LINES_BEFORE, _LONGEST_LINE = 3, 300
 _SENTENCE_AT_MOST = 1000
 
 _SIGMA_KEYS = (re.compile(r"\blogsource\s*:"), re.compile(r"\bdetection\s*:"))
+_YARA_L = re.compile(r"^\s*rule\s+\w+[^{]*\{(?s:.*)\bevents\s*:(?s:.*)\bcondition\s*:")
 _QUERIES = {
     "yara": re.compile(r"^\s*(?:import\s+\"\w+\"\s*)*(?:private |global )*rule\s+\w+[^{]*\{(?s:.*)\bcondition\s*:"),
     "kql": re.compile(
@@ -53,10 +54,17 @@ _AGENT_NAME = re.compile(
 # a name's ending that no domain has, and one that a domain may have
 _FILE = re.compile(
     r"\.(?:exe|dll|ps1|bat|cmd|vbs|vbe|js|jse|hta|lnk|txt|log|json|xml|csv|yml|yaml|ini|cfg|conf|docx?|docm|xlsx?|xlsm"
-    r"|pptx?|rtf|pdf|rar|7z|iso|img|msi|jar|class|php|aspx?|jsp|html?|png|jpe?g|gif|bin|dat|tmp|sys|scr|bak)$",
+    r"|pptx?|rtf|pdf|rar|7z|iso|img|msi|jar|class|php|aspx?|jsp|html?|png|jpe?g|gif|bin|dat|tmp|sys|scr|bak|elf|dmg|pkg|apk|deb"
+    r"|rpm|vhdx?|msc|chm|cpl|ocx|dylib|ps[dm]1|wsf|sct|inf|reg|evtx|pcap|sqlite|db|plist|xll|jspx?|ashx|svg|ico)$",
     re.IGNORECASE,
 )
-_FILE_OR_DOMAIN = re.compile(r"\.(?:zip|mov|py|sh|pl|rs|md|so|ps|cab|app|java|cpp|cc|gz|tar)$", re.IGNORECASE)
+_FILE_OR_DOMAIN = re.compile(r"\.(?:zip|mov|one|py|sh|pl|rs|md|so|ps|cab|app|java|cpp|cc|gz|tar)$", re.IGNORECASE)
+# names of code and of detections that are written as a domain is
+_NAMESPACE = re.compile(
+    r"(?:(?-i:System|Microsoft|Windows)\.[A-Z]|(?-i:ASP|ADO|VB|ML)\.NET$|(?:Win(?:32|64)|MSIL|Trojan|Backdoor|HEUR|Linux|OSX"
+    r"|Ransom|Android|Exploit|HackTool|not-a-virus)\.(?-i:[A-Z]))",
+    re.IGNORECASE,
+)
 _DEFANGED_END = re.compile(r"[\[({]\s*(?:\.|dot)\s*[\])}]\w+$", re.IGNORECASE)
 
 
@@ -78,6 +86,9 @@ def query_type(item: PlacedItem) -> str | None:
     # a rule of these holds words of any other
     if all(key.search(item.value) for key in _SIGMA_KEYS):
         return "sigma"
+    # YARA-L has rules like YARA's, over events
+    if _YARA_L.search(item.value):
+        return None
     for certain in ("yara", "eql", "suricata"):
         if _QUERIES[certain].search(item.value):
             return certain
@@ -99,11 +110,15 @@ def indicator_type(item: PlacedItem) -> str | None:
     host = _PORT.sub("", named)
     if _is_ip(host):
         return "url" if _LETTER.search(path) else None
-    if not _DOMAIN.match(host) or _FILE.search(host):
+    if not _DOMAIN.match(host) or _FILE.search(host) or (_NAMESPACE.match(host) and not _is_defanged(item)):
         return None
-    if _FILE_OR_DOMAIN.search(host) and not _DEFANGED_END.search(item.value.strip().partition("/")[0]):
+    if _FILE_OR_DOMAIN.search(host) and not _is_defanged(item):
         return None
     return "url" if path else "domain"
+
+
+def _is_defanged(item: PlacedItem) -> bool:
+    return bool(_DEFANGED_END.search(item.value.strip().partition("/")[0]))
 
 
 def _is_ip(value: str) -> bool:

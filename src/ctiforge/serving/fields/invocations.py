@@ -7,10 +7,11 @@ prose that stands around it, and where words of prose begin.
 
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from ctiforge.observables.locate import Span
+from ctiforge.serving.fields.wording import is_advice, the_one
 from ctiforge.serving.placing import PlacedItem
 
 
@@ -62,23 +63,54 @@ class Invocation:
         return next((self.words[name].value or None for name in options if name in self.words), None)
 
 
-def command_naming(item: PlacedItem, tools: Sequence[CommandTool]) -> Invocation | None:
-    """Read the command that names an item, at the first place of its paragraph where one does."""
+def command_naming(
+    item: PlacedItem, tools: Sequence[CommandTool], done: Callable[[Invocation], str | None]
+) -> Invocation | None:
+    """Read what the commands that name an item say together.
+
+    Args:
+        item: The item.
+        tools: The programs whose commands are read.
+        done: Tells what a command does to the item.
+
+    Returns:
+        The first command that does it, without what others say otherwise; one that says nothing where they do
+        different things to the item, or where somebody is told to run it; None where none of its paragraph names it.
+    """
+    commands = list(_commands_naming(item, tools))
+    if not commands:
+        return None
+    kinds = [done(each) for each in commands]
+    kind = the_one(kinds)
+    if len(set(kinds)) > 1 and kind is None:
+        return Invocation(commands[0].text, "", whole=False)
+    first = commands[kinds.index(kind)] if kind else commands[0]
+    others = [each for each in commands if each is not first]
+    said = [(name, word.value) for each in others for name, word in each.words.items()]
+    differs = {name for name, value in said if name in first.words and first.words[name].value != value}
+    # another that makes it makes it otherwise
+    is_whole = first.whole and all(each.text == first.text for each in others if done(each) == kind)
+    words = {name: replace(word, value="") if name in differs else word for name, word in first.words.items()}
+    return replace(first, words=words, whole=is_whole)
+
+
+def _commands_naming(item: PlacedItem, tools: Sequence[CommandTool]) -> Iterator[Invocation]:
     text = item.paragraph or ""
     starts = sorted(
         ((start.end(), index, start) for index, tool in enumerate(tools) for start in tool.start.finditer(text)),
         key=lambda each: each[:2],
     )
+    read = set()
     for each in item.mentions if starts else ():
         nearest = bisect_right(starts, min(part.start for part in each.parts), key=lambda found: found[0]) - 1
-        if nearest < 0:
+        if nearest < 0 or nearest in read:
             continue
         _, index, start = starts[nearest]
         command = _read(text, start, tools[index], each.parts)
         named = [command.words[name] for name in tools[index].names if name in command.words]
         if all(any(_is_end_of(word, part, text) for word in named) for part in each.parts):
-            return command
-    return None
+            read.add(nearest)
+            yield Invocation(command.text, "", whole=False) if is_advice(each.sentence[0]) else command
 
 
 _QUOTES = "\"'“”„‘’"

@@ -13,14 +13,18 @@ _VERB = re.compile(
 )
 # between the first name and the verb: nothing that has a verb's subject of its own
 _TO_VERB = re.compile(
-    r"\W{0,3}(?:\(pid\W{0,2}\d+\)\s*)?"
+    r"(?!\W{0,2}[.!?]\s)\W{0,3}(?:\(pid\W{0,2}\d+\)\s*)?"
     r"(?:(?:process|binary|executable|then|also|later|in|turn|that|which|itself|has|had|have|is|was|were|been|being|immediately|\w+ly|to|will)\s+){0,5}",
     re.IGNORECASE,
 )
+# creates a file as well as a process
+_MAKES = re.compile(r"creat|initiat", re.IGNORECASE)
+_A_PROCESS = re.compile(r"\b(?:process(?:es)?|instances?|child(?:ren)?|subprocess)\b", re.IGNORECASE)
 # between the verb and the second name: no comma, no other program, no other clause
 _TO_NAME = re.compile(
     r"(?:\s+(?P<by>by))?(?:\s+(?!(?:and|or|then|that|which|as|with|via|using|before|after|by|from|to|for|in|into|on|at"
-    r"|under|inside|where|while|when|because)\b)"
+    r"|under|inside|where|while|when|because|within|through|against|alongside|unlike|off|out|over|files?|services?"
+    r"|tasks?(?! manage)|jobs?|threads?|keys?|folders?|shortcuts?|(?!following)\w+ing)\b)"
     r"[\w'’-]+){0,8}:?\s+[\"'“‘`(\[]?(?:(?:[A-Za-z]:|%\w+%)?\\[^\s\"']*)?",
     re.IGNORECASE,
 )
@@ -48,5 +52,7 @@ def creation_verb(item: PlacedItem) -> str | None:
     if len(found) != 1 or not _TO_VERB.fullmatch(between, 0, found[0].start()):
         return None
     leads = _TO_NAME.fullmatch(between, found[0].end())
+    if _MAKES.match(found[0].group()) and not _A_PROCESS.search(between):
+        return None
     # a parent spawns; what was spawned by it is the child
     return found[0].group() if leads and (first == item.parts[0]) != bool(leads["by"]) else None

@@ -5,11 +5,10 @@ of the item's key is left out with the value's name.
 """
 
 import re
-from dataclasses import replace
 
 from ctiforge.observables.values import fold, lower, unwrapped
 from ctiforge.serving.fields.invocations import CommandTool, Invocation, command_naming
-from ctiforge.serving.fields.wording import done_to, is_denied
+from ctiforge.serving.fields.wording import done_behind, done_to, is_denied
 from ctiforge.serving.placing import PlacedItem
 
 # keys under which nothing but values counts, and names that nothing but a value has
@@ -46,9 +45,10 @@ _OPERATIONS = {
     **dict.fromkeys(("delete", "remove"), "deleted"),
     **dict.fromkeys(("query", "get"), "queried"),
 }
+_SETS = r"sets?(?! of)|(?<!the )(?<!this )(?<!that )(?<!registry )setting(?! of)"
 _VERBS = {
     "created": r"creat(?:es|ed|ing)|add(?:s|ed|ing)|writes|wrote|writing",
-    "modified": r"modif(?:ies|ied|ying)|chang(?:es|ed|ing)|set(?:s|ting)?(?! of)|overwr(?:ites|ote|itten|iting)",
+    "modified": rf"modif(?:ies|ied|ying)|chang(?:es|ed|ing)|{_SETS}|overwr(?:ites|ote|itten|iting)",
     "deleted": r"delet(?:es|ed|ing)|remov(?:es|ed|ing)",
     "queried": r"quer(?:ies|ied|ying)|reads|reading|enumerat(?:es|ed|ing)|check(?:s|ed|ing)",
 }
@@ -81,6 +81,8 @@ def registry_value_data(item: PlacedItem) -> str | None:
         return None
     if command := _command(item):
         return _said_by(item, command, "d", "value")
+    if done_behind(item, _VERBS, _NOUNS):
+        return None
     if line := _REG_LINE.match(item.around[2]):
         return re.sub(r"\\(.)", r"\1", line["data"])
     said = None if is_denied(item.sentence[0]) or is_denied(item.sentence[2]) else _SET_TO.match(item.around[2])
@@ -98,17 +100,27 @@ def registry_value_type(item: PlacedItem) -> str | None:
 def registry_operation(item: PlacedItem) -> str | None:
     """Tell `created`, `modified`, `deleted` or `queried`: by the command, else by the verb that speaks of it."""
     command = _command(item)
-    return _OPERATIONS[command.verb] if command else done_to(item, _VERBS, _NOUNS)
+    return _done_by(item, command) if command else done_to(item, _VERBS, _NOUNS)
 
 
 def _command(item: PlacedItem) -> Invocation | None:
-    return command_naming(replace(item, again=()), _TOOLS)
+    return command_naming(item, _TOOLS, lambda command: _done_by(item, command))
+
+
+def _done_by(item: PlacedItem, command: Invocation) -> str | None:
+    """Tell what a command does to an item: to its key, where it writes or deletes a value of that, is a change."""
+    done = _OPERATIONS.get(command.verb)
+    return "modified" if done in ("created", "deleted") and _is_of_another(item, command) else done
+
+
+def _is_of_another(item: PlacedItem, command: Invocation) -> bool:
+    """Tell whether a command names a value of the item's key that the item leaves out."""
+    return len(item.parts) == 1 and not command.words.keys().isdisjoint(("v", "ve", "va", "name"))
 
 
 def _said_by(item: PlacedItem, command: Invocation, *options: str) -> str | None:
     """Give what a command says of the item, and nothing of a value of the item's key that the item leaves out."""
-    is_of_another = len(item.parts) == 1 and ("v" in command.words or "name" in command.words)
-    return None if is_of_another else command.value(*options)
+    return None if _is_of_another(item, command) else command.value(*options)
 
 
 def _parted(item: PlacedItem) -> tuple[str | None, str | None]:

@@ -131,7 +131,7 @@ def service_creation_command(item: PlacedItem) -> str | None:
         return item.value
     command = _command(item)
     is_creation = command and command.whole and _said_by(command, "binpath", "binarypathname")
-    return command.text if command and is_creation and _OPERATIONS[command.verb] == "created" else None
+    return command.text if command and is_creation and _done_by(command) == "created" else None
 
 
 def service_operation(item: PlacedItem) -> str | None:
@@ -141,13 +141,13 @@ def service_operation(item: PlacedItem) -> str | None:
     command = _command(item)
     if not command:
         return done_to(item, _VERBS, "services?|drivers?")
-    operation = _OPERATIONS[command.verb]
+    operation = _done_by(command)
     return "disabled" if operation == "modified" and service_start_type(item) == "disabled" else operation
 
 
 def service_source_type(item: PlacedItem) -> str | None:
     """Tell where the item stands: in a `command`, a key of the `registry`, or what says of an `event log` entry."""
-    if _IS_COMMAND.match(item.value) or command_naming(replace(item, again=()), _TOOLS):
+    if _IS_COMMAND.match(item.value) or command_naming(replace(item, again=()), _TOOLS, _done_by):
         return "command"
     if _KEY_BEFORE.search(item.around[0]):
         return "registry"
@@ -155,7 +155,11 @@ def service_source_type(item: PlacedItem) -> str | None:
 
 
 def _command(item: PlacedItem) -> Invocation | None:
-    return command_naming(item, _TOOLS)
+    return command_naming(item, _TOOLS, _done_by)
+
+
+def _done_by(command: Invocation) -> str | None:
+    return _OPERATIONS.get(command.verb)
 
 
 def _said_by(command: Invocation | None, *options: str) -> str | None:

@@ -3,7 +3,7 @@ r"""The rules of scheduled tasks: the item is a name, a path in the task folder 
 import re
 
 from ctiforge.serving.fields.invocations import CommandTool, Invocation, command_naming
-from ctiforge.serving.fields.wording import done_to, said_behind
+from ctiforge.serving.fields.wording import done_behind, done_to, said_behind
 from ctiforge.serving.placing import PlacedItem
 
 _FOLDERS = re.compile(r"(?<![\w:%\\])\\(?:[\w.() -]{1,64}\\)*$")
@@ -35,9 +35,10 @@ _CLAUSE_END = re.compile(
     re.IGNORECASE,
 )
 _ACCOUNT = r"(?:NT AUTHORITY\\\w+(?: SERVICE)?|(?:LOCAL |NETWORK )SERVICE|(?-i:SYSTEM)|LocalSystem|Administrators?)\b"
+_NO_USER = r"(?!(?:input|interaction|profile|mode|account|context|session|privileges?|logon|login|rights?|name)\b)"
 _PRINCIPAL = re.compile(
-    rf"\s(?:as|under|with) (?:(?:the |a )?user (?P<user>[\w.$\\-]*[\w$])|(?:the |an? )?"
-    rf"(?P<account>{_ACCOUNT}(?!['’-])(?: (?:account|privileges|user)\b)?))",
+    rf"\s(?:(?:as|under) (?:the |a )?user {_NO_USER}(?P<user>[\w.$\\-]*[\w$])(?![\w:\\])"
+    rf"|(?:as|under|with) (?:the |an? )?(?P<account>{_ACCOUNT})(?!['’-]))",
     re.IGNORECASE,
 )
 _HIGHEST = re.compile(r"\swith (?:the )?(?P<level>highest (?:available )?privileges)\b", re.IGNORECASE)
@@ -80,11 +81,13 @@ _VERBS = {
     "deleted": r"delet(?:es|ed|ing)|remov(?:es|ed|ing)",
     "queried": r"quer(?:ies|ied|ying)|enumerat(?:es|ed|ing)",
 }
+_UNDONE = {kind: _VERBS[kind] for kind in ("modified", "deleted")}
+_NOUNS = "tasks?|jobs?"
 
 
 def task_name(item: PlacedItem) -> str | None:
-    """Give the task's name: the item, unless it is a path in the task folder."""
-    return None if item.value.startswith("\\") else item.value
+    """Give the task's name: the item, unless it is a path in the task folder or of the task's file."""
+    return None if item.value.startswith("\\") or _STORE.match(item.value) else item.value
 
 
 def task_path(item: PlacedItem) -> str | None:
@@ -133,15 +136,19 @@ def task_operation(item: PlacedItem) -> str | None:
     """Tell `created`, `modified`, `deleted`, `queried` or `executed`: by the command that names it, else by a verb."""
     command = _command(item)
     if not command:
-        return done_to(item, _VERBS, "tasks?|jobs?")
+        return done_to(item, _VERBS, _NOUNS)
+    return _done_by(command)
+
+
+def _command(item: PlacedItem) -> Invocation | None:
+    return command_naming(item, _TOOLS, _done_by)
+
+
+def _done_by(command: Invocation) -> str | None:
     if command.verb:
         return _CMDLETS[command.verb]
     told = [kind for switch, kind in _SWITCHES.items() if switch in command.words]
     return told[0] if len(told) == 1 else None
-
-
-def _command(item: PlacedItem) -> Invocation | None:
-    return command_naming(item, _TOOLS)
 
 
 def _scheduled(command: Invocation) -> str | None:
@@ -162,5 +169,7 @@ def _xml(item: PlacedItem) -> str:
 
 def _said(item: PlacedItem) -> str:
     """Give the clause right behind an item that says when and as whom it runs."""
+    if done_behind(item, _UNDONE, _NOUNS):
+        return ""
     clause = _CLAUSE.match(said_behind(item))
     return _CLAUSE_END.split(f" {clause['said']} ", maxsplit=1)[0] if clause else ""

@@ -20,6 +20,8 @@ from tests.fields import rule
         ("GET /x?index=1 HTTP", None),
         ("`sysmon` EventCode=1", "spl"),
         ('import "pe"\nrule a { strings: $a = "x" condition: $a }', "yara"),
+        # YARA-L
+        ("rule a { meta: b = 1 events: $e.c = 1 condition: $e }", None),
         ("Sysmon | where EventID == 1", "kql"),
         ("_Im_ProcessCreate | where x", "kql"),
         ('SELECT * FROM processes WHERE name = "x"', "osquery"),
@@ -42,6 +44,8 @@ def test_the_language_of_a_query(query: str, expected: str | None) -> None:
         ("/gate.php", "uri_path"), ("Mozilla/5.0 (X)", "user_agent"), ("setup.exe", None), ("a@b.example", None),
         ("config.json", None), ("evil.py", None), ("evil.zip/a", None), ("evil[.]zip", "domain"), ("/24", None),
         ("пример.рф", "domain"), ("xn--e1afmkfd.xn--p1ai", "domain"), ("curl/7.68", "user_agent"),
+        ("encryptor[.]elf", None), ("a.dmg", None), ("a.rpm", None), ("System.Net", None), ("ASP.NET", None),
+        ("Win32.Agent", None), ("system.net", "domain"), ("microsoft.com", "domain"), ("evil[.]one", "domain"),
         ("10.0.0.1/admin", "url"), ("10.0.0.1/99", None),
     ],
 )  # fmt: skip

@@ -21,7 +21,7 @@ WINLOGON = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\Winlogon"
             rf"Set-ItemProperty -Path {RUN} -Name Updater -Value C:\a.exe",
             (RUN, "Updater", r"C:\a.exe", None, "modified"),
         ),
-        (RUN, rf'reg add "{RUN}" /v Updater /t REG_SZ /d C:\a.exe', (RUN, None, None, None, "created")),
+        (RUN, rf'reg add "{RUN}" /v Updater /t REG_SZ /d C:\a.exe', (RUN, None, None, None, "modified")),
         (RUN, rf"It deleted the key {RUN}.", (RUN, None, None, None, "deleted")),
         (RUN, rf"The key {RUN} was then queried.", (RUN, None, None, None, "queried")),
         (RUN, rf"It created and deleted the key {RUN}.", (RUN, None, None, None, None)),
@@ -63,3 +63,57 @@ WINLOGON = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\Winlogon"
 def test_registry(value: str, text: str, expected: tuple[str | None, ...]) -> None:
     names = ("key", "value_name", "value_data", "value_type", "operation")
     assert tuple(rule(f"registry_{name}", "registry", value, text) for name in names) == expected
+
+
+LSA = r"HKLM\SYSTEM\CurrentControlSet\Control\Lsa"
+DIGEST = r"HKLM\SYSTEM\A\WDigest"
+
+
+@pytest.mark.parametrize(
+    ("text", "operation"),
+    [
+        (rf"reg add {LSA}", "created"),
+        (rf"reg add {LSA} /v RunAsPPL /d 0", "modified"),
+        (rf"reg add {LSA} /ve /d x", "modified"),
+        (rf"reg delete {LSA} /f", "deleted"),
+        (rf"reg delete {LSA} /v RunAsPPL /f", "modified"),
+        (rf"reg delete {LSA} /va /f", "modified"),
+        (rf"reg query {LSA} /v RunAsPPL", "queried"),
+        (rf"Remove-ItemProperty -Path {LSA} -Name RunAsPPL", "modified"),
+        (rf"reg add {LSA} /f\nreg add {LSA} /v A /d 1", "created"),
+        (rf"The setting {LSA} controls sign-in.", None),
+        (rf"It set {LSA} to another one.", "modified"),
+    ],
+)
+def test_who_writes_or_deletes_a_value_changes_its_key(text: str, operation: str | None) -> None:
+    assert rule("registry_operation", "registry", LSA, text) == operation
+
+
+@pytest.mark.parametrize(
+    ("text", "data", "operation"),
+    [
+        (rf"reg query {DIGEST} /v UseLogonCredential & reg delete {DIGEST} /v UseLogonCredential /f", None, None),
+        (
+            rf"reg add {DIGEST} /v UseLogonCredential /d 1" "\n" rf"reg delete {DIGEST} /v UseLogonCredential",
+            *(None, None),
+        ),
+        (
+            rf"reg add {DIGEST} /v UseLogonCredential /d 1" "\n" rf"reg add {DIGEST} /v UseLogonCredential /d 0",
+            *(None, "created"),
+        ),
+        (rf"It sets {DIGEST}\UseLogonCredential to 1.", "1", "modified"),
+        (rf"It sets {DIGEST}\UseLogonCredential to 1, and later removes it.", None, None),
+        (rf"{DIGEST}\UseLogonCredential is set to 1 and later removed.", None, None),
+        (rf"It creates {DIGEST}\UseLogonCredential and then deletes it.", None, None),
+        (rf"It creates {DIGEST}\UseLogonCredential and then deletes shadow copies.", None, "created"),
+        (rf"We recommend setting {DIGEST}\UseLogonCredential to 0.", None, None),
+        (rf"Defenders: make sure {DIGEST}\UseLogonCredential is set to 0.", None, None),
+        (rf"{DIGEST}\UseLogonCredential is set to 0 by default.", None, None),
+        (rf"To ensure access, it set {DIGEST}\UseLogonCredential to 1.", "1", "modified"),
+        (rf"Against Microsoft Defender, it set {DIGEST}\UseLogonCredential to 1.", "1", "modified"),
+    ],
+)
+def test_a_value_of_which_more_is_said_or_advised(text: str, data: str | None, operation: str | None) -> None:
+    value = rf"{DIGEST}\UseLogonCredential"
+    said = tuple(rule(f"registry_{name}", "registry", value, text) for name in ("value_data", "operation"))
+    assert said == (data, operation)

@@ -149,3 +149,33 @@ def test_a_name_for_display_is_no_name() -> None:
     text = "a service with the display name “Windows Update Helper” was seen"
     assert said("Windows Update Helper", text) == {"display_name": "Windows Update Helper"}
     assert rule("service_name", "services", "Windows Update Helper", text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "operation"),
+    [
+        ("sc stop Evil\nsc delete Evil", None),
+        ("sc stop Evil & sc delete Evil", None),
+        ("It ran sc stop Evil and then sc delete Evil.", None),
+        ("net stop Evil && net start Evil", None),
+        ("sc stop Evil; sc.exe stop Evil", "stopped"),
+        (r"sc create Evil binPath= C:\a.exe & sc description Evil Helper & sc start Evil", "created"),
+        ("It installs a service named Evil, which was later deleted.", None),
+        ("It created the service Evil. It was later deleted.", None),
+        ("It created the service Evil. It deleted its own file.", "created"),
+        ("It created the service Evil and started it.", "created"),
+        ("It stopped the service Evil before deleting the file.", "stopped"),
+        ("We recommend removing the Evil service.", None),
+        ("Microsoft advises removing the Evil service.", None),
+        ("This rule detects deleting the Evil service.", None),
+        ("Administrators should run sc delete Evil.", None),
+        ("The advisory says that it deleted the Evil service.", "deleted"),
+    ],
+)
+def test_what_is_done_to_a_service_is_one_thing_and_was_done(text: str, operation: str | None) -> None:
+    assert rule("service_operation", "services", "Evil", text) == operation
+
+
+def test_commands_that_say_different_things_say_none_of_them() -> None:
+    text = "sc create Evil binPath= C:\\a.exe start= auto\nsc create Evil binPath= C:\\b.exe start= auto"
+    assert said("Evil", text) == CREATED | {"start_type": "auto"}

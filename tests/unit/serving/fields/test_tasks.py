@@ -94,3 +94,49 @@ def test_when_and_as_whom_a_task_runs(text: str, trigger: str | None, principal:
 
 def test_an_operation_that_is_denied_is_none() -> None:
     assert rule("task_operation", "scheduled_tasks", "Upd", "It never created the task Upd.") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "trigger", "operation"),
+    [
+        ("schtasks /create /sc daily /tn Upd /tr a.exe\nschtasks /delete /tn Upd /f", None, None),
+        ("schtasks /create /sc daily /tn Upd /tr a.exe\nschtasks /run /tn Upd", "daily", "created"),
+        ("schtasks /create /sc daily /tn Upd & schtasks /create /sc hourly /tn Upd", None, "created"),
+        ("schtasks /run /tn Upd && schtasks /delete /tn Upd", None, None),
+        ("It created the task Upd and removed it afterwards.", None, None),
+        ("The task Upd is set to run at logon and later changed to run daily.", None, None),
+        ("The task Upd is set to run at logon and later deletes shadow copies.", "at logon", None),
+        ("We recommend deleting the scheduled task Upd.", None, None),
+        ("Defenders can delete the task Upd by schtasks /tn Upd /delete", None, None),
+        ("A task can be seen: schtasks /create /tn Upd /sc daily", "daily", "created"),
+    ],
+)
+def test_a_task_of_which_more_is_said_or_advised(text: str, trigger: str | None, operation: str | None) -> None:
+    said = tuple(rule(f"task_{name}", "scheduled_tasks", "Upd", text) for name in ("trigger", "operation"))
+    assert said == (trigger, operation)
+
+
+@pytest.mark.parametrize(
+    ("words", "principal"),
+    [
+        ("executes with user input", None),
+        ("runs the payload with user interaction daily", None),
+        ("runs a command under user profile", None),
+        ("runs as user account", None),
+        (r"runs a.exe with user C:\Users\bob", None),
+        (r"runs a.exe as user C:\Users\bob", None),
+        ("runs daily under the SYSTEM account", "SYSTEM"),
+        ("runs with SYSTEM privileges", "SYSTEM"),
+        ("runs as SYSTEM", "SYSTEM"),
+        (r"runs daily as the user CORP\bob.", r"CORP\bob"),
+        ("runs under user svc_backup$ at logon", "svc_backup$"),
+    ],
+)
+def test_only_an_account_is_a_principal(words: str, principal: str | None) -> None:
+    assert rule("task_principal", "scheduled_tasks", "Upd", f"The task Upd {words}") == principal
+
+
+def test_the_path_of_a_tasks_file_is_no_name() -> None:
+    value = r"C:\Windows\System32\Tasks\Upd"
+    said = {name: rule(f"task_{name}", "scheduled_tasks", value, f"It wrote {value}.") for name in TASK}
+    assert {name: each for name, each in said.items() if each} == {"store_path": value}
