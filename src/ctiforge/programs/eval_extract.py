@@ -165,7 +165,7 @@ def main(
     result = run_stage(
         Stage(
             "eval_extract",
-            6,
+            7,
             packages=(*packages, "llguidance") if constrained else packages,
             keyed_by_output=is_live,
         ),

@@ -102,16 +102,24 @@ class AgentCard:
         return card_table(("figure", "value", "articles"), rows)
 
     def _settings_table(self) -> str:
-        sizes = self.note.usage.sizes
+        usage = self.note.usage
+        sizes = usage.sizes
         rows = settings_of(self.training)
         rows += [
             ("method", self.training.method or "full"),
             ("window", f"{sizes.window_tokens} tokens, overlap {sizes.overlap_tokens}"),
             ("training / validation examples", f"{self.training.examples} / {self.training.validation_examples}"),
+            *_threshold(usage.item_bias),
             ("steps", str(self.training.steps_done)),
             ("seconds", f"{self.training.seconds:.0f}"),
         ]
         return card_table(("setting", "value"), rows, left=(0, 1))
+
+
+def _threshold(bias: float | None) -> list[tuple[str, str]]:
+    if bias is None:
+        return []
+    return [("threshold of an item", f"{bias:+.2f} on its log-odds; an engine asked without ctiforge answers without")]
 
 
 def _types_table(rows: list[QualityRow]) -> str:
