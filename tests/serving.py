@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -163,8 +164,9 @@ def serving(
     limits: DoorLimits | None = None,
     options: ChatOptions | None = None,
     seconds: float = 20.0,
+    listener: socket.socket | None = None,
 ) -> Iterator[Serving]:
-    """A server on a free port of this machine, with a model in use."""
+    """A server on a free port of this machine or on a listener of the test's, with a model in use."""
     metrics = metrics or Metrics()
     rollout = rollout or Rollout(hands(metrics, queue=queue), metrics)
     if model:
@@ -174,19 +176,19 @@ def serving(
     app = make_app(
         load_profile("huntable"), rollout, metrics, upstream=behind, options=options, limits=limits or DoorLimits()
     )
-    with running(app) as url, httpx2.Client(base_url=url, timeout=60) as client:
+    with running(app, listener) as url, httpx2.Client(base_url=url, timeout=60) as client:
         yield Serving(url, client, rollout, app)
 
 
 @contextmanager
-def running(app: Any) -> Iterator[str]:
-    """Serves an application on a free port of this machine; gives its address."""
-    socket = listen("127.0.0.1", 0)
+def running(app: Any, listener: socket.socket | None = None) -> Iterator[str]:
+    """Serves an application on a free port of this machine or on a listener; gives its address."""
+    listener = listener or listen("127.0.0.1", 0)
     server = GracefulServer(app, lambda: None, still=0)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]})
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{socket.getsockname()[1]}"
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join()

@@ -36,10 +36,15 @@ def check_address(url: str) -> None:
         url: The address that a person gave.
 
     Raises:
-        UsageError: The text does not begin with http:// or https:// and a host.
+        UsageError: The text does not begin with http:// or https:// and a host, or ends with parameters.
     """
     if not re.match(r"https?://[^/]", url):
         raise UsageError(f"{url!r} is no endpoint: give its address, like http://localhost:1234/v1")
+    if re.search(r"[?#]", url):
+        # which may be a key, and is not told
+        raise UsageError(
+            f"{re.split('[?#]', url)[0]!r} goes on with `?` or `#`: leave that out, paths are put behind it"
+        )
 
 
 def meaning_of(status: int, said: str, *, model: str, is_quota_over: bool = False) -> Meaning:

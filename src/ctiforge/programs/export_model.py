@@ -61,7 +61,9 @@ def main(
     """Export a trained model; exit 5 where a file does not answer as its source does."""
     from ctiforge.data.testsets import find_test_data
     from ctiforge.errors import UsageError
+    from ctiforge.extract.harvest.choosing import SERVED
     from ctiforge.extract.models import REGEX, model_version, trained_name
+    from ctiforge.progress import warn
     from ctiforge.records.exported import Dtype, ExportReport, Proof
     from ctiforge.release import lmstudio
     from ctiforge.release.quantize import parse_types
@@ -91,6 +93,9 @@ def main(
         params |= {"types": types, "margin": margin}
     if file_format != "merged":
         params["llama_cpp"] = tools_version(llama_cpp)
+    if not types and (test_data or proof):
+        asks = "--test-data" if test_data else "--proof"
+        warn(f"{asks} is for GGUF files: what a server makes of this is measured by eval-extract --engine")
     if types and test_data:
         inputs["test_data"], reference = find_test_data(test_data, store)
         params["proof"] = proof
@@ -135,7 +140,8 @@ def main(
     report = ExportReport.parse(json.dumps(result.summary), ExportReport.NAME)
     if output and not output.startswith("s3://"):
         lmstudio.remove_stale(Path(output), written_names(report))
-    print_export(report, output or result.uri)
+    served = f"{SERVED}/{record.name}@{record.version}" if record else report.name
+    print_export(report, output or result.uri, served)
     if file_format == "lmstudio":
         folder = Path(str(output))
         for key in [lmstudio.place(folder / each.file, models, publisher, name, each.type) for each in report.files]:

@@ -18,6 +18,13 @@ def _known(type_: str) -> str:
     return type_
 
 
+def _once(types: tuple[str, ...]) -> tuple[str, ...]:
+    twice = next((each for each in types if types.count(each) > 1), None)
+    if twice:
+        raise ValueError(f"{twice!r} stands there twice: name it once")
+    return types
+
+
 def _not_blank(words: str) -> str:
     if not words.strip():
         raise ValueError("it is blank, and would stand in every request: write words")
@@ -35,19 +42,19 @@ ObservableType = Annotated[str, BeforeValidator(_known)]
 class ArticleMarks(Record):
     r"""Where the article stands in a request; of a line break in a mark, `\n`, the request may write `\r\n`."""
 
-    after: Text
+    after: Wording
     """What stands before the article: it begins after the first of these."""
-    before: Texts = ()
+    before: Wordings = ()
     """What stands behind it, one after the other: the last places of these; none: it goes on to the message's end."""
-    instructions: Text | None = None
+    instructions: Wording | None = None
     """What the instructions behind the JSON example begin with: keys there are other agents'; None: there are none."""
-    title: Text | None = None
+    title: Wording | None = None
     """What the line of the article's title begins with; None: the request has no such line."""
-    url: Text | None = None
+    url: Wording | None = None
     """What the line of its address begins with; None: the request has no such line."""
-    skip_from: Texts = ()
+    skip_from: Wordings = ()
     """What a part begins with that may stand before the article and is none of it."""
-    skip_until: Text | None = None
+    skip_until: Wording | None = None
     """What that part ends with."""
 
     @model_validator(mode="after")
@@ -84,7 +91,7 @@ class AnswerShape(Record):
 class AgentProfile(Record):
     """One agent of the application."""
 
-    types: Annotated[tuple[ObservableType, ...], BeforeValidator(_listed), Field(min_length=1)]
+    types: Annotated[tuple[ObservableType, ...], BeforeValidator(_listed), AfterValidator(_once), Field(min_length=1)]
     """The types of observables that it asks for."""
     recognize: Recognition
     """What tells its requests."""

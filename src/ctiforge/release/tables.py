@@ -8,12 +8,13 @@ from ctiforge.release.servers import vllm_line
 from ctiforge.tables import print_table
 
 
-def print_export(report: ExportReport, uri: str | None) -> None:
+def print_export(report: ExportReport, uri: str | None, served: str) -> None:
     """Print what was merged, what each file holds, and how it compares with its source.
 
     Args:
         report: What `export.json` holds.
         uri: Where the export lies.
+        served: What a server is to call the model.
     """
     print(f"{report.name}: {_merge_line(report.merge) if report.merge else 'the adapter alone'}")
     if report.files:
@@ -46,7 +47,7 @@ def print_export(report: ExportReport, uri: str | None) -> None:
         )
     print(f"-> {uri}")
     if report.merge and not report.files and report.context:
-        line = vllm_line(str(uri), report.name, report.merge.dtype, report.context)
+        line = vllm_line(str(uri), served, report.merge.dtype, report.context)
         print(f"vLLM serves it so (not tried by ctiforge):\n  {line}")
 
 

@@ -14,7 +14,7 @@ from ctiforge.progress import warn
 from ctiforge.records.profile import Profile
 from ctiforge.serving.agents import why_unanswered
 from ctiforge.serving.chat import Chat, ChatOptions
-from ctiforge.serving.intake import KeyGuard, read_body, read_object, read_request, refuse
+from ctiforge.serving.intake import KeyGuard, LoopGuard, read_body, read_object, read_request, refuse
 from ctiforge.serving.metrics import CONTENT_TYPE, Metrics
 from ctiforge.serving.openai_shapes import RefusalError, model_list, studio_list, studio_loaded
 from ctiforge.serving.rollout import Rollout
@@ -89,6 +89,8 @@ def make_app(
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     app.state.door = door
     app.add_middleware(KeyGuard, key=limits.api_key)
+    if upstream:
+        app.add_middleware(LoopGuard, name=upstream.name)
     app.add_exception_handler(HTTPException, _no_such_place)
 
     def ids() -> list[str]:

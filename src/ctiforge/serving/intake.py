@@ -1,17 +1,22 @@
 """What comes in: who may ask, how much they may send, and whether it is a request at all."""
 
-import json
 import secrets
+from contextvars import ContextVar
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ctiforge.serving.json_texts import read_json
 from ctiforge.serving.openai_shapes import RefusalError, Sent
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 """What the cluster asks, which has no key."""
+PASSED_BY = "x-ctiforge-passed-by"
+"""The header that names the servers that have passed a request on."""
+PASSED_BEFORE: ContextVar[str] = ContextVar("PASSED_BEFORE", default="")
+"""Which those are of the request that is being answered."""
 _THROWN_AWAY = 64_000_000
 """Bytes of a body too large that are still read: many clients send all of it before they look at an answer."""
 
@@ -36,6 +41,25 @@ class KeyGuard:
         kind, _, given = Headers(scope=scope).get("authorization", "").partition(" ")
         key = given.strip().encode("utf-8", "replace")
         return kind.lower() == "bearer" and secrets.compare_digest(key, self._key.encode())
+
+
+class LoopGuard:
+    """Lets nothing through that this server has passed on itself: its upstream leads back to it."""
+
+    def __init__(self, app: ASGIApp, name: str) -> None:
+        self._app = app
+        self._name = name
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "http":
+            passed_by = Headers(scope=scope).get(PASSED_BY, "")
+            if self._name in passed_by.split(","):
+                words = "the upstream leads back to this server: name another --upstream"
+                await refuse(RefusalError(508, words, "upstream_loop"))(scope, receive, send)
+                return
+            PASSED_BEFORE.set(passed_by)
+        await self._app(scope, receive, send)
 
 
 async def read_body(request: Request, most: int) -> bytes:
@@ -71,11 +95,9 @@ def read_request(body: bytes) -> Sent:
 
 
 def read_object(body: bytes) -> Sent:
-    """Read a JSON object; half pairs of characters become question marks. Raises RefusalError where it is none."""
+    """Read a JSON object, so that it can be passed on. Raises RefusalError where it is none."""
     try:
-        sent = json.loads(body)
-        if isinstance(sent, dict) and rb"\ud" in body.lower():
-            sent = json.loads(json.dumps(sent, ensure_ascii=False).encode("utf-8", "replace"))
+        sent = read_json(body)
     except (ValueError, RecursionError):
         raise RefusalError(400, "the body is no JSON, or was cut off: send one JSON object", "no_json") from None
     if not isinstance(sent, dict):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
+from ctiforge.serving.json_texts import read_json
 from ctiforge.serving.openai_shapes import Turn, chunk, event, opening
 
 _NO_ANSWER = "the upstream's answer is no completion"
@@ -27,9 +28,11 @@ def mend_completion(sent: bytes, model: str) -> dict[str, Any]:
     Raises NoCompletionError where there is no answer in it.
     """
     try:
-        found = json.loads(sent)
+        found = read_json(sent)
     except (ValueError, RecursionError):
         raise NoCompletionError(_NO_ANSWER) from None
+    if isinstance(found, dict) and (found.get("error") or found.get("object") == "error" or _only_speaks(found)):
+        raise NoCompletionError(_told(found))
     choices = found.get("choices") if isinstance(found, dict) else None
     if not isinstance(choices, list) or not choices or not all(isinstance(each, dict) for each in choices):
         raise NoCompletionError(_NO_ANSWER)
@@ -67,6 +70,8 @@ class StreamMender:
         self._began: set[int] = set()
         self._reasons: dict[int, str | None] = {}
         """Why each choice ended, by its index; None: it has not."""
+        self._holds_text = False
+        """Whether a choice says something where chunks of chats say nothing."""
         self._usage: dict[str, Any] | None = None
 
     def line(self, line: str) -> Iterator[str]:
@@ -100,6 +105,8 @@ class StreamMender:
             raise NoCompletionError("the upstream's stream holds no answer")
         if not self.is_done and not all(self._reasons.values()):
             raise NoCompletionError("the upstream's stream was cut off")
+        if not self._began and self._holds_text:
+            raise NoCompletionError("the upstream's stream is of another protocol: its choices hold text and no delta")
         for index, reason in sorted(self._reasons.items()):
             yield from self._begin(index)
             yield event(self._chunk({}, reason or "stop", index))
@@ -137,6 +144,7 @@ class StreamMender:
             if said:
                 yield from self._begin(index)
                 yield event(self._chunk(said, None, index))
+            self._holds_text = self._holds_text or bool(choice.get("text"))
             self._reasons[index] = choice.get("finish_reason") or self._reasons.get(index)
 
     def _begin(self, index: int) -> Iterator[str]:
@@ -163,10 +171,14 @@ def _objects(lines: list[str]) -> list[dict[str, Any]]:
 
 
 def _read(data: str) -> dict[str, Any]:
-    found = json.loads(data)
+    found = read_json(data)
     if not isinstance(found, dict):
         raise ValueError(_NO_CHUNK)
     return found
+
+
+def _only_speaks(found: dict[str, Any]) -> bool:
+    return "choices" not in found and any(isinstance(found.get(name), str) for name in _SAID)
 
 
 def _told(said: Any) -> str:

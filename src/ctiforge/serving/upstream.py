@@ -3,6 +3,7 @@
 import asyncio
 import codecs
 import json
+import secrets
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from io import IncrementalNewlineDecoder
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from ctiforge.endpoints import check_address
+from ctiforge.serving.intake import PASSED_BEFORE, PASSED_BY
 from ctiforge.serving.mending import NoCompletionError, StreamMender, mend_completion
 from ctiforge.serving.openai_shapes import DONE, KEEP_ALIVE, RefusalError, Sent
 from ctiforge.settings import read_api_key
@@ -27,6 +29,8 @@ class Upstream:
     def __init__(self, url: str, *, seconds: float, model: str | None = None) -> None:
         check_address(url)
         self.url = url.rstrip("/")
+        self.name = secrets.token_hex(8)
+        """What tells this server from others that a request has come through."""
         self._seconds = seconds
         self._model = model
         """What is asked for in the place of a model of ours; None: whatever the request says."""
@@ -35,17 +39,23 @@ class Upstream:
             timeout=httpx2.Timeout(seconds, connect=5.0),
             headers={"Authorization": f"Bearer {key}"},
             limits=httpx2.Limits(max_connections=256),
+            event_hooks={"request": [self._sign]},
         )
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
 
+    async def _sign(self, request: httpx2.Request) -> None:
+        before = PASSED_BEFORE.get()
+        request.headers[PASSED_BY] = f"{before},{self.name}" if before else self.name
+
     async def chat(self, sent: Sent, *, is_ours: bool) -> Sent:
         """Have a request answered whole. Raises RefusalError for whatever is no answer."""
         asked = self._addressed(sent, is_ours)
         async with self._in_time():
             answer = await self._client.post(f"{self.url}/chat/completions", json=asked)
+        _check_place(answer)
         if answer.is_error:
             raise _refused(answer.status_code, answer.content, answer.headers.get("retry-after"))
         try:
@@ -106,6 +116,7 @@ class Upstream:
         headers = {"content-type": "application/json"}
         async with self._in_time():
             answer = await self._client.post(url, content=body, headers=headers)
+        _check_place(answer)
         return answer.status_code, answer.content, answer.headers.get("content-type", "application/json")
 
     async def _list(self, url: str) -> list[Sent]:
@@ -125,6 +136,7 @@ class Upstream:
                 body = await answer.aread()
         finally:
             await answer.aclose()
+        _check_place(answer)
         if answer.is_error:
             raise _refused(answer.status_code, body, answer.headers.get("retry-after"))
         try:
@@ -177,6 +189,16 @@ async def _lines(answer: httpx2.Response) -> AsyncGenerator[str]:
             yield line
     for line in (rest + decoder.decode(b"", final=True)).split("\n"):
         yield line
+
+
+def _check_place(answer: httpx2.Response) -> None:
+    """Refuse an answer that only names another place: the key is not sent there."""
+    if answer.is_redirect:
+        place = urlsplit(answer.headers.get("location", ""))
+        where = place.hostname or f"another place of its own ({place.path[:80]})"
+        raise RefusalError(
+            502, f"the upstream redirects to {where}: name that address with --upstream", "upstream_moved"
+        )
 
 
 def _no_completion(error: NoCompletionError) -> RefusalError:

@@ -24,12 +24,17 @@ _SHOWN = 30
 _ODD = "Naïve <b>\"q\" & 'p'</b> C:\\Temp\\{{ x }} \u0416"
 """What a template that cuts, escapes or rewrites what it is given does not leave as it is."""
 _SYSTEM = f"System-Marker {_ODD}"
-_ASKED = "\n".join(["User-Marker", *(f"{line}\t{_ODD}  \n" for line in range(1000)), "End-Marker"])
-"""An article as long as they come, in about 50,000 characters."""
+_IN_ARTICLES = "a\r\nb\u00a0c </think> <think> <|im_end|> <tool_call> https://x.invalid/a?b=1&c"
+"""What templates look for in an answer, and what some rewrite."""
+_ASKED = "\n".join(["User-Marker", *(f"{line}\t{_ODD} {_IN_ARTICLES}  \n" for line in range(2000)), "End-Marker"])
+"""An article as long as they come, in about 250,000 characters."""
 _ANSWER = f"Answer-Marker {_ODD}"
 _TURNS = ({"role": "user", "content": _ASKED}, {"role": "assistant", "content": _ANSWER})
 _RENDERED = ("messages", "add_generation_prompt", "continue_final_message", "tools", "documents")
 """What rendering itself hands to a template."""
+_CLOCK = "strftime_now"
+"""What a template asks for today's date."""
+_DATE = re.compile(rf"set\s+(\w+)\s*=\s*{_CLOCK}\(")
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _OPENS_THOUGHT = re.compile(rf"({THOUGHT_OPENS})\s*$", re.IGNORECASE)
 _REMEDY = "give a template with --template that writes each message's content once, as it is"
@@ -81,8 +86,8 @@ def choose_template(
         How it is used; None where it is used as it is.
 
     Raises:
-        UsageError: The template opens a thought, and nobody said what is to become of it; or it cannot be rendered, or
-            does not show the turns of a conversation as they are.
+        UsageError: The template opens a thought, and nobody said what is to become of it; it writes today's date; or it
+            cannot be rendered, or does not show the turns of a conversation as they are.
     """
     given = ChatTemplate(dict(arguments or {}), jinja, "", tuple(end_tokens))
     text = jinja if jinja is not None else _own(tokenizer)
@@ -96,6 +101,7 @@ def choose_template(
     kept = tokenizer.chat_template
     try:
         use_template(tokenizer, given)
+        _check_date(tokenizer)
         opening = _opening(tokenizer, close_thought)
     finally:
         tokenizer.chat_template = kept
@@ -152,6 +158,27 @@ def _own(tokenizer: Any) -> str | None:
     if isinstance(own, Mapping):
         own = own.get("default")
     return str(own) if own else None
+
+
+def _check_date(tokenizer: Any) -> None:
+    """Refuse a template that writes the day on which it is rendered: no later prompt would be that of the training."""
+    text = _own(tokenizer) or ""
+    if _CLOCK not in text:
+        return
+    said = []
+    for day in ("1 Jan 2001", "2 Feb 2002"):
+        tokenizer.chat_template = f"{{% macro {_CLOCK}(format) %}}{day}{{% endmacro %}}{text}"
+        said.append(_render(tokenizer, _SYSTEM, _TURNS[:1], add_generation_prompt=True))
+    tokenizer.chat_template = text
+    if said[0] == said[1]:
+        return
+    variable = _DATE.search(text)
+    fix = (
+        f'fix it with --template-args \'{{"{variable[1]}": "26 Jul 2024"}}\'' if variable else "give another --template"
+    )
+    raise UsageError(
+        f"the chat template writes today's date into the prompt: another tomorrow than the one that was trained; {fix}"
+    )
 
 
 def _opening(tokenizer: Any, close_thought: bool) -> str:

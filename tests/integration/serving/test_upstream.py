@@ -2,13 +2,18 @@
 
 import json
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
+import httpx2
 import openai
 import pytest
 
+from ctiforge.errors import UsageError
 from ctiforge.serving.answering import ServedModel
 from ctiforge.serving.loading import LoadedModel
+from ctiforge.serving.running import listen
+from ctiforge.serving.upstream import Upstream
 from tests.integration.endpoint import DROP, HANG, TRICKLE, Endpoint, Reply, completion, error
 from tests.serving import ToldModel, asks, events, loaded, says, serving
 
@@ -162,6 +167,53 @@ def test_a_stream_that_breaks_off_ends_with_an_error(serve: Serve, rest: tuple[A
         sent = events(server.ask(says("x", stream=True)).text)
         assert sent[1]["choices"][0]["delta"] == {"content": "a"}
         assert sent[-1]["error"]["code"] == "upstream_no_completion"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_upstream_that_is_elsewhere_is_told_of(serve: Serve, stream: bool) -> None:
+    reply = Reply(status=307, headers={"Location": "https://user:key@models.invalid/v1/chat/completions?k=1"})
+    upstream = serve(lambda _: reply)
+    with serving(loaded(ToldModel()), upstream=upstream.url) as server:
+        found = server.ask(says("x", stream=stream))
+        assert (found.status_code, found.json()["error"]["code"]) == (502, "upstream_moved")
+        words = "the upstream redirects to models.invalid: name that address with --upstream"
+        assert found.json()["error"]["message"] == words
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_upstreams_error_with_a_status_of_success_is_told(serve: Serve, stream: bool) -> None:
+    upstream = serve(lambda _: Reply(body={"error": {"message": "Unexpected endpoint"}}))
+    with serving(loaded(ToldModel()), upstream=upstream.url) as server:
+        found = server.ask(says("x", stream=stream))
+        assert (found.status_code, found.json()["error"]["code"]) == (502, "upstream_no_completion")
+        assert "the upstream says: Unexpected endpoint" in found.json()["error"]["message"]
+
+
+def test_an_upstreams_answer_that_cannot_be_written_is_mended(serve: Serve) -> None:
+    body = b'{"choices": [{"message": {"content": "a\\ud800"}, "logprobs": NaN}]}'
+    upstream = serve(lambda _: Reply(body=body, headers={"Content-Type": "application/json"}))
+    with serving(loaded(ToldModel()), upstream=upstream.url) as server:
+        assert server.ask(says("x")).json()["choices"][0]["message"]["content"] == "a?"
+
+
+def test_servers_that_lead_back_to_themselves_ask_nobody_twice() -> None:
+    with ExitStack() as started:
+        sockets = [listen("127.0.0.1", 0) for _ in range(2)]
+        urls = [f"http://127.0.0.1:{each.getsockname()[1]}" for each in sockets]
+        for own, behind in zip(sockets, reversed(urls), strict=True):
+            started.enter_context(serving(COMMANDS, upstream=f"{behind}/v1", listener=own))
+        client = started.enter_context(httpx2.Client(base_url=urls[0], timeout=60))
+        found = client.post("/v1/chat/completions", json=says("x"))
+        assert "the upstream leads back to this server" in found.json()["error"]["message"]
+        assert found.status_code == 508
+        assert [each["id"] for each in client.get("/v1/models").json()["data"]][:1] == ["ctiforge/told@3"]
+
+
+def test_an_address_with_parameters_is_none_of_an_upstream() -> None:
+    for url in ("http://h/v1?key=secret", "http://h/v1#x"):
+        with pytest.raises(UsageError, match=r"'http://h/v1' goes on with") as refused:
+            Upstream(url, seconds=1)
+        assert "secret" not in str(refused.value)
 
 
 def test_nobody_waits_for_an_upstream_behind_its_last_word(serve: Serve) -> None:

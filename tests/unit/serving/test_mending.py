@@ -119,6 +119,32 @@ def test_an_error_behind_content_is_never_the_end_of_a_whole_answer(told: Any, w
         mended(said({"content": "a"}), told, "data: [DONE]")
 
 
+@pytest.mark.parametrize(
+    "whole",
+    [
+        {"error": {"message": "too long"}},
+        {"error": "too long"},
+        {"object": "error", "message": "too long"},
+        {"detail": "too long"},
+    ],
+)
+def test_an_error_with_a_status_of_success_is_told_in_its_words(whole: Any) -> None:
+    with pytest.raises(NoCompletionError, match="the upstream says: too long"):
+        mend_completion(json.dumps(whole).encode(), "m")
+
+
+def test_a_whole_answer_can_be_written_again() -> None:
+    sent = b'{"choices": [{"message": {"content": "a\\ud800"}, "logprobs": NaN}], "timing": 1e999}'
+    found = mend_completion(sent, "m")
+    assert (found["choices"][0]["message"]["content"], found["choices"][0]["logprobs"]) == ("a?", None)
+    json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
+
+
+def test_a_stream_of_another_protocol_is_no_empty_answer() -> None:
+    with pytest.raises(NoCompletionError, match="of another protocol: its choices hold text"):
+        mended({"choices": [{"text": "a"}]}, {"choices": [{"text": "", "finish_reason": "stop"}]}, "data: [DONE]")
+
+
 def test_what_is_neither_answer_nor_error_is_passed_over() -> None:
     beats = ('event: ping\ndata: {"type": "ping"}', "event: message", "retry: 3", "id: 7", ": wait", "data:")
     nothing = {"object": "chat.completion.chunk", "id": "c1"}

@@ -68,6 +68,17 @@ def test_a_prefix_and_the_snippets_are_left_out_but_not_what_only_looks_like_the
     assert asked(request("CmdlineExtract", quoting)).text == quoting
 
 
+@pytest.mark.parametrize("agent", sorted(set(KEYS) - {"CmdlineExtract", "ProcTreeExtract"}))
+def test_agents_that_are_given_no_snippets_have_none_left_out(agent: str) -> None:
+    assert asked(request(agent, SNIPPETS + ARTICLE)).text == SNIPPETS + ARTICLE
+
+
+def test_each_agent_has_its_own_snippets_left_out() -> None:
+    tree = SNIPPETS.replace("COMMAND", "PROCESS TREE")
+    assert asked(request("ProcTreeExtract", tree + ARTICLE)).text == ARTICLE
+    assert asked(request("CmdlineExtract", tree + ARTICLE)).text == tree + ARTICLE
+
+
 def test_lines_of_a_request_are_not_looked_for_in_its_article() -> None:
     article = "Title: other\nURL: other\n\nContent:\nThe end."
     user = user_message("ServicesExtract", article)

@@ -171,6 +171,22 @@ def test_a_template_that_opens_a_thought_is_refused_unless_told(tokenizer_of, ji
     assert closed.opening.endswith("</think>\n\n" if "THINK]" not in jinja else "[/THINK]\n\n")
 
 
+@pytest.mark.parametrize(
+    ("jinja", "remedy"),
+    [
+        (LLAMA_32, 'fix it with --template-args \'{"date_string": "26 Jul 2024"}\''),
+        ("{{ strftime_now('%d') }}" + CHATML, "give another --template"),
+    ],
+)
+def test_a_template_that_writes_todays_date_is_refused(tokenizer_of, jinja: str, remedy: str) -> None:
+    made = tokenizer_of(jinja)
+    with pytest.raises(UsageError, match=re.escape(remedy)):
+        choose_template(made)
+    assert made.chat_template == jinja
+    # one that asks for it and does not write it is as good as another
+    assert choose_template(tokenizer_of("{% set day = strftime_now('%d') %}" + CHATML)) is None
+
+
 def test_what_is_fixed_is_part_of_the_template_once(tokenizer_of) -> None:
     arguments = {"n": 3, "on": False, "empty": None, "text": 'a "b"', "list": [True, "x"], "map": {"k": False}}
     text = fixed_template("{{ n }}|{{ on }}|{{ empty }}|{{ text }}|{{ list }}|{{ map.k }}", arguments, "OPEN")
@@ -221,6 +237,15 @@ TURN = "{% for m in messages %}<|{{ m.role }}|>CONTENT<|end|>{% endfor %}<|assis
         ),
         (TURN.replace("CONTENT", "{{ m.content[:200] }}"), "the user's turn is not in"),
         (TURN.replace("CONTENT", "{{ m.content[:20000] }}"), "the user's turn is not in"),
+        (TURN.replace("CONTENT", "{{ m.content[:60000] }}"), "the user's turn is not in"),
+        (TURN.replace("CONTENT", r"{{ m.content|replace('\r\n', '\n') }}"), "the user's turn is not in"),
+        (TURN.replace("CONTENT", "{{ m.content|replace('http', 'hxxp') }}"), "the user's turn is not in"),
+        (TURN.replace("CONTENT", "{{ m.content|replace('\u00a0', ' ') }}"), "the user's turn is not in"),
+        (TURN.replace("CONTENT", "{{ m.content|replace('<|im_end|>', '') }}"), "the user's turn is not in"),
+        (
+            TURN.replace("CONTENT", "{{ m.content.split('</think>')[-1] if m.role == 'user' else m.content }}"),
+            "the user's turn is not in",
+        ),
         (TURN.replace("CONTENT", "{{ m.content|upper }}"), "the user's turn is not in"),
         (TURN.replace("CONTENT", "{{ m.content|e }}"), "the user's turn is not in"),
         (TURN.replace("CONTENT", "{{ m.content|tojson }}"), "the user's turn is not in"),

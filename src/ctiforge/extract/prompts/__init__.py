@@ -107,6 +107,8 @@ def _faults(text: PromptText) -> Iterator[str]:
         return
     head, tail = text.user.split("{text}")
     yield from _faults_before(head, "{types}" in tail)
+    if head.endswith("{{") and tail.startswith("}}"):
+        yield "user has {{{text}}}: the braces before it would be written once, those behind it twice: leave them out"
     for found in _NAMED.findall(tail):
         yield f"user behind {{text}}: {found} would stand there as it is: fill in before it; there, write braces once"
     told = {f"types.{name}": said for name, said in text.types.items()}
@@ -119,6 +121,8 @@ def _faults(text: PromptText) -> Iterator[str]:
             yield f"types.{name}: there is no such type: choose of {', '.join(TYPES)}"
         if not said.strip():
             yield f"types.{name} is empty: say what it is, or leave it out"
+    if text.platform and "{platform}" not in head:
+        yield "platform is never asked for: write {platform} in user before {text}, or leave it out"
 
 
 def _faults_before(head: str, types_behind: bool) -> Iterator[str]:

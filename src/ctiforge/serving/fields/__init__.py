@@ -44,6 +44,24 @@ RULES: dict[str, FieldRule] = {
     "indicator_type": general.indicator_type,
 }
 """Name → the rule: each says in its first line what it gives."""
+_TYPES = {
+    commands: "cmdline",
+    lineages: "process_lineage",
+    registry: "registry",
+    services: "services",
+    tasks: "scheduled_tasks",
+}
+RULE_TYPES = {
+    **{
+        name: type_
+        for module, type_ in _TYPES.items()
+        for name, rule in RULES.items()
+        if rule.__module__ == module.__name__
+    },
+    "query_type": "hunt_queries",
+    "indicator_type": "network_indicators",
+}
+"""Name of a rule → the type of the items that it reads; rules of all types are left out."""
 SOURCES = {
     "item": "the item, as the article writes it",
     "type": "its type: `cmdline`, `registry` …",

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from ctiforge.errors import UsageError
 from ctiforge.records.base import explain
 from ctiforge.records.profile import Profile
-from ctiforge.serving.fields import RULE, RULES, SOURCES
+from ctiforge.serving.fields import RULE, RULE_TYPES, RULES, SOURCES
 
 
 def load_profile(name_or_path: str) -> Profile:
@@ -78,6 +78,9 @@ def _faults(profile: Profile) -> Iterator[str]:
         for key, source in agent.fields.items():
             if source not in SOURCES and source.removeprefix(RULE) not in (RULES if source.startswith(RULE) else ()):
                 yield f"agent.{name}.fields.{key}: {source!r} fills no field: choose of {_sources()}"
+            of_type = RULE_TYPES.get(source.removeprefix(RULE)) if source.startswith(RULE) else None
+            if of_type and of_type not in agent.types:
+                yield f"agent.{name}.fields.{key}: {source!r} reads {of_type}, and the agent asks for none"
         if agent.answer.key in agent.answer.count:
             yield f"agent.{name}.answer.count: {agent.answer.key!r} is the key of the items: give the number another"
         other = told.setdefault((agent.recognize, profile.marks_of(name)), name)

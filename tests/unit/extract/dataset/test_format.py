@@ -185,6 +185,8 @@ def test_a_prompt_and_a_template_of_the_teams_own_stand_in_what_the_model_is_tra
         ("user = '{types} {text} {types}'", "{types} stands after {text}"),
         ("user = '{types} {text} {{\"a\": 1}}'", "user behind {text}: {{ would stand there as it is"),
         ("user = '{{types}} {text}'", "user has {types} 0 times"),
+        ("user = '{types} {{{text}}}'", "user has {{{text}}}: the braces before it would be written once"),
+        ("user = '{types} {text}'\nplatform = 'and where it runs'", "platform is never asked for: write {platform}"),
         ("user = '{types} {types} {text}'", "user has {types} 2 times"),
         ("user = '{types:{x}} {text}'", "there is no {types:{x}}, only"),
         ("user = '{types!r} {text}'", "there is no {types!r}, only"),
