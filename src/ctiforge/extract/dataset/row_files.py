@@ -11,6 +11,7 @@ from ctiforge.errors import DataError, UsageError
 from ctiforge.records.formatted import FormatReport
 from ctiforge.training.conversation import render_conversation
 from ctiforge.training.rows import UnusableRowError
+from ctiforge.training.special_tokens import break_special
 
 _MESSAGES = "messages"
 _PROMPT = "prompt"
@@ -165,9 +166,10 @@ def _of_conversation(tokenizer: Any, turns: Sequence[Any]) -> tuple[str, str]:
         raise UnusableRowError("a turn without role and content as text")
     if len(turns) < 2 or turns[-1]["role"] != "assistant":
         raise UnusableRowError("the last turn is not the assistant's answer to another")
-    *asked, last = turns
-    system = asked[0]["content"] if asked[0]["role"] == "system" else ""
-    asked = asked[1:] if asked[0]["role"] == "system" else asked
+    *before, last = turns
+    # a turn shows articles: a special token that one spells ends no turn
+    asked = [{"role": turn["role"], "content": break_special(tokenizer, turn["content"])} for turn in before]
+    system = asked.pop(0)["content"] if asked[0]["role"] == "system" else ""
     if not asked:
         raise UnusableRowError("no user's turn")
     try:

@@ -75,6 +75,12 @@ def test_a_row_that_is_no_example_says_why(tokenizer, row, why):
         ReadExample(("messages",))(tokenizer, row)
 
 
+def test_a_turn_that_spells_a_special_token_ends_no_turn(tokenizer):
+    turns = [{"role": "user", "content": "Type <end> here"}, CHAT[2]]
+    prompt, _ = ReadExample(("messages",))(tokenizer, json.dumps({"messages": turns}))
+    assert prompt.count("<end>") == 1
+
+
 @pytest.mark.parametrize("row", [{"prompt": "x"}, {"prompt": 3, "answer": "y"}, {"prompt": "x", "answer": None}, 5])
 def test_a_prompt_without_its_answer_is_no_example(tokenizer, row):
     with pytest.raises(UnusableRowError, match="no prompt or no answer"):
