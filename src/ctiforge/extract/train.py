@@ -30,7 +30,7 @@ from ctiforge.training.log import plot_curve, write_log
 from ctiforge.training.models import load_to_train, name_base, pick_device
 from ctiforge.training.numerics import ComputeDevice, choose_numerics
 from ctiforge.training.options import AGENT, METHOD_WORDS, LoraOptions, Method, TrainingOptions
-from ctiforge.training.suitability import check_suitable, read_shape
+from ctiforge.training.suitability import adapted_layers, check_suitable, read_shape
 from ctiforge.training.templates import use_template
 from ctiforge.training.trainer import Kind, train
 
@@ -56,7 +56,7 @@ class AgentTraining:
     method: Method
     """What is trained: an adapter over 4-bit weights, one over whole weights, or all weights."""
     lora: LoraOptions
-    """Rank, alpha and dropout of an adapter; unused where all weights are trained."""
+    """The adapter's options; unused where all weights are trained."""
     training: TrainingOptions
     """Length, speed and batch."""
     device: str = "auto"
@@ -104,8 +104,9 @@ def train_extract_agent(
     train_rows, validation_rows = (load_rows(data / f"{part}.jsonl", tokenizer) for part in ("train", "validation"))
     warnings = check_minimum(len(train_rows), request.method, request.force)
     device = pick_device(request.device)
+    shape = read_shape(request.location)
     check_suitable(
-        read_shape(request.location),
+        shape,
         name=request.model,
         method=request.method,
         max_length=request.max_length,
@@ -113,6 +114,8 @@ def train_extract_agent(
         device=device.type,
         asked=request.device,
     )
+    if request.method != "full":
+        adapted_layers(shape, request.lora)
     options = request.training
     numerics = choose_numerics(ComputeDevice.of(device), request.method, options.precision, options.optimizer)
     # the adapter's first weights are drawn at random

@@ -22,11 +22,13 @@ from ctiforge.programs.flags import (
     StoreFlag,
     choose,
 )
-from ctiforge.training.options import AGENT, LORA
+from ctiforge.training.options import AGENT, LORA, LoraOptions, Method, TrainingOptions
 
 
 def main(
-    data: Annotated[str, typer.Option(help="Examples of format_extract: a folder or artifact.")],
+    data: Annotated[
+        str | None, typer.Option(help="Examples of format_extract: a folder or artifact; --estimate needs none.")
+    ] = None,
     model: Annotated[str, typer.Option(help="The model to train: folder, hub name, or demo.")] = "demo",
     revision: RevisionFlag = None,
     output: ModelFolderFlag = None,
@@ -62,8 +64,20 @@ def main(
     optimizer: Annotated[
         str, typer.Option(help="adamw, or adamw-8bit, whose averages take a quarter of the memory.")
     ] = "adamw",
-    lora_r: Annotated[int, typer.Option(min=1)] = LORA.r,
-    lora_alpha: Annotated[int, typer.Option(min=1)] = LORA.alpha,
+    lora_r: Annotated[int | None, typer.Option(min=1, help=f"The adapter's rank; default: {LORA.r}.")] = None,
+    lora_alpha: Annotated[
+        int | None, typer.Option(min=1, help=f"The adapter's output is scaled by alpha / r; default: {LORA.alpha}.")
+    ] = None,
+    lora_dropout: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=1.0, help=f"Share of its inputs that training drops; default: {LORA.dropout}."),
+    ] = None,
+    lora_targets: Annotated[
+        str | None,
+        typer.Option(
+            help=f"The layers that it is laid beside: names of modules, as q_proj,v_proj; default: {LORA.targets}."
+        ),
+    ] = None,
     save_steps: SaveStepsFlag = AGENT.training.save_steps,
     eval_steps: EvalStepsFlag = AGENT.training.eval_steps,
     early_stopping_patience: PatienceFlag = AGENT.training.early_stopping_patience,
@@ -75,19 +89,21 @@ def main(
     store: StoreFlag = None,
     expect: ExpectFlag = None,
     plan: PlanFlag = False,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Print what memory it takes, by the model's config, and do nothing.")
+    ] = False,
 ) -> None:
     """Fine-tune the Extract Agent, with an adapter or in full, on examples that format_extract prepared."""
+    from ctiforge.errors import UsageError
     from ctiforge.store.hub import pin
     from ctiforge.store.named_models import find_model_uri
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
     from ctiforge.training.encoding import model_input
     from ctiforge.training.options import (
         LEARNING_RATES,
-        LoraOptions,
-        Method,
         OptimizerName,
         Precision,
-        TrainingOptions,
+        choose_lora,
         choose_method,
         result_params,
     )
@@ -113,8 +129,13 @@ def main(
         report_to=report_to,
         resume=resume,
     )
-    lora = LoraOptions(lora_r, lora_alpha)
+    lora = choose_lora(chosen, r=lora_r, alpha=lora_alpha, dropout=lora_dropout, targets=lora_targets)
     model = pin(find_model_uri(model, store), revision)
+    if estimate:
+        print("\n".join(_estimate(model, chosen, training, lora, max_length, device)))
+        return
+    if data is None:
+        raise UsageError("--data is missing: give the output of format_extract")
     model_inputs, model_params = model_input(model)
     run_name = name or default_name("extract-agent", model, date.today())
 
@@ -143,6 +164,26 @@ def main(
     )
     if result.summary:
         print_training(result.summary, result.uri)
+
+
+def _estimate(
+    model: str, method: Method, training: TrainingOptions, lora: LoraOptions, max_length: int, device: str
+) -> list[str]:
+    """Say what memory the training takes, on this machine's GPU or, without one, on any that has bf16."""
+    import torch
+
+    from ctiforge.training.estimate import Workload, describe
+    from ctiforge.training.numerics import BF16_FROM, ComputeDevice, choose_numerics
+    from ctiforge.training.suitability import check_suitable, read_shape
+
+    here = device != "cpu" and torch.cuda.is_available()
+    gpu = ComputeDevice.of(torch.device("cuda", 0)) if here else ComputeDevice("cuda", BF16_FROM)
+    on = ComputeDevice("cpu") if device == "cpu" else gpu
+    shape = read_shape(model)
+    check_suitable(shape, name=model, method=method, max_length=max_length, tokens=(), device=on.kind, asked=device)
+    numerics = choose_numerics(on, method, training.precision, training.optimizer)
+    free = torch.cuda.mem_get_info(0)[0] if here else None
+    return describe(Workload(shape, numerics, lora, training.batch_size), model, max_length, free)
 
 
 if __name__ == "__main__":

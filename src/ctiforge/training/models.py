@@ -14,7 +14,7 @@ from ctiforge.progress import warn
 from ctiforge.store.hub import is_hub_name, is_pinned, join_name, pin, split_name
 from ctiforge.training.encoding import cannot_load, on_this_machine, quiet_hub
 from ctiforge.training.numerics import ComputeDevice, Numerics
-from ctiforge.training.options import LoraOptions
+from ctiforge.training.options import ALL_LINEAR, LoraOptions
 
 DEVICES = ("auto", "cpu", "cuda")
 """What `--device` may be."""
@@ -164,10 +164,10 @@ def load_to_train(model: str, device: torch.device, numerics: Numerics, lora: Lo
         model: A folder, an `s3://` URI, a hub name, or `demo`.
         device: Where its weights go.
         numerics: What is trained, and the types.
-        lora: Rank, alpha and dropout of an adapter; unused where all weights are trained.
+        lora: The adapter's options; unused where all weights are trained.
 
     Returns:
-        The model; where an adapter is trained that of peft, with LoRA on all linear layers.
+        The model; where an adapter is trained that of peft, with LoRA on the layers that it targets.
 
     Raises:
         UsageError: There is none, it has no safetensors, or this machine cannot reach it.
@@ -194,7 +194,11 @@ def _lora_config(lora: LoraOptions) -> Any:
     from peft import LoraConfig
 
     return LoraConfig(
-        r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules="all-linear", task_type="CAUSAL_LM"
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=ALL_LINEAR if lora.targets == ALL_LINEAR else lora.target_names,
+        task_type="CAUSAL_LM",
     )
 
 

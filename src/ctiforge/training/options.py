@@ -12,6 +12,8 @@ Precision = Literal["auto", "fp32", "bf16", "fp16"]
 OptimizerName = Literal["adamw", "adamw-8bit"]
 """AdamW, its averages in fp32 or in 8 bits."""
 
+ALL_LINEAR = "all-linear"
+"""The target of an adapter that is laid beside every linear layer but the one that computes logits."""
 METHOD_WORDS: dict[str, str] = {"qlora": "QLoRA", "lora": "LoRA", "full": "full fine-tuning"}
 """What people call the methods."""
 LEARNING_RATES: dict[Method, float] = {"qlora": 2e-4, "lora": 2e-4, "full": 2e-5}
@@ -72,7 +74,7 @@ class TrainingOptions:
 
 @dataclass(frozen=True)
 class LoraOptions:
-    """Low-rank adaptation (Hu et al. 2021) of all linear layers."""
+    """Low-rank adaptation (Hu et al. 2021)."""
 
     r: int = 16
     """The rank."""
@@ -80,6 +82,13 @@ class LoraOptions:
     """The adapter's output is scaled by alpha / r."""
     dropout: float = 0.05
     """The share of the adapter's inputs that training drops, 0 to 1."""
+    targets: str = ALL_LINEAR
+    """The layers that it is laid beside: names of modules with a comma between them, or `all-linear`."""
+
+    @property
+    def target_names(self) -> list[str]:
+        """List the names that `targets` says, each once, in the order of the alphabet."""
+        return sorted({each.strip() for each in self.targets.split(",") if each.strip()})
 
 
 @dataclass(frozen=True)
@@ -162,6 +171,34 @@ def choose_method(method: Method | None, qlora: bool | None) -> Method:
     return "full" if qlora is False else "qlora"
 
 
+def choose_lora(
+    method: Method, *, r: int | None, alpha: int | None, dropout: float | None, targets: str | None
+) -> LoraOptions:
+    """Choose the adapter's options.
+
+    Args:
+        method: What is trained.
+        r: What --lora-r says; None where it is not given, as for the others.
+        alpha: What --lora-alpha says.
+        dropout: What --lora-dropout says.
+        targets: What --lora-targets says.
+
+    Returns:
+        The options; the guide's where nobody says.
+
+    Raises:
+        UsageError: One is given and no adapter is trained, or the targets name nothing.
+    """
+    flags = {"r": r, "alpha": alpha, "dropout": dropout, "targets": targets}
+    given: dict[str, Any] = {name: value for name, value in flags.items() if value is not None}
+    if given and method == "full":
+        raise UsageError(f"--lora-{next(iter(given))}: --method full trains all weights and no adapter: leave it out")
+    lora = replace(LORA, **given)
+    if not lora.target_names:
+        raise UsageError(f"--lora-targets: name modules with a comma between them, or {ALL_LINEAR}")
+    return replace(lora, targets=",".join(lora.target_names))
+
+
 def result_params(training: TrainingOptions, lora: LoraOptions | None) -> dict[str, Any]:
     """List the options that change what a training gives, for its fingerprint.
 
@@ -173,4 +210,10 @@ def result_params(training: TrainingOptions, lora: LoraOptions | None) -> dict[s
         Name → value, as JSON can hold it.
     """
     params = {name: value for name, value in asdict(training).items() if name not in _WITHOUT_EFFECT}
-    return params | {"effective_batch": training.effective_batch, "lora": asdict(lora) if lora else None}
+    return params | {"effective_batch": training.effective_batch, "lora": _lora_params(lora) if lora else None}
+
+
+def _lora_params(lora: LoraOptions) -> dict[str, Any]:
+    """List an adapter's options; what holds by default counts as in fingerprints of before it could be chosen."""
+    params = asdict(lora)
+    return params if lora.targets != ALL_LINEAR else {name: params[name] for name in params if name != "targets"}

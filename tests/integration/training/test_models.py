@@ -11,6 +11,7 @@ from ctiforge.training.encoding import load_tokenizer, resolve_model, tokenizer_
 from ctiforge.training.models import keep_training_gradients_right, load_causal_lm, load_to_train, pick_device
 from ctiforge.training.numerics import ComputeDevice, choose_numerics
 from ctiforge.training.options import LoraOptions
+from ctiforge.training.suitability import adapted_layers, read_shape
 
 CPU = torch.device("cpu")
 
@@ -46,6 +47,15 @@ def test_qlora_trains_low_rank_matrices_on_all_linear_layers_alone():
     quantized = [module for module in model.modules() if isinstance(module, bitsandbytes.nn.Linear4bit)]
     assert quantized
     assert all(module.support_avx512bf16_for_cpu is False for module in quantized)
+
+
+@pytest.mark.parametrize("targets", ["all-linear", "q_proj,v_proj"])
+def test_an_adapter_is_laid_beside_its_targets_alone(targets):
+    lora = LoraOptions(r=4, targets=targets)
+    model = load_to_train("demo", CPU, choose_numerics(ComputeDevice("cpu"), "lora"), lora)
+    names = [name.removeprefix("base_model.model.").partition(".lora_A.") for name, _ in model.named_parameters()]
+    laid = {layer for layer, is_there, _ in names if is_there}
+    assert laid == {each.name for each in adapted_layers(read_shape("demo"), lora)}
 
 
 def test_a_model_that_cannot_be_loaded_offline_is_told_in_one_line(monkeypatch):
