@@ -29,8 +29,8 @@ from ctiforge.training.encoding import (
 from ctiforge.training.log import plot_curve, write_log
 from ctiforge.training.models import load_to_train, name_base, pick_device
 from ctiforge.training.numerics import ComputeDevice, choose_numerics
-from ctiforge.training.options import AGENT, METHOD_WORDS, LoraOptions, Method, TrainingOptions
-from ctiforge.training.suitability import adapted_layers, check_suitable, read_shape
+from ctiforge.training.options import AGENT, METHOD_WORDS, Attention, LoraOptions, Method, TrainingOptions
+from ctiforge.training.suitability import adapted_layers, check_attention, check_suitable, read_shape
 from ctiforge.training.templates import use_template
 from ctiforge.training.trainer import Kind, train
 
@@ -59,6 +59,8 @@ class AgentTraining:
     """The adapter's options; unused where all weights are trained."""
     training: TrainingOptions
     """Length, speed and batch."""
+    attention: Attention = "auto"
+    """How attention is computed; of no effect on what comes out."""
     device: str = "auto"
     """`auto`, `cpu` or `cuda`."""
     force: bool = False
@@ -114,13 +116,14 @@ def train_extract_agent(
         device=device.type,
         asked=request.device,
     )
+    check_attention(request.attention, device.type)
     if request.method != "full":
         adapted_layers(shape, request.lora)
     options = request.training
     numerics = choose_numerics(ComputeDevice.of(device), request.method, options.precision, options.optimizer)
     # the adapter's first weights are drawn at random
     torch.manual_seed(options.seed)
-    model = load_to_train(request.location, device, numerics, request.lora)
+    model = load_to_train(request.location, device, numerics, request.lora, request.attention)
     choice = _choice(tokenizer, data / "validation.jsonl")
     kind = Kind("train_extract", AnswerCollator(pad_token_id(tokenizer)), numerics, _MEND, choice)
     result = train(model, train_rows, validation_rows, kind, options, checkpoints, scratch)
@@ -131,7 +134,7 @@ def train_extract_agent(
         base_model=base_model,
         base_revision=base_revision,
         method=request.method,
-        options=asdict(options),
+        options=asdict(options) | {"attention": request.attention},
         computed_in=str(numerics.compute).removeprefix("torch."),
         lora=None if request.method == "full" else asdict(request.lora),
         max_length=request.max_length,

@@ -19,10 +19,11 @@ from ctiforge.programs.flags import (
     ResumeFlag,
     RevisionFlag,
     SaveStepsFlag,
+    ScheduleFlag,
     StoreFlag,
     choose,
 )
-from ctiforge.training.options import AGENT, LORA, LoraOptions, Method, TrainingOptions
+from ctiforge.training.options import AGENT, LORA, Attention, LoraOptions, Method, TrainingOptions
 
 
 def main(
@@ -49,6 +50,7 @@ def main(
     ] = None,
     max_length: Annotated[int, typer.Option(min=16, help="Must be what the data was cut for.")] = AGENT.max_length,
     warmup_ratio: Annotated[float, typer.Option(min=0.0, max=1.0)] = AGENT.training.warmup_ratio,
+    schedule: ScheduleFlag = AGENT.training.schedule,
     weight_decay: Annotated[float, typer.Option(min=0.0)] = AGENT.training.weight_decay,
     adam_beta2: Annotated[float, typer.Option(min=0.0, max=1.0)] = AGENT.training.adam_beta2,
     method: Annotated[
@@ -64,6 +66,9 @@ def main(
     optimizer: Annotated[
         str, typer.Option(help="adamw, or adamw-8bit, whose averages take a quarter of the memory.")
     ] = "adamw",
+    attention: Annotated[
+        str, typer.Option(help="How attention is computed: auto, sdpa, eager, or flex (on a GPU).")
+    ] = "auto",
     lora_r: Annotated[int | None, typer.Option(min=1, help=f"The adapter's rank; default: {LORA.r}.")] = None,
     lora_alpha: Annotated[
         int | None, typer.Option(min=1, help=f"The adapter's output is scaled by alpha / r; default: {LORA.alpha}.")
@@ -103,6 +108,7 @@ def main(
         LEARNING_RATES,
         OptimizerName,
         Precision,
+        Schedule,
         choose_lora,
         choose_method,
         result_params,
@@ -118,6 +124,7 @@ def main(
         max_steps=max_steps,
         learning_rate=LEARNING_RATES[chosen] if learning_rate is None else learning_rate,
         warmup_ratio=warmup_ratio,
+        schedule=choose("--schedule", schedule, get_args(Schedule)),
         weight_decay=weight_decay,
         adam_beta2=adam_beta2,
         save_steps=save_steps,
@@ -129,10 +136,11 @@ def main(
         report_to=report_to,
         resume=resume,
     )
+    way: Attention = choose("--attention", attention, get_args(Attention))
     lora = choose_lora(chosen, r=lora_r, alpha=lora_alpha, dropout=lora_dropout, targets=lora_targets)
     model = pin(find_model_uri(model, store), revision)
     if estimate:
-        print("\n".join(_estimate(model, chosen, training, lora, max_length, device)))
+        print("\n".join(_estimate(model, chosen, training, lora, max_length, way, device)))
         return
     if data is None:
         raise UsageError("--data is missing: give the output of format_extract")
@@ -143,7 +151,9 @@ def main(
         from ctiforge.extract.train import AgentTraining, train_extract_agent
 
         folder = str(dirs.inputs["model"]) if "model" in dirs.inputs else None
-        request = AgentTraining(model, run_name, text_format, max_length, chosen, lora, training, device, force, folder)
+        request = AgentTraining(
+            model, run_name, text_format, max_length, chosen, lora, training, way, device, force, folder
+        )
         return train_extract_agent(request, dirs.inputs["data"], dirs.out, dirs.scratch, dirs.checkpoints)
 
     in_8_bits = chosen == "qlora" or training.optimizer == "adamw-8bit"
@@ -167,23 +177,30 @@ def main(
 
 
 def _estimate(
-    model: str, method: Method, training: TrainingOptions, lora: LoraOptions, max_length: int, device: str
+    model: str,
+    method: Method,
+    training: TrainingOptions,
+    lora: LoraOptions,
+    max_length: int,
+    attention: Attention,
+    device: str,
 ) -> list[str]:
     """Say what memory the training takes, on this machine's GPU or, without one, on any that has bf16."""
     import torch
 
     from ctiforge.training.estimate import Workload, describe
     from ctiforge.training.numerics import BF16_FROM, ComputeDevice, choose_numerics
-    from ctiforge.training.suitability import check_suitable, read_shape
+    from ctiforge.training.suitability import check_attention, check_suitable, read_shape
 
     here = device != "cpu" and torch.cuda.is_available()
     gpu = ComputeDevice.of(torch.device("cuda", 0)) if here else ComputeDevice("cuda", BF16_FROM)
     on = ComputeDevice("cpu") if device == "cpu" else gpu
     shape = read_shape(model)
     check_suitable(shape, name=model, method=method, max_length=max_length, tokens=(), device=on.kind, asked=device)
+    check_attention(attention, on.kind)
     numerics = choose_numerics(on, method, training.precision, training.optimizer)
     free = torch.cuda.mem_get_info(0)[0] if here else None
-    return describe(Workload(shape, numerics, lora, training.batch_size), model, max_length, free)
+    return describe(Workload(shape, numerics, lora, training.batch_size, attention), model, max_length, free)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 import torch
 
 from ctiforge.training.numerics import Numerics
-from ctiforge.training.options import METHOD_WORDS, LoraOptions
+from ctiforge.training.options import METHOD_WORDS, Attention, LoraOptions
 from ctiforge.training.suitability import LinearLayer, ModelShape, adapted_layers
 
 GIB = 2**30
@@ -61,7 +61,7 @@ class Workload:
     """The adapter's options; unused where all weights are trained."""
     batch_size: int
     """The micro-batch."""
-    attention: str = "sdpa"
+    attention: Attention = "auto"
     """How attention is computed; `eager` keeps the scores of all pairs of tokens."""
 
     @property

@@ -12,6 +12,11 @@ Precision = Literal["auto", "fp32", "bf16", "fp16"]
 OptimizerName = Literal["adamw", "adamw-8bit"]
 """AdamW, its averages in fp32 or in 8 bits."""
 
+Schedule = Literal["linear", "cosine", "constant"]
+"""How the learning rate goes on after warm-up: to 0 in a line or along half a cosine, or not down at all."""
+Attention = Literal["auto", "sdpa", "eager", "flex"]
+"""How attention is computed; `auto`: as transformers choose for the model."""
+
 ALL_LINEAR = "all-linear"
 """The target of an adapter that is laid beside every linear layer but the one that computes logits."""
 METHOD_WORDS: dict[str, str] = {"qlora": "QLoRA", "lora": "LoRA", "full": "full fine-tuning"}
@@ -36,9 +41,11 @@ class TrainingOptions:
     max_steps: int | None = None
     """Optimizer steps at most; None: as many as the epochs have."""
     learning_rate: float = 2e-4
-    """The highest, after warm-up; it falls to 0 in a line."""
+    """The highest, after warm-up."""
     warmup_ratio: float = 0.03
     """Share of the steps, 0 to 1, in which the learning rate rises."""
+    schedule: Schedule = "linear"
+    """How it goes on from there."""
     weight_decay: float = 0.0
     """AdamW's (Loshchilov & Hutter 2019)."""
     adam_beta2: float = 0.999
@@ -210,6 +217,9 @@ def result_params(training: TrainingOptions, lora: LoraOptions | None) -> dict[s
         Name → value, as JSON can hold it.
     """
     params = {name: value for name, value in asdict(training).items() if name not in _WITHOUT_EFFECT}
+    if training.schedule == "linear":
+        # as in fingerprints of before it could be chosen
+        del params["schedule"]
     return params | {"effective_batch": training.effective_batch, "lora": _lora_params(lora) if lora else None}
 
 

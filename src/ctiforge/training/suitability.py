@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ctiforge.errors import UsageError
-from ctiforge.training.options import ALL_LINEAR, LoraOptions, Method
+from ctiforge.training.options import ALL_LINEAR, Attention, LoraOptions, Method
 
 LARGE_FOR_A_CPU = 1_000_000_000
 """Weights from which on a training on a CPU takes days: it must be asked for."""
@@ -99,6 +99,20 @@ def read_shape(folder: str) -> ModelShape:
         tensors=tuple(size for embeds, size in sizes if not embeds),
         linears=tuple(_linear(name, each, isinstance(each, Conv1D)) for name, each in linears),
     )
+
+
+def check_attention(attention: Attention, device: str) -> None:
+    """Refuse a way of computing attention that the device lacks.
+
+    Args:
+        attention: How it is to be computed.
+        device: Where, `cpu` or `cuda`.
+
+    Raises:
+        UsageError: It takes a GPU, and there is none.
+    """
+    if attention == "flex" and device != "cuda":
+        raise UsageError("--attention flex is compiled for a GPU, and this training has none: take auto, sdpa or eager")
 
 
 def adapted_layers(shape: ModelShape, lora: LoraOptions) -> list[LinearLayer]:

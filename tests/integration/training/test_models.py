@@ -85,3 +85,17 @@ def test_a_base_in_s3_is_loaded_as_from_a_folder_and_nothing_stays(
     expected = load_causal_lm("demo", torch.device("cpu"), torch.float32).state_dict()
     assert all(torch.equal(value, expected[name]) for name, value in model.state_dict().items())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_attention_is_computed_as_asked_and_of_no_effect_on_what_is_saved(tmp_path: Path) -> None:
+    numerics, ids = choose_numerics(ComputeDevice("cpu"), "full"), torch.tensor([[1, 3, 40, 50, 60]])
+    logits, saved = [], []
+    for attention in ("auto", "sdpa", "eager"):
+        model = load_to_train("demo", CPU, numerics, LoraOptions(), attention).eval()
+        assert attention in ("auto", model.config._attn_implementation)
+        logits.append(model(ids).logits)
+        model.save_pretrained(tmp_path / attention)
+        saved.append((tmp_path / attention / "config.json").read_text())
+    assert len(set(saved)) == 1
+    for other in logits[1:]:
+        torch.testing.assert_close(logits[0], other, atol=1e-4, rtol=1e-4)

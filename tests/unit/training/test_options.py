@@ -66,3 +66,9 @@ def test_targets_are_part_of_the_fingerprint_where_they_are_not_the_usual_ones()
     assert result_params(TrainingOptions(), LoraOptions())["lora"] == {"r": 16, "alpha": 32, "dropout": 0.05}
     chosen = result_params(TrainingOptions(), LoraOptions(targets="q_proj"))["lora"]
     assert chosen == {"r": 16, "alpha": 32, "dropout": 0.05, "targets": "q_proj"}
+
+
+def test_a_schedule_is_part_of_the_fingerprint():
+    usual = result_params(TrainingOptions(), None)
+    assert "schedule" not in usual, "fingerprints of before it could be chosen stay"
+    assert result_params(TrainingOptions(schedule="cosine"), None) == usual | {"schedule": "cosine"}

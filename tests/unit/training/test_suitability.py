@@ -10,7 +10,14 @@ import pytest
 from ctiforge.errors import UsageError
 from ctiforge.training.encoding import DEMO_MODEL, on_this_machine
 from ctiforge.training.options import LoraOptions
-from ctiforge.training.suitability import LinearLayer, ModelShape, adapted_layers, check_suitable, read_shape
+from ctiforge.training.suitability import (
+    LinearLayer,
+    ModelShape,
+    adapted_layers,
+    check_attention,
+    check_suitable,
+    read_shape,
+)
 
 SHAPE = ModelShape(parameters=7_000_000_000, positions=2048, vocabulary=32_000, experts=0)
 
@@ -92,3 +99,10 @@ def test_an_adapter_is_laid_beside_the_layers_that_its_targets_name():
     assert str(caught.value) == (
         "--lora-targets v_proj: the model has no linear layer of that name; it has my_q_proj, q_proj, up"
     )
+
+
+def test_attention_that_takes_a_gpu_is_refused_without_one():
+    check_attention("eager", "cpu")
+    check_attention("flex", "cuda")
+    with pytest.raises(UsageError, match="--attention flex is compiled for a GPU"):
+        check_attention("flex", "cpu")
