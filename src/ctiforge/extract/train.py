@@ -32,6 +32,7 @@ from ctiforge.training.numerics import ComputeDevice, choose_numerics
 from ctiforge.training.options import AGENT, METHOD_WORDS, Attention, LoraOptions, Method, TrainingOptions
 from ctiforge.training.suitability import adapted_layers, check_attention, check_suitable, read_shape
 from ctiforge.training.templates import use_template
+from ctiforge.training.tracking import check_tracker, tracked
 from ctiforge.training.trainer import Kind, train
 
 _MEND = "set a smaller --max-length (and prepare the data for it), train with --qlora, or use a larger GPU"
@@ -96,6 +97,7 @@ def train_extract_agent(
         InterruptedRunError: The training was told to end, and its state is saved.
         CannotGoOnError: Memory or disk do not suffice, or a loss or weight is no number.
     """
+    check_tracker(request.training.report_to)
     check_data(request, data)
     report = read_format_report(data)
     tokenizer = use_template(load_tokenizer(request.location), report.template)
@@ -125,8 +127,9 @@ def train_extract_agent(
     torch.manual_seed(options.seed)
     model = load_to_train(request.location, device, numerics, request.lora, request.attention)
     choice = _choice(tokenizer, data / "validation.jsonl")
-    kind = Kind("train_extract", AnswerCollator(pad_token_id(tokenizer)), numerics, _MEND, choice)
-    result = train(model, train_rows, validation_rows, kind, options, checkpoints, scratch)
+    kind = Kind("train_extract", AnswerCollator(pad_token_id(tokenizer)), numerics, _MEND, choice, request.name)
+    with tracked(options.report_to, scratch, out):
+        result = train(model, train_rows, validation_rows, kind, options, checkpoints, scratch)
     _save_model(model, tokenizer, request, data, out / "model")
     base_model, base_revision = split_name(request.model)
     training = Training(

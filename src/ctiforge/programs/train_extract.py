@@ -114,6 +114,7 @@ def main(
         result_params,
     )
     from ctiforge.training.summary import default_name, print_training
+    from ctiforge.training.tracking import TRACKERS
 
     named: Method | None = choose("--method", method, get_args(Method))
     chosen = choose_method(named, qlora)
@@ -133,7 +134,7 @@ def main(
         seed=seed,
         precision=choose("--precision", precision, get_args(Precision)),
         optimizer=choose("--optimizer", optimizer, get_args(OptimizerName)),
-        report_to=report_to,
+        report_to=choose("--report-to", report_to, TRACKERS),
         resume=resume,
     )
     way: Attention = choose("--attention", attention, get_args(Attention))

@@ -80,6 +80,7 @@ def main(
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
     from ctiforge.training.options import Schedule, TrainingOptions, result_params
     from ctiforge.training.summary import default_name, print_training
+    from ctiforge.training.tracking import TRACKERS
 
     if pooling not in ("auto", "noisy-or", "mean", "max"):
         raise UsageError(f"--pooling {pooling}: give auto, noisy-or, mean or max")
@@ -96,7 +97,7 @@ def main(
         eval_steps=eval_steps,
         early_stopping_patience=early_stopping_patience,
         seed=seed,
-        report_to=report_to,
+        report_to=choose("--report-to", report_to, TRACKERS),
         resume=resume,
     )
     base_model = pin(find_model_uri(base_model, store), revision)

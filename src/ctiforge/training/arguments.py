@@ -20,6 +20,7 @@ def make_arguments(
     numerics: Numerics,
     *,
     evaluates: bool,
+    name: str | None = None,
 ) -> TrainingArguments:
     """Make the trainer's arguments.
 
@@ -30,6 +31,7 @@ def make_arguments(
         device: Where it computes.
         numerics: The types.
         evaluates: Whether there is anything to validate on.
+        name: What a tracker calls the run; None: as it likes.
 
     Returns:
         The arguments.
@@ -62,6 +64,7 @@ def make_arguments(
         seed=options.seed,
         disable_tqdm=True,
         report_to=options.report_to,
+        run_name=name,
     )
     # of several visible GPUs one is used: this process's batches are not to be split among them
     arguments._n_gpu = min(1, arguments.n_gpu)

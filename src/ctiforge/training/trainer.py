@@ -44,6 +44,8 @@ class Kind:
     """What a person can do about a GPU whose memory does not suffice."""
     choice: ItemChoice | None = None
     """Where an answer with items leaves an empty one; None where answers are of another kind."""
+    name: str | None = None
+    """What the model is called, for a tracker."""
 
 
 @dataclass(frozen=True)
@@ -274,7 +276,9 @@ def _trainer(
         writer,
         kind,
         model=model,
-        args=make_arguments(options, steps, writer.scratch, device, kind.numerics, evaluates=len(validation_rows) > 0),
+        args=make_arguments(
+            options, steps, writer.scratch, device, kind.numerics, evaluates=len(validation_rows) > 0, name=kind.name
+        ),
         train_dataset=train_rows,
         eval_dataset=validation_rows,
         data_collator=kind.collator,

@@ -166,3 +166,28 @@ def test_too_few_examples_are_refused_unless_forced(data, tmp_path):
         (tmp_path / name).write_text((data / name).read_text())
     with pytest.raises(DataError, match="20 training examples: full fine-tuning needs 500"):
         train(replace(REQUEST, force=False), tmp_path, tmp_path)
+
+
+def test_a_tracker_is_told_of_the_training_and_what_it_wrote_lies_with_the_model(data, tmp_path, monkeypatch):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    monkeypatch.delenv("TENSORBOARD_LOGGING_DIR", raising=False)
+    options = replace(OPTIONS, max_steps=2, eval_steps=1, report_to="tensorboard")
+    metadata = train(replace(REQUEST, training=options), data, tmp_path)
+    told = EventAccumulator(str(tmp_path / "out" / "tensorboard")).Reload()
+    losses = [event.value for event in told.Scalars("eval/loss")]
+    assert losses == pytest.approx([point["loss"] for point in metadata["validation_curve"]])
+
+
+@pytest.mark.slow
+def test_mlflow_is_told_of_the_training(data, tmp_path, monkeypatch):
+    mlflow = pytest.importorskip("mlflow")
+    # the client alone is installed: a folder stands in for a server
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "server").as_uri())
+    options = replace(OPTIONS, max_steps=2, eval_steps=1, report_to="mlflow")
+    train(replace(REQUEST, training=options), data, tmp_path)
+    (run,) = mlflow.MlflowClient().search_runs(["0"])
+    assert run.info.run_name == "test-model"
+    assert "eval_loss" in run.data.metrics
