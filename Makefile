@@ -39,10 +39,12 @@ export KUBECONFIG
 ON_KIND := . $(KIND)/laptop.env;
 endif
 
-# Images: TAG names them, WHEELS is a folder of wheels offered to pip, TORCH another torch than the pinned one.
+# Images: TAG names them, WHEELS is a folder of wheels offered to pip, TORCH another torch than the pinned one, EXTRAS
+# what of the package the training image has.
 TAG ?= dev
 WHEELS ?= $(PIP_FIND_LINKS)
 TORCH ?= torch==2.13.0
+EXTRAS ?= serve,export,demo-encoder
 BUILD := docker build --quiet --build-arg COMMIT=$(shell git rev-parse HEAD) $(if $(WHEELS),--build-context wheels=$(WHEELS))
 
 LIST := sed 's/\$$\$$/$$/' | awk -F ':.*\#[\#+] ' '{printf "  %-17s %s\n", $$1, $$2}'
@@ -129,7 +131,7 @@ doctor: install ## Check the store before a run
 
 images: #+ Both images, and their sizes layer by layer
 	$(BUILD) -f docker/cpu.Dockerfile -t ctiforge-cpu:$(TAG) .
-	$(BUILD) -f docker/cuda.Dockerfile --build-arg TORCH="$(TORCH)" -t ctiforge-train:$(TAG) .
+	$(BUILD) -f docker/cuda.Dockerfile --build-arg TORCH="$(TORCH)" --build-arg EXTRAS=$(EXTRAS) -t ctiforge-train:$(TAG) .
 	@docker/sizes.sh ctiforge-cpu:$(TAG) ctiforge-train:$(TAG)
 
 services-image: #+ The development PostgreSQL and S3 of kind-up

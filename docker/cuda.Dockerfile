@@ -1,6 +1,7 @@
 # Train, baselines, evaluate, export and serve: torch brings its own CUDA libraries, so a plain Python base serves.
 #   docker build -f docker/cuda.Dockerfile --build-arg COMMIT=$(git rev-parse HEAD) -t ctiforge-train .
-# --build-arg TORCH="torch==2.13.0 --index-url …" chooses another variant, --build-context wheels=DIR a local wheel.
+# --build-arg TORCH="torch==2.13.0 --index-url …" chooses another variant, --build-context wheels=DIR a local wheel,
+# --build-arg EXTRAS=serve,export,demo-encoder,tracking puts trackers into the image.
 ARG BASE=python:3.11-slim-bookworm
 
 FROM scratch AS wheels
@@ -20,6 +21,7 @@ RUN --mount=type=cache,target=/root/.cache/pip --mount=type=bind,from=wheels,tar
 
 # installed on top of torch, so that torch, most of the image, is a layer that outlives the other versions
 FROM runtime AS dependencies
+ARG EXTRAS=serve,export,demo-encoder
 COPY --from=torch /opt/venv /opt/venv
 RUN --mount=type=cache,target=/root/.cache/pip --mount=type=bind,from=wheels,target=/wheels \
     --mount=type=bind,source=pyproject.toml,target=/build/pyproject.toml \
@@ -27,7 +29,7 @@ RUN --mount=type=cache,target=/root/.cache/pip --mount=type=bind,from=wheels,tar
     --mount=type=bind,source=src/ctiforge/constraints.txt,target=/build/constraints.txt \
     --mount=type=bind,source=src/ctiforge/__init__.py,target=/build/src/ctiforge/__init__.py \
     cp -r /build /tmp/build && cd /tmp/build \
-    && pip --python /opt/venv install --no-compile --find-links /wheels -c /build/constraints.txt '.[serve,export,demo-encoder]' \
+    && pip --python /opt/venv install --no-compile --find-links /wheels -c /build/constraints.txt ".[${EXTRAS}]" \
     && pip --python /opt/venv uninstall --yes ctiforge \
     && rm -rf /tmp/build \
     # what nothing imports

@@ -25,8 +25,18 @@ from ctiforge.training.encoding import end_token_id, load_tokenizer, pad_token_i
 from ctiforge.training.log import plot_curve, write_log
 from ctiforge.training.models import load_to_train, name_base, pick_device
 from ctiforge.training.numerics import ComputeDevice, choose_numerics
-from ctiforge.training.options import AGENT, CHOICE_WEIGHT, METHOD_WORDS, LoraOptions, Method, SelectBy, TrainingOptions
-from ctiforge.training.suitability import check_suitable, read_shape
+from ctiforge.training.options import (
+    AGENT,
+    CHOICE_WEIGHT,
+    METHOD_WORDS,
+    Attention,
+    LoraOptions,
+    Method,
+    SelectBy,
+    TrainingOptions,
+)
+from ctiforge.training.suitability import adapted_layers, check_attention, check_suitable, read_shape
+from ctiforge.training.tracking import check_tracker, tracked
 from ctiforge.training.trainer import Kind, train
 
 _MEND = "set a smaller --max-length (and prepare the data for it), train with --qlora, or use a larger GPU"
@@ -51,13 +61,15 @@ class AgentTraining:
     method: Method
     """What is trained: an adapter over 4-bit weights, one over whole weights, or all weights."""
     lora: LoraOptions
-    """Rank, alpha and dropout of an adapter; unused where all weights are trained."""
+    """The adapter's options; unused where all weights are trained."""
     training: TrainingOptions
     """Length, speed and batch."""
     choice_weight: float = CHOICE_WEIGHT
     """What the choice between an item and an empty answer weighs beside all other tokens together."""
     select_by: SelectBy = "auto"
     """What chooses the step whose weights are kept: `loss`, `f1`, or `auto`: F1 on a GPU, else the loss."""
+    attention: Attention = "auto"
+    """How attention is computed; of no effect on what comes out."""
     device: str = "auto"
     """`auto`, `cpu` or `cuda`."""
     force: bool = False
@@ -95,6 +107,7 @@ def train_extract_agent(
         InterruptedRunError: The training was told to end, and its state is saved.
         CannotGoOnError: Memory or disk do not suffice, or a loss or weight is no number.
     """
+    check_tracker(request.training.report_to)
     report = check_data(request, data)
     tokenizer = load_tokenizer(request.location)
     rows = _load_rows(request, data, report, tokenizer, scratch / "rows")
@@ -105,8 +118,9 @@ def train_extract_agent(
     if request.select_by == "f1" and not articles:
         raise UsageError(f"--select-by f1 needs articles to answer, and {data} holds none for validation")
     device = pick_device(request.device)
+    shape = read_shape(request.location)
     check_suitable(
-        read_shape(request.location),
+        shape,
         name=request.model,
         method=request.method,
         max_length=request.max_length,
@@ -114,11 +128,14 @@ def train_extract_agent(
         device=device.type,
         asked=request.device,
     )
+    check_attention(request.attention, device.type)
+    if request.method != "full":
+        adapted_layers(shape, request.lora)
     options = request.training
     numerics = choose_numerics(ComputeDevice.of(device), request.method, options.precision, options.optimizer)
     # the adapter's first weights are drawn at random
     torch.manual_seed(options.seed)
-    model = load_to_train(request.location, device, numerics, request.lora)
+    model = load_to_train(request.location, device, numerics, request.lora, request.attention)
     collator = AnswerCollator(pad_token_id(tokenizer))
     by_f1 = request.select_by == "f1" or (request.select_by == "auto" and device.type == "cuda")
     # rows of a team's own are no articles, and nobody knows how their model is asked about one
@@ -131,8 +148,10 @@ def train_extract_agent(
         choice=choice_of(tokenizer),
         choice_weight=request.choice_weight,
         judge=partial(micro_f1, agent, some_articles(agent, articles)) if agent and by_f1 else None,
+        name=request.name,
     )
-    result = train(model, rows.train, rows.validation, kind, options, checkpoints, scratch)
+    with tracked(options.report_to, scratch, out):
+        result = train(model, rows.train, rows.validation, kind, options, checkpoints, scratch)
     model.eval()
     threshold = set_threshold(agent, articles) if agent else None
     usage = replace(rows.usage, item_bias=threshold.bias if threshold else None)
@@ -143,7 +162,7 @@ def train_extract_agent(
         base_model=base_model,
         base_revision=base_revision,
         method=request.method,
-        options=asdict(options) | {"choice_weight": request.choice_weight},
+        options=asdict(options) | {"attention": request.attention, "choice_weight": request.choice_weight},
         computed_in=str(numerics.compute).removeprefix("torch."),
         lora=None if request.method == "full" else asdict(request.lora),
         max_length=request.max_length,

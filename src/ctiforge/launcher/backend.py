@@ -111,6 +111,10 @@ class Backend(Protocol):
         """Ask whether each command's flags can be read, whatever its inputs are; answers have no fingerprint."""
         ...
 
+    def estimate(self, commands: Mapping[str, Command]) -> list[str]:
+        """Ask what memory each command takes, by its model's config on this machine; lines for people."""
+        ...
+
     def close(self) -> None:
         """End what answers questions; a program that runs is left alone."""
         ...

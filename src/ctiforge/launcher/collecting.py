@@ -25,3 +25,9 @@ def collect(stage: LineStage, entry: StageRecord, folder: Path) -> Path | None:
     with tempfile.TemporaryDirectory() as into:
         shutil.copyfile(fetch(f"{entry.artifact}/{stage.collect}", Path(into)), target)
     return target
+
+
+def report_of(name: str, artifact: str) -> str:
+    """Read the text of an artifact that is printed when a run is done."""
+    with tempfile.TemporaryDirectory() as into:
+        return fetch(f"{artifact}/{name}", Path(into)).read_text(encoding="utf-8")

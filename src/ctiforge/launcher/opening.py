@@ -77,3 +77,12 @@ def with_commits(line: Line, settings: Settings, record: RunRecord) -> Settings:
 def _resolved(model: str, before: str | None) -> str:
     """Give the model with its commit: that of `before` where it is the same model, and no revision is named."""
     return before if before and split_name(before)[0] == model else pin(model)
+
+
+def check_test_set(name: str, store: ObjectStore) -> None:
+    """Raise UsageError where the store has no such test set."""
+    if not store.list(f"testsets/{name.replace('@', '/')}"):
+        raise UsageError(
+            f"there is no test set {name} in {store.uri}; "
+            "see `ctiforge testset list`, or make one with `ctiforge testset create` and `import`"
+        )

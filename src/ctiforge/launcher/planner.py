@@ -45,6 +45,17 @@ class Planner:
         """
         return {name: self._ask(command, flags_only=True) for name, command in commands.items()}
 
+    def estimate(self, commands: Mapping[str, Command]) -> list[str]:
+        """Ask what memory each command takes.
+
+        Args:
+            commands: The commands by the names of their stages.
+
+        Returns:
+            What each program says, a line each after its stage's name; one that could not say tells why.
+        """
+        return [line for name, command in commands.items() for line in self._estimate(name, command)]
+
     def close(self) -> None:
         """End the process."""
         if self._process:
@@ -53,17 +64,38 @@ class Planner:
             self._process = None
 
     def _ask(self, command: Command, *, flags_only: bool = False) -> Answer:
+        try:
+            return answer_of(self._answered(command, {"flags_only": flags_only}))
+        except (OSError, ValueError):
+            return Answer(problem=self._ended(command), exit_code=1)
+
+    def _estimate(self, name: str, command: Command) -> list[str]:
+        try:
+            match self._answered(command, {"estimate": True}):
+                case {"lines": list(lines)}:
+                    return [f"{name}: {lines[0]}", *lines[1:]]
+                case {"problem": str(problem)}:
+                    return [f"{name}: what memory it takes cannot be told: {problem}"]
+            raise ValueError(command)
+        except (OSError, ValueError):
+            return [self._ended(command)]
+
+    def _answered(self, command: Command, how: Mapping[str, bool]) -> dict[str, object]:
         process = self._process = self._process or self._start()
         assert process.stdin
         assert process.stdout
-        try:
-            question = {"program": command.program, "arguments": command.arguments, "flags_only": flags_only}
-            print(json.dumps(question), file=process.stdin, flush=True)
-            return answer_of(json.loads(process.stdout.readline()))
-        except (OSError, ValueError):
-            self._process = None
-            process.kill()
-            return Answer(problem=f"the planner of {command.program} ended with {process.wait()}", exit_code=1)
+        question = {"program": command.program, "arguments": command.arguments, **how}
+        print(json.dumps(question), file=process.stdin, flush=True)
+        answer: dict[str, object] = json.loads(process.stdout.readline())
+        return answer
+
+    def _ended(self, command: Command) -> str:
+        """Leave a process that does not answer, so that the next question starts another; say how it ended."""
+        if not self._process:
+            return f"the planner of {command.program} could not be started"
+        process, self._process = self._process, None
+        process.kill()
+        return f"the planner of {command.program} ended with {process.wait()}"
 
     def _start(self) -> "subprocess.Popen[str]":
         return subprocess.Popen(

@@ -1,19 +1,17 @@
 """Drive a line's plan on a backend, from the first stage to the comparison, and keep a record of it."""
 
-import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Self
 
-from ctiforge.errors import CtiforgeError, ExitCode, InterruptedRunError, StoreError, UsageError
+from ctiforge.errors import CtiforgeError, ExitCode, InterruptedRunError, StoreError
 from ctiforge.launcher.backend import Backend, Command, Event, Outcome, Progressed, Ran, Said, Task
-from ctiforge.launcher.collecting import collect, evaluations_folder
+from ctiforge.launcher.collecting import collect, evaluations_folder, report_of
 from ctiforge.launcher.database import RunDatabase, database_of, takes_demo
 from ctiforge.launcher.failures import CANCELLED, MEANINGS, STOPPED, StageFailedError, how_it_ended, stage_failure
-from ctiforge.launcher.opening import champion_name, open_record, with_champion, with_commits
+from ctiforge.launcher.opening import champion_name, check_test_set, open_record, with_champion, with_commits
 from ctiforge.launcher.plan import (
     Answer,
     Stages,
@@ -31,7 +29,7 @@ from ctiforge.lines import LINES, find_line
 from ctiforge.lines.line import Line, LineStage
 from ctiforge.records.run import RunRecord, StageRecord
 from ctiforge.settings import Settings
-from ctiforge.store.artifacts import artifact_key, check_name, fetch
+from ctiforge.store.artifacts import artifact_key, check_name
 from ctiforge.store.check import ensure_trusted
 from ctiforge.store.fingerprint import SHORT
 from ctiforge.store.launcher_note import note_launcher
@@ -67,6 +65,7 @@ def drive(run: "LineRun", *, dry_run: bool) -> None:
     run.check_flags()
     if dry_run:
         run.say_plan()
+        run.say_memory()
         # the demo's test set comes with its database
         if not takes_demo(run.settings, run.line, run.backend):
             run.check()
@@ -140,9 +139,7 @@ class LineRun:
         for name in (self.settings.value(self.line.model), self.settings.value(self.line.in_use)):
             if name:
                 check_name(name)
-        # whatever an earlier stage makes or promotes, its place is no flag's fault
-        asked = replace(self, artifacts={stage.name: stage.name for stage in self.stages}, champion="champion")
-        answers = self.backend.check({stage.name: asked.command(stage) for stage in self.stages})
+        answers = self.backend.check(self._commands(self.stages))
         for stage in self.stages:
             if problem := answers[stage.name].problem:
                 raise StageFailedError(f"{stage.name}: {problem}", answers[stage.name].exit_code)
@@ -156,6 +153,12 @@ class LineRun:
             self.ask(batch)
         plan = make_plan(self.stages, self.artifacts, self.answers)
         self.view.say("\n".join([f"run {self.record.id}, store {self.store.uri}", *describe(plan, self.notes)]))
+
+    def say_memory(self) -> None:
+        """Say what memory trainings take that are to be done, or why that cannot be told here."""
+        trainings = [each for each in self.stages if each.estimates and each.name not in self.artifacts]
+        for line in self.backend.estimate(self._commands(trainings)):
+            self.view.say(line)
 
     def go(self) -> None:
         """Do every stage in order and keep the record."""
@@ -180,11 +183,7 @@ class LineRun:
     def check(self) -> None:
         """Raise what would make the run fail later."""
         # its evaluation comes last: without this a wrong name would cost a whole training first
-        if not self.store.list(f"testsets/{self.test_set.replace('@', '/')}"):
-            raise UsageError(
-                f"there is no test set {self.test_set} in {self.store.uri}; "
-                "see `ctiforge testset list`, or make one with `ctiforge testset create` and `import`"
-            )
+        check_test_set(self.test_set, self.store)
         for stage in self.stages:
             self._fail_on_problem(stage)
 
@@ -337,6 +336,11 @@ class LineRun:
         environment = columns | (self.database if stage.reads_database else {})
         return Command(stage.program, (*own, "--store", self.store.uri, *extra), environment, task)
 
+    def _commands(self, stages: Stages) -> dict[str, Command]:
+        """Give what runs the stages, by name, whatever earlier ones make or promote: that is no flag's fault."""
+        asked = replace(self, artifacts={stage.name: stage.name for stage in self.stages}, champion="champion")
+        return {stage.name: asked.command(stage) for stage in stages}
+
     def _failed(self, stage: LineStage, entry: StageRecord, outcome: Outcome) -> CtiforgeError:
         """Note a bad end; give the error that says it, whether or not the store can still be written."""
         entry.state = "interrupted" if outcome.exit_code == ExitCode.INTERRUPTED else "failed"
@@ -370,13 +374,10 @@ class LineRun:
         except (CtiforgeError, OSError) as problem:
             if str(problem) not in str(error):
                 self.view.say(f"warning: the run's record could not be kept: {problem}")
-        self._tell_webhook()
-
-    def _tell_webhook(self) -> None:
         url = self.settings.webhook_url
         if url and self.record.state == "failed":
-            problem = send(url.get_secret_value(), self.record)
-            self.view.say(f"warning: {problem}" if problem else "told the webhook")
+            trouble = send(url.get_secret_value(), self.record)
+            self.view.say(f"warning: {trouble}" if trouble else "told the webhook")
 
     def _can_be_asked(self, stage: LineStage, *, in_turn: bool = False) -> bool:
         return (
@@ -395,5 +396,4 @@ class LineRun:
         self.view.ended(stage.name, entry.state, (entry.fingerprint or "")[:SHORT])
         collect(stage, entry, evaluations_folder(self.settings))
         if stage.report and entry.artifact:
-            with tempfile.TemporaryDirectory() as into:
-                self.reports.append(fetch(f"{entry.artifact}/{stage.report}", Path(into)).read_text(encoding="utf-8"))
+            self.reports.append(report_of(stage.report, entry.artifact))

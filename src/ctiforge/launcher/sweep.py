@@ -156,6 +156,9 @@ class SweepRun(LineRun):
             if answer.problem:
                 raise StageFailedError(f"{point.words}: {answer.problem.removeprefix('Error: ')}", answer.exit_code)
 
+    def say_memory(self) -> None:
+        """Nothing: a run says it, and points hardly differ."""
+
     def check(self) -> None:
         """Nothing: a sweep needs no test set, and a point that cannot be planned is one that fails."""
 

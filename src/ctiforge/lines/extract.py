@@ -36,6 +36,7 @@ STAGES = (
         "train_extract",
         "train_extract",
         ("--data={format_extract}", "--model={model}", "--max-length={max_length}", "--format=messages"),
+        estimates=True,
         batch=(4, 4),
     ),
     LineStage(

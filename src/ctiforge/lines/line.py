@@ -34,6 +34,8 @@ class LineStage:
     """The file of its artifact that is copied to the outputs folder for people."""
     report: str | None = None
     """The text of its artifact that is printed when the run is done."""
+    estimates: bool = False
+    """Whether its program tells with --estimate what memory it takes, before anything is there."""
     batch: tuple[int, int | None] | None = None
     """The program's own --batch-size and --gradient-accumulation-steps, where a smaller one saves memory."""
     role: str | None = None

@@ -34,6 +34,7 @@ from ctiforge.training.log import plot_curve, write_log
 from ctiforge.training.models import pick_device
 from ctiforge.training.numerics import ComputeDevice, Numerics, choose_numerics
 from ctiforge.training.options import OS_BERT, TrainingOptions
+from ctiforge.training.tracking import check_tracker, tracked
 from ctiforge.training.trainer import Kind, train
 
 _MEND = "set a smaller --max-length, or use a larger GPU"
@@ -84,6 +85,7 @@ def train_os_bert(
         InterruptedRunError: The training was told to end, and its state is saved.
         CannotGoOnError: Memory or disk do not suffice.
     """
+    check_tracker(request.training.report_to)
     device = pick_device(request.device)
     numerics = _numerics(device, request.fp16)
     articles, validation_articles = (read_labeled(part) for part in parts)
@@ -102,8 +104,9 @@ def train_os_bert(
     if has_new_head(encoder):
         start_from(encoder, starts[0])
     model = PooledClassifier(encoder, pooling, tensor).to(device)
-    kind = Kind("train_os_bert", WindowCollator(pad), numerics, _MEND)
-    result = train(model, Rows(rows), Rows(validation), kind, request.training, checkpoints, scratch)
+    kind = Kind("train_os_bert", WindowCollator(pad), numerics, _MEND, name=request.name)
+    with tracked(request.training.report_to, scratch, out):
+        result = train(model, Rows(rows), Rows(validation), kind, request.training, checkpoints, scratch)
     base_model, base_revision = split_name(request.base_model)
     note = OsBertNote(
         labels=OS_LABELS,

@@ -44,11 +44,14 @@ ModelFolderFlag = Annotated[
 ]
 EpochsFlag = Annotated[float, typer.Option(min=0.01)]
 MaxStepsFlag = Annotated[int | None, typer.Option(min=1, help="Stop after so many steps, whatever --epochs says.")]
+ScheduleFlag = Annotated[
+    str, typer.Option(help="The learning rate after warm-up: linear (falling to 0), cosine (the same) or constant.")
+]
 SaveStepsFlag = Annotated[int, typer.Option(min=1, help="A crash costs at most so many steps, and at most an epoch.")]
 EvalStepsFlag = Annotated[int, typer.Option(min=1, help="At least once an epoch.")]
 PatienceFlag = Annotated[int, typer.Option(min=1, help="Evaluations without a better loss.")]
 ResumeFlag = Annotated[bool, typer.Option("--resume/--no-resume", help="Go on from an interrupted run's checkpoint.")]
-ReportToFlag = Annotated[str, typer.Option(help="none, tensorboard, mlflow or wandb.")]
+ReportToFlag = Annotated[str, typer.Option(help="none, tensorboard, mlflow, wandb or another that transformers know.")]
 
 
 def choose(flag: str, value: str | None, among: Sequence[Any]) -> Any:

@@ -2,7 +2,8 @@
 
 A command is `{"program":…,"arguments":[…]}`. The answer is what the program prints with `--plan`,
 `{"stage":…,"fingerprint":…,"cached":…}`, or `{"problem":…,"exit_code":…}` where it could not say. With
-`"flags_only":true` the flags are read and nothing else is: the answer has no fingerprint.
+`"flags_only":true` the flags are read and nothing else is: the answer has no fingerprint. With `"estimate":true` the
+answer is what the program prints with `--estimate`, `{"lines":[…]}`, or a problem.
 """
 
 import json
@@ -23,7 +24,7 @@ def main() -> None:
     for line in sys.stdin:
         command = json.loads(line)
         program = import_module(f"ctiforge.programs.{command['program']}")
-        ask = check if command.get("flags_only") else answer
+        ask = estimate if command.get("estimate") else check if command.get("flags_only") else answer
         print(json.dumps(ask(program.main, command["arguments"])), flush=True)
 
 
@@ -43,6 +44,20 @@ def answer(program: Callable[..., Any], arguments: Sequence[str]) -> dict[str, A
         return value
     except ValueError:
         return _problem(errors, code)
+
+
+def estimate(program: Callable[..., Any], arguments: Sequence[str]) -> dict[str, Any]:
+    """Ask one program, in this process, what memory it takes.
+
+    Args:
+        program: The program's function.
+        arguments: Its arguments, `--estimate` left out.
+
+    Returns:
+        The lines that the program printed, or the problem and the exit code that it ended with.
+    """
+    said, errors, code = _run(program, [*arguments, "--estimate"])
+    return _problem(errors, code) if code or not said else {"lines": said.rstrip().splitlines()}
 
 
 def check(program: Callable[..., Any], arguments: Sequence[str]) -> dict[str, Any]:

@@ -19,20 +19,21 @@ from ctiforge.programs.flags import (
     ResumeFlag,
     RevisionFlag,
     SaveStepsFlag,
+    ScheduleFlag,
     StoreFlag,
     choose,
 )
-from ctiforge.training.options import AGENT, CHOICE_WEIGHT, LORA
+from ctiforge.training.options import AGENT, CHOICE_WEIGHT, LORA, Attention, LoraOptions, Method, TrainingOptions
 
 
 def main(
     data: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="Examples of format_extract: a folder or artifact; or your own rows, messages or prompt and answer: "
-            "a .jsonl or .parquet file, or a folder with train and validation."
+            "a .jsonl or .parquet file, or a folder with train and validation. --estimate needs none."
         ),
-    ],
+    ] = None,
     model: Annotated[str, typer.Option(help="The model to train: folder, hub name, or demo.")] = "demo",
     revision: RevisionFlag = None,
     output: ModelFolderFlag = None,
@@ -53,6 +54,7 @@ def main(
     ] = None,
     max_length: Annotated[int, typer.Option(min=16, help="Must be what the data was cut for.")] = AGENT.max_length,
     warmup_ratio: Annotated[float, typer.Option(min=0.0, max=1.0)] = AGENT.training.warmup_ratio,
+    schedule: ScheduleFlag = AGENT.training.schedule,
     weight_decay: Annotated[float, typer.Option(min=0.0)] = AGENT.training.weight_decay,
     adam_beta2: Annotated[float, typer.Option(min=0.0, max=1.0)] = AGENT.training.adam_beta2,
     method: Annotated[
@@ -75,8 +77,23 @@ def main(
     select_by: Annotated[
         str, typer.Option(help="What chooses the weights: loss, f1 (greedy answers), or auto: f1 on a GPU, else loss.")
     ] = "auto",
-    lora_r: Annotated[int, typer.Option(min=1)] = LORA.r,
-    lora_alpha: Annotated[int, typer.Option(min=1)] = LORA.alpha,
+    attention: Annotated[
+        str, typer.Option(help="How attention is computed: auto, sdpa, eager, or flex (on a GPU).")
+    ] = "auto",
+    lora_r: Annotated[int | None, typer.Option(min=1, help=f"The adapter's rank; default: {LORA.r}.")] = None,
+    lora_alpha: Annotated[
+        int | None, typer.Option(min=1, help=f"The adapter's output is scaled by alpha / r; default: {LORA.alpha}.")
+    ] = None,
+    lora_dropout: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=1.0, help=f"Share of its inputs that training drops; default: {LORA.dropout}."),
+    ] = None,
+    lora_targets: Annotated[
+        str | None,
+        typer.Option(
+            help=f"The layers that it is laid beside: names of modules, as q_proj,v_proj; default: {LORA.targets}."
+        ),
+    ] = None,
     save_steps: SaveStepsFlag = AGENT.training.save_steps,
     eval_steps: EvalStepsFlag = AGENT.training.eval_steps,
     early_stopping_patience: PatienceFlag = AGENT.training.early_stopping_patience,
@@ -91,24 +108,28 @@ def main(
     store: StoreFlag = None,
     expect: ExpectFlag = None,
     plan: PlanFlag = False,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Print what memory it takes, by the model's config, and do nothing.")
+    ] = False,
 ) -> None:
     """Fine-tune the Extract Agent, with an adapter or in full, on examples that format_extract prepared."""
+    from ctiforge.errors import UsageError
     from ctiforge.store.hub import pin
     from ctiforge.store.named_models import find_model_uri
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
     from ctiforge.training.encoding import model_input
     from ctiforge.training.options import (
         LEARNING_RATES,
-        LoraOptions,
-        Method,
         OptimizerName,
         Precision,
+        Schedule,
         SelectBy,
-        TrainingOptions,
+        choose_lora,
         choose_method,
         result_params,
     )
     from ctiforge.training.summary import default_name, print_training
+    from ctiforge.training.tracking import TRACKERS
 
     named: Method | None = choose("--method", method, get_args(Method))
     chosen = choose_method(named, qlora)
@@ -119,6 +140,7 @@ def main(
         max_steps=max_steps,
         learning_rate=LEARNING_RATES[chosen] if learning_rate is None else learning_rate,
         warmup_ratio=warmup_ratio,
+        schedule=choose("--schedule", schedule, get_args(Schedule)),
         weight_decay=weight_decay,
         adam_beta2=adam_beta2,
         save_steps=save_steps,
@@ -127,12 +149,18 @@ def main(
         seed=seed,
         precision=choose("--precision", precision, get_args(Precision)),
         optimizer=choose("--optimizer", optimizer, get_args(OptimizerName)),
-        report_to=report_to,
+        report_to=choose("--report-to", report_to, TRACKERS),
         resume=resume,
     )
     selecting: SelectBy = choose("--select-by", select_by, get_args(SelectBy))
-    lora = LoraOptions(lora_r, lora_alpha)
+    way: Attention = choose("--attention", attention, get_args(Attention))
+    lora = choose_lora(chosen, r=lora_r, alpha=lora_alpha, dropout=lora_dropout, targets=lora_targets)
     model = pin(find_model_uri(model, store), revision)
+    if estimate:
+        print("\n".join(_estimate(model, chosen, training, lora, max_length, way, device)))
+        return
+    if data is None:
+        raise UsageError("--data is missing: give the output of format_extract")
     model_inputs, model_params = model_input(model)
     run_name = name or default_name("extract-agent", model, date.today())
 
@@ -150,6 +178,7 @@ def main(
             training=training,
             choice_weight=choice_weight,
             select_by=selecting,
+            attention=way,
             device=device,
             force=force,
             folder=folder,
@@ -176,6 +205,33 @@ def main(
     )
     if result.summary:
         print_training(result.summary, result.uri)
+
+
+def _estimate(
+    model: str,
+    method: Method,
+    training: TrainingOptions,
+    lora: LoraOptions,
+    max_length: int,
+    attention: Attention,
+    device: str,
+) -> list[str]:
+    """Say what memory the training takes, on this machine's GPU or, without one, on any that has bf16."""
+    import torch
+
+    from ctiforge.training.estimate import Workload, describe
+    from ctiforge.training.numerics import BF16_FROM, ComputeDevice, choose_numerics
+    from ctiforge.training.suitability import check_attention, check_suitable, read_shape
+
+    here = device != "cpu" and torch.cuda.is_available()
+    gpu = ComputeDevice.of(torch.device("cuda", 0)) if here else ComputeDevice("cuda", BF16_FROM)
+    on = ComputeDevice("cpu") if device == "cpu" else gpu
+    shape = read_shape(model)
+    check_suitable(shape, name=model, method=method, max_length=max_length, tokens=(), device=on.kind, asked=device)
+    check_attention(attention, on.kind)
+    numerics = choose_numerics(on, method, training.precision, training.optimizer)
+    free = torch.cuda.mem_get_info(0)[0] if here else None
+    return describe(Workload(shape, numerics, lora, training.batch_size, attention), model, max_length, free)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Fine-tunes OS-BERT on prepared articles."""
 
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -21,7 +21,9 @@ from ctiforge.programs.flags import (
     ResumeFlag,
     RevisionFlag,
     SaveStepsFlag,
+    ScheduleFlag,
     StoreFlag,
+    choose,
 )
 from ctiforge.training.options import OS_BERT
 
@@ -45,6 +47,7 @@ def main(
     learning_rate: Annotated[float, typer.Option(min=0.0)] = OS_BERT.training.learning_rate,
     weight_decay: Annotated[float, typer.Option(min=0.0)] = OS_BERT.training.weight_decay,
     warmup_ratio: Annotated[float, typer.Option(min=0.0, max=1.0)] = OS_BERT.training.warmup_ratio,
+    schedule: ScheduleFlag = OS_BERT.training.schedule,
     max_length: OsWindowFlag = OS_BERT.max_length,
     pooling: Annotated[
         str, typer.Option(help="Windows into one answer: auto (chosen on validation), noisy-or, mean or max.")
@@ -75,8 +78,9 @@ def main(
     from ctiforge.store.hub import pin
     from ctiforge.store.named_models import find_model_uri
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
-    from ctiforge.training.options import TrainingOptions, result_params
+    from ctiforge.training.options import Schedule, TrainingOptions, result_params
     from ctiforge.training.summary import default_name, print_training
+    from ctiforge.training.tracking import TRACKERS
 
     if pooling not in ("auto", "noisy-or", "mean", "max"):
         raise UsageError(f"--pooling {pooling}: give auto, noisy-or, mean or max")
@@ -87,12 +91,13 @@ def main(
         max_steps=max_steps,
         learning_rate=learning_rate,
         warmup_ratio=warmup_ratio,
+        schedule=choose("--schedule", schedule, get_args(Schedule)),
         weight_decay=weight_decay,
         save_steps=save_steps,
         eval_steps=eval_steps,
         early_stopping_patience=early_stopping_patience,
         seed=seed,
-        report_to=report_to,
+        report_to=choose("--report-to", report_to, TRACKERS),
         resume=resume,
     )
     base_model = pin(find_model_uri(base_model, store), revision)

@@ -97,7 +97,7 @@ class Training(File):
     options: dict[str, Any]
     """The flags of the training, by name."""
     lora: dict[str, Any] | None = None
-    """Rank, alpha and dropout of the adapter; None where all weights were trained."""
+    """Rank, alpha, dropout and targets of the adapter; None where all weights were trained."""
     max_length: int
     """Tokens of an example; OS-BERT: of a window."""
     examples: int

@@ -14,7 +14,7 @@ from ctiforge.progress import warn
 from ctiforge.store.hub import is_hub_name, is_pinned, join_name, pin, split_name
 from ctiforge.training.encoding import cannot_load, on_this_machine, quiet_hub
 from ctiforge.training.numerics import ComputeDevice, Numerics
-from ctiforge.training.options import LoraOptions
+from ctiforge.training.options import ALL_LINEAR, Attention, LoraOptions
 
 DEVICES = ("auto", "cpu", "cuda")
 """What `--device` may be."""
@@ -23,6 +23,7 @@ ADAPTER_CONFIG = "adapter_config.json"
 GPU_VARIABLE = "CTIFORGE_GPU"
 """Set in a pod that was given a GPU: a program that finds none there says so, and does not compute on the CPU."""
 _DRIVER = Path("/proc/driver/nvidia/version")
+_ATTENTION = {"auto": None, "sdpa": "sdpa", "eager": "eager", "flex": "flex_attention"}
 _RECOMPUTE = {"use_reentrant": False}
 """How activations are recomputed: in the way that also works where the inputs need no gradients."""
 
@@ -81,13 +82,14 @@ def only_errors() -> None:
     logging.disable_progress_bar()
 
 
-def load_causal_lm(model: str, device: torch.device, dtype: torch.dtype) -> Any:
+def load_causal_lm(model: str, device: torch.device, dtype: torch.dtype, attention: Attention = "auto") -> Any:
     """Load a causal language model; a folder with a LoRA adapter gets its base below it.
 
     Args:
         model: A folder, an `s3://` URI, a hub name, or `demo`.
         device: Where its weights go.
         dtype: The type of its weights.
+        attention: How attention is computed; `auto`: as transformers choose, as for every base of an adapter.
 
     Returns:
         The model, of transformers or, with an adapter, of peft.
@@ -105,6 +107,7 @@ def load_causal_lm(model: str, device: torch.device, dtype: torch.dtype) -> Any:
             loaded, told = AutoModelForCausalLM.from_pretrained(
                 path,
                 dtype=dtype,
+                attn_implementation=_ATTENTION[attention],
                 trust_remote_code=False,
                 use_safetensors=True,
                 output_loading_info=True,
@@ -157,17 +160,20 @@ def check_whole(model: str, told: Mapping[str, Any]) -> None:
         )
 
 
-def load_to_train(model: str, device: torch.device, numerics: Numerics, lora: LoraOptions) -> Any:
+def load_to_train(
+    model: str, device: torch.device, numerics: Numerics, lora: LoraOptions, attention: Attention = "auto"
+) -> Any:
     """Load a model for its training: what is trained is in fp32, and requires gradients.
 
     Args:
         model: A folder, an `s3://` URI, a hub name, or `demo`.
         device: Where its weights go.
         numerics: What is trained, and the types.
-        lora: Rank, alpha and dropout of an adapter; unused where all weights are trained.
+        lora: The adapter's options; unused where all weights are trained.
+        attention: How attention is computed.
 
     Returns:
-        The model; where an adapter is trained that of peft, with LoRA on all linear layers.
+        The model; where an adapter is trained that of peft, with LoRA on the layers that it targets.
 
     Raises:
         UsageError: There is none, it has no safetensors, or this machine cannot reach it.
@@ -175,9 +181,9 @@ def load_to_train(model: str, device: torch.device, numerics: Numerics, lora: Lo
     from peft import get_peft_model
 
     if numerics.method == "qlora":
-        loaded = get_peft_model(_load_in_4_bits(model, device, numerics), _lora_config(lora))
+        loaded = get_peft_model(_load_in_4_bits(model, device, numerics, attention), _lora_config(lora))
     else:
-        loaded = load_causal_lm(model, device, numerics.frozen)
+        loaded = load_causal_lm(model, device, numerics.frozen, attention)
         loaded.config.use_cache = False
         if numerics.recompute:
             loaded.gradient_checkpointing_enable(gradient_checkpointing_kwargs=_RECOMPUTE)
@@ -194,11 +200,15 @@ def _lora_config(lora: LoraOptions) -> Any:
     from peft import LoraConfig
 
     return LoraConfig(
-        r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules="all-linear", task_type="CAUSAL_LM"
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=ALL_LINEAR if lora.targets == ALL_LINEAR else lora.target_names,
+        task_type="CAUSAL_LM",
     )
 
 
-def _load_in_4_bits(model: str, device: torch.device, numerics: Numerics) -> Any:
+def _load_in_4_bits(model: str, device: torch.device, numerics: Numerics, attention: Attention) -> Any:
     """Load a model in NF4 (QLoRA, Dettmers et al. 2023), nothing of which is trained."""
     from peft import prepare_model_for_kbit_training
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
@@ -215,6 +225,7 @@ def _load_in_4_bits(model: str, device: torch.device, numerics: Numerics) -> Any
             loaded, told = AutoModelForCausalLM.from_pretrained(
                 path,
                 quantization_config=quantization,
+                attn_implementation=_ATTENTION[attention],
                 dtype=numerics.frozen,
                 device_map={"": device},
                 trust_remote_code=False,

@@ -14,6 +14,13 @@ SelectBy = Literal["auto", "loss", "f1"]
 OptimizerName = Literal["adamw", "adamw-8bit"]
 """AdamW, its averages in fp32 or in 8 bits."""
 
+Schedule = Literal["linear", "cosine", "constant"]
+"""How the learning rate goes on after warm-up: to 0 in a line or along half a cosine, or not down at all."""
+Attention = Literal["auto", "sdpa", "eager", "flex"]
+"""How attention is computed; `auto`: as transformers choose for the model."""
+
+ALL_LINEAR = "all-linear"
+"""The target of an adapter that is laid beside every linear layer but the one that computes logits."""
 METHOD_WORDS: dict[str, str] = {"qlora": "QLoRA", "lora": "LoRA", "full": "full fine-tuning"}
 """What people call the methods."""
 LEARNING_RATES: dict[Method, float] = {"qlora": 2e-4, "lora": 2e-4, "full": 2e-5}
@@ -39,9 +46,11 @@ class TrainingOptions:
     max_steps: int | None = None
     """Optimizer steps at most; None: as many as the epochs have."""
     learning_rate: float = 2e-4
-    """The highest, after warm-up; it falls to 0 in a line."""
+    """The highest, after warm-up."""
     warmup_ratio: float = 0.03
     """Share of the steps, 0 to 1, in which the learning rate rises."""
+    schedule: Schedule = "linear"
+    """How it goes on from there."""
     weight_decay: float = 0.0
     """AdamW's (Loshchilov & Hutter 2019)."""
     adam_beta2: float = 0.999
@@ -77,7 +86,7 @@ class TrainingOptions:
 
 @dataclass(frozen=True)
 class LoraOptions:
-    """Low-rank adaptation (Hu et al. 2021) of all linear layers."""
+    """Low-rank adaptation (Hu et al. 2021)."""
 
     r: int = 16
     """The rank."""
@@ -85,6 +94,13 @@ class LoraOptions:
     """The adapter's output is scaled by alpha / r."""
     dropout: float = 0.05
     """The share of the adapter's inputs that training drops, 0 to 1."""
+    targets: str = ALL_LINEAR
+    """The layers that it is laid beside: names of modules with a comma between them, or `all-linear`."""
+
+    @property
+    def target_names(self) -> list[str]:
+        """List the names that `targets` says, each once, in the order of the alphabet."""
+        return sorted({each.strip() for each in self.targets.split(",") if each.strip()})
 
 
 @dataclass(frozen=True)
@@ -167,6 +183,34 @@ def choose_method(method: Method | None, qlora: bool | None) -> Method:
     return "full" if qlora is False else "qlora"
 
 
+def choose_lora(
+    method: Method, *, r: int | None, alpha: int | None, dropout: float | None, targets: str | None
+) -> LoraOptions:
+    """Choose the adapter's options.
+
+    Args:
+        method: What is trained.
+        r: What --lora-r says; None where it is not given, as for the others.
+        alpha: What --lora-alpha says.
+        dropout: What --lora-dropout says.
+        targets: What --lora-targets says.
+
+    Returns:
+        The options; the guide's where nobody says.
+
+    Raises:
+        UsageError: One is given and no adapter is trained, or the targets name nothing.
+    """
+    flags = {"r": r, "alpha": alpha, "dropout": dropout, "targets": targets}
+    given: dict[str, Any] = {name: value for name, value in flags.items() if value is not None}
+    if given and method == "full":
+        raise UsageError(f"--lora-{next(iter(given))}: --method full trains all weights and no adapter: leave it out")
+    lora = replace(LORA, **given)
+    if not lora.target_names:
+        raise UsageError(f"--lora-targets: name modules with a comma between them, or {ALL_LINEAR}")
+    return replace(lora, targets=",".join(lora.target_names))
+
+
 def result_params(training: TrainingOptions, lora: LoraOptions | None) -> dict[str, Any]:
     """List the options that change what a training gives, for its fingerprint.
 
@@ -178,4 +222,13 @@ def result_params(training: TrainingOptions, lora: LoraOptions | None) -> dict[s
         Name → value, as JSON can hold it.
     """
     params = {name: value for name, value in asdict(training).items() if name not in _WITHOUT_EFFECT}
-    return params | {"effective_batch": training.effective_batch, "lora": asdict(lora) if lora else None}
+    if training.schedule == "linear":
+        # as in fingerprints of before it could be chosen
+        del params["schedule"]
+    return params | {"effective_batch": training.effective_batch, "lora": _lora_params(lora) if lora else None}
+
+
+def _lora_params(lora: LoraOptions) -> dict[str, Any]:
+    """List an adapter's options; what holds by default counts as in fingerprints of before it could be chosen."""
+    params = asdict(lora)
+    return params if lora.targets != ALL_LINEAR else {name: params[name] for name in params if name != "targets"}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ctiforge.errors import UsageError
-from ctiforge.training.options import Method
+from ctiforge.training.options import ALL_LINEAR, Attention, LoraOptions, Method
 
 LARGE_FOR_A_CPU = 1_000_000_000
 """Weights from which on a training on a CPU takes days: it must be asked for."""
@@ -13,9 +13,24 @@ _EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_exp
 """What configs of mixtures of experts call their number."""
 
 
+_CONFIG = ("config.json",)
+
+
+@dataclass(frozen=True)
+class LinearLayer:
+    """A layer that an adapter can be laid beside."""
+
+    name: str
+    """Its place in the model: `model.layers.0.self_attn.q_proj`."""
+    inputs: int
+    """Features that it reads."""
+    outputs: int
+    """Features that it writes."""
+
+
 @dataclass(frozen=True)
 class ModelShape:
-    """What of a model decides whether it can be trained."""
+    """What of a model decides whether it can be trained, and what memory that takes."""
 
     parameters: int
     """Its weights, tied ones once."""
@@ -25,6 +40,18 @@ class ModelShape:
     """Rows of its embedding."""
     experts: int
     """Experts of a layer; 0 of a model without."""
+    hidden: int = 0
+    """Features of a token between two layers."""
+    layers: int = 0
+    """Blocks of attention and what follows it."""
+    heads: int = 0
+    """Attention heads of a block."""
+    embedding: int = 0
+    """Weights of its embeddings."""
+    tensors: tuple[int, ...] = ()
+    """The weights of each other tensor."""
+    linears: tuple[LinearLayer, ...] = ()
+    """Its linear layers, the one that computes logits left out."""
 
 
 def read_shape(folder: str) -> ModelShape:
@@ -41,22 +68,75 @@ def read_shape(folder: str) -> ModelShape:
     """
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers.pytorch_utils import Conv1D
 
     from ctiforge.training.encoding import cannot_load, on_this_machine
 
     try:
-        with on_this_machine(folder) as path, torch.device("meta"):
+        with on_this_machine(folder, _CONFIG) as path, torch.device("meta"):
             config = AutoConfig.from_pretrained(path, trust_remote_code=False)
             model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         raise UsageError(cannot_load("model", folder, error)) from error
     text: Any = config.get_text_config()
+    modules = list(model.named_modules())
+    embeddings = {id(each.weight) for _, each in modules if isinstance(each, torch.nn.Embedding)}
+    sizes = [(id(each) in embeddings, each.numel()) for each in model.parameters()]
+    linears = [
+        (name, each)
+        for name, each in modules
+        if isinstance(each, torch.nn.Linear | Conv1D) and each is not model.get_output_embeddings()
+    ]
     return ModelShape(
-        parameters=sum(each.numel() for each in model.parameters()),
+        parameters=sum(size for _, size in sizes),
         positions=getattr(text, "max_position_embeddings", None),
         vocabulary=int(model.get_input_embeddings().weight.shape[0]),
         experts=max(int(getattr(text, name, 0) or 0) for name in _EXPERTS),
+        hidden=int(text.hidden_size),
+        layers=int(text.num_hidden_layers),
+        heads=int(getattr(text, "num_attention_heads", 0) or 0),
+        embedding=sum(size for embeds, size in sizes if embeds),
+        tensors=tuple(size for embeds, size in sizes if not embeds),
+        linears=tuple(_linear(name, each, isinstance(each, Conv1D)) for name, each in linears),
     )
+
+
+def check_attention(attention: Attention, device: str) -> None:
+    """Refuse a way of computing attention that the device lacks.
+
+    Args:
+        attention: How it is to be computed.
+        device: Where, `cpu` or `cuda`.
+
+    Raises:
+        UsageError: It takes a GPU, and there is none.
+    """
+    if attention == "flex" and device != "cuda":
+        raise UsageError("--attention flex is compiled for a GPU, and this training has none: take auto, sdpa or eager")
+
+
+def adapted_layers(shape: ModelShape, lora: LoraOptions) -> list[LinearLayer]:
+    """Find the layers that an adapter is laid beside, as peft finds them.
+
+    Args:
+        shape: The model's.
+        lora: The adapter's options.
+
+    Returns:
+        The layers that its targets name.
+
+    Raises:
+        UsageError: A target names no linear layer of the model.
+    """
+    if lora.targets == ALL_LINEAR:
+        return list(shape.linears)
+    found = {target: [each for each in shape.linears if _is_named(each, target)] for target in lora.target_names}
+    if nothing := [target for target, layers in found.items() if not layers]:
+        names = sorted({each.name.rpartition(".")[2] for each in shape.linears})
+        raise UsageError(
+            f"--lora-targets {nothing[0]}: the model has no linear layer of that name; it has {', '.join(names)}"
+        )
+    return [each for each in shape.linears if any(each in layers for layers in found.values())]
 
 
 def check_suitable(
@@ -88,11 +168,21 @@ def check_suitable(
         )
     if shape.experts > 1 and method != "full":
         raise UsageError(
-            f"{name} is a mixture of {shape.experts} experts, whose layers an adapter does not reach: take a dense "
-            "model, or --method full"
+            f"--method {method}: {name} is a mixture of {shape.experts} experts, whose layers an adapter does not "
+            "reach, whatever --lora-dropout and --lora-targets say: take a dense model, or --method full"
         )
     if device == "cpu" and asked != "cpu" and shape.parameters > LARGE_FOR_A_CPU:
         raise UsageError(
             f"{name} has {shape.parameters / 1e9:.1f} billion weights, and this machine has no usable GPU: a training "
             "would take days; say --device cpu if that is meant"
         )
+
+
+def _linear(name: str, layer: Any, is_turned: bool) -> LinearLayer:
+    """Describe a layer; the weights of GPT-2's (`Conv1D`) lie the other way round."""
+    rows, columns = layer.weight.shape
+    return LinearLayer(name, *((rows, columns) if is_turned else (columns, rows)))
+
+
+def _is_named(layer: LinearLayer, target: str) -> bool:
+    return layer.name == target or layer.name.endswith(f".{target}")

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PrinterCallback, Trainer, TrainerControl, TrainerState, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerControl, TrainerState
 
 from ctiforge.errors import CannotGoOnError, InterruptedRunError
 from ctiforge.progress import warn
 from ctiforge.records.training import CurvePoint, MicroBatch, StepPlan
 from ctiforge.store.checkpoints import Checkpoints
+from ctiforge.training.arguments import make_arguments
 from ctiforge.training.batches import Collator, LengthBucketSampler, Rows
 from ctiforge.training.callbacks import (
     Interruption,
@@ -55,6 +56,8 @@ class Kind:
     """What the mean loss of that choice over windows weighs beside the mean loss of all tokens."""
     judge: Callable[[], float] | None = None
     """Gives F1 of the model as it is, 0 to 1, higher is better: then that decides before the loss; None: loss alone."""
+    name: str | None = None
+    """What the model is called, for a tracker."""
 
 
 @dataclass(frozen=True)
@@ -308,7 +311,9 @@ def _trainer(
         writer,
         kind,
         model=model,
-        args=_arguments(options, steps, writer.scratch, device, kind.numerics, evaluates=len(validation_rows) > 0),
+        args=make_arguments(
+            options, steps, writer.scratch, device, kind.numerics, evaluates=len(validation_rows) > 0, name=kind.name
+        ),
         train_dataset=train_rows,
         eval_dataset=validation_rows,
         data_collator=kind.collator,
@@ -397,46 +402,3 @@ def _free_gpu_memory() -> None:
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0][:200]
-
-
-def _arguments(
-    options: TrainingOptions,
-    steps: Steps,
-    scratch: Path,
-    device: torch.device,
-    numerics: Numerics,
-    *,
-    evaluates: bool,
-) -> TrainingArguments:
-    arguments = TrainingArguments(
-        output_dir=str(scratch),
-        per_device_train_batch_size=options.batch_size,
-        per_device_eval_batch_size=options.batch_size,
-        gradient_accumulation_steps=options.gradient_accumulation_steps,
-        max_steps=steps.total,
-        learning_rate=options.learning_rate,
-        lr_scheduler_type="linear",
-        warmup_steps=steps.warmup,
-        weight_decay=options.weight_decay,
-        adam_beta2=options.adam_beta2,
-        eval_strategy="steps" if evaluates else "no",
-        eval_steps=steps.evaluate_every,
-        save_strategy="steps",
-        save_steps=steps.save_every,
-        metric_for_best_model="eval_loss" if evaluates else None,
-        greater_is_better=False if evaluates else None,
-        logging_steps=max(1, min(10, steps.evaluate_every)),
-        prediction_loss_only=True,
-        remove_unused_columns=False,
-        dataloader_pin_memory=device.type == "cuda",
-        use_cpu=device.type == "cpu",
-        bf16=numerics.compute is torch.bfloat16,
-        fp16=numerics.compute is torch.float16,
-        optim=numerics.optimizer,
-        seed=options.seed,
-        disable_tqdm=True,
-        report_to=options.report_to,
-    )
-    # of several visible GPUs one is used: this process's batches are not to be split among them
-    arguments._n_gpu = min(1, arguments.n_gpu)
-    return arguments

@@ -210,3 +210,28 @@ def test_what_own_rows_and_prepared_ones_do_not_share_is_refused(data, tmp_path)
         train(replace(REQUEST, prompt=prompt), rows, tmp_path / "c")
     with pytest.raises(DataError, match=r"no row of .*rows.jsonl is an example: \d+ longer than --max-length"):
         train(replace(REQUEST, max_length=16), rows, tmp_path / "d")
+
+
+def test_a_tracker_is_told_of_the_training_and_what_it_wrote_lies_with_the_model(data, tmp_path, monkeypatch):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    monkeypatch.delenv("TENSORBOARD_LOGGING_DIR", raising=False)
+    options = replace(OPTIONS, max_steps=2, eval_steps=1, report_to="tensorboard")
+    metadata = train(replace(REQUEST, training=options), data, tmp_path)
+    told = EventAccumulator(str(tmp_path / "out" / "tensorboard")).Reload()
+    losses = [event.value for event in told.Scalars("eval/loss")]
+    assert losses == pytest.approx([point["loss"] for point in metadata["validation_curve"]])
+
+
+@pytest.mark.slow
+def test_mlflow_is_told_of_the_training(data, tmp_path, monkeypatch):
+    mlflow = pytest.importorskip("mlflow")
+    # the client alone is installed: a folder stands in for a server
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "server").as_uri())
+    options = replace(OPTIONS, max_steps=2, eval_steps=1, report_to="mlflow")
+    train(replace(REQUEST, training=options), data, tmp_path)
+    (run,) = mlflow.MlflowClient().search_runs(["0"])
+    assert run.info.run_name == "test-model"
+    assert "eval_loss" in run.data.metrics

@@ -42,6 +42,10 @@ class InProcessBackend:
         """Take any flags, as the stand-ins do."""
         return dict.fromkeys(commands, Answer())
 
+    def estimate(self, commands: Mapping[str, Command]) -> list[str]:
+        """Say which stages are asked about."""
+        return [f"memory of {name}" for name in commands]
+
     def close(self) -> None:
         """Nothing is open."""
 

@@ -12,6 +12,8 @@ from ctiforge.launcher.backend import Command
 from ctiforge.launcher.plan import Answer
 from ctiforge.launcher.planner import Planner
 from ctiforge.pod.process import command_of
+from ctiforge.programs import train_extract
+from ctiforge.programs.plan import estimate
 
 
 @pytest.fixture
@@ -47,6 +49,20 @@ def test_a_program_that_cannot_say_tells_why_and_the_next_one_is_asked(planner: 
     told = planner.ask({"nothing": nothing})["nothing"]
     assert (told.exit_code, "eval_bread" in str(told.problem)) == (1, True)
     assert planner.ask({"right": evaluation})["right"] == answers["right"], "another process answers from then on"
+
+
+def test_what_memory_a_training_takes_is_asked_of_its_program_before_anything_is_there(planner: Planner) -> None:
+    flags = ("--data=not-made-yet", "--store=s", "--max-length=512")
+    # in this process, which has torch already
+    said = estimate(train_extract.main, flags)["lines"]
+    assert said[0].startswith("memory of QLoRA of demo: 952,576 weights")
+    assert [line for line in said if "all together" in line]
+    assert "./gone" in estimate(train_extract.main, (*flags, "--model=./gone"))["problem"]
+    told = planner.estimate({"training": Command("train_extract", (*flags, "--method=full", "--lora-r=3"))})
+    assert told == [
+        "training: what memory it takes cannot be told: --lora-r: --method full trains all weights and no adapter: "
+        "leave it out"
+    ]
 
 
 def test_flags_are_read_whatever_the_inputs_are(planner: Planner) -> None:

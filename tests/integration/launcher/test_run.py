@@ -174,6 +174,7 @@ def test_a_dry_run_stops_after_the_plan(world) -> None:
     assert run.returncode == 0
     assert "harvest_extract        runs" in run.stdout
     assert "eval_tuned             after train_extract" in run.stdout
+    assert run.stdout.endswith("memory of train_extract\n")
     assert world.worked() == []
     assert world.database() == []
 

@@ -11,6 +11,7 @@ from ctiforge.training.encoding import load_tokenizer, resolve_model, tokenizer_
 from ctiforge.training.models import keep_training_gradients_right, load_causal_lm, load_to_train, pick_device
 from ctiforge.training.numerics import ComputeDevice, choose_numerics
 from ctiforge.training.options import LoraOptions
+from ctiforge.training.suitability import adapted_layers, read_shape
 
 CPU = torch.device("cpu")
 
@@ -48,6 +49,15 @@ def test_qlora_trains_low_rank_matrices_on_all_linear_layers_alone():
     assert all(module.support_avx512bf16_for_cpu is False for module in quantized)
 
 
+@pytest.mark.parametrize("targets", ["all-linear", "q_proj,v_proj"])
+def test_an_adapter_is_laid_beside_its_targets_alone(targets):
+    lora = LoraOptions(r=4, targets=targets)
+    model = load_to_train("demo", CPU, choose_numerics(ComputeDevice("cpu"), "lora"), lora)
+    names = [name.removeprefix("base_model.model.").partition(".lora_A.") for name, _ in model.named_parameters()]
+    laid = {layer for layer, is_there, _ in names if is_there}
+    assert laid == {each.name for each in adapted_layers(read_shape("demo"), lora)}
+
+
 def test_a_model_that_cannot_be_loaded_offline_is_told_in_one_line(monkeypatch):
     with pytest.raises(UsageError, match="no-such-team/no-such-model") as caught:
         load_causal_lm("no-such-team/no-such-model", CPU, torch.float32)
@@ -75,3 +85,17 @@ def test_a_base_in_s3_is_loaded_as_from_a_folder_and_nothing_stays(
     expected = load_causal_lm("demo", torch.device("cpu"), torch.float32).state_dict()
     assert all(torch.equal(value, expected[name]) for name, value in model.state_dict().items())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_attention_is_computed_as_asked_and_of_no_effect_on_what_is_saved(tmp_path: Path) -> None:
+    numerics, ids = choose_numerics(ComputeDevice("cpu"), "full"), torch.tensor([[1, 3, 40, 50, 60]])
+    logits, saved = [], []
+    for attention in ("auto", "sdpa", "eager"):
+        model = load_to_train("demo", CPU, numerics, LoraOptions(), attention).eval()
+        assert attention in ("auto", model.config._attn_implementation)
+        logits.append(model(ids).logits)
+        model.save_pretrained(tmp_path / attention)
+        saved.append((tmp_path / attention / "config.json").read_text())
+    assert len(set(saved)) == 1
+    for other in logits[1:]:
+        torch.testing.assert_close(logits[0], other, atol=1e-4, rtol=1e-4)

@@ -1,6 +1,7 @@
 import pytest
 
-from ctiforge.training.options import AGENT, OS_BERT, LoraOptions, TrainingOptions, result_params
+from ctiforge.errors import UsageError
+from ctiforge.training.options import AGENT, OS_BERT, LoraOptions, TrainingOptions, choose_lora, result_params
 from ctiforge.training.steps import derive_steps
 
 
@@ -48,3 +49,26 @@ def test_what_differs_from_the_guide_is_told_with_both() -> None:
         "epochs": [3.0, 1], "max_length": [2048, 304], "method": ["qlora", "full"],
     }  # fmt: skip
     assert OS_BERT.deviations(OS_BERT.training, 64) == {"max_length": [512, 64]}
+
+
+def test_an_adapter_is_as_the_flags_say_and_else_as_usual():
+    nothing = {"r": None, "alpha": None, "dropout": None, "targets": None}
+    assert choose_lora("qlora", **nothing) == choose_lora("full", **nothing) == LoraOptions()
+    chosen = choose_lora("lora", **nothing | {"r": 8, "dropout": 0.0, "targets": " v_proj,q_proj, q_proj"})
+    assert chosen == LoraOptions(r=8, dropout=0.0, targets="q_proj,v_proj")
+    with pytest.raises(UsageError, match="--lora-dropout: --method full trains all weights"):
+        choose_lora("full", **nothing | {"dropout": 0.0})
+    with pytest.raises(UsageError, match="--lora-targets: name modules"):
+        choose_lora("lora", **nothing | {"targets": " , "})
+
+
+def test_targets_are_part_of_the_fingerprint_where_they_are_not_the_usual_ones():
+    assert result_params(TrainingOptions(), LoraOptions())["lora"] == {"r": 16, "alpha": 32, "dropout": 0.05}
+    chosen = result_params(TrainingOptions(), LoraOptions(targets="q_proj"))["lora"]
+    assert chosen == {"r": 16, "alpha": 32, "dropout": 0.05, "targets": "q_proj"}
+
+
+def test_a_schedule_is_part_of_the_fingerprint():
+    usual = result_params(TrainingOptions(), None)
+    assert "schedule" not in usual, "fingerprints of before it could be chosen stay"
+    assert result_params(TrainingOptions(schedule="cosine"), None) == usual | {"schedule": "cosine"}

@@ -36,6 +36,10 @@ class KubernetesBackend:
         """Ask whether each command's flags can be read; see `Backend.check`."""
         return self._planner.check(commands)
 
+    def estimate(self, commands: Mapping[str, Command]) -> list[str]:
+        """Ask what memory each command takes; see `Backend.estimate`."""
+        return self._planner.estimate(commands)
+
     def close(self) -> None:
         """End what answers questions."""
         self._planner.close()
