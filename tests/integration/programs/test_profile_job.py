@@ -23,7 +23,7 @@ def test_check_prints_what_each_agent_is_known_by_and_answered(tmp_path: Path) -
     services = said[said.index("ServicesExtract") : said.index("ScheduledTasksExtract")].splitlines()
     assert services[1] == "  asks for    services"
     assert services[2] == '  known by    the key "windows_services", else by the words "Windows service"'
-    assert services[5] == '  answers     "windows_services", "count"'
+    assert services[4] == '  answers     "windows_services", "count"'
     assert "              service_name              rule:service_name" in services
 
 
