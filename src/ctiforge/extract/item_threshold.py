@@ -130,7 +130,8 @@ def choose_bias(articles: Sequence[ArticleRecord], windows: Sequence[JudgedWindo
         windows: Their windows, each with what it would give.
 
     Returns:
-        The bias; F1 without one; F1 with it; whether it is better by the jackknife over articles, one-sided at 0.95, and by 0.01 or more.
+        The bias; F1 without one; F1 with it; whether it is better: by 0.01 or more, and by the jackknife over articles,
+        one-sided at 0.95.
         Of equal ones the bias nearest to 0.
     """
     of_article = [[each for each in windows if each.article == index] for index in range(len(articles))]
