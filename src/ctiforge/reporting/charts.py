@@ -1,7 +1,8 @@
 """Where the parts of a picture lie: dots and whiskers in percent of a cell, curves in units of a drawing."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from ctiforge.reporting.view import Chart, Series, Tick
 from ctiforge.tables import IntervalPlot
@@ -88,25 +89,8 @@ def rate_chart(points: Sequence[Coordinates], last: float) -> Chart | None:
     if not points:
         return None
     most = max(rate for _, rate in points) or 1.0
-    return Chart(
-        title="Learning rate",
-        says=f"learning rate over {last:g} steps: at most {most:.3g}, {points[-1][1]:.3g} at the end",
-        width=_WIDTH,
-        height=130.0,
-        frame=_LOW_FRAME,
-        across=_step_ticks(last, _LOW_FRAME),
-        up=tuple(Tick(_up(share, _LOW_FRAME), f"{most * share:.2g}") for share in (0.0, 1.0)),
-        across_title="step (optimizer updates)",
-        up_title="",
-        series=(
-            Series(
-                "",
-                tuple(
-                    (_across(step, last, _LOW_FRAME), _up(rate / most, _LOW_FRAME)) for step, rate in _thinned(points)
-                ),
-            ),
-        ),
-    )
+    says = f"learning rate over {last:g} steps: at most {most:.3g}, {points[-1][1]:.3g} at the end"
+    return _low_chart("Learning rate", says, points, last, {0.0: "0", 1.0: f"{most:.2g}"}, most)
 
 
 def f1_chart(points: Sequence[Coordinates], last: float) -> Chart | None:
@@ -114,19 +98,28 @@ def f1_chart(points: Sequence[Coordinates], last: float) -> Chart | None:
     if not points:
         return None
     step, best = max(points, key=lambda each: each[1])
+    says = f"F1 of greedy answers over {last:g} steps: at most {best:.3f}, at step {step:g}"
+    drawn = _low_chart("F1 of validation articles", says, points, last, {0.0: "0", 0.5: "0.5", 1.0: "1"}, 1.0)
+    place = (_across(step, last, _LOW_FRAME), _up(best, _LOW_FRAME))
+    return replace(drawn, marked=place, marked_text=f"{best:.3f}")
+
+
+def _low_chart(
+    title: str, says: str, points: Sequence[Coordinates], last: float, ticks: Mapping[float, str], most: float
+) -> Chart:
+    """Draw one line over steps; `ticks` are shares of `most`, and what stands at them."""
+    line = tuple((_across(step, last, _LOW_FRAME), _up(value / most, _LOW_FRAME)) for step, value in _thinned(points))
     return Chart(
-        title="F1 of validation articles",
-        says=f"F1 of greedy answers over {last:g} steps: at most {best:.3f}, at step {step:g}",
+        title=title,
+        says=says,
         width=_WIDTH,
         height=130.0,
         frame=_LOW_FRAME,
         across=_step_ticks(last, _LOW_FRAME),
-        up=tuple(Tick(_up(share, _LOW_FRAME), f"{share:g}") for share in (0.0, 0.5, 1.0)),
+        up=tuple(Tick(_up(share, _LOW_FRAME), text) for share, text in ticks.items()),
         across_title="step (optimizer updates)",
         up_title="",
-        series=(Series("", tuple((_across(at, last, _LOW_FRAME), _up(f1, _LOW_FRAME)) for at, f1 in points)),),
-        marked=(_across(step, last, _LOW_FRAME), _up(best, _LOW_FRAME)),
-        marked_text=f"{best:.3f}",
+        series=(Series("", line),),
     )
 
 

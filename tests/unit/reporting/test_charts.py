@@ -3,7 +3,15 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctiforge.reporting.charts import MOST_POINTS, difference_plot, loss_chart, rate_chart, reach_of, share_plot
+from ctiforge.reporting.charts import (
+    MOST_POINTS,
+    difference_plot,
+    f1_chart,
+    loss_chart,
+    rate_chart,
+    reach_of,
+    share_plot,
+)
 
 LOSSES = st.lists(st.tuples(st.integers(1, 100_000), st.floats(1e-8, 1e4)), max_size=30)
 
@@ -57,3 +65,22 @@ def test_the_rate_starts_and_ends_where_it_should():
     _, top, _, bottom = chart.frame
     assert [y for _, y in chart.series[0].points] == [bottom, top, bottom]
     assert rate_chart([(1, 0.0)], 1) is not None
+
+
+def test_the_best_step_is_marked():
+    chart = f1_chart([(10.0, 0.1), (20.0, 0.5), (30.0, 0.3)], 30)
+    assert chart is not None
+    assert chart.says == "F1 of greedy answers over 30 steps: at most 0.500, at step 20"
+    assert chart.marked in chart.series[0].points
+    assert chart.marked_text == "0.500"
+    assert [tick.text for tick in chart.up] == ["0", "0.5", "1"]
+
+
+def test_where_nothing_was_judged_there_is_no_curve():
+    assert f1_chart([], 30) is None
+
+
+def test_the_learning_rate_keeps_its_scale():
+    chart = rate_chart([(1.0, 1e-4), (2.0, 2e-4)], 2)
+    assert chart is not None
+    assert [tick.text for tick in chart.up] == ["0", "0.0002"]
