@@ -4,7 +4,7 @@ import json
 import os
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
@@ -17,7 +17,9 @@ from ctiforge.programs.flags import (
     PlanFlag,
     RevisionFlag,
     StoreFlag,
+    TellFlag,
     WindowsTogetherFlag,
+    choose,
 )
 
 if TYPE_CHECKING:
@@ -86,6 +88,7 @@ def main(
     timeout: Annotated[float, typer.Option(min=1, help="Seconds that an endpoint may take for an answer.")] = 300.0,
     batch_size: WindowsTogetherFlag = 32,
     device: DeviceFlag = "auto",
+    report_to: TellFlag = "none",
     store: StoreFlag = None,
     expect: ExpectFlag = None,
     plan: PlanFlag = False,
@@ -97,6 +100,7 @@ def main(
     """
     from ctiforge.data.testsets import find_test_data
     from ctiforge.errors import UsageError
+    from ctiforge.evaluation.tracking import Tracker, tell, told_of_evaluation
     from ctiforge.extract.models import find_model, model_version
     from ctiforge.store.hub import pin, split_name
     from ctiforge.store.named_models import find_model_uri
@@ -108,6 +112,7 @@ def main(
     if examples and as_served:
         raise UsageError("--as-served asks with the application's own prompt, which shows no --examples")
     check_count(examples)
+    tracker: Tracker = choose("--report-to", report_to, get_args(Tracker))
     money = read_price(price)
     # what is served has a name of its own there, and a file is no name of the Hub
     model = model if endpoint or (engine and Path(model).is_file()) else pin(find_model_uri(model, store), revision)
@@ -135,7 +140,9 @@ def main(
     def work(dirs: StageDirs) -> dict[str, Any]:
         from ctiforge.extract import evaluate
         from ctiforge.extract.answering.endpoint import Endpoint
+        from ctiforge.training.tracking import check_tracker
 
+        check_tracker(tracker)
         articles = evaluate.TestData.read(dirs.inputs["test_data"], reference)
         version = (served_version or model) if endpoint else model_version(model, model_inputs)
         with ExitStack() as held:
@@ -157,6 +164,7 @@ def main(
             trained_on = dirs.inputs.get("training_data")
             evaluation = evaluate.evaluate_on(articles, extractor, version, trained_on, dirs.out, about)
         evaluation.model_copy(update={"price": money}).write(dirs.out)
+        tell(tracker, told_of_evaluation(evaluation, model), dirs.out)
         return {name: figure.value for name, figure in evaluation.metrics.items()}
 
     packages = ("numpy", "scipy") if model == "regex" else ("numpy", "scipy", "torch", "transformers", "peft")

@@ -1,12 +1,21 @@
 """Evaluates OS-BERT beside its floors, its baselines and the plain snippet on one test set."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
 from ctiforge.pod.entry import run_program
-from ctiforge.programs.flags import DeviceFlag, EvaluationFlag, ExpectFlag, PlanFlag, RevisionFlag, StoreFlag
+from ctiforge.programs.flags import (
+    DeviceFlag,
+    EvaluationFlag,
+    ExpectFlag,
+    PlanFlag,
+    RevisionFlag,
+    StoreFlag,
+    TellFlag,
+    choose,
+)
 
 
 def main(
@@ -24,18 +33,21 @@ def main(
         str | None, typer.Option(help="Output of prepare_os that it was trained on, for the majority's floor.")
     ] = None,
     device: DeviceFlag = "auto",
+    report_to: TellFlag = "none",
     store: StoreFlag = None,
     expect: ExpectFlag = None,
     plan: PlanFlag = False,
 ) -> None:
     """Score a model, and everything it is to be compared with, on articles whose operating system is known."""
     from ctiforge.data.testsets import find_test_data
+    from ctiforge.evaluation.tracking import Tracker, tell, told_of_evaluation
     from ctiforge.osbert.base import encoder_input, resolve_encoder
     from ctiforge.store.artifacts import find_input
     from ctiforge.store.hub import pin
     from ctiforge.store.named_models import find_model_uri
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
 
+    tracker: Tracker = choose("--report-to", report_to, get_args(Tracker))
     model = find_model_uri(model, store)
     base_model = base_model and find_model_uri(base_model, store)
     uri, reference = find_test_data(test_data, store)
@@ -48,7 +60,9 @@ def main(
         from ctiforge.evaluation.tables.classifiers import plot_confusion
         from ctiforge.osbert.evaluate import evaluate_os_bert, read_test_articles
         from ctiforge.osbert.pickled import with_safetensors
+        from ctiforge.training.tracking import check_tracker
 
+        check_tracker(tracker)
         named = dirs.inputs.get("base_model") or (base_model and resolve_encoder(base_model))
         base = with_safetensors(str(named), store, dirs.scratch) if named else None
         evaluation = evaluate_os_bert(
@@ -62,6 +76,7 @@ def main(
         )
         evaluation.write(dirs.out)
         plot_confusion(evaluation, dirs.out / "confusion.png")
+        tell(tracker, told_of_evaluation(evaluation, model), dirs.out)
         return {row.name: {name: each.value for name, each in row.metrics.items()} for row in evaluation.rows}
 
     result = run_stage(

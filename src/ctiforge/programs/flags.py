@@ -52,6 +52,7 @@ EvalStepsFlag = Annotated[int, typer.Option(min=1, help="At least once an epoch.
 PatienceFlag = Annotated[int, typer.Option(min=1, help="Evaluations without a better loss.")]
 ResumeFlag = Annotated[bool, typer.Option("--resume/--no-resume", help="Go on from an interrupted run's checkpoint.")]
 ReportToFlag = Annotated[str, typer.Option(help="none, tensorboard, mlflow, wandb or another that transformers know.")]
+TellFlag = Annotated[str, typer.Option(help="Also tell a tracker: none, tensorboard or mlflow.")]
 
 
 def choose(flag: str, value: str | None, among: Sequence[Any]) -> Any:

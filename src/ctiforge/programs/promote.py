@@ -1,11 +1,11 @@
 """Makes a model the champion of its line, where the gate lets it through."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
 from ctiforge.pod.entry import run_program
-from ctiforge.programs.flags import ExpectFlag, LineArgument, PlanFlag, StoreFlag
+from ctiforge.programs.flags import ExpectFlag, LineArgument, PlanFlag, StoreFlag, TellFlag, choose
 
 if TYPE_CHECKING:
     from ctiforge.records.decision import Decision
@@ -56,6 +56,7 @@ def main(
         typer.Option(help="Only derive the verdict on this version again, from what the registry keeps."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what the gate says.")] = False,
+    report_to: TellFlag = "none",
     store: StoreFlag = None,
     expect: ExpectFlag = None,
     plan: PlanFlag = False,
@@ -69,6 +70,7 @@ def main(
     from ctiforge.evaluation.gate.gate import check_passed
     from ctiforge.evaluation.gate.rules import parse_margins, rules_of
     from ctiforge.evaluation.tables.gate import print_decision, write_decision
+    from ctiforge.evaluation.tracking import Tracker, tell, told_of_decision
     from ctiforge.lines import find_line
     from ctiforge.promotion.promote import Given, Orders, promote
     from ctiforge.settings import load_settings
@@ -87,6 +89,7 @@ def main(
         raise UsageError(f"nothing is promoted without an evaluation: run {known.evaluation}, then give --evaluation")
     if model is None:
         raise UsageError("give the model that is to be promoted with --model")
+    tracker: Tracker = choose("--report-to", report_to, get_args(Tracker))
     settings = load_settings({"store": store, "promote_approval": approval}).settings
     opened = open_store(settings.store)
     orders = Orders(find_actor(), license_name, settings.promote_approval == "required", dry_run)
@@ -98,8 +101,12 @@ def main(
     decisions: list[Decision] = []
 
     def work(dirs: "StageDirs") -> dict[str, Any]:
+        from ctiforge.training.tracking import check_tracker
+
+        check_tracker(tracker)
         decision = promote(line, rules, found, given, opened, orders)
         write_decision(decision, dirs.out)
+        tell(tracker, told_of_decision(decision, found.uri), dirs.out)
         decisions.append(decision)
         return {"passed": decision.passed, "reasons": decision.reasons}
 

@@ -37,6 +37,8 @@ from ctiforge.store.versions import package_version
 
 SCRATCH_VARIABLE = "CTIFORGE_SCRATCH"
 DEFAULT_SCRATCH = ".ctiforge/scratch"
+_TRACKED = "tensorboard/"
+"""What a tracker wrote beside a result: another each time, and no part of what the result is."""
 
 
 @dataclass(frozen=True)
@@ -217,7 +219,8 @@ def _publish_and_copy(
 ) -> StageResult:
     files = {path.relative_to(out).as_posix(): hash_file(path) for path in sorted(out.rglob("*")) if path.is_file()}
     if stage.keyed_by_output:
-        by_output = fp.output_fingerprint(stage.name, fp.content_hash(files))
+        written = {name: entry for name, entry in files.items() if not name.startswith(_TRACKED)}
+        by_output = fp.output_fingerprint(stage.name, fp.content_hash(written))
         manifest = manifest.model_copy(update={"fingerprint": by_output})
     uri = output
     if flags.store:

@@ -1,9 +1,10 @@
-"""Trackers that a training reports to: which there are, and where one without a server writes."""
+"""Trackers that a stage reports to: which there are, and where one without a server writes."""
 
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import util
 from pathlib import Path
 
 from ctiforge.errors import UsageError
@@ -31,9 +32,7 @@ def check_tracker(name: str) -> None:
     """
     if name == NOBODY:
         return
-    from transformers.integrations import get_available_reporting_integrations
-
-    if name not in get_available_reporting_integrations():
+    if not _is_installed(name):
         package = "'ctiforge[tracking]'" if name in _OF_EXTRA else f"the package of {name}"
         raise UsageError(f"--report-to {name}: it is not installed here: pip install {package}")
     if name == "mlflow" and not os.environ.get(_SERVER):
@@ -66,3 +65,12 @@ def tracked(name: str, scratch: Path, out: Path) -> Iterator[None]:
     finally:
         del os.environ[variable]
     shutil.copytree(folder, out / name)
+
+
+def _is_installed(name: str) -> bool:
+    if name in _OF_EXTRA:
+        # a promotion tells them too, without torch and what transformers read for this
+        return util.find_spec(name) is not None
+    from transformers.integrations import get_available_reporting_integrations
+
+    return name in get_available_reporting_integrations()

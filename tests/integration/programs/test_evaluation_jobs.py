@@ -1,12 +1,14 @@
 """eval_extract and compare as a person or the launcher runs them."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from ctiforge.data.testsets import import_testset
 from ctiforge.extract.answering.extraction import Extraction
@@ -81,6 +83,30 @@ def test_evaluate_a_test_set_of_the_store_once(tmp_path: Path) -> None:
     assert "regex (0.1.0) on demo 1" in first.stdout
     assert second.stdout.startswith("cached: eval_extract")
     assert "regex (0.1.0) on demo 1" in second.stdout
+
+
+def test_a_tracker_is_told_and_changes_no_fingerprint(tmp_path: Path, test_file: Path) -> None:
+    line = ("--model=regex", f"--test-data={test_file}", f"--store={tmp_path / 'store'}")
+    planned = json.loads(run("eval_extract", *line, "--plan", cwd=tmp_path).stdout)
+    done = run("eval_extract", *line, "--report-to=tensorboard", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    made = next(json.loads(text) for text in done.stderr.splitlines() if '"event": "artifact"' in text)
+    assert made["fingerprint"] == planned["fingerprint"]
+    (events,) = Path(made["uri"]).rglob("tensorboard")
+    told = EventAccumulator(str(events)).Reload()
+    (recall,), (address,) = told.Tensors("recall"), told.Tensors("address")
+    assert (recall.tensor_proto.float_val[0], address.tensor_proto.string_val[0]) == (0.5, b"regex")
+    assert run("eval_extract", *line, cwd=tmp_path).stdout.startswith("cached: eval_extract")
+
+
+def test_a_tracker_that_cannot_work_is_refused_before_anything_is_scored(tmp_path: Path, test_file: Path) -> None:
+    line = ("--model=regex", f"--test-data={test_file}", "--output=out")
+    unknown = run("eval_extract", *line, "--report-to=wandb", cwd=tmp_path)
+    assert (unknown.returncode, "choose among none, tensorboard, mlflow" in unknown.stderr) == (2, True)
+    environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+    no_server = run_here("eval_extract", *line, "--report-to=mlflow", cwd=tmp_path, environment=environment)
+    assert (no_server.returncode, "in MLFLOW_TRACKING_URI" in no_server.stderr) == (2, True)
+    assert not (tmp_path / "out" / "evaluation.json").exists()
 
 
 def test_one_article_is_shown_for_reading(tmp_path: Path, test_file: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg2
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from ctiforge.data.labels import save_label
 from ctiforge.data.testsets import import_testset
@@ -102,7 +103,7 @@ def test_the_line_from_the_database_to_the_comparison(filled: str, tmp_path: Pat
     model = artifact(trained)
     evaluated = run(
         "eval_os_bert", f"--model={model}", "--test-data=testset:mine", f"--baselines={artifact(baselines)}",
-        f"--base-model={small_bert}", f"--data={data}", "--store=store", cwd=tmp_path,
+        f"--base-model={small_bert}", f"--data={data}", "--store=store", "--report-to=tensorboard", cwd=tmp_path,
     )  # fmt: skip
     assert evaluated.returncode == 0, evaluated.stderr
     for row in ("majority class", "keywords", "logistic-regression", "random-forest", "first window only"):
@@ -123,6 +124,11 @@ def test_the_line_from_the_database_to_the_comparison(filled: str, tmp_path: Pat
 
     text = next(Path(artifact(evaluated)).rglob("evaluation.json")).read_text()
     assert json.loads(text)["measure"] == "accuracy"
+    (events,) = Path(artifact(evaluated)).rglob("tensorboard")
+    told = EventAccumulator(str(events)).Reload()
+    (accuracy,) = told.Tensors("accuracy")
+    shown = json.loads(text)["rows"][-1]["metrics"]["accuracy"]["value"]
+    assert accuracy.tensor_proto.float_val[0] == pytest.approx(shown)
 
 
 def test_two_labelers_are_compared_and_a_person_has_the_last_word(filled: str, tmp_path: Path) -> None:

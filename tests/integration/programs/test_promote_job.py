@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from ctiforge.data.identity import content_hash, fold
 from ctiforge.data.testsets import import_testset
@@ -315,6 +316,27 @@ def test_a_model_that_is_not_better_is_refused_with_5_and_a_decision_to_read(pla
     decision = json.loads(place.store.read(next(_keys(place, made["fingerprint"], "decision.json"))))
     assert (decision["passed"], decision["looks"]) == (False, 2)
     assert [each.version for each in place.registry().versions()] == [1]
+
+
+def test_a_tracker_is_told_of_the_decision_which_stays_the_same_artifact(place: Place) -> None:
+    first, second = place.train("one"), place.train("two")
+    floor = f"--against={place.evaluate(None, 0.3)}"
+    assert place.promote(first, place.evaluate(first, 0.6), floor).returncode == 0
+    evaluation = place.evaluate(second, 0.5)
+    refused = place.promote(second, evaluation, "--report-to=tensorboard")
+    again = place.promote(second, evaluation)
+    assert (refused.returncode, again.returncode) == (5, 5)
+    made, same = (
+        next(json.loads(line) for line in done.stderr.splitlines() if '"event": "artifact"' in line)
+        for done in (refused, again)
+    )
+    assert made["fingerprint"] == same["fingerprint"]
+    (events,) = Path(made["uri"]).rglob("tensorboard")
+    told = EventAccumulator(str(events)).Reload()
+    (passed,) = told.Tensors("passed")
+    texts = {name: told.Tensors(name)[0].tensor_proto.string_val[0].decode() for name in ("address", "decision")}
+    assert passed.tensor_proto.float_val[0] == 0
+    assert texts == {"address": second, "decision": "not passed"}
 
 
 def test_an_equivalent_model_is_taken_where_a_person_asks(place: Place) -> None:
