@@ -70,6 +70,7 @@ def set_threshold(agent: ExtractAgent, articles: Sequence[ArticleRecord]) -> Ite
         for index, record in enumerate(labeled)
         for pending in agent.windows_of(index, Source(record.content, record.labelled_types))
     ]
+    print(f"setting the threshold of an item: {len(waiting)} windows of {len(labeled)} validation articles", flush=True)
     leanings = agent.leanings(waiting)
     quality = choice_quality(_with_types(labeled, waiting, leanings))
     items = sum(each.type in record.labelled_types for record in labeled for each in record.observables)
