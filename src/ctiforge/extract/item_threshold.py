@@ -75,8 +75,11 @@ def set_threshold(agent: ExtractAgent, articles: Sequence[ArticleRecord]) -> Ite
     quality = choice_quality(_with_types(labeled, waiting, leanings))
     items = sum(each.type in record.labelled_types for record in labeled for each in record.observables)
     holding = sum(any(each.type in record.labelled_types for each in record.observables) for record in labeled)
-    if items < LEAST_ITEMS or holding < LEAST_ARTICLES or quality.auc is None:
+    if items < LEAST_ITEMS or holding < LEAST_ARTICLES:
         why = f"{items} items in {holding} validation articles: {LEAST_ITEMS} in {LEAST_ARTICLES} are needed to tell"
+        return ItemThreshold(quality=quality, articles=len(labeled), why_none=why)
+    if quality.auc is None:
+        why = "there are no windows with an item and windows without one to tell apart"
         return ItemThreshold(quality=quality, articles=len(labeled), why_none=why)
     judged = _judged(agent, waiting, leanings)
     bias, before, after, sure = choose_bias(labeled, judged)

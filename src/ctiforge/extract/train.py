@@ -114,6 +114,8 @@ def train_extract_agent(
     warnings = check_minimum(len(rows.train), request.method, request.force)
     warnings += [f"{count} rows are not trained on: {why}" for why, count in rows.set_aside.items()]
     warnings += [rows.about] if rows.about else []
+    if not len(rows.validation):
+        warnings.append("no row is for validation: the last weights are kept, and training does not stop early")
     articles = _validation_articles(data) if report else []
     if request.select_by == "f1" and not articles:
         raise UsageError(f"--select-by f1 needs articles to answer, and {data} holds none for validation")
@@ -162,7 +164,9 @@ def train_extract_agent(
         base_model=base_model,
         base_revision=base_revision,
         method=request.method,
-        options=asdict(options) | {"attention": request.attention, "choice_weight": request.choice_weight},
+        options=asdict(options)
+        | {"attention": request.attention, "choice_weight": request.choice_weight}
+        | {"select_by": "f1" if kind.judge else "loss"},
         computed_in=str(numerics.compute).removeprefix("torch."),
         lora=None if request.method == "full" else asdict(request.lora),
         max_length=request.max_length,
@@ -240,7 +244,7 @@ def _load_rows(
 def _validation_articles(data: Path) -> list[ArticleRecord]:
     file = data / VALIDATION_ARTICLES
     if file.is_file():
-        return read_records(file)
+        return [each for each in read_records(file) if each.labelled_types and each.content.strip()]
     warn(f"{data} holds no {VALIDATION_ARTICLES}, so no threshold is set: run format_extract again")
     return []
 

@@ -42,7 +42,7 @@ OsWindowFlag = Annotated[int, typer.Option(help="Tokens of a window; a longer ar
 ModelFolderFlag = Annotated[
     str | None, typer.Option(help="Folder; default: models/ and the name, where no store is given.")
 ]
-EpochsFlag = Annotated[float, typer.Option(min=0.01)]
+EpochsFlag = Annotated[float, typer.Option(min=0.01, max=10_000)]
 MaxStepsFlag = Annotated[int | None, typer.Option(min=1, help="Stop after so many steps, whatever --epochs says.")]
 ScheduleFlag = Annotated[
     str, typer.Option(help="The learning rate after warm-up: linear (falling to 0), cosine (the same) or constant.")

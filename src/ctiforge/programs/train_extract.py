@@ -50,13 +50,13 @@ def main(
     epochs: EpochsFlag = AGENT.training.epochs,
     max_steps: MaxStepsFlag = AGENT.training.max_steps,
     learning_rate: Annotated[
-        float | None, typer.Option(min=0.0, help="Default: 2e-4 for an adapter, 2e-5 for all weights.")
+        float | None, typer.Option(min=1e-9, help="Default: 2e-4 for an adapter, 2e-5 for all weights.")
     ] = None,
     max_length: Annotated[int, typer.Option(min=16, help="Must be what the data was cut for.")] = AGENT.max_length,
     warmup_ratio: Annotated[float, typer.Option(min=0.0, max=1.0)] = AGENT.training.warmup_ratio,
     schedule: ScheduleFlag = AGENT.training.schedule,
     weight_decay: Annotated[float, typer.Option(min=0.0)] = AGENT.training.weight_decay,
-    adam_beta2: Annotated[float, typer.Option(min=0.0, max=1.0)] = AGENT.training.adam_beta2,
+    adam_beta2: Annotated[float, typer.Option(min=0.0, max=0.99999)] = AGENT.training.adam_beta2,
     method: Annotated[
         str | None,
         typer.Option(help="qlora (an adapter over a 4-bit base; the default), lora (over the base as it is) or full."),
@@ -72,7 +72,9 @@ def main(
     ] = "adamw",
     choice_weight: Annotated[
         float,
-        typer.Option(min=0.0, help="What the choice of an item or an empty answer weighs beside all tokens together."),
+        typer.Option(
+            min=0.0, max=1000.0, help="What the choice of an item or an empty answer weighs beside all tokens together."
+        ),
     ] = CHOICE_WEIGHT,
     select_by: Annotated[
         str, typer.Option(help="What chooses the weights: loss, f1 (greedy answers), or auto: f1 on a GPU, else loss.")
@@ -86,7 +88,7 @@ def main(
     ] = None,
     lora_dropout: Annotated[
         float | None,
-        typer.Option(min=0.0, max=1.0, help=f"Share of its inputs that training drops; default: {LORA.dropout}."),
+        typer.Option(min=0.0, max=0.99, help=f"Share of its inputs that training drops; default: {LORA.dropout}."),
     ] = None,
     lora_targets: Annotated[
         str | None,

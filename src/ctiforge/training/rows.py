@@ -72,17 +72,23 @@ class EncodedRows(Rows[EncodedExample]):
         """Divide the rows by their prompts: rows of one prompt stay together.
 
         Args:
-            share: Of the prompts, how many the second part gets, 0 to 1; one at least where there are two.
+            share: Of the rows, about how many the second part gets, 0 to 1: of prompts that fit, else the smallest
+                where it is at most half of all.
             seed: Chooses which; what is chosen changes little when rows come and go.
 
         Returns:
             The two parts, each in the file's order.
         """
         prompts = self._column("prompt", np.int64)
-        different = np.unique(prompts)
-        count = max(round(share * len(different)), 1) if len(different) > 1 else 0
-        order = np.argsort(different ^ np.int64(_number(str(seed))))
-        second = np.isin(prompts, different[order[:count]])
+        different, sizes = np.unique(prompts, return_counts=True)
+        room, taken = max(round(share * len(prompts)), 1), list[int]()
+        for place in np.argsort(different ^ np.int64(_number(str(seed)))) if len(different) > 1 else ():
+            if sizes[place] <= room:
+                taken.append(int(place))
+                room -= int(sizes[place])
+        if not taken and len(different) > 1 and 2 * sizes.min() <= len(prompts):
+            taken = [int(sizes.argmin())]
+        second = np.isin(prompts, different[taken])
         return self._only(~second), self._only(second)
 
     def _only(self, wanted: npt.NDArray[np.bool_]) -> "EncodedRows":

@@ -73,3 +73,8 @@ def test_a_validation_that_is_too_small_sets_none_and_says_so(article, articles_
     found = set_threshold(NeverAsked(), few)
     assert found.bias is None
     assert f"{articles_of} items in {articles_of} validation articles" in found.why_none
+
+
+def test_a_validation_without_empty_windows_says_that(article):
+    many = [article(text_of(i), article_id=str(i), services=[f"Svc{i}"]) for i in range(LEAST_ITEMS)]
+    assert "no windows with an item and windows without" in set_threshold(NeverAsked(), many).why_none

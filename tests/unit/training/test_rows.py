@@ -95,6 +95,23 @@ def test_rows_of_one_prompt_stay_together_and_a_seed_chooses(tokenizer, tmp_path
     assert len(rows.spread(7)) == 7
 
 
+@pytest.mark.parametrize(
+    ("prompts", "kept"),
+    [
+        # two prompts of many rows each: no tenth can be cut off, and half of all is not held back for it
+        ([*["a"] * 60, *["b"] * 61], 60),
+        ([*["a"] * 40, "b"], 1),
+        (["a"] * 40, 0),
+        ([*["a"] * 30, *[f"p{i}" for i in range(30)]], 6),
+    ],
+)
+def test_the_share_of_validation_is_one_of_rows(tokenizer, tmp_path, prompts, kept):
+    lines = [json.dumps({"prompt": prompt, "answer": str(i)}) for i, prompt in enumerate(prompts)]
+    rows = encoded(tokenizer, tmp_path, lines)
+    for seed in range(4):
+        assert [len(part) for part in rows.divided(0.1, seed)] == [len(prompts) - kept, kept]
+
+
 def test_a_fault_of_the_file_is_told_as_its_reader_tells_it(tokenizer, tmp_path):
     def lines():
         yield LINES[0]

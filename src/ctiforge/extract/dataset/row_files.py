@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ctiforge.errors import DataError, UsageError
+from ctiforge.progress import warn
 from ctiforge.records.formatted import FormatReport
 from ctiforge.training.conversation import render_conversation
 from ctiforge.training.rows import UnusableRowError
@@ -18,6 +19,8 @@ _PROMPT = "prompt"
 _ANSWERS = ("answer", "completion")
 _WANTED = "messages (role and content of each), or prompt and answer (or completion)"
 _SUFFIXES = (".jsonl", ".parquet")
+_NOT_RENDERED = ("tools", "system")
+"""Columns of other tools' rows that belong to the prompt, and that nobody renders here."""
 _LOOKED_AT = 100
 """Lines among which there is one that shows the columns."""
 
@@ -50,9 +53,12 @@ class ReadExample:
         """Read a row; UnusableRowError where it is no example."""
         try:
             row = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise UnusableRowError("no JSON") from None
         given = [row.get(name) for name in self.columns] if isinstance(row, dict) else [None]
+        beside = next((name for name in _NOT_RENDERED if isinstance(row, dict) and row.get(name)), None)
+        if beside:
+            raise UnusableRowError(f"a column {beside}, which would not be shown")
         if isinstance(given[0], list):
             # prompt and completion may be turns as well
             turns = given[0] if len(given) == 1 else [*given[0], *_turns(given[1])]
@@ -60,6 +66,8 @@ class ReadExample:
         prompt, answer = given if len(given) == 2 else (None, None)
         if not isinstance(prompt, str) or not isinstance(answer, str):
             raise UnusableRowError(f"no {' or no '.join(self.columns)}")
+        if not prompt.strip():
+            raise UnusableRowError("an empty prompt")
         return prompt, _answer(answer)
 
 
@@ -86,6 +94,10 @@ def find_files(data: Path) -> dict[str, RowFile]:
             raise UsageError(f"--data {data} has {paths[0].name} and {paths[1].name}: leave one of both")
         if paths:
             found[part] = open_rows(paths[0])
+    read = {file.path.name for file in found.values()}
+    unread = [path.name for path in sorted(data.glob("*")) if {*path.suffixes} & {*_SUFFIXES} and path.name not in read]
+    if found and unread:
+        warn(f"--data {data}: {', '.join(unread)} is not read, only train and validation (.jsonl or .parquet) are")
     if "train" not in found:
         raise UsageError(
             f"--data {data} holds no {FormatReport.NAME} of format_extract, nor train.jsonl or train.parquet with rows"
@@ -101,21 +113,27 @@ def open_rows(path: Path) -> RowFile:
     answer = next((name for name in _ANSWERS if name in found), None)
     if _PROMPT in found and answer:
         return RowFile(path, (_PROMPT, answer))
-    raise UsageError(f"--data {path} has the columns {', '.join(found) or '(none)'}: wanted is {_WANTED}")
+    if not found:
+        raise UsageError(f"--data {path} holds no row: wanted is one JSON object a line, in UTF-8, with {_WANTED}")
+    raise UsageError(f"--data {path} has the columns {', '.join(found)}: wanted is {_WANTED}")
 
 
 def _columns(path: Path) -> Sequence[str]:
     if path.suffix == ".parquet":
         with _parquet(path) as file:
             return list(file.schema_arrow.names)
+    first: Sequence[str] = []
     for _, line in zip(range(_LOOKED_AT), _json_lines(path), strict=False):
         try:
             row = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
-        if isinstance(row, dict):
+        if not isinstance(row, dict):
+            continue
+        if _MESSAGES in row or _PROMPT in row:
             return list(row)
-    return []
+        first = first or list(row)
+    return first
 
 
 def _json_lines(path: Path) -> Iterator[str]:
@@ -137,9 +155,11 @@ def _parquet_lines(path: Path, columns: Sequence[str]) -> Iterator[str]:
 
     with _parquet(path) as file:
         try:
-            for batch in file.iter_batches(batch_size=200, columns=list(columns)):
-                yield from map(partial(json.dumps, default=str), batch.to_pylist())
-        except (pyarrow.ArrowException, OSError) as error:
+            wanted = [*columns, *(name for name in _NOT_RENDERED if name in file.schema_arrow.names)]
+            for batch in file.iter_batches(batch_size=200, columns=wanted):
+                # what is no text, as bytes and times, is no prompt and no answer
+                yield from map(partial(json.dumps, default=lambda _: None), batch.to_pylist())
+        except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
             raise DataError(f"--data {path} is damaged: {_first_line(error)}") from None
 
 
@@ -164,6 +184,8 @@ def _turns(said: Any) -> list[Any]:
 def _of_conversation(tokenizer: Any, turns: Sequence[Any]) -> tuple[str, str]:
     if not all(_is_turn(turn) for turn in turns):
         raise UnusableRowError("a turn without role and content as text")
+    if any(turn.get("tool_calls") for turn in turns):
+        raise UnusableRowError("a turn that calls tools, which would not be shown")
     if len(turns) < 2 or turns[-1]["role"] != "assistant":
         raise UnusableRowError("the last turn is not the assistant's answer to another")
     *before, last = turns

@@ -140,7 +140,7 @@ def test_what_holds_no_rows_is_refused_in_one_line(tmp_path):
     with pytest.raises(UsageError, match="is no Parquet"):
         find_files(tmp_path / "rows.parquet")
     (tmp_path / "rows.jsonl").write_text("\n")
-    with pytest.raises(UsageError, match=r"has the columns \(none\)"):
+    with pytest.raises(UsageError, match=r"holds no row: wanted is"):
         find_files(tmp_path / "rows.jsonl")
 
 
@@ -150,3 +150,46 @@ def test_the_rows_of_the_documentation_are_examples_with_a_prompt_that_is_known(
     assert all("observables" in json.loads(answer) for _, answer in rows)
     usage = usage_of_rows([prompt for prompt, _ in rows], tokenizer, max_length=512, template=None, own=None)
     assert usage.prompt_version == "short-v1"
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ({"messages": CHAT, "tools": [{"name": "search"}]}, "a column tools"),
+        ({"messages": CHAT[1:], "system": "Be brief."}, "a column system"),
+        ({"messages": [*CHAT[:2], {"role": "assistant", "content": "", "tool_calls": [1]}, CHAT[2]]}, "calls tools"),
+        ({"prompt": " ", "answer": "x"}, "an empty prompt"),
+    ],
+)
+def test_what_would_not_be_shown_is_no_example(tokenizer, row, why):
+    columns = ("messages",) if "messages" in row else ("prompt", "answer")
+    with pytest.raises(UnusableRowError, match=why):
+        ReadExample(columns)(tokenizer, json.dumps(row))
+
+
+def test_bytes_and_times_of_a_parquet_are_no_text(tmp_path, tokenizer):
+    rows = [{"prompt": b"a", "answer": "x"}, {"prompt": b"\xff", "answer": "y"}]
+    file = open_rows(write(tmp_path / "rows.parquet", rows))
+    for line in file.lines():
+        with pytest.raises(UnusableRowError, match="no prompt or no answer"):
+            ReadExample(file.columns)(tokenizer, line)
+
+
+def test_nothing_that_is_nested_without_end_ends_a_training(tmp_path, tokenizer):
+    path = tmp_path / "rows.jsonl"
+    path.write_text("[" * 200_000 + "\n" + json.dumps({"meta": 1}) + "\n" + json.dumps({"prompt": "a", "answer": "b"}))
+    file = open_rows(path)
+    assert file.columns == ("prompt", "answer")
+    with pytest.raises(UnusableRowError, match="no JSON"):
+        ReadExample(file.columns)(tokenizer, next(file.lines()))
+
+
+def test_a_file_without_rows_and_a_part_that_is_not_read_are_told(tmp_path, capsys):
+    (tmp_path / "empty.jsonl").write_text("\n")
+    with pytest.raises(UsageError, match="holds no row: wanted is one JSON object a line"):
+        open_rows(tmp_path / "empty.jsonl")
+    (tmp_path / "empty.jsonl").unlink()
+    write(tmp_path / "train.jsonl", [{"prompt": "a", "answer": "b"}])
+    (tmp_path / "valid.jsonl.gz").write_bytes(b"")
+    assert set(find_files(tmp_path)) == {"train"}
+    assert "valid.jsonl.gz is not read" in capsys.readouterr().err
