@@ -43,7 +43,7 @@ class Corpus:
 def main(
     model: Annotated[str, typer.Option(help="demo, or a model's folder.")] = "demo",
     articles: Annotated[str, typer.Option(help="demo, or real.")] = "demo",
-    weights: Annotated[str, typer.Option(help="Weights to compare, with commas.")] = "0,0.25,1",
+    weights: Annotated[str, typer.Option(help="Weights to compare, with commas.")] = "0,0.25",
     train_articles: Annotated[int, typer.Option(help="Demo articles to train on.")] = 200,
     unseen_articles: Annotated[int, typer.Option(help="Demo articles that no training sees.")] = 40,
     max_length: int = 512,

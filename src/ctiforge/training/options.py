@@ -26,8 +26,11 @@ METHOD_WORDS: dict[str, str] = {"qlora": "QLoRA", "lora": "LoRA", "full": "full 
 LEARNING_RATES: dict[Method, float] = {"qlora": 2e-4, "lora": 2e-4, "full": 2e-5}
 """The learning rate of each method where none is given: all weights take a tenth of what an adapter takes."""
 
-CHOICE_WEIGHT = 0.25
-"""What the choice between an item and an empty answer weighs: its mean loss over windows beside that of all tokens."""
+CHOICE_WEIGHT = 0.0
+"""What the choice between an item and an empty answer weighs: its mean loss over windows beside that of all tokens.
+
+None of its own: 0.25 tells windows far better after some epochs, and after one finds too much (make prove-choice).
+"""
 
 # They change how a run is watched, saved or cut into pieces of memory, not what comes out.
 _WITHOUT_EFFECT = ("report_to", "resume", "save_steps", "batch_size", "gradient_accumulation_steps")
