@@ -42,6 +42,23 @@ def types_in(record: ArticleRecord, spans: Sequence[tuple[int, int]]) -> list[fr
     return [frozenset(name for name, first, last in places if start <= first and last <= end) for start, end in spans]
 
 
+def window_leanings(
+    record: ArticleRecord, spans: Sequence[tuple[int, int]], leanings: Sequence[float | None]
+) -> list[WindowLeaning]:
+    """Pair how much a model leans to an item in each window of an article with what stands there.
+
+    Args:
+        record: The article with its labels.
+        spans: First and one past the last character of each window.
+        leanings: The log-odds of each; None where nobody knows it.
+
+    Returns:
+        The windows of which it is known.
+    """
+    pairs = zip(leanings, types_in(record, spans), strict=True)
+    return [WindowLeaning(leaning, held) for leaning, held in pairs if leaning is not None]
+
+
 def choice_quality(windows: Iterable[WindowLeaning]) -> ChoiceQuality:
     """Compute the area under the ROC curve of the choice, over all windows and by type.
 

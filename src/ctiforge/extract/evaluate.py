@@ -18,7 +18,7 @@ from ctiforge.extract.answering.regex_floor import RegexFloor
 from ctiforge.extract.answering.windowed import plain_usage
 from ctiforge.extract.answers_file import AnswersFile, open_answers
 from ctiforge.extract.asking import Answered, Asking
-from ctiforge.extract.choice_quality import WindowLeaning, choice_quality, types_in
+from ctiforge.extract.choice_quality import choice_quality, window_leanings
 from ctiforge.extract.models import REGEX, find_model
 from ctiforge.extract.prepared import note_of_model, usage_of_data, usage_of_model
 from ctiforge.progress import Progress
@@ -345,8 +345,9 @@ def _choice(answered: Sequence[Answered]) -> ChoiceQuality | None:
     found = []
     for each in answered:
         windows = [window for window in each.extraction.windows if window.leaning is not None]
-        types = types_in(each.record, [(window.start, window.end) for window in windows])
-        found += [WindowLeaning(window.leaning or 0.0, held) for window, held in zip(windows, types, strict=True)]
+        if windows:
+            spans = [(window.start, window.end) for window in windows]
+            found += window_leanings(each.record, spans, [window.leaning for window in windows])
     return choice_quality(found) if found else None
 
 

@@ -18,7 +18,7 @@ from ctiforge.extract.answering.extraction import Source
 from ctiforge.extract.answering.item_choice import ALWAYS
 from ctiforge.extract.answering.merging import merge_windows
 from ctiforge.extract.answering.windowed import PendingWindow
-from ctiforge.extract.choice_quality import WindowLeaning, choice_quality, types_in
+from ctiforge.extract.choice_quality import WindowLeaning, choice_quality, window_leanings
 from ctiforge.extract.prompts.answers import parse_answer
 from ctiforge.records.article import ArticleRecord
 from ctiforge.records.observable import Observable
@@ -161,14 +161,12 @@ def choose_bias(articles: Sequence[ArticleRecord], windows: Sequence[JudgedWindo
 def _with_types(
     articles: Sequence[ArticleRecord], waiting: Sequence[PendingWindow], leanings: Sequence[float | None]
 ) -> list[WindowLeaning]:
-    found = []
+    found = list[WindowLeaning]()
     for index, record in enumerate(articles):
-        of_article = [at for at, pending in enumerate(waiting) if pending.article == index]
-        types = types_in(record, [(waiting[at].window.start, waiting[at].window.end) for at in of_article])
-        for at, held in zip(of_article, types, strict=True):
-            leaning = leanings[at]
-            if leaning is not None:
-                found.append(WindowLeaning(leaning, held))
+        pairs = zip(waiting, leanings, strict=True)
+        of_article = [(pending.window, leaning) for pending, leaning in pairs if pending.article == index]
+        spans = [(window.start, window.end) for window, _ in of_article]
+        found += window_leanings(record, spans, [leaning for _, leaning in of_article])
     return found
 
 

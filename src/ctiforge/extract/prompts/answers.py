@@ -31,7 +31,6 @@ def answer_schema(types: Sequence[str], *, least: int = 0) -> dict[str, Any]:
 
     The number of items is bounded, so that a model that repeats itself comes to an end; `least` of them there must be.
     """
-    most = {"maxItems": MOST_ITEMS}
     item = {
         "type": "object",
         "properties": {
@@ -42,9 +41,12 @@ def answer_schema(types: Sequence[str], *, least: int = 0) -> dict[str, Any]:
         "required": ["type", "value"],
         "additionalProperties": False,
     }
+    observables: dict[str, Any] = {"type": "array", "items": item, "maxItems": MOST_ITEMS}
+    if least:
+        observables["minItems"] = least
     return {
         "type": "object",
-        "properties": {"observables": {"type": "array", "items": item} | ({"minItems": least} if least else {}) | most},
+        "properties": {"observables": observables},
         "required": ["observables"],
         "additionalProperties": False,
     }
