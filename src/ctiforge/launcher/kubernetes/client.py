@@ -4,6 +4,7 @@ import copy
 import json
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -97,6 +98,8 @@ class Cluster:
         self._impatient = configuration
         self._told: tuple[datetime, float] | None = None
         """The API server's time as it told it last, and when that was by the monotonic clock."""
+        self._unanswered: dict[int, float] = {}
+        """When each thread asked what has not been answered yet, by the monotonic clock."""
 
     def now(self) -> datetime:
         """Tell the API server's time: what the API's objects say of times is compared with this alone.
@@ -109,6 +112,11 @@ class Cluster:
             return datetime.now(UTC)
         then, monotonic = self._told
         return then + timedelta(seconds=time.monotonic() - monotonic)
+
+    def silent_s(self) -> float:
+        """Tell for how long the API has left a request unanswered, tries again included; 0 where it owes no answer."""
+        asked = min(list(self._unanswered.values()), default=None)
+        return 0.0 if asked is None else time.monotonic() - asked
 
     def check(self) -> str:
         """Ask for the cluster's version, once and impatiently; gives it back."""
@@ -233,6 +241,7 @@ class Cluster:
         from kubernetes.client import ApiException
         from urllib3.exceptions import HTTPError
 
+        self._unanswered[threading.get_ident()] = time.monotonic()
         try:
             answer = call(_preload_content=False, _request_timeout=(CONNECT_S, read_s))
             if preload:
@@ -244,6 +253,8 @@ class Cluster:
                 f"cannot {what}: nothing answers at {self.api.configuration.host} ({type(error).__name__}); "
                 "is the cluster up, and KUBECONFIG the right one?"
             ) from None
+        finally:
+            self._unanswered.pop(threading.get_ident(), None)
         self._note_time(answer.headers.get("Date"))
         return answer
 

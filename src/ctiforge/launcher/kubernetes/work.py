@@ -46,6 +46,11 @@ TICK_S = 1.0
 """Between looks at what time alone tells: a lost node, a limit that has passed."""
 SETTLES_S = 3.0
 """A new pod may have to wait for the room that an ended one takes until it is cleared away: that is not told."""
+LOOKS_AGAIN_EVERY_S = 300.0
+"""A watch that lists anew does not tell of what came and went between: a list does."""
+SILENCE_S = 15.0
+"""So long without an answer of the API is said."""
+GOES_ON = "what runs there goes on, and it is asked again; a network or VPN that is down is the usual reason"
 LAST_WORDS_S = 15.0
 """How long the end of a log is waited for once its program has ended."""
 ROOM_WITHIN_S = 60.0
@@ -78,6 +83,10 @@ class Work:
     lines: dict[str, deque[str]] = field(default_factory=dict)
     logs_ended: set[str] = field(default_factory=set)
     made: Made | None = None
+    looked_at: float = 0.0
+    """When the Jobs and pods were last listed, by the clock."""
+    silent_since: float | None = None
+    """Since when the API does not answer, by the clock, once that was said."""
     known_since: dict[str, datetime] = field(default_factory=dict)
     """When each diagnosis was first made, by its words."""
 
@@ -103,13 +112,12 @@ class Work:
         if late := ran_too_long(self.elapsed.ran_s, limits):
             code, cause = int(ExitCode.CANNOT_GO_ON), self._cause(late)
             return Outcome(code, (), attempts=0, cause=cause, ran_s=self.task.seen_s)
-        try:
-            self._begin()
-        except ClusterError as error:
-            return self._end(self._without_room(error), begun)
-        while True:
+        move = self._begin()
+        while move.move not in ("ended", "fail"):
             self.signals.check()
             self._take()
+            if not self._is_silent() and self.clock() - self.looked_at > LOOKS_AGAIN_EVERY_S:
+                self._look_again()
             move = self._decide(limits)
             if move.move not in ("wait", "ended"):
                 # what was told may be old: the watch lags, this machine may have slept
@@ -117,8 +125,7 @@ class Work:
                 move = self._decide(limits)
             if move.move in ("next", "halve"):
                 move = self._next_attempt(move)
-            if move.move in ("ended", "fail"):
-                return self._end(move, begun)
+        return self._end(move, begun)
 
     @property
     def key(self) -> str:
@@ -130,22 +137,24 @@ class Work:
         """Seconds that this work has run, without what ran before it."""
         return self.elapsed.ran_s - self.task.ran_before_s
 
-    def _begin(self) -> None:
+    def _begin(self) -> NextMove:
         """Adopt the Job that there is, or create the first or next one."""
         self._look_again()
         found = list(self.jobs.values())
-        move = first_move(found, by_run=self.task.fingerprint is None)
-        if move.adopt:
-            job = self.jobs[job_name(self.key, move.attempt)]
+        first = first_move(found, by_run=self.task.fingerprint is None)
+        move = WAIT
+        if first.adopt:
+            job = self.jobs[job_name(self.key, first.attempt)]
             self._follow(job)
             if job["metadata"]["labels"].get(RUN) == self.task.run:
                 # pods may be gone whose running was seen, and others have run while nobody looked
                 told_s = annotated(job, RAN) + ran_before(self._own_pods(), self.cluster.now())
                 self.elapsed = replace(self.elapsed, ran_s=self.task.ran_before_s + max(told_s, self.task.seen_s))
         else:
-            self._create(move.attempt)
-        for name in superseded(found, move.attempt):
+            move = self._create_or_make_room(first.attempt)
+        for name in superseded(found, first.attempt):
             self.cluster.delete_job(name)
+        return move
 
     def _create(self, attempt: int) -> None:
         job = stage_job(self.template, self.command, self.task, attempt, crashes=self.crashes, ran_s=self._ran_s)
@@ -198,6 +207,18 @@ class Work:
     def _look_again(self) -> None:
         """Read the work's Jobs and pods as they are now."""
         self.jobs, self.pods = self._list("jobs"), self._list("pods")
+        self.looked_at = self.clock()
+
+    def _is_silent(self) -> bool:
+        """Whether the API leaves a request unanswered; says it when that lasts, and when it is over."""
+        silent_s = self.cluster.silent_s()
+        if silent_s > SILENCE_S and self.silent_since is None:
+            self.silent_since = self.clock() - silent_s
+            self.on_event(Said(f"the cluster's API has not answered for {silent_s:.0f} s: {GOES_ON}"))
+        elif silent_s == 0 and self.silent_since is not None:
+            self.on_event(Said(f"the cluster's API answers again, after {self.clock() - self.silent_since:.0f} s"))
+            self.silent_since = None
+        return silent_s > 0
 
     def _list(self, kind: ResourceKind) -> dict[str, Object]:
         found, _ = self.cluster.list(kind, selector(self.key))
@@ -247,17 +268,26 @@ class Work:
         job = self._job()
         self.crashes += int((job or {}).get("status", {}).get("failed", 0))
         former = job_name(self.key, self.attempt)
+        made = self._create_or_make_room(self.attempt + 1)
+        if made is WAIT:
+            self.cluster.delete_job(former)
+        return made
+
+    def _create_or_make_room(self, attempt: int) -> NextMove:
+        """Create an attempt's Job; where a quota holds no Job more, those before it make room."""
         try:
             # first the next, so that there is never none: an older attempt that still writes is fenced off
-            self._create(self.attempt + 1)
+            self._create(attempt)
         except ClusterError as error:
             if not error.is_quota:
                 raise
-            if self._is_there(self.attempt + 1):
+            if self._is_there(attempt):
                 return WAIT
-            self.cluster.delete_job(former)
-            return self._create_when_there_is_room(self.attempt + 1)
-        self.cluster.delete_job(former)
+            if not self.jobs:
+                return self._without_room(error)
+            for name in self.jobs:
+                self.cluster.delete_job(name)
+            return self._create_when_there_is_room(attempt)
         return WAIT
 
     def _create_when_there_is_room(self, attempt: int) -> NextMove:

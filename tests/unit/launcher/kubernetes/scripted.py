@@ -49,6 +49,9 @@ class ScriptedCluster(Cluster):
     def clock(self) -> float:
         return self.seconds
 
+    def silent_s(self) -> float:
+        return 0.0
+
     def now(self) -> datetime:
         return after(self.seconds)
 

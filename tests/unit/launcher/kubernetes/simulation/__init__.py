@@ -1,0 +1,1 @@
+"""A cluster whose controllers, nodes, queues and API misbehave, and launchers that follow work in it."""

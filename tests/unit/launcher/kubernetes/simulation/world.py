@@ -1,0 +1,380 @@
+"""What is true in the simulated cluster: Jobs, pods, the controllers that act on them, and the one artifact.
+
+Times are seconds of the cluster's own clock. Controllers act once a second of it at most.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.unit.launcher.kubernetes.cases import at
+
+Object = dict[str, Any]
+
+PENDING_S, NODE_LOST_S, RUN_S = 25.0, 25.0, 600.0
+"""The limits of the release, scaled: a simulated hour is a good while for any of them."""
+BACK_OFF_S, TAINT_AFTER_S = 10.0, 10.0
+SAVES_EVERY_S, SAVING_S, STARTING_S = 10.0, 3.0, 2.0
+CONTRACT = (2, 3, 4, 5)
+INTERRUPTED, KILLED = 75, 137
+
+
+@dataclass
+class Pod:
+    """One pod: what its program does, whatever the API has been told."""
+
+    name: str
+    job: str
+    made_at: float
+    gated: bool = False
+    placed_at: float | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
+    code: int = 0
+    reason: str = "Error"
+    gone_by: float | None = None
+    """Its deletion was asked for; by then it should be gone."""
+    disrupted: str = ""
+    lost_at: float | None = None
+    """Its node stopped answering."""
+    dies_with_node: bool = False
+    is_counted: bool = False
+    saves_until: float | None = None
+
+    @property
+    def is_live(self) -> bool:
+        return self.ended_at is None
+
+    @property
+    def runs(self) -> bool:
+        """Its program works, and was not told to end."""
+        return self.started_at is not None and self.is_live and self.saves_until is None and not self.is_dead
+
+    @property
+    def is_dead(self) -> bool:
+        """Its node is off: its program has ended, and nobody can tell."""
+        return self.lost_at is not None and self.dies_with_node
+
+
+@dataclass
+class Job:
+    """One attempt."""
+
+    name: str
+    attempt: int
+    spec: Object
+    metadata: Object
+    made_at: float
+    suspended: bool = False
+    failed: int = 0
+    retry_at: float = 0.0
+    over: str = ""
+    """Complete, or the reason of its failure."""
+    over_at: float = 0.0
+    saw_code: int | None = None
+
+
+@dataclass
+class World:
+    """The cluster, and the work that is to be done in it once."""
+
+    work_s: float = 60.0
+    seconds: float = 0.0
+    jobs: dict[str, Job] = field(default_factory=dict)
+    pods: dict[str, Pod] = field(default_factory=dict)
+    has_room: bool = True
+    gates: bool = False
+    holds_new_jobs: bool = False
+    """A queue suspends every Job that is made."""
+    quota: int | None = None
+    """Jobs that the namespace has room for."""
+    has_refused_all: bool = False
+    """The quota had no room for a single Job when one was to be made."""
+    next_code: int = 0
+    """What the program that ends next exits with; its memory runs out where it is 137."""
+    saved_s: float = 0.0
+    """How much of the work is in a checkpoint."""
+    newest_attempt: int = 0
+    """Of the attempts that have taken their number in the store: older ones are fenced off."""
+    artifacts: int = 0
+    excuses: dict[str, float] = field(default_factory=dict)
+    """By Job: when something last was true that asks for another attempt."""
+    jobs_deleted: int = 0
+    pending_s: dict[str, float] = field(default_factory=dict)
+    """By Job: how long, at most, one of its pods has truly been pending."""
+    unmade_s: dict[str, float] = field(default_factory=dict)
+    """By Job: how long, at most, it has truly been without a pod."""
+    ran_s: float = 0.0
+    ended_with: list[int] = field(default_factory=list)
+    """What programs have exited with, one after the other."""
+    told: list[str] = field(default_factory=list)
+    """What happened, for whoever reads a failure."""
+    _serial: int = 0
+    _without_pod_since: dict[str, float] = field(default_factory=dict)
+
+    def tell(self, words: str) -> None:
+        self.told.append(f"{self.seconds:7.1f} {words}")
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass; the controllers see every second of it, or every tenth of a long while."""
+        end = self.seconds + seconds
+        while self.seconds < end:
+            step = min(end - self.seconds, max(1.0, seconds / 20))
+            self.seconds += step
+            self._step(step)
+
+    def pods_of(self, job: str) -> list[Pod]:
+        return [pod for pod in self.pods.values() if pod.job == job]
+
+    def live_pods(self) -> Iterator[Pod]:
+        return (pod for pod in self.pods.values() if pod.is_live)
+
+    # what the API is asked for
+
+    def create(self, job: Object) -> None:
+        metadata = job["metadata"]
+        attempt = int(metadata["labels"]["ctiforge.io/attempt"])
+        made = Job(metadata["name"], attempt, job["spec"], metadata, self.seconds, self.holds_new_jobs)
+        self.jobs[made.name] = made
+        self.tell(f"job {attempt} is made")
+
+    def delete(self, name: str) -> None:
+        job = self.jobs.pop(name, None)
+        if job is None:
+            return
+        self.jobs_deleted += 1
+        self.tell(f"job {job.attempt} is deleted")
+        for pod in self.pods_of(name):
+            if pod.is_live:
+                self._ask_to_go(pod)
+            else:
+                del self.pods[pod.name]
+
+    # what happens to pods
+
+    def disrupt(self, pod: Pod, reason: str) -> None:
+        """Evict or preempt a pod: it saves and exits 75."""
+        pod.disrupted = reason
+        self._ask_to_go(pod)
+        self.tell(f"{pod.name} is disrupted: {reason}")
+
+    def end(self, pod: Pod, code: int, reason: str = "Error") -> None:
+        pod.ended_at, pod.code, pod.reason = self.seconds, code, reason
+        self.ended_with.append(code)
+        self.tell(f"{pod.name} ends with {code}")
+
+    def remove(self, pod: Pod) -> None:
+        """Take a pod away by force, its program with it."""
+        del self.pods[pod.name]
+        self.tell(f"{pod.name} is deleted by force")
+
+    def lose_node(self, pod: Pod, dies: bool) -> None:
+        pod.lost_at, pod.dies_with_node = self.seconds, dies
+        self.tell(f"the node of {pod.name} does not answer, and is {'off' if dies else 'cut off'}")
+
+    def find_node(self, pod: Pod) -> None:
+        """The node is back; where it was off, its program is not."""
+        dead = pod.is_dead
+        pod.lost_at = None
+        self.tell(f"the node of {pod.name} is back")
+        if dead:
+            self.end(pod, KILLED)
+
+    def _ask_to_go(self, pod: Pod) -> None:
+        pod.gone_by = pod.gone_by or self.seconds + 30
+        if pod.started_at is None:
+            if pod.lost_at is None:
+                self.pods.pop(pod.name, None)
+        elif pod.saves_until is None:
+            pod.saves_until = self.seconds + SAVING_S
+
+    def _step(self, step: float) -> None:
+        for pod in list(self.pods.values()):
+            self._program(pod, step)
+        for job in self.jobs.values():
+            self._control(job)
+            self._measure(job, step)
+
+    def _program(self, pod: Pod, step: float) -> None:
+        if pod.lost_at is not None:
+            if self.seconds - pod.lost_at > TAINT_AFTER_S and pod.gone_by is None:
+                pod.gone_by, pod.disrupted = self.seconds + 30, "DeletionByTaintManager"
+            if pod.is_dead:
+                return
+        if not pod.is_live:
+            if pod.gone_by is not None and pod.lost_at is None:
+                self.pods.pop(pod.name)
+            return
+        if pod.started_at is None:
+            self._start(pod)
+            return
+        self.ran_s += step
+        if pod.saves_until is not None:
+            if self.seconds >= pod.saves_until:
+                self._save(pod)
+                self.end(pod, INTERRUPTED)
+            return
+        self._work(pod, step)
+
+    def _start(self, pod: Pod) -> None:
+        if pod.lost_at is not None or pod.gated or not (self.has_room or pod.placed_at is not None):
+            return
+        if pod.placed_at is None:
+            pod.placed_at = self.seconds
+        elif self.seconds - pod.placed_at >= STARTING_S:
+            pod.started_at = self.seconds
+            self.newest_attempt = max(self.newest_attempt, self._attempt(pod))
+            self.tell(f"{pod.name} runs")
+
+    def _work(self, pod: Pod, step: float) -> None:
+        assert pod.started_at is not None
+        if self.artifacts:
+            self.end(pod, 0)
+        elif self.next_code:
+            code, self.next_code = self.next_code, 0
+            self.end(pod, code, "OOMKilled" if code == KILLED else "Error")
+        elif self._attempt(pod) == self.newest_attempt:
+            self.saved_s += step
+            if self.saved_s >= self.work_s:
+                self.artifacts += 1
+                self.end(pod, 0)
+                self.tell("the artifact is published")
+
+    def _save(self, pod: Pod) -> None:
+        """All that was done is saved: how much is lost without is the trainer's affair."""
+
+    def _attempt(self, pod: Pod) -> int:
+        return int(pod.job.rpartition("-")[2])
+
+    def _control(self, job: Job) -> None:
+        """Act as the Job controller does, with `podReplacementPolicy: Failed` and our pod failure policy."""
+        if job.over:
+            return
+        pods = self.pods_of(job.name)
+        for pod in pods:
+            if not pod.is_live and not pod.is_counted:
+                self._count(job, pod)
+        if job.over:
+            return
+        live = [pod for pod in pods if pod.is_live]
+        if job.suspended:
+            for pod in live:
+                self._ask_to_go(pod)
+            return
+        if not live and self.seconds >= job.retry_at:
+            self._serial += 1
+            name = f"{job.name}-{self._serial}"
+            self.pods[name] = Pod(name, job.name, self.seconds, gated=self.gates)
+            self.tell(f"{name} is made")
+
+    def _count(self, job: Job, pod: Pod) -> None:
+        pod.is_counted = True
+        if pod.code == 0:
+            job.over, job.over_at = "Complete", self.seconds
+            return
+        if pod.code in CONTRACT:
+            job.over, job.over_at = "PodFailurePolicy", self.seconds
+            return
+        if pod.code == INTERRUPTED or pod.disrupted:
+            job.retry_at = self.seconds + BACK_OFF_S
+            return
+        job.failed += 1
+        job.retry_at = self.seconds + BACK_OFF_S * 2 ** (job.failed - 1)
+        if job.failed > job.spec["backoffLimit"]:
+            job.over, job.over_at = "BackoffLimitExceeded", self.seconds
+
+    def _measure(self, job: Job, step: float) -> None:
+        """Note what may justify a launcher: what truly was, and for how long."""
+        pods = self.pods_of(job.name)
+        live = [pod for pod in pods if pod.is_live]
+        pending = [pod for pod in live if pod.started_at is None and not pod.gated and pod.gone_by is None]
+        for pod in pending:
+            self.pending_s[job.name] = max(self.pending_s.get(job.name, 0.0), self.seconds - pod.made_at)
+        if live or job.suspended or job.over:
+            self._without_pod_since.pop(job.name, None)
+        else:
+            since = self._without_pod_since.setdefault(job.name, self.seconds - step)
+            self.unmade_s[job.name] = max(self.unmade_s.get(job.name, 0.0), self.seconds - since)
+        hangs = any(
+            (pod.lost_at is not None and self.seconds - pod.lost_at > NODE_LOST_S - 1)
+            or (pod.gone_by is not None and self.seconds - pod.gone_by > NODE_LOST_S - 1)
+            for pod in live
+        )
+        no_memory = any(pod.code == KILLED and pod.reason == "OOMKilled" for pod in pods if not pod.is_live)
+        backs_off = not live and job.failed and BACK_OFF_S * 2 ** (job.failed - 1) > 60
+        if hangs or no_memory or backs_off or job.over:
+            self.excuses[job.name] = self.seconds
+
+
+def api_job(job: Job) -> Object:
+    """The Job as the API shows it."""
+    conditions = []
+    if job.suspended:
+        conditions.append({"type": "Suspended", "status": "True", "lastTransitionTime": at(job.made_at)})
+    if job.over == "Complete":
+        conditions.append({"type": "Complete", "status": "True", "lastTransitionTime": at(job.over_at)})
+    elif job.over:
+        conditions.append(
+            {"type": "Failed", "status": "True", "reason": job.over, "lastTransitionTime": at(job.over_at)}
+        )
+    return {
+        "metadata": {**job.metadata, "namespace": "ml", "uid": f"uid-{job.name}-{job.made_at}"},
+        "spec": {**job.spec, "suspend": job.suspended},
+        "status": {"failed": job.failed, "conditions": conditions},
+    }
+
+
+def api_pod(pod: Pod, job_uid: str) -> Object:
+    """The pod as the API shows it: of one whose node is lost, what was known before."""
+    placed, started = pod.placed_at is not None, pod.started_at is not None
+    state: Object = {}
+    if pod.ended_at is not None:
+        state = {
+            "terminated": {
+                "exitCode": pod.code,
+                "reason": pod.reason if pod.code else "Completed",
+                "startedAt": at(pod.started_at or pod.ended_at),
+                "finishedAt": at(pod.ended_at),
+            }
+        }
+    elif pod.started_at is not None:
+        state = {"running": {"startedAt": at(pod.started_at)}}
+    elif placed:
+        state = {"waiting": {"reason": "ContainerCreating"}}
+    phase = "Pending" if not started else "Running"
+    if pod.ended_at is not None:
+        phase = "Failed" if pod.code else "Succeeded"
+    conditions = [_scheduled(pod)]
+    if pod.lost_at is not None and started:
+        conditions += [
+            {"type": "Ready", "status": "False", "lastTransitionTime": at(pod.lost_at)},
+            {"type": "ContainersReady", "status": "True", "lastTransitionTime": at(pod.lost_at)},
+        ]
+    if pod.disrupted:
+        disrupted = {"type": "DisruptionTarget", "status": "True", "reason": pod.disrupted}
+        conditions.append({**disrupted, "lastTransitionTime": at(pod.lost_at or pod.gone_by or 0)})
+    metadata: Object = {
+        "name": pod.name,
+        "namespace": "ml",
+        "uid": f"uid-{pod.name}",
+        "ownerReferences": [{"uid": job_uid}],
+        "creationTimestamp": at(pod.made_at),
+    }
+    if pod.gone_by is not None:
+        metadata["deletionTimestamp"] = at(pod.gone_by)
+    spec: Object = {"containers": [{"name": "stage"}], **({"nodeName": "n"} if placed else {})}
+    if pod.gated:
+        spec["schedulingGates"] = [{"name": "queue"}]
+    statuses = [{"name": "stage", "state": state}] if state else []
+    return {
+        "metadata": metadata,
+        "spec": spec,
+        "status": {"phase": phase, "conditions": conditions, "containerStatuses": statuses},
+    }
+
+
+def _scheduled(pod: Pod) -> Object:
+    if pod.placed_at is not None:
+        return {"type": "PodScheduled", "status": "True", "lastTransitionTime": at(pod.placed_at)}
+    reason = "SchedulingGated" if pod.gated else "Unschedulable"
+    return {"type": "PodScheduled", "status": "False", "reason": reason, "lastTransitionTime": at(pod.made_at)}
