@@ -27,7 +27,7 @@ securityContext:
 {{- with include "ctiforge.pullSecrets" . | fromJsonArray }}
 imagePullSecrets: {{ toJson . }}
 {{- end }}
-{{- range $field := list "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" "schedulerName" "priorityClassName" "runtimeClassName" "initContainers" }}
+{{- range $field := list "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" "schedulerName" "resourceClaims" "priorityClassName" "runtimeClassName" "initContainers" }}
 {{- with index $settings $field }}
 {{ $field }}: {{ toJson . }}
 {{- end }}

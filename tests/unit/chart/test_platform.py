@@ -91,6 +91,14 @@ def test_pods_are_spread_where_it_is_asked_for(chart: Chart) -> None:
         assert constraint["labelSelector"]["matchLabels"].items() <= labels.items()
 
 
+def test_a_device_is_claimed_in_the_place_of_a_counted_gpu(chart: Chart) -> None:
+    claims = by_pod(chart, "resource-claims", "resourceClaims")
+    assert claims == {"train-extract": [{"name": "gpu", "resourceClaimTemplateName": "one-gpu"}]}
+    resources = chart.pods("resource-claims")["train-extract"].container["resources"]
+    assert resources["claims"] == [{"name": "gpu"}]
+    assert "nvidia.com/gpu" not in resources["limits"]
+
+
 def test_variables_come_from_objects_of_the_team_beside_the_stores_secret(chart: Chart) -> None:
     store, tracker = {"secretRef": {"name": "store"}}, {"configMapRef": {"name": "tracker", "optional": True}}
     sources = {key: pod.container["envFrom"] for key, pod in chart.pods("env-from").items()}
