@@ -62,11 +62,8 @@ labels:
   {{- end }}
   {{- omit $metadata.labels "app.kubernetes.io/instance" | toYaml | nindent 2 }}
 annotations:
-  {{- with $metadata.annotations }}
-  {{- omit . "argocd.argoproj.io/compare-options" "argocd.argoproj.io/sync-options" | toYaml | nindent 2 }}
-  {{- end }}
-  argocd.argoproj.io/compare-options: IgnoreExtraneous
-  argocd.argoproj.io/sync-options: Prune=false
+  {{- $own := dict "argocd.argoproj.io/compare-options" "IgnoreExtraneous" "argocd.argoproj.io/sync-options" "Prune=false" }}
+  {{- mergeOverwrite ($metadata.annotations | default dict) $own | toYaml | nindent 2 }}
 {{- end -}}
 
 {{/* The common labels and annotations, over them those of `settings`, over these the chart's own. */}}
