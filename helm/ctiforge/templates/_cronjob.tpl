@@ -13,8 +13,7 @@ metadata:
     {{- with .labels }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
-  annotations:
-    {{- include "ctiforge.annotations" .root | nindent 4 }}
+  {{- include "ctiforge.annotations" (list .root (include "ctiforge.launcherNotes" .root | fromYaml)) | nindent 2 }}
 spec:
   {{- if .schedule }}
   {{- .schedule | nindent 2 }}
@@ -29,11 +28,11 @@ spec:
 {{- define "ctiforge.jobTemplate" -}}
 {{- $settings := .settings -}}
 metadata:
-  {{- include "ctiforge.podMetadata" . | nindent 2 }}
+  {{- include "ctiforge.jobMetadata" . | nindent 2 }}
 spec:
   backoffLimit: {{ $settings.retries | int }}
-  activeDeadlineSeconds: 604800
-  ttlSecondsAfterFinished: 604800
+  activeDeadlineSeconds: {{ $settings.activeDeadlineSeconds | int }}
+  ttlSecondsAfterFinished: {{ $settings.ttlSecondsAfterFinished | int }}
   # a pod is replaced when it has ended, never while it may still write
   podReplacementPolicy: Failed
   podFailurePolicy:
@@ -46,20 +45,31 @@ spec:
         onPodConditions: [{type: DisruptionTarget, status: "True"}]
   template:
     metadata:
-      {{- include "ctiforge.podMetadata" (omit . "queue") | nindent 6 }}
+      {{- include "ctiforge.podMetadata" . | nindent 6 }}
     spec:
       {{- include "ctiforge.podSpec" . | nindent 6 }}
 {{- end -}}
 
-{{- define "ctiforge.podMetadata" -}}
+{{/*
+A Job belongs to nobody who could delete it: without the label that Argo CD finds its own objects by (pods keep it, their
+owner is the Job), and where it is found by another one, neither out of sync nor pruned.
+*/}}
+{{- define "ctiforge.jobMetadata" -}}
+{{- $metadata := include "ctiforge.podMetadata" . | fromYaml -}}
 labels:
-  {{- $own := include "ctiforge.labels" (list .root .component) | fromYaml | mergeOverwrite (deepCopy .settings.labels) (.labels | default dict) }}
   {{- if and .queue .root.Values.kueue.queueName }}
-  {{- $own = mergeOverwrite $own (dict "kueue.x-k8s.io/queue-name" .root.Values.kueue.queueName) }}
+  {{- $_ := set $metadata.labels "kueue.x-k8s.io/queue-name" .root.Values.kueue.queueName }}
   {{- end }}
-  {{- toYaml $own | nindent 2 }}
-{{- with .settings.annotations }}
+  {{- omit $metadata.labels "app.kubernetes.io/instance" | toYaml | nindent 2 }}
 annotations:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
+  {{- $own := dict "argocd.argoproj.io/compare-options" "IgnoreExtraneous" "argocd.argoproj.io/sync-options" "Prune=false" }}
+  {{- mergeOverwrite ($metadata.annotations | default dict) $own | toYaml | nindent 2 }}
+{{- end -}}
+
+{{/* The common labels and annotations, over them those of `settings`, over these the chart's own. */}}
+{{- define "ctiforge.podMetadata" -}}
+{{- $own := include "ctiforge.ownLabels" (list .root .component) | fromYaml -}}
+labels:
+  {{- mergeOverwrite (deepCopy .root.Values.commonLabels) .settings.labels $own (.labels | default dict) | toYaml | nindent 2 }}
+{{ include "ctiforge.annotations" (list .root .settings.annotations) }}
 {{- end -}}

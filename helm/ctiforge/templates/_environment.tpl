@@ -22,7 +22,7 @@
 {{/* Which settings a run in the cluster has, and whose it is. Takes the root. */}}
 {{- define "ctiforge.launcherEnvironment" -}}
 - {name: CTIFORGE_BACKEND, value: kubernetes}
-- {name: CTIFORGE_RELEASE, value: {{ .Release.Name | quote }}}
+- {name: CTIFORGE_RELEASE, value: {{ include "ctiforge.fullname" . | quote }}}
 - {name: CTIFORGE_NAMESPACE, valueFrom: {fieldRef: {fieldPath: metadata.namespace}}}
 - {name: CTIFORGE_OUTPUTS, value: /scratch/outputs}
 - {name: CTIFORGE_MODEL, value: {{ .Values.settings.model | quote }}}
@@ -94,6 +94,7 @@
 {{- with $values.store.endpoint }}
 - {name: AWS_ENDPOINT_URL, value: {{ . | quote }}}
 {{- end }}
+{{- include "ctiforge.storeKeys" $values.store }}
 # boto3 reads the second, other clients the first
 - {name: AWS_REGION, value: {{ $values.store.region | quote }}}
 - {name: AWS_DEFAULT_REGION, value: {{ $values.store.region | quote }}}
@@ -117,6 +118,31 @@
 {{- if include "ctiforge.hasProxy" $values }}
 {{ include "ctiforge.proxyEnvironment" $values.proxy }}
 {{- end }}
+{{- end -}}
+
+{{/* The store's secret as `envFrom`, a JSON array: the whole of it where its keys are named as variables are. */}}
+{{- define "ctiforge.storeSecret" -}}
+{{- $whole := list -}}
+{{- if and .existingSecret (not (include "ctiforge.renamesKeys" .)) -}}
+{{- $whole = list (dict "secretRef" (dict "name" .existingSecret)) -}}
+{{- end -}}
+{{- toJson $whole -}}
+{{- end -}}
+
+{{/* The store's credentials by the names that their keys have in the secret. Takes `store`. */}}
+{{- define "ctiforge.storeKeys" -}}
+{{- if and .existingSecret (include "ctiforge.renamesKeys" .) }}
+{{ include "ctiforge.secretVariable" (list "AWS_ACCESS_KEY_ID" .existingSecret (.secretKeys.accessKey | default "AWS_ACCESS_KEY_ID")) }}
+{{ include "ctiforge.secretVariable" (list "AWS_SECRET_ACCESS_KEY" .existingSecret (.secretKeys.secretKey | default "AWS_SECRET_ACCESS_KEY")) }}
+{{- with .secretKeys.sessionToken }}
+{{ include "ctiforge.secretVariable" (list "AWS_SESSION_TOKEN" $.existingSecret .) }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* "true" where a key of the store's secret has a name of its own, else nothing. */}}
+{{- define "ctiforge.renamesKeys" -}}
+{{- with .secretKeys }}{{ if or .accessKey .secretKey .sessionToken }}true{{ end }}{{ end -}}
 {{- end -}}
 
 {{- define "ctiforge.hfHome" -}}

@@ -10,7 +10,7 @@ of a server, which is started again when it ends: server (further fields of its 
 {{- $image := include "ctiforge.image" . -}}
 {{- $cache := and .hub $values.modelCache.enabled -}}
 restartPolicy: {{ ternary "Always" "Never" (hasKey . "server") }}
-serviceAccountName: {{ include "ctiforge.name" (list .root .serviceAccount) }}
+serviceAccountName: {{ include "ctiforge.serviceAccount" (list .root .serviceAccount) }}
 automountServiceAccountToken: {{ .token }}
 enableServiceLinks: false
 terminationGracePeriodSeconds: {{ $settings.terminationGracePeriodSeconds | int }}
@@ -24,7 +24,10 @@ securityContext:
   fsGroup: {{ . | int }}
   fsGroupChangePolicy: OnRootMismatch
   {{- end }}
-{{- range $field := list "imagePullSecrets" "nodeSelector" "tolerations" "affinity" "priorityClassName" "runtimeClassName" }}
+{{- with include "ctiforge.pullSecrets" . | fromJsonArray }}
+imagePullSecrets: {{ toJson . }}
+{{- end }}
+{{- range $field := list "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" "schedulerName" "resourceClaims" "priorityClassName" "runtimeClassName" "initContainers" }}
 {{- with index $settings $field }}
 {{ $field }}: {{ toJson . }}
 {{- end }}
@@ -42,9 +45,8 @@ containers:
       readOnlyRootFilesystem: true
       capabilities: {drop: [ALL]}
     resources: {{ include "ctiforge.resources" . }}
-    {{- with $values.store.existingSecret }}
-    envFrom:
-      - secretRef: {name: {{ . | quote }}}
+    {{- with concat (include "ctiforge.storeSecret" $values.store | fromJsonArray) $settings.envFrom }}
+    envFrom: {{ toJson . }}
     {{- end }}
     env:
       {{- include "ctiforge.environment" (merge (dict "image" $image) .) | trim | nindent 6 }}
@@ -63,7 +65,7 @@ containers:
       {{- end }}
 volumes:
   - name: scratch
-    emptyDir: {sizeLimit: {{ $settings.scratchSize }}}
+    {{- include "ctiforge.scratch" $settings | nindent 4 }}
   - name: shm
     emptyDir: {medium: Memory, sizeLimit: {{ $settings.shmSize }}}
   {{- if $cache }}
@@ -79,11 +81,36 @@ volumes:
   {{- end }}
 {{- end -}}
 
+{{/* Scratch on the node's disk, or on a claim that lives as long as the pod. Takes the settings. */}}
+{{- define "ctiforge.scratch" -}}
+{{- if .scratchClaim.enabled -}}
+ephemeral:
+  volumeClaimTemplate:
+    spec:
+      accessModes: [ReadWriteOnce]
+      {{- with .scratchClaim.storageClassName }}
+      storageClassName: {{ . | quote }}
+      {{- end }}
+      resources: {requests: {storage: {{ .scratchSize }}}}
+{{- else -}}
+emptyDir: {sizeLimit: {{ .scratchSize }}}
+{{- end -}}
+{{- end -}}
+
+{{/* Secrets for pulling images as a JSON array, each once: of all charts, and of the settings. */}}
+{{- define "ctiforge.pullSecrets" -}}
+{{- $names := list -}}
+{{- range concat .root.Values.global.imagePullSecrets .settings.imagePullSecrets -}}
+{{- $names = append $names (kindIs "string" . | ternary (dict "name" .) .) -}}
+{{- end -}}
+{{- $names | uniq | toJson -}}
+{{- end -}}
+
 {{/* `repository:tag` or `repository@digest`. A stage's own tag or repository leaves the common digest out. */}}
 {{- define "ctiforge.image" -}}
 {{- $common := index .root.Values.images .kind -}}
 {{- $own := .settings.image -}}
-{{- $repository := $own.repository | default $common.repository -}}
+{{- $repository := include "ctiforge.repository" (list .root ($own.repository | default $common.repository)) -}}
 {{- $digest := $own.digest -}}
 {{- if not (or $own.repository $own.tag $own.digest) -}}{{- $digest = $common.digest -}}{{- end -}}
 {{- if $digest -}}
@@ -93,7 +120,19 @@ volumes:
 {{- end -}}
 {{- end -}}
 
-{{/* Requests and limits as JSON, with the GPU where one is asked for. */}}
+{{/* A repository, in the registry of all charts where there is one. Takes a list: root, repository. */}}
+{{- define "ctiforge.repository" -}}
+{{- $parts := splitList "/" (index . 1) -}}
+{{- with (index . 0).Values.global.imageRegistry -}}
+{{- if and (gt (len $parts) 1) (regexMatch "[.:]|^localhost$" (first $parts)) -}}{{- $parts = rest $parts -}}{{- end -}}
+{{- $parts = prepend $parts (trimSuffix "/" .) -}}
+{{- end -}}
+{{- join "/" $parts -}}
+{{- end -}}
+
+{{/*
+Requests and limits as JSON, with the GPU where one is asked for. With scratch on a claim the node's disk holds logs alone.
+*/}}
 {{- define "ctiforge.resources" -}}
 {{- $gpu := .settings.gpu -}}
 {{- if gt (int $gpu.count) 1 -}}
@@ -102,6 +141,9 @@ volumes:
 {{- $resources := deepCopy .settings.resources -}}
 {{- if $gpu.count -}}
 {{- $resources = mergeOverwrite $resources (dict "limits" (dict $gpu.resourceName (int $gpu.count))) -}}
+{{- end -}}
+{{- if and .settings.scratchClaim.enabled (hasKey ($resources.requests | default dict) "ephemeral-storage") -}}
+{{- $resources = mergeOverwrite $resources (dict "requests" (dict "ephemeral-storage" "1Gi")) -}}
 {{- end -}}
 {{- toJson $resources -}}
 {{- end -}}

@@ -25,6 +25,8 @@ class Task:
     """Seconds that programs of the same run have run before it."""
     seen_s: float = 0.0
     """Seconds that its own attempts were seen to run by a launcher that was stopped meanwhile."""
+    place: str = ""
+    """Where the same work is other work: a cluster's release and its store; "" where there is one place alone."""
 
 
 @dataclass(frozen=True)

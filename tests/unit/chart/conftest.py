@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tarfile
 import zipfile
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -47,16 +48,22 @@ def helm3(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="session", params=["helm4", pytest.param("helm3", marks=pytest.mark.slow)])
 def any_chart(request: pytest.FixtureRequest) -> Chart:
     """The chart, once with each Helm."""
-    return Chart(request.getfixturevalue(request.param))
+    return chart_of(request.getfixturevalue(request.param))
 
 
 @pytest.fixture(scope="session")
 def chart(request: pytest.FixtureRequest) -> Chart:
     """The chart, with the newest Helm there is."""
     try:
-        return Chart(request.getfixturevalue("helm4"))
+        return chart_of(request.getfixturevalue("helm4"))
     except pytest.skip.Exception:
-        return Chart(request.getfixturevalue("helm3"))
+        return chart_of(request.getfixturevalue("helm3"))
+
+
+@cache
+def chart_of(helm: str) -> Chart:
+    """The chart with this Helm, which renders each values file once."""
+    return Chart(helm)
 
 
 def version_of(helm: str) -> str:

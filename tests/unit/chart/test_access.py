@@ -3,13 +3,18 @@
 import re
 
 import pytest
+import yaml
 
-from tests.unit.chart.rendering import MATRIX, NAMESPACE, RELEASE, Chart, Document, Pod
+from ctiforge.lines import LINES
+from tests.unit.chart.rendering import CHART, MATRIX, NAMESPACE, RELEASE, Chart, Document, Pod
 
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"
-DNS = {"namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: "kube-system"}}}
+DNS = ({NAMESPACE_LABEL: "kube-system"}, {NAMESPACE_LABEL: "openshift-dns"})
+NODE_LOCAL_DNS = "169.254.20.10/32"
+POD_IDENTITY = {"169.254.170.23/32": {80}, "fd00:ec2::23/128": {80}}
+COMMON = {"dns": {53, 5353}, NODE_LOCAL_DNS: {53, 5353}, **POD_IDENTITY}
 EVERY_POD = {
-    "dns": {53},
+    **COMMON,
     "10.1.0.0/16": {8333},  # the store's endpoint
     "10.6.0.0/16": {3128, 3129},  # the proxy's
     "10.7.0.0/16": {5000},  # extraEgress
@@ -25,9 +30,10 @@ def selects(policy: Document, pod: Pod) -> bool:
 
 
 def place(peer: Document) -> str:
-    if peer == DNS:
-        return "dns"
-    return peer["ipBlock"]["cidr"] if "ipBlock" in peer else peer["namespaceSelector"]["matchLabels"][NAMESPACE_LABEL]
+    if "ipBlock" in peer:
+        return peer["ipBlock"]["cidr"]
+    labels = next(iter(peer.values()))["matchLabels"]
+    return "dns" if labels in DNS else next(iter(labels.values()))
 
 
 def reached(chart: Chart, name: str, pod: Pod) -> dict[str, set[int]]:
@@ -106,7 +112,7 @@ def test_pods_reach_what_they_need(chart: Chart) -> None:
 def test_what_is_not_set_up_is_not_reached(chart: Chart) -> None:
     pods = chart.pods("model-cache")
     for key in ("harvest-extract", "train-extract", "prepare-os", "train-os-bert"):
-        assert reached(chart, "model-cache", pods[key]) == {"dns": {53}, "any": {443}}
+        assert reached(chart, "model-cache", pods[key]) == {**COMMON, "any": {443}}
     assert set(chart.objects("model-cache", "NetworkPolicy")) == {"pods", "launcher"}
     assert not chart.objects("retrain", "NetworkPolicy")
 
@@ -122,10 +128,10 @@ def test_an_endpoint_is_reached_by_the_stages_that_ask_it_alone(chart: Chart) ->
     closed = chart.try_template("minimal", *flags)
     opened = chart.try_template("minimal", "--set", "labeler.existingSecret=labeler", *flags)
     assert (closed.returncode, opened.returncode) == (0, 0), closed.stderr + opened.stderr
-    assert f"name: {RELEASE}-labeler" not in closed.stdout
-    policy = opened.stdout.partition(f"name: {RELEASE}-labeler")[2].partition("---")[0]
-    assert 'values: ["eval-extract","prepare-os"]' in policy
-    assert re.findall(r"port: (\d+)", policy) == ["443"]
+    assert "-endpoints" not in closed.stdout
+    policies = [each for each in opened.stdout.split("---") if "-endpoints" in each]
+    assert [re.findall(r"ctiforge.io/stage: (.*)", each) for each in policies] == [["eval-extract"], ["prepare-os"]]
+    assert [re.findall(r"port: (\d+)", each) for each in policies] == [["443"], ["443"]]
 
 
 @pytest.mark.parametrize(
@@ -145,4 +151,60 @@ def test_the_stores_port_is_its_endpoints(chart: Chart, endpoint: str, port: int
     assert result.returncode == 0, result.stderr
     common = result.stdout.partition("egress:")[2].partition("---")[0]
     assert f"{{protocol: TCP, port: {port}}}" in common
-    assert common.count("port:") == 3
+    assert common.count("port:") == 7
+
+
+def test_every_address_in_the_settings_is_reached_by_the_stages_that_ask_it(chart: Chart) -> None:
+    opened = {
+        key: reached(chart, "endpoints", pod)["any"] - {443, 6443} for key, pod in chart.pods("endpoints").items()
+    }
+    # teacher, served model and a stage's own; the labeler's has the port 443
+    assert {key: ports for key, ports in opened.items() if ports} == {"eval-extract": {8000, 1234, 9999}}
+    assert set(chart.objects("endpoints", "NetworkPolicy")) == {
+        "pods", "launcher", "eval-extract-endpoints", "prepare-os-endpoints",
+    }  # fmt: skip
+    assert not any(key.endswith("-endpoints") for key in chart.objects("minimal", "NetworkPolicy"))
+
+
+def test_a_served_model_in_the_cluster_is_reached_where_it_is_alone(chart: Chart) -> None:
+    asks = {"lmstudio": {1234}}
+    pods = chart.pods("served")
+    assert reached(chart, "served", pods["eval-extract"]) == {**COMMON, "any": {443}, **asks}
+    assert "lmstudio" not in reached(chart, "served", pods["train-extract"])
+
+
+def test_the_servers_upstream_is_reached_on_its_port(chart: Chart) -> None:
+    pods = chart.pods("lmstudio")
+    assert reached(chart, "lmstudio", pods["serve"])["any"] == {443, 1234}
+    assert reached(chart, "lmstudio", pods["train-extract"])["any"] == {443}
+
+
+def test_the_other_names_of_a_programs_stages_are_those_of_the_lines() -> None:
+    names: dict[str, set[str]] = {}
+    for line in LINES.values():
+        for stage in line.stages:
+            names.setdefault(stage.program, set()).add(stage.name)
+    text = (CHART / "templates/_names.tpl").read_text(encoding="utf-8")
+    table = yaml.safe_load(text.partition('define "ctiforge.programs" -}}')[2].partition("{{- end")[0])
+    assert {key: {key, *needs.get("stages", [])} for key, needs in table.items()} == {
+        key: {key, *stages} for key, stages in names.items()
+    }
+
+
+def test_openshifts_dns_alone(chart: Chart) -> None:
+    to = reached(chart, "openshift", chart.pods("openshift")["train-extract"])
+    assert to == {"dns": {5353}, "any": {443}}
+
+
+@pytest.mark.parametrize(
+    ("name", "identity"),
+    [
+        ("eks", POD_IDENTITY),
+        ("gke", {"169.254.169.254/32": {80}, "169.254.169.252/32": {988}}),
+        ("openshift", {}),
+    ],
+)
+def test_pods_get_the_identity_of_their_account(chart: Chart, name: str, identity: dict[str, set[int]]) -> None:
+    for pod in chart.pods(name).values():
+        to = reached(chart, name, pod)
+        assert {where: to[where] for where in to if where.startswith(("169.254.16", "169.254.17", "fd00:"))} == identity

@@ -7,8 +7,8 @@ import yaml
 
 from ctiforge.programs.serve import API_KEY
 from ctiforge.serving.running import FINISH_SECONDS
-from tests.unit.chart.rendering import MATRIX, RELEASE, Chart, Document
-from tests.unit.chart.test_access import reached
+from tests.unit.chart.rendering import MATRIX, RELEASE, VALUES, Chart, Document
+from tests.unit.chart.test_access import COMMON, reached
 
 ARGS = ["serve", "models:extract@champion", "--profile", "huntable", "--host", "0.0.0.0", "--port", "1234"]
 
@@ -21,7 +21,12 @@ def served(chart: Chart, **values: object) -> dict[str, Document]:
     return {f"{each['kind']} {each['metadata']['name'].removeprefix(RELEASE + '-')}": each for each in made}
 
 
-@pytest.mark.parametrize("name", [name for name in MATRIX if name != "serve"])
+def is_serving(name: str) -> bool:
+    values = yaml.safe_load((VALUES / f"{name}.yaml").read_text(encoding="utf-8"))
+    return bool(values.get("serve", {}).get("enabled"))
+
+
+@pytest.mark.parametrize("name", [name for name in MATRIX if not is_serving(name)])
 def test_nothing_is_served_unless_it_is_enabled(chart: Chart, name: str) -> None:
     assert not chart.objects(name, "Deployment")
     assert not chart.objects(name, "Service")
@@ -100,7 +105,7 @@ def test_the_server_is_asked_on_its_port_and_asks_store_hub_and_upstream(chart: 
     assert rule["ports"] == [{"protocol": "TCP", "port": 1234}]
     assert rule["from"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "huntable"}}}]
     pods = chart.pods("serve")
-    to = {"dns": {53}, "any": {443}, "10.3.0.0/16": {8443}, "10.9.0.0/16": {1235}}
+    to = {**COMMON, "any": {443}, "10.3.0.0/16": {8443}, "10.9.0.0/16": {1235}}
     assert reached(chart, "serve", pods["serve"]) == to
     assert not any("10.9.0.0/16" in reached(chart, "serve", pod) for key, pod in pods.items() if key != "serve")
 

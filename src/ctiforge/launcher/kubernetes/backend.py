@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from ctiforge.errors import ExitCode
 from ctiforge.launcher.backend import Command, Event, Made, Outcome, Task, read_event
-from ctiforge.launcher.kubernetes.client import Cluster, ResourceKind
-from ctiforge.launcher.kubernetes.manifests import selector, template_name, work_key
+from ctiforge.launcher.kubernetes.client import Cluster, ClusterError, ResourceKind
+from ctiforge.launcher.kubernetes.manifests import selector, work_key
+from ctiforge.launcher.kubernetes.templates import Templates
 from ctiforge.launcher.kubernetes.watching import Watching
 from ctiforge.launcher.kubernetes.work import Work
 from ctiforge.launcher.plan import Answer
@@ -14,6 +15,9 @@ from ctiforge.launcher.planner import Planner
 from ctiforge.launcher.signals import HeldSignals
 from ctiforge.store.artifacts import artifact_key, read_manifest
 from ctiforge.store.objects import ObjectStore
+
+GOES_ON = (ExitCode.DONE, ExitCode.GATE, ExitCode.INTERRUPTED)
+"""Ends of a program with which its run goes on, now or when it is started again."""
 
 
 class KubernetesBackend:
@@ -24,8 +28,9 @@ class KubernetesBackend:
 
     def __init__(self, cluster: Cluster, release: str, store: ObjectStore) -> None:
         self._cluster = cluster
-        self._release = release
+        self._place = f"{release} {store.uri}"
         self._store = store
+        self._templates = Templates(cluster, release, store)
         self._planner = Planner("image")
 
     def ask(self, commands: Mapping[str, Command]) -> dict[str, Answer]:
@@ -34,6 +39,7 @@ class KubernetesBackend:
 
     def check(self, commands: Mapping[str, Command]) -> dict[str, Answer]:
         """Ask whether each command's flags can be read; see `Backend.check`."""
+        self._templates.expect(command.program for command in commands.values())
         return self._planner.check(commands)
 
     def estimate(self, commands: Mapping[str, Command]) -> list[str]:
@@ -47,14 +53,24 @@ class KubernetesBackend:
     def run(self, command: Command, on_event: Callable[[Event], None]) -> Outcome:
         """Run the program to its end; see `Backend.run`. Raises ClusterError where the cluster refuses."""
         assert command.task
-        template = self._cluster.cron_job(template_name(self._release, command.program))
-        key = work_key(command.program, command.task)
+        task = replace(command.task, place=self._place)
+        try:
+            outcome = self._follow(command, task, on_event)
+        except ClusterError:
+            self._templates.forget(task.run)
+            raise
+        if outcome.exit_code in (ExitCode.DONE, ExitCode.GATE) and outcome.made is None:
+            outcome = replace(outcome, made=self._made(command, task))
+        if outcome.exit_code not in GOES_ON:
+            self._templates.forget(task.run)
+        return outcome
+
+    def _follow(self, command: Command, task: Task, on_event: Callable[[Event], None]) -> Outcome:
+        template = self._templates.of(task.run, command.program)
+        key = work_key(command.program, task)
         kinds: dict[ResourceKind, str | None] = {"jobs": selector(key), "pods": selector(key), "events": None}
         with Watching(self._cluster, kinds) as watching, HeldSignals() as signals:
-            outcome = Work(self._cluster, command, command.task, template, on_event, watching, signals).run()
-        if outcome.exit_code in (ExitCode.DONE, ExitCode.GATE) and outcome.made is None:
-            outcome = replace(outcome, made=self._made(command, command.task))
-        return outcome
+            return Work(self._cluster, command, task, template, on_event, watching, signals).run()
 
     def _made(self, command: Command, task: Task) -> Made | None:
         """Give the artifact, where the log that names it is gone: by its fingerprint, or from the log's saved tail."""

@@ -17,7 +17,12 @@ CRASHES = "ctiforge.io/crashes-before"
 """Crashes of the attempts before: whoever follows the Job goes on counting."""
 RAN = "ctiforge.io/ran-before"
 """Seconds that the attempts before have run."""
+PLACE = 6
+"""Digits of a place's digest in a name."""
 CONTAINER = "stage"
+TRACKED_BY = frozenset({"app.kubernetes.io/instance", "argocd.argoproj.io/instance", "argocd.argoproj.io/tracking-id"})
+"""Labels and annotations that Argo CD finds its own objects by, and prunes them."""
+IMAGE_VARIABLE = "CTIFORGE_IMAGE"
 MICRO_BATCH = ("--batch-size", "--gradient-accumulation-steps")
 
 
@@ -27,9 +32,18 @@ def template_name(release: str, program: str) -> str:
 
 
 def work_key(program: str, task: Task) -> str:
-    """Give what names a piece of work in the cluster: its fingerprint, or where that is not known before, its run."""
-    known = task.fingerprint or hashlib.sha256(f"{task.run}/{task.stage}".encode()).hexdigest()
-    return f"{dashed(program)}-{known[:SHORT]}"
+    """Give what names a piece of work in the cluster, the same for all who follow it.
+
+    Args:
+        program: What is run.
+        task: Which piece of which run that is.
+
+    Returns:
+        The program, the fingerprint, or where that is not known before one of its run, and one of its place: two
+        releases in a namespace, or two stores, make the same thing each for themselves.
+    """
+    known = task.fingerprint or _digest(f"{task.run}/{task.stage}")
+    return "-".join([dashed(program), known[:SHORT], *([_digest(task.place)[:PLACE]] if task.place else [])])
 
 
 def job_name(key: str, attempt: int) -> str:
@@ -59,7 +73,8 @@ def stage_job(
 ) -> Object:
     """Make the Job of an attempt: the template's, with the command's arguments, labels for the run, and no owner.
 
-    Without an owner, neither the CronJob's history limits nor `helm uninstall` delete running work.
+    Without an owner, neither the CronJob's history limits nor `helm uninstall` delete running work; without what
+    Argo CD tracks by, no sync does.
 
     Args:
         cron_job: The stage's template.
@@ -84,6 +99,22 @@ def stage_job(
     own = {"CTIFORGE_RUN": task.run, "CTIFORGE_STAGE": task.stage, "CTIFORGE_ATTEMPT": str(attempt)}
     _set_environment(container, {**command.environment, **own, **(environment or {})})
     return job
+
+
+def image_of(cron_job: Object) -> str:
+    """Give the image that a template runs its program from."""
+    image: str = stage_container(cron_job["spec"]["jobTemplate"])["image"]
+    return image
+
+
+def with_image(cron_job: Object, image: str) -> Object:
+    """Give the template with another image for its program, which is told of it."""
+    changed = copy.deepcopy(cron_job)
+    container = stage_container(changed["spec"]["jobTemplate"])
+    container["image"] = image
+    if any(each["name"] == IMAGE_VARIABLE for each in container.get("env", [])):
+        _set_environment(container, {IMAGE_VARIABLE: image})
+    return changed
 
 
 def runner_job(cron_job: Object, name: str, arguments: Sequence[str], environment: Mapping[str, str]) -> Object:
@@ -153,11 +184,19 @@ def _from_template(cron_job: Object, name: str, labels: Mapping[str, str]) -> Ob
         "kind": "Job",
         "metadata": {
             "name": name,
-            "labels": {**metadata.get("labels", {}), **labels},
-            "annotations": dict(metadata.get("annotations", {})),
+            "labels": {**_untracked(metadata.get("labels", {})), **labels},
+            "annotations": _untracked(metadata.get("annotations", {})),
         },
         "spec": template["spec"],
     }
+
+
+def _untracked(marks: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in marks.items() if name not in TRACKED_BY}
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _set_environment(container: Object, values: Mapping[str, str]) -> None:

@@ -1,5 +1,7 @@
 """Jobs made from the chart's templates."""
 
+import copy
+
 import pytest
 
 from ctiforge.launcher.backend import Command, Task
@@ -61,6 +63,42 @@ def test_work_without_a_fingerprint_is_named_by_its_run() -> None:
     assert one != other
     assert one == work_key("harvest_extract", Task("a", "harvest_extract"))
     assert len(job_name(one, 10)) <= 63
+
+
+def test_two_releases_or_stores_share_no_job() -> None:
+    tasks = [
+        Task("run-1", "train_extract", FINGERPRINT, place=place)
+        for place in ("dev s3://dev/x", "prod s3://dev/x", "prod s3://prod/x")
+    ]
+    keys = [work_key("train_extract", task) for task in tasks]
+    assert len(set(keys)) == 3
+    # the fingerprint is still read off a Job's name
+    assert all(key.startswith("train-extract-0123456789ab-") for key in keys)
+    command = Command("train_extract")
+    assert {stage_job(TEMPLATE, command, task, 1)["metadata"]["name"] for task in tasks} == {
+        job_name(key, 1) for key in keys
+    }
+    longest = work_key("harvest_extract", Task("run-1", "harvest_extract", place="prod s3://prod/x"))
+    assert len(job_name(longest, 100)) <= 63
+
+
+def test_a_job_has_nothing_that_argo_cd_tracks_by() -> None:
+    template = copy.deepcopy(TEMPLATE)
+    job = template["spec"]["jobTemplate"]
+    instance = {"app.kubernetes.io/instance": "t", "argocd.argoproj.io/instance": "t"}
+    job["metadata"]["labels"] |= instance
+    job["metadata"]["annotations"] |= {"argocd.argoproj.io/tracking-id": "t:batch/CronJob:ml/t-train-extract"}
+    job["spec"]["template"]["metadata"]["labels"] |= instance
+    made = [
+        stage_job(template, Command("train_extract"), Task("run-1", "train_extract", FINGERPRINT), 1),
+        runner_job(template, "run-1", ["run", "extract"], {}),
+    ]
+    for each in made:
+        marks = {**each["metadata"]["labels"], **each["metadata"]["annotations"]}
+        assert not {*instance, "argocd.argoproj.io/tracking-id"} & set(marks)
+        assert marks["app"] == "ctiforge"
+        # pods belong to their Job, and policies may select them by it
+        assert each["spec"]["template"]["metadata"]["labels"].items() >= instance.items()
 
 
 def test_the_runner_is_named_by_its_run() -> None:
