@@ -15,11 +15,11 @@ from ctiforge.launcher.kubernetes.client import Object
 from ctiforge.launcher.kubernetes.reading import (
     condition,
     container,
-    holds,
     kubectl,
     moment,
     shortened,
     state,
+    unanswered_since,
     values_key,
 )
 from ctiforge.launcher.kubernetes.waiting import NO_ROOM_TO_START, no_room_to_start
@@ -120,10 +120,10 @@ NOT_READY = "condition Ready is False, though the containers are ready"
 
 
 def _lost_since(pod: Object, is_late: bool) -> datetime | None:
-    """When the cluster lost the node: it then marks the pod not ready, though its containers were."""
+    """When the cluster lost the node."""
+    if since := unanswered_since(pod):
+        return since
     ready = condition(pod, "Ready")
-    if ready.get("status") == "False" and holds(pod, "ContainersReady"):
-        return moment(ready.get("lastTransitionTime"))
     target = condition(pod, "DisruptionTarget")
     if is_late and target.get("reason") == "DeletionByTaintManager":
         return moment(target.get("lastTransitionTime"))

@@ -10,6 +10,8 @@ from ctiforge.launcher.kubernetes.states import Elapsed, WorkState
 
 POD_IS_MADE_S = 90.0
 """Kubernetes' own pause before a next pod, which is no waiting: 60 s at most until the launcher itself starts anew."""
+WAITING = (WorkState.PENDING, WorkState.STARTING)
+"""Each of them may take as long: a node that is found late leaves no less time for its images."""
 REFUSED = (Category.QUOTA_EXCEEDED, Category.POD_NOT_CREATED)
 """The cluster makes no pod as long as this is so, and says so."""
 
@@ -51,7 +53,7 @@ def over_limit(job: Object, diagnosis: Diagnosis | None, elapsed: Elapsed, limit
     """
     if found := ran_too_long(elapsed.ran_s, limits):
         return found
-    if elapsed.state is WorkState.PENDING and elapsed.in_state_s > limits.pending_s:
+    if elapsed.state in WAITING and elapsed.in_state_s > limits.pending_s:
         return _waited(job, diagnosis, f"its pod did not start within {limits.pending_s:.0f} s")
     refused = diagnosis is not None and diagnosis.category in REFUSED
     patience = limits.pending_s if refused else limits.pending_s + POD_IS_MADE_S

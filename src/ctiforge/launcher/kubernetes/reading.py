@@ -47,6 +47,14 @@ def has_started(pod: Object) -> bool:
     return bool(state(pod)) and "waiting" not in state(pod)
 
 
+def unanswered_since(pod: Object) -> datetime | None:
+    """When its node stopped answering: the cluster then marks the pod not ready, though its containers were."""
+    ready = condition(pod, "Ready")
+    if ready.get("status") == "False" and holds(pod, "ContainersReady"):
+        return moment(ready.get("lastTransitionTime"))
+    return None
+
+
 def values_key(pod: Object) -> str:
     """Where the chart's values set this pod: `stages.train_extract` or `launcher.pod`."""
     program = pod["metadata"].get("labels", {}).get(PROGRAM)

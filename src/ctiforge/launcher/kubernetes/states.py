@@ -18,6 +18,7 @@ from ctiforge.launcher.kubernetes.reading import (
     holds,
     moment,
     state,
+    unanswered_since,
 )
 
 LONGEST_LOOK_S = 5.0
@@ -34,8 +35,12 @@ class WorkState(StrEnum):
     QUEUED = "queued"
     """Its pod has scheduling gates: a queue lets it in later."""
     PENDING = "pending"
-    """Its pod has no node yet, or its program has not started there."""
+    """Its pod has no node yet."""
+    STARTING = "starting"
+    """Its pod has a node, and its program has not started there: images are pulled, volumes mounted."""
     RUNNING = "running"
+    LOST = "lost"
+    """Its node does not answer: nobody knows whether its program runs, so that nothing is counted."""
     ENDING = "ending"
     """Its program was told to end, or has ended and its pod has not."""
     LEAVING = "leaving"
@@ -94,13 +99,17 @@ def state_of(job: Object | None, pods: Sequence[Object]) -> WorkState:
     pod = current_pod(pods)
     if pod is None:
         return WorkState.SUSPENDED if is_suspended(job) else WorkState.BETWEEN_PODS
+    if unanswered_since(pod):
+        return WorkState.LOST
     if "deletionTimestamp" in pod["metadata"] and not has_started(pod):
         return WorkState.SUSPENDED if is_suspended(job) else WorkState.LEAVING
     if "deletionTimestamp" in pod["metadata"] or "terminated" in state(pod):
         return WorkState.ENDING
     if "running" in state(pod):
         return WorkState.RUNNING
-    return WorkState.QUEUED if is_gated(pod) else WorkState.PENDING
+    if is_gated(pod):
+        return WorkState.QUEUED
+    return WorkState.STARTING if pod["spec"].get("nodeName") else WorkState.PENDING
 
 
 def current_pod(pods: Sequence[Object]) -> Object | None:
@@ -127,13 +136,14 @@ def ran_before(pods: Sequence[Object], now: datetime) -> float:
         now: The API server's time, as the pods' times are its own and its nodes'.
 
     Returns:
-        Seconds.
+        Seconds; where its node stopped answering, up to then.
     """
     total = 0.0
     for pod in pods:
         for each in state(pod).values():
             if started := moment(each.get("startedAt")):
-                total += max(0.0, ((moment(each.get("finishedAt")) or now) - started).total_seconds())
+                ended = moment(each.get("finishedAt")) or unanswered_since(pod) or now
+                total += max(0.0, (ended - started).total_seconds())
     return total
 
 

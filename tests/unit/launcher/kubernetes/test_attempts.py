@@ -121,6 +121,8 @@ def test_no_state_is_ended_by_the_age_of_its_job(state: WorkState, age_s: float)
         (WorkState.PENDING, 3_601, None, True),
         (WorkState.PENDING, 3_601, diagnosis(Category.NO_GPU), True),
         # a queue may take as long as it takes
+        (WorkState.STARTING, 3_601, None, True),
+        (WorkState.LOST, 1e6, None, False),
         (WorkState.QUEUED, 1e6, None, False),
         (WorkState.SUSPENDED, 1e6, diagnosis(Category.SUSPENDED), False),
         (WorkState.RUNNING, 1e6, None, False),

@@ -22,18 +22,25 @@ def gated() -> Object:
     return found
 
 
+NO_ANSWER = (condition("Ready", "False", since=40), condition("ContainersReady"))
+"""What the cluster says of a pod whose node it has not heard of since 40 s."""
+
+
 @pytest.mark.parametrize(
     ("job_", "pods", "state"),
     [
         (None, [], WorkState.GONE),
         (job(), [], WorkState.BETWEEN_PODS),
-        (job(), [waiting("ContainerCreating")], WorkState.PENDING),
+        (job(), [pod("Pending", None) | {"spec": {"containers": []}}], WorkState.PENDING),
+        (job(), [waiting("ContainerCreating")], WorkState.STARTING),
         (job(), [gated()], WorkState.QUEUED),
         (job(), [running()], WorkState.RUNNING),
         (job(), [running(gone_by=60)], WorkState.ENDING),
         (job(), [pod("Running", {"terminated": {"exitCode": 75}})], WorkState.ENDING),
         (job(), [ended(75)], WorkState.BETWEEN_PODS),
-        (job(), [ended(75), waiting("ContainerCreating")], WorkState.PENDING),
+        (job(), [ended(75), waiting("ContainerCreating")], WorkState.STARTING),
+        (job(), [running(*NO_ANSWER)], WorkState.LOST),
+        (job(), [running(*NO_ANSWER, gone_by=60)], WorkState.LOST),
         (job(), [ended(1, name="a"), running(name="b", created=70)], WorkState.RUNNING),
         (suspended(), [], WorkState.SUSPENDED),
         # told to end, not gone yet
@@ -54,7 +61,7 @@ def test_a_state_is_counted_from_where_it_was_first_seen_whatever_the_jobs_age()
     elapsed = Elapsed()
     for now in range(8):
         elapsed = look(elapsed, job(), [waiting("ContainerCreating")], now)
-    assert (elapsed.state, elapsed.in_state_s, elapsed.ran_s) == (WorkState.PENDING, 7, 0)
+    assert (elapsed.state, elapsed.in_state_s, elapsed.ran_s) == (WorkState.STARTING, 7, 0)
 
 
 def test_another_pod_waits_anew() -> None:
@@ -82,3 +89,9 @@ def test_running_is_added_up_over_pods_and_attempts() -> None:
 def test_what_ran_before_the_launcher_came_is_read_from_the_pods() -> None:
     begun = {"running": {"startedAt": at(100)}}
     assert ran_before([ended(75), pod("Running", begun, name="b"), waiting("x")], after(130)) == 45 + 30
+
+
+def test_nothing_is_counted_of_a_pod_whose_node_does_not_answer() -> None:
+    assert ran_before([running(*NO_ANSWER)], after(7_200)) == 40 - 5
+    elapsed = look(Elapsed(), job(), [running(*NO_ANSWER)], 0)
+    assert look(elapsed, job(), [running(*NO_ANSWER)], 3).ran_s == 0

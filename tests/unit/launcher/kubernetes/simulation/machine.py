@@ -243,7 +243,9 @@ class Launchers(RuleBasedStateMachine):
             self.every_end_has_its_cause()
         finally:
             COUNTED.update(f"programs that ended with {code}" for code in self.world.ended_with)
-            COUNTED["attempts"] += len({line for line in self.world.told if line.endswith("is made") and " job " in line})
+            COUNTED["attempts"] += len(
+                {line for line in self.world.told if line.endswith("is made") and " job " in line}
+            )
             for each in self.launchers:
                 each.kill()
 
