@@ -57,19 +57,38 @@ owner is the Job), and where it is found by another one, neither out of sync nor
 {{- define "ctiforge.jobMetadata" -}}
 {{- $metadata := include "ctiforge.podMetadata" . | fromYaml -}}
 labels:
-  {{- if and .queue .root.Values.kueue.queueName }}
-  {{- $_ := set $metadata.labels "kueue.x-k8s.io/queue-name" .root.Values.kueue.queueName }}
+  {{- $labels := omit $metadata.labels "app.kubernetes.io/instance" }}
+  {{- if .queue }}
+  {{- $labels = merge (include "ctiforge.queueLabels" . | fromYaml) $labels }}
   {{- end }}
-  {{- omit $metadata.labels "app.kubernetes.io/instance" | toYaml | nindent 2 }}
+  {{- toYaml $labels | nindent 2 }}
 annotations:
   {{- $own := dict "argocd.argoproj.io/compare-options" "IgnoreExtraneous" "argocd.argoproj.io/sync-options" "Prune=false" }}
   {{- mergeOverwrite ($metadata.annotations | default dict) $own | toYaml | nindent 2 }}
+{{- end -}}
+
+{{/*
+Kueue's labels, which a Job has and its pods do not (it would queue them a second time): the stage's own, else the
+queue of GPUs or the other one. What has no queue has no priority in it.
+*/}}
+{{- define "ctiforge.queueLabels" -}}
+{{- $kueue := .root.Values.kueue -}}
+{{- $usual := ternary $kueue.queueName $kueue.cpuQueueName (gt (int .settings.gpu.count) 0) -}}
+{{- $queue := get .settings.labels "kueue.x-k8s.io/queue-name" | default $usual -}}
+{{- $priority := get .settings.labels "kueue.x-k8s.io/priority-class" | default $kueue.priorityClass -}}
+{{- with $queue }}
+kueue.x-k8s.io/queue-name: {{ . | quote }}
+{{- with $priority }}
+kueue.x-k8s.io/priority-class: {{ . | quote }}
+{{- end }}
+{{- end }}
 {{- end -}}
 
 {{/* The common labels and annotations, over them those of `settings`, over these the chart's own. */}}
 {{- define "ctiforge.podMetadata" -}}
 {{- $own := include "ctiforge.ownLabels" (list .root .component) | fromYaml -}}
 labels:
-  {{- mergeOverwrite (deepCopy .root.Values.commonLabels) .settings.labels $own (.labels | default dict) | toYaml | nindent 2 }}
+  {{- $given := omit .settings.labels "kueue.x-k8s.io/queue-name" "kueue.x-k8s.io/priority-class" }}
+  {{- mergeOverwrite (deepCopy .root.Values.commonLabels) $given $own (.labels | default dict) | toYaml | nindent 2 }}
 {{ include "ctiforge.annotations" (list .root .settings.annotations) }}
 {{- end -}}

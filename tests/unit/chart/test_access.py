@@ -61,6 +61,7 @@ def test_the_role_has_these_verbs_and_no_others(chart: Chart) -> None:
         ("", "pods"): {"get", "list", "watch"},
         ("", "pods/log"): {"get"},
         ("", "events"): {"get", "list", "watch"},
+        ("kueue.x-k8s.io", "workloads"): {"get", "list", "watch"},
     }
     assert not chart.objects("full", "ClusterRole")
 

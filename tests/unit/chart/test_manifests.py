@@ -180,17 +180,30 @@ def test_a_stage_tells_the_launcher_what_it_needs_to_know(chart: Chart) -> None:
         }
 
 
-def test_jobs_of_stages_wait_in_the_queue_and_the_launcher_does_not(chart: Chart) -> None:
-    queues = {
-        key: cronjob["spec"]["jobTemplate"]["metadata"]["labels"].get("kueue.x-k8s.io/queue-name")
-        for key, cronjob in chart.objects("kueue", "CronJob").items()
+def test_jobs_with_a_gpu_wait_in_its_queue_the_launcher_and_the_other_stages_do_not(chart: Chart) -> None:
+    assert {key: value for key, value in queues_of(chart, "kueue").items() if any(value)} == {
+        **dict.fromkeys(("train-extract", "eval-extract", "train-os-bert", "eval-os-bert"), ("gpus", "low")),
+        "check-data": ("own", "high"),
     }
-    assert queues == {
-        **{program.replace("_", "-"): "batch" for program in PROGRAMS},
-        "launcher": None,
-        "retrain-extract": None,
+    # pods that had the label would be queued a second time
+    assert not any(label.startswith("kueue") for pod in chart.pods("kueue").values() for label in pod.labels)
+
+
+def test_stages_without_a_gpu_may_have_a_queue_of_their_own(chart: Chart) -> None:
+    found = queues_of(chart, "full")
+    assert (found["train-extract"][0], found["harvest-extract"][0], found["launcher"][0]) == ("gpu", "cpu", None)
+
+
+def queues_of(chart: Chart, values: str) -> dict[str, tuple[str | None, str | None]]:
+    """Queue and priority in it of each Job template."""
+    labels = {
+        key: cronjob["spec"]["jobTemplate"]["metadata"]["labels"]
+        for key, cronjob in chart.objects(values, "CronJob").items()
     }
-    assert not any("kueue.x-k8s.io/queue-name" in pod.labels for pod in chart.pods("kueue").values())
+    return {
+        key: (each.get("kueue.x-k8s.io/queue-name"), each.get("kueue.x-k8s.io/priority-class"))
+        for key, each in labels.items()
+    }
 
 
 def test_the_model_cache_is_shared_by_many_nodes(chart: Chart) -> None:

@@ -69,6 +69,8 @@ class KubernetesBackend:
         template = self._templates.of(task.run, command.program)
         key = work_key(command.program, task)
         kinds: dict[ResourceKind, str | None] = {"jobs": selector(key), "pods": selector(key), "events": None}
+        if self._cluster.tells_of_queues():
+            kinds["workloads"] = None
         with Watching(self._cluster, kinds) as watching, HeldSignals() as signals:
             return Work(self._cluster, command, task, template, on_event, watching, signals).run()
 

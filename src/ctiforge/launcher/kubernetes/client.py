@@ -15,7 +15,8 @@ from typing import Any, Literal
 from ctiforge.errors import CtiforgeError, ExitCode, UsageError
 
 Object = dict[str, Any]
-ResourceKind = Literal["jobs", "pods", "events"]
+ResourceKind = Literal["jobs", "pods", "events", "workloads"]
+"""What is watched; `workloads` are Kueue's, where the cluster has it."""
 
 CONNECT_S = 5
 READ_S = 30
@@ -26,6 +27,7 @@ TRIES = 30
 """Of one request, with waits of up to 5 s between them: an API server that restarts is back within two minutes."""
 
 
+KUEUE = "kueue.x-k8s.io"
 QUOTA = "exceeded quota"
 QUOTA_MEND = "; wait until others have ended, or raise the quota: kubectl describe resourcequota"
 
@@ -98,6 +100,8 @@ class Cluster:
         self._impatient = configuration
         self._told: tuple[datetime, float] | None = None
         """The API server's time as it told it last, and when that was by the monotonic clock."""
+        self._kueue: str | None = None
+        """The version of Kueue's API; "" where the cluster has none, None before it was asked."""
         self._unanswered: dict[int, float] = {}
         """When each thread asked what has not been answered yet, by the monotonic clock."""
 
@@ -164,6 +168,23 @@ class Cluster:
             f"delete job {name}",
         )
 
+    def has_kueue(self) -> bool:
+        """Whether the cluster has Kueue's API."""
+        return self._kueue_version() is not None
+
+    def tells_of_queues(self) -> bool:
+        """Whether the cluster has Kueue, and lets us read why a Job waits in its queue."""
+        if not self.has_kueue():
+            return False
+        try:
+            self.list("workloads")
+        except ClusterError as error:
+            # a role of an older chart, or of the team's own
+            if error.status in (403, 404):
+                return False
+            raise
+        return True
+
     def list(self, kind: ResourceKind, selector: str | None = None) -> tuple[list[Object], str]:
         """All objects of the kind with these labels, and the resourceVersion to watch from."""
         found = self._call(lambda **k: self._lister(kind)(self.namespace, label_selector=selector, **k), f"list {kind}")
@@ -220,8 +241,27 @@ class Cluster:
             "jobs": self._batch.list_namespaced_job,
             "pods": self._core.list_namespaced_pod,
             "events": self._core.list_namespaced_event,
+            "workloads": self._list_workloads,
         }
         return listers[kind]
+
+    def _list_workloads(self, namespace: str, **options: Any) -> Any:
+        from kubernetes import client
+
+        version = self._kueue_version()
+        return client.CustomObjectsApi(self.api).list_namespaced_custom_object(
+            KUEUE, version, namespace, "workloads", **{name: value for name, value in options.items() if value}
+        )
+
+    def _kueue_version(self) -> str | None:
+        """Give the version of Kueue's API that the cluster prefers; None without Kueue. Asked once."""
+        from kubernetes import client
+
+        if self._kueue is None:
+            groups = self._call(lambda **k: client.ApisApi(self.api).get_api_versions(**k), "list the API's groups")
+            found = [each["preferredVersion"]["version"] for each in groups["groups"] if each["name"] == KUEUE]
+            self._kueue = found[0] if found else ""
+        return self._kueue or None
 
     def _call(self, call: Callable[..., Any], what: str) -> Object:
         answer = self._open(call, what, read_s=READ_S, preload=True)

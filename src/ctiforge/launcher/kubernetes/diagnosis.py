@@ -19,19 +19,25 @@ from ctiforge.launcher.kubernetes.reading import (
     values_key,
 )
 from ctiforge.launcher.kubernetes.states import WorkState, state_of
-from ctiforge.launcher.kubernetes.waiting import diagnose_creation, diagnose_suspended, diagnose_waiting
+from ctiforge.launcher.kubernetes.suspended import diagnose_suspended
+from ctiforge.launcher.kubernetes.waiting import diagnose_creation, diagnose_waiting
 
 __all__ = ["Category", "Diagnosis", "diagnose"]
 
 
 def diagnose(
-    job: Object, pods: Sequence[Object], events: Sequence[Object], now: datetime, last_lines: Sequence[str] = ()
+    job: Object,
+    pods: Sequence[Object],
+    events: Sequence[Object],
+    now: datetime,
+    last_lines: Sequence[str] = (),
+    workload: Object | None = None,
 ) -> Diagnosis | None:
     """Give what is wrong with the Job at `now`; None while nothing is.
 
     Objects are the API's JSON as `kubectl get -o json` prints it; `pods` and `events` are those of the
-    Job, `last_lines` what its newest pod's program said at last. A pod that lives speaks for the Job;
-    once the Job has failed, the newest pod that can explain it does.
+    Job, `last_lines` what its newest pod's program said at last, `workload` Kueue's of the Job. A pod
+    that lives speaks for the Job; once the Job has failed, the newest pod that can explain it does.
     """
     newest_first = sorted(pods, key=creation_time, reverse=True)
     if holds(job, "Complete") or any(map(has_succeeded, pods)):
@@ -40,7 +46,7 @@ def diagnose(
     if failure and failure["status"] == "True":
         return _failed(job, failure, newest_first, last_lines)
     if state_of(job, pods) is WorkState.SUSPENDED:
-        return diagnose_suspended(job)
+        return diagnose_suspended(job, workload)
     if not newest_first:
         return diagnose_creation(job, events)
     newest = newest_first[0]

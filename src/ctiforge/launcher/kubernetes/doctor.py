@@ -21,6 +21,8 @@ RIGHTS = {
     "events": ("get", "list", "watch"),
 }
 """What the launcher does in the namespace: the verbs by resource, as in the chart's role."""
+KUEUE_RIGHTS = {"workloads.kueue.x-k8s.io": ("get", "list", "watch")}
+"""What it reads besides where the cluster has Kueue."""
 TRIALS = {"harvest_extract": ("--check",)}
 """What a program is asked in its trial, where there is something better than its flags: its database."""
 TICK_S = 1.0
@@ -43,10 +45,9 @@ def check_cluster(cluster: Cluster, release: str, template: str, package_version
     Raises ClusterError where nobody answers.
     """
     yield Checkup("ok", f"API answers ({cluster.check()}), namespace {cluster.namespace}")
-    denied = {
-        resource: [verb for verb in verbs if not _may(cluster, resource, verb)] for resource, verbs in RIGHTS.items()
-    }
-    yield from permission_findings(cluster.namespace, release, denied)
+    yield from permission_findings(cluster.namespace, release, _denied(cluster, RIGHTS))
+    if cluster.has_kueue():
+        yield from queue_findings(release, _denied(cluster, KUEUE_RIGHTS))
     try:
         cron_job = cluster.cron_job(template_name(release, template))
     except ClusterError as error:
@@ -84,6 +85,18 @@ def permission_findings(namespace: str, release: str, denied: Mapping[str, Colle
         )
 
 
+def queue_findings(release: str, denied: Mapping[str, Collection[str]]) -> Iterator[Checkup]:
+    """Give a finding about the reading of Kueue's queues: a run goes on without it, and says less."""
+    if not any(denied.values()):
+        yield Checkup("ok", "Kueue is there, and why it holds a Job can be read")
+        return
+    yield Checkup(
+        "warning",
+        "Kueue is there, and you may not read its workloads: why it holds a Job is not told",
+        f"ask for the role {release}-launcher of this chart's version: `helm upgrade`",
+    )
+
+
 def chart_finding(release: str, annotations: Mapping[str, str], package_version: str) -> Checkup:
     """Give the chart's version beside this package's."""
     version = annotations.get(CHART_VERSION)
@@ -113,6 +126,12 @@ def stage_finding(program: str, ended: Diagnosis | float | None) -> Checkup:
         return Checkup("problem", f"{program}: neither started nor refused in time", "look at kubectl get events")
     said = f"; the cluster says: {ended.detail}" if ended.detail else ""
     return Checkup("problem", f"{program}: {ended.summary}{said}", ended.remedy)
+
+
+def _denied(cluster: Cluster, rights: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    return {
+        resource: [verb for verb in verbs if not _may(cluster, resource, verb)] for resource, verbs in rights.items()
+    }
 
 
 def _may(cluster: Cluster, resource: str, verb: str) -> bool:

@@ -110,6 +110,12 @@ def creation_time(owner: Object) -> str:
     return str(owner["metadata"].get("creationTimestamp", ""))
 
 
+def is_owned_by(owned: Object, owner: Object) -> bool:
+    """Whether the pod or workload was made for this very Job, not one that had its name before."""
+    references = owned["metadata"].get("ownerReferences") or []
+    return any(each["uid"] == owner["metadata"]["uid"] for each in references)
+
+
 def shortened(text: str) -> str:
     """Give the text without its end where it is long."""
     text = text.strip()

@@ -29,7 +29,6 @@ from ctiforge.launcher.kubernetes.states import is_gated
 SLOW_START = timedelta(minutes=2)
 SLOW_PULL = timedelta(minutes=10)
 """A training image has some gigabytes."""
-QUEUE = "kueue.x-k8s.io/queue-name"
 NO_ROOM_TO_START = "init was OOM-killed"
 """Runc's words where the memory limit is too small for itself, of the sandbox or of the container."""
 
@@ -43,21 +42,6 @@ def diagnose_creation(job: Object, events: Sequence[Object]) -> Diagnosis | None
     category, words, remedy = _refusal(said, job)
     summary = f"job {job['metadata']['name']}: {words}"
     return Diagnosis(category, summary, shortened(said), remedy, first_time(refused[-1]))
-
-
-def diagnose_suspended(job: Object) -> Diagnosis:
-    """Say who holds a suspended Job; its waiting has no limit."""
-    name, queue = job["metadata"]["name"], job["metadata"].get("labels", {}).get(QUEUE)
-    held = f"it waits in the queue {queue}" if queue else "it is suspended"
-    by_hand = f'{kubectl(job, "patch", "job")} --type=merge -p \'{{"spec":{{"suspend":false}}}}\''
-    return Diagnosis(
-        Category.SUSPENDED,
-        f"job {name}: {held}",
-        shortened(condition(job, "Suspended").get("message", "")),
-        "wait: it goes on from its last checkpoint once it is let in, and this time is not counted as waiting"
-        + ("" if queue else f"; by hand: {by_hand}"),
-        moment(condition(job, "Suspended").get("lastTransitionTime")),
-    )
 
 
 def diagnose_waiting(pod: Object, events: Sequence[Object], now: datetime) -> Diagnosis | None:

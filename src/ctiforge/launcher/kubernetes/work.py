@@ -35,7 +35,7 @@ from ctiforge.launcher.kubernetes.manifests import (
     with_micro_batch_of,
     work_key,
 )
-from ctiforge.launcher.kubernetes.reading import creation_time, has_started, holds, state
+from ctiforge.launcher.kubernetes.reading import creation_time, has_started, holds, is_owned_by, state
 from ctiforge.launcher.kubernetes.states import Elapsed, look, ran_before
 from ctiforge.launcher.kubernetes.watching import Changed, LogEnded, Logged, WatchFailed, Watching, WatchNews
 from ctiforge.launcher.signals import HeldSignals
@@ -80,6 +80,8 @@ class Work:
     jobs: dict[str, Object] = field(default_factory=dict)
     pods: dict[str, Object] = field(default_factory=dict)
     events: dict[str, Object] = field(default_factory=dict)
+    workloads: dict[str, Object] = field(default_factory=dict)
+    """Kueue's, of the whole namespace."""
     lines: dict[str, deque[str]] = field(default_factory=dict)
     logs_ended: set[str] = field(default_factory=set)
     made: Made | None = None
@@ -188,6 +190,8 @@ class Work:
             case Changed("events", name, value):
                 if value and value["involvedObject"].get("name", "").startswith(self.key):
                     self.events[name] = value
+            case Changed("workloads", name, value):
+                _keep(self.workloads, name, value)
             case Logged(pod, line):
                 self._read(pod, line)
             case LogEnded(pod):
@@ -369,7 +373,8 @@ class Work:
         events = [each for each in self.events.values() if each["involvedObject"].get("name") in names]
         newest = max(pods, key=creation_time, default=None)
         last_lines = list(self.lines.get(newest["metadata"]["name"], ()))[-20:] if newest else []
-        return diagnose(job, pods, events, self.cluster.now(), last_lines)
+        workload = next((each for each in self.workloads.values() if is_owned_by(each, job)), None)
+        return diagnose(job, pods, events, self.cluster.now(), last_lines, workload)
 
     def _tell(self, diagnosis: Diagnosis) -> None:
         """Say it once."""
@@ -397,9 +402,7 @@ class Work:
     def _own_pods(self) -> list[Object]:
         """Pods of the Job as it is: one deleted before it and made again under the same name had others."""
         job = self._job()
-        uid = job["metadata"]["uid"] if job else None
-        owners = ((pod, pod["metadata"].get("ownerReferences") or []) for pod in self.pods.values())
-        return [pod for pod, owned_by in owners if any(owner["uid"] == uid for owner in owned_by)]
+        return [pod for pod in self.pods.values() if job and is_owned_by(pod, job)]
 
 
 def _keep(objects: dict[str, Object], name: str, value: Object | None) -> None:

@@ -4,10 +4,12 @@ from typing import Any
 
 from ctiforge.launcher.kubernetes.diagnosis import Category, Diagnosis
 from ctiforge.launcher.kubernetes.doctor import (
+    KUEUE_RIGHTS,
     RIGHTS,
     Checkup,
     chart_finding,
     permission_findings,
+    queue_findings,
     stage_finding,
     trial_job,
 )
@@ -97,4 +99,10 @@ def test_the_rights_asked_for_are_those_of_the_charts_role() -> None:
     granted = {
         resource + (f".{group}" if group != '""' else ""): tuple(verbs.split(", ")) for group, resource, verbs in rules
     }
-    assert granted == RIGHTS
+    assert granted == RIGHTS | KUEUE_RIGHTS
+
+
+def test_queues_that_cannot_be_read_are_no_problem_of_a_run() -> None:
+    assert [each.level for each in queue_findings("web", {"workloads.kueue.x-k8s.io": []})] == ["ok"]
+    (found,) = queue_findings("web", {"workloads.kueue.x-k8s.io": ["watch"]})
+    assert (found.level, "web-launcher" in found.remedy) == ("warning", True)

@@ -6,6 +6,7 @@ import pytest
 
 from ctiforge.launcher.backend import Outcome
 from ctiforge.launcher.kubernetes.client import Object
+from ctiforge.launcher.kubernetes.watching import Changed
 from tests.unit.launcher.kubernetes.cases import after
 from tests.unit.launcher.kubernetes.scripted import KEY, ScriptedCluster, Step
 
@@ -88,6 +89,31 @@ def test_a_suspended_job_is_told_with_who_holds_it() -> None:
     cluster = ScriptedCluster(lambda c: c.suspend(1, True), 10, lambda c: c.suspend(1, False), pending("b"), *ENDS_WELL)
     done(cluster.follow())
     assert any("it is suspended" in line and "not counted" in line for line in cluster.said)
+
+
+def test_why_a_queue_holds_a_job_is_told_and_told_anew_when_the_reason_is_another() -> None:
+    def tell(cluster: ScriptedCluster, reason: str, *more: Any) -> None:
+        metadata = {"name": "job-x", "ownerReferences": [{"uid": f"uid-{KEY}-1"}]}
+        reserved = {"type": "QuotaReserved", "status": "False", "reason": reason, "message": "1 more needed"}
+        value = {"metadata": metadata, "spec": {"queueName": "gpus"}, "status": {"conditions": [reserved, *more]}}
+        cluster.changes.queue.append(Changed("workloads", "job-x", value))
+
+    evicted = {"type": "Evicted", "status": "True", "reason": "Preempted"}
+    cluster = ScriptedCluster(
+        lambda c: c.suspend(1, True),
+        lambda c: tell(c, "Pending"),
+        HOURS,
+        lambda c: tell(c, "Pending", evicted),
+        10,
+        lambda c: c.suspend(1, False),
+        pending("b"),
+        *ENDS_WELL,
+    )
+    done(cluster.follow(limits=SHORT))
+    told = [line for line in cluster.said if "queue gpus" in line]
+    assert len(told) == 2, cluster.said
+    assert "1 more needed" in told[0]
+    assert "made room for other work" in told[1]
 
 
 def test_a_pod_that_really_waits_too_long_ends_the_run_with_its_reason() -> None:
