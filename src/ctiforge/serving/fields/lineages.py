@@ -3,7 +3,7 @@
 import re
 
 from ctiforge.observables.values import lineage_names
-from ctiforge.serving.fields.wording import is_denied
+from ctiforge.serving.fields.wording import ADVERB, is_denied
 from ctiforge.serving.placing import PlacedItem
 
 _VERB = re.compile(
@@ -14,7 +14,8 @@ _VERB = re.compile(
 # between the first name and the verb: nothing that has a verb's subject of its own
 _TO_VERB = re.compile(
     r"(?!\W{0,2}[.!?]\s)\W{0,3}(?:\(pid\W{0,2}\d+\)\s*)?"
-    r"(?:(?:process|binary|executable|then|also|later|in|turn|that|which|itself|has|had|have|is|was|were|been|being|immediately|\w+ly|to|will)\s+){0,5}",
+    r"(?:(?:process|binary|executable|then|also|later|in|turn|that|which|itself|has|had|have|is|was|were|been|being"
+    rf"|{ADVERB}|to|will)\s+){{0,5}}",
     re.IGNORECASE,
 )
 # creates a file as well as a process
