@@ -134,20 +134,24 @@ def make_app(
 
     @app.get("/v1/models/{name:path}")
     async def show_model(name: str) -> Any:
-        if chat.is_ours(name):
+        if name in ids():
             return model_list([name])["data"][0]
         found = [each for each in (await upstream.models() if upstream else ()) if each.get("id") == name]
         return found[0] if found else refuse(RefusalError(404, f"there is no model {name[:80]!r}", "model_not_found"))
 
     @app.get("/api/v1/models")
     async def list_studio_models() -> Any:
-        return studio_list(ids(), await upstream.studio_models() if upstream else ())
+        others = await upstream.studio_models() if upstream else ()
+        return studio_list(ids(), others, is_loaded=rollout.engine is not None)
 
     @app.post("/api/v1/models/load")
     async def load_model(request: Request) -> Response:
         async def answer(body: bytes) -> Response:
             name = read_object(body).get("model")
-            if chat.is_ours(name):
+            if not name or name in ids():
+                if rollout.engine is None:
+                    words = f"no model answers now: {rollout.not_ready}"
+                    raise RefusalError(503, words, "not_ready", retry_after=_AGAIN_SECONDS)
                 return JSONResponse(studio_loaded(str(name or ids()[0])))
             if upstream is None:
                 raise RefusalError(404, f"there is no model {str(name)[:80]!r}", "model_not_found")

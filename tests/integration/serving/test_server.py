@@ -142,6 +142,15 @@ def test_streams_are_counted_until_they_end() -> None:
         assert [server.figure(f'{requests}"{each}"}}') for each in ("answered", "failed")] == [1, 1]
 
 
+def test_no_model_is_said_to_be_loaded_before_one_is() -> None:
+    with serving(None) as server:
+        (row,) = server.client.get("/api/v1/models").json()["data"]
+        assert (row["id"], row["loaded_instances"]) == ("ctiforge", [])
+        refused = server.client.post("/api/v1/models/load", json={"model": "ctiforge"})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "not_ready")
+        assert refused.headers["retry-after"] == "5"
+
+
 def test_what_the_application_looks_at_before_it_asks() -> None:
     with serving(loaded(ToldModel())) as server:
         rows = server.client.get("/v1/models").json()["data"]
@@ -152,7 +161,12 @@ def test_what_the_application_looks_at_before_it_asks() -> None:
         assert first["id"] == "ctiforge/told@3"
         assert first["loaded_instances"][0]["config"]["context_length"] == 131072
         assert server.client.post("/api/v1/models/load", json={"model": "ctiforge"}).json()["status"] == "loaded"
-        assert server.client.post("/api/v1/models/load", json={"model": "other"}).status_code == 404
+        for unknown in ("other", "ctiforge/told@9", "ctiforge/", ["ctiforge"]):
+            refused = server.client.post("/api/v1/models/load", json={"model": unknown})
+            assert (refused.status_code, refused.json()["error"]["code"]) == (404, "model_not_found")
+        assert server.client.get("/v1/models/ctiforge/told@3").json()["context_length"] == 131072
+        assert server.client.get("/v1/models/ctiforge/told@9").status_code == 404
+        assert server.client.post("/api/v1/models/load", json={}).json()["instance_id"] == "ctiforge/told@3"
         for probe in (
             says("hi", max_tokens=10),
             says("x" * 64_000, max_tokens=10),
