@@ -163,7 +163,7 @@ def make_app(
     async def pass_on(path: str, request: Request) -> Response:
         async def answer(body: bytes) -> Response:
             if path not in _PASSED_ON or upstream is None:
-                words = f"/v1/{path[:80]} is not answered here" + ("" if upstream else ": name an --upstream")
+                words = f"/v1/{path[:80]} is not answered here" + (": name an --upstream" if path in _PASSED_ON else "")
                 raise RefusalError(404, words, "not_found")
             return _as_it_is(*await upstream.post(path, body))
 
@@ -220,6 +220,10 @@ def _as_it_is(status: int, body: bytes, media_type: str) -> Response:
     return Response(body, status_code=status, media_type=media_type)
 
 
-async def _no_such_place(_: Request, error: Exception) -> Response:
+async def _no_such_place(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return refuse(RefusalError(error.status_code, f"{error.detail}: ask under /v1", "not_found"))
+    where = f"{request.method} is not answered there" if error.status_code == 405 else "ask under /v1"
+    response = refuse(RefusalError(error.status_code, f"{error.detail}: {where}", "not_found"))
+    # for a wrong method those that are answered
+    response.headers.update(error.headers or {})
+    return response

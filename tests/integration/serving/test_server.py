@@ -218,6 +218,25 @@ def test_only_who_has_the_key_may_ask() -> None:
         assert [server.client.get(path).status_code for path in ("/healthz", "/readyz", "/metrics")] == [200] * 3
 
 
+def test_a_key_may_have_letters_of_any_script() -> None:
+    for key in ("schlüssel", "cl\u00e0"):
+        with serving(RULES, limits=DoorLimits(api_key=key)) as server:
+            sent = {"Authorization": f"Bearer {key}".encode()}
+            assert server.client.get("/v1/models", headers=sent).status_code == 200
+            assert server.client.get("/v1/models", headers={"Authorization": "Bearer schl"}).status_code == 401
+
+
+def test_an_upstream_is_advised_only_where_it_would_be_asked(rules: Serving) -> None:
+    said = [rules.client.post(f"/v1/{path}", json={}).json()["error"]["message"] for path in ("embeddings", "messages")]
+    assert said == ["/v1/embeddings is not answered here: name an --upstream", "/v1/messages is not answered here"]
+
+
+def test_a_wrong_method_is_not_told_to_look_elsewhere(rules: Serving) -> None:
+    refused = rules.client.get("/v1/chat/completions")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
+    assert refused.json()["error"]["message"] == "Method Not Allowed: GET is not answered there"
+
+
 @pytest.mark.parametrize("text", ["", "   \n"])
 def test_a_request_without_an_article_is_told_so(rules: Serving, text: str) -> None:
     refused = rules.ask(asks("RegistryExtract", text))
