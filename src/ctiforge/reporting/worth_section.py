@@ -23,7 +23,7 @@ _PAYS: dict[GateVerdict, str] = {
     "worse": "training does harm",
 }
 _ADDS: dict[GateVerdict, str] = {
-    "better": "the new model finds what they do not, and that is what it is for",
+    "better": "the new model finds what they do not",
     "likely better": "the new model likely adds to them, and more articles would tell",
     "equivalent": "the new model is not shown to add to them",
     "underpowered": "too few articles tell whether the new model adds to them",

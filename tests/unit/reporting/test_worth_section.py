@@ -23,10 +23,7 @@ def test_three_sentences_say_what_training_is_worth():
     assert untrained == (f"Without training the best is {shown}; trained it is 1.000: training pays.")
     assert teacher.startswith("The teacher reaches 0.667 (")
     assert teacher.endswith(" an article).")
-    assert rules == (
-        "The rules, which cost next to nothing, reach 0.519: the new model finds what they do not, and that is what it is "
-        "for."
-    )
+    assert rules == "The rules, which cost next to nothing, reach 0.519: the new model finds what they do not."
     section = worth_section(found)
     assert section is not None
     table = section.blocks[0]
