@@ -18,6 +18,8 @@ _TO_VERB = re.compile(
     rf"|{ADVERB}|to|will)\s+){{0,5}}",
     re.IGNORECASE,
 )
+# what is started is not the program but what it has
+_OWNS = re.compile(r"['’]s\s")
 # creates a file as well as a process
 _MAKES = re.compile(r"creat|initiat", re.IGNORECASE)
 _A_PROCESS = re.compile(r"\b(?:process(?:es)?|instances?|child(?:ren)?|subprocess)\b", re.IGNORECASE)
@@ -54,6 +56,8 @@ def creation_verb(item: PlacedItem) -> str | None:
         return None
     leads = _TO_NAME.fullmatch(between, found[0].end())
     if _MAKES.match(found[0].group()) and not _A_PROCESS.search(between):
+        return None
+    if _OWNS.match(item.paragraph, second.end):
         return None
     # a parent spawns; what was spawned by it is the child
     return found[0].group() if leads and (first == item.parts[0]) != bool(leads["by"]) else None

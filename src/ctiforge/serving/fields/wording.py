@@ -40,9 +40,10 @@ _FOLDERS = re.compile(r"(?:\\[\w.()-]{1,64})*\\$")
 _AND = r"(?:\s*,)?\s+(?:(?:and|or|then|later|also|subsequently)\s+){0,2}"
 # words between a verb and what it is done to: no further clause, no further thing
 _OF_IT = (
-    r"(?:\s+(?!(?:and|or|but|which|that|who|to|by|from|with|without|into|in|on|as|if|when|while|for|after|before)\b)"
+    r"(?:\s+(?!(?:and|or|but|which|that|who|to|of|by|from|with|without|into|in|under|on|as|if|when|while|for|after|before)\b)"
     r"[\w'’-]+){0,5}?\s+"
 )
+_PART_OF = r"\b(?:of|by|from|in|under|for|with|using|via|through)\s+"
 # what goes on to say something of what was just named
 _GOES_ON = r"\b(?:and|then|but|before|after|later|prior to|which|that|until)\s+"
 _HELPS = (
@@ -128,10 +129,14 @@ def done_to(item: PlacedItem, verbs: Mapping[str, str], nouns: str) -> str | Non
         return None
     led = rf"(?:{_OF_IT}(?:{nouns})\b{_CALLED}|\s+(?:the |an? )?\W{{0,3}})$"
     told = rf"\W{{0,3}}(?:(?:{nouns}) )?(?:is|was|were|are|gets|being) (?:{ADVERB} |then |also |later )?"
+    # what is said behind it is said of the thing before it: the log of the service X was deleted
+    is_of_another = re.search(
+        rf"{_PART_OF}(?:the |an? |its |this )?(?:(?:{nouns})\s+)?\W{{0,3}}$", before, re.IGNORECASE
+    )
     found = set()
     for kind, forms in verbs.items():
         leading = re.search(rf"\b(?:{forms})\b{led}", before, re.IGNORECASE)
-        telling = re.match(rf"{told}(?:{forms})\b", after, re.IGNORECASE)
+        telling = not is_of_another and re.match(rf"{told}(?:{forms})\b", after, re.IGNORECASE)
         if not leading and not telling:
             continue
         found.add(kind)

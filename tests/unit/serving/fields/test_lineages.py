@@ -66,6 +66,7 @@ def test_a_word_of_the_prose_is_no_program(value: str, text: str) -> None:
     "text",
     [
         "word.exe rarely spawns calc.exe.",
+        "word.exe started calc.exe's service.",
         "word.exe normally spawns calc.exe.",
         "Alert when word.exe spawns calc.exe.",
         "Look for word.exe spawning calc.exe.",
