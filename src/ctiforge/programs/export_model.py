@@ -147,8 +147,11 @@ def main(
         for key in [lmstudio.place(folder / each.file, models, publisher, name, each.type) for each in report.files]:
             print(f"{models / key}: load it with\n  {lmstudio.load_line(key, report.context or 0)}")
         served = lmstudio.identifier(name, report.files[0].type)
-        print(f"import {folder}/{name}.preset.json in LM Studio to try passages by hand, and set for the application:")
-        print(f"  {lmstudio.setting(served)}\nthen see that what is served answers as it should:")
+        print(f"import {folder}/{name}.preset.json in LM Studio to try passages by hand")
+        print("the application's agents have prompts of their own, which the model was not trained on: answer them by")
+        print(f"  {lmstudio.serve_line(asked)}")
+        print(f"and set for the application:\n  {lmstudio.SETTINGS}")
+        print("then see that what is served answers as it should:")
         print(f"  {lmstudio.evaluation_line(served, asked, test_data)}")
 
 

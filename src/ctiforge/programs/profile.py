@@ -73,7 +73,7 @@ def import_(
     parse_profile(text, "the imported profile")
     for name in start.agent:
         if name not in found.imported:
-            warn(f"{name} has no prompt there: it is as in profile {start.name}")
+            warn(f"{name} has no prompt there with a role, task or example to read: it is as in {start.name}")
     if output is None:
         print(text, end="")
         return

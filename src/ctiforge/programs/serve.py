@@ -105,13 +105,22 @@ def read_key(file: Path | None) -> str | None:
         named = os.environ.get(API_KEY)
         if named is not None and not named.strip():
             raise UsageError(f"{API_KEY} is set and blank: give it the key, or unset it to let everybody ask")
-        return named and named.strip()
+        return named and _one_line(named.strip(), API_KEY)
     try:
         key = file.read_text(encoding="utf-8", errors="replace").strip()
     except OSError as error:
         raise UsageError(f"--api-key-file {file}: {error.strerror}") from None
     if not key:
         raise UsageError(f"--api-key-file {file} is empty: write the key into it")
+    return _one_line(key, f"--api-key-file {file}")
+
+
+def _one_line(key: str, where: str) -> str:
+    """Give a key that a header can hold back, so that not everybody is locked out."""
+    from ctiforge.errors import UsageError
+
+    if not key.isprintable():
+        raise UsageError(f"{where} holds a line break, or a character that no header has: give the key alone")
     return key
 
 

@@ -1,4 +1,4 @@
-"""What LM Studio needs: a folder for each file, a preset, the line that loads it and the one that sets it."""
+"""What LM Studio needs: a folder for each file, a preset, the line that loads it and the one that serves it."""
 
 import os
 import re
@@ -10,7 +10,8 @@ from typing import Any
 from ctiforge.errors import UsageError
 
 MODELS = "~/.lmstudio/models"
-VARIABLE = "LMSTUDIO_MODEL_EXTRACT"
+SETTINGS = "LMSTUDIO_API_URL=http://host.docker.internal:1235/v1 LMSTUDIO_MODEL_EXTRACT=ctiforge"
+"""What the application's environment needs to ask `serve_line`'s server."""
 ENDPOINT = "http://localhost:1234/v1"
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
@@ -74,9 +75,9 @@ def load_line(key: str, context: int) -> str:
     return f"lms load {key} --context-length {context} --identifier {key.rpartition('/')[2]}"
 
 
-def setting(served: str) -> str:
-    """Write the line that the application's environment needs."""
-    return f"{VARIABLE}={served}"
+def serve_line(model: str) -> str:
+    """Write the command that answers the application's agents, whose own prompts the model was not trained on."""
+    return f"ctiforge serve {model} --upstream-engine {ENDPOINT} --upstream {ENDPOINT} --host 0.0.0.0 --port 1235"
 
 
 def evaluation_line(served: str, model: str, test_data: str | None) -> str:

@@ -1,6 +1,6 @@
 """Should a team fine-tune at all? What every way of reading an article finds, beside what it costs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ctiforge.records.decision import GateVerdict
 from ctiforge.records.evaluation import MetricFigure
@@ -21,6 +21,13 @@ _PAYS: dict[GateVerdict, str] = {
     "equivalent": "training is not shown to pay",
     "underpowered": "too few articles tell whether training pays",
     "worse": "training does harm",
+}
+_ADDS: dict[GateVerdict, str] = {
+    "better": "the new model finds what they do not",
+    "likely better": "the new model likely adds to them, and more articles would tell",
+    "equivalent": "the new model is not shown to add to them",
+    "underpowered": "too few articles tell whether the new model adds to them",
+    "worse": "the new model falls short of them",
 }
 
 
@@ -57,7 +64,7 @@ def sentences(contest: Contest) -> Iterator[str]:
     if untrained:
         yield (
             f"Without training the best is the {untrained.role}, micro-F1 {_f1(untrained)}; trained it is {_f1(new)}: "
-            f"{_verdict(untrained)}."
+            f"{_verdict(untrained, _PAYS)}."
         )
     else:
         yield "No base model was evaluated beside it: nothing says what training adds."
@@ -68,7 +75,7 @@ def sentences(contest: Contest) -> Iterator[str]:
         yield "No strong model was asked: set teacher_endpoint, to see what one makes of the same windows."
     rules = next(_of(contest, _RULES), None)
     yield (
-        f"The rules, which cost next to nothing, reach {_f1(rules)}: what a model adds to them is what it is for."
+        f"The rules, which cost next to nothing, reach {_f1(rules)}: {_verdict(rules, _ADDS)}."
         if rules
         else "The rules were not evaluated beside it."
     )
@@ -104,9 +111,9 @@ def _of(contest: Contest, role: str) -> Iterator[Side]:
     return (side for side in contest.rivals if side.role.startswith(role))
 
 
-def _verdict(side: Side) -> str:
+def _verdict(side: Side, means: Mapping[GateVerdict, str]) -> str:
     check = deciding_check(side.tested)
-    return _PAYS.get(check.verdict, "it cannot be compared") if check else "it cannot be compared"
+    return means.get(check.verdict, "it cannot be compared") if check else "it cannot be compared"
 
 
 def _cost_beside(new: Side, teacher: Side) -> str:

@@ -134,20 +134,24 @@ def make_app(
 
     @app.get("/v1/models/{name:path}")
     async def show_model(name: str) -> Any:
-        if chat.is_ours(name):
+        if name in ids():
             return model_list([name])["data"][0]
         found = [each for each in (await upstream.models() if upstream else ()) if each.get("id") == name]
         return found[0] if found else refuse(RefusalError(404, f"there is no model {name[:80]!r}", "model_not_found"))
 
     @app.get("/api/v1/models")
     async def list_studio_models() -> Any:
-        return studio_list(ids(), await upstream.studio_models() if upstream else ())
+        others = await upstream.studio_models() if upstream else ()
+        return studio_list(ids(), others, is_loaded=rollout.engine is not None)
 
     @app.post("/api/v1/models/load")
     async def load_model(request: Request) -> Response:
         async def answer(body: bytes) -> Response:
             name = read_object(body).get("model")
-            if chat.is_ours(name):
+            if not name or name in ids():
+                if rollout.engine is None:
+                    words = f"no model answers now: {rollout.not_ready}"
+                    raise RefusalError(503, words, "not_ready", retry_after=_AGAIN_SECONDS)
                 return JSONResponse(studio_loaded(str(name or ids()[0])))
             if upstream is None:
                 raise RefusalError(404, f"there is no model {str(name)[:80]!r}", "model_not_found")
@@ -159,7 +163,7 @@ def make_app(
     async def pass_on(path: str, request: Request) -> Response:
         async def answer(body: bytes) -> Response:
             if path not in _PASSED_ON or upstream is None:
-                words = f"/v1/{path[:80]} is not answered here" + ("" if upstream else ": name an --upstream")
+                words = f"/v1/{path[:80]} is not answered here" + (": name an --upstream" if path in _PASSED_ON else "")
                 raise RefusalError(404, words, "not_found")
             return _as_it_is(*await upstream.post(path, body))
 
@@ -216,6 +220,10 @@ def _as_it_is(status: int, body: bytes, media_type: str) -> Response:
     return Response(body, status_code=status, media_type=media_type)
 
 
-async def _no_such_place(_: Request, error: Exception) -> Response:
+async def _no_such_place(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return refuse(RefusalError(error.status_code, f"{error.detail}: ask under /v1", "not_found"))
+    where = f"{request.method} is not answered there" if error.status_code == 405 else "ask under /v1"
+    response = refuse(RefusalError(error.status_code, f"{error.detail}: {where}", "not_found"))
+    # for a wrong method those that are answered
+    response.headers.update(error.headers or {})
+    return response

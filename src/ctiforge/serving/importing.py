@@ -24,7 +24,7 @@ class ImportedProfile:
     profile: Profile
     """The profile."""
     imported: tuple[str, ...]
-    """The agents whose prompts were there; the others are as in the profile that was taken for a start."""
+    """The agents whose prompts were read; the others are as in the profile that was taken for a start."""
     unknown: tuple[str, ...]
     """Names of prompts that are of no agent of the profile."""
 
@@ -47,12 +47,13 @@ def import_profile(base: Profile, name: str, prompts: Any) -> ImportedProfile:
         DataError: There is no prompt of any agent that the profile knows.
     """
     prompts = _decoded(prompts)
-    known = [agent for agent in base.agent if isinstance(prompts, dict) and prompts.get(agent)]
-    if not known:
+    given = {agent: prompts[agent] for agent in base.agent if prompts.get(agent)} if isinstance(prompts, dict) else {}
+    if not given:
         raise DataError(f"there is no prompt of an agent that profile {base.name} knows: {', '.join(base.agent)}")
-    agents = {agent: _fitted(each, prompts[agent]) if agent in known else each for agent, each in base.agent.items()}
+    fitted = {agent: found for agent, prompt in given.items() if (found := _fitted(base.agent[agent], prompt))}
     unknown = tuple(str(each) for each in prompts if each not in base.agent)
-    return ImportedProfile(base.model_copy(update={"name": name, "agent": agents}), tuple(known), unknown)
+    profile = base.model_copy(update={"name": name, "agent": {**base.agent, **fitted}})
+    return ImportedProfile(profile, tuple(fitted), unknown)
 
 
 def to_toml(profile: Profile) -> str:
@@ -67,10 +68,14 @@ def to_toml(profile: Profile) -> str:
     return "\n".join(_table((), profile.model_dump(exclude_none=True))).lstrip("\n") + "\n"
 
 
-def _fitted(agent: AgentProfile, prompt: Any) -> AgentProfile:
+def _fitted(agent: AgentProfile, prompt: Any) -> AgentProfile | None:
+    """Fit an agent to its prompt; None where nothing of that could be read."""
     told = [_first_sentence(_find(prompt, names)) for names in (_ROLES, _TASKS)]
     words = tuple(each for each in told if each)
-    key = _list_key(_find(prompt, _EXAMPLES)) or agent.recognize.example_key
+    shown = _list_key(_find(prompt, _EXAMPLES))
+    if not words and not shown:
+        return None
+    key = shown or agent.recognize.example_key
     recognize = Recognition(example_key=key, system=words or agent.recognize.system)
     answer = agent.answer.model_copy(update={"key": key}) if key else agent.answer
     return agent.model_copy(update={"recognize": recognize, "answer": answer})
@@ -104,12 +109,16 @@ def _find(prompt: Any, names: tuple[str, ...]) -> Any:
 
 def _first_sentence(text: Any) -> str | None:
     match = _FIRST_SENTENCE.match(text) if isinstance(text, str) else None
-    return match[1].strip()[:_LONGEST] if match else None
+    if not match:
+        return None
+    said = match[1].strip()
+    # no word is cut in two: a request has it whole
+    return said if len(said) <= _LONGEST else said[: _LONGEST + 1].rpartition(" ")[0].rstrip() or said[:_LONGEST]
 
 
 def _list_key(example: Any) -> str | None:
     keys = [key for key, value in example.items() if isinstance(value, list)] if isinstance(example, dict) else []
-    return keys[0] if len(keys) == 1 else None
+    return keys[0] if len(keys) == 1 and keys[0].strip() else None
 
 
 def _table(path: tuple[str, ...], table: Mapping[str, Any]) -> list[str]:

@@ -39,7 +39,8 @@ class KeyGuard:
     def _is_given(self, scope: Scope) -> bool:
         assert self._key
         kind, _, given = Headers(scope=scope).get("authorization", "").partition(" ")
-        key = given.strip().encode("utf-8", "replace")
+        # headers are read as Latin-1: these are the bytes that were sent
+        key = given.strip(" \t").encode("latin-1")
         return kind.lower() == "bearer" and secrets.compare_digest(key, self._key.encode())
 
 

@@ -43,7 +43,7 @@ def mend_completion(sent: bytes, model: str) -> dict[str, Any]:
         message["role"] = message.get("role") or "assistant"
         message.setdefault("content", None)
         choice.setdefault("index", index)
-        choice["finish_reason"] = choice.get("finish_reason") or "stop"
+        choice["finish_reason"] = choice.get("finish_reason") or _ending(bool(message.get("tool_calls")))
     blank = Turn("", model)
     return {"id": blank.id, "object": "chat.completion", "created": blank.created, "model": model} | {
         name: each for name, each in found.items() if each is not None
@@ -70,6 +70,8 @@ class StreamMender:
         self._began: set[int] = set()
         self._reasons: dict[int, str | None] = {}
         """Why each choice ended, by its index; None: it has not."""
+        self._calling: set[int] = set()
+        """The choices that call a tool."""
         self._holds_text = False
         """Whether a choice says something where chunks of chats say nothing."""
         self._usage: dict[str, Any] | None = None
@@ -109,7 +111,7 @@ class StreamMender:
             raise NoCompletionError("the upstream's stream is of another protocol: its choices hold text and no delta")
         for index, reason in sorted(self._reasons.items()):
             yield from self._begin(index)
-            yield event(self._chunk({}, reason or "stop", index))
+            yield event(self._chunk({}, reason or _ending(index in self._calling), index))
         if self._with_usage and self._usage:
             last = self._chunk({}, None, 0)
             yield event({**last, "choices": [], "usage": self._usage})
@@ -137,13 +139,17 @@ class StreamMender:
                 self._id = str(found.get("id") or self._id)
                 self._model = str(found.get("model") or self._model)
             told = choice.get("index")
-            index = told if isinstance(told, int) else place
+            # true is a number in Python
+            index = told if type(told) is int else place
             given = choice.get("delta") or choice.get("message")
             delta = given if isinstance(given, dict) else {}
             said = {name: each for name, each in delta.items() if name != "role" and each not in (None, "", [])}
-            if said:
+            if said.get("tool_calls"):
+                self._calling.add(index)
+            logprobs = choice.get("logprobs")
+            if said or (isinstance(logprobs, dict) and any(logprobs.values())):
                 yield from self._begin(index)
-                yield event(self._chunk(said, None, index))
+                yield event(self._chunk(said, None, index, logprobs))
             self._holds_text = self._holds_text or bool(choice.get("text"))
             self._reasons[index] = choice.get("finish_reason") or self._reasons.get(index)
 
@@ -152,8 +158,12 @@ class StreamMender:
             self._began.add(index)
             yield event(opening(self._id, self._created, self._model, index))
 
-    def _chunk(self, delta: dict[str, Any], reason: str | None, index: int) -> dict[str, Any]:
-        return chunk(self._id, self._created, self._model, delta, reason, index)
+    def _chunk(self, delta: dict[str, Any], reason: str | None, index: int, logprobs: Any = None) -> dict[str, Any]:
+        return chunk(self._id, self._created, self._model, delta, reason, index, logprobs)
+
+
+def _ending(calls_a_tool: bool) -> str:
+    return "tool_calls" if calls_a_tool else "stop"
 
 
 def _objects(lines: list[str]) -> list[dict[str, Any]]:

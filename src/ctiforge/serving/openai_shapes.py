@@ -92,7 +92,13 @@ def opening(id_: str, created: int, model: str, index: int = 0) -> dict[str, Any
 
 
 def chunk(
-    id_: str, created: int, model: str, delta: dict[str, Any], finish_reason: str | None, index: int = 0
+    id_: str,
+    created: int,
+    model: str,
+    delta: dict[str, Any],
+    finish_reason: str | None,
+    index: int = 0,
+    logprobs: Any = None,
 ) -> dict[str, Any]:
     """Write one chunk of a stream."""
     return {
@@ -100,7 +106,7 @@ def chunk(
         "object": "chat.completion.chunk",
         "created": created,
         "model": model,
-        "choices": [{"index": index, "delta": delta, "finish_reason": finish_reason, "logprobs": None}],
+        "choices": [{"index": index, "delta": delta, "finish_reason": finish_reason, "logprobs": logprobs}],
     }
 
 
@@ -119,8 +125,8 @@ def model_list(ids: Iterable[str], others: Iterable[dict[str, Any]] = ()) -> dic
     return {"object": "list", "data": [*own, *(each for each in others if each.get("id") not in names)]}
 
 
-def studio_list(ids: Iterable[str], others: Iterable[dict[str, Any]] = ()) -> dict[str, Any]:
-    """Write the answer of LM Studio's own `GET /api/v1/models`: every model of ours is loaded."""
+def studio_list(ids: Iterable[str], others: Iterable[dict[str, Any]] = (), *, is_loaded: bool) -> dict[str, Any]:
+    """Write the answer of LM Studio's own `GET /api/v1/models`: all our names are of one model, loaded or not yet."""
     own = [
         {
             "type": "llm",
@@ -128,7 +134,7 @@ def studio_list(ids: Iterable[str], others: Iterable[dict[str, Any]] = ()) -> di
             "key": id_,
             "publisher": "ctiforge",
             "max_context_length": CONTEXT_LENGTH,
-            "loaded_instances": [{"id": id_, "config": {"context_length": CONTEXT_LENGTH}}],
+            "loaded_instances": [{"id": id_, "config": {"context_length": CONTEXT_LENGTH}}] if is_loaded else [],
         }
         for id_ in ids
     ]

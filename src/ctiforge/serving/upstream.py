@@ -84,8 +84,8 @@ class Upstream:
         return await self._as_it_is(f"{self.url}/{path}", body)
 
     async def models(self) -> list[Sent]:
-        """List its models as it lists them; none where it does not answer."""
-        return await self._list(f"{self.url}/models")
+        """List its models as it lists them, those with an id; none where it does not answer."""
+        return [each for each in await self._list(f"{self.url}/models") if each.get("id")]
 
     async def studio_models(self) -> list[Sent]:
         """List its models as LM Studio's own API does; none where it has none."""
@@ -126,7 +126,7 @@ class Upstream:
             return []
         rows = found.get("data") or found.get("models") if isinstance(found, dict) else None
         named = [each for each in rows if isinstance(each, dict)] if isinstance(rows, list) else []
-        return [each for each in named if each.get("id") or each.get("key")]
+        return [each for each in named if isinstance(each.get("id") or each.get("key"), str)]
 
     async def _whole_as_stream(
         self, answer: httpx2.Response, mender: StreamMender, model: str

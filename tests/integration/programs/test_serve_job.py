@@ -60,6 +60,15 @@ def test_a_key_that_is_set_and_blank_opens_nothing(monkeypatch: pytest.MonkeyPat
         read_key(None)
 
 
+def test_a_key_that_no_client_could_send_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("first\nsecond\n")
+    with pytest.raises(UsageError, match="key holds a line break"):
+        read_key(tmp_path / "key")
+    monkeypatch.setenv(API_KEY, "a\tkey")
+    with pytest.raises(UsageError, match=f"{API_KEY} holds"):
+        read_key(None)
+
+
 def test_told_to_end_it_is_not_ready_and_finishes_what_is_under_way(
     serve: Callable[..., Endpoint], tmp_path: Path
 ) -> None:

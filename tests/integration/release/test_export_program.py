@@ -89,7 +89,9 @@ def test_lm_studio_finds_each_file_alone_in_its_folder_and_a_person_the_lines_to
     }
     assert any(field["key"] == "llm.prediction.structured" for field in preset["operation"]["fields"])
     assert "lms load my-team/demo-q8_0 --context-length 2048 --identifier demo-q8_0" in said
-    assert "LMSTUDIO_MODEL_EXTRACT=demo-f32" in said
+    # asked in the application's own words the model would answer what it was not trained for
+    assert "ctiforge serve demo --upstream-engine http://localhost:1234/v1" in said
+    assert "LMSTUDIO_API_URL=http://host.docker.internal:1235/v1 LMSTUDIO_MODEL_EXTRACT=ctiforge" in said
     assert "  ctiforge eval-extract --endpoint http://localhost:1234/v1 --model demo-f32" in said.splitlines()[-1]
 
 

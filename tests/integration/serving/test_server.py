@@ -142,6 +142,15 @@ def test_streams_are_counted_until_they_end() -> None:
         assert [server.figure(f'{requests}"{each}"}}') for each in ("answered", "failed")] == [1, 1]
 
 
+def test_no_model_is_said_to_be_loaded_before_one_is() -> None:
+    with serving(None) as server:
+        (row,) = server.client.get("/api/v1/models").json()["data"]
+        assert (row["id"], row["loaded_instances"]) == ("ctiforge", [])
+        refused = server.client.post("/api/v1/models/load", json={"model": "ctiforge"})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "not_ready")
+        assert refused.headers["retry-after"] == "5"
+
+
 def test_what_the_application_looks_at_before_it_asks() -> None:
     with serving(loaded(ToldModel())) as server:
         rows = server.client.get("/v1/models").json()["data"]
@@ -152,7 +161,12 @@ def test_what_the_application_looks_at_before_it_asks() -> None:
         assert first["id"] == "ctiforge/told@3"
         assert first["loaded_instances"][0]["config"]["context_length"] == 131072
         assert server.client.post("/api/v1/models/load", json={"model": "ctiforge"}).json()["status"] == "loaded"
-        assert server.client.post("/api/v1/models/load", json={"model": "other"}).status_code == 404
+        for unknown in ("other", "ctiforge/told@9", "ctiforge/", ["ctiforge"]):
+            refused = server.client.post("/api/v1/models/load", json={"model": unknown})
+            assert (refused.status_code, refused.json()["error"]["code"]) == (404, "model_not_found")
+        assert server.client.get("/v1/models/ctiforge/told@3").json()["context_length"] == 131072
+        assert server.client.get("/v1/models/ctiforge/told@9").status_code == 404
+        assert server.client.post("/api/v1/models/load", json={}).json()["instance_id"] == "ctiforge/told@3"
         for probe in (
             says("hi", max_tokens=10),
             says("x" * 64_000, max_tokens=10),
@@ -202,6 +216,25 @@ def test_only_who_has_the_key_may_ask() -> None:
         assert right.status_code == 200
         assert server.client.get("/v1/models").status_code == 401
         assert [server.client.get(path).status_code for path in ("/healthz", "/readyz", "/metrics")] == [200] * 3
+
+
+def test_a_key_may_have_letters_of_any_script() -> None:
+    for key in ("schlüssel", "cl\u00e0"):
+        with serving(RULES, limits=DoorLimits(api_key=key)) as server:
+            sent = {"Authorization": f"Bearer {key}".encode()}
+            assert server.client.get("/v1/models", headers=sent).status_code == 200
+            assert server.client.get("/v1/models", headers={"Authorization": "Bearer schl"}).status_code == 401
+
+
+def test_an_upstream_is_advised_only_where_it_would_be_asked(rules: Serving) -> None:
+    said = [rules.client.post(f"/v1/{path}", json={}).json()["error"]["message"] for path in ("embeddings", "messages")]
+    assert said == ["/v1/embeddings is not answered here: name an --upstream", "/v1/messages is not answered here"]
+
+
+def test_a_wrong_method_is_not_told_to_look_elsewhere(rules: Serving) -> None:
+    refused = rules.client.get("/v1/chat/completions")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
+    assert refused.json()["error"]["message"] == "Method Not Allowed: GET is not answered there"
 
 
 @pytest.mark.parametrize("text", ["", "   \n"])

@@ -67,6 +67,14 @@ def test_its_models_are_listed_behind_ours(serve: Serve) -> None:
         assert upstream.asked[-1].path == "/v1/embeddings"
 
 
+def test_a_model_of_its_list_without_a_name_is_left_out(serve: Serve) -> None:
+    upstream = serve(lambda _: completion("x"))
+    with serving(COMMANDS, upstream=upstream.url) as server:
+        upstream.models = [["m"], 5, {"a": 1}, "m"]
+        found = server.client.get("/v1/models")
+        assert [each["id"] for each in found.json()["data"]] == ["ctiforge/told@3", "ctiforge", "m"]
+
+
 @pytest.mark.parametrize(
     "reply",
     [

@@ -11,7 +11,7 @@ from ctiforge.release.lmstudio import (
     place,
     preset,
     remove_stale,
-    setting,
+    serve_line,
 )
 
 
@@ -37,11 +37,11 @@ def test_what_an_earlier_export_left_is_removed(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"a-Q8_0.gguf", "export.json"}
 
 
-def test_a_model_is_loaded_set_and_evaluated_by_the_same_name():
+def test_a_model_is_loaded_served_and_evaluated():
     assert load_line("my-team/agent-1-q8_0", 304) == (
         "lms load my-team/agent-1-q8_0 --context-length 304 --identifier agent-1-q8_0"
     )
-    assert setting("agent-1-q8_0") == "LMSTUDIO_MODEL_EXTRACT=agent-1-q8_0"
+    assert serve_line("models:extract@3").startswith("ctiforge serve models:extract@3 --upstream-engine http://")
     line = evaluation_line("agent-1-q8_0", "models:extract@champion", None)
     assert "--model agent-1-q8_0 --asked-as models:extract@champion --test-data testset:NAME" in line
 

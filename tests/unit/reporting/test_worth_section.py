@@ -23,7 +23,7 @@ def test_three_sentences_say_what_training_is_worth():
     assert untrained == (f"Without training the best is {shown}; trained it is 1.000: training pays.")
     assert teacher.startswith("The teacher reaches 0.667 (")
     assert teacher.endswith(" an article).")
-    assert rules == "The rules, which cost next to nothing, reach 0.519: what a model adds to them is what it is for."
+    assert rules == "The rules, which cost next to nothing, reach 0.519: the new model finds what they do not."
     section = worth_section(found)
     assert section is not None
     table = section.blocks[0]
@@ -49,3 +49,8 @@ def test_harm_and_doubt_have_their_words():
     few = articles(5)
     (doubt, *_) = sentences(contest(eval_base=evaluation(few, "a", finds_every=2), eval_tuned=evaluation(few, "b")))
     assert doubt.endswith(("too few articles tell whether training pays.", "it cannot be compared."))
+
+
+def test_rules_that_find_more_are_said_to():
+    (*_, rules) = sentences(contest(eval_base=THIRD, eval_regex=as_rules(ALL), eval_tuned=HALF))
+    assert rules == "The rules, which cost next to nothing, reach 1.000: the new model falls short of them."

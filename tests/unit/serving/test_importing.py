@@ -37,10 +37,29 @@ def test_words_and_key_come_from_the_prompt_however_it_is_kept(prompts: object) 
     assert found.profile.agent["CmdlineExtract"] == HUNTABLE.agent["CmdlineExtract"]
 
 
-@pytest.mark.parametrize("prompt", ["Find services.", {"prompt": "{broken"}, {"json_example": [1]}, {"role": 7}, [1]])
+@pytest.mark.parametrize(
+    "prompt",
+    ["Find services.", {"prompt": "{broken"}, {"json_example": [1]}, {"role": 7}, [1], {"json_example": {" ": []}}],
+)
 def test_what_a_prompt_does_not_have_stays(prompt: object) -> None:
-    profile = import_profile(HUNTABLE, "ours", {"ServicesExtract": prompt}).profile
-    assert profile.agent["ServicesExtract"] == HUNTABLE.agent["ServicesExtract"]
+    found = import_profile(HUNTABLE, "ours", {"ServicesExtract": prompt})
+    assert found.profile.agent["ServicesExtract"] == HUNTABLE.agent["ServicesExtract"]
+    assert found.imported == ()
+
+
+def test_a_long_role_is_cut_between_words_and_its_requests_are_still_known_by_it() -> None:
+    role = (
+        "You look for services and for nothing else, whatever an article "
+        + "goes on to tell about many other things " * 5
+    )
+    profile = import_profile(HUNTABLE, "ours", {"ServicesExtract": {**SERVICES, "role": role}}).profile
+    (first, _) = profile.agent["ServicesExtract"].recognize.system
+    assert 150 < len(first) <= 200
+    assert role.startswith(f"{first} ")
+    user = "Title: x\nURL: y\n\nContent:\nThe text.\n\nTask: List them all.\n\nOutput Format Specification: JSON"
+    asked = recognize(profile, [{"role": "system", "content": role}, {"role": "user", "content": user}])
+    assert asked is not None
+    assert asked.agent == "ServicesExtract"
 
 
 @pytest.mark.parametrize("prompts", [None, {}, [], "x", {"RankAgent": {"prompt": "Rank."}}, {"ServicesExtract": ""}])

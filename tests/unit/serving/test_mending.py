@@ -56,6 +56,27 @@ def test_a_reason_that_was_given_is_kept_and_one_that_was_not_is_made_up() -> No
     ]
 
 
+def test_a_call_of_a_tool_ends_as_one_where_the_upstream_does_not_say_how_it_ends() -> None:
+    call = {"tool_calls": [{"index": 0, "id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}
+    assert shape(mended(said(call), "data: [DONE]"))[-1] == ({}, "tool_calls")
+    whole = mend_completion(json.dumps({"choices": [{"message": call}]}).encode(), "m")
+    assert whole["choices"][0]["finish_reason"] == "tool_calls"
+
+
+def test_probabilities_of_tokens_are_sent_on() -> None:
+    given = {"content": [{"token": "a", "logprob": -0.1}]}
+    chunk = {"choices": [{"index": 0, "delta": {"content": "a"}, "logprobs": given}]}
+    of_none = {"choices": [{"index": 0, "delta": {"content": ""}, "logprobs": given}]}
+    empty = {"choices": [{"index": 0, "delta": {}, "logprobs": {"content": []}}]}
+    found = mended(chunk, of_none, empty, said({}, "stop"))
+    assert [each["choices"][0]["logprobs"] for each in found] == [None, given, given, None]
+
+
+def test_a_choice_has_a_number_for_its_place() -> None:
+    found = mended({"choices": [{"index": True, "delta": {"content": "a"}, "finish_reason": "stop"}]})
+    assert {json.dumps(each["choices"][0]["index"]) for each in found} == {"0"}
+
+
 def test_usage_is_sent_when_asked_for_alone() -> None:
     usage = {"prompt_tokens": 7, "completion_tokens": 1, "total_tokens": 8}
     chunks = (said({"content": "a"}, "stop"), {"choices": [], "usage": usage})

@@ -22,7 +22,7 @@ def answer_span(raw: str) -> tuple[int, int]:
         closes; all of it where there is none.
     """
     channels = list(_CHANNEL.finditer(raw))
-    if channels:
+    if channels and not _is_quoted(raw, channels[0].start()):
         final = next((each for each in channels if each[1] == "final"), None)
         if final is None:
             return len(raw), len(raw)
@@ -38,6 +38,6 @@ def answer_span(raw: str) -> tuple[int, int]:
 
 
 def _is_quoted(raw: str, place: int) -> bool:
-    """Tell a tag that closes a thought from one that an item's value holds: within an answer it stands in quotes."""
+    """Tell a tag or a channel of the model's own from one that an item's value holds: in an answer it is in quotes."""
     brace = raw.find("{", 0, place)
     return brace >= 0 and raw.count('"', brace, place) % 2 == 1

@@ -29,8 +29,8 @@ _PROMPT = re.compile(
 )
 _CALL = re.compile(r"& *(?=\S)")
 _SET_BEFORE = re.compile(r"(?:[A-Za-z_]\w*=(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s\"'&|;]*)\s+)+(?=\S)")
-# an expression, whose first word is no program
-_EXPRESSION = re.compile(r"@?[({]|\[|\$")
+# an expression or a redirection, whose first word is no program
+_EXPRESSION = re.compile(r"@?[({]|\[|\$|\d?[<>]")
 # what may follow a program's name without a space
 _JOINED = re.compile(r"[&|;]|(?<=\w)\((?!x86\))|(?:(?<=\.exe)|(?<=^cmd))/", re.IGNORECASE)
 

@@ -62,7 +62,12 @@ _FILE_OR_DOMAIN = re.compile(r"\.(?:zip|mov|one|py|sh|pl|rs|md|so|ps|cab|app|jav
 # names of code and of detections that are written as a domain is
 _NAMESPACE = re.compile(
     r"(?:(?-i:System|Microsoft|Windows)\.[A-Z]|(?-i:ASP|ADO|VB|ML)\.NET$|(?:Win(?:32|64)|MSIL|Trojan|Backdoor|HEUR|Linux|OSX"
-    r"|Ransom|Android|Exploit|HackTool|not-a-virus)\.(?-i:[A-Z]))",
+    r"|Ransom|Android|Exploit|HackTool|not-a-virus)\.(?-i:[A-Z])"
+    # an object's member in a script or an event, a name that begins with its owner's domain, a function of a library
+    r"|(?:window|document|process|event|file|host|user|registry|this|self|os|sys)\.(?!com$|net$|org$|io$)[a-z_]+$"
+    r"|command\.com$"
+    r"|(?:com|org|net|edu|gov)\.(?:[\w-]+\.)+(?!com$|net$|org$|info$)[a-z]{4,}$"
+    r"|[\w.-]+\.(?-i:[A-Z]*[a-z]+[A-Z])\w*$)",
     re.IGNORECASE,
 )
 _DEFANGED_END = re.compile(r"[\[({]\s*(?:\.|dot)\s*[\])}]\w+$", re.IGNORECASE)

@@ -3,7 +3,7 @@
 import re
 
 from ctiforge.observables.values import lineage_names
-from ctiforge.serving.fields.wording import is_denied
+from ctiforge.serving.fields.wording import ADVERB, is_denied
 from ctiforge.serving.placing import PlacedItem
 
 _VERB = re.compile(
@@ -14,9 +14,12 @@ _VERB = re.compile(
 # between the first name and the verb: nothing that has a verb's subject of its own
 _TO_VERB = re.compile(
     r"(?!\W{0,2}[.!?]\s)\W{0,3}(?:\(pid\W{0,2}\d+\)\s*)?"
-    r"(?:(?:process|binary|executable|then|also|later|in|turn|that|which|itself|has|had|have|is|was|were|been|being|immediately|\w+ly|to|will)\s+){0,5}",
+    r"(?:(?:process|binary|executable|then|also|later|in|turn|that|which|itself|has|had|have|is|was|were|been|being"
+    rf"|{ADVERB}|to|will)\s+){{0,5}}",
     re.IGNORECASE,
 )
+# what is started is not the program but what it has
+_OWNS = re.compile(r"['’]s\s")
 # creates a file as well as a process
 _MAKES = re.compile(r"creat|initiat", re.IGNORECASE)
 _A_PROCESS = re.compile(r"\b(?:process(?:es)?|instances?|child(?:ren)?|subprocess)\b", re.IGNORECASE)
@@ -53,6 +56,8 @@ def creation_verb(item: PlacedItem) -> str | None:
         return None
     leads = _TO_NAME.fullmatch(between, found[0].end())
     if _MAKES.match(found[0].group()) and not _A_PROCESS.search(between):
+        return None
+    if _OWNS.match(item.paragraph, second.end):
         return None
     # a parent spawns; what was spawned by it is the child
     return found[0].group() if leads and (first == item.parts[0]) != bool(leads["by"]) else None

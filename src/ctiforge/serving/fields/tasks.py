@@ -14,7 +14,7 @@ _WHEN = re.compile(
     r"\b(?:(?:once )?every (?:\d+|one|two|three|four|five|six|ten|fifteen|thirty)? ?(?:minute|hour|day|week|month)s?"
     r"|(?:at|on|upon|during) (?:each |every |any |the )?(?:system |user |computer )?(?:start-?up|boot|log-?[oi]n)"
     r"|(?:when|whenever|each time|every time) (?:a|the|any) user logs? (?:on|in)"
-    r"|(?:run|runs|ran|running|execut\w+|scheduled|trigger\w*) (?P<often>hourly|daily|weekly|monthly)"
+    r"|(?:run|runs|ran|running|execut\w+|scheduled|trigger\w*|and|or) (?P<often>hourly|daily|weekly|monthly)"
     r"|On(?:Logon|Startup|Idle|Event))\b",
     re.IGNORECASE,
 )
@@ -31,7 +31,8 @@ _CLAUSE = re.compile(
 # where another clause begins, or what runs does something else
 _CLAUSE_END = re.compile(
     r",(?!\s*(?:as|at|every|under)\b)|…|\s(?:that|which|who|whose|while|whereas|but|unlike|because|before|after|to|\w+ing"
-    r"|(?:and|or)(?!\s(?:(?:runs? |executes? )?(?:as|at|on|every|under|with|when|whenever))\b))\s",
+    r"|(?:and|or)(?!\s(?:(?:runs? |executes? )?"
+    r"(?:as|at|on|every|under|with|when|whenever|hourly|daily|weekly|monthly))\b))\s",
     re.IGNORECASE,
 )
 _ACCOUNT = r"(?:NT AUTHORITY\\\w+(?: SERVICE)?|(?:LOCAL |NETWORK )SERVICE|(?-i:SYSTEM)|LocalSystem|Administrators?)\b"

@@ -8,8 +8,16 @@ from ctiforge.serving.placing import PlacedItem
 NEAR = 120
 """Characters behind an item in which a property of it is looked for, within its sentence."""
 _DENIED = re.compile(
-    r"\b(?:not|never|no|nor|neither|cannot|without|unlike|instead|rather|if|should|could|would|might|(?-i:may)|must)\b"
-    r"|n['’]t\b|\brespectively\b",
+    r"\b(?:not|never|no|nor|neither|cannot|without|unlike|instead|rather|if|should|could|would|might|(?-i:may)|must"
+    r"|whether|rarely|seldom|hardly|scarcely|(?:avoid|refrain|abstain)(?:s|ed|ing)?)\b|n['’]t\b|\brespectively\b"
+    # what was left off, missed or kept away
+    r"|\b(?:stop(?:s|ped|ping)?|ceas(?:es|ed|ing)|quits?|fail(?:s|ed|ing)?|attempt(?:s|ed|ing)?|tr(?:ies|ied|ying))"
+    r" (?:in |at )?\w+ing\b"
+    r"|\b(?:prevent|block|stop|keep|protect)(?:s|p?ed|p?ing)?\b[^.;]{0,80}\bfrom\b"
+    # what is looked at, and what is only so at times
+    r"|\b(?:check|verif|confirm|ensur|determin|validat|test)(?:s|e|es|ed|y|ies|ied|ying|ing)? that\b"
+    r"|\b(?:when|whenever|once|while|where|(?:look|search|hunt|check|scan)(?:s|es|ed|ing)? for)\s+"
+    r"(?:(?:the|an?|any|this|registry|value|key|subkey|service|driver|scheduled|task|job|process|parent)\s+){0,4}\W{0,3}$",
     re.IGNORECASE,
 )
 # what somebody is told to do or to look for, and what is so before anybody does anything
@@ -17,17 +25,25 @@ _ADVISED = re.compile(
     r"\brecommend\w*|\badvis(?:e|es|ed|ing)\b|(?:^|[.:;-]\W*|\bto |\band )make sure\b|(?:^|[.:;-])\W*ensure\b"
     r"|\bdetects?\b|\bdefenders\b|\bmitigat(?:e|es|ing|ions?)\b|\b(?:administrators|admins|users|you) can\b"
     r"|\b(?:should|must) (?:\w+ )?(?:run|execute|use|issue)\b"
+    r"|(?:^|[.:;-]\W*|\b(?:to|and|or|by|can|also) )(?:look|hunt|monitor|search|watch|scan)(?:n?ing)?"
+    r" (?:\w+ ){0,2}?for\b"
+    r"|\balert(?:s|ed|ing)? (?:on|when|whenever|if|that)\b|\bremediat(?:es?|ed|ing|ion)\b|\bundo\b"
+    r"|^\W*to \w[^.;]{0,80}?, (?:please |then |simply )?(?:set|add|create|change|modify|delete|remove|enable|disable"
+    r"|stop|run|use|execute)\b"
     r"|\bcan be (?!seen|found|observed|viewed|noted|identified)|\bby default\b",
     re.IGNORECASE,
 )
+ADVERB = r"(?!(?:rarely|hardly|scarcely|normally|usually|typically|supposedly|allegedly)\b)\w+ly"
+"""A word that may stand before a verb and leaves what it says as it is."""
 # a task's path in the task folder, of which the item is the end
 _FOLDERS = re.compile(r"(?:\\[\w.()-]{1,64})*\\$")
 _AND = r"(?:\s*,)?\s+(?:(?:and|or|then|later|also|subsequently)\s+){0,2}"
 # words between a verb and what it is done to: no further clause, no further thing
 _OF_IT = (
-    r"(?:\s+(?!(?:and|or|but|which|that|who|to|by|from|with|without|into|in|on|as|if|when|while|for|after|before)\b)"
+    r"(?:\s+(?!(?:and|or|but|which|that|who|to|of|by|from|with|without|into|in|under|on|as|if|when|while|for|after|before)\b)"
     r"[\w'’-]+){0,5}?\s+"
 )
+_PART_OF = r"\b(?:of|by|from|in|under|for|with|using|via|through)\s+"
 # what goes on to say something of what was just named
 _GOES_ON = r"\b(?:and|then|but|before|after|later|prior to|which|that|until)\s+"
 _HELPS = (
@@ -112,11 +128,15 @@ def done_to(item: PlacedItem, verbs: Mapping[str, str], nouns: str) -> str | Non
     if is_denied(item.sentence[0]) or is_advice(item.sentence[2]):
         return None
     led = rf"(?:{_OF_IT}(?:{nouns})\b{_CALLED}|\s+(?:the |an? )?\W{{0,3}})$"
-    told = rf"\W{{0,3}}(?:(?:{nouns}) )?(?:is|was|were|are|gets|being) (?:\w+ly |then |also |later )?"
+    told = rf"\W{{0,3}}(?:(?:{nouns}) )?(?:is|was|were|are|gets|being) (?:{ADVERB} |then |also |later )?"
+    # what is said behind it is said of the thing before it: the log of the service X was deleted
+    is_of_another = re.search(
+        rf"{_PART_OF}(?:the |an? |its |this )?(?:(?:{nouns})\s+)?\W{{0,3}}$", before, re.IGNORECASE
+    )
     found = set()
     for kind, forms in verbs.items():
         leading = re.search(rf"\b(?:{forms})\b{led}", before, re.IGNORECASE)
-        telling = re.match(rf"{told}(?:{forms})\b", after, re.IGNORECASE)
+        telling = not is_of_another and re.match(rf"{told}(?:{forms})\b", after, re.IGNORECASE)
         if not leading and not telling:
             continue
         found.add(kind)

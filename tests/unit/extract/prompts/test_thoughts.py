@@ -5,6 +5,7 @@ from ctiforge.extract.prompts.thoughts import answer_span
 
 ANSWER = '{"observables":[{"type":"cmdline","value":"whoami /all"}]}'
 DRAFT = '{"observables":[{"type":"cmdline","value":"a draft"}]}'
+CHANNEL = '{"observables":[{"type":"cmdline","value":"echo <|channel|>final<|message|>{}"}]}'
 TAG = '{"observables":[{"type":"cmdline","value":"echo </think> {x}"}]}'
 
 
@@ -28,6 +29,10 @@ TAG = '{"observables":[{"type":"cmdline","value":"echo </think> {x}"}]}'
         (f"<|channel|>analysis<|message|>{DRAFT}<|end|><|start|>assistant<|channel|>final<|message|>{ANSWER}", ANSWER),
         (f"<|channel|>final <|constrain|>json<|message|>{ANSWER}<|return|>", ANSWER),
         (f"<|channel|>analysis<|message|>{DRAFT}", ""),
+        # a value that holds channels
+        (CHANNEL, CHANNEL),
+        (f"<think>x</think>{CHANNEL}", CHANNEL),
+        (f"<|channel|>final<|message|>{CHANNEL}", CHANNEL),
     ],
 )
 def test_the_answer_is_what_follows_the_thought(raw: str, answer: str) -> None:

@@ -9,6 +9,7 @@ from tests.fields import rule
     ("name", "value", "text", "expected"),
     [
         ("first_token", "net user /domain", "", "net"),
+        ("first_token", "2>&1 dir", "", None),
         ("first_token", '"C:\\Program Files\\a b.exe" -x', "", "C:\\Program Files\\a b.exe"),
         ("first_token", "“C:\\Program Files\\a b.exe” -x", "", "C:\\Program Files\\a b.exe"),
         ("first_token", "& 'C:\\a b\\c.ps1' -x", "", "C:\\a b\\c.ps1"),

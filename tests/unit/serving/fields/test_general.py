@@ -46,7 +46,10 @@ def test_the_language_of_a_query(query: str, expected: str | None) -> None:
         ("пример.рф", "domain"), ("xn--e1afmkfd.xn--p1ai", "domain"), ("curl/7.68", "user_agent"),
         ("encryptor[.]elf", None), ("a.dmg", None), ("a.rpm", None), ("System.Net", None), ("ASP.NET", None),
         ("Win32.Agent", None), ("system.net", "domain"), ("microsoft.com", "domain"), ("evil[.]one", "domain"),
-        ("10.0.0.1/admin", "url"), ("10.0.0.1/99", None),
+        ("10.0.0.1/admin", "url"), ("10.0.0.1/99", None), ("kernel32.LoadLibraryA", None), ("document.cookie", None),
+        ("process.name", None), ("com.apple.loginitem", None), ("command.com", None), ("file.io", "domain"),
+        ("user.com", "domain"), ("GitHub.com", "domain"), ("com.evil[.]agent", "domain"),
+        ("com.evil.example.com", "domain"),
     ],
 )  # fmt: skip
 def test_the_kind_of_an_indicator(value: str, expected: str | None) -> None:

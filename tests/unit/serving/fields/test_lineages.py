@@ -60,3 +60,18 @@ def test_a_lineage_of_more_or_fewer_has_neither_parent_nor_child() -> None:
 )
 def test_a_word_of_the_prose_is_no_program(value: str, text: str) -> None:
     assert ArticlePlaces(text).place("process_lineage", value).value == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "word.exe rarely spawns calc.exe.",
+        "word.exe started calc.exe's service.",
+        "word.exe normally spawns calc.exe.",
+        "Alert when word.exe spawns calc.exe.",
+        "Look for word.exe spawning calc.exe.",
+        "It prevents word.exe from spawning calc.exe.",
+    ],
+)
+def test_what_is_looked_for_or_seldom_so_was_not_done(text: str) -> None:
+    assert rule("creation_verb", "process_lineage", "word.exe -> calc.exe", text) is None

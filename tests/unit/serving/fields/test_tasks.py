@@ -70,6 +70,8 @@ def test_scheduled_tasks(value: str, text: str, expected: tuple[str | None, ...]
         ),
         ("Register-ScheduledTask -TaskName Upd -Trigger $t -User $u", None, None),
         ("Unlike Upd, the task Foo runs daily as SYSTEM.", None, None),
+        ("The tasks Foo and Upd run hourly and daily.", None, None),
+        ("The task Upd runs daily and weekly as SYSTEM.", None, "SYSTEM"),
         ("The task Upd does not run at logon.", None, None),
         ("Upd, a copy of the task that is triggered daily as SYSTEM, is legitimate.", None, None),
         ("The task Upd runs a script that beacons every 5 minutes.", None, None),
