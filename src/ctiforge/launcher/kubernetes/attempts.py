@@ -10,12 +10,14 @@ from ctiforge.launcher.kubernetes.client import Object
 from ctiforge.launcher.kubernetes.diagnosis import Category, Diagnosis
 from ctiforge.launcher.kubernetes.limits import Limits, over_limit
 from ctiforge.launcher.kubernetes.manifests import attempt_of
-from ctiforge.launcher.kubernetes.reading import has_succeeded, holds, kubectl
+from ctiforge.launcher.kubernetes.reading import condition, has_succeeded, holds, kubectl, was_refused
 from ctiforge.launcher.kubernetes.states import Elapsed, WorkState, is_suspended
 
 BACK_OFF_S = 10
 """Kubernetes waits so long before the first new pod of a Job, and twice as long each time."""
 LONGEST_BACK_OFF_S = 60
+ATTEMPTS_WHILE_REFUSED = 3
+"""So many Jobs may be given up because nodes refuse their pods: after that a person has to look at the nodes."""
 
 HANGING = (Category.NODE_LOST, Category.STUCK_TERMINATING)
 """Kubernetes never replaces such a pod (podReplacementPolicy Failed)."""
@@ -93,6 +95,8 @@ def decide(
     if diagnosis and diagnosis.category is Category.OOM_KILLED:
         return NextMove("halve", why=diagnosis.summary, cause=diagnosis)
     if holds(job, "Failed"):
+        if _nodes_refused(job, diagnosis) and attempt_of(job) < ATTEMPTS_WHILE_REFUSED:
+            return NextMove("next", why=f"{diagnosis.summary if diagnosis else ''}; its program never ran")
         return _after_failure(job, diagnosis)
     hangs = diagnosis is not None and diagnosis.category in HANGING and _age(diagnosis.since, now) > limits.node_lost_s
     # whoever holds the Job says when it goes on: another attempt would run against that
@@ -100,15 +104,26 @@ def decide(
         return NextMove("next", why=diagnosis.summary)
     if diagnosis and diagnosis.category.is_fatal:
         return _after_failure(job, diagnosis)
-    crashes = int(job.get("status", {}).get("failed", 0))
+    crashes = crashes_of(job, pods)
     if crashes and crashes + crashes_before > int(job["spec"].get("backoffLimit", 6)):
         return _after_failure(job, diagnosis)
-    back_off = BACK_OFF_S * 2 ** (crashes - 1) if crashes else 0
+    failed = int(job.get("status", {}).get("failed", 0))
+    back_off = BACK_OFF_S * 2 ** (failed - 1) if failed else 0
     if elapsed.state is WorkState.BETWEEN_PODS and back_off > LONGEST_BACK_OFF_S:
         return NextMove("next", why=f"Kubernetes would wait {back_off} s before the next pod")
     if found := over_limit(job, diagnosis, elapsed, limits):
         return NextMove("fail", int(ExitCode.CANNOT_GO_ON), found.summary, found, is_limit=True)
     return WAIT
+
+
+def crashes_of(job: Object, pods: Sequence[Object]) -> int:
+    """Count how often the Job's program failed, as its retries are counted.
+
+    A node that refuses a pod (`UnexpectedAdmissionError`: the GPU's device plugin was not ready) is none of the
+    program's failures, though Kubernetes counts it as one.
+    """
+    failed = int(job.get("status", {}).get("failed", 0))
+    return max(0, failed - sum(map(was_refused, pods)))
 
 
 def deleted(job_name: str, namespace: str) -> NextMove:
@@ -132,6 +147,12 @@ def refused(key: str, namespace: str, said: str) -> NextMove:
 def is_over(job: Object) -> bool:
     """Whether the Job has ended, well or badly."""
     return holds(job, "Complete") or holds(job, "Failed")
+
+
+def _nodes_refused(job: Object, diagnosis: Diagnosis | None) -> bool:
+    """Whether the Job was given up for pods that nodes did not take."""
+    refused = diagnosis is not None and diagnosis.category is Category.NODE_REFUSED
+    return refused and condition(job, "Failed").get("reason") == "BackoffLimitExceeded"
 
 
 def _after_failure(job: Object, diagnosis: Diagnosis | None) -> NextMove:

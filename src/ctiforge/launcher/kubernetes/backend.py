@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from ctiforge.errors import ExitCode
 from ctiforge.launcher.backend import Command, Event, Made, Outcome, Task, read_event
-from ctiforge.launcher.kubernetes.client import Cluster, ClusterError, ResourceKind
+from ctiforge.launcher.kubernetes.client import Cluster, ResourceKind
 from ctiforge.launcher.kubernetes.manifests import selector, work_key
+from ctiforge.launcher.kubernetes.refusals import ClusterError
 from ctiforge.launcher.kubernetes.templates import Templates
 from ctiforge.launcher.kubernetes.watching import Watching
 from ctiforge.launcher.kubernetes.work import Work

@@ -1,6 +1,7 @@
 """What the launcher asks of the Kubernetes API: plain objects (the API's own JSON), errors in one line."""
 
 import copy
+import functools
 import json
 import logging
 import os
@@ -12,7 +13,8 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from ctiforge.errors import CtiforgeError, ExitCode, UsageError
+from ctiforge.errors import UsageError
+from ctiforge.launcher.kubernetes.refusals import ClusterError, explain, explain_silence
 
 Object = dict[str, Any]
 ResourceKind = Literal["jobs", "pods", "events", "workloads"]
@@ -25,30 +27,13 @@ FOLLOW_S = 600
 """A program may be silent; after this the connection is made anew, in case it is dead."""
 TRIES = 30
 """Of one request, with waits of up to 5 s between them: an API server that restarts is back within two minutes."""
+PASSING = (429, 502, 503, 504, 500)
+"""What may be otherwise the next time; 500 is a webhook that does not answer, or etcd that changes its leader."""
+PAGE = 500
+"""Objects that one answer holds: a namespace may have tens of thousands of events."""
 
 
 KUEUE = "kueue.x-k8s.io"
-QUOTA = "exceeded quota"
-QUOTA_MEND = "; wait until others have ended, or raise the quota: kubectl describe resourcequota"
-
-
-class ClusterError(CtiforgeError):
-    """The cluster refused, or nothing answered; its text says what to do."""
-
-    def __init__(self, message: str, status: int | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.exit_code = ExitCode.CRASH if status is None or status >= 500 else ExitCode.USAGE
-
-    @property
-    def is_quota(self) -> bool:
-        """Whether a quota of the namespace leaves no room for one object more."""
-        return self.status == 403 and QUOTA in str(self)
-
-    @property
-    def refusal(self) -> str:
-        """What was refused, in the cluster's words, for who says himself what to do about a quota."""
-        return str(self).removesuffix(QUOTA_MEND)
 
 
 def connect(context: str | None = None, namespace: str | None = None) -> "Cluster":
@@ -90,11 +75,15 @@ class Cluster:
             total=TRIES,
             backoff_factor=0.3,
             backoff_max=5,
-            status_forcelist=(429, 502, 503, 504),
+            status_forcelist=PASSING,
             allowed_methods=None,
             raise_on_status=False,
         )
         self.api = client.ApiClient(configuration)
+        # a node that does not answer is an error 500 of the log alone, and may stay one
+        impatient = copy.copy(configuration)
+        impatient.retries = configuration.retries.new(status_forcelist=PASSING[:-1])
+        self._logs = client.CoreV1Api(client.ApiClient(impatient))
         self._batch = client.BatchV1Api(self.api)
         self._core = client.CoreV1Api(self.api)
         self._impatient = configuration
@@ -187,8 +176,16 @@ class Cluster:
 
     def list(self, kind: ResourceKind, selector: str | None = None) -> tuple[list[Object], str]:
         """All objects of the kind with these labels, and the resourceVersion to watch from."""
-        found = self._call(lambda **k: self._lister(kind)(self.namespace, label_selector=selector, **k), f"list {kind}")
-        return found["items"], found["metadata"]["resourceVersion"]
+        items: list[Object] = []
+        page: dict[str, str] = {}
+        while True:
+            options = {"label_selector": selector, "limit": PAGE, **page}
+            found = self._call(functools.partial(self._lister(kind), self.namespace, **options), f"list {kind}")
+            items += found["items"]
+            # all pages are of one version, which a watch goes on from
+            if not (token := found["metadata"].get("continue")):
+                return items, found["metadata"]["resourceVersion"]
+            page = {"_continue": token}
 
     def watch(self, kind: ResourceKind, selector: str | None, version: str) -> Iterator[Object]:
         """Watch events {type, object} from `version` on, until the server ends the watch."""
@@ -219,7 +216,7 @@ class Cluster:
 
         seconds = _seconds_since(since) if since else None
         answer = self._open(
-            lambda **k: self._core.read_namespaced_pod_log(
+            lambda **k: self._logs.read_namespaced_pod_log(
                 pod,
                 self.namespace,
                 container=container,
@@ -230,6 +227,7 @@ class Cluster:
             ),
             f"read the log of pod {pod}",
             read_s=FOLLOW_S if follow else READ_S,
+            of_api=False,
         )
         try:
             yield from iter_resp_lines(answer)
@@ -277,11 +275,14 @@ class Cluster:
                 return None
             raise
 
-    def _open(self, call: Callable[..., Any], what: str, read_s: float, preload: bool = False) -> Any:
+    def _open(
+        self, call: Callable[..., Any], what: str, read_s: float, preload: bool = False, of_api: bool = True
+    ) -> Any:
         from kubernetes.client import ApiException
         from urllib3.exceptions import HTTPError
 
-        self._unanswered[threading.get_ident()] = time.monotonic()
+        if of_api:
+            self._unanswered[threading.get_ident()] = time.monotonic()
         try:
             answer = call(_preload_content=False, _request_timeout=(CONNECT_S, read_s))
             if preload:
@@ -289,10 +290,7 @@ class Cluster:
         except ApiException as error:
             raise ClusterError(explain(what, self.namespace, error.status, error.body), error.status) from None
         except (HTTPError, OSError) as error:
-            raise ClusterError(
-                f"cannot {what}: nothing answers at {self.api.configuration.host} ({type(error).__name__}); "
-                "is the cluster up, and KUBECONFIG the right one?"
-            ) from None
+            raise ClusterError(explain_silence(what, self.api.configuration.host, error)) from None
         finally:
             self._unanswered.pop(threading.get_ident(), None)
         self._note_time(answer.headers.get("Date"))
@@ -304,25 +302,6 @@ class Cluster:
         except ValueError:
             # a proxy that leaves it out: the last one goes on
             return
-
-
-MENDS = {
-    401: "the credentials are refused or have expired: log in to the cluster again",
-    403: "ask for the launcher's role (the chart's values rbac.users and rbac.groups), or name another --namespace",
-    404: "is the chart installed in this namespace? `helm list`; name another with --namespace or --release",
-}
-
-
-def explain(what: str, namespace: str, status: int | None, body: Any) -> str:
-    """One line for a person: what was refused, in the API's words, and what to do."""
-    try:
-        said = json.loads(body)["message"]
-    except (ValueError, KeyError, TypeError):
-        said = str(body or f"status {status}")[:200]
-    mend = f"; {MENDS[status]}" if status in MENDS else ""
-    if QUOTA in said:
-        mend = QUOTA_MEND
-    return f"cannot {what} in namespace {namespace}: {said}{mend}"
 
 
 def _context(config: Any, name: str) -> Any:

@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from queue import Empty
 from typing import Literal
 
-from ctiforge.launcher.kubernetes.client import Cluster, ClusterError, Object, explain
+from ctiforge.launcher.kubernetes.client import Cluster, Object
 from ctiforge.launcher.kubernetes.diagnosis import Diagnosis, diagnose
 from ctiforge.launcher.kubernetes.manifests import CONTAINER, RUN, dashed, runner_job, template_name
+from ctiforge.launcher.kubernetes.reading import completed
+from ctiforge.launcher.kubernetes.refusals import ClusterError, explain
 from ctiforge.launcher.kubernetes.watching import Changed, WatchFailed, Watching
 
 CHART_VERSION = "ctiforge.io/chart-version"
@@ -195,8 +197,10 @@ def _follow(cluster: Cluster, name: str, patience_s: float) -> Diagnosis | float
 def _keep(known: dict[str, dict[str, Object]], change: Changed, name: str) -> None:
     if change.value is None:
         known[change.kind].pop(change.name, None)
-    elif change.kind != "events" or change.value["involvedObject"].get("name", "").startswith(name):
-        known[change.kind][change.name] = change.value
+        return
+    value = completed(change.value) if change.kind == "events" else change.value
+    if change.kind != "events" or str(value["involvedObject"].get("name", "")).startswith(name):
+        known[change.kind][change.name] = value
 
 
 def _with_last_lines(cluster: Cluster, job: Object, pods: Sequence[Object], found: Diagnosis) -> Diagnosis:

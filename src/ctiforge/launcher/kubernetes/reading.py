@@ -82,9 +82,27 @@ def has_succeeded(pod: Object) -> bool:
     return pod["status"].get("phase") == "Succeeded" or (ended is not None and ended.get("exitCode") == 0)
 
 
+def was_refused(pod: Object) -> bool:
+    """Whether its node did not take the pod: the kubelet says why, no container ran, and nobody evicted it."""
+    status = pod.get("status", {})
+    if status.get("phase") != "Failed" or "terminated" in state(pod) or holds(pod, "DisruptionTarget"):
+        return False
+    return status.get("reason") not in (None, "Evicted", "NodeLost")
+
+
 def volume(pod: Object, name: str) -> Object:
     """Give the pod's volume of that name; empty when there is none."""
     return next((each for each in pod["spec"].get("volumes") or [] if each["name"] == name), {})
+
+
+def completed(event: Object) -> Object:
+    """Give an event with all that is read of one: some controllers leave out the reason or the message."""
+    return {
+        **event,
+        "reason": event.get("reason") or "",
+        "message": event.get("message") or event.get("note") or "",
+        "involvedObject": event.get("involvedObject") or event.get("regarding") or {},
+    }
 
 
 def about(name: str, events: Iterable[Object]) -> list[Object]:

@@ -6,9 +6,10 @@ from contextlib import suppress
 from queue import Empty
 
 from ctiforge.errors import CannotGoOnError, UsageError
-from ctiforge.launcher.kubernetes.client import Cluster, ClusterError
+from ctiforge.launcher.kubernetes.client import Cluster
 from ctiforge.launcher.kubernetes.manifests import CONTAINER, KEY, RUN, STAGE, dashed, runner_job
 from ctiforge.launcher.kubernetes.reading import creation_time, has_started
+from ctiforge.launcher.kubernetes.refusals import ClusterError
 from ctiforge.launcher.kubernetes.watching import WatchFailed, Watching
 
 RUNNER = "launcher"

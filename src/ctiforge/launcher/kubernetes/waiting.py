@@ -34,9 +34,11 @@ NO_ROOM_TO_START = "init was OOM-killed"
 
 
 def diagnose_creation(job: Object, events: Sequence[Object]) -> Diagnosis | None:
-    """Why the Job controller gets no pod; None while nothing was refused."""
-    refused = [each for each in about(job["metadata"]["name"], events) if each["reason"] == "FailedCreate"]
-    if not refused:
+    """Why the Job controller gets no pod; None while nothing was refused, or a pod was made since."""
+    own = about(job["metadata"]["name"], events)
+    refused = [each for each in own if each["reason"] == "FailedCreate"]
+    made = [each for each in own if each["reason"] == "SuccessfulCreate"]
+    if not refused or (made and last_time(made[-1]) > last_time(refused[-1])):
         return None
     said = refused[-1]["message"]
     category, words, remedy = _refusal(said, job)
@@ -152,16 +154,37 @@ def _unschedulable(pod: Object, scheduled: Object, events: Sequence[Object]) -> 
         words, remedy = words.replace("has free", "has"), re.sub("^wait for [^,]+, ", "", remedy)
     if TAINTS in nodes and category is not Category.TAINTED:
         remedy += f"; nodes with a taint need {values_key(pod)}.tolerations"
-    scale_up = [each for each in events if each["reason"] == "TriggeredScaleUp"]
-    if scale_up:
-        remedy = f"wait: the autoscaler is adding a node; otherwise {remedy}"
+    scaling = next((each for each in reversed(events) if each["reason"] in SCALING or _is_karpenters(each)), None)
+    if scaling:
+        remedy = SCALING.get(scaling["reason"], KARPENTER_CANNOT).format(otherwise=remedy)
     return Diagnosis(
         category,
         f"pod {pod['metadata']['name']}: {words}",
-        shortened("; ".join([said, *(each["message"] for each in scale_up[-1:])])),
+        shortened("; ".join([said, *([scaling["message"]] if scaling else [])])),
         remedy,
         moment(scheduled.get("lastTransitionTime")),
     )
+
+
+ADDS_NODE = ("TriggeredScaleUp", "Nominated")
+SCALING = {
+    **dict.fromkeys(ADDS_NODE, "wait: the autoscaler is adding a node; otherwise {otherwise}"),
+    "NotTriggerScaleUp": "the autoscaler adds no node for it, and says why; {otherwise}",
+    "FailedScaleUp": "the autoscaler tried to add a node and was refused (the cloud's quota or stock); {otherwise}",
+}
+"""What the cluster autoscaler's and Karpenter's events about the pod mean, by their reasons."""
+KARPENTER_CANNOT = "Karpenter has no node pool for it, and says why; {otherwise}"
+
+
+def is_scaled_for(pod: Object, events: Sequence[Object]) -> bool:
+    """Whether an autoscaler has said that a node for the pod is on its way."""
+    return any(each["reason"] in ADDS_NODE for each in about(pod["metadata"]["name"], events))
+
+
+def _is_karpenters(event: Object) -> bool:
+    """Whether it is Karpenter's, whose FailedScheduling has the scheduler's own reason."""
+    components = ((event.get("source") or {}).get("component"), event.get("reportingComponent"))
+    return event["reason"] == "FailedScheduling" and "karpenter" in components
 
 
 ASKED_FOR = {

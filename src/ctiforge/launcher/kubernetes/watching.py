@@ -5,9 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from queue import SimpleQueue
 
-from ctiforge.launcher.kubernetes.client import Cluster, ClusterError, Object, ResourceKind
+from ctiforge.launcher.kubernetes.client import Cluster, Object, ResourceKind
 from ctiforge.launcher.kubernetes.manifests import CONTAINER
 from ctiforge.launcher.kubernetes.reading import state
+from ctiforge.launcher.kubernetes.refusals import ClusterError
 
 GONE = 410
 PAUSE_S = 1.0

@@ -12,6 +12,7 @@ from ctiforge.launcher.backend import Command, Event, Made, Outcome, Ran, Said, 
 from ctiforge.launcher.kubernetes.attempts import (
     WAIT,
     NextMove,
+    crashes_of,
     decide,
     deleted,
     first_move,
@@ -19,7 +20,7 @@ from ctiforge.launcher.kubernetes.attempts import (
     refused,
     superseded,
 )
-from ctiforge.launcher.kubernetes.client import Cluster, ClusterError, Object, ResourceKind
+from ctiforge.launcher.kubernetes.client import Cluster, Object, ResourceKind
 from ctiforge.launcher.kubernetes.diagnosis import Diagnosis, diagnose
 from ctiforge.launcher.kubernetes.limits import Limits, limits_of, ran_too_long
 from ctiforge.launcher.kubernetes.manifests import (
@@ -35,7 +36,8 @@ from ctiforge.launcher.kubernetes.manifests import (
     with_micro_batch_of,
     work_key,
 )
-from ctiforge.launcher.kubernetes.reading import creation_time, has_started, holds, is_owned_by, state
+from ctiforge.launcher.kubernetes.reading import completed, creation_time, has_started, holds, is_owned_by, state
+from ctiforge.launcher.kubernetes.refusals import ClusterError
 from ctiforge.launcher.kubernetes.states import Elapsed, look, ran_before
 from ctiforge.launcher.kubernetes.watching import Changed, LogEnded, Logged, WatchFailed, Watching, WatchNews
 from ctiforge.launcher.signals import HeldSignals
@@ -188,8 +190,8 @@ class Work:
                 if value and has_started(value):
                     self.watching.follow(name)
             case Changed("events", name, value):
-                if value and value["involvedObject"].get("name", "").startswith(self.key):
-                    self.events[name] = value
+                if value and str((event := completed(value))["involvedObject"].get("name", "")).startswith(self.key):
+                    self.events[name] = event
             case Changed("workloads", name, value):
                 _keep(self.workloads, name, value)
             case Logged(pod, line):
@@ -270,7 +272,7 @@ class Work:
         else:
             self.on_event(Said(f"{move.why}: starting another attempt"))
         job = self._job()
-        self.crashes += int((job or {}).get("status", {}).get("failed", 0))
+        self.crashes += crashes_of(job, self._own_pods()) if job else 0
         former = job_name(self.key, self.attempt)
         made = self._create_or_make_room(self.attempt + 1)
         if made is WAIT:

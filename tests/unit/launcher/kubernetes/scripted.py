@@ -7,7 +7,8 @@ from queue import Empty
 from typing import Any
 
 from ctiforge.launcher.backend import Command, Event, Outcome, Ran, Said, Task
-from ctiforge.launcher.kubernetes.client import QUOTA_MEND, Cluster, ClusterError, Object
+from ctiforge.launcher.kubernetes.client import Cluster, Object
+from ctiforge.launcher.kubernetes.refusals import QUOTA_MEND, ClusterError
 from ctiforge.launcher.kubernetes.watching import Changed, LogEnded, WatchNews
 from ctiforge.launcher.kubernetes.work import Work
 from tests.unit.launcher.kubernetes.cases import after

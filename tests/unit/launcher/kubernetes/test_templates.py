@@ -11,8 +11,9 @@ from ctiforge.errors import ExitCode, StoreError
 from ctiforge.launcher.backend import Command, Outcome, Task
 from ctiforge.launcher.kubernetes import backend as backend_module
 from ctiforge.launcher.kubernetes.backend import KubernetesBackend
-from ctiforge.launcher.kubernetes.client import Cluster, ClusterError, Object
+from ctiforge.launcher.kubernetes.client import Cluster, Object
 from ctiforge.launcher.kubernetes.manifests import image_of, stage_container
+from ctiforge.launcher.kubernetes.refusals import ClusterError
 from ctiforge.store.objects import open_store
 
 TRAIN, EVAL = "train_extract", "eval_extract"

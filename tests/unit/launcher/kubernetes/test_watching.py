@@ -5,7 +5,7 @@ from queue import SimpleQueue
 from threading import Event
 from typing import Any
 
-from ctiforge.launcher.kubernetes.client import ClusterError
+from ctiforge.launcher.kubernetes.refusals import ClusterError
 from ctiforge.launcher.kubernetes.watching import Changed, LogEnded, Logged, WatchFailed, Watching
 
 WITHIN_S = 20

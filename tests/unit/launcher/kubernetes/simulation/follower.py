@@ -8,7 +8,8 @@ from queue import Empty
 from typing import Any
 
 from ctiforge.launcher.backend import Command, Event, Outcome, Said, Task
-from ctiforge.launcher.kubernetes.client import QUOTA_MEND, Cluster, ClusterError
+from ctiforge.launcher.kubernetes.client import Cluster
+from ctiforge.launcher.kubernetes.refusals import QUOTA_MEND, ClusterError
 from ctiforge.launcher.kubernetes.watching import Changed, LogEnded, WatchNews
 from ctiforge.launcher.kubernetes.work import Work
 from tests.unit.launcher.kubernetes.cases import after

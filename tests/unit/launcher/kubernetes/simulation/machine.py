@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, Phase, Verbosity, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from ctiforge.launcher.kubernetes.client import ClusterError
+from ctiforge.launcher.kubernetes.refusals import ClusterError
 from tests.unit.launcher.kubernetes.simulation.follower import Follower, Stopped, reordered
 from tests.unit.launcher.kubernetes.simulation.world import CONTRACT, KILLED, PENDING_S, RUN_S, Pod, World
 

@@ -1,0 +1,88 @@
+"""What the Kubernetes API refuses or leaves unanswered, in one line: its words, and what to do. Pure."""
+
+import json
+import re
+from typing import Any
+
+from ctiforge.errors import CtiforgeError, ExitCode
+
+QUOTA = "exceeded quota"
+QUOTA_MEND = "; wait until others have ended, or raise the quota: kubectl describe resourcequota"
+MENDS = {
+    401: "the credentials are refused or have expired: log in to the cluster again",
+    403: "ask for the launcher's role (the chart's values rbac.users and rbac.groups), or name another --namespace",
+    404: "is the chart installed in this namespace? `helm list`; name another with --namespace or --release",
+}
+POLICIES = (
+    (
+        r'admission webhook "([^"]+)" denied',
+        "the admission webhook {} refuses it: give the chart's values what it asks for",
+    ),
+    (r"ValidatingAdmissionPolicy '([^']+)'", "the policy {} refuses it: give the chart's values what it asks for"),
+    (
+        r'failed calling webhook "([^"]+)"',
+        "the webhook {} does not answer, and was asked for minutes: tell who runs it",
+    ),
+    (r"namespace (\S+) because it is being terminated", "namespace {} is being deleted: name another with --namespace"),
+    (r"etcdserver: (.+)", "the cluster's database ({}) did not come round in minutes: tell who runs the cluster"),
+)
+"""What of the API's words tells more than its status, and what is to be done then."""
+
+
+class ClusterError(CtiforgeError):
+    """The cluster refused, or nothing answered; its text says what to do."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.exit_code = ExitCode.CRASH if status is None or status >= 500 else ExitCode.USAGE
+
+    @property
+    def is_quota(self) -> bool:
+        """Whether a quota of the namespace leaves no room for one object more."""
+        return self.status == 403 and QUOTA in str(self)
+
+    @property
+    def refusal(self) -> str:
+        """What was refused, in the cluster's words, for who says himself what to do about a quota."""
+        return str(self).removesuffix(QUOTA_MEND)
+
+
+def explain(what: str, namespace: str, status: int | None, body: Any) -> str:
+    """One line for a person: what was refused, in the API's words, and what to do."""
+    try:
+        said = json.loads(body)["message"]
+    except (ValueError, KeyError, TypeError):
+        said = " ".join(str(body or f"status {status}").split())[:200]
+    if QUOTA in said:
+        return f"cannot {what} in namespace {namespace}: {said}{QUOTA_MEND}"
+    policy = next(((found, mend) for words, mend in POLICIES if (found := re.search(words, said))), None)
+    mend = policy[1].format(policy[0][1]) if policy else MENDS.get(status or 0)
+    return f"cannot {what} in namespace {namespace}: {said}" + (f"; {mend}" if mend else "")
+
+
+def explain_silence(what: str, host: str, error: BaseException) -> str:
+    """Say why no answer came: the certificate, the name, or nobody there.
+
+    Args:
+        what: What was asked, as in "list jobs".
+        host: The API's address.
+        error: What the HTTP client raised.
+
+    Returns:
+        One line.
+    """
+    said = str(error)
+    if "CERTIFICATE_VERIFY_FAILED" in said or "CertificateError" in said:
+        found = re.search(r"certificate verify failed: ([^(\"']+)", said)
+        why = found[1].strip() if found else "it is of another host"
+        return (
+            f"cannot {what}: the certificate of {host} is not trusted ({why}); "
+            "the kubeconfig's certificate-authority is not that of this cluster: fetch the kubeconfig again"
+        )
+    if re.search("NameResolutionError|Name or service not known|getaddrinfo", said):
+        return f"cannot {what}: the name of {host} is not known here; is the VPN up, and KUBECONFIG the right one?"
+    return (
+        f"cannot {what}: nothing answers at {host} ({type(error).__name__}); "
+        "is the cluster up, and KUBECONFIG the right one?"
+    )
