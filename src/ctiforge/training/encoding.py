@@ -130,7 +130,7 @@ def load_tokenizer(model: str) -> Any:
         with on_this_machine(model, TOKENIZER_FILES) as path:
             # whatever else is installed, a Mistral checkpoint is read with the template and tokens of its own files
             tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False, mistral_format=False)
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # tokenizers raise no kind of their own for a damaged file
         raise UsageError(cannot_load("tokenizer", model, error)) from error
     # Whole articles are counted, never run through the model: no warning about their length.
     tokenizer.deprecation_warnings["sequence-length-is-longer-than-the-specified-maximum"] = True
