@@ -221,11 +221,13 @@ def find_test_data(test_data: str | None, store: str | None) -> tuple[str, str |
         The URI of the articles, and `name@version` where they are a test set of the store, else None.
 
     Raises:
-        UsageError: Nothing is named, or there is no such test set.
+        UsageError: Nothing is named, a folder, or a test set that is not there.
     """
     if not test_data:
         raise UsageError("give --test-data FILE, or testset:NAME of the store (ctiforge testset list)")
     if not test_data.startswith("testset:"):
+        if Path(test_data).is_dir():
+            raise UsageError(f"--test-data {test_data} is a folder: name a file of labeled articles, as JSON lines")
         return test_data, None
     found = test_set_inputs(store, [test_data.removeprefix("testset:")])
     name, uri = next(iter(found.items()))

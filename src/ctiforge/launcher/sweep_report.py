@@ -111,7 +111,8 @@ def _notes(points: Sequence[Trained]) -> list[str]:
 
 def _words(sweep: Sweep) -> list[str]:
     notes = [f"note: {note}" for note in sweep.notes]
-    flatters = ["the smallest of several losses flatters its model; this evaluates it on the test set:"]
+    best = "the highest of several figures" if sweep.chosen_on == CHOSEN_ON_F1 else "the smallest of several losses"
+    flatters = [f"{best} flatters its model; this evaluates it on the test set:"]
     return [*notes, sweep.chosen_on, *(flatters if sweep.winner else [])]
 
 

@@ -115,7 +115,7 @@ def sweep(
     run_id: Annotated[str | None, typer.Option(help="Name the sweep; one that is there is gone on with.")] = None,
     dry_run: DryRunFlag = False,
 ) -> None:
-    """Train a line's model with every combination of some flags, and choose on the validation loss alone.
+    """Train a line's model with every combination of some flags, and choose on validation alone.
 
     Nothing of a test set is read: `ctiforge run` evaluates the winner, with the flags that the sweep
     prints. Points that are trained already are not trained again.

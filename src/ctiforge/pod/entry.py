@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -50,10 +51,10 @@ def exit_on_error(call: Callable[[], Any]) -> None:
     Args:
         call: The function to call.
     """
-    signal.signal(signal.SIGTERM, _end_interrupted)
+    signal.signal(signal.SIGTERM, partial(_end_interrupted, os.getpid()))
     try:
         _check_machine()
-        call()
+        _call(call)
     except CtiforgeError as error:
         _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
@@ -78,9 +79,23 @@ def _check_machine() -> None:
         raise UsageError(f"ctiforge runs on Linux and macOS, not on {sys.platform}: on Windows, use it inside WSL 2")
 
 
-def _end_interrupted(_signum: int, _frame: FrameType | None) -> None:
-    # written past the stream's buffer, which the signal may have come in the middle of
-    os.write(2, f"error: stopped by SIGTERM; {_GOES_ON}\n".encode())
+def _call(call: Callable[[], Any]) -> None:
+    """Call; where a library's own clean-up fails while a signal ends the program, the signal is what counts."""
+    try:
+        call()
+    except Exception as error:
+        before = error.__context__
+        while before:
+            if isinstance(before, KeyboardInterrupt | SystemExit):
+                raise before from None
+            before = before.__context__
+        raise
+
+
+def _end_interrupted(program: int, _signum: int, _frame: FrameType | None) -> None:
+    # written past the stream's buffer, which the signal may have come in the middle of; a forked worker says nothing
+    if os.getpid() == program:
+        os.write(2, f"error: stopped by SIGTERM; {_GOES_ON}\n".encode())
     # no Exception: libraries catch those, and a signal comes anywhere
     raise SystemExit(int(ExitCode.INTERRUPTED))
 

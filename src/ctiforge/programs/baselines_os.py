@@ -5,7 +5,16 @@ from typing import Annotated, Any
 import typer
 
 from ctiforge.pod.entry import run_program
-from ctiforge.programs.flags import DeviceFlag, ExpectFlag, OsDataFlag, OsWindowFlag, PlanFlag, RevisionFlag, StoreFlag
+from ctiforge.programs.flags import (
+    DeviceFlag,
+    ExpectFlag,
+    OsDataFlag,
+    OsWindowFlag,
+    PlanFlag,
+    RevisionFlag,
+    SeedFlag,
+    StoreFlag,
+)
 from ctiforge.training.options import OS_BERT
 
 
@@ -18,7 +27,7 @@ def main(
     output: Annotated[str | None, typer.Option(help="Folder; default: models/os-baselines.")] = None,
     max_length: OsWindowFlag = OS_BERT.max_length,
     device: DeviceFlag = "auto",
-    seed: int = 0,
+    seed: SeedFlag = 0,
     store: StoreFlag = None,
     expect: ExpectFlag = None,
     plan: PlanFlag = False,

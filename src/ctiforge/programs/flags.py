@@ -49,6 +49,7 @@ ScheduleFlag = Annotated[
 ]
 SaveStepsFlag = Annotated[int, typer.Option(min=1, help="A crash costs at most so many steps, and at most an epoch.")]
 EvalStepsFlag = Annotated[int, typer.Option(min=1, help="At least once an epoch.")]
+SeedFlag = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of all that is drawn at random.")]
 PatienceFlag = Annotated[int, typer.Option(min=1, help="Evaluations without a better loss.")]
 ResumeFlag = Annotated[bool, typer.Option("--resume/--no-resume", help="Go on from an interrupted run's checkpoint.")]
 ReportToFlag = Annotated[str, typer.Option(help="none, tensorboard, mlflow, wandb or another that transformers know.")]

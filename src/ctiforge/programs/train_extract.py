@@ -20,6 +20,7 @@ from ctiforge.programs.flags import (
     RevisionFlag,
     SaveStepsFlag,
     ScheduleFlag,
+    SeedFlag,
     StoreFlag,
     choose,
 )
@@ -106,7 +107,7 @@ def main(
     device: DeviceFlag = "auto",
     report_to: ReportToFlag = AGENT.training.report_to,
     force: Annotated[bool, typer.Option(help="Train below the minimum of examples.")] = False,
-    seed: int = AGENT.training.seed,
+    seed: SeedFlag = AGENT.training.seed,
     store: StoreFlag = None,
     expect: ExpectFlag = None,
     plan: PlanFlag = False,
@@ -206,7 +207,7 @@ def main(
         work=work,
     )
     if result.summary:
-        print_training(result.summary, result.uri)
+        print_training(result.summary, result.uri, name)
 
 
 def _estimate(

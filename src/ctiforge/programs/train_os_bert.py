@@ -22,6 +22,7 @@ from ctiforge.programs.flags import (
     RevisionFlag,
     SaveStepsFlag,
     ScheduleFlag,
+    SeedFlag,
     StoreFlag,
     choose,
 )
@@ -66,7 +67,7 @@ def main(
     device: DeviceFlag = "auto",
     use_gpu: Annotated[bool, typer.Option("--use-gpu", help="The same as --device cuda.")] = False,
     report_to: ReportToFlag = OS_BERT.training.report_to,
-    seed: int = OS_BERT.training.seed,
+    seed: SeedFlag = OS_BERT.training.seed,
     store: StoreFlag = None,
     expect: ExpectFlag = None,
     plan: PlanFlag = False,
@@ -128,7 +129,7 @@ def main(
         work=work,
     )
     if result.summary:
-        print_training(result.summary, result.uri)
+        print_training(result.summary, result.uri, name)
 
 
 if __name__ == "__main__":

@@ -286,6 +286,8 @@ def _find(uri: str, memory: ObjectStore | None, wanted: Callable[[str], bool]) -
     if not found and parent not in ("s3:/", "s3:"):
         found = _find_file(uri, parent, name, memory)
     if not found:
+        if not uri.startswith("s3://") and Path(uri).expanduser().is_dir():
+            raise UsageError(f"{uri}: the folder is empty; check the path")
         raise UsageError(f"{uri}: there is no such file, folder or artifact; check the path")
     return found
 

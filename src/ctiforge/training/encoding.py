@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ MODEL_FILES = (*TOKENIZER_FILES, "*.safetensors")
 """What of a model's folder a model is loaded from: weights that can hold no code, and all beside them."""
 END_TOKENS = "ctiforge_end_tokens"
 """The attribute of a tokenizer that names the tokens that end an answer, where the model's usage says which."""
+_OTHER_KIND = re.compile(r"class '[\w.]*\.(\w+)Config'> for this kind of AutoModel: AutoModelForCausalLM\b")
+"""What transformers say of a checkpoint that they know, and that is of another kind."""
 IGNORE = -100
 """The label of a token that carries no loss (the convention of torch's cross_entropy)."""
 
@@ -127,7 +130,7 @@ def load_tokenizer(model: str) -> Any:
         with on_this_machine(model, TOKENIZER_FILES) as path:
             # whatever else is installed, a Mistral checkpoint is read with the template and tokens of its own files
             tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False, mistral_format=False)
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # tokenizers raise no kind of their own for a damaged file
         raise UsageError(cannot_load("tokenizer", model, error)) from error
     # Whole articles are counted, never run through the model: no warning about their length.
     tokenizer.deprecation_warnings["sequence-length-is-longer-than-the-specified-maximum"] = True
@@ -155,6 +158,10 @@ def cannot_load(part: str, model: str, error: Exception) -> str:
         One line with the first line of the reason and what to do.
     """
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    if other := _OTHER_KIND.search(reason):
+        return (
+            f"{model} is a {other[1]}, no model that answers text with text (it also sees, or translates): take another"
+        )
     if not Path(resolve_model(model)).exists():
         reason = f"there is no such folder, and on the Hub: {reason}"
     return f"cannot load the {part} of {model!r}: {reason[:200]} (name a folder, or a hub model this machine can reach)"

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,8 @@ def only_errors() -> None:
     quiet_hub()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    # peft still asks transformers by the old name
+    warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
 
 
 def load_causal_lm(model: str, device: torch.device, dtype: torch.dtype, attention: Attention = "auto") -> Any:

@@ -24,14 +24,20 @@ def default_name(kind: str, base_model: str, today: date) -> str:
     return f"{kind}-{Path(split_name(base_model)[0].rstrip('/')).name.lower()}-{today:%Y%m%d}"
 
 
-def print_training(summary: Mapping[str, Any], uri: str | None) -> None:
+def print_training(summary: Mapping[str, Any], uri: str | None, named: str | None = None) -> None:
     """Print what was trained, how it deviates from the guide's settings, and where it lies.
 
     Args:
         summary: What `training_metadata.json` holds, as the stage's manifest keeps it; of a model with windows
             it also says how they are pooled, and why.
         uri: Where the model lies.
+        named: What it was to be called; None: nobody said.
     """
+    if named and named != summary["name"]:
+        print(
+            f"warning: --name {named} is not taken: this training was done before, and its model is called "
+            f"{summary['name']}"
+        )
     for warning in summary["warnings"]:
         print(f"warning: {warning}")
     for trial in summary.get("pooling_trials", ()):

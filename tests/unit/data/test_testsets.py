@@ -220,6 +220,11 @@ def test_without_a_store_the_settings_name_the_one_that_is_asked(store, tmp_path
         stage_inputs(None, ["b"])
 
 
+def test_a_folder_is_no_test_data(tmp_path) -> None:
+    with pytest.raises(UsageError, match=r"--test-data .* is a folder: name a file of labeled articles"):
+        find_test_data(str(tmp_path), None)
+
+
 def test_whoever_labeled_is_named_once(store) -> None:
     articles = [make_article(annotator="bob, ann"), make_article("2", "They ran net.", annotator="ann")]
 

@@ -129,6 +129,14 @@ def test_losses_that_do_not_compare_are_told() -> None:
     assert notes[0].startswith("points differ in pooling, which is part of the loss")
 
 
+def test_a_winner_by_f1_is_not_said_to_have_the_smallest_loss() -> None:
+    points = [_trained(1, 0.4, validation_f1=0.2), _trained(2, 0.5, validation_f1=0.3)]
+    told = plain_text(make_sweep("s", "x", "train_x", points))
+    assert told.splitlines()[1].split()[:2] == ["*", "train_x.2"]
+    assert "the highest of several figures flatters its model" in told
+    assert "smallest" not in told
+
+
 def test_the_table_marks_the_winner_and_says_what_it_was_chosen_on() -> None:
     points = [
         _trained(1, 0.51234, best_step=7, seconds=61.4),

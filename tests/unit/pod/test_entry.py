@@ -1,4 +1,6 @@
 import errno
+import os
+import signal
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -41,3 +43,38 @@ def test_a_wrong_import_stays_a_crash(name: str) -> None:
     with captured() as (_, errors):
         assert exit_code(lambda: exit_on_error(lambda: import_module(name))) == 1
     assert "Traceback" in errors.getvalue()
+
+
+def test_a_signal_counts_though_a_librarys_clean_up_fails() -> None:
+    def end() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            # as the pool of `datasets` does whose workers are gone
+            raise TimeoutError
+
+    assert exit_code(lambda: exit_on_error(end)) == 75
+
+
+def test_ctrl_c_counts_though_a_librarys_clean_up_fails() -> None:
+    def end() -> None:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise RuntimeError
+
+    assert exit_code(lambda: exit_on_error(end)) == 130
+
+
+def test_a_forked_worker_ends_without_a_word(capfd: pytest.CaptureFixture[str]) -> None:
+    def end() -> None:
+        worker = os.fork()
+        if not worker:
+            try:
+                os.kill(os.getpid(), signal.SIGTERM)
+            finally:
+                os._exit(0)
+        os.waitpid(worker, 0)
+
+    assert exit_code(lambda: exit_on_error(end)) == 0
+    assert capfd.readouterr().err == ""

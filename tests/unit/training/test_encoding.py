@@ -1,9 +1,11 @@
 import logging
+from pathlib import Path
 
 import pytest
 
 from ctiforge.errors import UsageError
 from ctiforge.training.encoding import (
+    DEMO_MODEL,
     IGNORE,
     count_tokens,
     encode_answer,
@@ -13,6 +15,7 @@ from ctiforge.training.encoding import (
     load_tokenizer,
     pad_token_id,
     quiet_hub,
+    resolve_model,
     tokenizer_hash,
 )
 
@@ -78,6 +81,16 @@ def test_a_name_that_cannot_be_loaded_offline_is_told_in_one_line():
         load_tokenizer("no-such-team/no-such-model")
     assert "no-such-team/no-such-model" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_damaged_tokenizer_is_told_in_one_line(tmp_path):
+    source = Path(resolve_model(DEMO_MODEL))
+    for name in ("config.json", "tokenizer_config.json"):
+        (tmp_path / name).write_bytes((source / name).read_bytes())
+    (tmp_path / "tokenizer.json").write_text('{"version": "1.0"')
+    with pytest.raises(UsageError, match="cannot load the tokenizer of") as told:
+        load_tokenizer(str(tmp_path))
+    assert "\n" not in str(told.value)
 
 
 def test_the_tokenizer_hash_changes_with_the_template(tokenizer):

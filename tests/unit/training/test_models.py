@@ -1,4 +1,5 @@
 import json
+import logging
 import shutil
 from pathlib import Path
 
@@ -103,3 +104,10 @@ def test_a_checkpoint_that_lacks_weights_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model/config.json").write_text(json.dumps(config | {"intermediate_size": 8}))
     with pytest.raises(UsageError):
         load_causal_lm(str(tmp_path / "model"), torch.device("cpu"), torch.float32)
+
+
+def test_what_libraries_say_of_each_other_is_not_shown(recwarn: pytest.WarningsRecorder) -> None:
+    base = load_causal_lm(DEMO_MODEL, torch.device("cpu"), torch.float32)
+    get_peft_model(base, LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM"))
+    assert [each for each in recwarn if each.category is FutureWarning] == []
+    assert not logging.getLogger("bitsandbytes.backends.cpu.ops").isEnabledFor(logging.WARNING)

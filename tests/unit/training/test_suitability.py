@@ -84,6 +84,14 @@ def test_a_shape_is_read_from_the_config_alone(tmp_path: Path):
     assert read_shape(str(tmp_path)).experts == 4
 
 
+def test_a_checkpoint_that_sees_is_told_from_one_that_is_not_there(tmp_path: Path):
+    text = {"model_type": "llama", "vocab_size": 8, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "llava", "text_config": text}))
+    with pytest.raises(UsageError) as told:
+        read_shape(str(tmp_path))
+    assert str(told.value).startswith(f"{tmp_path} is a Llava, no model that answers text with text")
+
+
 def test_an_adapter_is_laid_beside_the_layers_that_its_targets_name():
     layers = tuple(LinearLayer(f"layers.{n}.{name}", 8, 8) for n in (0, 1) for name in ("q_proj", "my_q_proj", "up"))
     shape = replace(SHAPE, linears=layers)

@@ -24,8 +24,16 @@ def choice_of(tokenizer: Any) -> ItemChoice | None:
     return find_choice(tokenizer, render_answer(()), some)
 
 
+# How far a token is put before the others where it would not be first.
+_AHEAD = 1.0
+
+
 class ItemBias:
-    """A `LogitsProcessor` of transformers that keeps how much each row leans to an item, and adds a bias to that."""
+    """A `LogitsProcessor` of transformers that keeps how much each row leans to an item, and shifts that by a bias.
+
+    As with `EndpointAgent` only a row changes that the bias brings to the other side, and it gets the other of both
+    tokens: no third one, which may be likelier than that.
+    """
 
     def __init__(self, choice: ItemChoice, bias: float, prompt_length: int) -> None:
         self._choice = choice
@@ -45,8 +53,14 @@ class ItemBias:
         begun = (written == prefix).all(dim=1)
         odds = scores[:, choice.item].float() - scores[:, choice.empty].float()
         self._leanings = [each if at else None for each, at in zip(odds.tolist(), begun.tolist(), strict=True)]
+        to_item = odds + self._bias > 0
+        turned = begun & (to_item != (odds > 0))
         shifted = scores.clone()
-        shifted[:, choice.item] += self._bias * begun.to(scores.dtype)
+        shifted[:, choice.item] += self._bias * turned.to(scores.dtype)
+        for token, rows in ((choice.item, turned & to_item), (choice.empty, turned & ~to_item)):
+            others = shifted[rows].index_fill(1, torch.tensor([token], device=scores.device), -torch.inf)
+            own, most = shifted[rows, token], others.amax(dim=1)
+            shifted[rows, token] = torch.where(own > most, own, most + _AHEAD)
         return shifted
 
     def leanings(self, rows: int) -> Sequence[float | None]:

@@ -34,6 +34,16 @@ def test_the_bias_shifts_only_rows_that_stand_at_the_choice():
     assert bias.leanings(2) == [-1.5, None]
 
 
+@pytest.mark.parametrize(
+    ("odds", "bias", "first"),
+    [(6.0, -7.0, CHOICE.empty), (-6.0, 7.0, CHOICE.item), (6.0, -3.0, CHOICE.item), (-6.0, 3.0, CHOICE.empty)],
+)
+def test_the_bias_parts_two_tokens_and_lets_no_third_one_win(odds, bias, first):
+    given = torch.tensor([[0.0, odds / 2, -odds / 2, 0.0, 2.5]])
+    shifted = ItemBias(CHOICE, bias, len(PROMPT))(torch.tensor([[*PROMPT, 7, 8]]), given)
+    assert int(shifted.argmax()) == first
+
+
 @pytest.mark.parametrize("written", [[7], [7, 8, 1], []])
 def test_before_and_after_the_choice_nothing_is_changed(written):
     bias = ItemBias(CHOICE, ALWAYS, len(PROMPT))

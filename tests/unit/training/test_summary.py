@@ -1,0 +1,13 @@
+import pytest
+
+from ctiforge.training.summary import print_training
+from tests.making import training
+
+
+@pytest.mark.parametrize(("named", "is_told"), [("other", True), ("agent", False), (None, False)])
+def test_a_name_that_a_cached_training_does_not_take_is_told(
+    capsys: pytest.CaptureFixture[str], named: str | None, is_told: bool
+) -> None:
+    print_training(training(name="agent"), "store/agent", named)
+    said = "warning: --name other is not taken: this training was done before, and its model is called agent\n"
+    assert (said in capsys.readouterr().out) == is_told
