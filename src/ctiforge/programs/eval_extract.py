@@ -173,7 +173,7 @@ def main(
     result = run_stage(
         Stage(
             "eval_extract",
-            7,
+            8,
             packages=(*packages, "llguidance") if constrained else packages,
             keyed_by_output=is_live,
         ),
