@@ -17,7 +17,7 @@ from tests.in_process import captured, exit_code
 ROOT = Path(__file__).parents[2]
 # typer itself imports pydantic, where that is installed
 HEAVY = ("obstore", "boto3", "rich", "torch", "transformers", "numpy", "datasets", "pyarrow")
-BEHIND_THE_SCENES = {"demo_database", "flags", "in_pod", "plan"}
+BEHIND_THE_SCENES = {"check_devices", "demo_database", "flags", "in_pod", "plan"}
 """Modules of programs that no verb mounts: the launcher and containers start them."""
 
 

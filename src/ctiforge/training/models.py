@@ -12,6 +12,7 @@ import torch
 
 from ctiforge.errors import UsageError
 from ctiforge.progress import warn
+from ctiforge.settings import GPU_VARIABLE
 from ctiforge.store.hub import is_hub_name, is_pinned, join_name, pin, split_name
 from ctiforge.training.encoding import cannot_load, on_this_machine, quiet_hub
 from ctiforge.training.numerics import ComputeDevice, Numerics
@@ -21,8 +22,6 @@ DEVICES = ("auto", "cpu", "cuda")
 """What `--device` may be."""
 ADAPTER_CONFIG = "adapter_config.json"
 """Beside a LoRA adapter: its settings, and which base it belongs to."""
-GPU_VARIABLE = "CTIFORGE_GPU"
-"""Set in a pod that was given a GPU: a program that finds none there says so, and does not compute on the CPU."""
 _DRIVER = Path("/proc/driver/nvidia/version")
 _ATTENTION = {"auto": None, "sdpa": "sdpa", "eager": "eager", "flex": "flex_attention"}
 _RECOMPUTE = {"use_reentrant": False}

@@ -246,9 +246,10 @@ class Cluster:
     def _list_workloads(self, namespace: str, **options: Any) -> Any:
         from kubernetes import client
 
-        version = self._kueue_version()
+        # it takes no None for what is not asked for
+        given = {name: value for name, value in options.items() if value is not None}
         return client.CustomObjectsApi(self.api).list_namespaced_custom_object(
-            KUEUE, version, namespace, "workloads", **{name: value for name, value in options.items() if value}
+            KUEUE, self._kueue_version(), namespace, "workloads", **given
         )
 
     def _kueue_version(self) -> str | None:

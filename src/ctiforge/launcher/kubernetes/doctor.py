@@ -1,18 +1,27 @@
 """Checks of a cluster before a run: API, rights, chart, and by one short Job each what only the cluster can tell."""
 
 import secrets
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from queue import Empty
 from typing import Literal
 
 from ctiforge.launcher.kubernetes.client import Cluster, Object
-from ctiforge.launcher.kubernetes.diagnosis import Diagnosis, diagnose
-from ctiforge.launcher.kubernetes.manifests import CONTAINER, RUN, dashed, runner_job, template_name
+from ctiforge.launcher.kubernetes.diagnosis import Category, Diagnosis, diagnose
+from ctiforge.launcher.kubernetes.manifests import (
+    CONTAINER,
+    RUN,
+    dashed,
+    runner_job,
+    stage_container,
+    template_name,
+)
 from ctiforge.launcher.kubernetes.reading import completed
 from ctiforge.launcher.kubernetes.refusals import ClusterError, explain
+from ctiforge.launcher.kubernetes.waiting import is_scaled_for
 from ctiforge.launcher.kubernetes.watching import Changed, WatchFailed, Watching
+from ctiforge.settings import GPU_VARIABLE
 
 CHART_VERSION = "ctiforge.io/chart-version"
 RIGHTS = {
@@ -29,14 +38,32 @@ TRIALS = {"harvest_extract": ("--check",)}
 """What a program is asked in its trial, where there is something better than its flags: its database."""
 TICK_S = 1.0
 PATIENCE_S = 900
-"""A large image is pulled in that time."""
+"""A large image is pulled in that time, and an autoscaler's node is there."""
+PLACED_WITHIN_S = 60
+"""An autoscaler says within that time whether it adds a node: nobody else will."""
+PASSES = (
+    Category.SUSPENDED,
+    Category.QUOTA_EXCEEDED,
+    Category.QUEUED,
+    Category.NO_GPU,
+    Category.NO_MEMORY,
+    Category.NO_CPU,
+    Category.NO_STORAGE,
+    Category.NO_MATCHING_NODE,
+    Category.TAINTED,
+    Category.UNSCHEDULABLE,
+)
+"""No place just now: a pool that is busy, or scaled to zero. A run waits for it, so that it is no problem yet."""
+
+
+CheckupLevel = Literal["ok", "warning", "problem"]
 
 
 @dataclass(frozen=True)
 class Checkup:
     """One line of the answer."""
 
-    level: Literal["ok", "warning", "problem"]
+    level: CheckupLevel
     text: str
     remedy: str = ""
 
@@ -63,8 +90,8 @@ def check_stages(
 ) -> Iterator[Checkup]:
     """Try each program from its template, one after another, and delete its Job again.
 
-    It says its flags, or whether its database can be read. One after another: where
-    there is one GPU, two would wait for each other.
+    It says its flags, whether its database can be read, or computes on each of its GPUs. One after another:
+    where there is one GPU, two would wait for each other.
     """
     for program in programs:
         try:
@@ -114,9 +141,15 @@ def chart_finding(release: str, annotations: Mapping[str, str], package_version:
 
 
 def trial_job(cron_job: Object, name: str, arguments: Sequence[str] = ("--help",)) -> Object:
-    """Make a Job of the template that says its program's flags, or does as asked: never retried, gone by itself."""
+    """Make a Job of the template that says its program's flags, does as asked or, with a GPU, computes on it.
+
+    It is never retried, and gone by itself.
+    """
     job = runner_job(cron_job, name, arguments, {})
     job["spec"] |= {"backoffLimit": 0, "ttlSecondsAfterFinished": 600}
+    container = stage_container(job)
+    if GPU_VARIABLE in (each["name"] for each in container.get("env", [])):
+        container["args"] = ["check_devices", "--device=cuda"]
     return job
 
 
@@ -127,7 +160,25 @@ def stage_finding(program: str, ended: Diagnosis | float | None) -> Checkup:
     if ended is None:
         return Checkup("problem", f"{program}: neither started nor refused in time", "look at kubectl get events")
     said = f"; the cluster says: {ended.detail}" if ended.detail else ""
-    return Checkup("problem", f"{program}: {ended.summary}{said}", ended.remedy)
+    level: CheckupLevel = "warning" if ended.category in PASSES else "problem"
+    return Checkup(level, f"{program}: {ended.summary}{said}", ended.remedy)
+
+
+def is_decided(found: Diagnosis, pods: Sequence[Object], events: Sequence[Object], waited_s: float) -> bool:
+    """Whether waiting on tells no more about a trial.
+
+    Args:
+        found: What it waits for, or how it ended.
+        pods: Its pods.
+        events: Events about it.
+        waited_s: Seconds since it was created.
+
+    Returns:
+        True for what a person has to mend; where only a place is missing, when nobody brings one.
+    """
+    if found.category not in PASSES:
+        return True
+    return waited_s > PLACED_WITHIN_S and not any(is_scaled_for(pod, events) for pod in pods)
 
 
 def _denied(cluster: Cluster, rights: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
@@ -170,11 +221,11 @@ def _try_out(cluster: Cluster, template: Object, program: str, patience_s: float
 
 def _follow(cluster: Cluster, name: str, patience_s: float) -> Diagnosis | float | None:
     """Watch the Job until it is done (its seconds), diagnosed, or patience is at its end."""
-    begun = datetime.now(UTC)
+    begun, found = time.monotonic(), None
     selector = f"{RUN}={name}"
     known: dict[str, dict[str, Object]] = {"jobs": {}, "pods": {}, "events": {}}
     with Watching(cluster, {"jobs": selector, "pods": selector, "events": None}) as watching:
-        while (waited := (datetime.now(UTC) - begun).total_seconds()) < patience_s:
+        while (waited := time.monotonic() - begun) < patience_s:
             try:
                 change = watching.changes.get(timeout=TICK_S)
             except Empty:
@@ -188,10 +239,11 @@ def _follow(cluster: Cluster, name: str, patience_s: float) -> Diagnosis | float
             if any(pod["status"].get("phase") == "Succeeded" for pod in pods):
                 return waited
             if job := known["jobs"].get(name):
-                found = diagnose(job, pods, list(known["events"].values()), datetime.now(UTC))
-                if found:
+                events = list(known["events"].values())
+                found = diagnose(job, pods, events, cluster.now())
+                if found and is_decided(found, pods, events, waited):
                     return _with_last_lines(cluster, job, pods, found)
-    return None
+    return found
 
 
 def _keep(known: dict[str, dict[str, Object]], change: Changed, name: str) -> None:
@@ -212,4 +264,4 @@ def _with_last_lines(cluster: Cluster, job: Object, pods: Sequence[Object], foun
         lines = [line.partition(" ")[2] for line in cluster.log(newest, CONTAINER, follow=False)]
     except ClusterError:
         return found
-    return diagnose(job, pods, [], datetime.now(UTC), lines) or found
+    return diagnose(job, pods, [], cluster.now(), lines) or found

@@ -42,6 +42,7 @@ class ScriptedCluster(Cluster):
         self.said: list[str] = []
         self.ran: list[float] = []
         self.stale = False
+        self.silent_since: float | None = None
         self.refuses: Callable[[str], bool] = lambda name: False
         self.version = 0
         self.kept: Object = {}
@@ -51,7 +52,7 @@ class ScriptedCluster(Cluster):
         return self.seconds
 
     def silent_s(self) -> float:
-        return 0.0
+        return 0.0 if self.silent_since is None else self.seconds - self.silent_since
 
     def now(self) -> datetime:
         return after(self.seconds)

@@ -2,17 +2,21 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ctiforge.launcher.kubernetes.diagnosis import Category, Diagnosis
 from ctiforge.launcher.kubernetes.doctor import (
     KUEUE_RIGHTS,
     RIGHTS,
     Checkup,
     chart_finding,
+    is_decided,
     permission_findings,
     queue_findings,
     stage_finding,
     trial_job,
 )
+from tests.unit.launcher.kubernetes.cases import event, unscheduled
 
 ROLE = Path(__file__).parents[4] / "helm/ctiforge/templates/rbac.yaml"
 TEMPLATE: dict[str, Any] = {
@@ -106,3 +110,43 @@ def test_queues_that_cannot_be_read_are_no_problem_of_a_run() -> None:
     assert [each.level for each in queue_findings("web", {"workloads.kueue.x-k8s.io": []})] == ["ok"]
     (found,) = queue_findings("web", {"workloads.kueue.x-k8s.io": ["watch"]})
     assert (found.level, "web-launcher" in found.remedy) == ("warning", True)
+
+
+def test_a_pod_with_a_gpu_computes_on_it_in_its_trial() -> None:
+    template = {"jobTemplate": {"spec": {"template": {"spec": {"containers": [stage_with("CTIFORGE_GPU")]}}}}}
+    job = trial_job({"metadata": {}, "spec": template}, "doctor-train")
+    assert job["spec"]["template"]["spec"]["containers"][0]["args"] == ["check_devices", "--device=cuda"]
+    template["jobTemplate"]["spec"]["template"]["spec"]["containers"] = [stage_with("OTHER")]
+    plain = trial_job({"metadata": {}, "spec": template}, "doctor-train")
+    assert plain["spec"]["template"]["spec"]["containers"][0]["args"] == ["train_extract", "--help"]
+
+
+def stage_with(variable: str) -> dict[str, object]:
+    return {"name": "stage", "args": ["train_extract"], "env": [{"name": variable, "value": "required"}]}
+
+
+GROWING = event("TriggeredScaleUp", "pod triggered scale-up: [{gpu-pool 0->1 (max: 3)}]")
+
+
+@pytest.mark.parametrize(
+    ("category", "events", "waited_s", "decided"),
+    [
+        (Category.SECRET_MISSING, [], 0, True),
+        (Category.CRASHED, [], 0, True),
+        (Category.NO_GPU, [], 0, False),
+        (Category.NO_GPU, [], 59, False),
+        (Category.NO_GPU, [], 61, True),
+        (Category.NO_MATCHING_NODE, [], 30, False),
+        # a node that is on its way takes minutes
+        (Category.NO_GPU, [GROWING], 600, False),
+        (Category.SUSPENDED, [], 61, True),
+    ],
+)
+def test_a_pool_that_is_busy_or_scaled_to_zero_is_waited_for(category, events, waited_s, decided) -> None:
+    found = Diagnosis(category, "no node has free 1 nvidia.com/gpu", "", "add one")
+    assert is_decided(found, [unscheduled("0/3 nodes")], events, waited_s) is decided
+
+
+def test_a_pool_that_stays_busy_is_a_warning() -> None:
+    busy = stage_finding("train_extract", Diagnosis(Category.NO_GPU, "no node has free 1 nvidia.com/gpu", "", "wait"))
+    assert busy.level == "warning"

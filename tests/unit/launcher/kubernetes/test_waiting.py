@@ -73,6 +73,32 @@ def test_a_request_that_fits_no_node_even_empty_is_told_from_one_that_has_to_wai
     )
 
 
+@pytest.mark.parametrize(
+    ("said", "remedy"),
+    [
+        (event("Nominated", "Pod should schedule on: nodeclaim/gpu-x7k2p"), "wait: the autoscaler is adding a node"),
+        (
+            event("NotTriggerScaleUp", "pod didn't trigger scale-up: 1 max node group size reached"),
+            "adds no node for it",
+        ),
+        (event("FailedScaleUp", "quota GPUS_ALL_REGIONS exceeded"), "the cloud's quota"),
+        (
+            event("FailedScheduling", 'incompatible with nodepool "gpu", no instance type')
+            | {"source": {"component": "karpenter"}},
+            "Karpenter has no node pool",
+        ),
+        # the scheduler's own says nothing that the pod does not
+        (event("FailedScheduling", "0/3 nodes are available") | {"source": {"component": "default-scheduler"}}, "wait"),
+    ],
+)
+def test_what_an_autoscaler_says_of_the_pod(said: Object, remedy: str) -> None:
+    waits = unscheduled(
+        "0/3 nodes are available: 3 Insufficient nvidia.com/gpu. preemption: 0/3 nodes: No preemption victims"
+    )
+    told = "" if "default-scheduler" in str(said) else said["message"]
+    expect(diagnose(job(), [waits], [said], after(1)), Category.NO_GPU, told, remedy)
+
+
 FORBIDDEN = f'pods "{JOB}-" is forbidden:'
 OVER_QUOTA = f"{FORBIDDEN} exceeded quota: compute, requested: limits.memory=32Gi, used: limits.memory=8Gi, limited: "
 WEBHOOK_DOWN = (
@@ -107,6 +133,14 @@ def test_no_pod(said: str, category: Category, told: str, remedy: str) -> None:
     found = expect(diagnose(job(), [], [refused], after(3)), category, told, remedy)
     assert found.since == after(2)
     assert found.category.is_fatal == (category is REFUSED)
+
+
+def test_a_refusal_is_past_once_a_pod_was_made() -> None:
+    before = event("FailedCreate", f'Error creating: {FORBIDDEN} violates PodSecurity "restricted"', JOB, since=2)
+    made = event("SuccessfulCreate", "Created pod", JOB, since=60)
+    assert diagnose(job(), [], [before], after(3)) is not None
+    # evicted since: the next pod is on its way, and the old event stays for an hour
+    assert diagnose(job(), [], [before, made], after(70)) is None
 
 
 def test_a_refusal_counts_only_while_there_is_no_newer_pod() -> None:

@@ -116,6 +116,55 @@ def test_why_a_queue_holds_a_job_is_told_and_told_anew_when_the_reason_is_anothe
     assert "made room for other work" in told[1]
 
 
+def test_events_that_lack_what_is_read_of_them_end_nothing() -> None:
+    def odd(cluster: ScriptedCluster) -> None:
+        for number, event in enumerate(
+            [
+                {"involvedObject": {"name": f"{KEY}-1-a"}},
+                {"regarding": {"name": f"{KEY}-1-a"}, "note": "of the newer API", "reason": None},
+                {"message": "about nothing"},
+            ]
+        ):
+            cluster.changes.queue.append(Changed("events", f"e{number}", {"metadata": {"name": f"e{number}"}, **event}))
+
+    done(ScriptedCluster(pending(), odd, 5, *ENDS_WELL).follow(limits=SHORT))
+
+
+def test_nodes_that_refuse_the_pods_are_no_crashes_of_the_program() -> None:
+    def refused(name: str, attempt: int = 1) -> Step:
+        def put(cluster: ScriptedCluster) -> None:
+            cluster.put_pod(attempt, name, "Failed")
+            cluster.found["pods"][f"{KEY}-{attempt}-{name}"]["status"]["reason"] = "UnexpectedAdmissionError"
+
+        return put
+
+    given_up = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}
+    cluster = ScriptedCluster(refused("a"), refused("b"), job(failed=7, conditions=[given_up]), 5)
+    cluster.steps.extend([pending("c", 2), 5, running("c", 2), ended(0, "c", 2)])
+    outcome = done(cluster.follow())
+    assert outcome.attempts == 2
+    assert any("its program never ran" in line for line in cluster.said)
+
+
+def test_an_api_that_is_silent_is_told_and_so_is_its_return() -> None:
+    def silent(cluster: ScriptedCluster) -> None:
+        cluster.silent_since = cluster.seconds
+
+    def back(cluster: ScriptedCluster) -> None:
+        cluster.silent_since = None
+
+    done(ScriptedCluster(pending(), 5, running(), 10, silent, 60, back, 5, ended(0)).follow(limits=SHORT))
+    cluster = ScriptedCluster(pending(), 5, running(), 10, silent, 10, back, 5, ended(0))
+    done(cluster.follow(limits=SHORT))
+    assert not any("has not answered" in line for line in cluster.said), "shorter than anybody cares"
+    cluster = ScriptedCluster(pending(), 5, running(), 10, silent, 60, back, 5, ended(0))
+    done(cluster.follow(limits=SHORT))
+    told = [line for line in cluster.said if "API" in line]
+    assert len(told) == 2
+    assert "has not answered for 16 s: what runs there goes on" in told[0]
+    assert "answers again, after 6" in told[1]
+
+
 def test_a_pod_that_really_waits_too_long_ends_the_run_with_its_reason() -> None:
     outcome = ScriptedCluster(pending(), 30).follow(limits=SHORT)
     assert (outcome.exit_code, outcome.cause and outcome.cause.category) == (4, "pending too long")

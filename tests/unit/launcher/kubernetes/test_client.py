@@ -1,0 +1,169 @@
+"""The client against an API that answers late, wrongly or in pages, over real HTTP."""
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from kubernetes import client
+
+from ctiforge.launcher.kubernetes.client import Cluster
+from ctiforge.launcher.kubernetes.refusals import ClusterError
+
+WITHIN_S = 20
+Answer = tuple[int, object]
+
+
+class Api:
+    """What the API answers to each path, one after another; the last one stays."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, list[Answer]] = {}
+        self.asked: Counter[str] = Counter()
+        self.queries: list[dict[str, list[str]]] = []
+        self.goes_on = threading.Event()
+        self.goes_on.set()
+        self.was_asked = threading.Event()
+
+    def answer(self, path: str) -> Answer:
+        place = urlsplit(path)
+        self.asked[place.path] += 1
+        self.queries.append(parse_qs(place.query))
+        self.was_asked.set()
+        assert self.goes_on.wait(WITHIN_S)
+        known = self.answers[place.path]
+        return known.pop(0) if len(known) > 1 else known[0]
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    return Api()
+
+
+@pytest.fixture
+def cluster(api: Api) -> Iterator[Cluster]:
+    with serving(api) as host:
+        configuration = client.Configuration()
+        configuration.host = host
+        yield Cluster(configuration, "ml")
+
+
+@contextmanager
+def serving(api: Api) -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, body = api.answer(self.path)
+            data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_POST = do_GET
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+JOBS, EVENTS, LOG = (
+    "/apis/batch/v1/namespaces/ml/jobs",
+    "/api/v1/namespaces/ml/events",
+    "/api/v1/namespaces/ml/pods/p/log",
+)
+
+
+def listed(*names: str, more: str = "") -> dict[str, Any]:
+    return {
+        "items": [{"metadata": {"name": name}} for name in names],
+        "metadata": {"resourceVersion": "7", "continue": more},
+    }
+
+
+def failed(message: str) -> dict[str, str]:
+    return {"kind": "Status", "status": "Failure", "message": message}
+
+
+@pytest.mark.parametrize(
+    "passing",
+    [
+        (500, failed('Internal error occurred: failed calling webhook "v.corp.example": connection refused')),
+        (500, failed("etcdserver: leader changed")),
+        (503, "upstream connect error"),
+        (429, failed("too many requests")),
+    ],
+)
+def test_an_error_that_passes_is_waited_out(api: Api, cluster: Cluster, passing: Answer) -> None:
+    api.answers[JOBS] = [passing, (200, listed("a"))]
+    assert [each["metadata"]["name"] for each in cluster.list("jobs")[0]] == ["a"]
+    assert api.asked[JOBS] == 2
+
+
+def test_a_job_is_created_though_a_webhook_does_not_answer_at_first(api: Api, cluster: Cluster) -> None:
+    api.answers[JOBS] = [(500, failed("failed calling webhook")), (201, {})]
+    assert cluster.create_job({"metadata": {"name": "a"}})
+
+
+def test_what_a_policy_refuses_is_refused_once(api: Api, cluster: Cluster) -> None:
+    api.answers[JOBS] = [(403, failed('admission webhook "validate.kyverno.svc-fail" denied the request: no limits'))]
+    with pytest.raises(ClusterError, match=r"no limits; the admission webhook validate\.kyverno\.svc-fail refuses it"):
+        cluster.create_job({"metadata": {"name": "a"}})
+    assert api.asked[JOBS] == 1
+
+
+def test_a_namespace_full_of_events_comes_in_pages(api: Api, cluster: Cluster) -> None:
+    api.answers[EVENTS] = [(200, listed("a", "b", more="next")), (200, listed("c"))]
+    found, version = cluster.list("events")
+    assert ([each["metadata"]["name"] for each in found], version) == (["a", "b", "c"], "7")
+    assert [query.get("continue") for query in api.queries] == [None, ["next"]]
+    assert all(int(query["limit"][0]) <= 500 for query in api.queries)
+
+
+def test_an_api_that_owes_an_answer_is_silent_until_it_gives_it(api: Api, cluster: Cluster) -> None:
+    api.answers[JOBS] = [(200, listed())]
+    assert cluster.silent_s() == 0
+    api.goes_on.clear()
+    asking = threading.Thread(target=cluster.list, args=("jobs",), daemon=True)
+    asking.start()
+    assert api.was_asked.wait(WITHIN_S)
+    assert cluster.silent_s() > 0
+    api.goes_on.set()
+    asking.join(WITHIN_S)
+    assert cluster.silent_s() == 0
+
+
+def test_a_log_that_its_node_does_not_give_is_no_silence_of_the_api(api: Api, cluster: Cluster) -> None:
+    api.answers[LOG] = [(500, failed("dial tcp 10.0.0.7:10250: connect: no route to host"))]
+    with pytest.raises(ClusterError, match="no route to host"):
+        list(cluster.log("p", "stage", follow=True))
+    assert api.asked[LOG] == 1
+    assert cluster.silent_s() == 0
+
+
+def test_kueue_is_asked_for_once_in_the_version_that_the_cluster_prefers(api: Api, cluster: Cluster) -> None:
+    group = {"name": "kueue.x-k8s.io", "preferredVersion": {"version": "v1beta2"}}
+    workloads = "/apis/kueue.x-k8s.io/v1beta2/namespaces/ml/workloads"
+    api.answers = {"/apis/": [(200, {"groups": [group]})], workloads: [(200, listed("w"))]}
+    assert cluster.tells_of_queues()
+    assert cluster.list("workloads")[0][0]["metadata"]["name"] == "w"
+    assert api.asked["/apis/"] == 1
+
+
+@pytest.mark.parametrize(("groups", "status"), [([], 200), ([{"name": "kueue.x-k8s.io"}], 403)])
+def test_without_kueue_or_the_right_to_read_it_nothing_is_watched(
+    api: Api, cluster: Cluster, groups: list[dict[str, Any]], status: int
+) -> None:
+    api.answers = {
+        "/apis/": [(200, {"groups": [{**each, "preferredVersion": {"version": "v1beta2"}} for each in groups]})],
+        "/apis/kueue.x-k8s.io/v1beta2/namespaces/ml/workloads": [(status, failed("workloads is forbidden"))],
+    }
+    assert not cluster.tells_of_queues()
