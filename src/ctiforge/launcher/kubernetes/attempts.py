@@ -10,7 +10,16 @@ from ctiforge.launcher.kubernetes.client import Object
 from ctiforge.launcher.kubernetes.diagnosis import Category, Diagnosis
 from ctiforge.launcher.kubernetes.limits import Limits, over_limit
 from ctiforge.launcher.kubernetes.manifests import attempt_of
-from ctiforge.launcher.kubernetes.reading import condition, has_succeeded, holds, kubectl, was_refused
+from ctiforge.launcher.kubernetes.reading import (
+    condition,
+    has_succeeded,
+    holds,
+    is_kept_by_others,
+    kubectl,
+    other_containers,
+    state,
+    was_refused,
+)
 from ctiforge.launcher.kubernetes.states import Elapsed, WorkState, is_suspended
 
 BACK_OFF_S = 10
@@ -19,6 +28,9 @@ LONGEST_BACK_OFF_S = 60
 ATTEMPTS_WHILE_REFUSED = 3
 """So many Jobs may be given up because nodes refuse their pods: after that a person has to look at the nodes."""
 
+OTHERS_END_WITHIN_S = 15.0
+"""How long what runs beside a program may take to end after it."""
+GOOD_ENDS = (ExitCode.DONE, ExitCode.INTERRUPTED)
 HANGING = (Category.NODE_LOST, Category.STUCK_TERMINATING)
 """Kubernetes never replaces such a pod (podReplacementPolicy Failed)."""
 
@@ -111,6 +123,12 @@ def decide(
     back_off = BACK_OFF_S * 2 ** (failed - 1) if failed else 0
     if elapsed.state is WorkState.BETWEEN_PODS and back_off > LONGEST_BACK_OFF_S:
         return NextMove("next", why=f"Kubernetes would wait {back_off} s before the next pod")
+    if (
+        any(map(is_kept_by_others, pods))
+        and elapsed.state is WorkState.ENDING
+        and elapsed.in_state_s > OTHERS_END_WITHIN_S
+    ):
+        return NextMove("next", why=kept_pod(pods))
     if found := over_limit(job, diagnosis, elapsed, limits):
         return NextMove("fail", int(ExitCode.CANNOT_GO_ON), found.summary, found, is_limit=True)
     return WAIT
@@ -123,7 +141,17 @@ def crashes_of(job: Object, pods: Sequence[Object]) -> int:
     program's failures, though Kubernetes counts it as one.
     """
     failed = int(job.get("status", {}).get("failed", 0))
-    return max(0, failed - sum(map(was_refused, pods)))
+    # Kubernetes has not seen the end of a program whose pod lives on
+    unseen = sum(is_kept_by_others(pod) and state(pod)["terminated"].get("exitCode") not in GOOD_ENDS for pod in pods)
+    return max(0, failed - sum(map(was_refused, pods)) + unseen)
+
+
+def kept_pod(pods: Sequence[Object]) -> str:
+    """Say what keeps a pod whose program has ended: Kubernetes does not try again until all of it has."""
+    pod = next(filter(is_kept_by_others, pods))
+    names = ", ".join(each["name"] for each in other_containers(pod) if "running" in each.get("state", {}))
+    code = state(pod)["terminated"].get("exitCode")
+    return f"pod {pod['metadata']['name']}: its program has ended (exit code {code}), and {names} keeps the pod"
 
 
 def deleted(job_name: str, namespace: str) -> NextMove:

@@ -1,5 +1,6 @@
 """The Kubernetes backend: each program as a Job made from the chart's template, watched to its end."""
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -73,7 +74,11 @@ class KubernetesBackend:
         if self._cluster.tells_of_queues():
             kinds["workloads"] = None
         with Watching(self._cluster, kinds) as watching, HeldSignals() as signals:
-            return Work(self._cluster, command, task, template, on_event, watching, signals).run()
+            is_made = functools.partial(self._is_made, command, task)
+            return Work(self._cluster, command, task, template, on_event, watching, signals, is_made).run()
+
+    def _is_made(self, command: Command, task: Task) -> bool:
+        return self._made(command, task) is not None
 
     def _made(self, command: Command, task: Task) -> Made | None:
         """Give the artifact, where the log that names it is gone: by its fingerprint, or from the log's saved tail."""

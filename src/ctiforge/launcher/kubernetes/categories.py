@@ -52,6 +52,7 @@ class Category(StrEnum):
     EVICTED = "evicted"
     PREEMPTED = "preempted"
     NODE_REFUSED = "node refused"
+    INIT_FAILED = "init container failed"
     # the Job as a whole
     DEADLINE = "deadline"
     JOB_FAILED = "job failed"
@@ -90,6 +91,8 @@ class Diagnosis:
     """The cluster's own time of the sign."""
     exit_code: int | None = None
     """Of the program's container, where it ended."""
+    container: str | None = None
+    """The container that it is about, where that is not the program's: its own log has the last words."""
 
 
 _WRONGLY_SET = frozenset(

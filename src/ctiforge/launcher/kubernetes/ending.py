@@ -15,6 +15,7 @@ from ctiforge.launcher.kubernetes.client import Object
 from ctiforge.launcher.kubernetes.reading import (
     condition,
     container,
+    failed_init,
     kubectl,
     moment,
     shortened,
@@ -71,6 +72,8 @@ def diagnose_ended(pod: Object, last_lines: Sequence[str] = ()) -> Diagnosis | N
         return _out_of_memory(pod, terminated)
     if disruption := _disruption(pod, code):
         return disruption
+    if init := failed_init(pod):
+        return _init_failed(pod, init)
     if not terminated:
         return _refused_by_node(pod)
     if code in CONTRACT:
@@ -217,6 +220,21 @@ def _out_of_memory(pod: Object, terminated: Object) -> Diagnosis:
 def _contract(pod: Object, code: int, terminated: Object, last_lines: Sequence[str]) -> Diagnosis:
     detail = _last_words(terminated, last_lines)
     return contract(code, pod["metadata"]["name"], values_key(pod), detail, moment(terminated.get("finishedAt")))
+
+
+def _init_failed(pod: Object, init: Object) -> Diagnosis:
+    """Give what ran before the program, and failed: the program never ran."""
+    ended, name = init["state"]["terminated"], init["name"]
+    how = "used more memory than its limit" if ended.get("reason") == "OOMKilled" else "failed"
+    return Diagnosis(
+        Category.INIT_FAILED,
+        f"pod {pod['metadata']['name']}: its init container {name} {how} (exit code {ended['exitCode']})",
+        shortened(ended.get("message") or ""),
+        f"see {kubectl(pod, 'logs', 'pod')} -c {name}; it is set in {values_key(pod)}.initContainers, or put in by a "
+        "webhook of the cluster",
+        moment(ended.get("finishedAt")),
+        container=name,
+    )
 
 
 def _refused_by_node(pod: Object) -> Diagnosis:

@@ -42,6 +42,29 @@ def state(pod: Object) -> Object:
     return found
 
 
+def other_containers(pod: Object) -> list[Object]:
+    """Give the statuses of what runs beside the program: sidecars of a webhook or of the chart's values."""
+    return [each for each in pod.get("status", {}).get("containerStatuses") or [] if each["name"] != CONTAINER]
+
+
+def init_containers(pod: Object) -> list[Object]:
+    """Give the statuses of what runs before the program, in their order."""
+    return pod.get("status", {}).get("initContainerStatuses") or []
+
+
+def failed_init(pod: Object) -> Object | None:
+    """Give the status of the init container that ended badly, so that the program never ran."""
+    ended = ((each, each.get("state", {}).get("terminated") or {}) for each in init_containers(pod))
+    return next((each for each, how in ended if how.get("exitCode")), None)
+
+
+def is_kept_by_others(pod: Object) -> bool:
+    """Whether the program has ended, and something beside it keeps the pod and what it takes."""
+    if "terminated" not in state(pod) or pod["status"].get("phase") in ("Succeeded", "Failed"):
+        return False
+    return any("running" in each.get("state", {}) for each in other_containers(pod))
+
+
 def has_started(pod: Object) -> bool:
     """Whether the program has begun, and may have ended since: there is a log to read."""
     return bool(state(pod)) and "waiting" not in state(pod)
@@ -86,6 +109,8 @@ def was_refused(pod: Object) -> bool:
     """Whether its node did not take the pod: the kubelet says why, no container ran, and nobody evicted it."""
     status = pod.get("status", {})
     if status.get("phase") != "Failed" or "terminated" in state(pod) or holds(pod, "DisruptionTarget"):
+        return False
+    if failed_init(pod):
         return False
     return status.get("reason") not in (None, "Evicted", "NodeLost")
 

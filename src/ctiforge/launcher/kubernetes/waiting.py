@@ -9,17 +9,19 @@ from datetime import datetime, timedelta
 
 from ctiforge.launcher.kubernetes.categories import Category, Diagnosis
 from ctiforge.launcher.kubernetes.client import Object
+from ctiforge.launcher.kubernetes.manifests import CONTAINER
 from ctiforge.launcher.kubernetes.reading import (
     about,
     condition,
     container,
     creation_time,
     first_time,
+    init_containers,
     kubectl,
     last_time,
     moment,
+    other_containers,
     shortened,
-    state,
     value_of_reference,
     values_key,
     volume,
@@ -54,12 +56,12 @@ def diagnose_waiting(pod: Object, events: Sequence[Object], now: datetime) -> Di
         return _unschedulable(pod, scheduled, own)
     if is_gated(pod):
         return _gated(pod, scheduled)
-    waiting = state(pod).get("waiting") or {}
-    reason, said = waiting.get("reason", ""), waiting.get("message", "")
-    if reason in IMAGE_REASONS:
-        return _image(pod, reason, said, own)
-    if reason in ("CreateContainerConfigError", "CreateContainerError", "RunContainerError"):
-        return _configuration(pod, said, _since(pod, own, "Failed"))
+    for name, waiting in _waiting(pod):
+        reason, said = waiting.get("reason", ""), waiting.get("message", "")
+        if reason in IMAGE_REASONS:
+            return _image(pod, reason, said, own) if name == CONTAINER else _image_of(pod, name, reason, said, own)
+        if reason in ("CreateContainerConfigError", "CreateContainerError", "RunContainerError"):
+            return _configuration(pod, said, _since(pod, own, "Failed"))
     # the kubelet tells the event at once, the pod's status only when it looks again, seconds later
     failed = [each for each in own if each["reason"] == "Failed"]
     if failed and (missing := _missing_reference(pod, failed[-1]["message"], first_time(failed[-1]))):
@@ -254,6 +256,14 @@ NOT_PERMITTED = "401 Unauthorized|403 Forbidden|denied|authorization failed|auth
 NOT_FOUND = "not found|NotFound|manifest unknown|no match for platform|no such host"
 
 
+def _waiting(pod: Object) -> list[tuple[str, Object]]:
+    """Give each container that waits, with what the kubelet says of it: the program's first."""
+    statuses = pod.get("status", {}).get("containerStatuses") or []
+    of_stage = [each for each in statuses if each["name"] == CONTAINER]
+    everything = [*of_stage, *init_containers(pod), *other_containers(pod)]
+    return [(each["name"], each["state"]["waiting"]) for each in everything if each.get("state", {}).get("waiting")]
+
+
 def _image(pod: Object, reason: str, said: str, events: Sequence[Object]) -> Diagnosis:
     image = container(pod).get("image", "?")
     where = f"pod {pod['metadata']['name']}: image {image}"
@@ -295,6 +305,22 @@ def _image(pod: Object, reason: str, said: str, events: Sequence[Object]) -> Dia
         detail,
         f"it is tried again; if it stays so: {kubectl(pod, 'describe', 'pod')}, or load it onto the nodes",
         since,
+    )
+
+
+def _image_of(pod: Object, name: str, reason: str, said: str, events: Sequence[Object]) -> Diagnosis:
+    """Give the image of a container beside or before the program cannot be had: it is none of ctiforge's."""
+    spec = pod["spec"]
+    found = [each for each in [*(spec.get("initContainers") or []), *spec["containers"]] if each["name"] == name]
+    image = found[0].get("image", "?") if found else "?"
+    return Diagnosis(
+        Category.IMAGE_NOT_PULLED,
+        f"pod {pod['metadata']['name']}: image {image} of its container {name} cannot be had ({reason})",
+        shortened(said),
+        f"mend {values_key(pod)}.initContainers, or what puts the container in (a webhook of the cluster): "
+        f"{kubectl(pod, 'describe', 'pod')}",
+        _since(pod, events, "Failed"),
+        container=name,
     )
 
 
@@ -374,7 +400,7 @@ def _slow(pod: Object, events: Sequence[Object], now: datetime) -> Diagnosis | N
     if scheduled.get("status") != "True":
         what = "no scheduler has looked at it"
     else:
-        what = "its image is still being pulled" if is_pulling else "its node has not started it"
+        what = "its image is still being pulled" if is_pulling else _not_started(pod)
     return Diagnosis(
         Category.SLOW_START,
         f"pod {pod['metadata']['name']}: {what}",
@@ -382,6 +408,11 @@ def _slow(pod: Object, events: Sequence[Object], now: datetime) -> Diagnosis | N
         f"wait, or see {kubectl(pod, 'describe', 'pod')}",
         since,
     )
+
+
+def _not_started(pod: Object) -> str:
+    runs = next((each["name"] for each in init_containers(pod) if "running" in each.get("state", {})), None)
+    return f"its init container {runs} has not ended" if runs else "its node has not started it"
 
 
 def _since(pod: Object, events: Sequence[Object], reason: str) -> datetime | None:

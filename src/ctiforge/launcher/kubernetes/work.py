@@ -10,6 +10,7 @@ from queue import Empty
 from ctiforge.errors import ExitCode
 from ctiforge.launcher.backend import Command, Event, Made, Outcome, Ran, Said, Task, read_event
 from ctiforge.launcher.kubernetes.attempts import (
+    OTHERS_END_WITHIN_S,
     WAIT,
     NextMove,
     crashes_of,
@@ -17,11 +18,13 @@ from ctiforge.launcher.kubernetes.attempts import (
     deleted,
     first_move,
     is_over,
+    kept_pod,
     refused,
     superseded,
 )
 from ctiforge.launcher.kubernetes.client import Cluster, Object, ResourceKind
-from ctiforge.launcher.kubernetes.diagnosis import Diagnosis, diagnose
+from ctiforge.launcher.kubernetes.diagnosis import Category, Diagnosis, diagnose
+from ctiforge.launcher.kubernetes.ending import LAST_WORDS
 from ctiforge.launcher.kubernetes.limits import Limits, limits_of, ran_too_long
 from ctiforge.launcher.kubernetes.manifests import (
     CRASHES,
@@ -36,23 +39,27 @@ from ctiforge.launcher.kubernetes.manifests import (
     with_micro_batch_of,
     work_key,
 )
-from ctiforge.launcher.kubernetes.reading import completed, creation_time, has_started, holds, is_owned_by, state
+from ctiforge.launcher.kubernetes.reading import (
+    completed,
+    creation_time,
+    has_started,
+    holds,
+    is_kept_by_others,
+    is_owned_by,
+    shortened,
+    state,
+)
 from ctiforge.launcher.kubernetes.refusals import ClusterError
 from ctiforge.launcher.kubernetes.states import Elapsed, look, ran_before
+from ctiforge.launcher.kubernetes.telling import Telling
 from ctiforge.launcher.kubernetes.watching import Changed, LogEnded, Logged, WatchFailed, Watching, WatchNews
 from ctiforge.launcher.signals import HeldSignals
-from ctiforge.records.run import Cause
 
 KEEP_LINES = 2_000
 TICK_S = 1.0
 """Between looks at what time alone tells: a lost node, a limit that has passed."""
-SETTLES_S = 3.0
-"""A new pod may have to wait for the room that an ended one takes until it is cleared away: that is not told."""
 LOOKS_AGAIN_EVERY_S = 300.0
 """A watch that lists anew does not tell of what came and went between: a list does."""
-SILENCE_S = 15.0
-"""So long without an answer of the API is said."""
-GOES_ON = "what runs there goes on, and it is asked again; a network or VPN that is down is the usual reason"
 LAST_WORDS_S = 15.0
 """How long the end of a log is waited for once its program has ended."""
 ROOM_WITHIN_S = 60.0
@@ -73,6 +80,8 @@ class Work:
     on_event: Callable[[Event], None]
     watching: Watching
     signals: HeldSignals
+    is_made: Callable[[], bool]
+    """Whether the store has what the work is to make."""
     clock: Callable[[], float] = time.monotonic
     """Seconds; what the launcher waits is measured by this alone."""
     attempt: int = 0
@@ -89,10 +98,9 @@ class Work:
     made: Made | None = None
     looked_at: float = 0.0
     """When the Jobs and pods were last listed, by the clock."""
-    silent_since: float | None = None
-    """Since when the API does not answer, by the clock, once that was said."""
-    known_since: dict[str, datetime] = field(default_factory=dict)
-    """When each diagnosis was first made, by its words."""
+
+    def __post_init__(self) -> None:
+        self.telling = Telling(self.on_event)
 
     def run(self) -> Outcome:
         """Follow the work to its end.
@@ -114,13 +122,14 @@ class Work:
         limits = limits_of(self.template["metadata"].get("annotations", {}))
         self.elapsed = Elapsed(ran_s=self.task.ran_before_s + self.task.seen_s)
         if late := ran_too_long(self.elapsed.ran_s, limits):
-            code, cause = int(ExitCode.CANNOT_GO_ON), self._cause(late)
+            code, cause = int(ExitCode.CANNOT_GO_ON), self.telling.cause(late, begun)
             return Outcome(code, (), attempts=0, cause=cause, ran_s=self.task.seen_s)
         move = self._begin()
         while move.move not in ("ended", "fail"):
             self.signals.check()
             self._take()
-            if not self._is_silent() and self.clock() - self.looked_at > LOOKS_AGAIN_EVERY_S:
+            self.telling.hear(silent_s := self.cluster.silent_s(), self.clock())
+            if not silent_s and self.clock() - self.looked_at > LOOKS_AGAIN_EVERY_S:
                 self._look_again()
             move = self._decide(limits)
             if move.move not in ("wait", "ended"):
@@ -215,17 +224,6 @@ class Work:
         self.jobs, self.pods = self._list("jobs"), self._list("pods")
         self.looked_at = self.clock()
 
-    def _is_silent(self) -> bool:
-        """Whether the API leaves a request unanswered; says it when that lasts, and when it is over."""
-        silent_s = self.cluster.silent_s()
-        if silent_s > SILENCE_S and self.silent_since is None:
-            self.silent_since = self.clock() - silent_s
-            self.on_event(Said(f"the cluster's API has not answered for {silent_s:.0f} s: {GOES_ON}"))
-        elif silent_s == 0 and self.silent_since is not None:
-            self.on_event(Said(f"the cluster's API answers again, after {self.clock() - self.silent_since:.0f} s"))
-            self.silent_since = None
-        return silent_s > 0
-
     def _list(self, kind: ResourceKind) -> dict[str, Object]:
         found, _ = self.cluster.list(kind, selector(self.key))
         return {each["metadata"]["name"]: each for each in found}
@@ -241,10 +239,9 @@ class Work:
         diagnosis, now = self._diagnose(), self.cluster.now()
         move = decide(job, pods, diagnosis, self.elapsed, now, limits, self.crashes)
         if diagnosis and move.move == "wait":
-            if diagnosis.since is None or (now - diagnosis.since).total_seconds() >= SETTLES_S:
-                self._tell(diagnosis)
+            self.telling.tell(diagnosis, now)
         elif diagnosis:
-            self.known_since.setdefault(diagnosis.summary, now)
+            self.telling.note(diagnosis, now)
         return move
 
     def _follow_newest(self) -> None:
@@ -253,11 +250,14 @@ class Work:
         newest = max(self.jobs.values(), key=attempt_of, default=None)
         if newest and attempt_of(newest) > self.attempt and not (own and holds(own, "Complete")):
             self._follow(newest)
-            self.on_event(Said(f"another launcher has started attempt {self.attempt}: following it"))
+            self.telling.say(f"another launcher has started attempt {self.attempt}: following it")
 
     def _without_job(self) -> NextMove:
         """Our Job is not there: not told of yet, about to be replaced by another launcher, or deleted."""
         if self.elapsed.in_state_s > FOLLOWED_WITHIN_S:
+            # another launcher may have cleared it away, done as it was
+            if self.is_made():
+                return NextMove("ended")
             return deleted(job_name(self.key, self.attempt), self.cluster.namespace)
         self._look_again()
         return WAIT
@@ -268,9 +268,9 @@ class Work:
             if not smaller:
                 return NextMove("fail", int(ExitCode.CANNOT_GO_ON), move.why, move.cause)
             self.command = replace(self.command, arguments=smaller)
-            self.on_event(Said(f"{move.why}: once more with {' '.join(smaller[-2:])}"))
+            self.telling.say(f"{move.why}: once more with {' '.join(smaller[-2:])}")
         else:
-            self.on_event(Said(f"{move.why}: starting another attempt"))
+            self.telling.say(f"{move.why}: starting another attempt")
         job = self._job()
         self.crashes += crashes_of(job, self._own_pods()) if job else 0
         former = job_name(self.key, self.attempt)
@@ -334,6 +334,8 @@ class Work:
             self._look_again()
             if (standing := self._job()) and holds(standing, "Complete"):
                 move = NextMove("ended")
+        if not move.exit_code:
+            self._free()
         job, cause = self._job(), move.cause
         if move.exit_code and job and not move.is_limit:
             # once more: the program's last words have come since
@@ -345,16 +347,29 @@ class Work:
             tuple(self.lines.get(last or "", ())),
             self.made,
             attempts=self.attempt,
-            cause=self._cause(cause) if cause else None,
+            cause=self.telling.cause(cause, self.cluster.now()) if cause else None,
             queued_s=_queued_s(pods, begun),
             ran_s=self._ran_s,
         )
+
+    def _free(self) -> None:
+        """Let a pod go whose program is done, and that something beside it keeps: it takes the GPU of the next."""
+        end = self.clock() + OTHERS_END_WITHIN_S
+        while any(map(is_kept_by_others, self._own_pods())):
+            if self.clock() > end:
+                self._look_again()
+                if (job := self._job()) and any(map(is_kept_by_others, self._own_pods())):
+                    self.telling.say(f"{kept_pod(self._own_pods())}: deleted, its work is done")
+                    self.cluster.delete_job(job["metadata"]["name"])
+                return
+            self.signals.check()
+            self._take()
 
     def _delete(self, job: Object, move: NextMove) -> None:
         """Delete what would wait in the cluster for ever, but no Job of another run for a limit of ours."""
         owner = job["metadata"]["labels"].get(RUN)
         if move.is_limit and owner != self.task.run:
-            self.on_event(Said(f"job {job['metadata']['name']} is run {owner}'s, and goes on"))
+            self.telling.say(f"job {job['metadata']['name']} is run {owner}'s, and goes on")
             return
         self.cluster.delete_job(job["metadata"]["name"])
 
@@ -376,27 +391,21 @@ class Work:
         newest = max(pods, key=creation_time, default=None)
         last_lines = list(self.lines.get(newest["metadata"]["name"], ()))[-20:] if newest else []
         workload = next((each for each in self.workloads.values() if is_owned_by(each, job)), None)
-        return diagnose(job, pods, events, self.cluster.now(), last_lines, workload)
+        found = diagnose(job, pods, events, self.cluster.now(), last_lines, workload)
+        if newest and found and found.category is Category.INIT_FAILED and not found.detail:
+            return replace(found, detail=self._said_by(newest["metadata"]["name"], found.container or ""))
+        return found
 
-    def _tell(self, diagnosis: Diagnosis) -> None:
-        """Say it once."""
-        if diagnosis.summary not in self.known_since:
-            self.on_event(Said("\n".join(self._cause(diagnosis).lines())))
-
-    def _cause(self, diagnosis: Diagnosis) -> Cause:
-        """Give a diagnosis as the run's record keeps it."""
-        now = self.cluster.now()
-        self.known_since.setdefault(diagnosis.summary, now)
-        # a limit that has passed is said behind the words that were known before
-        told = [time for words, time in self.known_since.items() if diagnosis.summary.startswith(words)]
-        return Cause(
-            category=str(diagnosis.category),
-            summary=diagnosis.summary,
-            detail=diagnosis.detail,
-            remedy=diagnosis.remedy,
-            since=diagnosis.since,
-            told_at=min(told),
-        )
+    def _said_by(self, pod: str, container: str) -> str:
+        """Give the last words of a container that is not the program's; asked for once."""
+        if (key := f"{pod}/{container}") not in self.lines:
+            try:
+                lines = [each.partition(" ")[2] for each in self.cluster.log(pod, container, follow=False)]
+            except ClusterError:
+                # gone, or not to be had: the diagnosis stands without them
+                lines = []
+            self.lines[key] = deque(lines, maxlen=LAST_WORDS)
+        return shortened("\n".join(self.lines[key]))
 
     def _job(self) -> Object | None:
         return self.jobs.get(job_name(self.key, self.attempt))

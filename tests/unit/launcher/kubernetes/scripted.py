@@ -42,6 +42,7 @@ class ScriptedCluster(Cluster):
         self.said: list[str] = []
         self.ran: list[float] = []
         self.stale = False
+        self.is_made = False
         self.silent_since: float | None = None
         self.refuses: Callable[[str], bool] = lambda name: False
         self.version = 0
@@ -131,7 +132,9 @@ class ScriptedCluster(Cluster):
         command = Command("train_extract", ("--batch-size=8",))
         fingerprint = KEY.rpartition("-")[2] + "0" * 52
         own = Task(run, "train", fingerprint, (8, 1), **task)
-        return Work(self, command, own, template, self._hear, self.changes, Quiet(), self.clock).run()  # type: ignore[arg-type]
+        return Work(
+            self, command, own, template, self._hear, self.changes, Quiet(), lambda: self.is_made, self.clock
+        ).run()  # type: ignore[arg-type]
 
     def _hear(self, event: Event) -> None:
         if isinstance(event, Said):

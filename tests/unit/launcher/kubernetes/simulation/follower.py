@@ -14,6 +14,7 @@ from ctiforge.launcher.kubernetes.watching import Changed, LogEnded, WatchNews
 from ctiforge.launcher.kubernetes.work import Work
 from tests.unit.launcher.kubernetes.cases import after
 from tests.unit.launcher.kubernetes.simulation.world import (
+    CONTRACT,
     NODE_LOST_S,
     PENDING_S,
     RUN_S,
@@ -160,7 +161,8 @@ class Api(Cluster):
     def _check_deletion(self, job: Job) -> None:
         if self.world.quota is not None or any(each.attempt > job.attempt for each in self.world.jobs.values()):
             return
-        if job.metadata["labels"]["ctiforge.io/run"] != self.run and not job.over:
+        is_done = any(not pod.is_live and pod.code in (0, *CONTRACT) for pod in self.world.pods_of(job.name))
+        if job.metadata["labels"]["ctiforge.io/run"] != self.run and not job.over and not is_done:
             self._violate(f"job {job.attempt} of another run is deleted")
         if not any(pod.runs for pod in self.world.pods_of(job.name)) or self.world.ran_s > RUN_S:
             return
@@ -219,8 +221,9 @@ class Follower:
                 raise Stopped
             command = Command("train_extract", ("--batch-size=8",))
             task = Task(self.run, "train", KEY.rpartition("-")[2] + "0" * 52, (8, 1), seen_s=seen_s)
-            arguments: tuple[Any, ...] = (self.api, command, task, TEMPLATE, self._hear, self, self, self.api.clock)
-            self.outcome = Work(*arguments).run()
+            world = self.api.world
+            place: tuple[Any, ...] = (self.api, command, task, TEMPLATE, self._hear, self, self)
+            self.outcome = Work(*place, lambda: world.artifacts > 0, self.api.clock).run()
         except BaseException as error:
             self.error = error
         finally:

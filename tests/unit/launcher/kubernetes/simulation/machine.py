@@ -44,9 +44,11 @@ class Launchers(RuleBasedStateMachine):
         self.serial = 0
         COUNTED["runs"] += 1
 
-    @initialize(work_s=st.sampled_from([5.0, 60.0, 300.0]), skew_s=st.sampled_from([-1e6, 0.0, 1e6]))
-    def begin(self, work_s: float, skew_s: float) -> None:
-        self.world.work_s = work_s
+    @initialize(
+        work_s=st.sampled_from([5.0, 60.0, 300.0]), skew_s=st.sampled_from([-1e6, 0.0, 1e6]), beside=st.booleans()
+    )
+    def begin(self, work_s: float, skew_s: float, beside: bool) -> None:
+        self.world.work_s, self.world.sidecars = work_s, beside
         self._launch("mine", skew_s)
 
     # time, and whose turn it is
@@ -232,12 +234,14 @@ class Launchers(RuleBasedStateMachine):
             self._heal()
             self._pass(SETTLED_WITHIN_S, until_over=True)
             assert not self._living(), f"a launcher does not end\n{self._story()}"
-            if self.world.artifacts == 0:
+            # what a killed launcher left behind is taken up by the next
+            if self.world.artifacts == 0 or self._places_taken():
                 self.world.next_code = 0
                 last = self._launch("mine")
                 self._pass(SETTLED_WITHIN_S, until_over=True)
                 # what stopped before may be what stops it: the limit of its run, a crash too many
                 assert last.is_over, f"the last launcher does not end\n{self._story()}"
+            assert not self._places_taken(), f"a finished program still takes its place\n{self._story()}"
             self.nobody_did_what_must_not_be_done()
             self.there_is_one_artifact_at_most()
             self.every_end_has_its_cause()
@@ -282,6 +286,12 @@ class Launchers(RuleBasedStateMachine):
         waited = max([*world.pending_s.values(), 0.0]) > PENDING_S - 1
         unmade = max([*world.unmade_s.values(), 0.0]) > PENDING_S
         return code == 4 and (waited or unmade)
+
+    def _places_taken(self) -> bool:
+        """Whether the newest attempt's program has ended, and its pod has not."""
+        newest = max(self.world.jobs.values(), key=lambda job: job.attempt, default=None)
+        pods = self.world.pods_of(newest.name) if newest and not newest.over else []
+        return any(pod.is_there and not pod.is_live for pod in pods)
 
     def _let_in(self) -> None:
         world = self.world

@@ -40,6 +40,13 @@ class Pod:
     dies_with_node: bool = False
     is_counted: bool = False
     saves_until: float | None = None
+    has_sidecar: bool = False
+    """Something runs beside its program that ends only with the pod."""
+
+    @property
+    def is_there(self) -> bool:
+        """It takes its place on a node, and Kubernetes makes no other."""
+        return self.is_live or (self.has_sidecar and self.gone_by is None)
 
     @property
     def is_live(self) -> bool:
@@ -84,6 +91,8 @@ class World:
     pods: dict[str, Pod] = field(default_factory=dict)
     has_room: bool = True
     gates: bool = False
+    sidecars: bool = False
+    """A webhook puts something beside each program."""
     holds_new_jobs: bool = False
     """A queue suspends every Job that is made."""
     quota: int | None = None
@@ -177,7 +186,7 @@ class World:
         dead = pod.is_dead
         pod.lost_at = None
         self.tell(f"the node of {pod.name} is back")
-        if dead:
+        if dead and pod.started_at is not None:
             self.end(pod, KILLED)
 
     def _ask_to_go(self, pod: Pod) -> None:
@@ -185,7 +194,7 @@ class World:
         if pod.started_at is None:
             if pod.lost_at is None:
                 self.pods.pop(pod.name, None)
-        elif pod.saves_until is None:
+        elif pod.saves_until is None and pod.is_live:
             pod.saves_until = self.seconds + SAVING_S
 
     def _step(self, step: float) -> None:
@@ -252,11 +261,11 @@ class World:
             return
         pods = self.pods_of(job.name)
         for pod in pods:
-            if not pod.is_live and not pod.is_counted:
+            if not pod.is_there and not pod.is_counted:
                 self._count(job, pod)
         if job.over:
             return
-        live = [pod for pod in pods if pod.is_live]
+        live = [pod for pod in pods if pod.is_there]
         if job.suspended:
             for pod in live:
                 self._ask_to_go(pod)
@@ -264,7 +273,7 @@ class World:
         if not live and self.seconds >= job.retry_at:
             self._serial += 1
             name = f"{job.name}-{self._serial}"
-            self.pods[name] = Pod(name, job.name, self.seconds, gated=self.gates)
+            self.pods[name] = Pod(name, job.name, self.seconds, gated=self.gates, has_sidecar=self.sidecars)
             self.tell(f"{name} is made")
 
     def _count(self, job: Job, pod: Pod) -> None:
@@ -286,7 +295,7 @@ class World:
     def _measure(self, job: Job, step: float) -> None:
         """Note what may justify a launcher: what truly was, and for how long."""
         pods = self.pods_of(job.name)
-        live = [pod for pod in pods if pod.is_live]
+        live = [pod for pod in pods if pod.is_there]
         pending = [pod for pod in live if pod.started_at is None and not pod.gated and pod.gone_by is None]
         for pod in pending:
             self.pending_s[job.name] = max(self.pending_s.get(job.name, 0.0), self.seconds - pod.made_at)
@@ -300,9 +309,10 @@ class World:
             or (pod.gone_by is not None and self.seconds - pod.gone_by > NODE_LOST_S - 1)
             for pod in live
         )
+        kept = any(not pod.is_live and pod.is_there for pod in pods)
         no_memory = any(pod.code == KILLED and pod.reason == "OOMKilled" for pod in pods if not pod.is_live)
         backs_off = not live and job.failed and BACK_OFF_S * 2 ** (job.failed - 1) > 60
-        if hangs or no_memory or backs_off or job.over:
+        if hangs or kept or no_memory or backs_off or job.over:
             self.excuses[job.name] = self.seconds
 
 
@@ -342,7 +352,7 @@ def api_pod(pod: Pod, job_uid: str) -> Object:
     elif placed:
         state = {"waiting": {"reason": "ContainerCreating"}}
     phase = "Pending" if not started else "Running"
-    if pod.ended_at is not None:
+    if not pod.is_there:
         phase = "Failed" if pod.code else "Succeeded"
     conditions = [_scheduled(pod)]
     if pod.lost_at is not None and started:
@@ -366,6 +376,8 @@ def api_pod(pod: Pod, job_uid: str) -> Object:
     if pod.gated:
         spec["schedulingGates"] = [{"name": "queue"}]
     statuses = [{"name": "stage", "state": state}] if state else []
+    if pod.has_sidecar and started and pod.is_there:
+        statuses.append({"name": "proxy", "state": {"running": {}}})
     return {
         "metadata": metadata,
         "spec": spec,
