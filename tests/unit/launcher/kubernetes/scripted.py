@@ -1,7 +1,7 @@
 """A cluster that changes by a script, one step a look, and has a clock of its own."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from queue import Empty
 from typing import Any
@@ -43,6 +43,8 @@ class ScriptedCluster(Cluster):
         self.ran: list[float] = []
         self.stale = False
         self.is_made = False
+        self.logs: dict[str, list[str]] = {}
+        """By container."""
         self.silent_since: float | None = None
         self.refuses: Callable[[str], bool] = lambda name: False
         self.version = 0
@@ -60,6 +62,9 @@ class ScriptedCluster(Cluster):
 
     def list(self, kind: str, selector: str | None = None) -> tuple[list[Object], str]:  # type: ignore[override]
         return list(self.found[kind].values()), str(self.version)
+
+    def log(self, pod: str, container: str, *, follow: bool, since: str | None = None) -> Iterator[str]:
+        yield from self.logs.get(container, ())
 
     def create_job(self, job: Object) -> bool:
         name = job["metadata"]["name"]

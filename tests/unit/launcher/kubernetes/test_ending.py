@@ -2,9 +2,9 @@
 
 import pytest
 
-from ctiforge.launcher.kubernetes.attempts import HANGING
+from ctiforge.launcher.kubernetes.attempts import HANGING, crashes_of
 from ctiforge.launcher.kubernetes.diagnosis import Category, diagnose
-from tests.unit.launcher.kubernetes.cases import POD, Object, after, condition, ended, expect, job, pod, running
+from tests.unit.launcher.kubernetes.cases import POD, Object, after, at, condition, ended, expect, job, pod, running
 
 RUNC = (
     "failed to create containerd task: failed to create shim task: OCI runtime create failed: "
@@ -186,3 +186,27 @@ def test_a_pod_that_does_not_go() -> None:
         "does not go from node gpu-1",
         f"kubectl -n ml delete pod {POD} --force",
     )
+
+
+def with_init(found: Object, name: str, state: Object) -> Object:
+    """The pod with an init container that is in this state."""
+    found["status"]["initContainerStatuses"] = [
+        {"name": "done", "state": {"terminated": {"exitCode": 0, "finishedAt": at(3)}}},
+        {"name": name, "state": state},
+    ]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [("Error", "its init container vault-agent failed"), ("OOMKilled", "more memory than its limit")],
+)
+def test_an_init_container_that_fails_is_named_and_is_no_nodes_refusal(reason: str, told: str) -> None:
+    ended_ = {"terminated": {"exitCode": 3, "reason": reason, "message": "no such role", "finishedAt": at(9)}}
+    found = with_init(pod("Failed", {"waiting": {"reason": "PodInitializing"}}), "vault-agent", ended_)
+    diagnosis = expect(diagnose(job(failed=1), [found], [], after(10)), Category.INIT_FAILED, told, "-c vault-agent")
+    assert "exit code 3" in diagnosis.summary
+    assert diagnosis.detail == "no such role"
+    assert diagnosis.container == "vault-agent"
+    assert not diagnosis.category.is_fatal, "it may be there the next time: as often as the Job's retries say"
+    assert crashes_of(job(failed=1), [found]) == 1

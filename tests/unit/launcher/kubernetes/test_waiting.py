@@ -9,6 +9,7 @@ from tests.unit.launcher.kubernetes.cases import (
     POD,
     Object,
     after,
+    at,
     ended,
     event,
     expect,
@@ -301,4 +302,33 @@ def test_a_memory_limit_that_leaves_no_room_to_start() -> None:
         Category.CANNOT_START,
         "memory limit of 32Gi is too small",
         "stages.train_extract.resources.limits.memory above 32Gi",
+    )
+
+
+def beside(found: Object, name: str, state: Object, image: str, key: str = "containerStatuses") -> Object:
+    """The pod with another container in this state."""
+    where = "initContainers" if key == "initContainerStatuses" else "containers"
+    found["spec"] = {**found["spec"], where: [*found["spec"].get(where, []), {"name": name, "image": image}]}
+    found["status"].setdefault(key, []).append({"name": name, "state": state})
+    return found
+
+
+@pytest.mark.parametrize("key", ["initContainerStatuses", "containerStatuses"])
+def test_an_image_of_another_container_that_cannot_be_had_is_told_at_once(key: str) -> None:
+    pull = {"waiting": {"reason": "ImagePullBackOff", "message": 'Back-off pulling image "mesh.example/proxy:9"'}}
+    found = beside(waiting("PodInitializing"), "mesh", pull, "mesh.example/proxy:9", key)
+    expect(
+        diagnose(job(), [found], [], after(4)),
+        Category.IMAGE_NOT_PULLED,
+        "image mesh.example/proxy:9 of its container mesh cannot be had (ImagePullBackOff)",
+        "a webhook of the cluster",
+    )
+
+
+def test_an_init_container_that_takes_long_is_named() -> None:
+    found = beside(
+        waiting("PodInitializing"), "vault", {"running": {"startedAt": at(2)}}, "vault:1", "initContainerStatuses"
+    )
+    expect(
+        diagnose(job(), [found], [], after(200)), Category.SLOW_START, "its init container vault has not ended", "wait"
     )

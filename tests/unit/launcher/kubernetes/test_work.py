@@ -165,6 +165,84 @@ def test_an_api_that_is_silent_is_told_and_so_is_its_return() -> None:
     assert "answers again, after 6" in told[1]
 
 
+def ended_beside_a_sidecar(code: int, name: str = "a", attempt: int = 1) -> Step:
+    """The program has ended, and a proxy that a webhook put in runs on: to Kubernetes the pod runs."""
+
+    def put(cluster: ScriptedCluster) -> None:
+        times = {"startedAt": after(0).isoformat(), "finishedAt": after(1).isoformat()}
+        cluster.put_pod(attempt, name, "Running", {"terminated": {"exitCode": code, "reason": "Error", **times}})
+        statuses = cluster.found["pods"][f"{KEY}-{attempt}-{name}"]["status"]["containerStatuses"]
+        statuses.append({"name": "proxy", "state": {"running": {}}})
+
+    return put
+
+
+def test_a_finished_program_that_a_sidecar_keeps_frees_its_place() -> None:
+    cluster = ScriptedCluster(pending(), 5, running(), 10, ended_beside_a_sidecar(0), 40)
+    done(cluster.follow())
+    assert cluster.calls == ["create 1", "delete 1"]
+    assert 15 <= cluster.seconds - 15 <= 30, "seconds after its end"
+    assert any("proxy keeps the pod" in line for line in cluster.said)
+
+
+def test_a_sidecar_that_ends_by_itself_is_left_to_do_so() -> None:
+    cluster = ScriptedCluster(pending(), 5, running(), 10, ended_beside_a_sidecar(0), 5, ended(0), 40)
+    done(cluster.follow())
+    assert cluster.calls == ["create 1"]
+
+
+@pytest.mark.parametrize("code", [1, 75])
+def test_what_ended_beside_a_living_sidecar_is_tried_again(code: int) -> None:
+    cluster = ScriptedCluster(pending(), 5, running(), 10, ended_beside_a_sidecar(code), 20)
+    cluster.steps.extend([pending("b", 2), 5, running("b", 2), ended(0, "b", 2)])
+    outcome = done(cluster.follow())
+    assert outcome.attempts == 2
+    assert cluster.calls == ["create 1", "create 2", "delete 1"]
+
+
+def test_crashes_beside_a_sidecar_are_as_many_as_retries_are() -> None:
+    steps: list[Step | float] = []
+    for attempt in range(1, 8):
+        steps += [running("a", attempt), 5, ended_beside_a_sidecar(139, "a", attempt), 20]
+    outcome = ScriptedCluster(*steps).follow()
+    assert outcome.exit_code == 139
+    assert outcome.cause
+    assert outcome.cause.category == "crashed"
+    assert outcome.attempts == 7, "six retries, as the template says"
+
+
+def test_a_refused_command_beside_a_sidecar_ends_the_run_and_its_job() -> None:
+    cluster = ScriptedCluster(pending(), 5, running(), 10, ended_beside_a_sidecar(2), 5)
+    outcome = cluster.follow()
+    assert (outcome.exit_code, outcome.cause and outcome.cause.category) == (2, "usage error")
+    assert cluster.calls == ["create 1", "delete 1"]
+
+
+def test_the_last_words_of_an_init_container_are_read_from_its_own_log() -> None:
+    def fails(cluster: ScriptedCluster) -> None:
+        cluster.put_pod(1, "a", "Failed")
+        status = cluster.found["pods"][f"{KEY}-1-a"]["status"]
+        terminated = {"exitCode": 3, "reason": "Error", "finishedAt": after(1).isoformat()}
+        status["initContainerStatuses"] = [{"name": "vault", "state": {"terminated": terminated}}]
+
+    given_up = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}
+    cluster = ScriptedCluster(fails, 5, job(failed=7, conditions=[given_up]))
+    cluster.logs["vault"] = ["2026-01-01T00:00:00Z permission denied"]
+    outcome = cluster.follow()
+    assert outcome.exit_code == 4
+    assert outcome.cause
+    assert "init container vault failed (exit code 3)" in outcome.cause.summary
+    assert outcome.cause.detail == "permission denied"
+
+
+def test_a_job_that_was_cleared_away_when_it_was_done_is_no_lost_one() -> None:
+    def cleared(cluster: ScriptedCluster) -> None:
+        cluster.delete_job(f"{KEY}-1")
+        cluster.is_made = True
+
+    done(ScriptedCluster(pending(), 5, running(), 10, cleared, 120).follow())
+
+
 def test_a_pod_that_really_waits_too_long_ends_the_run_with_its_reason() -> None:
     outcome = ScriptedCluster(pending(), 30).follow(limits=SHORT)
     assert (outcome.exit_code, outcome.cause and outcome.cause.category) == (4, "pending too long")
