@@ -70,7 +70,7 @@ def _notes() -> None:
 
 
 def _plan() -> None:
-    _need("docker")
+    _need_buildx()
     plan = subprocess.run([*BAKE, "--print"], cwd=ROOT, env=_environment(), capture_output=True, text=True, check=False)
     if plan.returncode:
         raise RuntimeError(f"docker/bake.hcl cannot be read: {plan.stderr.strip()[-500:]}")
@@ -78,7 +78,9 @@ def _plan() -> None:
 
 
 def _images() -> None:
-    _need_engine()
+    _need_buildx()
+    if subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
+        raise Skipped("no Docker engine answers")
     print("images: building both for linux/amd64", flush=True)
     command = [*BAKE, "--load", "--progress", "plain", "--metadata-file", str(OUTPUT / METADATA)]
     log = OUTPUT / "build.log"
@@ -126,10 +128,10 @@ def _need(tool: str) -> None:
         raise Skipped(f"{tool} is not on PATH")
 
 
-def _need_engine() -> None:
+def _need_buildx() -> None:
     _need("docker")
-    if subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
-        raise Skipped("no Docker engine answers")
+    if subprocess.run(["docker", "buildx", "version"], capture_output=True, check=False).returncode:
+        raise Skipped("docker has no buildx: install its plug-in")
 
 
 def _environment() -> dict[str, str]:

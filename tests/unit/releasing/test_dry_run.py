@@ -20,6 +20,7 @@ METADATA = {
 INSTALLED = {"name": "rich", "version": "15.0.0", "license": "MIT", "classifiers": [], "requires": []}
 DOCKER = f"""#!/bin/bash
 case "$*" in
+    "buildx version") exit $BUILDX ;;
     info) exit $ENGINE ;;
     *--print*) echo '{{}}' ;;
     *--metadata-file*)
@@ -53,6 +54,7 @@ def tools(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, text in (("docker", DOCKER), ("helm", HELM)):
         (folder / name).write_text(text, encoding="utf-8")
         (folder / name).chmod(0o755)
+    monkeypatch.setenv("BUILDX", "0")
     monkeypatch.setenv("ENGINE", "0")
     monkeypatch.setenv("BUILD", "0")
 
@@ -82,6 +84,15 @@ def test_without_an_engine_no_image_is_built_and_the_chart_is_packaged_as_it_is(
     assert "chart: its images are not pinned" in told
     assert sorted(path.name for path in output.iterdir()) == ["NOTES.md", "bake.json", "ctiforge.tgz"]
     assert yaml.safe_load((output / "ctiforge.tgz").read_text(encoding="utf-8"))["images"]["cpu"]["digest"] == ""
+
+
+@pytest.mark.usefixtures("tools")
+def test_a_docker_without_buildx_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("BUILDX", "1")
+    assert dry_run.main([]) == 0
+    told = capsys.readouterr().out
+    assert "build plan: left out: docker has no buildx" in told
+    assert "images: left out: docker has no buildx" in told
 
 
 @pytest.mark.usefixtures("tools")
