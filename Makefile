@@ -40,12 +40,13 @@ ON_KIND := . $(KIND)/laptop.env;
 endif
 
 # Images: TAG names them, WHEELS is a folder of wheels offered to pip, TORCH another torch than the pinned one, EXTRAS
-# what of the package the training image has.
+# what of the package the training image has. Newer bakes ask before they read a folder of wheels; no one answers here.
 TAG ?= dev
 WHEELS ?= $(PIP_FIND_LINKS)
-TORCH ?= torch==2.13.0
-EXTRAS ?= serve,export,demo-encoder
-BUILD := docker build --quiet --build-arg COMMIT=$(shell git rev-parse HEAD) $(if $(WHEELS),--build-context wheels=$(WHEELS))
+TORCH ?=
+EXTRAS ?=
+BAKE = REGISTRY= BASE= BASE_DIGEST= VERSION= TAG=$(TAG) COMMIT=$(shell git rev-parse HEAD) WHEELS=$(WHEELS) TORCH="$(TORCH)" \
+    EXTRAS=$(EXTRAS) BUILDX_BAKE_ENTITLEMENTS_FS=0 docker buildx bake --file docker/bake.hcl --load --progress quiet
 
 LIST := sed 's/\$$\$$/$$/' | awk -F ':.*\#[\#+] ' '{printf "  %-17s %s\n", $$1, $$2}'
 
@@ -130,12 +131,14 @@ doctor: install ## Check the store before a run
 	$(BIN)/ctiforge doctor
 
 images: #+ Both images, and their sizes layer by layer
-	$(BUILD) -f docker/cpu.Dockerfile -t ctiforge-cpu:$(TAG) .
-	$(BUILD) -f docker/cuda.Dockerfile --build-arg TORCH="$(TORCH)" --build-arg EXTRAS=$(EXTRAS) -t ctiforge-train:$(TAG) .
+	@$(BAKE)
 	@docker/sizes.sh ctiforge-cpu:$(TAG) ctiforge-train:$(TAG)
 
 services-image: #+ The development PostgreSQL and S3 of kind-up
-	$(BUILD) -f k8s/services/Dockerfile -t ctiforge-services:$(TAG) .
+	@$(BAKE) services
+
+release-dry-run: install #+ What a release publishes, made here and pushed nowhere, as a table (ARGS="--no-images")
+	WHEELS=$(WHEELS) $(BIN)/python -m releasing.dry_run $(ARGS)
 
 kind-up: install ## A development cluster: images, PostgreSQL and S3, the chart, the demo corpus
 	k8s/up.sh

@@ -106,7 +106,7 @@ def test_flags_in_the_text_exist(span: str) -> None:
 
 @pytest.mark.parametrize("command", [each for each in COMMANDS if not each.startswith(("make ", "ctiforge "))])
 def test_other_commands_are_known(command: str) -> None:
-    assert command.startswith(("export ", "kubectl ", "helm ", ".venv/bin/p"))
+    assert command.startswith(("export ", "kubectl ", "helm ", "cosign ", ".venv/bin/p"))
     for path in re.findall(r"(?:helm|examples)/[\w./-]+", command):
         assert (ROOT / path).exists()
 
