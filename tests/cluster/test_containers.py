@@ -12,7 +12,7 @@ SIDECAR = {
     "image": IMAGE,
     "imagePullPolicy": "IfNotPresent",
     # it ends when its pod is told to, and not before
-    "command": ["python", "-c", "import signal; signal.sigwait({signal.SIGTERM})"],
+    "command": ["python", "-c", "import signal, sys; signal.signal(15, lambda *_: sys.exit()); signal.pause()"],
     "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
 }
 
