@@ -80,6 +80,7 @@
 - {name: CTIFORGE_STAGES, value: {{ .Values.settings.stages | toJson | quote }}}
 {{- with .Values.webhook.existingSecret }}
 {{ include "ctiforge.secretVariable" (list "CTIFORGE_WEBHOOK_URL" . $.Values.webhook.key) }}
+- {name: CTIFORGE_WEBHOOK_RESULTS, value: {{ $.Values.webhook.results | toJson | quote }}}
 {{- end }}
 {{- end -}}
 

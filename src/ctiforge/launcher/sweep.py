@@ -18,6 +18,7 @@ from ctiforge.launcher.plan import check_flags, describe, flags_given, make_plan
 from ctiforge.launcher.run import LineRun, drive
 from ctiforge.launcher.signals import HeldSignals
 from ctiforge.launcher.sweep_report import make_sweep, plain_text, write_sweep
+from ctiforge.launcher.telling import Telling
 from ctiforge.lines import LINES, find_line
 from ctiforge.lines.line import LineStage
 from ctiforge.records.run import StageRecord
@@ -43,6 +44,7 @@ def run_sweep(
     texts: Sequence[str],
     settings: Settings,
     backend: Backend,
+    telling: Telling | None = None,
     *,
     again: Sequence[str] = (),
     parallel: int = 1,
@@ -70,6 +72,7 @@ def run_sweep(
         (*data, *(point.stage for point in points)),
         settings.model_copy(update={"stages": {**settings.stages, **flags}}),
         backend,
+        telling or Telling(settings, name),
         f"sweep-{name}",
         dry_run=dry_run,
     )

@@ -60,7 +60,7 @@ def test_the_role_has_these_verbs_and_no_others(chart: Chart) -> None:
         ("batch", "jobs"): {"create", "get", "list", "watch", "delete"},
         ("", "pods"): {"get", "list", "watch"},
         ("", "pods/log"): {"get"},
-        ("", "events"): {"get", "list", "watch"},
+        ("", "events"): {"create", "get", "list", "watch"},
         ("kueue.x-k8s.io", "workloads"): {"get", "list", "watch"},
     }
     assert not chart.objects("full", "ClusterRole")
