@@ -82,6 +82,14 @@
 {{ include "ctiforge.secretVariable" (list "CTIFORGE_WEBHOOK_URL" . $.Values.webhook.key) }}
 - {name: CTIFORGE_WEBHOOK_RESULTS, value: {{ $.Values.webhook.results | toJson | quote }}}
 {{- end }}
+{{- with .Values.telemetry }}
+{{- if .otlpEndpoint }}
+- {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ .otlpEndpoint | quote }}}
+{{- with .existingSecret }}
+{{ include "ctiforge.secretVariable" (list "OTEL_EXPORTER_OTLP_HEADERS" . $.Values.telemetry.key) }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- end -}}
 
 {{- define "ctiforge.commonEnvironment" -}}

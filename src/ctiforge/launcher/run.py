@@ -170,6 +170,7 @@ class LineRun:
         """Do every stage in order and keep the record."""
         self.check()
         record = self.record
+        self.telling.began(record)
         record.state, record.exit_code, record.ended_at, record.reason = "running", None, None, None
         if self.backend.brings_demo:
             # on this machine a run ends with its launcher; in a cluster it may go on
@@ -389,8 +390,7 @@ class LineRun:
         )
 
     def _fail_on_problem(self, stage: LineStage) -> None:
-        answer = self.answers.get(stage.name)
-        if answer and answer.problem:
+        if (answer := self.answers.get(stage.name)) and answer.problem:
             raise StageFailedError(f"{stage.name}: {answer.problem}", answer.exit_code)
 
     def _close(self, stage: LineStage, entry: StageRecord) -> None:
