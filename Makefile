@@ -189,8 +189,8 @@ build/helm3: install
 
 # promtool, to try the chart's alerts with; Debian has it in a package
 build/promtool:
-	mkdir -p $@
-	-cd $@ && apt-get download -qq prometheus && dpkg --extract prometheus_*.deb . && rm prometheus_*.deb
+	-mkdir -p $@.part && cd $@.part && apt-get download -qq prometheus && dpkg --extract prometheus_*.deb . \
+	&& rm prometheus_*.deb && mv ../promtool.part ../promtool
 
 dist: install #+ The wheel, in dist/
 	rm -rf build/lib build/bdist.* dist

@@ -72,7 +72,8 @@ class Telling:
             self._tell_webhook(result)
 
     def _tell_cluster(self, result: Result) -> None:
-        if self.settings.backend == "kubernetes" and self.settings.run_id:
+        # a launcher that was told to end has no time for more than it must do
+        if result.kind and self.settings.backend == "kubernetes" and self.settings.run_id:
             from ctiforge.launcher.kubernetes.job_events import note_on_job
 
             note_on_job(self.settings, result)

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from ctiforge.launcher import telling
+from ctiforge.launcher import metrics, telling
 from ctiforge.launcher.result import Result
+from tests.otlp import receiving
 
 URL = "http://hooks.example/secret"
 
@@ -33,26 +34,17 @@ def test_each_end_is_told_once_as_what_it_is(world, told: list[Result]) -> None:
     again = ("run", "extract", "--set", "train_extract.epochs=7")
     assert world.ctiforge(*again).returncode == 5
     world.control(train_extract={"fails": True})
-    assert world.ctiforge("run", "extract", "--set", "train_extract.epochs=8").returncode == 3
+    ended = world.ctiforge("run", "extract", "--set", "train_extract.epochs=8")
+    assert (ended.returncode, "told the webhook" in ended.stdout) == (3, True)
     assert [each.kind for each in told] == ["trained", "nothing-new", "refused", "failed"]
     assert told[2].words.endswith("agent is not promoted: worse")
-
-
-def test_by_default_it_is_told_of_failures_alone(world, told: list[Result]) -> None:
-    del world.environment["CTIFORGE_WEBHOOK_RESULTS"]
-    assert "told the webhook" not in world.ctiforge("run", "extract").stdout
-    world.control(train_extract={"fails": True})
-    ended = world.ctiforge("run", "extract", "--set", "train_extract.epochs=8")
-    assert "told the webhook" in ended.stdout
-    assert [each.kind for each in told] == ["failed"]
     assert "secret" not in ended.stdout + ended.stderr
 
 
 @pytest.mark.parametrize(
     ("variable", "value", "reason"),
     [
-        # the plan, the store, the cluster
-        ("CTIFORGE_TEST_SET", "nobody-made-it", "there is no test set nobody-made-it"),
+        # the store, the cluster; of what a run's own checks find, the metrics' test has a case
         ("CTIFORGE_STORE", "/proc/nowhere", "/proc/nowhere"),
         ("CTIFORGE_BACKEND", "kubernetes", "no usable kubeconfig"),
     ],
@@ -70,3 +62,36 @@ def test_a_launcher_that_cannot_start_says_so(
 
     world.ctiforge("run", "extract", "--dry-run")
     assert len(told) == 1, "a plan is nobody's business"
+
+
+def test_metrics_are_pushed_at_the_end_of_each_run(world) -> None:
+    with receiving() as receiver:
+        world.environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = receiver.url
+        world.control(train_extract={"fails": True})
+        assert world.ctiforge("run", "extract", "--run-id", "nightly").returncode == 3
+        failed = receiver.last()
+        world.control()
+        assert world.ctiforge("run", "extract", "--run-id", "nightly").returncode == 0
+        done = receiver.last()
+        assert world.ctiforge("run", "extract", "--dry-run").returncode == 0
+        world.environment["CTIFORGE_TEST_SET"] = "nobody-made-it"
+        assert world.ctiforge("run", "extract").returncode == 2
+    assert len(receiver.asked) == 3
+    assert (failed["ctiforge.runs"]["failed"], done["ctiforge.runs"]["done"]) == (1, 1)
+    ends = {state: count for state, count in receiver.last()["ctiforge.runs"].items() if count}
+    assert ends == {"done": 1, "failed": 1, "not-started": 1}
+    assert "ctiforge.last_success.timestamp" not in failed
+    assert "train_extract" in done["ctiforge.stage.duration"]
+    # of the run that was gone on with, what it had tried before is not counted again
+    assert failed["ctiforge.attempts"]["data error"] == 1
+    assert done["ctiforge.attempts"]["data error"] == 1
+    assert "replaced" not in done["ctiforge.attempts"]
+
+
+def test_a_receiver_that_is_away_fails_no_run(world, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "WITHIN_S", 0.05)
+    world.environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://127.0.0.1:9/secret"
+    ended = world.ctiforge("run", "extract")
+    assert ended.returncode == 0
+    assert "warning: no metrics were pushed: their receiver did not take them" in ended.stdout
+    assert "secret" not in ended.stdout + ended.stderr

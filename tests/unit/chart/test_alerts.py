@@ -24,10 +24,10 @@ def promtool() -> str:
 
 
 def alerts(chart: Chart, flags: str = "") -> list[Document]:
-    """The rules that the chart renders with `values/alerts.yaml` and these values over them."""
-    documents = chart.render("alerts")
+    """The rules that the chart renders with `values/full.yaml` and these values over them."""
+    documents = chart.render("full")
     if flags:
-        result = chart.try_template("alerts", "--set", flags, "--show-only", "templates/prometheusrule.yaml")
+        result = chart.try_template("full", "--set", flags, "--show-only", "templates/prometheusrule.yaml")
         assert result.returncode == 0, result.stderr
         documents = [*yaml.safe_load_all(result.stdout)]
     found = [each for each in documents if each["kind"] == "PrometheusRule"]
@@ -35,7 +35,7 @@ def alerts(chart: Chart, flags: str = "") -> list[Document]:
 
 
 def test_prometheus_reads_them_and_they_fire_when_they_should(chart: Chart, promtool: str, tmp_path: Path) -> None:
-    (rule,) = chart.objects("alerts", "PrometheusRule").values()
+    (rule,) = chart.objects("full", "PrometheusRule").values()
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rule["spec"], allow_unicode=True))
     shutil.copy(CASES, tmp_path)
     for command in (["check", "rules", "rules.yaml"], ["test", "rules", CASES.name]):
@@ -63,23 +63,17 @@ def test_each_scheduled_line_has_its_own(chart: Chart) -> None:
 
 
 def test_none_is_made_where_nobody_asks_or_nothing_is_scheduled(chart: Chart) -> None:
-    assert not chart.objects("full", "PrometheusRule")
-    nothing = chart.try_template("alerts", "--set", "retrain.extract.enabled=false,retrain.os-bert.enabled=false")
+    assert not chart.objects("minimal", "PrometheusRule")
+    assert not chart.objects("retrain", "PrometheusRule")
+    nothing = chart.try_template("full", "--set", "retrain.extract.enabled=false,retrain.os-bert.enabled=false")
     assert (nothing.returncode, "PrometheusRule" in nothing.stdout) == (0, False)
 
 
-def test_the_receiver_of_metrics_is_known_to_launchers_and_reached_by_them_alone(chart: Chart) -> None:
-    pods = chart.pods("alerts")
+def test_launchers_know_the_receiver_of_metrics(chart: Chart) -> None:
+    pods = chart.pods("full")
     knowing = {key for key, pod in pods.items() if "OTEL_EXPORTER_OTLP_ENDPOINT" in pod.env}
     assert knowing == {"launcher", "retrain-extract", "retrain-os-bert", "doctor"}
     env = pods["retrain-extract"].env
     assert env["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://collector.monitoring.svc:4318"
     assert env["OTEL_EXPORTER_OTLP_HEADERS"] == {"secretKeyRef": {"name": "collector", "key": "headers"}}
-    opening = [
-        policy["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/component"]
-        for policy in chart.objects("alerts", "NetworkPolicy").values()
-        for rule in policy["spec"]["egress"]
-        if {"protocol": "TCP", "port": 4318} in rule["ports"]
-    ]
-    assert opening == ["launcher"]
-    assert "OTEL_EXPORTER_OTLP_ENDPOINT" not in chart.pods("full")["launcher"].env
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT" not in chart.pods("minimal")["launcher"].env

@@ -1,17 +1,18 @@
 """The six metrics, as a receiver of OTLP over HTTP decodes them; and a receiver that is away."""
 
+import logging
+import socket
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.sdk.metrics.export import MetricExportResult
 
 from ctiforge.launcher import metrics
 from ctiforge.launcher.metrics import counts_of, is_wanted, push_metrics
@@ -20,6 +21,7 @@ from ctiforge.records.run import Cause, RunRecord, StageRecord
 from ctiforge.settings import Settings
 from ctiforge.store.objects import ObjectStore, open_store
 from ctiforge.store.runs import new_run
+from tests.otlp import Receiver, receiving
 
 BEGAN = datetime(2026, 11, 30, 3, 0, tzinfo=UTC)
 SETTINGS = Settings(backend="kubernetes", release="agent", namespace="intel")
@@ -36,61 +38,6 @@ def record(state: str = "done", exit_code: int = 0) -> RunRecord:
         StageRecord(name="promote_extract", program="promote", state="done", attempts=1, exit_code=exit_code),
     ]
     return new_run("extract", stages, "nightly").model_copy(update={"state": state, "exit_code": exit_code})
-
-
-class Receiver:
-    """Takes OTLP over HTTP, and tells what Prometheus would call what it got."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, dict[str, str], ExportMetricsServiceRequest]] = []
-        self.url = ""
-        self.status = 200
-
-    def last(self) -> dict[str, dict[str, float]]:
-        """Values of the last push by metric, and by what tells its points apart."""
-        found: dict[str, dict[str, float]] = {}
-        for metric in self._metrics():
-            for point in getattr(metric, metric.WhichOneof("data")).data_points:
-                labels = {each.key: each.value.string_value for each in point.attributes}
-                assert labels.pop("line") == "extract"
-                value = point.as_double if point.WhichOneof("value") == "as_double" else point.as_int
-                found.setdefault(metric.name, {})[next(iter(labels.values()), "")] = value
-        return found
-
-    def _metrics(self) -> list[Any]:
-        (resource,) = self.asked[-1][2].resource_metrics
-        (scope,) = resource.scope_metrics
-        return list(scope.metrics)
-
-    def sums(self) -> list[Any]:
-        return [metric.sum for metric in self._metrics() if metric.WhichOneof("data") == "sum"]
-
-    def resource(self) -> dict[str, str]:
-        (found,) = self.asked[-1][2].resource_metrics
-        return {each.key: each.value.string_value for each in found.resource.attributes}
-
-
-@contextmanager
-def receiving() -> Iterator[Receiver]:
-    receiver = Receiver()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            receiver.asked.append((self.path, headers, ExportMetricsServiceRequest.FromString(body)))
-            self.send_response(receiver.status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *args: object) -> None:
-            """Stay silent."""
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=lambda: server.serve_forever(poll_interval=0.01), daemon=True).start()
-        receiver.url = f"http://127.0.0.1:{server.server_port}"
-        yield receiver
-        server.shutdown()
 
 
 @pytest.fixture
@@ -162,40 +109,55 @@ def test_damaged_counts_begin_anew(receiver: Receiver, store: ObjectStore) -> No
     assert receiver.last()["ctiforge.runs"]["done"] == 1
 
 
+@pytest.mark.parametrize("runs", [1, 2])
 def test_launchers_that_end_at_once_lose_no_count(
-    receiver: Receiver, store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+    receiver: Receiver, store: ObjectStore, monkeypatch: pytest.MonkeyPatch, runs: int
 ) -> None:
-    plain = ObjectStore.write_new
-
-    def overtaken(self: ObjectStore, key: str, data: bytes) -> bool:
-        monkeypatch.setattr(ObjectStore, "write_new", plain)
+    for _ in range(runs - 1):
         assert push_metrics(SETTINGS, Result(record(), "promoted"), store, {})
-        return self.write_new(key, data)
+    plain = ObjectStore.read_with_tag
 
-    monkeypatch.setattr(ObjectStore, "write_new", overtaken)
+    def overtaken(self: ObjectStore, key: str) -> tuple[bytes, str]:
+        """Another launcher writes between this one's reading and writing."""
+        monkeypatch.setattr(ObjectStore, "read_with_tag", plain)
+        try:
+            return self.read_with_tag(key)
+        finally:
+            assert push_metrics(SETTINGS, Result(record(), "promoted"), store, {})
+
+    monkeypatch.setattr(ObjectStore, "read_with_tag", overtaken)
     assert push_metrics(SETTINGS, Result(record(), "promoted"), store, {})
-    assert receiver.last()["ctiforge.runs"]["done"] == 2
+    assert receiver.last()["ctiforge.runs"]["done"] == runs + 1
 
 
 @pytest.mark.parametrize("status", [400, 401])
 def test_a_receiver_that_refuses_is_told_of(
-    receiver: Receiver, store: ObjectStore, capfd: pytest.CaptureFixture[str], status: int
+    receiver: Receiver, store: ObjectStore, caplog: pytest.LogCaptureFixture, status: int
 ) -> None:
+    logging.getLogger("opentelemetry").setLevel(logging.NOTSET)
     receiver.status = status
     assert not push_metrics(SETTINGS, Result(record(), "promoted"), store, {})
-    assert "".join(capfd.readouterr()) == "", "the exporter's own words may name the URL"
+    assert not caplog.records, "the exporter's own words may name the URL"
 
 
 def test_a_receiver_that_does_not_answer_is_given_up(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
     # a port that takes connections and says nothing
-    import socket
-
     monkeypatch.setattr(metrics, "WITHIN_S", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}/token")
         began = time.monotonic()
         assert not push_metrics(SETTINGS, Result(record(), "promoted"), store, {})
         assert time.monotonic() - began < 3
+
+
+def test_a_receiver_that_answers_drop_by_drop_is_given_up(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    released = threading.Event()
+    monkeypatch.setattr(metrics, "WITHIN_S", 0.05)
+    monkeypatch.setattr(OTLPMetricExporter, "export", lambda *_: MetricExportResult(int(released.wait(20))))
+    began = time.monotonic()
+    assert not push_metrics(SETTINGS, Result(record(), "promoted"), store, {})
+    assert time.monotonic() - began < 3
+    released.set()
 
 
 def test_nothing_is_wanted_where_no_receiver_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Whatever goes wrong with telling, the run ends as it did, and it is said in a line."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -11,7 +12,7 @@ from ctiforge.launcher.kubernetes import job_events
 from ctiforge.launcher.kubernetes.client import ClusterError
 from ctiforge.launcher.result import Result
 from ctiforge.launcher.telling import Telling
-from ctiforge.settings import Settings
+from ctiforge.settings import RunResult, Settings
 from ctiforge.store.objects import open_store
 from ctiforge.store.runs import new_run
 
@@ -28,6 +29,17 @@ def receiver(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def told(said: list[str]) -> Telling:
     return Telling(SETTINGS, "extract", say=said.append, wait=pytest.fail)
+
+
+def test_by_default_a_webhook_is_told_of_failures_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT")
+    heard: list[object] = []
+    monkeypatch.setattr(module, "send", lambda _url, result, _wait: heard.append(result.kind))
+    said: list[str] = []
+    telling = Telling(Settings(webhook_url="http://hooks.example/secret"), "extract", say=said.append)
+    for kind in (*get_args(RunResult), None):
+        telling.tell(Result(RESULT.run, kind), None)
+    assert (heard, said) == (["failed"], ["told the webhook"])
 
 
 def test_what_goes_wrong_keeps_nobody_else_from_being_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -32,8 +32,7 @@ def note_on_job(settings: Settings, result: Result) -> None:
     Raises UsageError or ClusterError where the cluster cannot be reached or refuses.
     """
     cluster = connect(settings.context, settings.namespace)
-    job = cluster.job(result.run.id)
-    if job and result.kind:
+    if job := cluster.job(result.run.id):
         _create(cluster, event_of(result, job, datetime.now(UTC), os.environ.get("HOSTNAME", "")))
 
 
