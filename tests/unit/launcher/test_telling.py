@@ -9,7 +9,7 @@ from ctiforge.errors import StoreError
 from ctiforge.launcher import metrics
 from ctiforge.launcher import telling as module
 from ctiforge.launcher.kubernetes import job_events
-from ctiforge.launcher.kubernetes.client import ClusterError
+from ctiforge.launcher.kubernetes.refusals import ClusterError
 from ctiforge.launcher.result import Result
 from ctiforge.launcher.telling import Telling
 from ctiforge.settings import RunResult, Settings

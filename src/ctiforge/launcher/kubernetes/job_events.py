@@ -4,9 +4,9 @@ import copy
 import os
 import secrets
 from datetime import UTC, datetime
-from typing import Any
 
-from ctiforge.launcher.kubernetes.client import Cluster, ClusterError, Object, connect, explain
+from ctiforge.launcher.kubernetes.client import Cluster, Object, connect
+from ctiforge.launcher.kubernetes.refusals import ClusterError, explain, explain_silence
 from ctiforge.launcher.result import Result
 from ctiforge.settings import Settings
 
@@ -65,14 +65,12 @@ def _create(cluster: Cluster, event: Object) -> None:
     from kubernetes import client
     from urllib3.exceptions import HTTPError
 
-    configuration: Any = copy.copy(cluster.api.configuration)
-    configuration.retries = configuration.retries.new(total=TRIES) if configuration.retries else None
+    what, configuration = "create an event", copy.copy(cluster.api.configuration)
+    configuration.retries = configuration.retries.new(total=TRIES)
     core = client.CoreV1Api(client.ApiClient(configuration))
     try:
         core.create_namespaced_event(cluster.namespace, event, _request_timeout=TIMEOUT_S, _preload_content=False)
     except client.ApiException as error:
-        raise ClusterError(
-            explain("create an event", cluster.namespace, error.status, error.body), error.status
-        ) from None
+        raise ClusterError(explain(what, cluster.namespace, error.status, error.body), error.status) from None
     except (HTTPError, OSError) as error:
-        raise ClusterError(f"cannot create an event: the API does not answer ({type(error).__name__})") from None
+        raise ClusterError(explain_silence(what, configuration.host, error)) from None

@@ -12,8 +12,9 @@ import pytest
 from kubernetes import client
 
 from ctiforge.launcher.kubernetes import job_events
-from ctiforge.launcher.kubernetes.client import Cluster, ClusterError
+from ctiforge.launcher.kubernetes.client import Cluster
 from ctiforge.launcher.kubernetes.job_events import LONGEST, REASONS, event_of, note_on_job
+from ctiforge.launcher.kubernetes.refusals import ClusterError
 from ctiforge.launcher.result import Result
 from ctiforge.records.run import RunRecord
 from ctiforge.settings import RunResult, Settings
