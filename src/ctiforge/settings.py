@@ -77,7 +77,7 @@ COMMON_NAMES = {
 """The names of the settings that all lines share."""
 
 
-TRAVELS = ("json_files", "from_database", "max_length", "stages", "promote_auto", "promote_approval")
+TRAVELS = ("json_files", "from_database", "max_length", "stages", "promote_auto", "promote_approval", "refusal_fails")
 """What goes along when a run is handed over to a cluster, with the line's own settings; the chart knows the others."""
 RENAMED = {"served_as": "served_asked_as"}
 """Former name of a setting to its present one."""
