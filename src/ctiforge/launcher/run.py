@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Self
 
 from ctiforge.errors import CtiforgeError, ExitCode, InterruptedRunError, StoreError
+from ctiforge.launcher.announcing import Announcing
 from ctiforge.launcher.backend import Backend, Command, Event, Outcome, Progressed, Ran, Said, Task
 from ctiforge.launcher.collecting import collect, evaluations_folder, report_of
 from ctiforge.launcher.database import RunDatabase, database_of, takes_demo
@@ -24,7 +25,6 @@ from ctiforge.launcher.plan import (
     stages_of,
 )
 from ctiforge.launcher.report import describe_end
-from ctiforge.launcher.telling import Telling
 from ctiforge.launcher.view import LiveView
 from ctiforge.lines import LINES, find_line
 from ctiforge.lines.line import Line, LineStage
@@ -42,7 +42,7 @@ ERROR = "error: "
 
 
 def run_line(
-    name: str, settings: Settings, backend: Backend, telling: Telling | None = None, *, dry_run: bool = False
+    name: str, settings: Settings, backend: Backend, announcing: Announcing | None = None, *, dry_run: bool = False
 ) -> None:
     """Run the line: plan it, skip what is cached, run the rest, collect what is for people.
 
@@ -57,7 +57,7 @@ def run_line(
     check_flags(settings.stages, [each.stages for each in LINES.values()])
     settings, notes = with_champion(line, settings)
     stages = stages_of(line.stages, settings.model_dump())
-    run = LineRun.of(line, stages, settings, backend, telling or Telling(settings, name), dry_run=dry_run)
+    run = LineRun.of(line, stages, settings, backend, announcing or Announcing(settings, name), dry_run=dry_run)
     run.notes.update(notes)
     drive(run, dry_run=dry_run)
     if run.record.exit_code and settings.refusal_fails and not dry_run:
@@ -98,7 +98,7 @@ class LineRun:
     record: RunRecord
     store: ObjectStore
     backend: Backend
-    telling: Telling
+    announcing: Announcing
     view: LiveView
     test_set: str
     database: dict[str, str] = field(default_factory=dict)
@@ -120,7 +120,7 @@ class LineRun:
         stages: Stages,
         settings: Settings,
         backend: Backend,
-        telling: Telling,
+        announcing: Announcing,
         kind: str | None = None,
         *,
         dry_run: bool = False,
@@ -130,7 +130,7 @@ class LineRun:
         record = open_record(kind or line.name, stages, store, settings.run_id)
         settings = with_commits(line, settings, record)
         view = LiveView([stage.name for stage in stages])
-        run = cls(settings, line, stages, record, store, backend, telling, view, settings.value(line.test_set))
+        run = cls(settings, line, stages, record, store, backend, announcing, view, settings.value(line.test_set))
         run.joined = not backend.brings_demo and record.id in run_ids(store) and record.state == "running"
         return run
 
@@ -170,7 +170,7 @@ class LineRun:
         """Do every stage in order and keep the record."""
         self.check()
         record = self.record
-        self.telling.began(record)
+        self.announcing.began(record)
         record.state, record.exit_code, record.ended_at, record.reason = "running", None, None, None
         if self.backend.brings_demo:
             # on this machine a run ends with its launcher; in a cluster it may go on
@@ -186,7 +186,7 @@ class LineRun:
         record.ended_at = datetime.now(UTC)
         save_run(self.store, record)
         self.say_result()
-        self.telling.ended(record, self.stages, self.store)
+        self.announcing.ended(record, self.stages, self.store)
 
     def check(self) -> None:
         """Raise what would make the run fail later."""
@@ -369,7 +369,7 @@ class LineRun:
         """Note why the run ends; a store that is away then is told beside the error, and does not hide it."""
         record = self.record
         if self.joined and not isinstance(error, StageFailedError | InterruptedRunError):
-            self.telling.is_over = True
+            self.announcing.is_over = True
             return
         record.state, record.exit_code, record.reason = how_it_ended(error)
         record.ended_at = datetime.now(UTC)
@@ -379,7 +379,7 @@ class LineRun:
         except (CtiforgeError, OSError) as problem:
             if str(problem) not in str(error):
                 self.view.say(f"warning: the run's record could not be kept: {problem}")
-        self.telling.ended(record, self.stages, self.store)
+        self.announcing.ended(record, self.stages, self.store)
 
     def _can_be_asked(self, stage: LineStage, *, in_turn: bool = False) -> bool:
         return (

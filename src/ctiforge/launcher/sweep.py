@@ -12,13 +12,13 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 
 from ctiforge.errors import ExitCode, UsageError
+from ctiforge.launcher.announcing import Announcing
 from ctiforge.launcher.backend import Backend, Command, Event, Outcome
 from ctiforge.launcher.failures import MEANINGS, StageFailedError
 from ctiforge.launcher.plan import check_flags, describe, flags_given, make_plan
 from ctiforge.launcher.run import LineRun, drive
 from ctiforge.launcher.signals import HeldSignals
 from ctiforge.launcher.sweep_report import make_sweep, plain_text, write_sweep
-from ctiforge.launcher.telling import Telling
 from ctiforge.lines import LINES, find_line
 from ctiforge.lines.line import LineStage
 from ctiforge.records.run import StageRecord
@@ -44,7 +44,7 @@ def run_sweep(
     texts: Sequence[str],
     settings: Settings,
     backend: Backend,
-    telling: Telling | None = None,
+    announcing: Announcing | None = None,
     *,
     again: Sequence[str] = (),
     parallel: int = 1,
@@ -72,7 +72,7 @@ def run_sweep(
         (*data, *(point.stage for point in points)),
         settings.model_copy(update={"stages": {**settings.stages, **flags}}),
         backend,
-        telling or Telling(settings, name),
+        announcing or Announcing(settings, name),
         f"sweep-{name}",
         dry_run=dry_run,
     )

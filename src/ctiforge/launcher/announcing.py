@@ -23,7 +23,7 @@ from ctiforge.visible import visible
 
 
 @dataclass
-class Telling:
+class Announcing:
     """Tells of one run; as a context manager also of one that could not start, by the error that leaves the block."""
 
     settings: Settings

@@ -1,4 +1,4 @@
-"""Whatever goes wrong with telling, the run ends as it did, and it is said in a line."""
+"""Whatever goes wrong with announcing, the run ends as it did, and it is said in a line."""
 
 from pathlib import Path
 from typing import get_args
@@ -6,12 +6,12 @@ from typing import get_args
 import pytest
 
 from ctiforge.errors import StoreError
+from ctiforge.launcher import announcing as module
 from ctiforge.launcher import metrics
-from ctiforge.launcher import telling as module
+from ctiforge.launcher.announcing import Announcing
 from ctiforge.launcher.kubernetes import job_events
 from ctiforge.launcher.kubernetes.refusals import ClusterError
 from ctiforge.launcher.result import Result
-from ctiforge.launcher.telling import Telling
 from ctiforge.settings import RunResult, Settings
 from ctiforge.store.objects import open_store
 from ctiforge.store.runs import new_run
@@ -27,8 +27,8 @@ def receiver(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
 
 
-def told(said: list[str]) -> Telling:
-    return Telling(SETTINGS, "extract", say=said.append, wait=pytest.fail)
+def told(said: list[str]) -> Announcing:
+    return Announcing(SETTINGS, "extract", say=said.append, wait=pytest.fail)
 
 
 def test_by_default_a_webhook_is_told_of_failures_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,9 +36,9 @@ def test_by_default_a_webhook_is_told_of_failures_alone(monkeypatch: pytest.Monk
     heard: list[object] = []
     monkeypatch.setattr(module, "send", lambda _url, result, _wait: heard.append(result.kind))
     said: list[str] = []
-    telling = Telling(Settings(webhook_url="http://hooks.example/secret"), "extract", say=said.append)
+    announcing = Announcing(Settings(webhook_url="http://hooks.example/secret"), "extract", say=said.append)
     for kind in (*get_args(RunResult), None):
-        telling.tell(Result(RESULT.run, kind), None)
+        announcing.tell(Result(RESULT.run, kind), None)
     assert (heard, said) == (["failed"], ["told the webhook"])
 
 

@@ -4,7 +4,9 @@ import json
 
 import pytest
 
-from ctiforge.launcher import metrics, telling
+from ctiforge.errors import UsageError
+from ctiforge.launcher import announcing, metrics
+from ctiforge.launcher.kubernetes import job_events, release
 from ctiforge.launcher.result import Result
 from tests.otlp import receiving
 
@@ -20,7 +22,7 @@ def told(world, monkeypatch: pytest.MonkeyPatch) -> list[Result]:
         assert url == URL
         heard.append(result)
 
-    monkeypatch.setattr(telling, "send", send)
+    monkeypatch.setattr(announcing, "send", send)
     everything = ["failed", "refused", "promoted", "waiting", "nothing-new", "trained"]
     world.environment |= {"CTIFORGE_WEBHOOK_URL": URL, "CTIFORGE_WEBHOOK_RESULTS": json.dumps(everything)}
     return heard
@@ -41,27 +43,27 @@ def test_each_end_is_told_once_as_what_it_is(world, told: list[Result]) -> None:
     assert "secret" not in ended.stdout + ended.stderr
 
 
-@pytest.mark.parametrize(
-    ("variable", "value", "reason"),
-    [
-        # the store, the cluster; of what a run's own checks find, the metrics' test has a case
-        ("CTIFORGE_STORE", "/proc/nowhere", "/proc/nowhere"),
+def test_a_launcher_that_cannot_start_says_so(world, told: list[Result], monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object) -> None:
+        raise UsageError("no usable kubeconfig: set KUBECONFIG")
+
+    for module in (release, job_events):
+        monkeypatch.setattr(module, "connect", unknown)
+    world.environment["CTIFORGE_RUN_ID"] = "nightly"
+    for variable, value, reason in (
         ("CTIFORGE_BACKEND", "kubernetes", "no usable kubeconfig"),
-    ],
-)
-def test_a_launcher_that_cannot_start_says_so(
-    world, told: list[Result], variable: str, value: str, reason: str
-) -> None:
-    world.environment |= {variable: value, "CTIFORGE_RUN_ID": "nightly", "KUBECONFIG": "/nowhere"}
-    ended = world.ctiforge("run", "extract")
-    assert ended.returncode == 2, ended.stderr
-    (result,) = told
-    assert (result.kind, result.began, result.run.exit_code) == ("failed", False, 2)
-    assert result.words.startswith("nightly cannot start: ")
-    assert reason in result.words
+        ("CTIFORGE_STORE", "/proc/nowhere", "/proc/nowhere"),
+    ):
+        world.environment |= {"CTIFORGE_BACKEND": "local", variable: value}
+        ended = world.ctiforge("run", "extract")
+        assert ended.returncode == 2, ended.stderr
+        result = told.pop()
+        assert (result.kind, result.began, result.run.exit_code, told) == ("failed", False, 2, [])
+        assert result.words.startswith("nightly cannot start: ")
+        assert reason in result.words
 
     world.ctiforge("run", "extract", "--dry-run")
-    assert len(told) == 1, "a plan is nobody's business"
+    assert told == [], "a plan is nobody's business"
 
 
 def test_metrics_are_pushed_at_the_end_of_each_run(world) -> None:
