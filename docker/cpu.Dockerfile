@@ -25,7 +25,8 @@ RUN --mount=type=cache,target=/root/.cache/pip --mount=type=bind,from=wheels,tar
     && find numpy -type d -name tests -prune -exec rm -r {} +
 # bytecode of what the programs import, and of nothing else: the root is read-only, so none is written later
 RUN PYTHONDONTWRITEBYTECODE= python -c "import boto3, kubernetes.client, kubernetes.config, kubernetes.watch, numpy, \
-obstore.auth.boto3, obstore.store, openai.resources.chat.completions, psycopg2, pydantic_settings, rapidfuzz.fuzz, rensa, rich.live, \
+obstore.auth.boto3, obstore.store, openai.resources.chat.completions, opentelemetry.exporter.otlp.proto.http.metric_exporter, \
+psycopg2, pydantic_settings, rapidfuzz.fuzz, rensa, rich.live, \
 rich.progress, rich.table, typer, \
 transformers.models.auto.tokenization_auto, transformers.tokenization_utils_fast" 2>/dev/null
 

@@ -30,6 +30,8 @@ GPU_VARIABLE = "CTIFORGE_GPU"
 """Set in a pod that was given a GPU: a program that finds none there says so, and does not compute on the CPU."""
 MASK = "********"
 PREFIX = "CTIFORGE_"
+RunResult = Literal["failed", "refused", "promoted", "waiting", "nothing-new", "trained"]
+"""What came of a run that ended by itself; `waiting`: a model passed the gate, and a person has to approve it."""
 NO_SETTINGS = (
     *("SCRATCH", "SCRATCH_LIMIT", "TOOLS", "VERSIONS", "COMMIT", "IMAGE", "RUN", "STAGE", "ATTEMPT", "GPU"),
     *("SERVE_API_KEY", "REAL_DATA", "TEST_MARK"),
@@ -67,13 +69,15 @@ COMMON_NAMES = {
     "namespace": SettingNames("CTIFORGE_NAMESPACE", "--namespace", None),
     "context": SettingNames("CTIFORGE_CONTEXT", None, None),
     "run_id": SettingNames("CTIFORGE_RUN_ID", "--run-id", None),
+    "refusal_fails": SettingNames("CTIFORGE_REFUSAL_FAILS", None, "retrain.extract.refusalFails"),
     "webhook_url": SettingNames("CTIFORGE_WEBHOOK_URL", None, "webhook.existingSecret"),
+    "webhook_results": SettingNames("CTIFORGE_WEBHOOK_RESULTS", None, "webhook.results"),
     "stages": SettingNames("CTIFORGE_STAGES", "--set", "settings.stages"),
 }
 """The names of the settings that all lines share."""
 
 
-TRAVELS = ("json_files", "from_database", "max_length", "stages", "promote_auto", "promote_approval")
+TRAVELS = ("json_files", "from_database", "max_length", "stages", "promote_auto", "promote_approval", "refusal_fails")
 """What goes along when a run is handed over to a cluster, with the line's own settings; the chart knows the others."""
 RENAMED = {"served_as": "served_asked_as"}
 """Former name of a setting to its present one."""
@@ -117,8 +121,13 @@ class Settings(BaseSettings):
     """The kubeconfig's context; None: its current one."""
     run_id: str | None = Field(None, pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
     """Name of the run: one that is there already is gone on with; None: a new one."""
+    refusal_fails: bool = True
+    """Whether a run ends with 5 where the gate refused the model; the chart's scheduled runs end with 0."""
     webhook_url: SecretStr | None = None
-    """Is sent a JSON message when a run fails."""
+    """Is sent a JSON message when a run has ended in one of the ways of `webhook_results`."""
+    webhook_results: tuple[RunResult, ...] = ("failed",)
+    """What it is told of: `failed` (also a run that could not start), `refused`, `promoted`, `waiting` (for a person),
+    `nothing-new`, `trained` (without a gate)."""
     stages: dict[str, dict[str, str | int | float | bool]] = {}
     """Further flags by stage: `epochs = 5` under `[stages.train_extract]` becomes `--epochs 5`."""
 
@@ -312,7 +321,11 @@ def _class_of(lines: tuple[str, ...]) -> type[Settings]:
     return create_model("Settings", __base__=Settings, **own)
 
 
-_AS_JSON = {"json_files": '["results.json"]', "stages": '{"train_extract": {"epochs": 2}}'}
+_AS_JSON = {
+    "json_files": '["results.json"]',
+    "webhook_results": '["failed", "refused"]',
+    "stages": '{"train_extract": {"epochs": 2}}',
+}
 """What the environment holds as JSON, and an example of each."""
 
 

@@ -88,6 +88,7 @@ def test_a_launcher_pod_that_is_evicted_between_stages_goes_on_with_its_run(plac
     logs = place.ctiforge("logs", "detached")
     said, _ = logs.communicate(timeout=60)
     assert "--- train_extract" in said
+    assert "--- launcher-1-detached-" in said
     assert not any(value in said for value in secret_values())
     collected = place.ctiforge("collect", "detached")
     said, _ = collected.communicate(timeout=60)
@@ -96,7 +97,17 @@ def test_a_launcher_pod_that_is_evicted_between_stages_goes_on_with_its_run(plac
     # a model that is not better is no failure of the run, and nothing is tried again
     place.install("retrain.extract.enabled=true", "promote.auto=true", f"settings.stages={TRAINED}")
     kubectl("create", "job", "gated", f"--from={template}", namespace=place.namespace)
-    kubectl("wait", "job/gated", "--for=condition=Failed", "--timeout=120s", namespace=place.namespace)
+    kubectl("wait", "job/gated", "--for=condition=Complete", "--timeout=120s", namespace=place.namespace)
+    told = json.loads(kubectl("get", "events", "-o", "json", namespace=place.namespace))["items"]
+    reasons = {
+        each["involvedObject"]["name"]: (each["reason"], each["message"])
+        for each in told
+        if each["source"].get("component") == "ctiforge"
+    }
+    assert reasons["detached"][0] == "ModelTrained"
+    # the model is that of before
+    assert reasons["gated"][0] == "NothingNew"
+    assert "is not promoted: " in reasons["gated"][1]
     gated = load_run(place.store, "gated")
     assert (gated.state, gated.exit_code) == ("done", 5)
     assert gated.stages[-1].name == "promote_extract"

@@ -80,6 +80,15 @@
 - {name: CTIFORGE_STAGES, value: {{ .Values.settings.stages | toJson | quote }}}
 {{- with .Values.webhook.existingSecret }}
 {{ include "ctiforge.secretVariable" (list "CTIFORGE_WEBHOOK_URL" . $.Values.webhook.key) }}
+- {name: CTIFORGE_WEBHOOK_RESULTS, value: {{ $.Values.webhook.results | toJson | quote }}}
+{{- end }}
+{{- with .Values.telemetry }}
+{{- if .otlpEndpoint }}
+- {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ .otlpEndpoint | quote }}}
+{{- with .existingSecret }}
+{{ include "ctiforge.secretVariable" (list "OTEL_EXPORTER_OTLP_HEADERS" . $.Values.telemetry.key) }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end -}}
 

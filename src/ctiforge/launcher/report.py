@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from ctiforge.errors import ExitCode, StoreError
+from ctiforge.launcher.failures import MEANINGS
 from ctiforge.records.base import SchemaError
 from ctiforge.records.run import RunRecord, StageRecord, State
 from ctiforge.store.fingerprint import SHORT
@@ -34,6 +35,15 @@ def describe_run(run: RunRecord) -> str:
         lines += [f"    {line}" for line in (stage.cause.lines() if stage.cause else ())]
         lines += [f"    | {line}" for line in stage.last_lines]
     return "\n".join(lines)
+
+
+def describe_end(run: RunRecord, folder: str) -> list[str]:
+    """Say that a run is done, where its evaluations lie, and what a gate has against its model."""
+    lines = [f"run {run.id} is done; its evaluations lie in {folder}"]
+    for stage in run.stages:
+        if stage.exit_code == ExitCode.GATE:
+            lines += [f"{stage.name}: {MEANINGS[stage.exit_code]}", *stage.last_lines]
+    return lines
 
 
 def _listed(store: ObjectStore, run_id: str) -> str:

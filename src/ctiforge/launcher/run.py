@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from typing import Self
 
 from ctiforge.errors import CtiforgeError, ExitCode, InterruptedRunError, StoreError
+from ctiforge.launcher.announcing import Announcing
 from ctiforge.launcher.backend import Backend, Command, Event, Outcome, Progressed, Ran, Said, Task
 from ctiforge.launcher.collecting import collect, evaluations_folder, report_of
 from ctiforge.launcher.database import RunDatabase, database_of, takes_demo
-from ctiforge.launcher.failures import CANCELLED, MEANINGS, STOPPED, StageFailedError, how_it_ended, stage_failure
+from ctiforge.launcher.failures import CANCELLED, STOPPED, StageFailedError, how_it_ended, stage_failure
 from ctiforge.launcher.opening import champion_name, check_test_set, open_record, with_champion, with_commits
 from ctiforge.launcher.plan import (
     Answer,
@@ -23,8 +24,8 @@ from ctiforge.launcher.plan import (
     missing_input,
     stages_of,
 )
+from ctiforge.launcher.report import describe_end
 from ctiforge.launcher.view import LiveView
-from ctiforge.launcher.webhook import send
 from ctiforge.lines import LINES, find_line
 from ctiforge.lines.line import Line, LineStage
 from ctiforge.records.run import RunRecord, StageRecord
@@ -40,23 +41,26 @@ DEMO = "demo"
 ERROR = "error: "
 
 
-def run_line(name: str, settings: Settings, backend: Backend, *, dry_run: bool = False) -> None:
+def run_line(
+    name: str, settings: Settings, backend: Backend, announcing: Announcing | None = None, *, dry_run: bool = False
+) -> None:
     """Run the line: plan it, skip what is cached, run the rest, collect what is for people.
 
-    Every stage's flags are tried before anything else. With `dry_run` it stops after the plan. A run
-    of `settings.run_id` that is there already is gone on with: what it harvested stays. Raises
-    StageFailedError when a stage fails, InterruptedRunError when one was told to end or the run was cancelled,
-    SystemExit 75 after SIGTERM, KeyboardInterrupt after Ctrl-C; what is finished by then stays, so that the
-    same call goes on from there. A gate that was not passed is no failure: the run is done, and SystemExit 5
-    tells it from one that promoted.
+    Every stage's flags are tried before anything else. With `dry_run` it stops after the plan. A run of
+    `settings.run_id` that is there already is gone on with: what it harvested stays. Raises StageFailedError when a
+    stage fails, InterruptedRunError when one was told to end or the run was cancelled, SystemExit 75 after SIGTERM,
+    KeyboardInterrupt after Ctrl-C; what is finished by then stays, so that the same call goes on from there. A gate
+    that was not passed is no failure: the run is done, and SystemExit 5 tells it from one that promoted, unless
+    `settings.refusal_fails` is off.
     """
     line = find_line(name)
     check_flags(settings.stages, [each.stages for each in LINES.values()])
     settings, notes = with_champion(line, settings)
-    run = LineRun.of(line, stages_of(line.stages, settings.model_dump()), settings, backend, dry_run=dry_run)
+    stages = stages_of(line.stages, settings.model_dump())
+    run = LineRun.of(line, stages, settings, backend, announcing or Announcing(settings, name), dry_run=dry_run)
     run.notes.update(notes)
     drive(run, dry_run=dry_run)
-    if run.record.exit_code and not dry_run:
+    if run.record.exit_code and settings.refusal_fails and not dry_run:
         raise SystemExit(run.record.exit_code)
 
 
@@ -94,6 +98,7 @@ class LineRun:
     record: RunRecord
     store: ObjectStore
     backend: Backend
+    announcing: Announcing
     view: LiveView
     test_set: str
     database: dict[str, str] = field(default_factory=dict)
@@ -115,6 +120,7 @@ class LineRun:
         stages: Stages,
         settings: Settings,
         backend: Backend,
+        announcing: Announcing,
         kind: str | None = None,
         *,
         dry_run: bool = False,
@@ -124,7 +130,7 @@ class LineRun:
         record = open_record(kind or line.name, stages, store, settings.run_id)
         settings = with_commits(line, settings, record)
         view = LiveView([stage.name for stage in stages])
-        run = cls(settings, line, stages, record, store, backend, view, settings.value(line.test_set))
+        run = cls(settings, line, stages, record, store, backend, announcing, view, settings.value(line.test_set))
         run.joined = not backend.brings_demo and record.id in run_ids(store) and record.state == "running"
         return run
 
@@ -164,6 +170,7 @@ class LineRun:
         """Do every stage in order and keep the record."""
         self.check()
         record = self.record
+        self.announcing.began(record)
         record.state, record.exit_code, record.ended_at, record.reason = "running", None, None, None
         if self.backend.brings_demo:
             # on this machine a run ends with its launcher; in a cluster it may go on
@@ -179,6 +186,7 @@ class LineRun:
         record.ended_at = datetime.now(UTC)
         save_run(self.store, record)
         self.say_result()
+        self.announcing.ended(record, self.stages, self.store)
 
     def check(self) -> None:
         """Raise what would make the run fail later."""
@@ -209,11 +217,7 @@ class LineRun:
 
     def say_result(self) -> None:
         """Say what came of it."""
-        self.view.say("\n".join(self.reports))
-        self.view.say(f"run {self.record.id} is done; its evaluations lie in {evaluations_folder(self.settings)}")
-        for entry in self.record.stages:
-            if entry.exit_code == ExitCode.GATE:
-                self.view.say("\n".join([f"{entry.name}: {MEANINGS[entry.exit_code]}", *entry.last_lines]))
+        self.view.say("\n".join([*self.reports, *describe_end(self.record, str(evaluations_folder(self.settings)))]))
 
     def ask(self, stages: Sequence[LineStage]) -> None:
         """Ask the stages' programs what they would make; what is cached is an artifact for later stages."""
@@ -365,6 +369,7 @@ class LineRun:
         """Note why the run ends; a store that is away then is told beside the error, and does not hide it."""
         record = self.record
         if self.joined and not isinstance(error, StageFailedError | InterruptedRunError):
+            self.announcing.is_over = True
             return
         record.state, record.exit_code, record.reason = how_it_ended(error)
         record.ended_at = datetime.now(UTC)
@@ -374,10 +379,7 @@ class LineRun:
         except (CtiforgeError, OSError) as problem:
             if str(problem) not in str(error):
                 self.view.say(f"warning: the run's record could not be kept: {problem}")
-        url = self.settings.webhook_url
-        if url and self.record.state == "failed":
-            trouble = send(url.get_secret_value(), self.record)
-            self.view.say(f"warning: {trouble}" if trouble else "told the webhook")
+        self.announcing.ended(record, self.stages, self.store)
 
     def _can_be_asked(self, stage: LineStage, *, in_turn: bool = False) -> bool:
         return (
@@ -388,8 +390,7 @@ class LineRun:
         )
 
     def _fail_on_problem(self, stage: LineStage) -> None:
-        answer = self.answers.get(stage.name)
-        if answer and answer.problem:
+        if (answer := self.answers.get(stage.name)) and answer.problem:
             raise StageFailedError(f"{stage.name}: {answer.problem}", answer.exit_code)
 
     def _close(self, stage: LineStage, entry: StageRecord) -> None:

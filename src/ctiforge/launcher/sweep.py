@@ -12,6 +12,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 
 from ctiforge.errors import ExitCode, UsageError
+from ctiforge.launcher.announcing import Announcing
 from ctiforge.launcher.backend import Backend, Command, Event, Outcome
 from ctiforge.launcher.failures import MEANINGS, StageFailedError
 from ctiforge.launcher.plan import check_flags, describe, flags_given, make_plan
@@ -43,6 +44,7 @@ def run_sweep(
     texts: Sequence[str],
     settings: Settings,
     backend: Backend,
+    announcing: Announcing | None = None,
     *,
     again: Sequence[str] = (),
     parallel: int = 1,
@@ -70,6 +72,7 @@ def run_sweep(
         (*data, *(point.stage for point in points)),
         settings.model_copy(update={"stages": {**settings.stages, **flags}}),
         backend,
+        announcing or Announcing(settings, name),
         f"sweep-{name}",
         dry_run=dry_run,
     )

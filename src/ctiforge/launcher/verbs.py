@@ -70,6 +70,7 @@ def run(
     The database is named by DATABASE_URL; without one, a demo database is used. In a cluster it is
     the one that the chart names.
     """
+    from ctiforge.launcher.announcing import Announcing
     from ctiforge.launcher.run import run_line
     from ctiforge.lines import find_line
     from ctiforge.settings import load_settings
@@ -85,9 +86,10 @@ def run(
     if detach:
         _detach(line, loaded)
         return
-    settings, where = _find_backend(loaded)
-    with closing(where):
-        run_line(line, settings, where, dry_run=dry_run)
+    with Announcing(loaded.settings, line, is_over=dry_run) as announcing:
+        settings, where = _find_backend(loaded)
+        with closing(where):
+            run_line(line, settings, where, announcing, dry_run=dry_run)
 
 
 def sweep(
@@ -120,6 +122,7 @@ def sweep(
     Nothing of a test set is read: `ctiforge run` evaluates the winner, with the flags that the sweep
     prints. Points that are trained already are not trained again.
     """
+    from ctiforge.launcher.announcing import Announcing
     from ctiforge.launcher.sweep import run_sweep
     from ctiforge.lines import find_line
     from ctiforge.settings import load_settings
@@ -136,9 +139,10 @@ def sweep(
     again += [] if from_database is None else ["--from-database" if from_database else "--no-database"]
     again += [f"--set={each}" for each in set_ or []]
     _end_with_the_terminal()
-    settings, where = _find_backend(loaded)
-    with closing(where):
-        run_sweep(line, param or [], settings, where, again=again, parallel=parallel, dry_run=dry_run)
+    with Announcing(loaded.settings, line, is_over=dry_run) as announcing:
+        settings, where = _find_backend(loaded)
+        with closing(where):
+            run_sweep(line, param or [], settings, where, announcing, again=again, parallel=parallel, dry_run=dry_run)
 
 
 def runs(store: StoreFlag = None, backend: BackendFlag = None) -> None:

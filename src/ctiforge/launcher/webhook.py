@@ -1,41 +1,67 @@
-"""Tells a webhook that a run ended badly."""
+"""Tells a webhook what came of a run."""
 
+import http.client
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 
-from ctiforge.records.run import RunRecord
+from ctiforge.launcher.result import Result
 
 TIMEOUT_S = 10
+WAITS_S = (1.0, 4.0, 10.0)
+"""Before each further try."""
 
 
-def message(run: RunRecord) -> dict[str, object]:
+def message(result: Result) -> dict[str, object]:
     """Give what is sent: the run, how it ended, and the stage with its cause. Pure."""
-    stage = next((each for each in run.stages if each.state in ("failed", "interrupted")), None)
-    cause = stage.cause.summary if stage and stage.cause else None
-    words = f"{run.id} {run.state}" + (f" at {stage.name}" if stage else "") + (f": {cause}" if cause else "")
+    run, stage = result.run, result.stage
     return {
-        "text": words,
+        "text": result.words,
+        "result": result.kind,
         "run": run.id,
         "line": run.line,
         "state": run.state,
         "exit_code": run.exit_code,
+        "reason": run.reason,
         "stage": stage.name if stage else None,
-        "cause": stage.cause.model_dump() if stage and stage.cause else None,
+        "cause": stage.cause.model_dump(mode="json") if stage and stage.cause else None,
     }
 
 
-def send(url: str, run: RunRecord) -> str | None:
-    """Post the message as JSON; gives back what went wrong, in words without the URL, or None."""
+def send(url: str, result: Result, wait: Callable[[float], object]) -> str | None:
+    """Post the message as JSON, again after a while where it may yet be taken: 429, 5xx or no answer.
+
+    Args:
+        url: The webhook's URL, which is a secret.
+        result: What is told.
+        wait: Waits so many seconds.
+
+    Returns:
+        What went wrong at the last try, in words without the URL; None where it was taken.
+    """
     if not url.startswith(("https://", "http://")):
         return "the webhook's URL is neither http nor https"
-    request = urllib.request.Request(
-        url, json.dumps(message(run)).encode(), {"Content-Type": "application/json"}, method="POST"
-    )
+    data = json.dumps(message(result)).encode()
+    problem, may_pass = _post(url, data)
+    for seconds in WAITS_S:
+        if not may_pass:
+            break
+        wait(seconds)
+        problem, may_pass = _post(url, data)
+    return problem
+
+
+def _post(url: str, data: bytes) -> tuple[str | None, bool]:
+    """Post once; give what went wrong, and whether it may be otherwise soon."""
     try:
+        request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method="POST")
         with urllib.request.urlopen(request, timeout=TIMEOUT_S):
-            return None
+            return None, False
     except urllib.error.HTTPError as error:
-        return f"the webhook answered {error.code}"
-    except (OSError, ValueError) as error:
-        return f"the webhook does not answer ({type(error).__name__})"
+        error.close()
+        return f"the webhook answered {error.code}", error.code == 429 or error.code >= 500
+    except (ValueError, http.client.InvalidURL):
+        return "the webhook's URL is none", False
+    except (OSError, http.client.HTTPException) as error:
+        return f"the webhook does not answer ({type(error).__name__})", True

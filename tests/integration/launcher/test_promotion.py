@@ -71,6 +71,20 @@ def test_a_gate_that_was_not_passed_is_told_with_5_and_is_no_failure(promoting) 
     assert promoting.ctiforge("run", "extract", "--run-id", "nightly", "--dry-run").returncode == 0
 
 
+def test_in_a_scheduled_run_a_refusal_ends_with_0_and_the_record_still_says_it(promoting) -> None:
+    promoting.control(promote={"reason": REASON})
+    promoting.environment["CTIFORGE_REFUSAL_FAILS"] = "false"
+    ended = promoting.ctiforge("run", "extract", "--run-id", "nightly")
+    assert ended.returncode == 0
+    assert f"promote_extract: the gate was not passed\n{REASON}" in ended.stdout
+    record = load_run(open_store(str(promoting.folder / ".ctiforge/store")), "nightly")
+    assert (record.state, record.exit_code) == ("done", 5)
+    assert "the gate was not passed" in promoting.ctiforge("status", "nightly").stdout
+
+    promoting.control(train_extract={"fails": True}, promote={"reason": REASON})
+    assert promoting.ctiforge("run", "extract", "--set", "train_extract.epochs=7").returncode == 3
+
+
 def test_the_other_line_goes_through_its_own_gate(promoting) -> None:
     ended = promoting.ctiforge("run", "os-bert")
     assert ended.returncode == 0, ended.stderr

@@ -119,3 +119,12 @@ def test_the_tail_is_written_while_the_program_runs_and_stays_short(tmp_path: Pa
 
 def _command(jobs: Path, *arguments: str) -> list[str]:
     return [sys.executable, str(jobs / "in_pod.py"), *arguments]
+
+
+def test_what_a_launcher_says_is_kept_with_its_run(jobs: Path, environment: dict[str, str], store_uri: str) -> None:
+    environment |= {"CTIFORGE_STAGE": "launcher"}
+    del environment["CTIFORGE_ATTEMPT"]
+    (jobs / "launch.py").write_text("print('run nightly is done')\n")
+    subprocess.run(_command(jobs, "launch"), env=environment, capture_output=True, check=True)
+    kept = open_store(store_uri).read("runs/run-1/logs/launcher-1-pod-a.log")
+    assert kept == b"run nightly is done\nexit code 0\n"

@@ -60,7 +60,7 @@ def test_the_role_has_these_verbs_and_no_others(chart: Chart) -> None:
         ("batch", "jobs"): {"create", "get", "list", "watch", "delete"},
         ("", "pods"): {"get", "list", "watch"},
         ("", "pods/log"): {"get"},
-        ("", "events"): {"get", "list", "watch"},
+        ("", "events"): {"create", "get", "list", "watch"},
         ("kueue.x-k8s.io", "workloads"): {"get", "list", "watch"},
     }
     assert not chart.objects("full", "ClusterRole")
@@ -89,7 +89,7 @@ def test_every_pod_is_denied_what_is_not_allowed(chart: Chart, name: str) -> Non
 
 def test_pods_reach_what_they_need(chart: Chart) -> None:
     store_and_hub = {**EVERY_POD, "10.3.0.0/16": {8443}}
-    launcher = {**store_and_hub, "10.4.0.0/16": {443, 6443}, "10.5.0.0/16": {443}}
+    launcher = {**store_and_hub, "10.4.0.0/16": {443, 6443}, "10.5.0.0/16": {443}, "10.9.0.0/16": {4318}}
     assert {key: reached(chart, "full", pod) for key, pod in chart.pods("full").items()} == {
         "harvest-extract": {**EVERY_POD, "10.2.0.0/16": {5432}},
         "format-extract": store_and_hub,

@@ -176,6 +176,8 @@ def test_the_launcher_knows_its_run_and_settings(chart: Chart) -> None:
         assert env["CTIFORGE_NAMESPACE"] == {"fieldRef": {"fieldPath": "metadata.namespace"}}
         job_name = "metadata.labels['batch.kubernetes.io/job-name']"
         assert env["CTIFORGE_RUN_ID"] == {"fieldRef": {"fieldPath": job_name}}
+        # what it says is kept like what its stages say
+        assert (env["CTIFORGE_RUN"], env["CTIFORGE_STAGE"]) == (env["CTIFORGE_RUN_ID"], "launcher")
         assert env["CTIFORGE_MODEL"] == "mistralai/Mistral-7B-Instruct-v0.2"
         assert env["CTIFORGE_TEST_SET"] == "analysts@3"
         assert env["CTIFORGE_IN_USE"] == "s3://bucket/ctiforge/artifacts/train_extract/0123"
@@ -195,16 +197,29 @@ def test_the_launcher_knows_its_run_and_settings(chart: Chart) -> None:
             },
             "prepare_os": {"labeler": "openai", "endpoint": "https://llm.example:8000/v1", "labeler_model": "large"},
         }
-    assert "CTIFORGE_RUN_ID" not in pods["doctor"].env
+    assert not {"CTIFORGE_RUN_ID", "CTIFORGE_RUN"} & set(pods["doctor"].env)
     unset = {"CTIFORGE_MAX_LENGTH", "CTIFORGE_IN_USE", "CTIFORGE_OS_IN_USE"}
     assert not unset & set(chart.pods("minimal")["launcher"].env)
+
+
+def test_a_refusal_fails_no_scheduled_run_unless_asked_for(chart: Chart) -> None:
+    pods = chart.pods("full")
+    ends = {key: pods[key].env.get("CTIFORGE_REFUSAL_FAILS") for key in LAUNCHERS}
+    # by hand it does
+    assert ends == {"launcher": None, "doctor": None, "retrain-extract": "false", "retrain-os-bert": "true"}
+
+
+def test_a_webhook_is_told_what_it_asks_for(chart: Chart) -> None:
+    assert json.loads(chart.pods("full")["retrain-extract"].env["CTIFORGE_WEBHOOK_RESULTS"]) == ["failed", "refused"]
+    assert "CTIFORGE_WEBHOOK_RESULTS" not in chart.pods("minimal")["launcher"].env
+    assert "results" in chart.refuse({"webhook": {"results": ["succeeded"]}})
 
 
 @pytest.mark.parametrize("name", MATRIX)
 def test_the_launchers_settings_are_settings(chart: Chart, name: str) -> None:
     known = {f"CTIFORGE_{field.upper()}" for field in settings_class().model_fields}
     # what containers know of themselves, beside the settings
-    own = {"CTIFORGE_IMAGE", "CTIFORGE_SCRATCH", "CTIFORGE_SCRATCH_LIMIT"}
+    own = {"CTIFORGE_IMAGE", "CTIFORGE_SCRATCH", "CTIFORGE_SCRATCH_LIMIT", "CTIFORGE_RUN", "CTIFORGE_STAGE"}
     for key in ("launcher", "doctor"):
         variables = {variable for variable in chart.pods(name)[key].env if variable.startswith("CTIFORGE_")}
         assert variables - own <= known

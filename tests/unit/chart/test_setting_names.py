@@ -12,6 +12,8 @@ VALUES = {
     "max_length": 777,
     "promote_auto": True,
     "promote_approval": "required",
+    "refusal_fails": True,
+    "webhook_results": ["refused", "nothing-new"],
     "examples": "4",
     "export_format": "gguf",
     "export_types": "q4_k_m,q8_0",
@@ -63,7 +65,7 @@ def environment(chart: Chart) -> dict[str, object]:
 @pytest.mark.parametrize("name", [name for name in OF_CHART if name not in BY_SECRET])
 def test_a_value_of_the_chart_is_the_variable_of_its_setting(environment: dict[str, object], name: str) -> None:
     value = environment[setting_names(name).variable]
-    if name == "stages":
+    if name in ("stages", "webhook_results"):
         assert json.loads(str(value)) == VALUES[name]
     elif name in VALUES:
         assert str(value).lower() == str(VALUES[name]).lower()

@@ -1,7 +1,9 @@
 import pytest
 
 from ctiforge.errors import UsageError
-from ctiforge.launcher.verbs import _stage_flags
+from ctiforge.launcher.kubernetes import client, runs
+from ctiforge.launcher.verbs import _detach, _stage_flags
+from ctiforge.settings import load_settings
 
 
 def test_flags_of_stages_are_read() -> None:
@@ -19,3 +21,14 @@ def test_flags_of_stages_are_read() -> None:
 def test_flags_of_stages_that_cannot_be_read_are_usage_errors(text: str) -> None:
     with pytest.raises(UsageError, match=r"stage\.flag=value"):
         _stage_flags([text])
+
+
+def test_a_run_that_is_handed_over_ends_as_its_person_set_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    handed: list[dict[str, str]] = []
+    monkeypatch.setattr(client, "connect", lambda *_: None)
+    monkeypatch.setattr(runs, "submit", lambda *given: handed.append(given[-1]))
+    monkeypatch.setenv("CTIFORGE_REFUSAL_FAILS", "false")
+    _detach("extract", load_settings({"run_id": "mine"}))
+    monkeypatch.delenv("CTIFORGE_REFUSAL_FAILS")
+    _detach("extract", load_settings({"run_id": "mine"}))
+    assert [each.get("CTIFORGE_REFUSAL_FAILS") for each in handed] == ["false", None]

@@ -29,7 +29,7 @@ RIGHTS = {
     "jobs.batch": ("create", "get", "list", "watch", "delete"),
     "pods": ("get", "list", "watch"),
     "pods/log": ("get",),
-    "events": ("get", "list", "watch"),
+    "events": ("create", "get", "list", "watch"),
 }
 """What the launcher does in the namespace: the verbs by resource, as in the chart's role."""
 KUEUE_RIGHTS = {"workloads.kueue.x-k8s.io": ("get", "list", "watch")}
