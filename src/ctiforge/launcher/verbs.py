@@ -136,14 +136,19 @@ def sweep(
 
 
 def cancel(
-    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's id.")], backend: BackendFlag = None
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's id; a retrain's is the name of its Job.")],
+    force: Annotated[bool, typer.Option("--force", help="End also what other runs follow.")] = False,
+    backend: BackendFlag = None,
 ) -> None:
-    """Stop a run in the cluster: no Job and no pod of it is left, its artifacts stay."""
+    """Stop a run in the cluster, handed over and scheduled ones too; its artifacts stay.
+
+    Its launcher ends first, then its Jobs: no pod of them is left. A Job that other runs follow goes on, and they are
+    named.
+    """
+    from ctiforge.launcher.kubernetes.cancelling import cancel as cancel_run
     from ctiforge.launcher.kubernetes.release import find_release
-    from ctiforge.launcher.kubernetes.runs import cancel as cancel_run
     from ctiforge.settings import load_settings
     from ctiforge.store.objects import open_store
-    from ctiforge.store.runs import note_cancelled
 
     loaded = load_settings({"backend": backend})
     if loaded.settings.backend == "local":
@@ -151,9 +156,12 @@ def cancel(
             "a run on this machine is stopped by Ctrl-C in its terminal; for one in a cluster --backend kubernetes"
         )
     found = find_release(loaded)
-    jobs = cancel_run(found.cluster, run_id)
-    say(f"{run_id}: {jobs} Jobs deleted, no pod is left; artifacts stay")
-    note_cancelled(open_store(found.settings.store), run_id)
+    cancelled = cancel_run(found.cluster, open_store(found.settings.store), found.name, run_id, force=force)
+    say(f"{run_id}: {cancelled.jobs} Jobs deleted, no pod of them is left; artifacts stay")
+    for job, why in cancelled.go_on.items():
+        say(f"job {job} goes on: {why}")
+    if cancelled.go_on:
+        say("--force ends it for all")
 
 
 def config() -> None:
