@@ -60,6 +60,8 @@ def heard_of(store: ObjectStore, run_id: str, release: str) -> Iterator[None]:
     key = f"runs/{run_id}/{FOLDER}/{secrets.token_hex(4)}.json"
     note = json.dumps(_described(os.getpid()) | {"release": release}).encode()
     store.write(key, note)
+    # what is gone on with in a cluster is no machine's any more
+    store.delete(_key(run_id))
     over = Event()
 
     def beat() -> None:
@@ -107,7 +109,7 @@ def as_it_stands(store: ObjectStore, run: RunRecord) -> RunRecord:
         The run as interrupted where that is sure: it was launched on this machine since the machine started, and no
         such process lives. Else the run as it is: one that ended, of another machine, or of a cluster.
     """
-    if run.state != "running" or not is_gone_here(store, run.id):
+    if run.state != "running" or not _is_gone_here(store, run.id):
         return run
     return interrupted(run, "its launcher is gone, without a word; the same command goes on from here")
 
@@ -128,20 +130,25 @@ def interrupted(run: RunRecord, reason: str) -> RunRecord:
     return run.model_copy(update={"state": "interrupted", "reason": reason, "stages": stages})
 
 
-def is_gone_here(store: ObjectStore, run_id: str) -> bool | None:
-    """Tell whether the process of this machine that launched the run has gone.
+def is_of_a_machine(store: ObjectStore, run_id: str) -> bool:
+    """Tell whether the run was launched to run on one machine, this or another one, and not in a cluster.
 
     Args:
         store: The store that keeps the run.
         run_id: The run's id.
 
     Returns:
-        None where it was launched elsewhere, or nobody can tell.
+        Whether it was.
     """
+    return store.exists(_key(run_id))
+
+
+def _is_gone_here(store: ObjectStore, run_id: str) -> bool:
+    """Whether the process of this machine that launched the run has gone; False also where nobody can tell."""
     try:
-        return _is_gone(json.loads(store.read(_key(run_id))))
+        return _is_gone(json.loads(store.read(_key(run_id)))) is True
     except (OSError, ValueError):
-        return None
+        return False
 
 
 def _alive(store: ObjectStore, info: ObjectInfo, now: datetime) -> Launched | None:

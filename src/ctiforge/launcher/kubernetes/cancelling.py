@@ -12,10 +12,10 @@ from ctiforge.launcher.kubernetes.client import Cluster, Object
 from ctiforge.launcher.kubernetes.manifests import JOB, KEY, RUN, place_of
 from ctiforge.launcher.kubernetes.shared_work import (
     UNDER_WAY,
+    find_labeled,
     find_record,
     followers,
     is_alive,
-    jobs_of,
     launcher_of,
     work_of,
 )
@@ -66,7 +66,7 @@ def cancel(cluster: Cluster, store: ObjectStore, release: str, run_id: str, *, f
     note_cancelled(store, run_id)
     work = work_of(run, place_of(release, store.uri), (*UNDER_WAY, "cancelled")) if run else {}
     others = {} if force else followers(cluster, store, run_id, _now(store, run_id))
-    found = [*cluster.list("jobs", f"{RUN}={run_id},{KEY}")[0], *jobs_of(cluster, KEY, work)]
+    found = [*cluster.list("jobs", f"{RUN}={run_id},{KEY}")[0], *find_labeled(cluster, "jobs", KEY, work)]
     jobs = {job["metadata"]["name"]: job for job in found}
     reasons = {} if force else {name: _why_it_goes_on(store, run_id, job, others) for name, job in jobs.items()}
     kept = {name: why for name, why in reasons.items() if why}

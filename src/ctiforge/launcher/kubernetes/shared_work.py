@@ -1,12 +1,12 @@
 """Which work of a run lies in the cluster, and which other runs follow the same."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from ctiforge.launcher.backend import Task
 from ctiforge.launcher.kubernetes.attempts import is_over
-from ctiforge.launcher.kubernetes.client import Cluster, Object
+from ctiforge.launcher.kubernetes.client import Cluster, Object, ResourceKind
 from ctiforge.launcher.kubernetes.manifests import LAUNCHERS, RELEASE, place_of, work_key
 from ctiforge.records.run import RunRecord
 from ctiforge.store.launcher_note import launchers_alive
@@ -77,7 +77,6 @@ def find_record(store: ObjectStore, run_id: str) -> RunRecord | None:
     return next(iter(read_runs(store, [run_id])[0]), None)
 
 
-def jobs_of(cluster: Cluster, selector: str, values: Collection[str]) -> Iterator[Object]:
-    """Give the Jobs whose label has one of these values; none where there are no values."""
-    if values:
-        yield from cluster.list("jobs", f"{selector} in ({','.join(sorted(values))})")[0]
+def find_labeled(cluster: Cluster, kind: ResourceKind, label: str, values: Collection[str]) -> list[Object]:
+    """Give the Jobs or pods whose label has one of these values; none where there are no values."""
+    return cluster.list(kind, f"{label} in ({','.join(sorted(values))})")[0] if values else []

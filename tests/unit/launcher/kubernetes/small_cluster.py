@@ -4,6 +4,7 @@ import copy
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from ctiforge.launcher.backend import Task
@@ -27,13 +28,17 @@ class SmallCluster(ScriptedCluster):
         self.found["events"], self.told["events"] = {}, {}
         self.deleted: list[str] = []
         self.logs: dict[str, list[str]] = {}
+        self.watchers: list[tuple[str, str | None, SimpleQueue[Object]]] = []
 
     def list(self, kind: str, selector: str | None = None) -> tuple[list[Object], str]:  # type: ignore[override]
         found = [each for each in list(self.found[kind].values()) if fits(each["metadata"].get("labels", {}), selector)]
         return found, str(self.version)
 
     def watch(self, kind: str, selector: str | None, version: str) -> Iterator[Object]:  # type: ignore[override]
-        return iter(())
+        watcher: SimpleQueue[Object] = SimpleQueue()
+        self.watchers.append((kind, selector, watcher))
+        while True:
+            yield watcher.get()
 
     def tells_of_queues(self) -> bool:
         return False
@@ -80,6 +85,12 @@ class SmallCluster(ScriptedCluster):
         """A pod is so now."""
         status = {"phase": phase, "containerStatuses": [{"name": "stage", "state": state}]}
         self._put("pods", {**pod, "status": status})
+
+    def _put(self, kind: str, value: Object) -> None:
+        super()._put(kind, value)
+        for watched, selector, watcher in self.watchers:
+            if watched == kind and fits(value["metadata"].get("labels", {}), selector):
+                watcher.put({"type": "MODIFIED", "object": value})
 
     def _put_with_pod(self, name: str, labels: dict[str, str]) -> str:
         self.put_job({"metadata": {"name": name, "labels": labels}, "spec": TEMPLATE["spec"]["jobTemplate"]["spec"]})
