@@ -50,6 +50,7 @@ def follow_logs(loaded: Loaded, run_id: str | None, stage: str | None, say: Call
         return
     from ctiforge.launcher.kubernetes.following import Following
     from ctiforge.launcher.kubernetes.release import find_release
+    from ctiforge.launcher.kubernetes.runs import RUNNER
     from ctiforge.launcher.kubernetes.standing import Living, as_the_cluster_has_it
 
     found = find_release(loaded)
@@ -58,7 +59,8 @@ def follow_logs(loaded: Loaded, run_id: str | None, stage: str | None, say: Call
     following = Following(found.cluster, store, found.name, run_id, stage, say)
     live = following.pods()
     for name, lines in saved_logs(store, run_id, stage):
-        if not _is_live(name, live):
+        # a launcher repeats what its stages say
+        if not _is_live(name, live) and (stage or _stage_of(name) != RUNNER):
             _say_log(name, lines, say)
     following.follow()
     if run := following.run:

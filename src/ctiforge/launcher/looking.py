@@ -41,7 +41,9 @@ def status(run_id: RunArgument = None, store: StoreFlag = None, backend: Backend
 
 def logs(
     run_id: RunArgument = None,
-    stage: Annotated[str | None, typer.Option(help="Only this stage's.")] = None,
+    stage: Annotated[
+        str | None, typer.Option(help="Only this stage's; `launcher`: the launcher's in a cluster.")
+    ] = None,
     follow: Annotated[bool, typer.Option("--follow", help="Go on with what they say, until the run ends.")] = False,
     store: StoreFlag = None,
     backend: BackendFlag = None,

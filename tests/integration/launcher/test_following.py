@@ -59,6 +59,7 @@ def test_in_a_cluster_saved_tails_come_first_and_then_what_pods_say(world, clust
     cluster.logs["train-extract-a-1-pod"] = ["trains", "exit code 0"]
     store.write("runs/mine/logs/train_extract-1-train-extract-a-1-pod.log", b"trains\n")
     store.write("runs/mine/logs/harvest_extract-1-gone.log", b"harvested\n")
+    store.write("runs/mine/logs/launcher-1-mine-pod.log", b"harvested\ntrains\n")
     told = world.ctiforge("logs", "--follow", "--backend", "kubernetes")
     assert told.returncode == 0, told.stderr
     assert told.stdout.splitlines() == [

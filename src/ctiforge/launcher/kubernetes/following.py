@@ -8,8 +8,9 @@ from queue import Empty
 
 from ctiforge.launcher.backend import Said, read_event
 from ctiforge.launcher.kubernetes.client import Cluster, Object
-from ctiforge.launcher.kubernetes.manifests import KEY, RUN, STAGE, dashed, place_of
+from ctiforge.launcher.kubernetes.manifests import JOB, KEY, RUN, STAGE, dashed, place_of
 from ctiforge.launcher.kubernetes.reading import creation_time, has_started
+from ctiforge.launcher.kubernetes.runs import RUNNER
 from ctiforge.launcher.kubernetes.shared_work import find_record, work_of
 from ctiforge.launcher.kubernetes.standing import ask
 from ctiforge.launcher.kubernetes.watching import Changed, LogEnded, Logged, WatchFailed, Watching, WatchNews
@@ -31,7 +32,7 @@ class Following:
     release: str
     run_id: str
     stage: str | None
-    """Only this stage's pods; None: all."""
+    """Only this stage's pods; `launcher`: the launcher's; None: those of all stages, whose lines a launcher repeats."""
     say: Callable[[str], None]
     run: RunRecord | None = None
     """The run's record as it was read last; None before its launcher has begun."""
@@ -46,7 +47,7 @@ class Following:
     def pods(self) -> list[str]:
         """Name the pods of the run that have begun and are there, oldest first."""
         self._read_record()
-        found = [pod for pod in self.cluster.list("pods", KEY)[0] if self._is_wanted(pod)]
+        found = [pod for pod in self.cluster.list("pods", self._selector)[0] if self._is_wanted(pod)]
         return [pod["metadata"]["name"] for pod in sorted(found, key=creation_time)]
 
     def follow(self) -> None:
@@ -57,7 +58,7 @@ class Following:
             StoreError: The store does not answer.
         """
         looks_at, ends_at = 0.0, None
-        with Watching(self.cluster, {"pods": KEY}) as watching:
+        with Watching(self.cluster, {"pods": self._selector}) as watching:
             while ends_at is None or (self.reading and time.monotonic() < ends_at):
                 if ends_at is None and time.monotonic() >= looks_at:
                     is_over = self._is_over()
@@ -68,6 +69,10 @@ class Following:
                     looks_at = time.monotonic() + LOOK_EVERY_S
                     continue
                 self._take(watching)
+
+    @property
+    def _selector(self) -> str:
+        return f"{JOB}={self.run_id}" if self.stage == RUNNER else KEY
 
     def _read_record(self) -> None:
         self.run = find_record(self.store, self.run_id) or self.run
@@ -83,6 +88,8 @@ class Following:
         return not standing.is_launched and not standing.jobs
 
     def _is_wanted(self, pod: Object) -> bool:
+        if self.stage == RUNNER:
+            return has_started(pod)
         labels = pod["metadata"].get("labels", {})
         own = labels.get(RUN) == self.run_id or labels.get(KEY) in self.work
         # another run may call the same work otherwise

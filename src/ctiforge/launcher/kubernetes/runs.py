@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ctiforge.errors import UsageError
 from ctiforge.launcher.kubernetes.client import Cluster
-from ctiforge.launcher.kubernetes.manifests import CONTAINER, RUN, STAGE, dashed, runner_job
+from ctiforge.launcher.kubernetes.manifests import CONTAINER, JOB, RUN, STAGE, dashed, runner_job
 from ctiforge.launcher.kubernetes.reading import creation_time, has_started
 from ctiforge.launcher.kubernetes.refusals import ClusterError
 
 RUNNER = "launcher"
+"""The template of launchers, and what takes a stage's place in the names of their logs."""
 
 
 def submit(
@@ -21,10 +22,16 @@ def submit(
 
 
 def live_logs(cluster: Cluster, run_id: str, stage: str | None = None) -> Iterator[tuple[str, Iterator[str]]]:
-    """(pod, its lines so far) of every pod of the run whose program has started, oldest first."""
-    pods, _ = cluster.list("pods", _selector(run_id, stage))
-    for pod in sorted(pods, key=creation_time):
-        name = pod["metadata"]["name"]
+    """(pod, its lines so far) of every pod of the run whose program has started, oldest first.
+
+    Its launcher's are among them, where it runs in the cluster; alone with the stage `launcher`.
+    """
+    pods = [] if stage == RUNNER else cluster.list("pods", _selector(run_id, stage))[0]
+    if stage in (None, RUNNER):
+        # those of a schedule have no other sign of their run
+        pods = [*pods, *cluster.list("pods", f"{JOB}={run_id}")[0]]
+    found = {pod["metadata"]["name"]: pod for pod in pods}
+    for name, pod in sorted(found.items(), key=lambda item: creation_time(item[1])):
         if has_started(pod):
             yield name, _lines(cluster, name)
 

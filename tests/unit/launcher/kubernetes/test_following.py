@@ -7,6 +7,7 @@ import pytest
 
 from ctiforge.launcher.kubernetes import following, watching
 from ctiforge.launcher.kubernetes.following import Following
+from ctiforge.launcher.kubernetes.runs import live_logs
 from ctiforge.store.objects import ObjectStore
 from tests.unit.launcher.kubernetes.small_cluster import SmallCluster, key_of, put_run, store_in
 
@@ -106,3 +107,32 @@ def test_a_launcher_that_has_not_begun_is_waited_for(store: ObjectStore) -> None
         cluster.end("mine", "Failed")
 
     assert followed(cluster, store, {"first": ends}) == [f"--- {job}-pod", "first"]
+
+
+def test_a_launcher_in_the_cluster_is_followed_where_it_is_asked_for(store: ObjectStore) -> None:
+    cluster = SmallCluster()
+    cluster.put_launcher("mine")
+    cluster.put_launcher("other")
+    cluster.end(cluster.put_stage("harvest-extract-a", "mine"))
+    cluster.logs = {"mine-pod": ["harvest_extract: started"], "other-pod": ["x"], "harvest-extract-a-1-pod": ["y"]}
+    said = followed(cluster, store, {"harvest_extract: started": lambda: cluster.end("mine")}, "launcher")
+    assert said == ["--- mine-pod", "harvest_extract: started"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "pods"),
+    [
+        (None, ["harvest-extract-a-1-pod", "mine-pod"]),
+        ("launcher", ["mine-pod"]),
+        ("harvest_extract", ["harvest-extract-a-1-pod"]),
+    ],
+)
+def test_logs_of_pods_that_are_there_have_a_scheduled_launchers_among_them(stage: str | None, pods: list[str]) -> None:
+    cluster = SmallCluster()
+    cluster.put_launcher("mine")
+    cluster.put_launcher("other")
+    cluster.put_stage("harvest-extract-a", "mine", stage="harvest-extract")
+    cluster.logs = {"mine-pod": ["harvests"]}
+    found = {name: list(lines) for name, lines in live_logs(cluster, "mine", stage)}
+    assert sorted(found) == pods
+    assert found.get("mine-pod", ["harvests"]) == ["harvests"]
