@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ctiforge import __version__
-from ctiforge.launcher import verbs
+from ctiforge.launcher import looking, verbs
 from ctiforge.pod.entry import exit_on_error
 from ctiforge.programs import (
     baselines_os,
@@ -51,12 +51,12 @@ app = typer.Typer(
 COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     ("run", verbs.run, "Run a line's stages; what is done is skipped."),
     ("sweep", verbs.sweep, "Train a grid of flags, chosen on validation."),
-    ("runs", verbs.runs, "List the runs of the store, newest first."),
-    ("status", verbs.status, "Show a run's stages, and why one failed."),
-    ("logs", verbs.logs, "Print what a run's programs said."),
+    ("runs", looking.runs, "List the runs of the store, newest first."),
+    ("status", looking.status, "Show a run's stages, and why one failed."),
+    ("logs", looking.logs, "Print what a run's programs said."),
     ("report", report.main, "Write a run's report as one HTML file."),
     ("cancel", verbs.cancel, "Stop a run in the cluster."),
-    ("collect", verbs.collect, "Copy a run's evaluations to the outputs folder."),
+    ("collect", looking.collect, "Copy a run's evaluations to the outputs folder."),
     ("config", verbs.config, "Print each setting and where it came from."),
     ("doctor", verbs.doctor, "Check the store and the cluster before a run."),
     ("gc", collect_garbage.main, "List or remove what only old runs named."),

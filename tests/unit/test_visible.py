@@ -65,12 +65,12 @@ def test_errors_and_warnings_write_them_out() -> None:
 def test_what_a_stage_says_and_what_runs_are_called_is_written_out(
     monkeypatch: pytest.MonkeyPatch, tmp_path: object
 ) -> None:
-    from ctiforge.launcher import verbs
+    from ctiforge.launcher import looking
 
     said: list[str] = []
     monkeypatch.setattr(typer, "echo", said.append)
     monkeypatch.setattr("ctiforge.launcher.report.describe_runs", lambda _store: ODD)
-    verbs.runs(store=str(tmp_path))
+    looking.runs(store=str(tmp_path))
     assert said == [WRITTEN]
     with io.StringIO() as file:
         LiveView([], Console(file=file, width=200)).say(ODD)

@@ -1,7 +1,7 @@
 """Drive a line's plan on a backend, from the first stage to the comparison, and keep a record of it."""
 
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Self
@@ -33,7 +33,7 @@ from ctiforge.settings import Settings
 from ctiforge.store.artifacts import artifact_key, check_name
 from ctiforge.store.check import ensure_trusted
 from ctiforge.store.fingerprint import SHORT
-from ctiforge.store.launcher_note import note_launcher
+from ctiforge.store.launcher_note import heard_of, note_launcher
 from ctiforge.store.objects import ObjectStore, open_store, open_to_look
 from ctiforge.store.runs import is_cancelled, run_ids, save_run
 
@@ -172,12 +172,13 @@ class LineRun:
         record = self.record
         self.announcing.began(record)
         record.state, record.exit_code, record.ended_at, record.reason = "running", None, None, None
-        if self.backend.brings_demo:
-            # on this machine a run ends with its launcher; in a cluster it may go on
+        # on this machine a run ends with its launcher; in a cluster it may go on
+        is_here = self.backend.brings_demo
+        if is_here:
             note_launcher(self.store, record.id)
         save_run(self.store, record)
         try:
-            with self.view:
+            with nullcontext() if is_here else heard_of(self.store, record.id, self.settings.release), self.view:
                 self.do_stages()
         except BaseException as error:
             self._note_end(error)

@@ -1,4 +1,4 @@
-"""The verbs of the launcher: plan and run a line, follow it, look at runs, stop one."""
+"""The verbs of the launcher that do something: plan and run a line, sweep, stop a run, check the place."""
 
 import json
 import signal
@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ctiforge.errors import UsageError
-from ctiforge.visible import visible
+from ctiforge.launcher.asked import BackendFlag, StoreFlag, load, open_to_check, say
 
 if TYPE_CHECKING:
     from ctiforge.launcher.backend import Backend
     from ctiforge.settings import Loaded, Settings
-    from ctiforge.store.objects import ObjectStore
 
 LineArgument = Annotated[str, typer.Argument(help="What to train: extract or os-bert.")]
-StoreFlag = Annotated[str | None, typer.Option("--store", help="Folder or s3://bucket/prefix of artifacts and runs.")]
 ModelFlag = Annotated[str | None, typer.Option(help="Base model: a Hugging Face name or folder, or demo.")]
 JsonFilesFlag = Annotated[
     list[str] | None, typer.Option(help="Result files to harvest, paths or s3://… (repeat the flag).")
@@ -30,13 +28,9 @@ BaseRevisionFlag = Annotated[
     typer.Option(help="Of --model: branch, tag or commit, the same as NAME@REVISION; default: what main is now."),
 ]
 MaxLengthFlag = Annotated[int | None, typer.Option(help="Tokens of prompt, window and answer together.")]
-BackendFlag = Annotated[
-    str | None, typer.Option("--backend", help="Where stages run: local or kubernetes.", metavar="local|kubernetes")
-]
 ReleaseFlag = Annotated[str | None, typer.Option("--release", help="The Helm release of the chart.")]
 NamespaceFlag = Annotated[str | None, typer.Option("--namespace", help="The release's namespace.")]
 DryRunFlag = Annotated[bool, typer.Option("--dry-run", help="Stop after the plan.")]
-RunArgument = Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run's id, or its beginning.")]
 SetFlag = Annotated[
     list[str] | None,
     typer.Option("--set", help="A further flag of a stage: train_extract.epochs=5. May be repeated.", metavar="FLAG"),
@@ -145,44 +139,20 @@ def sweep(
             run_sweep(line, param or [], settings, where, announcing, again=again, parallel=parallel, dry_run=dry_run)
 
 
-def runs(store: StoreFlag = None, backend: BackendFlag = None) -> None:
-    """List the runs of the store, newest first."""
-    from ctiforge.launcher.report import describe_runs
-
-    _say(describe_runs(_open_to_look(_load(store, backend))))
-
-
-def status(run_id: RunArgument = None, store: StoreFlag = None, backend: BackendFlag = None) -> None:
-    """Show a run's stages, where their artifacts lie, and why one failed; the newest run by default."""
-    from ctiforge.launcher.report import describe_run
-    from ctiforge.store.launcher_note import as_it_stands
-    from ctiforge.store.runs import load_run
-
-    opened = _open_to_look(_load(store, backend))
-    _say(describe_run(as_it_stands(opened, load_run(opened, run_id))))
-
-
-def logs(
-    run_id: RunArgument = None,
-    stage: Annotated[str | None, typer.Option(help="Only this stage's.")] = None,
-    store: StoreFlag = None,
+def cancel(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's id; a retrain's is the name of its Job.")],
+    force: Annotated[bool, typer.Option("--force", help="End also what other runs follow.")] = False,
     backend: BackendFlag = None,
 ) -> None:
-    """Print what a run's programs said: of pods that are there, and the saved tails of those that are gone."""
-    from ctiforge.launcher.logs import print_logs
+    """Stop a run in the cluster, handed over and scheduled ones too; its artifacts stay.
 
-    print_logs(_load(store, backend), run_id, stage, _say)
-
-
-def cancel(
-    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's id.")], backend: BackendFlag = None
-) -> None:
-    """Stop a run in the cluster: no Job and no pod of it is left, its artifacts stay."""
+    Its launcher ends first, then its Jobs: no pod of them is left. A Job that other runs follow goes on, and they are
+    named.
+    """
+    from ctiforge.launcher.kubernetes.cancelling import cancel as cancel_run
     from ctiforge.launcher.kubernetes.release import find_release
-    from ctiforge.launcher.kubernetes.runs import cancel as cancel_run
     from ctiforge.settings import load_settings
     from ctiforge.store.objects import open_store
-    from ctiforge.store.runs import note_cancelled
 
     loaded = load_settings({"backend": backend})
     if loaded.settings.backend == "local":
@@ -190,28 +160,12 @@ def cancel(
             "a run on this machine is stopped by Ctrl-C in its terminal; for one in a cluster --backend kubernetes"
         )
     found = find_release(loaded)
-    jobs = cancel_run(found.cluster, run_id)
-    _say(f"{run_id}: {jobs} Jobs deleted, no pod is left; artifacts stay")
-    note_cancelled(open_store(found.settings.store), run_id)
-
-
-def collect(run_id: RunArgument = None, store: StoreFlag = None, backend: BackendFlag = None) -> None:
-    """Copy a run's evaluations and comparison into the outputs folder."""
-    from ctiforge.launcher.collecting import collect as collect_stage
-    from ctiforge.launcher.collecting import evaluations_folder
-    from ctiforge.lines import LINES
-    from ctiforge.store.runs import load_run
-
-    loaded = _load(store, backend)
-    record = load_run(_open_to_look(loaded), run_id)
-    if record.line not in LINES:
-        raise UsageError(f"{record.id} is a sweep: its table lies in {loaded.settings.outputs}/sweeps/{record.id}")
-    folder = evaluations_folder(loaded.settings)
-    stages = {stage.name: stage for stage in LINES[record.line].stages}
-    for entry in record.stages:
-        path = collect_stage(stages[entry.name], entry, folder)
-        if path:
-            _say(str(path))
+    cancelled = cancel_run(found.cluster, open_store(found.settings.store), found.name, run_id, force=force)
+    say(f"{run_id}: {cancelled.jobs} Jobs deleted, no pod of them is left; artifacts stay")
+    for job, why in cancelled.go_on.items():
+        say(f"job {job} goes on: {why}")
+    if cancelled.go_on:
+        say("--force ends it for all")
 
 
 def config() -> None:
@@ -221,7 +175,7 @@ def config() -> None:
     lines = list(load_settings().lines())
     width = max(len(name) for name, _, _ in lines)
     for name, value, origin in lines:
-        _say(f"{name:<{width}}  {value}  ({origin})")
+        say(f"{name:<{width}}  {value}  ({origin})")
 
 
 def doctor(store: StoreFlag = None, backend: BackendFlag = None) -> None:
@@ -229,20 +183,16 @@ def doctor(store: StoreFlag = None, backend: BackendFlag = None) -> None:
     from ctiforge.store.bucket import bucket_notes
     from ctiforge.store.check import check_store
 
-    loaded = _load(store, backend)
+    loaded = load(store, backend)
     is_well = loaded.settings.backend == "local" or _cluster_is_well(loaded)
-    opened = _open_to_check(loaded)
-    _say(f"store {opened.uri}")
+    opened = open_to_check(loaded)
+    say(f"store {opened.uri}")
     for passed in check_store(opened):
-        _say(f"  ok: {passed}")
+        say(f"  ok: {passed}")
     for note in bucket_notes(opened):
-        _say(f"  note: {note}")
+        say(f"  note: {note}")
     if not is_well:
         raise UsageError("the cluster is not ready for a run: see the problems above")
-
-
-def _say(text: str) -> None:
-    typer.echo(visible(text))
 
 
 def _end_with_the_terminal() -> None:
@@ -264,37 +214,8 @@ def _find_backend(loaded: "Loaded") -> "tuple[Settings, Backend]":
 
     found = find_release(loaded)
     opened = open_store(found.settings.store)
-    settings = share_files(found.settings, opened, _say)
+    settings = share_files(found.settings, opened, say)
     return settings, KubernetesBackend(found.cluster, found.name, opened)
-
-
-def _load(store: str | None, backend: str | None) -> "Loaded":
-    from ctiforge.settings import load_settings
-
-    return load_settings({"store": store, "backend": backend})
-
-
-def _open_to_look(loaded: "Loaded") -> "ObjectStore":
-    """Give the store that is to be read; a folder that is not there is not made."""
-    from ctiforge.store.objects import open_to_look
-
-    return open_to_look(_find_store(loaded), is_named=loaded.is_named("store"))
-
-
-def _open_to_check(loaded: "Loaded") -> "ObjectStore":
-    """Give the store that is to be tried by writing into it; a missing folder is made."""
-    from ctiforge.store.objects import open_store
-
-    return open_store(_find_store(loaded))
-
-
-def _find_store(loaded: "Loaded") -> str:
-    """Give the URI of the settings' store or, in a cluster, of the chart's release."""
-    if loaded.settings.backend == "local" or loaded.is_named("store"):
-        return loaded.settings.store
-    from ctiforge.launcher.kubernetes.release import find_release
-
-    return find_release(loaded).settings.store
 
 
 def _cluster_is_well(loaded: "Loaded") -> bool:
@@ -311,9 +232,9 @@ def _cluster_is_well(loaded: "Loaded") -> bool:
     programs = list(dict.fromkeys(stage.program for line in LINES.values() for stage in line.stages))
     first = check_cluster(cluster, settings.release, programs[0], __version__)
     is_well = True
-    _say(f"cluster, release {settings.release}")
+    say(f"cluster, release {settings.release}")
     for finding in chain(first, check_stages(cluster, settings.release, programs)):
-        _say(f"  {finding.level}: {finding.text}" + (f"; {finding.remedy}" if finding.remedy else ""))
+        say(f"  {finding.level}: {finding.text}" + (f"; {finding.remedy}" if finding.remedy else ""))
         is_well = is_well and finding.level != "problem"
     return is_well
 
@@ -332,7 +253,7 @@ def _detach(line: str, loaded: "Loaded") -> None:
     if settings.json_files or any(settings.value(name) for name in file_settings()):
         # nothing else of a run that is handed over needs the store from here
         found = find_release(loaded)
-        cluster, settings = found.cluster, share_files(found.settings, open_store(found.settings.store), _say)
+        cluster, settings = found.cluster, share_files(found.settings, open_store(found.settings.store), say)
     else:
         cluster = connect(settings.context, settings.namespace)
     run_id = settings.run_id or new_run_id(line)
@@ -345,7 +266,7 @@ def _detach(line: str, loaded: "Loaded") -> None:
         if name in given
     }
     submit(cluster, settings.release, run_id, ["run", line], environment)
-    _say(f"run {run_id} goes on in the cluster; `ctiforge status {run_id}`, `ctiforge logs {run_id}`")
+    say(f"run {run_id} goes on in the cluster; `ctiforge status {run_id}`, `ctiforge logs {run_id}`")
 
 
 def _with_revision(model: str | None, revision: str | None) -> str | None:

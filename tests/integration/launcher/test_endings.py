@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from ctiforge.errors import StoreError
 from ctiforge.launcher.backend import Command, Event, Outcome, Ran
 from ctiforge.records.run import RunRecord
+from ctiforge.store.launcher_note import Launched, launchers_alive
 from ctiforge.store.objects import ObjectStore, open_store
 from ctiforge.store.runs import load_run, save_run
 from tests.integration.launcher.conftest import InProcessBackend
@@ -74,13 +76,18 @@ def test_in_a_cluster_a_second_launcher_that_is_stopped_leaves_the_record_to_the
     monkeypatch.setattr(InProcessBackend, "goes_on", "it goes on there")
 
     def leave() -> None:
+        heard.append(launchers_alive(store, datetime.now(UTC)))
         raise stop(75)
 
+    heard: list[list[Launched]] = []
     _at_training(monkeypatch, before=leave)
     store = open_store(str(world.folder / ".ctiforge/store"))
     store.write("testsets/demo/1/testset.json", b"{}")
     first = world.ctiforge("run", "extract", "--run-id", "mine")
     assert first.stdout.count("it goes on there") == 1
+    # others know while it follows that it does
+    assert heard == [[Launched("mine", "ctiforge")]]
+    assert launchers_alive(store, datetime.now(UTC)) == []
     record = load_run(store, "mine")
     assert record.state == "interrupted"
     stage = next(each for each in record.stages if each.name == "train_extract")

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from ctiforge.launcher.kubernetes.manifests import LAUNCHERS as LAUNCHER_JOBS
+from ctiforge.launcher.kubernetes.manifests import RELEASE as JOBS_OF_RELEASE
 from ctiforge.settings import settings_class
 from tests.unit.chart.rendering import MATRIX, PROGRAMS, RELEASE, Chart, Pod
 
@@ -198,6 +200,12 @@ def test_the_launcher_knows_its_run_and_settings(chart: Chart) -> None:
             "prepare_os": {"labeler": "openai", "endpoint": "https://llm.example:8000/v1", "labeler_model": "large"},
         }
     assert not {"CTIFORGE_RUN_ID", "CTIFORGE_RUN"} & set(pods["doctor"].env)
+    # by these `cancel` and `status` find the Job of a run's launcher: its name is the run's
+    label, _, value = LAUNCHER_JOBS.partition("=")
+    for name, cron_job in chart.objects("full", "CronJob").items():
+        labels = cron_job["spec"]["jobTemplate"]["metadata"]["labels"]
+        assert (labels[label] == value) == (name.removeprefix(f"{RELEASE}-") in LAUNCHERS)
+        assert labels[JOBS_OF_RELEASE] == RELEASE
     unset = {"CTIFORGE_MAX_LENGTH", "CTIFORGE_IN_USE", "CTIFORGE_OS_IN_USE"}
     assert not unset & set(chart.pods("minimal")["launcher"].env)
 

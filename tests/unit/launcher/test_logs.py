@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from ctiforge.errors import UsageError
-from ctiforge.launcher.logs import print_logs, saved_logs
+from ctiforge.launcher.logs import follow_saved, lines_since, print_logs, saved_logs
 from ctiforge.settings import Loaded, Settings
+from ctiforge.store.launcher_note import note_launcher
 from ctiforge.store.objects import open_store
 from ctiforge.store.runs import new_run, save_run
 
@@ -46,3 +47,49 @@ def test_a_damaged_record_keeps_no_log_away(tmp_path: Path) -> None:
     said: list[str] = []
     print_logs(Loaded(Settings(store=str(tmp_path)), {}), "extract", None, said.append)
     assert said == ["--- train_extract", "its end"]
+
+
+def test_a_run_of_this_machine_is_followed_by_what_is_kept_of_it(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    run = new_run("extract", [], "mine")
+    save_run(store, run)
+    note_launcher(store, "mine")
+    store.write("runs/mine/harvest_extract.log", b"one\ntwo")
+
+    def tail() -> None:
+        store.write("runs/mine/logs/train_extract-1-pod.log", b"two\nthree\nfo")
+
+    def grows() -> None:
+        store.write("runs/mine/logs/train_extract-1-pod.log", b"three\nfour\nfive\n")
+
+    def ends() -> None:
+        store.write("runs/mine/format_extract.log", b"last\n")
+        save_run(store, run.model_copy(update={"state": "done"}))
+
+    happens = iter([tail, lambda: None, grows, ends])
+    said: list[str] = []
+    ended = follow_saved(store, "mine", None, said.append, wait=lambda _s: next(happens)())
+    assert ended.state == "done"
+    assert said == [
+        "a stage's log is kept here when the stage ends; until then the run's own terminal shows it",
+        "--- harvest_extract", "one", "two",
+        "--- train_extract-1-pod", "two", "three", "fo",
+        "--- train_extract-1-pod", "four", "five",
+        "--- format_extract", "last",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "new"),
+    [
+        ([], ["a"], ["a"]),
+        (["a", "b"], ["a", "b"], []),
+        (["a", "b"], ["a", "b", "c"], ["c"]),
+        (["a", "b", "c"], ["b", "c", "d"], ["d"]),
+        (["a", "b", "c"], ["c", "d"], ["d"]),
+        (["a", "b"], ["x", "y"], ["x", "y"]),
+        (["a", "a", "a"], ["a", "a", "a", "a"], ["a"]),
+    ],
+)
+def test_what_came_to_a_log_is_told_from_what_was_there(before: list[str], now: list[str], new: list[str]) -> None:
+    assert lines_since(before, now) == new

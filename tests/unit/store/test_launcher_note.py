@@ -2,12 +2,15 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from ctiforge.records.run import RunRecord, StageRecord
-from ctiforge.store.launcher_note import as_it_stands, note_launcher
+from ctiforge.store import launcher_note
+from ctiforge.store.launcher_note import STALE_AFTER, Launched, as_it_stands, heard_of, launchers_alive, note_launcher
 from ctiforge.store.objects import ObjectStore, open_store
 from ctiforge.store.runs import new_run
 
@@ -62,3 +65,40 @@ def test_a_number_that_is_used_again_is_another_process(store: ObjectStore) -> N
     assert noted["pid"] == os.getpid()
     store.write("runs/mine/launcher.json", json.dumps(noted | {"begun": "1"}).encode())
     assert as_it_stands(store, running()).state == "interrupted"
+
+
+def test_launchers_of_one_run_are_heard_of_each_for_itself(store: ObjectStore) -> None:
+    now = datetime.now(UTC)
+    with heard_of(store, "mine", "t"):
+        with heard_of(store, "mine", "t"), heard_of(store, "other", "prod"):
+            assert launchers_alive(store, now) == [Launched("mine", "t")] * 2 + [Launched("other", "prod")]
+        assert launchers_alive(store, now, "mine") == [Launched("mine", "t")]
+        assert launchers_alive(store, now + 2 * STALE_AFTER) == [Launched("mine", "t")], "its process lives here"
+    assert store.list("runs") == []
+
+
+def test_a_launcher_elsewhere_lives_as_long_as_its_note_is_young(store: ObjectStore) -> None:
+    note = {"place": ["another machine"], "pid": 1, "begun": "1", "release": "t"}
+    store.write("runs/mine/launchers/1.json", json.dumps(note).encode())
+    store.write("runs/mine/launchers/2.json", b"garbage")
+    store.write("runs/mine/launcher.json", json.dumps(note).encode())
+    written = store.info("runs/mine/launchers/1.json").modified
+    assert launchers_alive(store, written + STALE_AFTER) == [Launched("mine", "t")]
+    assert launchers_alive(store, written + STALE_AFTER + timedelta(seconds=1)) == []
+
+
+def test_a_killed_launcher_of_this_machine_is_known_at_once(store: ObjectStore) -> None:
+    with heard_of(store, "mine", "t"):
+        (info,) = store.list("runs/mine")
+        noted = json.loads(store.read(info.key))
+        store.write(info.key, json.dumps(noted | {"begun": "1"}).encode())
+        assert launchers_alive(store, datetime.now(UTC)) == []
+
+
+def test_a_launcher_lets_itself_be_heard_again_and_again(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launcher_note, "BEAT_EVERY_S", 0.01)
+    written = Event()
+    write = store.write
+    with heard_of(store, "mine", "t"):
+        monkeypatch.setattr(store, "write", lambda *args: [write(*args), written.set()])
+        assert written.wait(20)

@@ -7,14 +7,14 @@ from dataclasses import replace
 from ctiforge.errors import ExitCode
 from ctiforge.launcher.backend import Command, Event, Made, Outcome, Task, read_event
 from ctiforge.launcher.kubernetes.client import Cluster, ResourceKind
-from ctiforge.launcher.kubernetes.manifests import selector, work_key
+from ctiforge.launcher.kubernetes.manifests import place_of, selector, work_key
 from ctiforge.launcher.kubernetes.refusals import ClusterError
+from ctiforge.launcher.kubernetes.stopping import Stopping
 from ctiforge.launcher.kubernetes.templates import Templates
 from ctiforge.launcher.kubernetes.watching import Watching
 from ctiforge.launcher.kubernetes.work import Work
 from ctiforge.launcher.plan import Answer
 from ctiforge.launcher.planner import Planner
-from ctiforge.launcher.signals import HeldSignals
 from ctiforge.store.artifacts import artifact_key, read_manifest
 from ctiforge.store.objects import ObjectStore
 
@@ -30,7 +30,7 @@ class KubernetesBackend:
 
     def __init__(self, cluster: Cluster, release: str, store: ObjectStore) -> None:
         self._cluster = cluster
-        self._place = f"{release} {store.uri}"
+        self._place = place_of(release, store.uri)
         self._store = store
         self._templates = Templates(cluster, release, store)
         self._planner = Planner("image")
@@ -73,9 +73,9 @@ class KubernetesBackend:
         kinds: dict[ResourceKind, str | None] = {"jobs": selector(key), "pods": selector(key), "events": None}
         if self._cluster.tells_of_queues():
             kinds["workloads"] = None
-        with Watching(self._cluster, kinds) as watching, HeldSignals() as signals:
+        with Watching(self._cluster, kinds) as watching, Stopping(self._store, task.run) as stopping:
             is_made = functools.partial(self._is_made, command, task)
-            return Work(self._cluster, command, task, template, on_event, watching, signals, is_made).run()
+            return Work(self._cluster, command, task, template, on_event, watching, stopping, is_made).run()
 
     def _is_made(self, command: Command, task: Task) -> bool:
         return self._made(command, task) is not None

@@ -20,6 +20,11 @@ RAN = "ctiforge.io/ran-before"
 PLACE = 6
 """Digits of a place's digest in a name."""
 CONTAINER = "stage"
+JOB = "batch.kubernetes.io/job-name"
+"""The label by which Kubernetes says which Job a pod is of."""
+RELEASE = "ctiforge.io/release"
+LAUNCHERS = "app.kubernetes.io/component=launcher"
+"""Chooses the Jobs and pods of launchers, handed over or scheduled; a launcher's run has its Job's name."""
 TRACKED_BY = frozenset({"app.kubernetes.io/instance", "argocd.argoproj.io/instance", "argocd.argoproj.io/tracking-id"})
 """Labels and annotations that Argo CD finds its own objects by, and prunes them."""
 IMAGE_VARIABLE = "CTIFORGE_IMAGE"
@@ -44,6 +49,11 @@ def work_key(program: str, task: Task) -> str:
     """
     known = task.fingerprint or _digest(f"{task.run}/{task.stage}")
     return "-".join([dashed(program), known[:SHORT], *([_digest(task.place)[:PLACE]] if task.place else [])])
+
+
+def place_of(release: str, store: str) -> str:
+    """Name the place of a piece of work: the release that makes its Jobs, and the store that it writes to."""
+    return f"{release} {store}"
 
 
 def job_name(key: str, attempt: int) -> str:

@@ -1,0 +1,84 @@
+"""What the cluster says of a run that its record takes to be under way."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from ctiforge.launcher.kubernetes.standing import Living, as_the_cluster_has_it, ask
+from ctiforge.launcher.kubernetes.states import WorkState
+from ctiforge.records.run import RunRecord
+from ctiforge.store.launcher_note import heard_of
+from ctiforge.store.objects import ObjectStore
+from tests.unit.launcher.kubernetes.small_cluster import SmallCluster, key_of, put_run, store_in
+
+RUNNING, PENDING = WorkState.RUNNING, WorkState.PENDING
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ObjectStore:
+    return store_in(tmp_path)
+
+
+def asked(cluster: SmallCluster, store: ObjectStore, run: RunRecord | None, run_id: str = "mine") -> Living:
+    return ask(cluster, store, "t", run_id, run, datetime.now(UTC))
+
+
+def test_a_killed_launcher_is_told_from_its_job_that_goes_on(store: ObjectStore) -> None:
+    cluster, run = SmallCluster(), put_run(store, "mine")
+    job = cluster.put_stage(key_of(store), "mine")
+    standing = asked(cluster, store, run)
+    assert standing == Living(jobs={job: RUNNING})
+    told = as_the_cluster_has_it(run, standing)
+    assert told.state == "running"
+    assert told.reason == (
+        f"its launcher is gone, job {job} goes on: the same command follows it again\n  job {job}: running"
+    )
+
+
+@pytest.mark.parametrize("end", ["Complete", "Failed", None])
+def test_a_run_of_which_nothing_lives_is_interrupted(store: ObjectStore, end: str | None) -> None:
+    cluster, run = SmallCluster(), put_run(store, "mine")
+    if end:
+        cluster.end(cluster.put_stage(key_of(store), "mine"), end)
+        cluster.end(cluster.put_launcher("mine"), "Failed")
+    assert asked(cluster, store, run) == Living()
+    told = as_the_cluster_has_it(run, Living())
+    assert (told.state, [each.state for each in told.stages]) == ("interrupted", ["done", "interrupted"])
+    assert (
+        told.reason == "its launcher is gone, and nothing of it runs in the cluster: the same command goes on with it"
+    )
+
+
+def test_a_launcher_elsewhere_is_heard(store: ObjectStore) -> None:
+    cluster, run = SmallCluster(), put_run(store, "mine")
+    with heard_of(store, "mine", "t"):
+        standing = asked(cluster, store, run)
+        assert standing == Living(is_heard=True)
+        assert as_the_cluster_has_it(run, standing) == run
+    assert asked(cluster, store, run) == Living()
+
+
+def test_a_launcher_in_the_cluster_is_asked_of_its_job(store: ObjectStore) -> None:
+    cluster, run = SmallCluster(), put_run(store, "mine")
+    cluster.put_launcher("mine")
+    assert asked(cluster, store, None) == Living(RUNNING)
+    assert as_the_cluster_has_it(run, Living(RUNNING)) == run
+    (pod,) = cluster.found["pods"].values()
+    cluster.put(pod, "Pending", {})
+    assert asked(cluster, store, run) == Living(PENDING)
+    assert as_the_cluster_has_it(run, Living(PENDING)).reason == "its launcher, job mine: pending"
+
+
+def test_a_job_that_another_run_has_made_is_the_runs_too(store: ObjectStore) -> None:
+    cluster, run = SmallCluster(), put_run(store, "mine", state="interrupted", reason="stopped by Ctrl-C")
+    job = cluster.put_stage(key_of(store), "owner")
+    cluster.put_stage(key_of(store, "prod"), "owner")
+    standing = asked(cluster, store, run)
+    assert standing == Living(jobs={job: RUNNING})
+    told = as_the_cluster_has_it(run, standing)
+    assert (told.state, told.reason) == (
+        "interrupted",
+        f"stopped by Ctrl-C\n  job {job}: running; the same command follows it again, `ctiforge cancel` ends it",
+    )
+    assert as_the_cluster_has_it(run, Living()) == run
