@@ -7,13 +7,14 @@ from tests.cluster.conftest import RELEASE, Place, kubectl
 
 IMAGE = "ctiforge-cpu:dev"
 FREED_WITHIN_S = 30
+RESTRICTED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 SIDECAR = {
     "name": "proxy",
     "image": IMAGE,
     "imagePullPolicy": "IfNotPresent",
     # it ends when its pod is told to, and not before
     "command": ["python", "-c", "import signal, sys; signal.signal(15, lambda *_: sys.exit()); signal.pause()"],
-    "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    "securityContext": RESTRICTED,
 }
 
 
@@ -42,7 +43,7 @@ def test_a_sidecar_does_not_keep_a_finished_stage(place: Place) -> None:
 
 def test_an_init_container_that_fails_is_named_with_its_last_words(place: Place) -> None:
     script = "import sys; print('permission denied: no such role'); sys.exit(3)"
-    vault = {"name": "vault", "image": IMAGE, "command": ["python", "-c", script]}
+    vault = {"name": "vault", "image": IMAGE, "command": ["python", "-c", script], "securityContext": RESTRICTED}
     place.install(f"stages.harvest_extract.initContainers={json.dumps([vault])}", "stages.harvest_extract.retries=0")
     outcome = place.harvest()
     assert outcome.exit_code == 4, outcome
@@ -53,7 +54,7 @@ def test_an_init_container_that_fails_is_named_with_its_last_words(place: Place)
 
 
 def test_an_init_image_that_is_not_there_is_told_at_once(place: Place) -> None:
-    vault = {"name": "vault", "image": "mesh.invalid/proxy:9", "command": ["true"]}
+    vault = {"name": "vault", "image": "mesh.invalid/proxy:9", "command": ["true"], "securityContext": RESTRICTED}
     place.install(f"stages.harvest_extract.initContainers={json.dumps([vault])}")
     with place.following("harvest_extract", "--from-database") as following:
         place.wait_until_said("image mesh.invalid/proxy:9 of its container vault cannot be had", 60)

@@ -24,7 +24,9 @@ def kueue() -> Iterator[None]:
         pytest.skip(f"{WORKLOADS} is not there: set CTIFORGE_CRDS to a folder with Kueue's definitions")
     definitions = gzip.decompress(WORKLOADS.read_bytes()).decode()
     kubectl("apply", "--server-side", "-f", "-", given=definitions)
-    kubectl("wait", "crd/workloads.kueue.x-k8s.io", "--for=condition=Established", "--timeout=60s")
+    # its conditions are not there at first, which a wait for one of them takes for an error
+    known = "--for=jsonpath={.status.acceptedNames.kind}=Workload"
+    kubectl("wait", "crd/workloads.kueue.x-k8s.io", known, "--timeout=60s")
     yield
     kubectl("delete", "-f", "-", given=definitions)
 

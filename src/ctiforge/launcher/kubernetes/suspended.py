@@ -68,7 +68,9 @@ def _in_queue(job: Object, queue: str, workload: Object) -> Diagnosis:
         return _held(
             f"{where}, has its place there and waits{waits}", condition(workload, "Admitted") or reserved, look
         )
-    return _held(f"{where} until there is room", reserved, f"wait: {COUNTS_FOR_NOTHING}; {look}")
+    # told anew once the queue has said why
+    what = "until there is room" if reserved else "and has not been looked at there yet"
+    return _held(f"{where} {what}", reserved, f"wait: {COUNTS_FOR_NOTHING}; {look}")
 
 
 def _held(summary: str, said: Object, remedy: str) -> Diagnosis:

@@ -34,7 +34,7 @@ def reserved(status: str, reason: str, message: str = "") -> Object:
 @pytest.mark.parametrize(
     ("found", "summary", "told", "remedy"),
     [
-        (workload(), "queue gpus until there is room", "", "not counted"),
+        (workload(), "queue gpus and has not been looked at there yet", "", "not counted"),
         (workload(reserved("False", "Pending", NO_ROOM)), "until there is room", "1 more needed", "not counted"),
         (
             workload(reserved("False", "Inadmissible", "LocalQueue gpus doesn't exist")),
