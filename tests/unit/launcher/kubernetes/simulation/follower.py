@@ -74,7 +74,6 @@ class Api(Cluster):
         self.known: dict[str, dict[str, str]] = {"jobs": {}, "pods": {}}
         self.late: deque[WatchNews] = deque()
         self.is_late = False
-        self.uids: dict[str, str] = {}
 
     def clock(self) -> float:
         return self.world.seconds - self.asleep_s + self.skew_s
@@ -112,9 +111,7 @@ class Api(Cluster):
         """Give the objects of the kind as they are."""
         if kind == "jobs":
             return [api_job(job) for job in self.world.jobs.values()]
-        for job in self.world.jobs.values():
-            self.uids[job.name] = f"uid-{job.name}-{job.made_at}"
-        return [api_pod(pod, self.uids.get(pod.job, "")) for pod in self.world.pods.values()]
+        return [api_pod(pod) for pod in self.world.pods.values()]
 
     def news(self) -> Sequence[WatchNews]:
         """Give what the watch tells since it was asked last."""

@@ -25,6 +25,8 @@ class Pod:
 
     name: str
     job: str
+    owner: str
+    """The uid of its Job: another may have the Job's name later."""
     made_at: float
     gated: bool = False
     placed_at: float | None = None
@@ -78,7 +80,10 @@ class Job:
     over: str = ""
     """Complete, or the reason of its failure."""
     over_at: float = 0.0
-    saw_code: int | None = None
+
+    @property
+    def uid(self) -> str:
+        return f"uid-{self.name}-{self.made_at}"
 
 
 @dataclass
@@ -132,8 +137,10 @@ class World:
             self.seconds += step
             self._step(step)
 
-    def pods_of(self, job: str) -> list[Pod]:
-        return [pod for pod in self.pods.values() if pod.job == job]
+    def pods_of(self, name: str) -> list[Pod]:
+        """Give the pods of the Job that has this name now."""
+        owner = self.jobs[name].uid if name in self.jobs else ""
+        return [pod for pod in self.pods.values() if pod.owner == owner]
 
     def live_pods(self) -> Iterator[Pod]:
         return (pod for pod in self.pods.values() if pod.is_live)
@@ -148,12 +155,14 @@ class World:
         self.tell(f"job {attempt} is made")
 
     def delete(self, name: str) -> None:
-        job = self.jobs.pop(name, None)
+        job = self.jobs.get(name)
         if job is None:
             return
         self.jobs_deleted += 1
         self.tell(f"job {job.attempt} is deleted")
-        for pod in self.pods_of(name):
+        pods = self.pods_of(name)
+        del self.jobs[name]
+        for pod in pods:
             if pod.is_live:
                 self._ask_to_go(pod)
             else:
@@ -273,7 +282,7 @@ class World:
         if not live and self.seconds >= job.retry_at:
             self._serial += 1
             name = f"{job.name}-{self._serial}"
-            self.pods[name] = Pod(name, job.name, self.seconds, gated=self.gates, has_sidecar=self.sidecars)
+            self.pods[name] = Pod(name, job.name, job.uid, self.seconds, gated=self.gates, has_sidecar=self.sidecars)
             self.tell(f"{name} is made")
 
     def _count(self, job: Job, pod: Pod) -> None:
@@ -328,13 +337,13 @@ def api_job(job: Job) -> Object:
             {"type": "Failed", "status": "True", "reason": job.over, "lastTransitionTime": at(job.over_at)}
         )
     return {
-        "metadata": {**job.metadata, "namespace": "ml", "uid": f"uid-{job.name}-{job.made_at}"},
+        "metadata": {**job.metadata, "namespace": "ml", "uid": job.uid},
         "spec": {**job.spec, "suspend": job.suspended},
         "status": {"failed": job.failed, "conditions": conditions},
     }
 
 
-def api_pod(pod: Pod, job_uid: str) -> Object:
+def api_pod(pod: Pod) -> Object:
     """The pod as the API shows it: of one whose node is lost, what was known before."""
     placed, started = pod.placed_at is not None, pod.started_at is not None
     state: Object = {}
@@ -367,7 +376,7 @@ def api_pod(pod: Pod, job_uid: str) -> Object:
         "name": pod.name,
         "namespace": "ml",
         "uid": f"uid-{pod.name}",
-        "ownerReferences": [{"uid": job_uid}],
+        "ownerReferences": [{"uid": pod.owner}],
         "creationTimestamp": at(pod.made_at),
     }
     if pod.gone_by is not None:
