@@ -159,6 +159,12 @@ def is_owned_by(owned: Object, owner: Object) -> bool:
     return any(each["uid"] == owner["metadata"]["uid"] for each in references)
 
 
+def failing_since(pod: Object, events: Sequence[Object], reason: str) -> datetime | None:
+    """Give the first event of this reason; where it has not come yet, when the pod got its node."""
+    event = next((first_time(each) for each in events if each["reason"] == reason), None)
+    return event or moment(condition(pod, "PodScheduled").get("lastTransitionTime"))
+
+
 def shortened(text: str) -> str:
     """Give the text without its end where it is long."""
     text = text.strip()

@@ -9,12 +9,14 @@ from datetime import datetime, timedelta
 
 from ctiforge.launcher.kubernetes.categories import Category, Diagnosis
 from ctiforge.launcher.kubernetes.client import Object
+from ctiforge.launcher.kubernetes.images import IMAGE_REASONS, diagnose_image
 from ctiforge.launcher.kubernetes.manifests import CONTAINER
 from ctiforge.launcher.kubernetes.reading import (
     about,
     condition,
     container,
     creation_time,
+    failing_since,
     first_time,
     init_containers,
     kubectl,
@@ -59,9 +61,9 @@ def diagnose_waiting(pod: Object, events: Sequence[Object], now: datetime) -> Di
     for name, waiting in _waiting(pod):
         reason, said = waiting.get("reason", ""), waiting.get("message", "")
         if reason in IMAGE_REASONS:
-            return _image(pod, reason, said, own) if name == CONTAINER else _image_of(pod, name, reason, said, own)
+            return diagnose_image(pod, name, reason, said, own)
         if reason in ("CreateContainerConfigError", "CreateContainerError", "RunContainerError"):
-            return _configuration(pod, said, _since(pod, own, "Failed"))
+            return _configuration(pod, said, failing_since(pod, own, "Failed"))
     # the kubelet tells the event at once, the pod's status only when it looks again, seconds later
     failed = [each for each in own if each["reason"] == "Failed"]
     if failed and (missing := _missing_reference(pod, failed[-1]["message"], first_time(failed[-1]))):
@@ -250,78 +252,12 @@ def _unbound(pod: Object, said: str) -> tuple[str, str]:
     return f"the volume of claim {', '.join(names) or '?'} is not bound here", f"{look}; set {mend}"
 
 
-IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
-NO_ANSWER = "dial tcp|timeout|connection refused|TLS|x509|429|toomanyrequests|server misbehaving|50[0234] "
-NOT_PERMITTED = "401 Unauthorized|403 Forbidden|denied|authorization failed|authentication required|no basic auth"
-NOT_FOUND = "not found|NotFound|manifest unknown|no match for platform|no such host"
-
-
 def _waiting(pod: Object) -> list[tuple[str, Object]]:
     """Give each container that waits, with what the kubelet says of it: the program's first."""
     statuses = pod.get("status", {}).get("containerStatuses") or []
     of_stage = [each for each in statuses if each["name"] == CONTAINER]
     everything = [*of_stage, *init_containers(pod), *other_containers(pod)]
     return [(each["name"], each["state"]["waiting"]) for each in everything if each.get("state", {}).get("waiting")]
-
-
-def _image(pod: Object, reason: str, said: str, events: Sequence[Object]) -> Diagnosis:
-    image = container(pod).get("image", "?")
-    where = f"pod {pod['metadata']['name']}: image {image}"
-    pulls = [each["message"] for each in events if each["reason"] == "Failed" and "pull image" in each["message"]]
-    # the state's own words are cut short where Kubernetes backs off
-    words = f"{said} {pulls[-1] if pulls else ''}"
-    since = _since(pod, events, "Failed")
-    key = f"{values_key(pod)}.image"
-    if reason == "InvalidImageName":
-        remedy = f"write it as repository:tag: mend images.*.repository, images.*.tag or {key}"
-        return Diagnosis(Category.IMAGE_NAME_INVALID, f"{where} is no valid name", shortened(said), remedy, since)
-    if reason == "ErrImageNeverPull":
-        return Diagnosis(
-            Category.IMAGE_NOT_FOUND,
-            f"{where} is not on the node, and may not be pulled",
-            shortened(said),
-            f"load it onto the nodes (kind load docker-image {image}), or set pullPolicy of images.* or {key}",
-            since,
-        )
-    detail = shortened(pulls[-1] if pulls and len(pulls[-1]) > len(said) else said)
-    if re.search(NOT_FOUND, words) and not re.search(r"denied|server misbehaving", words):
-        remedy = f"push it or load it onto the nodes, or name another in images.* or {key}"
-        return Diagnosis(Category.IMAGE_NOT_FOUND, f"{where} is not to be found", detail, remedy, since)
-    if re.search(NOT_PERMITTED, words):
-        unread = [each["message"] for each in events if each["reason"] == "FailedToRetrieveImagePullSecret"]
-        secret = " (the one named is not there)" if unread else ""
-        return Diagnosis(
-            Category.IMAGE_NOT_PERMITTED,
-            f"{where} is not to be had with these credentials",
-            detail,
-            f"name a pull secret in {values_key(pod)}.imagePullSecrets or defaults.imagePullSecrets{secret}; "
-            "a repository that does not exist answers the same",
-            since,
-        )
-    why = "its registry does not answer" if re.search(NO_ANSWER, words) else "it cannot be pulled"
-    return Diagnosis(
-        Category.IMAGE_NOT_PULLED,
-        f"{where}: {why}",
-        detail,
-        f"it is tried again; if it stays so: {kubectl(pod, 'describe', 'pod')}, or load it onto the nodes",
-        since,
-    )
-
-
-def _image_of(pod: Object, name: str, reason: str, said: str, events: Sequence[Object]) -> Diagnosis:
-    """Give the image of a container beside or before the program cannot be had: it is none of ctiforge's."""
-    spec = pod["spec"]
-    found = [each for each in [*(spec.get("initContainers") or []), *spec["containers"]] if each["name"] == name]
-    image = found[0].get("image", "?") if found else "?"
-    return Diagnosis(
-        Category.IMAGE_NOT_PULLED,
-        f"pod {pod['metadata']['name']}: image {image} of its container {name} cannot be had ({reason})",
-        shortened(said),
-        f"mend {values_key(pod)}.initContainers, or what puts the container in (a webhook of the cluster): "
-        f"{kubectl(pod, 'describe', 'pod')}",
-        _since(pod, events, "Failed"),
-        container=name,
-    )
 
 
 def _configuration(pod: Object, said: str, since: datetime | None) -> Diagnosis | None:
@@ -413,9 +349,3 @@ def _slow(pod: Object, events: Sequence[Object], now: datetime) -> Diagnosis | N
 def _not_started(pod: Object) -> str:
     runs = next((each["name"] for each in init_containers(pod) if "running" in each.get("state", {})), None)
     return f"its init container {runs} has not ended" if runs else "its node has not started it"
-
-
-def _since(pod: Object, events: Sequence[Object], reason: str) -> datetime | None:
-    """Give the first event of this reason; where it has not come yet, when the pod got its node."""
-    event = next((first_time(each) for each in events if each["reason"] == reason), None)
-    return event or moment(condition(pod, "PodScheduled").get("lastTransitionTime"))

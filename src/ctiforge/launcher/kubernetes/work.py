@@ -1,14 +1,13 @@
 """One piece of work in the cluster: its Jobs and pods are followed, replaced where that helps, and read to the end."""
 
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from queue import Empty
 
 from ctiforge.errors import ExitCode
-from ctiforge.launcher.backend import Command, Event, Made, Outcome, Ran, Said, Task, read_event
+from ctiforge.launcher.backend import Command, Event, Outcome, Ran, Task
 from ctiforge.launcher.kubernetes.attempts import (
     OTHERS_END_WITHIN_S,
     WAIT,
@@ -24,7 +23,6 @@ from ctiforge.launcher.kubernetes.attempts import (
 )
 from ctiforge.launcher.kubernetes.client import Cluster, Object, ResourceKind
 from ctiforge.launcher.kubernetes.diagnosis import Category, Diagnosis, diagnose
-from ctiforge.launcher.kubernetes.ending import LAST_WORDS
 from ctiforge.launcher.kubernetes.limits import Limits, limits_of, ran_too_long
 from ctiforge.launcher.kubernetes.manifests import (
     CRASHES,
@@ -46,16 +44,15 @@ from ctiforge.launcher.kubernetes.reading import (
     holds,
     is_kept_by_others,
     is_owned_by,
-    shortened,
     state,
 )
 from ctiforge.launcher.kubernetes.refusals import ClusterError
 from ctiforge.launcher.kubernetes.states import Elapsed, look, ran_before
 from ctiforge.launcher.kubernetes.telling import Telling
 from ctiforge.launcher.kubernetes.watching import Changed, LogEnded, Logged, WatchFailed, Watching, WatchNews
+from ctiforge.launcher.kubernetes.words import Words
 from ctiforge.launcher.signals import HeldSignals
 
-KEEP_LINES = 2_000
 TICK_S = 1.0
 """Between looks at what time alone tells: a lost node, a limit that has passed."""
 LOOKS_AGAIN_EVERY_S = 300.0
@@ -93,14 +90,11 @@ class Work:
     events: dict[str, Object] = field(default_factory=dict)
     workloads: dict[str, Object] = field(default_factory=dict)
     """Kueue's, of the whole namespace."""
-    lines: dict[str, deque[str]] = field(default_factory=dict)
-    logs_ended: set[str] = field(default_factory=set)
-    made: Made | None = None
     looked_at: float = 0.0
     """When the Jobs and pods were last listed, by the clock."""
 
     def __post_init__(self) -> None:
-        self.telling = Telling(self.on_event)
+        self.telling, self.words = Telling(self.on_event), Words(self.on_event)
 
     def run(self) -> Outcome:
         """Follow the work to its end.
@@ -204,20 +198,11 @@ class Work:
             case Changed("workloads", name, value):
                 _keep(self.workloads, name, value)
             case Logged(pod, line):
-                self._read(pod, line)
+                self.words.read(pod, line)
             case LogEnded(pod):
-                self.logs_ended.add(pod)
+                self.words.ended.add(pod)
             case WatchFailed(error):
                 raise error
-
-    def _read(self, pod: str, line: str) -> None:
-        event = read_event(line)
-        if isinstance(event, Made):
-            self.made = event
-            return
-        if isinstance(event, Said):
-            self.lines.setdefault(pod, deque(maxlen=KEEP_LINES)).append(line)
-        self.on_event(event)
 
     def _look_again(self) -> None:
         """Read the work's Jobs and pods as they are now."""
@@ -344,8 +329,8 @@ class Work:
             self._delete(job, move)
         return Outcome(
             move.exit_code,
-            tuple(self.lines.get(last or "", ())),
-            self.made,
+            self.words.of(last),
+            self.words.made,
             attempts=self.attempt,
             cause=self.telling.cause(cause, self.cluster.now()) if cause else None,
             queued_s=_queued_s(pods, begun),
@@ -375,7 +360,7 @@ class Work:
 
     def _read_to_the_end(self, pod: str) -> None:
         end = self.clock() + LAST_WORDS_S
-        while pod not in self.logs_ended and (left := end - self.clock()) > 0:
+        while pod not in self.words.ended and (left := end - self.clock()) > 0:
             try:
                 self._note(self.watching.changes.get(timeout=left))
             except Empty:
@@ -389,23 +374,13 @@ class Work:
         names = {job["metadata"]["name"], *(pod["metadata"]["name"] for pod in pods)}
         events = [each for each in self.events.values() if each["involvedObject"].get("name") in names]
         newest = max(pods, key=creation_time, default=None)
-        last_lines = list(self.lines.get(newest["metadata"]["name"], ()))[-20:] if newest else []
+        last_lines = self.words.of(newest["metadata"]["name"])[-20:] if newest else ()
         workload = next((each for each in self.workloads.values() if is_owned_by(each, job)), None)
         found = diagnose(job, pods, events, self.cluster.now(), last_lines, workload)
         if newest and found and found.category is Category.INIT_FAILED and not found.detail:
-            return replace(found, detail=self._said_by(newest["metadata"]["name"], found.container or ""))
+            said = self.words.of_another(self.cluster, newest["metadata"]["name"], found.container or "")
+            return replace(found, detail=said)
         return found
-
-    def _said_by(self, pod: str, container: str) -> str:
-        """Give the last words of a container that is not the program's; asked for once."""
-        if (key := f"{pod}/{container}") not in self.lines:
-            try:
-                lines = [each.partition(" ")[2] for each in self.cluster.log(pod, container, follow=False)]
-            except ClusterError:
-                # gone, or not to be had: the diagnosis stands without them
-                lines = []
-            self.lines[key] = deque(lines, maxlen=LAST_WORDS)
-        return shortened("\n".join(self.lines[key]))
 
     def _job(self) -> Object | None:
         return self.jobs.get(job_name(self.key, self.attempt))
