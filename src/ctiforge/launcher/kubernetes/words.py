@@ -14,7 +14,7 @@ KEEP_LINES = 2_000
 
 
 @dataclass
-class Words:
+class ProgramWords:
     """The lines of each pod's program, its last ones at least."""
 
     on_event: Callable[[Event], None]

@@ -50,7 +50,7 @@ from ctiforge.launcher.kubernetes.refusals import ClusterError
 from ctiforge.launcher.kubernetes.states import Elapsed, look, ran_before
 from ctiforge.launcher.kubernetes.telling import Telling
 from ctiforge.launcher.kubernetes.watching import Changed, LogEnded, Logged, WatchFailed, Watching, WatchNews
-from ctiforge.launcher.kubernetes.words import Words
+from ctiforge.launcher.kubernetes.words import ProgramWords
 from ctiforge.launcher.signals import HeldSignals
 
 TICK_S = 1.0
@@ -94,7 +94,7 @@ class Work:
     """When the Jobs and pods were last listed, by the clock."""
 
     def __post_init__(self) -> None:
-        self.telling, self.words = Telling(self.on_event), Words(self.on_event)
+        self.telling, self.words = Telling(self.on_event), ProgramWords(self.on_event)
 
     def run(self) -> Outcome:
         """Follow the work to its end.
