@@ -15,7 +15,7 @@ from ctiforge.launcher.result import Result, result_of
 from ctiforge.launcher.webhook import send
 from ctiforge.lines.line import LineStage
 from ctiforge.pod.extras import how_to_install
-from ctiforge.records.run import RunRecord
+from ctiforge.records.run import RunRecord, StageRecord
 from ctiforge.settings import Settings
 from ctiforge.store.models import Registry
 from ctiforge.store.objects import ObjectStore, open_to_look
@@ -32,8 +32,8 @@ class Announcing:
     wait: Callable[[float], object] = time.sleep
     is_over: bool = False
     """Whether it was told what came of the run, or nothing is to be told."""
-    attempts_before: dict[str, int] = field(default_factory=dict)
-    """How often each stage was started before this launcher."""
+    before: dict[str, StageRecord] = field(default_factory=dict)
+    """Each stage as it stood before this launcher."""
 
     def __enter__(self) -> Self:
         return self
@@ -46,7 +46,7 @@ class Announcing:
 
     def began(self, run: RunRecord) -> None:
         """Note how the run stands when this launcher begins with it."""
-        self.attempts_before = {stage.name: stage.attempts for stage in run.stages}
+        self.before = {stage.name: stage.model_copy() for stage in run.stages}
 
     def ended(self, run: RunRecord, stages: Sequence[LineStage], store: ObjectStore) -> None:
         """Tell what came of a run that began.
@@ -84,7 +84,7 @@ class Announcing:
         if not is_wanted():
             return
         store = store or open_to_look(self.settings.store)
-        if not push_metrics(self.settings, result, store, self.attempts_before):
+        if not push_metrics(self.settings, result, store, self.before):
             self.say("warning: no metrics were pushed: their receiver did not take them")
 
     def _tell_webhook(self, result: Result) -> None:

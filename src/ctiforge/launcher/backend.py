@@ -90,6 +90,8 @@ class Outcome:
     """Seconds before the program started."""
     ran_s: float = 0.0
     """Seconds that it ran, all attempts together, where the backend has a limit for that."""
+    interruptions: Mapping[str, int] = field(default_factory=dict)
+    """How often it was stopped and started again before this end, by the category of the cause."""
 
     @property
     def last_lines(self) -> list[str]:

@@ -37,14 +37,14 @@ def is_wanted() -> bool:
     return any(os.environ.get(name) for name in ENDPOINTS)
 
 
-def push_metrics(settings: Settings, result: Result, store: ObjectStore, attempts_before: Mapping[str, int]) -> bool:
+def push_metrics(settings: Settings, result: Result, store: ObjectStore, before: Mapping[str, StageRecord]) -> bool:
     """Count the run in the store and push the metrics of its line.
 
     Args:
         settings: Name the release and its namespace.
         result: What came of the run.
         store: The store that keeps the run.
-        attempts_before: How often each stage was started before this launcher.
+        before: Each stage as it stood before this launcher.
 
     Returns:
         False where the receiver did not take them in time, whyever. Nothing is pushed where the counts are too busy.
@@ -56,7 +56,7 @@ def push_metrics(settings: Settings, result: Result, store: ObjectStore, attempt
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 
     now = datetime.now(UTC)
-    counts = counts_of(result, attempts_before)
+    counts = counts_of(result, before)
     totals = add_counts(store, result.run.line, counts, now, is_success=result.run.state == "done")
     if totals is None:
         return False
@@ -72,14 +72,14 @@ def push_metrics(settings: Settings, result: Result, store: ObjectStore, attempt
     return taken == ["SUCCESS"]
 
 
-def counts_of(result: Result, attempts_before: Mapping[str, int]) -> NewCounts:
+def counts_of(result: Result, before: Mapping[str, StageRecord]) -> NewCounts:
     """Count a run's end, its attempts by what became of them, and its decision. Pure."""
     run = result.run
     attempts: Counter[str] = Counter()
     for stage in run.stages:
-        started = stage.attempts - attempts_before.get(stage.name, 0)
-        if started > 0:
-            attempts["replaced"] += started - 1
+        then = before.get(stage.name, StageRecord(name=stage.name, program=stage.program))
+        if stage.attempts > then.attempts:
+            attempts += Counter(stage.interruptions) - Counter(then.interruptions)
             attempts[_cause(stage)] += 1
     decision = [result.kind] if result.kind in DECISIONS else []
     return {

@@ -1,5 +1,6 @@
 """Drive a line's plan on a backend, from the first stage to the comparison, and keep a record of it."""
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
@@ -310,6 +311,7 @@ class LineRun:
         entry.ended_at = datetime.now(UTC)
         entry.exit_code, entry.queued_s = outcome.exit_code, outcome.queued_s
         entry.attempts += outcome.attempts
+        entry.interruptions = dict(Counter(entry.interruptions) + Counter(outcome.interruptions))
         entry.ran_s, entry.under_way_s = entry.ran_s + outcome.ran_s, 0.0
         if outcome.exit_code == ExitCode.GATE and outcome.made:
             # no failure: a decision, with its reason

@@ -49,6 +49,8 @@ class StageRecord(Record):
     """The URI of the artifact's folder; None while there is none."""
     attempts: int = 0
     """How often its program was started."""
+    interruptions: dict[str, int] = {}
+    """How often its program was stopped and started again, by the category of the cause."""
     exit_code: int | None = None
     """Of its last attempt; None while it has not ended."""
     last_lines: list[str] = []

@@ -27,10 +27,16 @@ BEGAN = datetime(2026, 11, 30, 3, 0, tzinfo=UTC)
 SETTINGS = Settings(backend="kubernetes", release="agent", namespace="intel")
 CAUSE = Cause(category="out of memory", summary="it took too much", detail="", remedy="give it more")
 
+STOPPED = {"evicted": 1, "out of memory": 1}
+BEFORE = {
+    "train_extract": StageRecord(name="train_extract", program="train_extract", attempts=3, interruptions=STOPPED)
+}
+"""How the stage stood before a launcher that found it trained."""
+
 
 def record(state: str = "done", exit_code: int = 0) -> RunRecord:
     ended = BEGAN + timedelta(seconds=90)
-    worked: dict[str, Any] = {"started_at": BEGAN, "ended_at": ended, "queued_s": 30.0}
+    worked: dict[str, Any] = {"started_at": BEGAN, "ended_at": ended, "queued_s": 30.0, "interruptions": STOPPED}
     bad: dict[str, Any] = {"state": "failed", "exit_code": 4, "cause": CAUSE} if state == "failed" else {}
     stages = [
         StageRecord(name="harvest_extract", program="harvest_extract", state="cached"),
@@ -68,7 +74,7 @@ def test_all_six_are_pushed_and_counters_go_on_from_run_to_run(receiver: Receive
     since = {point.start_time_unix_nano for each in receiver.sums() for point in each.data_points}
     assert {name: values for name, values in first.items() if "last_success" not in name} == {
         "ctiforge.runs": {"done": 1, "failed": 0, "interrupted": 0, "cancelled": 0, "not-started": 0},
-        "ctiforge.attempts": {"done": 2, "replaced": 2},
+        "ctiforge.attempts": {"done": 2, "out of memory": 1, "evicted": 1},
         "ctiforge.decisions": {"promoted": 1, "refused": 0, "waiting": 0, "nothing-new": 0, "trained": 0},
         "ctiforge.stage.duration": {"train_extract": 90},
         "ctiforge.stage.waiting": {"train_extract": 30},
@@ -76,13 +82,15 @@ def test_all_six_are_pushed_and_counters_go_on_from_run_to_run(receiver: Receive
     success = first["ctiforge.last_success.timestamp"][""]
     assert time.time() - 60 < success <= time.time()
 
-    assert push_metrics(SETTINGS, Result(record(exit_code=5), "refused"), store, {"train_extract": 3})
-    assert push_metrics(SETTINGS, Result(record("failed"), "failed"), store, {"train_extract": 3})
+    assert push_metrics(SETTINGS, Result(record(exit_code=5), "refused"), store, BEFORE)
+    assert push_metrics(SETTINGS, Result(record("failed"), "failed"), store, BEFORE)
     assert push_metrics(SETTINGS, Result(new_run("extract", [], "x"), "failed", began=False), store, {})
     last = receiver.last()
     assert last["ctiforge.runs"] == {"done": 2, "failed": 1, "interrupted": 0, "cancelled": 0, "not-started": 1}
     assert (last["ctiforge.decisions"]["refused"], last["ctiforge.decisions"]["promoted"]) == (1, 1)
-    assert last["ctiforge.attempts"] == {"done": 4, "replaced": 2}, "those of before are counted already"
+    assert last["ctiforge.attempts"] == {"done": 4, "out of memory": 1, "evicted": 1}, (
+        "those of before are counted already"
+    )
     assert success <= last["ctiforge.last_success.timestamp"][""] <= time.time(), "also told by a run that failed"
     assert {point.start_time_unix_nano for each in receiver.sums() for point in each.data_points} == since
     assert all(each.is_monotonic and each.aggregation_temporality == 2 for each in receiver.sums())
@@ -90,7 +98,7 @@ def test_all_six_are_pushed_and_counters_go_on_from_run_to_run(receiver: Receive
 
 def test_attempts_are_counted_by_what_became_of_them() -> None:
     counts = counts_of(Result(record("failed"), "failed"), {})
-    assert counts["attempts"] == Counter({"replaced": 2, "out of memory": 1, "done": 1})
+    assert counts["attempts"] == Counter({"evicted": 1, "out of memory": 2, "done": 1})
     assert counts["decisions"] == Counter(), "a run that failed decided nothing"
     assert counts_of(Result(record("interrupted"), None), {})["runs"] == Counter(["interrupted"])
 

@@ -1,7 +1,8 @@
 """One piece of work in the cluster: its Jobs and pods are followed, replaced where that helps, and read to the end."""
 
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from queue import Empty
@@ -23,6 +24,7 @@ from ctiforge.launcher.kubernetes.attempts import (
 )
 from ctiforge.launcher.kubernetes.client import Cluster, Object, ResourceKind
 from ctiforge.launcher.kubernetes.diagnosis import Category, Diagnosis, diagnose
+from ctiforge.launcher.kubernetes.ending import diagnose_ended
 from ctiforge.launcher.kubernetes.limits import Limits, limits_of, ran_too_long
 from ctiforge.launcher.kubernetes.manifests import (
     CRASHES,
@@ -90,6 +92,8 @@ class Work:
     events: dict[str, Object] = field(default_factory=dict)
     workloads: dict[str, Object] = field(default_factory=dict)
     """Kueue's, of the whole namespace."""
+    interruptions: dict[str, str] = field(default_factory=dict)
+    """By the uid of each pod that ended too soon: the category of the cause."""
     looked_at: float = 0.0
     """When the Jobs and pods were last listed, by the clock."""
 
@@ -258,6 +262,7 @@ class Work:
             self.telling.say(f"{move.why}: starting another attempt")
         job = self._job()
         self.crashes += crashes_of(job, self._own_pods()) if job else 0
+        self._note_interruptions(self._own_pods(), self._diagnose())
         former = job_name(self.key, self.attempt)
         made = self._create_or_make_room(self.attempt + 1)
         if made is WAIT:
@@ -319,6 +324,7 @@ class Work:
             self._look_again()
             if (standing := self._job()) and holds(standing, "Complete"):
                 move = NextMove("ended")
+        self._note_interruptions([pod for pod in pods[:-1] if diagnose_ended(pod)])
         if not move.exit_code:
             self._free()
         job, cause = self._job(), move.cause
@@ -335,7 +341,14 @@ class Work:
             cause=self.telling.cause(cause, self.cluster.now()) if cause else None,
             queued_s=_queued_s(pods, begun),
             ran_s=self._ran_s,
+            interruptions=Counter(self.interruptions.values()),
         )
+
+    def _note_interruptions(self, pods: Sequence[Object], hanging: Diagnosis | None = None) -> None:
+        """Remember why pods ended whose work goes on in others; a Job takes them with it."""
+        for pod in pods:
+            if found := diagnose_ended(pod) or hanging:
+                self.interruptions[pod["metadata"]["uid"]] = str(found.category)
 
     def _free(self) -> None:
         """Let a pod go whose program is done, and that something beside it keeps: it takes the GPU of the next."""

@@ -243,6 +243,13 @@ def test_a_job_that_was_cleared_away_when_it_was_done_is_no_lost_one() -> None:
     done(ScriptedCluster(pending(), 5, running(), 10, cleared, 120).follow())
 
 
+def test_what_interrupted_a_program_is_counted_by_its_cause() -> None:
+    cluster = ScriptedCluster(pending(), 5, running(), 10, ended(75), 20, running("b"), 10, killed("b"))
+    cluster.steps.extend([5, running("c", 2), 10, ended(1, "c", 2), 20, running("d", 2), 5, ended(0, "d", 2)])
+    outcome = done(cluster.follow())
+    assert outcome.interruptions == {"interrupted": 1, "out of memory": 1, "crashed": 1}
+
+
 def test_a_pod_that_really_waits_too_long_ends_the_run_with_its_reason() -> None:
     outcome = ScriptedCluster(pending(), 30).follow(limits=SHORT)
     assert (outcome.exit_code, outcome.cause and outcome.cause.category) == (4, "pending too long")
