@@ -8,6 +8,7 @@ from ctiforge.errors import ExitCode
 from ctiforge.launcher.backend import Command, Event, Made, Outcome, Task, read_event
 from ctiforge.launcher.kubernetes.client import Cluster, ResourceKind
 from ctiforge.launcher.kubernetes.manifests import place_of, selector, work_key
+from ctiforge.launcher.kubernetes.namespace_news import NamespaceNews
 from ctiforge.launcher.kubernetes.refusals import ClusterError
 from ctiforge.launcher.kubernetes.stopping import Stopping
 from ctiforge.launcher.kubernetes.templates import Templates
@@ -34,6 +35,7 @@ class KubernetesBackend:
         self._store = store
         self._templates = Templates(cluster, release, store)
         self._planner = Planner("image")
+        self._news = NamespaceNews(cluster)
 
     def ask(self, commands: Mapping[str, Command]) -> dict[str, Answer]:
         """Ask what each command would make in its image; see `Backend.ask`."""
@@ -49,8 +51,9 @@ class KubernetesBackend:
         return self._planner.estimate(commands)
 
     def close(self) -> None:
-        """End what answers questions."""
+        """End what answers questions, and the watches of the namespace."""
         self._planner.close()
+        self._news.close()
 
     def run(self, command: Command, on_event: Callable[[Event], None]) -> Outcome:
         """Run the program to its end; see `Backend.run`. Raises ClusterError where the cluster refuses."""
@@ -70,10 +73,12 @@ class KubernetesBackend:
     def _follow(self, command: Command, task: Task, on_event: Callable[[Event], None]) -> Outcome:
         template = self._templates.of(task.run, command.program)
         key = work_key(command.program, task)
-        kinds: dict[ResourceKind, str | None] = {"jobs": selector(key), "pods": selector(key), "events": None}
-        if self._cluster.tells_of_queues():
-            kinds["workloads"] = None
-        with Watching(self._cluster, kinds) as watching, Stopping(self._store, task.run) as stopping:
+        kinds: dict[ResourceKind, str | None] = {"jobs": selector(key), "pods": selector(key)}
+        with (
+            Watching(self._cluster, kinds) as watching,
+            self._news.told(key, watching.changes),
+            Stopping(self._store, task.run) as stopping,
+        ):
             is_made = functools.partial(self._is_made, command, task)
             return Work(self._cluster, command, task, template, on_event, watching, stopping, is_made).run()
 

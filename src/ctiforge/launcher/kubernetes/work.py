@@ -197,8 +197,8 @@ class Work:
                 if value and has_started(value):
                     self.watching.follow(name)
             case Changed("events", name, value):
-                if value and str((event := completed(value))["involvedObject"].get("name", "")).startswith(self.key):
-                    self.events[name] = event
+                if value:
+                    self.events[name] = completed(value)
             case Changed("workloads", name, value):
                 _keep(self.workloads, name, value)
             case Logged(pod, line):

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ class Run:
         self.tasks: list[Task] = []
         self.ends: Outcome | Exception = Outcome(0, ())
         monkeypatch.setattr(backend_module, "Watching", lambda *_: _Nothing())
+        monkeypatch.setattr(backend_module.NamespaceNews, "told", lambda *_: nullcontext())
         monkeypatch.setattr(backend_module, "Work", self._work)
         monkeypatch.setattr(backend_module.Planner, "check", lambda *_: {})
 
@@ -84,6 +86,8 @@ class Run:
 
 
 class _Nothing:
+    changes = None
+
     def __enter__(self) -> "_Nothing":
         return self
 
