@@ -9,6 +9,7 @@ import pytest
 
 from ctiforge.data.testsets import import_testset
 from ctiforge.demo.articles import DemoSizes, make_corpus
+from ctiforge.launcher.announcing import Announcing
 from ctiforge.launcher.local import LocalBackend
 from ctiforge.launcher.run import LineRun
 from ctiforge.lines.extract import EXTRACT
@@ -27,7 +28,8 @@ def run_export(store: ObjectStore, run_id: str) -> StageRecord:
     """Run the line's stages after the promotion; gives what the run's record says of the export."""
     flags = {"store": store.uri, "run_id": run_id, "export_format": "gguf"}
     backend = LocalBackend()
-    run = LineRun.of(EXTRACT, (EXTRACT.stage("export_model"),), load_settings(flags).settings, backend)
+    settings = load_settings(flags).settings
+    run = LineRun.of(EXTRACT, (EXTRACT.stage("export_model"),), settings, backend, Announcing(settings, "extract"))
     try:
         run.check_flags()
         run.say_plan()
