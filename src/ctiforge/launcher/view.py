@@ -66,7 +66,7 @@ class LiveView:
             self._bars.update(self._tasks[stage], completed=event.done, total=event.total, state=_figures(event))
         elif self._clock() - self._last_plain >= PLAIN_EVERY_S:
             self._last_plain = self._clock()
-            self.say(f"{stage}: {_count(event)} {_figures(event)}".rstrip())
+            self.say(f"{stage}: {progress_words(event)}")
 
     def ended(self, stage: str, state: str, detail: str = "") -> None:
         """Show that the stage is done, cached, failed or interrupted."""
@@ -80,6 +80,11 @@ class LiveView:
     @staticmethod
     def _add(bars: Progress, name: str) -> TaskID:
         return bars.add_task(escape(name), total=1.0, mark="[dim]·", state="")
+
+
+def progress_words(event: Progressed) -> str:
+    """Say how far a program is: `57/1308 eta 34:56 loss 0.233`."""
+    return f"{_count(event)} {_figures(event)}".rstrip()
 
 
 def _bars(console: Console) -> Progress:

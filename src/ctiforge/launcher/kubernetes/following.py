@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from queue import Empty
 
-from ctiforge.launcher.backend import Said, read_event
+from ctiforge.launcher.backend import Event, Progressed, Said, read_event
 from ctiforge.launcher.kubernetes.client import Cluster, Object
 from ctiforge.launcher.kubernetes.manifests import JOB, KEY, RUN, STAGE, dashed, place_of
 from ctiforge.launcher.kubernetes.reading import creation_time, has_started
@@ -14,11 +14,13 @@ from ctiforge.launcher.kubernetes.runs import RUNNER
 from ctiforge.launcher.kubernetes.shared_work import find_record, work_of
 from ctiforge.launcher.kubernetes.standing import ask
 from ctiforge.launcher.kubernetes.watching import Changed, LogEnded, Logged, WatchFailed, Watching, WatchNews
+from ctiforge.launcher.view import progress_words
 from ctiforge.records.run import RunRecord
 from ctiforge.store.objects import ObjectStore
 
 LOOK_EVERY_S = 5.0
 """How often the record and the Jobs are asked whether the run has ended, and which work it has by now."""
+PROGRESS_EVERY_S = 10.0
 LAST_WORDS_S = 15.0
 """How long logs are read on when their run has ended."""
 
@@ -41,6 +43,8 @@ class Following:
     followed: set[str] = field(default_factory=set)
     reading: set[str] = field(default_factory=set)
     """Of those followed, the pods whose logs have not ended."""
+    quiet_until: dict[str, float] = field(default_factory=dict)
+    """When a pod's progress is told again, by the monotonic clock."""
     spoke: str = ""
     """The pod that said something last."""
 
@@ -109,15 +113,25 @@ class Following:
         except Empty:
             return
 
+    def _hear(self, pod: str, event: Event) -> None:
+        """Say a line of a pod, and now and then how far it is: a training says little else for hours."""
+        words = event.line if isinstance(event, Said) else None
+        if isinstance(event, Progressed) and time.monotonic() >= self.quiet_until.get(pod, 0.0):
+            self.quiet_until[pod] = time.monotonic() + PROGRESS_EVERY_S
+            words = progress_words(event)
+        if words is None:
+            return
+        if pod != self.spoke:
+            self.say(f"--- {pod}")
+            self.spoke = pod
+        self.say(words)
+
     def _note(self, watching: Watching, news: WatchNews) -> None:
         match news:
             case Changed(_, name, pod) if pod and self._is_wanted(pod):
                 self._begin(watching, name)
-            case Logged(pod, line) if isinstance(read_event(line), Said):
-                if pod != self.spoke:
-                    self.say(f"--- {pod}")
-                    self.spoke = pod
-                self.say(line)
+            case Logged(pod, line):
+                self._hear(pod, read_event(line))
             case LogEnded(pod):
                 self.reading.discard(pod)
             case WatchFailed(error):

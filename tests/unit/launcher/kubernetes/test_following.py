@@ -40,7 +40,7 @@ def test_next_pods_and_next_stages_are_followed_to_the_runs_end(store: ObjectSto
     put_run(store, "mine")
     harvest, train = "harvest-extract-a", key_of(store)
     cluster.logs = {
-        f"{harvest}-1-pod": ["one", PROGRESS, "two"],
+        f"{harvest}-1-pod": ["one", PROGRESS, PROGRESS, "two"],
         f"{train}-1-pod": ["three"],
         f"{train}-2-pod": ["three again", "four"],
         "train-extract-x-1-pod": ["of others"],
@@ -62,7 +62,7 @@ def test_next_pods_and_next_stages_are_followed_to_the_runs_end(store: ObjectSto
 
     said = followed(cluster, store, {"two": trains, "three": begins_again, "four": is_done})
     assert said == [
-        f"--- {harvest}-1-pod", "one", "two",
+        f"--- {harvest}-1-pod", "one", "1/2 eta 0:01", "two",
         f"--- {train}-1-pod", "three",
         f"--- {train}-2-pod", "three again", "four",
     ]  # fmt: skip
