@@ -14,10 +14,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import ctiforge
-from ctiforge.errors import InterruptedRunError, StoreError, UsageError
+from ctiforge.errors import CannotGoOnError, InterruptedRunError, StoreError, UsageError
 from ctiforge.progress import warn
 from ctiforge.records.artifact import InputEntry, Manifest
 from ctiforge.store import fingerprint as fp
@@ -266,9 +266,8 @@ def _fetch_all(found: Mapping[str, Input], into: Path, files: Mapping[str, Colle
 def _work_folder(stage: Stage, planned: str) -> Iterator[Path]:
     """Lock the folder of this work; another process that does the same work now gets one of its own."""
     root = _scratch_root()
-    root.mkdir(parents=True, exist_ok=True)
     name = f"{stage.name}-{planned[: fp.SHORT]}"
-    with (root / f"{name}.lock").open("w") as lock:
+    with _open_lock(root, name) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             folder, passing = root / name, ["inputs", "out"]
@@ -304,6 +303,16 @@ def _checkpoints(stage: Stage, planned: str, folder: Path, flags: StageFlags) ->
 def _remove(folder: Path, parts: list[str]) -> None:
     for part in parts:
         shutil.rmtree(folder / part, ignore_errors=True)
+
+
+def _open_lock(root: Path, name: str) -> TextIO:
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        return (root / f"{name}.lock").open("w")
+    except OSError as error:
+        raise CannotGoOnError(
+            f"scratch folder {root}: {error.strerror}; name one that can be written with {SCRATCH_VARIABLE}"
+        ) from None
 
 
 def _scratch_root() -> Path:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ctiforge.errors import InterruptedRunError, StoreError, UsageError
+from ctiforge.errors import CannotGoOnError, InterruptedRunError, StoreError, UsageError
 from ctiforge.store.artifacts import fetch, read_manifest
 from ctiforge.store.objects import open_store
 from ctiforge.store.stages import Stage, StageDirs, StageFlags, StageResult, run_stage
@@ -117,6 +117,15 @@ def test_a_stage_keyed_by_its_output_always_runs(store_uri: str, tmp_path: Path)
     assert first.uri == same.uri != other.uri
     assert (tmp_path / "out" / "train.jsonl").read_text() == "more rows"
     assert len([info for info in open_store(store_uri).list("artifacts") if "manifest" in info.key]) == 2
+
+
+def test_a_scratch_folder_that_cannot_be_made_is_one_line(
+    records: str, store_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("CTIFORGE_SCRATCH", str(tmp_path / "file" / "scratch"))
+    with pytest.raises(CannotGoOnError, match=r"file/scratch: .*; name one that can be written with CTIFORGE_SCRATCH"):
+        _run(lambda _: {}, records, StageFlags(store_uri))
 
 
 def test_an_interrupted_stage_finds_its_scratch_again(store_uri: str, records: str) -> None:
