@@ -168,9 +168,6 @@ prove-ways: install #+ What each way of reading finds on 40 windows of real arti
 prove-choice: install #+ What the weight of the choice "item or nothing" and its threshold are worth (ARGS="--weights 0,0.25,1")
 	$(BIN)/python benchmarks/prove_choice.py $(ARGS)
 
-bench-scale: install #+ 200 stages and 20 launchers on GPUs that kwok plays: API calls, memory, lag (after kind-up)
-	$(BIN)/python benchmarks/bench_scale.py $(ARGS)
-
 prove-launcher: install #+ Launchers in a cluster that misbehaves, thousands of runs: what happened, violations (ARGS="--runs 500")
 	$(BIN)/python benchmarks/prove_launcher.py $(ARGS)
 

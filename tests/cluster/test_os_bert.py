@@ -63,7 +63,7 @@ def run(place: Place, run_id: str) -> str:
 
 def program_of(job: str) -> str:
     """`prepare-os` of `prepare-os-0123abcd-1`."""
-    return job.rsplit("-", 2)[0]
+    return job.rsplit("-", 3)[0]
 
 
 def add_small_test_set(store: ObjectStore) -> None:
