@@ -62,7 +62,7 @@ def run(place: Place, run_id: str) -> str:
 
 
 def program_of(job: str) -> str:
-    """`prepare-os` of `prepare-os-0123abcd-1`."""
+    """`prepare-os` of `prepare-os-0123456789ab-cdef01-1`."""
     return job.rsplit("-", 3)[0]
 
 
