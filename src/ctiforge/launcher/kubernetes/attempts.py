@@ -107,8 +107,8 @@ def decide(
     if diagnosis and diagnosis.category is Category.OOM_KILLED:
         return NextMove("halve", why=diagnosis.summary, cause=diagnosis)
     if holds(job, "Failed"):
-        if _nodes_refused(job, diagnosis) and attempt_of(job) < ATTEMPTS_WHILE_REFUSED:
-            return NextMove("next", why=f"{diagnosis.summary if diagnosis else ''}; its program never ran")
+        if diagnosis and _nodes_refused(job, diagnosis) and attempt_of(job) < ATTEMPTS_WHILE_REFUSED:
+            return NextMove("next", why=f"{diagnosis.summary}; its program never ran")
         return _after_failure(job, diagnosis)
     hangs = diagnosis is not None and diagnosis.category in HANGING and _age(diagnosis.since, now) > limits.node_lost_s
     # whoever holds the Job says when it goes on: another attempt would run against that
@@ -177,10 +177,10 @@ def is_over(job: Object) -> bool:
     return holds(job, "Complete") or holds(job, "Failed")
 
 
-def _nodes_refused(job: Object, diagnosis: Diagnosis | None) -> bool:
+def _nodes_refused(job: Object, diagnosis: Diagnosis) -> bool:
     """Whether the Job was given up for pods that nodes did not take."""
-    refused = diagnosis is not None and diagnosis.category is Category.NODE_REFUSED
-    return refused and condition(job, "Failed").get("reason") == "BackoffLimitExceeded"
+    given_up = condition(job, "Failed").get("reason") == "BackoffLimitExceeded"
+    return given_up and diagnosis.category is Category.NODE_REFUSED
 
 
 def _after_failure(job: Object, diagnosis: Diagnosis | None) -> NextMove:

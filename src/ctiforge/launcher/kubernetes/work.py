@@ -324,7 +324,7 @@ class Work:
             self._look_again()
             if (standing := self._job()) and holds(standing, "Complete"):
                 move = NextMove("ended")
-        self._note_interruptions([pod for pod in pods[:-1] if diagnose_ended(pod)])
+        self._note_interruptions(pods[:-1])
         if not move.exit_code:
             self._free()
         job, cause = self._job(), move.cause
