@@ -171,6 +171,9 @@ prove-choice: install #+ What the weight of the choice "item or nothing" and its
 prove-launcher: install #+ Launchers in a cluster that misbehaves, thousands of runs: what happened, violations (ARGS="--runs 500")
 	$(BIN)/python benchmarks/prove_launcher.py $(ARGS)
 
+prove-ranks: install #+ Processes that train together: the weights of one, tokens a second, kills of one of them (ARGS="--kills 4")
+	$(BIN)/python benchmarks/prove_ranks.py $(ARGS)
+
 rehearsal: install #+ The whole loop at life size: database, training, gate, export, serving, rollback, joint by joint
 	$(BIN)/python benchmarks/rehearsal.py $(ARGS)
 

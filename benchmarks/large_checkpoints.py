@@ -24,7 +24,8 @@ from ctiforge.training.checkpoints import CheckpointWriter
 from ctiforge.training.encoding import EncodedExample
 from ctiforge.training.numerics import ComputeDevice, choose_numerics
 from ctiforge.training.options import TrainingOptions
-from ctiforge.training.trainer import Kind, ResumableTrainer, train
+from ctiforge.training.resumable import Kind, ResumableTrainer
+from ctiforge.training.trainer import train
 
 STEPS, SAVE_STEPS = 90, 40
 

@@ -82,12 +82,12 @@ The programs: the image of each, what it reads besides the store, and under whic
 harvest_extract: {image: cpu, database: true, hub: false, labeler: false}
 format_extract: {image: cpu, database: false, hub: true, labeler: false}
 check_data: {image: cpu, database: false, hub: true, labeler: false}
-train_extract: {image: train, database: false, hub: true, labeler: false}
+train_extract: {image: train, database: false, hub: true, labeler: false, ranks: true}
 eval_extract:
   {image: train, database: false, hub: true, labeler: true,
    stages: [eval_base, eval_base_constrained, eval_base_examples, eval_teacher, eval_regex, eval_in_use, eval_as_served, eval_tuned]}
 prepare_os: {image: cpu, database: true, hub: false, labeler: true}
-train_os_bert: {image: train, database: false, hub: true, labeler: false}
+train_os_bert: {image: train, database: false, hub: true, labeler: false, ranks: true}
 baselines_os: {image: train, database: false, hub: true, labeler: false}
 eval_os_bert: {image: train, database: false, hub: true, labeler: false, stages: [eval_os_in_use]}
 compare: {image: cpu, database: false, hub: false, labeler: false, stages: [compare_extract, compare_os]}

@@ -67,7 +67,7 @@ volumes:
   - name: scratch
     {{- include "ctiforge.scratch" $settings | nindent 4 }}
   - name: shm
-    emptyDir: {medium: Memory, sizeLimit: {{ $settings.shmSize }}}
+    emptyDir: {medium: Memory, sizeLimit: {{ include "ctiforge.sharedMemory" $settings }}}
   {{- if $cache }}
   - name: model-cache
     persistentVolumeClaim: {claimName: {{ include "ctiforge.modelCacheClaim" .root }}}
@@ -130,13 +130,23 @@ emptyDir: {sizeLimit: {{ .scratchSize }}}
 {{- join "/" $parts -}}
 {{- end -}}
 
+{{/* Shared memory: `shmSize` for each GPU, whose processes hand each other data there. */}}
+{{- define "ctiforge.sharedMemory" -}}
+{{- if gt (int .gpu.count) 1 -}}
+{{- $unit := regexFind "[A-Za-z]*$" .shmSize -}}
+{{- printf "%d%s" (mul (trimSuffix $unit .shmSize | int) (int .gpu.count)) $unit -}}
+{{- else -}}
+{{- .shmSize -}}
+{{- end -}}
+{{- end -}}
+
 {{/*
 Requests and limits as JSON, with the GPU where one is asked for. With scratch on a claim the node's disk holds logs alone.
 */}}
 {{- define "ctiforge.resources" -}}
 {{- $gpu := .settings.gpu -}}
-{{- if gt (int $gpu.count) 1 -}}
-{{- fail (printf "%s.gpu.count is %d: one process uses one GPU; set it to 1, or to 0 for none" .key (int $gpu.count)) -}}
+{{- if and (gt (int $gpu.count) 1) (not .ranks) -}}
+{{- fail (printf "%s.gpu.count is %d: it uses one GPU; set it to 1, or to 0 for none (trainings use several)" .key (int $gpu.count)) -}}
 {{- end -}}
 {{- $resources := deepCopy .settings.resources -}}
 {{- if $gpu.count -}}

@@ -1,5 +1,6 @@
 """Fine-tunes the Extract Agent on prepared examples and writes a model that says how to use it."""
 
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -35,9 +36,11 @@ from ctiforge.training.options import (
     SelectBy,
     TrainingOptions,
 )
+from ctiforge.training.ranks import Ranks, joined
+from ctiforge.training.resumable import Kind
 from ctiforge.training.suitability import adapted_layers, check_attention, check_suitable, read_shape
 from ctiforge.training.tracking import check_tracker, tracked
-from ctiforge.training.trainer import Kind, train
+from ctiforge.training.trainer import train
 
 _MEND = "set a smaller --max-length (and prepare the data for it), train with --qlora, or use a larger GPU"
 _TOGETHER = 32
@@ -90,6 +93,8 @@ def train_extract_agent(
 ) -> dict[str, Any]:
     """Fine-tune the Extract Agent and write the model with its metadata, curve and log.
 
+    Where the environment names other processes, all of them train it together, and the first writes.
+
     Args:
         request: What was asked for.
         data: The output folder of format_extract, or rows of a team's own (`row_files.find_files`).
@@ -98,7 +103,7 @@ def train_extract_agent(
         checkpoints: Where the training's state outlives this process.
 
     Returns:
-        What `training_metadata.json` holds.
+        What `training_metadata.json` holds; nothing in a process that is not the first.
 
     Raises:
         UsageError: The data was cut for another format, tokenizer or length, or has other columns; the model cannot be
@@ -107,10 +112,18 @@ def train_extract_agent(
         InterruptedRunError: The training was told to end, and its state is saved.
         CannotGoOnError: Memory or disk do not suffice, or a loss or weight is no number.
     """
+    with joined() as ranks:
+        return _train(request, data, out, scratch, checkpoints, ranks)
+
+
+def _train(
+    request: AgentTraining, data: Path, out: Path, scratch: Path, checkpoints: Checkpoints, ranks: Ranks
+) -> dict[str, Any]:
     check_tracker(request.training.report_to)
     report = check_data(request, data)
     tokenizer = load_tokenizer(request.location)
-    rows = _load_rows(request, data, report, tokenizer, scratch / "rows")
+    load = partial(_load_rows, request, data, report, tokenizer, scratch / "rows")
+    rows = ranks.first_on_machine_first(load)
     warnings = check_minimum(len(rows.train), request.method, request.force)
     warnings += [f"{count} rows are not trained on: {why}" for why, count in rows.set_aside.items()]
     warnings += [rows.about] if rows.about else []
@@ -119,7 +132,7 @@ def train_extract_agent(
     articles = _validation_articles(data) if report else []
     if request.select_by == "f1" and not articles:
         raise UsageError(f"--select-by f1 needs articles to answer, and {data} holds none for validation")
-    device = pick_device(request.device)
+    device = pick_device(request.device, ranks)
     shape = read_shape(request.location)
     check_suitable(
         shape,
@@ -152,8 +165,10 @@ def train_extract_agent(
         judge=partial(micro_f1, agent, some_articles(agent, articles)) if agent and by_f1 else None,
         name=request.name,
     )
-    with tracked(options.report_to, scratch, out):
-        result = train(model, rows.train, rows.validation, kind, options, checkpoints, scratch)
+    with tracked(options.report_to, scratch, out) if ranks.is_first else nullcontext():
+        result = train(model, rows.train, rows.validation, kind, options, checkpoints, scratch, ranks)
+    if not ranks.is_first:
+        return {}
     model.eval()
     threshold = set_threshold(agent, articles) if agent else None
     usage = replace(rows.usage, item_bias=threshold.bias if threshold else None)
@@ -176,6 +191,7 @@ def train_extract_agent(
         deviations_from_guide=AGENT.deviations(options, request.max_length, request.method),
         warnings=tuple(warnings),
         device=str(device),
+        ranks=ranks.count if ranks.count > 1 else None,
         trainable_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
         item_threshold=threshold,
         **result.as_record(),

@@ -13,7 +13,7 @@ from ctiforge.osbert.pooling import pool
 from ctiforge.osbert.windows import TOKENS_TOGETHER_ON_CPU, EncodedArticle, WindowSize, check_window, read_together
 from ctiforge.records.article import OS_LABELS
 from ctiforge.records.model_note import OsBertNote, Pooling
-from ctiforge.training.encoding import cannot_load
+from ctiforge.training.encoding import IGNORE, cannot_load
 from ctiforge.training.models import only_errors
 
 
@@ -55,6 +55,9 @@ class PooledClassifier(torch.nn.Module):
     memory of a step is that of `TOKENS_TOGETHER`: where there are more, they are computed again for the gradient.
     """
 
+    accepts_loss_kwargs = True
+    """That transformers' trainer tells how many articles a step has."""
+
     def __init__(self, encoder: Any, pooling: Pooling, class_weights: torch.Tensor | None = None) -> None:
         super().__init__()
         self.encoder = encoder
@@ -67,15 +70,20 @@ class PooledClassifier(torch.nn.Module):
         articles: torch.Tensor,
         input_ids: torch.Tensor,
         attention_mask: torch.Tensor,
+        num_items_in_batch: torch.Tensor | int | None = None,
     ) -> dict[str, torch.Tensor]:
-        """Compute the loss, a scalar, and logits (articles, classes)."""
+        """Compute the loss, a scalar, and logits (articles, classes).
+
+        The loss is divided by the articles, of the whole step where their number is given, and not by their weights:
+        however a step is cut, its micro-batches add up to the same. An article labeled `IGNORE` has none.
+        """
         logits = self.window_logits(input_ids, attention_mask)
         pooled = pool(self.pooling, logits, articles, len(labels))
-        each = torch.nn.functional.cross_entropy(pooled, labels, reduction="none")
+        each = torch.nn.functional.cross_entropy(pooled, labels, reduction="none", ignore_index=IGNORE)
         if self.class_weights is not None:
-            # divided by the articles, not by their weights: micro-batches then add up to the same step
-            each = each * self.class_weights[labels]
-        return {"loss": each.mean(), "logits": pooled}
+            each = each * self.class_weights[labels.clamp(min=0)]
+        count = len(labels) if num_items_in_batch is None else num_items_in_batch
+        return {"loss": each.sum() / count, "logits": pooled}
 
     def window_logits(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """Compute logits (windows, classes); windows of like length are computed together, without needless padding."""

@@ -1,7 +1,9 @@
 """Fine-tunes OS-BERT on prepared articles and writes a model that says how it reads."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +36,10 @@ from ctiforge.training.log import plot_curve, write_log
 from ctiforge.training.models import pick_device
 from ctiforge.training.numerics import ComputeDevice, Numerics, choose_numerics
 from ctiforge.training.options import OS_BERT, TrainingOptions
+from ctiforge.training.ranks import Ranks, joined
+from ctiforge.training.resumable import Kind
 from ctiforge.training.tracking import check_tracker, tracked
-from ctiforge.training.trainer import Kind, train
+from ctiforge.training.trainer import train
 
 _MEND = "set a smaller --max-length, or use a larger GPU"
 
@@ -69,6 +73,8 @@ def train_os_bert(
 ) -> dict[str, Any]:
     """Fine-tune OS-BERT and write the model with its metadata, curve and log.
 
+    Where the environment names other processes, all of them train it together, and the first writes.
+
     Args:
         request: What was asked for.
         parts: The training and the validation part of prepare_os.
@@ -77,7 +83,7 @@ def train_os_bert(
         checkpoints: Where the training's state outlives this process.
 
     Returns:
-        What `training_metadata.json` holds.
+        What `training_metadata.json` holds; nothing in a process that is not the first.
 
     Raises:
         UsageError: The base model cannot be loaded, or the device will not do.
@@ -85,8 +91,20 @@ def train_os_bert(
         InterruptedRunError: The training was told to end, and its state is saved.
         CannotGoOnError: Memory or disk do not suffice.
     """
+    with joined() as ranks:
+        return _train(request, parts, out, scratch, checkpoints, ranks)
+
+
+def _train(
+    request: OsBertTraining,
+    parts: tuple[Path, Path],
+    out: Path,
+    scratch: Path,
+    checkpoints: Checkpoints,
+    ranks: Ranks,
+) -> dict[str, Any]:
     check_tracker(request.training.report_to)
-    device = pick_device(request.device)
+    device = pick_device(request.device, ranks)
     numerics = _numerics(device, request.fp16)
     articles, validation_articles = (read_labeled(part) for part in parts)
     check_no_leak(articles, validation_articles, "validation")
@@ -99,14 +117,17 @@ def train_os_bert(
     pad = int(tokenizer.pad_token_id or 0)
     rows, validation = (_rows(tokenizer, part, size) for part in (articles, validation_articles))
     tensor = torch.tensor([weights[label] for label in OS_LABELS])
-    starts = fit_starts(encoder, [request.pooling] if request.pooling else POOLINGS, rows, validation, tensor, pad)
+    poolings = [request.pooling] if request.pooling else POOLINGS
+    starts = ranks.by_first(partial(fit_starts, encoder, poolings, rows, validation, tensor, pad))
     pooling = starts[0].pooling
     if has_new_head(encoder):
         start_from(encoder, starts[0])
     model = PooledClassifier(encoder, pooling, tensor).to(device)
     kind = Kind("train_os_bert", WindowCollator(pad), numerics, _MEND, name=request.name)
-    with tracked(request.training.report_to, scratch, out):
-        result = train(model, Rows(rows), Rows(validation), kind, request.training, checkpoints, scratch)
+    with tracked(request.training.report_to, scratch, out) if ranks.is_first else nullcontext():
+        result = train(model, Rows(rows), Rows(validation), kind, request.training, checkpoints, scratch, ranks)
+    if not ranks.is_first:
+        return {}
     base_model, base_revision = split_name(request.base_model)
     note = OsBertNote(
         labels=OS_LABELS,
@@ -139,6 +160,7 @@ def train_os_bert(
         deviations_from_guide=OS_BERT.deviations(request.training, request.max_length),
         warnings=tuple(warnings),
         device=str(device),
+        ranks=ranks.count if ranks.count > 1 else None,
         **result.as_record(),
     )
     training.write(out)

@@ -48,7 +48,7 @@ class Program:
     def start(
         cls,
         command: Sequence[str],
-        on_output: OnOutput,
+        on_output: OnOutput | None,
         environment: Mapping[str, str] | None = None,
         *,
         reads_stdin: bool = False,
@@ -57,7 +57,7 @@ class Program:
 
         Args:
             command: The words of the command.
-            on_output: Is given what the program writes, as it comes.
+            on_output: Is given what the program writes, as it comes; None: it writes where this process does.
             environment: Variables on top of this process's own.
             reads_stdin: Whether the program reads this process's standard input; else it finds none.
 
@@ -68,15 +68,14 @@ class Program:
             command,
             env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
             stdin=None if reads_stdin else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE if on_output else None,
+            stderr=subprocess.PIPE if on_output else None,
             start_new_session=True,
         )
-        assert process.stdout
-        assert process.stderr
         readers = tuple(
             Thread(target=_read, args=(source, stream, on_output), daemon=True)
             for stream, source in ((1, process.stdout), (2, process.stderr))
+            if source and on_output
         )
         for reader in readers:
             reader.start()

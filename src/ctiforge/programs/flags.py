@@ -27,6 +27,10 @@ TestSetsFlag = Annotated[
 
 EvaluationFlag = Annotated[str | None, typer.Option(help="A folder for evaluation.json, or a file X.json.")]
 DeviceFlag = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+NprocFlag = Annotated[
+    int,
+    typer.Option(min=1, help="Processes that train together, each on its own GPU; a step's examples stay as many."),
+]
 ConstrainedFlag = Annotated[
     bool, typer.Option("--constrained", help="Enforce the answer's schema: JSON is valid by construction.")
 ]

@@ -13,6 +13,7 @@ from ctiforge.programs.flags import (
     ExpectFlag,
     MaxStepsFlag,
     ModelFolderFlag,
+    NprocFlag,
     PatienceFlag,
     PlanFlag,
     ReportToFlag,
@@ -105,6 +106,7 @@ def main(
         str | None, typer.Option(help="Of rows of your own: the prompt they were written with, a TOML file.")
     ] = None,
     device: DeviceFlag = "auto",
+    nproc: NprocFlag = 1,
     report_to: ReportToFlag = AGENT.training.report_to,
     force: Annotated[bool, typer.Option(help="Train below the minimum of examples.")] = False,
     seed: SeedFlag = AGENT.training.seed,
@@ -169,6 +171,7 @@ def main(
 
     def work(dirs: StageDirs) -> dict[str, Any]:
         from ctiforge.extract.train import AgentTraining, train_extract_agent
+        from ctiforge.training.together import train_together
 
         folder = str(dirs.inputs["model"]) if "model" in dirs.inputs else None
         request = AgentTraining(
@@ -187,7 +190,8 @@ def main(
             folder=folder,
             prompt=dirs.inputs.get("prompt"),
         )
-        return train_extract_agent(request, dirs.inputs["data"], dirs.out, dirs.scratch, dirs.checkpoints)
+        data = dirs.inputs["data"]
+        return train_together(train_extract_agent, request, data, dirs.out, dirs.scratch, dirs.checkpoints, nproc)
 
     in_8_bits = chosen == "qlora" or training.optimizer == "adamw-8bit"
     result = run_stage(

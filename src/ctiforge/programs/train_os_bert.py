@@ -13,6 +13,7 @@ from ctiforge.programs.flags import (
     ExpectFlag,
     MaxStepsFlag,
     ModelFolderFlag,
+    NprocFlag,
     OsDataFlag,
     OsWindowFlag,
     PatienceFlag,
@@ -65,6 +66,7 @@ def main(
     early_stopping_patience: PatienceFlag = OS_BERT.training.early_stopping_patience,
     resume: ResumeFlag = OS_BERT.training.resume,
     device: DeviceFlag = "auto",
+    nproc: NprocFlag = 1,
     use_gpu: Annotated[bool, typer.Option("--use-gpu", help="The same as --device cuda.")] = False,
     report_to: ReportToFlag = OS_BERT.training.report_to,
     seed: SeedFlag = OS_BERT.training.seed,
@@ -108,6 +110,7 @@ def main(
     def work(dirs: StageDirs) -> dict[str, Any]:
         from ctiforge.osbert.pickled import with_safetensors
         from ctiforge.osbert.train import OsBertTraining, train_os_bert
+        from ctiforge.training.together import train_together
 
         named = str(dirs.inputs.get("base_model", resolve_encoder(base_model)))
         base = with_safetensors(named, store, dirs.scratch)
@@ -116,10 +119,10 @@ def main(
             base_model, base, run_name, max_length, chosen, class_weights, training, "cuda" if use_gpu else device, fp16
         )
         parts = dirs.inputs["train"], dirs.inputs["validation"]
-        return train_os_bert(request, parts, dirs.out, dirs.scratch, dirs.checkpoints)
+        return train_together(train_os_bert, request, parts, dirs.out, dirs.scratch, dirs.checkpoints, nproc)
 
     result = run_stage(
-        Stage("train_os_bert", 4, packages=("torch", "transformers", "accelerate")),
+        Stage("train_os_bert", 5, packages=("torch", "transformers", "accelerate")),
         params=result_params(training, None)
         | model_params
         | {"max_length": max_length, "pooling": pooling, "class_weights": class_weights, "fp16": fp16},

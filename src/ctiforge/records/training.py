@@ -134,6 +134,8 @@ class Training(File):
     """What a person should know of the data, a line each."""
     device: str
     """`cpu`, or the GPU."""
+    ranks: int | None = Field(None, exclude_if=is_none)
+    """Processes that trained it together; left out of one."""
     trainable_parameters: int | None = None
     """Weights that were trained; None of OS-BERT."""
     item_threshold: ItemThreshold | None = Field(None, exclude_if=is_none)

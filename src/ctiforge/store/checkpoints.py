@@ -112,6 +112,24 @@ class Checkpoints:
         self._prune()
         return True
 
+    def newest_attempt(self) -> int:
+        """Read the number of the newest attempt.
+
+        Returns:
+            The number; 0 where there is none.
+        """
+        return max(_numbers(self._keys("attempts")), default=0)
+
+    def adopt(self, after: int) -> None:
+        """Take over, as this one's own, the attempt that processes of this one's have begun.
+
+        Args:
+            after: The newest attempt of before; nothing happens where no newer one was begun.
+        """
+        begun = [each for each in self._attempts(self._keys("attempts")) if each.number > after]
+        if begun:
+            self._attempt = begun[-1]
+
     def note_interrupted(self) -> None:
         """Note that this attempt, where it has begun, was told to end: that is no failure of the work."""
         if self._attempt:

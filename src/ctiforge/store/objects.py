@@ -126,6 +126,10 @@ class ObjectStore:
         """The folder on this machine; None for S3."""
         self._backend = backend
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # another process opens it anew: credentials stay in the environment
+        return open_store, (self.uri,)
+
     @property
     def is_s3(self) -> bool:
         """Tell whether it lies in S3: not in a folder, nor nowhere."""

@@ -7,6 +7,7 @@ from transformers import TrainingArguments
 
 from ctiforge.training.numerics import Numerics
 from ctiforge.training.options import Schedule, TrainingOptions
+from ctiforge.training.ranks import Ranks
 from ctiforge.training.steps import Steps
 
 _SCHEDULES: dict[Schedule, str] = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
@@ -20,6 +21,7 @@ def make_arguments(
     numerics: Numerics,
     *,
     evaluates: bool,
+    ranks: Ranks,
     name: str | None = None,
 ) -> TrainingArguments:
     """Make the trainer's arguments.
@@ -31,6 +33,7 @@ def make_arguments(
         device: Where it computes.
         numerics: The types.
         evaluates: Whether there is anything to validate on.
+        ranks: This process among those that train together.
         name: What a tracker calls the run; None: as it likes.
 
     Returns:
@@ -40,7 +43,7 @@ def make_arguments(
         output_dir=str(scratch),
         per_device_train_batch_size=options.batch_size,
         per_device_eval_batch_size=options.batch_size,
-        gradient_accumulation_steps=options.gradient_accumulation_steps,
+        gradient_accumulation_steps=options.gradient_accumulation_steps // ranks.count,
         max_steps=steps.total,
         learning_rate=options.learning_rate,
         lr_scheduler_type=_SCHEDULES[options.schedule],
@@ -63,6 +66,8 @@ def make_arguments(
         optim=numerics.optimizer,
         seed=options.seed,
         disable_tqdm=True,
+        # a text leaves unused what a model has for pictures
+        ddp_find_unused_parameters=True,
         report_to=options.report_to,
         run_name=name,
     )

@@ -3,6 +3,7 @@
 import random
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 import torch
 
 from ctiforge.training.encoding import IGNORE, EncodedExample
+from ctiforge.training.ranks import Ranks
 
 Collator = Callable[[Sequence[Any]], dict[str, torch.Tensor]]
 """Rows into a padded batch of tensors."""
@@ -103,6 +105,50 @@ class LengthBucketSampler(torch.utils.data.Sampler[int]):
         yield from rows[whole * self.batch_size :].tolist()
 
 
+class MicroBatches(torch.utils.data.Sampler[list[int]]):
+    """The micro-batches of one rank: those of each step are dealt to the ranks in turn.
+
+    However many ranks there are, a step learns from the same rows. Where a step has too few, as the last of an epoch,
+    a rank gets an empty micro-batch: each must have as many as the others.
+    """
+
+    def __init__(self, rows: LengthBucketSampler, micro_batch: int, ranks: Ranks) -> None:
+        self.rows = rows
+        self.micro_batch = micro_batch
+        self.ranks = ranks
+
+    def __len__(self) -> int:
+        whole, rest = divmod(len(self.rows), self.rows.batch_size)
+        return whole * self._rounds(self.rows.batch_size) + self._rounds(rest)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        numbers = iter(self.rows)
+        while step := list(islice(numbers, self.rows.batch_size)):
+            for turn in range(self._rounds(len(step))):
+                start = (turn * self.ranks.count + self.ranks.rank) * self.micro_batch
+                yield step[start : start + self.micro_batch]
+
+    def _rounds(self, rows: int) -> int:
+        """Count the micro-batches that each rank has of a step of so many rows."""
+        return -(-rows // (self.micro_batch * self.ranks.count))
+
+
+class NeverEmpty:
+    """Makes of an empty micro-batch one row without loss, so that a rank computes as often as the others."""
+
+    def __init__(self, collator: Collator, rows: "Rows[Any]") -> None:
+        self.collator = collator
+        self.rows = rows
+
+    def __call__(self, rows: Sequence[Any]) -> dict[str, torch.Tensor]:
+        """Make a batch of rows."""
+        if rows:
+            return self.collator(rows)
+        batch = self.collator([self.rows[int(self.rows.lengths.argmin())]])
+        without = {name: torch.full_like(batch[name], IGNORE) for name in ("labels", "shift_labels") if name in batch}
+        return batch | without
+
+
 class Rows(torch.utils.data.Dataset[AnyRow]):
     """Encoded examples as a torch data set."""
 
@@ -119,6 +165,21 @@ class Rows(torch.utils.data.Dataset[AnyRow]):
     def lengths(self) -> Lengths:
         """List the tokens of each row."""
         return np.fromiter((row.length for row in self.rows), np.int32, len(self.rows))
+
+
+def evenly(count: int, size: int, ranks: Ranks) -> list[list[int]]:
+    """Give a rank its share of rows that are looked at once, in their order.
+
+    Args:
+        count: Of all rows.
+        size: Rows of a batch.
+        ranks: The rank.
+
+    Returns:
+        The numbers of its rows, by batch.
+    """
+    batches = [list(range(start, min(start + size, count))) for start in range(0, count, size)]
+    return batches[ranks.rank :: ranks.count]
 
 
 def _shuffled(count: int, order: random.Random) -> npt.NDArray[np.int32]:

@@ -8,6 +8,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState
 
 from ctiforge.progress import Progress
 from ctiforge.training.checkpoints import CheckpointWriter
+from ctiforge.training.ranks import Ranks
 from ctiforge.training.steps import Steps
 
 
@@ -81,9 +82,13 @@ class Updating(TrainerCallback):
 
 
 class Interruption(TrainerCallback):
-    """On SIGTERM or SIGINT: finish the step, save, stop. A second signal ends the program at once."""
+    """On SIGTERM or SIGINT: finish the step, save, stop. A second signal ends the program at once.
 
-    def __init__(self) -> None:
+    Of several ranks all stop after the same step, whichever the signal reached first.
+    """
+
+    def __init__(self, ranks: Ranks) -> None:
+        self._ranks = ranks
         self.came = False
         self._before: dict[int, Any] = {}
 
@@ -96,10 +101,14 @@ class Interruption(TrainerCallback):
             signal.signal(number, handler)
 
     def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> TrainerControl:
-        if self.came:
+        if self.agreed():
             control.should_save = True
             control.should_training_stop = True
         return control
+
+    def agreed(self) -> bool:
+        """Tell whether a signal has come to any rank; all ask together, and get the same answer."""
+        return self._ranks.any(self.came)
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self.came = True

@@ -13,6 +13,7 @@ from ctiforge.errors import StoreError
 from ctiforge.progress import warn
 from ctiforge.store.checkpoints import Checkpoints
 from ctiforge.training.memory import free_memory, tensor_bytes
+from ctiforge.training.ranks import Ranks
 
 BEST = "best.pt"
 """The weights of the lowest validation loss so far, by parameter name; in the scratch and in every checkpoint."""
@@ -22,10 +23,10 @@ class CheckpointWriter:
     """One checkpoint at a time on its way from the model to the store; use as a context manager.
 
     What fails on the way is raised at the next `save` or `wait`, but for a store that is not
-    there: that is told, and the next checkpoint is another try.
+    there: that is told, and the next checkpoint is another try. Of several ranks the first alone writes.
     """
 
-    def __init__(self, checkpoints: Checkpoints, scratch: Path) -> None:
+    def __init__(self, checkpoints: Checkpoints, scratch: Path, ranks: Ranks) -> None:
         self.newest = 0
         """The step of the newest whole checkpoint; 0: none."""
         self.blocked_s = 0.0
@@ -34,6 +35,7 @@ class CheckpointWriter:
         """Why the last checkpoint did not arrive."""
         self._checkpoints = checkpoints
         self.scratch = scratch
+        self.ranks = ranks
         self._superseded = False
         self._state, self._best = _HostCopy(), _HostCopy()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="checkpoints")
@@ -49,8 +51,14 @@ class CheckpointWriter:
     def begin(self, settings: str, *, resume: bool) -> Path | None:
         """Begin an attempt; gives back the folder of the checkpoint to go on from, None without one."""
         folder = self.scratch / "restored"
-        self.newest = self._checkpoints.begin(folder, settings, resume=resume)
-        return self._restored(folder)
+
+        def take() -> int:
+            self.newest = self._checkpoints.begin(folder, settings, resume=resume)
+            self._restored(folder)
+            return self.newest
+
+        self.newest = self.ranks.by_first(take)
+        return folder if self.newest else None
 
     def fetch_newest(self) -> Path | None:
         """Fetch this attempt's newest checkpoint back; returns its folder."""

@@ -17,6 +17,7 @@ from ctiforge.store.hub import is_hub_name, is_pinned, join_name, pin, split_nam
 from ctiforge.training.encoding import cannot_load, on_this_machine, quiet_hub
 from ctiforge.training.numerics import ComputeDevice, Numerics
 from ctiforge.training.options import ALL_LINEAR, Attention, LoraOptions
+from ctiforge.training.ranks import ALONE, Ranks
 
 DEVICES = ("auto", "cpu", "cuda")
 """What `--device` may be."""
@@ -28,26 +29,33 @@ _RECOMPUTE = {"use_reentrant": False}
 """How activations are recomputed: in the way that also works where the inputs need no gradients."""
 
 
-def pick_device(name: str = "auto") -> torch.device:
+def pick_device(name: str = "auto", ranks: Ranks = ALONE) -> torch.device:
     """Choose the device to compute on.
 
     Args:
         name: `cpu`, `cuda`, or `auto`: the GPU where there is one.
+        ranks: This process among those that compute together, each on a GPU of its own.
 
     Returns:
         The device.
 
     Raises:
-        UsageError: There is no such device, or no usable GPU where `cuda` is asked for, or by a pod that has one.
+        UsageError: There is no such device, fewer GPUs than processes, or no usable GPU where `cuda` is asked for, or
+            by a pod that has one.
     """
     if name not in DEVICES:
         raise UsageError(f"--device {name}: give one of {', '.join(DEVICES)} (which GPU, CUDA_VISIBLE_DEVICES says)")
     is_there = name != "cpu" and torch.cuda.is_available()
     if not is_there and (name == "cuda" or (name == "auto" and os.environ.get(GPU_VARIABLE))):
         raise UsageError(f"{'--device cuda' if name == 'cuda' else 'this pod has a GPU'}: {_no_gpu()}")
-    if is_there and torch.cuda.device_count() > 1:
-        warn(f"{torch.cuda.device_count()} GPUs are visible, and the first is used: CUDA_VISIBLE_DEVICES names another")
-    return torch.device("cuda", 0) if is_there else torch.device("cpu")
+    if not is_there:
+        return torch.device("cpu")
+    visible = torch.cuda.device_count()
+    if ranks.local >= visible:
+        raise UsageError(f"--nproc: {visible} GPUs are visible, and each process needs one of its own: start fewer")
+    if visible > 1 and ranks.count == 1:
+        warn(f"{visible} GPUs are visible, and the first is used: CUDA_VISIBLE_DEVICES names another")
+    return torch.device("cuda", ranks.local)
 
 
 def _no_gpu() -> str:

@@ -80,10 +80,34 @@ class TrainingOptions:
         """Count the examples of one optimizer step."""
         return self.batch_size * self.gradient_accumulation_steps
 
+    def for_ranks(self, count: int) -> "TrainingOptions":
+        """Cut the effective batch, which stays what it is, into micro-batches for so many processes.
+
+        Args:
+            count: Processes that train together.
+
+        Returns:
+            The options with at most the same micro-batch.
+
+        Raises:
+            UsageError: The effective batch cannot be shared evenly.
+        """
+        effective = self.effective_batch
+        if effective % count:
+            raise UsageError(
+                f"--nproc {count}: a step's {effective} examples (--batch-size {self.batch_size} x "
+                f"--gradient-accumulation-steps {self.gradient_accumulation_steps}) cannot be shared evenly: "
+                f"give numbers whose product {count} divides"
+            )
+        share = effective // count
+        size = next(size for size in range(min(self.batch_size, share), 0, -1) if share % size == 0)
+        return replace(self, batch_size=size, gradient_accumulation_steps=effective // size)
+
     def with_smaller_micro_batch(self) -> "TrainingOptions":
         """Halve the micro-batch, or more, and keep the effective batch; the micro-batch must be above 1."""
         effective = self.effective_batch
-        size = next(size for size in range(self.batch_size // 2, 0, -1) if effective % size == 0)
+        # what was shared evenly by ranks still is
+        size = next(s for s in range(self.batch_size // 2, 0, -1) if self.batch_size % s == 0)
         return replace(self, batch_size=size, gradient_accumulation_steps=effective // size)
 
 

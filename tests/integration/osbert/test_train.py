@@ -2,12 +2,14 @@
 
 import json
 import runpy
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, BertForSequenceClassification
 
 from ctiforge.errors import DataError, InterruptedRunError, UsageError
@@ -27,6 +29,7 @@ from ctiforge.store.objects import open_store
 from ctiforge.training.callbacks import Interruption, ProgressLines
 from ctiforge.training.encoding import load_tokenizer, resolve_model
 from ctiforge.training.options import TrainingOptions
+from ctiforge.training.together import train_together
 from tests.integration.osbert.conftest import make_articles, make_bert, write_parts
 
 OPTIONS = TrainingOptions(
@@ -176,6 +179,33 @@ def test_half_the_micro_batch_makes_the_same_step(small_bert: Path, parts: Path,
     whole = model(**collate(rows))["loss"]
     halves = [model(**collate(half))["loss"] for half in (rows[:5], rows[5:])]
     assert torch.allclose(whole, torch.stack(halves).mean())
+
+
+@pytest.mark.slow
+def test_two_processes_train_what_one_would(small_bert: Path, parts: Path, tmp_path: Path) -> None:
+    """Twelve steps and, at the end of each epoch, one of fewer articles."""
+    options = replace(OPTIONS, batch_size=7, gradient_accumulation_steps=2, epochs=3, learning_rate=1e-3)
+    base = _without_dropout(small_bert, tmp_path / "base")
+    weights = []
+    for count in (1, 2):
+        out, scratch = (tmp_path / f"{name}-{count}" for name in ("out", "scratch"))
+        out.mkdir()
+        scratch.mkdir()
+        checkpoints = Checkpoints(open_store(str(tmp_path / f"store-{count}")), "checkpoints/train_os_bert/test")
+        both = parts / "train.jsonl", parts / "validation.jsonl"
+        found = train_together(train_os_bert, _request(base, training=options), both, out, scratch, checkpoints, count)
+        assert found.get("ranks") == (2 if count == 2 else None)
+        weights.append(load_file(out / "model.safetensors"))
+    assert max(float((weights[0][name] - weights[1][name]).abs().max()) for name in weights[0]) < 1e-5
+
+
+def _without_dropout(base: Path, into: Path) -> Path:
+    """Copy a model whose dropout would draw other numbers in each process."""
+    shutil.copytree(base, into)
+    config = json.loads((into / "config.json").read_text())
+    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    (into / "config.json").write_text(json.dumps(config))
+    return into
 
 
 def test_windows_beyond_what_fits_are_computed_again_with_the_same_gradient(

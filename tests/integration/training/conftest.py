@@ -19,7 +19,8 @@ from ctiforge.training.encoding import EncodedExample
 from ctiforge.training.models import load_to_train
 from ctiforge.training.numerics import ComputeDevice, choose_numerics
 from ctiforge.training.options import LoraOptions, Method, TrainingOptions
-from ctiforge.training.trainer import Kind, TrainingResult, train
+from ctiforge.training.resumable import Kind
+from ctiforge.training.trainer import TrainingResult, train
 
 FOLDER = "checkpoints/train_extract/test"
 CPU = ComputeDevice("cpu")
@@ -99,7 +100,7 @@ def run(
             batches.append([tuple(row[row != 0].tolist()) for row in named["input_ids"]])
 
     model.register_forward_pre_hook(watch, with_kwargs=True)
-    rows = rows or _rows(76)
+    rows = rows or make_rows(76)
     checkpoints = Checkpoints(open_store(store_uri), FOLDER)
     kind = replace(KIND, numerics=numerics, **of_kind)
     result = train(model, Rows(rows[:-16]), Rows(rows[-16:]), kind, options, checkpoints, scratch)
@@ -131,7 +132,7 @@ def signal_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int], None]:
     return arrange
 
 
-def _rows(count: int) -> list[EncodedExample]:
+def make_rows(count: int) -> list[EncodedExample]:
     numbers = random.Random(0)
     rows = []
     for _ in range(count):

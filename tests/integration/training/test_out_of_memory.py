@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ctiforge.errors import CannotGoOnError
-from ctiforge.training.trainer import ResumableTrainer
+from ctiforge.training.resumable import ResumableTrainer
 from tests.integration.training.conftest import OPTIONS, run
 
 

@@ -195,7 +195,15 @@ def test_no_store_is_refused_in_words(any_chart: Chart) -> None:
 
 def test_more_than_one_gpu_is_refused_in_words(any_chart: Chart) -> None:
     said = any_chart.refuse(nested("stages.eval_extract.gpu.count", 2))
-    assert "stages.eval_extract.gpu.count is 2: one process uses one GPU" in said
+    assert "stages.eval_extract.gpu.count is 2: it uses one GPU" in said
+
+
+def test_a_training_on_several_gpus_has_a_process_for_each(any_chart: Chart) -> None:
+    pod = any_chart.pods("gpu")["train-os-bert"]
+    assert pod.container["args"] == ["train_os_bert", "--nproc=4"]
+    assert pod.container["resources"]["limits"]["amd.com/gpu"] == 4
+    assert next(each for each in pod.spec["volumes"] if each["name"] == "shm")["emptyDir"]["sizeLimit"] == "4Gi"
+    assert any_chart.pods("gpu")["train-extract"].container["args"] == ["train_extract"]
 
 
 def test_notes_say_what_to_run_next(helm4: str) -> None:

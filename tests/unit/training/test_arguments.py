@@ -10,6 +10,7 @@ from transformers import get_scheduler
 from ctiforge.training.arguments import make_arguments
 from ctiforge.training.numerics import ComputeDevice, choose_numerics
 from ctiforge.training.options import Schedule, TrainingOptions
+from ctiforge.training.ranks import Ranks
 from ctiforge.training.steps import derive_steps
 
 OPTIONS = TrainingOptions(max_steps=100, warmup_ratio=0.1, learning_rate=1.0)
@@ -25,7 +26,7 @@ def test_the_learning_rate_rises_and_goes_on_as_the_schedule_says(
     options = replace(OPTIONS, schedule=schedule)
     steps = derive_steps(64, options)
     numerics = choose_numerics(ComputeDevice("cpu"))
-    arguments = make_arguments(options, steps, tmp_path, torch.device("cpu"), numerics, evaluates=False)
+    arguments = make_arguments(options, steps, tmp_path, torch.device("cpu"), numerics, evaluates=False, ranks=Ranks())
     optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=arguments.learning_rate)
     scheduler = get_scheduler(arguments.lr_scheduler_type, optimizer, arguments.warmup_steps, arguments.max_steps)
     seen = []

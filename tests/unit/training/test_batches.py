@@ -3,8 +3,16 @@ import random
 import pytest
 import torch
 
-from ctiforge.training.batches import AnswerCollator, LengthBucketSampler, Rows
+from ctiforge.training.batches import (
+    AnswerCollator,
+    LengthBucketSampler,
+    MicroBatches,
+    NeverEmpty,
+    Rows,
+    evenly,
+)
 from ctiforge.training.encoding import IGNORE, EncodedExample
+from ctiforge.training.ranks import Ranks
 
 
 def test_logits_are_asked_for_only_where_a_row_has_loss():
@@ -85,3 +93,32 @@ def test_rows_know_their_lengths():
     rows = Rows([EncodedExample([1, 2, 3], 1), EncodedExample([1], 0)])
     assert rows.lengths.tolist() == [3, 1]
     assert isinstance(AnswerCollator(0)(rows.rows)["input_ids"], torch.Tensor)
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+@pytest.mark.parametrize("rows", [1, 15, 16, 17, 29, 32, 60])
+def test_ranks_share_each_step_and_compute_equally_often(rows, count):
+    lengths = [5 + number % 7 for number in range(rows)]
+    order = LengthBucketSampler(lengths, 16, seed=3)
+    of_ranks = [list(MicroBatches(order, 2, Ranks(rank, count))) for rank in range(count)]
+    assert {len(each) for each in of_ranks} == {len(MicroBatches(order, 2, Ranks(0, count)))}
+    per_step = 16 // (2 * count)
+    steps = [list(order)[start : start + 16] for start in range(0, rows, 16)]
+    for number, step in enumerate(steps):
+        turns = slice(number * per_step, (number + 1) * per_step)
+        seen = [row for each in of_ranks for batch in each[turns] for row in batch]
+        assert sorted(seen) == sorted(step)
+
+
+def test_an_empty_micro_batch_is_the_shortest_row_without_loss():
+    rows = Rows([EncodedExample([7, 8, 9], 1), EncodedExample([5, 6], 1)])
+    collate = NeverEmpty(AnswerCollator(0), rows)
+    batch = collate([])
+    assert batch["input_ids"].tolist() == [[5, 6]]
+    assert batch["labels"].tolist() == batch["shift_labels"].tolist() == [[IGNORE]]
+    assert collate([rows[0]])["labels"].tolist() == [[8, 9]]
+
+
+def test_what_is_looked_at_once_is_looked_at_by_one_rank():
+    shares = [evenly(7, 2, Ranks(rank, 3)) for rank in range(3)]
+    assert shares == [[[0, 1], [6]], [[2, 3]], [[4, 5]]]

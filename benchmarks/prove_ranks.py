@@ -1,0 +1,167 @@
+"""Processes that train together: the weights of one, tokens a second, and what kills of one of them cost.
+
+The model is the demo's, the rows are random tokens: what is proven is the arithmetic and the ends, not a speed-up, for
+which each process needs a GPU (or cores) of its own.
+"""
+
+import json
+import random
+import signal
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from ctiforge.errors import CtiforgeError, InterruptedRunError
+from ctiforge.pod.entry import run_program
+from ctiforge.store.checkpoints import Checkpoints
+from ctiforge.store.objects import open_store
+from ctiforge.tables import markdown, table_of
+from ctiforge.training.options import TrainingOptions
+from ctiforge.training.together import train_together
+from tests.integration.training.of_ranks import WEIGHTS, Request, rows_of_steps, train_small
+
+STEPS, SAVE_STEPS = 20, 6
+OPTIONS = TrainingOptions(
+    batch_size=4, gradient_accumulation_steps=4, max_steps=STEPS, learning_rate=2e-3, eval_steps=5,
+    save_steps=SAVE_STEPS, early_stopping_patience=9,
+)  # fmt: skip
+FOLDER = "checkpoints/train_extract/prove"
+
+
+@dataclass(frozen=True)
+class Kill:
+    """One training that one of two processes ended in the middle of a step, and that was done again."""
+
+    signal: signal.Signals
+    rank: int
+    step: int
+    exit_code: int
+    again: int
+    """Steps that were finished, or begun, before and were done again."""
+    apart: float
+    """The largest difference of a weight from those of one process."""
+    ended_s: float
+    """Seconds from the start of the training to the end of all its processes."""
+
+
+def main(
+    kills: Annotated[int, typer.Option(min=0, help="Half by SIGTERM, half by SIGKILL.")] = 20,
+    seed: int = 0,
+) -> None:
+    """Compare two processes with one, then kill one of two at random steps, and change their number on the way."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        alone = {method: _train(folder / f"alone-{method}", 1, method=method) for method in ("lora", "qlora", "full")}
+        rows = [_row(folder, method, alone[method]) for method in ("lora", "qlora", "full")]
+        titles = ("method", "steps", "weights apart, most", "tokens/s, 1 process", "tokens/s, 2 processes", "ratio")
+        print(markdown([table_of(titles, rows, left=(0,))]), flush=True)
+        killed = _killed(folder, alone["lora"], kills, seed)
+        print(markdown([table_of(_TITLES, [_summary(killed, each) for each in _SIGNALS], left=(0,))]), flush=True)
+        numbers = (2, 1, 2, 1)
+        apart = _through(folder / "through", numbers, alone["lora"])
+        print(f"through {' -> '.join(map(str, numbers))} processes: weights apart at most {apart:.1e}")
+
+
+_SIGNALS = (signal.SIGTERM, signal.SIGKILL)
+_TITLES = (
+    "signal",
+    "kills",
+    "exit codes",
+    "steps done again, most",
+    "weights apart, most",
+    "s to the end of all, most",
+)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training made, and how fast."""
+
+    weights: dict[str, torch.Tensor]
+    tokens_per_s: float
+
+
+def _train(folder: Path, count: int, **named: Any) -> Trained:
+    """Train in so many processes, from the folder's store."""
+    number = len(list(folder.glob("out-*"))) if folder.exists() else 0
+    out, scratch, seen = (folder / f"{name}-{number}" for name in ("out", "scratch", "seen"))
+    for each in (out, scratch, seen):
+        each.mkdir(parents=True)
+    checkpoints = Checkpoints(open_store(str(folder / "store")), FOLDER)
+    request = Request(OPTIONS, **named)
+    try:
+        found = train_together(train_small, request, seen, out, scratch, checkpoints, count)
+    except InterruptedRunError:
+        checkpoints.note_interrupted()
+        raise
+    tokens = sum(len(row) for rows in rows_of_steps(seen, count).values() for row in rows)
+    return Trained(torch.load(out / WEIGHTS, weights_only=True), tokens / found["seconds"])
+
+
+def _row(folder: Path, method: str, one: Trained) -> tuple[str, ...]:
+    two = _train(folder / f"two-{method}", 2, method=method)
+    ratio = two.tokens_per_s / one.tokens_per_s
+    speeds = (f"{one.tokens_per_s:,.0f}", f"{two.tokens_per_s:,.0f}", f"{ratio:.2f}")
+    return (method, str(STEPS), f"{_apart(one, two):.1e}", *speeds)
+
+
+def _killed(folder: Path, alone: Trained, kills: int, seed: int) -> list[Kill]:
+    numbers, done = random.Random(seed), list[Kill]()
+    for index in range(kills):
+        number, rank, step = _SIGNALS[index % 2], numbers.randrange(2), numbers.randint(1, STEPS - 1)
+        place, started = folder / f"kill-{index}", time.monotonic()
+        try:
+            _train(place, 2, method="lora", signals=((rank, step, int(number)),))
+            code = 0
+        except CtiforgeError as error:
+            code = int(error.exit_code)
+        ended_s = time.monotonic() - started
+        again = _train(place, 2, method="lora")
+        first = min(_steps(place / "seen-1"))
+        done.append(Kill(number, rank, step, code, max(0, step - first + 1), _apart(alone, again), ended_s))
+        print(f"{number.name} to process {rank} at step {step}: exit {code}, from step {first} on again", flush=True)
+    return done
+
+
+def _through(folder: Path, numbers: tuple[int, ...], alone: Trained) -> float:
+    """Interrupt a training every few steps, and go on with another number of processes each time."""
+    for index, count in enumerate(numbers[:-1]):
+        try:
+            _train(folder, count, method="lora", signals=((count - 1, 4 * (index + 1), int(signal.SIGTERM)),))
+        except InterruptedRunError:
+            continue
+    return _apart(alone, _train(folder, numbers[-1], method="lora"))
+
+
+def _summary(kills: list[Kill], number: signal.Signals) -> tuple[str, ...]:
+    these = [each for each in kills if each.signal == number]
+    if not these:
+        return (number.name, "0", "", "", "", "")
+    return (
+        number.name,
+        str(len(these)),
+        ", ".join(map(str, sorted({each.exit_code for each in these}))),
+        str(max(each.again for each in these)),
+        f"{max(each.apart for each in these):.1e}",
+        f"{max(each.ended_s for each in these):.0f}",
+    )
+
+
+def _steps(seen: Path) -> set[int]:
+    return {json.loads(line)["step"] for file in seen.iterdir() for line in file.read_text().splitlines()}
+
+
+def _apart(one: Trained, other: Trained) -> float:
+    return max(float((one.weights[name] - other.weights[name]).abs().max()) for name in one.weights)
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,54 @@
+"""One of the processes that `run_ranks` starts: calls what it is handed, and leaves the result or what went wrong."""
+
+import json
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from ctiforge.errors import CtiforgeError, ExitCode
+from ctiforge.pod.entry import exit_on_error
+from ctiforge.pod.ranks import RESULT, error_file
+
+_LOOK_S = 2.0
+
+
+def main() -> None:
+    """Call, and exit by the contract."""
+    threading.Thread(target=_end_without, args=(os.getppid(),), daemon=True).start()
+    exit_on_error(lambda: _call(Path(sys.argv[1]), int(os.environ["RANK"])))
+
+
+def _call(file: Path, rank: int) -> None:
+    # whoever started this process says what a signal means, once for all
+    signal.signal(signal.SIGTERM, _end_interrupted)
+    signal.signal(signal.SIGINT, _end_interrupted)
+    try:
+        # written by the program that started this one
+        result = pickle.loads(file.read_bytes())()
+    except CtiforgeError as error:
+        error_file(file.parent, rank).write_text(str(error), encoding="utf-8")
+        raise SystemExit(error.exit_code) from None
+    if rank == 0:
+        part = file.with_name(f"{RESULT}.part")
+        part.write_text(json.dumps(result), encoding="utf-8")
+        part.replace(file.with_name(RESULT))
+
+
+def _end_interrupted(_number: int, _frame: Any) -> None:
+    raise SystemExit(int(ExitCode.INTERRUPTED))
+
+
+def _end_without(parent: int) -> None:
+    """End as if told to, once whoever started this process is gone: nobody would take its result."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK_S)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,248 @@
+"""Processes that do one piece of work together, a rank each: started, told to end, and judged as one."""
+
+import json
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from ctiforge.errors import CtiforgeError, ExitCode, InterruptedRunError
+from ctiforge.pod.ports import free_port
+from ctiforge.pod.process import Program
+from ctiforge.progress import warn
+from ctiforge.visible import visible
+
+OTHERS_END_WITHIN_S = 30.0
+"""What the others get to end by themselves after a rank died: they wait for it in the middle of a step."""
+RESULT = "result.json"
+_CALL = "call.pickle"
+_LAST_LINES = 20
+_LOOK_S = 0.2
+_ENDS_WELL = (ExitCode.DONE, ExitCode.INTERRUPTED)
+
+
+class OutOfMemoryOnRankError(CtiforgeError):
+    """A rank has too little memory: all begin again, with less in memory at once."""
+
+    exit_code = 76
+    """Between a rank and whoever started it; it is none of the contract's."""
+
+
+class RanksFailedError(CtiforgeError):
+    """The ranks ended before their work was done; it carries the exit code that stands for all of them."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def run_ranks(
+    call: Callable[[], Any],
+    count: int,
+    folder: Path,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    on_start: Callable[[int, int], None] = lambda rank, pid: None,
+) -> Any:
+    """Run a call in so many processes of this machine at once, which find each other by their environment.
+
+    Each has RANK, LOCAL_RANK, WORLD_SIZE, LOCAL_WORLD_SIZE, MASTER_ADDR and MASTER_PORT, as torch reads them. The
+    first one's output is this program's; of the others the last lines are shown where they fail. SIGTERM and Ctrl-C
+    go to all, and are waited for: whoever sent them knows how long; a second one kills.
+
+    Args:
+        call: What is called in each; pickled, so that its parts must be found by name.
+        count: How many processes.
+        folder: A folder of this machine for the call and its result.
+        clock: Seconds, on a clock that never goes back.
+        on_start: Is told each rank and its process id.
+
+    Returns:
+        What the first rank's call gave back, as JSON can hold it.
+
+    Raises:
+        OutOfMemoryOnRankError: The memory of one did not suffice.
+        RanksFailedError: They ended otherwise: with the code of a rank that says why (2 to 5), else 75 where one
+            was interrupted, else the code of the first that died.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for left in (folder / RESULT, *(error_file(folder, rank) for rank in range(count))):
+        left.unlink(missing_ok=True)
+    file = folder / _CALL
+    file.write_bytes(pickle.dumps(call))
+    together = {
+        "WORLD_SIZE": str(count),
+        "LOCAL_WORLD_SIZE": str(count),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(free_port()),
+        # torch's own warnings about how ranks are joined are nothing that a person can act on
+        "TORCH_CPP_LOG_LEVEL": os.environ.get("TORCH_CPP_LOG_LEVEL", "ERROR"),
+        # the ranks share the cores
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(max(1, (os.cpu_count() or 1) // count)),
+    }
+    ranks = [_Rank.start(number, file, together) for number in range(count)]
+    for rank in ranks:
+        on_start(rank.number, rank.program.process.pid)
+    ends = _wait(ranks, clock)
+    if all(end.code == 0 for end in ends):
+        return json.loads((folder / RESULT).read_text(encoding="utf-8"))
+    raise _failure(ranks, ends, folder)
+
+
+def error_file(folder: Path, rank: int) -> Path:
+    """Name the file in which a rank leaves why it ended, where a person can mend that.
+
+    Args:
+        folder: The folder of the call.
+        rank: Its number.
+
+    Returns:
+        The file's path.
+    """
+    return folder / f"error-{rank}.txt"
+
+
+@dataclass(frozen=True)
+class RankEnd:
+    """How a rank ended; in a list, the one that ended first comes first."""
+
+    number: int
+    code: int
+    """Its exit code, 128 + n where signal n ended it."""
+    was_killed: bool = False
+    """Whether it was killed because others had ended, so that its code says nothing."""
+
+
+def verdict(ends: list[RankEnd]) -> RankEnd:
+    """Choose the rank whose end stands for all.
+
+    Args:
+        ends: How they ended, the first first; not all well.
+
+    Returns:
+        The first that says why (exit codes 2 to 5, or no memory), else the first that was interrupted, else the
+        first that died.
+    """
+    own = [end for end in ends if not end.was_killed]
+    says_why = (*range(ExitCode.USAGE, ExitCode.GATE + 1), OutOfMemoryOnRankError.exit_code)
+    for codes in (says_why, (ExitCode.INTERRUPTED,)):
+        if found := next((end for end in own if end.code in codes), None):
+            return found
+    return next((end for end in [*own, *ends] if end.code), ends[0])
+
+
+@dataclass
+class _Rank:
+    number: int
+    program: Program
+    lines: deque[str] = field(default_factory=lambda: deque(maxlen=_LAST_LINES))
+    """The last that it said on standard error; the first rank's are this program's own."""
+    was_killed: bool = False
+
+    @classmethod
+    def start(cls, number: int, file: Path, together: Mapping[str, str]) -> "_Rank":
+        lines: deque[str] = deque(maxlen=_LAST_LINES)
+        command = [sys.executable, "-m", "ctiforge.pod.rank", str(file)]
+        own = {**together, "RANK": str(number), "LOCAL_RANK": str(number)}
+        program = Program.start(command, None if number == 0 else _Tail(lines).add, own)
+        return cls(number, program, lines)
+
+    def kill(self) -> None:
+        self.was_killed = True
+        self.program.kill()
+
+
+class _Tail:
+    """Keeps the last lines of a standard error."""
+
+    def __init__(self, lines: deque[str]) -> None:
+        self._lines = lines
+        self._begun = b""
+
+    def add(self, stream: int, data: bytes) -> None:
+        if stream != 2:
+            return
+        *whole, self._begun = (self._begun + data).split(b"\n")
+        self._lines.extend(line.decode(errors="replace").rstrip() for line in whole)
+
+
+def _wait(ranks: list[_Rank], clock: Callable[[], float]) -> list[RankEnd]:
+    """Wait for all, passing on signals; ends those that cannot go on without one that is gone."""
+    ended: SimpleQueue[tuple[_Rank, int]] = SimpleQueue()
+
+    def wait(rank: _Rank) -> None:
+        ended.put((rank, rank.program.wait()))
+
+    for rank in ranks:
+        threading.Thread(target=wait, args=(rank,), daemon=True).start()
+    ends, until = list[RankEnd](), float("inf")
+    with _passed_on(ranks):
+        while len(ends) < len(ranks):
+            try:
+                rank, code = ended.get(timeout=_LOOK_S)
+            except Empty:
+                if clock() > until:
+                    gone = {end.number for end in ends}
+                    for each in ranks:
+                        if each.number not in gone:
+                            each.kill()
+                continue
+            ends.append(RankEnd(rank.number, code, rank.was_killed))
+            # without the first there is no result; one that died is waited for in the middle of a step
+            if rank.number == 0 or code not in _ENDS_WELL:
+                until = min(until, clock() + OTHERS_END_WITHIN_S)
+    return ends
+
+
+@contextmanager
+def _passed_on(ranks: list[_Rank]) -> Iterator[None]:
+    """Pass SIGTERM and Ctrl-C on to all ranks; a second one kills them, and is this program's own again."""
+    before: dict[int, Any] = {}
+
+    def passed_on(number: int, _frame: Any) -> None:
+        for rank in ranks:
+            rank.program.signal(number)
+        for each in before:
+            signal.signal(each, killed)
+
+    def killed(number: int, _frame: Any) -> None:
+        for rank in ranks:
+            rank.kill()
+        signal.signal(number, before[number])
+        signal.raise_signal(number)
+
+    for each in (signal.SIGTERM, signal.SIGINT):
+        before[each] = signal.signal(each, passed_on)
+    try:
+        yield
+    finally:
+        for signaled, handler in before.items():
+            signal.signal(signaled, handler)
+        for rank in ranks:
+            rank.kill()
+
+
+def _failure(ranks: list[_Rank], ends: list[RankEnd], folder: Path) -> CtiforgeError:
+    end = verdict(ends)
+    # of those that ended in this way the first that says why
+    files = (error_file(folder, each.number) for each in ends if each.code == end.code)
+    said = next((file.read_text(encoding="utf-8") for file in files if file.is_file()), None)
+    if end.code == OutOfMemoryOnRankError.exit_code:
+        return OutOfMemoryOnRankError(said or "out of memory")
+    if end.code == ExitCode.INTERRUPTED:
+        return InterruptedRunError(said or "stopped by a signal before anything was done: the same command begins it")
+    if said is None:
+        for line in ranks[end.number].lines:
+            warn(f"process {end.number}: {visible(line)}")
+    how = f"was killed by signal {end.code - 128}" if end.code > 128 else f"ended with exit code {end.code}"
+    told = said or f"{how}, and the others cannot go on without it: the same command goes on from the last checkpoint"
+    return RanksFailedError(f"process {end.number} of {len(ranks)} (counted from 0): {told}", end.code)

@@ -1,0 +1,149 @@
+"""What one process knows of those that train with it, and how they agree; alone, it agrees with itself."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+
+from ctiforge.errors import CtiforgeError
+
+T = TypeVar("T")
+
+# The first answers validation articles while the others wait; who is gone is noticed by those who started it.
+_WAITS_AT_MOST = timedelta(hours=6)
+
+
+class RankLostError(CtiforgeError):
+    """Another process of the same training is gone; what ended that one is what counts."""
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """A process among those that train one model together."""
+
+    rank: int = 0
+    """Its number, from 0."""
+    count: int = 1
+    """How many there are."""
+    local: int = 0
+    """Its number on its machine, from 0: that of its GPU."""
+
+    @property
+    def is_first(self) -> bool:
+        """Tell whether attempt, checkpoints, progress and result are this one's."""
+        return self.rank == 0
+
+    def any(self, mine: bool) -> bool:
+        """Tell whether any of them says yes; all get the same answer.
+
+        Args:
+            mine: What this one says.
+
+        Returns:
+            Whether one says yes.
+        """
+        return self.sum([float(mine)])[0] > 0
+
+    def sum(self, mine: Sequence[float]) -> list[float]:
+        """Add up the numbers that each has.
+
+        Args:
+            mine: This one's; as many in each.
+
+        Returns:
+            The sums, the same in each.
+        """
+        if self.count == 1:
+            return list(mine)
+        numbers = torch.tensor(mine, dtype=torch.float64)
+        torch.distributed.all_reduce(numbers)
+        return [float(each) for each in numbers]
+
+    def gather(self, mine: T) -> list[T]:
+        """Collect what each has; the same in each.
+
+        Args:
+            mine: This one's, as pickle can write it.
+
+        Returns:
+            One of each, in the order of their numbers.
+        """
+        if self.count == 1:
+            return [mine]
+        every: list[Any] = [None] * self.count
+        torch.distributed.all_gather_object(every, mine)
+        return every
+
+    def by_first(self, make: Callable[[], T]) -> T:
+        """Let the first make something for all.
+
+        Args:
+            make: Makes it; called in the first alone.
+
+        Returns:
+            What the first made, in each.
+        """
+        if self.count == 1:
+            return make()
+        made = [make() if self.is_first else None]
+        torch.distributed.broadcast_object_list(made, src=0)
+        found: Any = made[0]
+        return found  # type: ignore[no-any-return]
+
+    def first_on_machine_first(self, make: Callable[[], T]) -> T:
+        """Make something in each, where the first of a machine makes it anew and the others find it there.
+
+        Args:
+            make: Makes or finds it.
+
+        Returns:
+            What this one made or found.
+        """
+        if self.count == 1:
+            return make()
+        if self.local == 0:
+            made = make()
+        self.sum([0.0])
+        return made if self.local == 0 else make()
+
+
+ALONE = Ranks()
+
+
+@contextmanager
+def joined() -> Iterator[Ranks]:
+    """Join the processes that the environment names (RANK, WORLD_SIZE, LOCAL_RANK, as torch reads them).
+
+    Yields:
+        This process among them; alone where the environment names none.
+
+    Raises:
+        RankLostError: Another one is gone.
+    """
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    if count == 1:
+        yield ALONE
+        return
+    ranks = Ranks(int(os.environ["RANK"]), count, int(os.environ["LOCAL_RANK"]))
+    # gloo carries what lies in this machine's memory, NCCL what lies in a GPU's
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    try:
+        torch.distributed.init_process_group(backend, timeout=_WAITS_AT_MOST)
+        yield ranks
+    except (torch.distributed.DistError, RuntimeError) as error:
+        if not _is_lost(error):
+            raise
+        raise RankLostError(f"another process of this training is gone ({str(error).splitlines()[0][:160]})") from None
+    finally:
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+
+
+def _is_lost(error: Exception) -> bool:
+    said = str(error)
+    lost = ("Connection closed", "Connection reset", "connection closed", "Broken pipe", "Socket closed", "NCCL")
+    return isinstance(error, torch.distributed.DistError) or any(each in said for each in lost)

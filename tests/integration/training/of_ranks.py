@@ -1,0 +1,113 @@
+"""A small training that several processes do together: what each of them calls, found by its name."""
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ctiforge.store.checkpoints import Checkpoints
+from ctiforge.training.batches import Rows
+from ctiforge.training.callbacks import Stops
+from ctiforge.training.models import load_to_train
+from ctiforge.training.numerics import choose_numerics
+from ctiforge.training.options import LoraOptions, Method, TrainingOptions
+from ctiforge.training.ranks import joined
+from ctiforge.training.resumable import Kind
+from ctiforge.training.trainer import train
+from tests.integration.training.conftest import CPU, KIND, make_rows
+
+WEIGHTS = "weights.pt"
+LORA = LoraOptions(dropout=0.0)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is trained, and what happens on the way."""
+
+    training: TrainingOptions
+    method: Method = "full"
+    rows: int = 76
+    """The last 16 are for validation."""
+    signals: tuple[tuple[int, int, int], ...] = ()
+    """(rank, step, signal) that comes in the middle of that step."""
+    no_memory: tuple[int, int] | None = None
+    """(rank, examples) that are too many for its memory."""
+    no_number: int | None = None
+    """The rank whose loss is no number in the second step."""
+
+
+def train_small(request: Request, seen: Path, out: Path, scratch: Path, checkpoints: Checkpoints) -> dict[str, Any]:
+    """Train the demo's base model on random tokens; each rank notes the rows that it saw in each step."""
+    torch.set_num_threads(1)
+    with joined() as ranks:
+        torch.manual_seed(request.training.seed)
+        numerics = choose_numerics(CPU, request.method, request.training.precision, request.training.optimizer)
+        model = load_to_train("demo", torch.device("cpu"), numerics, LORA)
+        step = _watched(model, request, ranks.rank, seen / f"rows-{ranks.rank}.jsonl")
+        rows = make_rows(request.rows)
+        kind: Kind = replace(KIND, numerics=numerics)
+        Stops.on_step_begin = _noting(Stops.on_step_begin, step)  # type: ignore[method-assign]
+        result = train(model, Rows(rows[:-16]), Rows(rows[-16:]), kind, request.training, checkpoints, scratch, ranks)
+        if not ranks.is_first:
+            return {}
+        weights = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
+        torch.save(weights, out / WEIGHTS)
+        return result.as_record() | {
+            "steps": result.steps_done,
+            "curve": [line["eval_loss"] for line in result.log if "eval_loss" in line],
+            "micro_batches": [each.batch_size for each in result.micro_batches],
+            "validation_curve": None,
+        }
+
+
+def rows_of_steps(seen: Path, count: int) -> dict[int, list[list[int]]]:
+    """Read which rows all ranks together saw in each step, sorted."""
+    steps: dict[int, list[list[int]]] = {}
+    for rank in range(count):
+        for line in (seen / f"rows-{rank}.jsonl").read_text().splitlines():
+            entry = json.loads(line)
+            steps.setdefault(entry["step"], []).extend(entry["rows"])
+    return {step: sorted(rows) for step, rows in sorted(steps.items())}
+
+
+def _watched(model: Any, request: Request, rank: int, file: Path) -> list[int]:
+    """Note the rows with loss, and let happen what the request says; gives the number of the step under way."""
+    step, signals = [0], list(request.signals)
+
+    def watch(module: Any, arguments: Any, named: dict[str, Any]) -> None:
+        if not module.training:
+            return
+        if request.no_memory and request.no_memory[0] == rank and len(named["input_ids"]) > request.no_memory[1]:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        with_loss = (named["labels"] != -100).any(dim=1)
+        rows = [row[row != 0].tolist() for row in named["input_ids"][with_loss]]
+        with file.open("a") as lines:
+            lines.write(json.dumps({"step": step[0], "rows": rows}) + "\n")
+        for each in [each for each in signals if each[:2] == (rank, step[0])]:
+            # a second one would end it at once
+            signals.remove(each)
+            os.kill(os.getpid(), each[2])
+
+    def spoil(module: Any, arguments: Any, found: Any) -> None:
+        if module.training and request.no_number == rank and step[0] == 2:
+            found.loss = found.loss * float("nan")
+
+    model.register_forward_pre_hook(watch, with_kwargs=True)
+    model.register_forward_hook(spoil)
+    return step
+
+
+def _noting(before: Callable[..., None], step: list[int]) -> Callable[..., None]:
+    def on_step_begin(self: Any, args: Any, state: Any, control: Any, **named: Any) -> None:
+        step[0] = state.global_step + 1
+        before(self, args, state, control, **named)
+
+    return on_step_begin
+
+
+KILL, TERMINATE = int(signal.SIGKILL), int(signal.SIGTERM)

@@ -1,0 +1,143 @@
+"""Several processes train what one would: the same rows and weights, through kills, signals and lack of memory."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ctiforge.errors import CannotGoOnError, InterruptedRunError, UsageError
+from ctiforge.pod import ranks as pod_ranks
+from ctiforge.pod.ranks import RanksFailedError
+from ctiforge.store.checkpoints import Checkpoints
+from ctiforge.store.objects import open_store
+from ctiforge.training.options import TrainingOptions
+from ctiforge.training.together import train_together
+from tests.integration.training.conftest import FOLDER
+from tests.integration.training.of_ranks import KILL, TERMINATE, WEIGHTS, Request, rows_of_steps, train_small
+
+# an epoch has three whole steps and one of twelve rows, of which the second rank has fewer
+OPTIONS = TrainingOptions(
+    batch_size=4,
+    gradient_accumulation_steps=4,
+    max_steps=20,
+    learning_rate=2e-3,
+    eval_steps=5,
+    save_steps=6,
+    early_stopping_patience=9,
+)
+
+
+class Place:
+    """A store, and what came of the last training that used it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.tries = 0
+
+    def train(self, count: int, options: TrainingOptions = OPTIONS, **named: Any) -> dict[str, Any]:
+        self.tries += 1
+        self.count = count
+        out, scratch, self.seen = (self.folder / f"{name}-{self.tries}" for name in ("out", "scratch", "seen"))
+        for each in (out, scratch, self.seen):
+            each.mkdir()
+        self.checkpoints = Checkpoints(open_store(str(self.folder / "store")), FOLDER)
+        found = train_together(train_small, Request(options, **named), self.seen, out, scratch, self.checkpoints, count)
+        self.weights = torch.load(out / WEIGHTS)
+        return found
+
+    @property
+    def rows(self) -> dict[int, list[list[int]]]:
+        return rows_of_steps(self.seen, self.count)
+
+
+def apart(one: Place, other: Place) -> float:
+    """Give the largest difference of two weights."""
+    assert one.weights.keys() == other.weights.keys()
+    return max(float((one.weights[name] - other.weights[name]).abs().max()) for name in one.weights)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+@pytest.fixture
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    def train(**named: Any) -> Place:
+        made = Place(tmp_path_factory.mktemp("alone"))
+        made.train(1, **named)
+        return made
+
+    return train
+
+
+@pytest.mark.parametrize(
+    "method", ["lora", pytest.param("qlora", marks=pytest.mark.slow), pytest.param("full", marks=pytest.mark.slow)]
+)
+def test_two_train_what_one_would(place, alone, method):
+    one = alone(method=method)
+    found = place.train(2, method=method)
+    assert found["steps"] == 20
+    assert place.rows == one.rows
+    assert [len(rows) for rows in place.rows.values()] == [16, 16, 16, 12] * 5
+    assert apart(place, one) < 1e-5
+    # each has its share
+    assert all((place.seen / f"rows-{rank}.jsonl").read_text() for rank in range(2))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_signal_to_one_stops_all_after_the_same_step(place, alone, rank):
+    with pytest.raises(InterruptedRunError, match="interrupted at step 8 of 20; its state is saved"):
+        place.train(2, signals=((rank, 8, TERMINATE),))
+    place.checkpoints.note_interrupted()
+    assert max(place.rows) == 8
+    place.train(2)
+    assert min(place.rows) == 9
+    assert apart(place, alone()) < 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rank", [0, 1])
+def test_one_that_is_killed_ends_all_and_costs_what_was_not_saved(place, alone, rank):
+    with pytest.raises(RanksFailedError, match=f"process {rank} of 2 .* killed by signal 9") as caught:
+        place.train(2, signals=((rank, 13, KILL),))
+    assert caught.value.exit_code == 137
+    found = place.train(2)
+    assert 13 - OPTIONS.save_steps <= found["resumed_from_step"] < 13
+    assert apart(place, alone()) < 1e-5
+
+
+@pytest.mark.slow
+def test_a_training_goes_on_with_another_number_of_processes(place, alone):
+    for count, step in ((2, 5), (1, 11), (4, 15)):
+        with pytest.raises(InterruptedRunError):
+            place.train(count, signals=((count - 1, step, TERMINATE),))
+    found = place.train(2)
+    assert found["resumed_from_step"] == 15
+    assert apart(place, alone()) < 1e-5
+
+
+@pytest.mark.slow
+def test_one_without_memory_ends_all_and_all_begin_again_with_less(place, alone, capsys, monkeypatch):
+    monkeypatch.setattr(pod_ranks, "OTHERS_END_WITHIN_S", 5.0)
+    found = place.train(2, no_memory=(1, 2))
+    assert found["micro_batches"] == [2]
+    assert "out of GPU memory at step 1 with 4 examples in a process: all begin again with 2" in capsys.readouterr().err
+    assert apart(place, alone()) < 1e-5
+    with pytest.raises(CannotGoOnError, match="with one example in each process at once"):
+        place.train(2, replace(OPTIONS, resume=False), no_memory=(0, 0))
+
+
+@pytest.mark.slow
+def test_a_loss_that_is_no_number_in_one_is_told_by_it(place):
+    with pytest.raises(RanksFailedError, match=r"the loss is no number \(inf or nan\) in step 2") as caught:
+        place.train(2, no_number=1)
+    assert caught.value.exit_code == 4
+
+
+def test_a_step_that_cannot_be_shared_is_refused(place):
+    with pytest.raises(UsageError, match=r"--nproc 3: a step's 16 examples .* cannot be shared evenly"):
+        place.train(3)

@@ -1,0 +1,110 @@
+"""Processes that do one piece of work together: how they begin, how they end, and what stands for all of them."""
+
+import os
+import signal
+import threading
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from ctiforge.errors import CannotGoOnError, CtiforgeError, ExitCode, InterruptedRunError
+from ctiforge.pod import ranks
+from ctiforge.pod.ranks import OutOfMemoryOnRankError, RankEnd, RanksFailedError, run_ranks, verdict
+
+
+def told() -> dict[str, str]:
+    """Give what torch reads of the environment."""
+    names = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR")
+    return {name: os.environ[name] for name in names}
+
+
+def end(how: dict[int, str], hangs: bool) -> str:
+    """End as the rank is told to: raise, exit, or be killed; else hang, or be done."""
+    what = how.get(int(os.environ["RANK"]))
+    if what == "cannot":
+        raise CannotGoOnError("the disk is full")
+    if what == "memory":
+        raise OutOfMemoryOnRankError("out of GPU memory at step 3")
+    if what == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if what == "crash":
+        raise RuntimeError("shape mismatch")
+    if hangs:
+        threading.Event().wait()
+    return "done"
+
+
+def end_when_told(folder: Path) -> None:
+    """Say that it runs, and do nothing until a signal comes."""
+    (folder / os.environ["RANK"]).touch()
+    threading.Event().wait()
+
+
+def test_each_finds_the_others_and_the_first_gives_the_result(tmp_path):
+    assert run_ranks(told, 2, tmp_path) == {
+        "RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("how", "kind", "code", "said"),
+    [
+        ({1: "cannot"}, RanksFailedError, 4, r"process 1 of 2 \(counted from 0\): the disk is full"),
+        ({1: "killed"}, RanksFailedError, 137, "process 1 of 2 .* was killed by signal 9"),
+        ({0: "killed"}, RanksFailedError, 137, "process 0 of 2 .* was killed by signal 9"),
+        ({1: "memory"}, OutOfMemoryOnRankError, 76, "out of GPU memory at step 3"),
+        ({0: "cannot", 1: "killed"}, RanksFailedError, 4, "the disk is full"),
+    ],
+)
+def test_those_that_hang_are_ended_and_the_cause_is_told(how, kind, code, said, tmp_path, monkeypatch):
+    monkeypatch.setattr(ranks, "OTHERS_END_WITHIN_S", 1.0)
+    with pytest.raises(kind, match=said) as caught:
+        run_ranks(partial(end, how, hangs=True), 2, tmp_path)
+    assert caught.value.exit_code == code
+
+
+def test_a_crash_shows_the_last_lines_of_its_process(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(ranks, "OTHERS_END_WITHIN_S", 1.0)
+    with pytest.raises(CtiforgeError, match="ended with exit code 1") as caught:
+        run_ranks(partial(end, {1: "crash"}, hangs=True), 2, tmp_path)
+    assert caught.value.exit_code == 1
+    assert "warning: process 1: RuntimeError: shape mismatch" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_goes_to_all(number, tmp_path):
+    begun: list[int] = []
+
+    def send(rank: int, pid: int) -> None:
+        begun.append(pid)
+        if len(begun) == 2:
+            threading.Thread(target=when_both_run, daemon=True).start()
+
+    def when_both_run() -> None:
+        while not {"0", "1"} <= {path.name for path in tmp_path.iterdir()}:
+            pass
+        os.kill(os.getpid(), number)
+
+    with pytest.raises(InterruptedRunError):
+        run_ranks(partial(end_when_told, tmp_path), 2, tmp_path, on_start=send)
+    assert not [pid for pid in begun if Path(f"/proc/{pid}").exists()]
+
+
+@pytest.mark.parametrize(
+    ("codes", "chosen"),
+    [
+        ([(1, 137), (0, 1)], 1),
+        ([(1, 137), (0, 75)], 0),
+        ([(1, 75), (0, 4)], 0),
+        ([(0, 1), (1, 76)], 1),
+        ([(2, 0), (1, 1), (0, 137)], 1),
+    ],
+)
+def test_what_stands_for_all(codes, chosen):
+    assert verdict([RankEnd(number, code) for number, code in codes]).number == chosen
+
+
+def test_the_code_of_one_that_was_killed_for_others_says_nothing():
+    ends = [RankEnd(1, 1), RankEnd(0, int(ExitCode.INTERRUPTED), was_killed=True)]
+    assert verdict(ends).number == 1
