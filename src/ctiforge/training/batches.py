@@ -117,6 +117,10 @@ class MicroBatches(torch.utils.data.Sampler[list[int]]):
         self.micro_batch = micro_batch
         self.ranks = ranks
 
+    def set_epoch(self, epoch: int) -> None:
+        """Note the epoch; the trainer calls it before each, here where batches are skipped."""
+        self.rows.set_epoch(epoch)
+
     def __len__(self) -> int:
         whole, rest = divmod(len(self.rows), self.rows.batch_size)
         return whole * self._rounds(self.rows.batch_size) + self._rounds(rest)
@@ -131,6 +135,14 @@ class MicroBatches(torch.utils.data.Sampler[list[int]]):
     def _rounds(self, rows: int) -> int:
         """Count the micro-batches that each rank has of a step of so many rows."""
         return -(-rows // (self.micro_batch * self.ranks.count))
+
+
+class MicroBatchLoader(torch.utils.data.DataLoader[Any]):
+    """Loads micro-batches, in another order in each epoch."""
+
+    def set_epoch(self, epoch: int) -> None:
+        """Note the epoch; the trainer calls it before each."""
+        self.batch_sampler.set_epoch(epoch)
 
 
 class NeverEmpty:

@@ -12,7 +12,7 @@ from transformers import Trainer, TrainerControl
 from ctiforge.errors import CannotGoOnError
 from ctiforge.pod.ranks import OutOfMemoryOnRankError
 from ctiforge.progress import warn
-from ctiforge.training.batches import Collator, LengthBucketSampler, MicroBatches, NeverEmpty, evenly
+from ctiforge.training.batches import Collator, LengthBucketSampler, MicroBatches, MicroBatchLoader, NeverEmpty, evenly
 from ctiforge.training.callbacks import validation_ranks
 from ctiforge.training.checkpoints import CheckpointWriter
 from ctiforge.training.choice import ItemChoice, auc, choice_loss, leanings
@@ -72,17 +72,18 @@ class ResumableTrainer(Trainer):
     def get_train_dataloader(self) -> Any:
         """Load this rank's micro-batches: the trainer's own way would give other rows to other numbers of ranks."""
         order = LengthBucketSampler(self.train_dataset.lengths, self._effective_batch, self.args.seed)
-        return self._loader(self.train_dataset, MicroBatches(order, self.args.train_batch_size, self.ranks))
+        batches = MicroBatches(order, self.args.train_batch_size, self.ranks)
+        return self._loader(self.train_dataset, batches, MicroBatchLoader)
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
         """Load this rank's share of the validation."""
         size = self.args.per_device_eval_batch_size
         return self._loader(self.eval_dataset, evenly(len(self.eval_dataset), size, self.ranks))
 
-    def _loader(self, rows: Any, batches: Any) -> Any:
+    def _loader(self, rows: Any, batches: Any, kind: Any = torch.utils.data.DataLoader) -> Any:
         collator = NeverEmpty(self.kind.collator, rows)
         memory = self.args.dataloader_pin_memory
-        return torch.utils.data.DataLoader(rows, batch_sampler=batches, collate_fn=collator, pin_memory=memory)
+        return kind(rows, batch_sampler=batches, collate_fn=collator, pin_memory=memory)
 
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None

@@ -83,6 +83,8 @@ def test_two_train_what_one_would(place, alone, method):
     assert place.rows == one.rows
     assert [len(rows) for rows in place.rows.values()] == [16, 16, 16, 12] * 5
     assert apart(place, one) < 1e-5
+    # each epoch has another order
+    assert len({str(rows) for rows in place.rows.values()}) == 20
     # each has its share
     assert all((place.seen / f"rows-{rank}.jsonl").read_text() for rank in range(2))
 
