@@ -168,6 +168,9 @@ prove-ways: install #+ What each way of reading finds on 40 windows of real arti
 prove-choice: install #+ What the weight of the choice "item or nothing" and its threshold are worth (ARGS="--weights 0,0.25,1")
 	$(BIN)/python benchmarks/prove_choice.py $(ARGS)
 
+train-real: install #+ SmolLM2 on real articles ($$CTIFORGE_REAL_DATA), two folds, beside rules and base: hours, goes on when begun again
+	$(BIN)/python benchmarks/train_real.py $(ARGS)
+
 prove-launcher: install #+ Launchers in a cluster that misbehaves, thousands of runs: what happened, violations (ARGS="--runs 500")
 	$(BIN)/python benchmarks/prove_launcher.py $(ARGS)
 
@@ -260,6 +263,9 @@ bench-rows: install #+ Memory of a training's rows at 5,000, 50,000 and 500,000,
 
 bench-preempt: install #+ What kills and evictions cost: steps done again, weights, seconds
 	$(BIN)/python benchmarks/bench_preempt.py $(ARGS)
+
+bench-scale: install #+ Launchers at a team's scale, on nodes with GPUs that kwok plays (after kind-up; kwok on PATH)
+	$(BIN)/python benchmarks/bench_scale.py $(ARGS)
 
 bench-evictions: install #+ What evictions cost on the development cluster (after kind-up)
 	$(BIN)/python benchmarks/bench_evictions.py $(ARGS)

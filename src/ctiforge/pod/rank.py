@@ -14,7 +14,7 @@ from ctiforge.errors import CtiforgeError, ExitCode
 from ctiforge.pod.entry import exit_on_error
 from ctiforge.pod.ranks import RESULT, error_file
 
-_LOOK_S = 2.0
+_LOOK_S = 1.0
 
 
 def main() -> None:
@@ -44,10 +44,10 @@ def _end_interrupted(_number: int, _frame: Any) -> None:
 
 
 def _end_without(parent: int) -> None:
-    """End as if told to, once whoever started this process is gone: nobody would take its result."""
+    """End once whoever started this process is gone: the next one to come would work in the same folders."""
     while os.getppid() == parent:
         time.sleep(_LOOK_S)
-    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -44,15 +44,18 @@ def train_together(
     """
     if count == 1:
         return train(request, data, out, scratch, checkpoints)
-    options = request.training.for_ranks(count)
+    request.training.for_ranks(count)
     before = checkpoints.newest_attempt()
     try:
         while True:
-            call = partial(train, replace(request, training=options), data, out, scratch, checkpoints)
+            call = partial(train, request, data, out, scratch, checkpoints)
             try:
                 found: dict[str, Any] = run_ranks(call, count, scratch / "ranks")
             except OutOfMemoryOnRankError as error:
-                options = _with_less_memory(options, error)
+                smaller = _with_less_memory(request.training.for_ranks(count), error)
+                # what these processes have saved is gone on from, even where nothing of before is
+                goes_on = request.training.resume or checkpoints.newest_attempt() > before
+                request = replace(request, training=replace(smaller, resume=goes_on))
                 continue
             return found
     finally:

@@ -52,7 +52,8 @@ def train_small(request: Request, seen: Path, out: Path, scratch: Path, checkpoi
         rows = make_rows(request.rows)
         kind: Kind = replace(KIND, numerics=numerics)
         Stops.on_step_begin = _noting(Stops.on_step_begin, step)  # type: ignore[method-assign]
-        result = train(model, Rows(rows[:-16]), Rows(rows[-16:]), kind, request.training, checkpoints, scratch, ranks)
+        cut = request.training.for_ranks(ranks.count)
+        result = train(model, Rows(rows[:-16]), Rows(rows[-16:]), kind, cut, checkpoints, scratch, ranks)
         if not ranks.is_first:
             return {}
         weights = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}

@@ -72,3 +72,19 @@ def test_a_schedule_is_part_of_the_fingerprint():
     usual = result_params(TrainingOptions(), None)
     assert "schedule" not in usual, "fingerprints of before it could be chosen stay"
     assert result_params(TrainingOptions(schedule="cosine"), None) == usual | {"schedule": "cosine"}
+
+
+@pytest.mark.parametrize(
+    ("options", "count", "cut"),
+    [((4, 4), 1, (4, 4)), ((4, 4), 2, (4, 4)), ((4, 4), 8, (2, 8)), ((16, 1), 2, (8, 2)), ((6, 2), 4, (3, 4))],
+)
+def test_a_step_is_cut_for_processes_and_stays_as_large(options, count, cut):
+    made = TrainingOptions(*options).for_ranks(count)
+    assert (made.batch_size, made.gradient_accumulation_steps) == cut
+    assert made.for_ranks(count) == made
+    assert made.effective_batch % (count * made.batch_size) == 0
+
+
+def test_a_step_that_processes_cannot_share_is_refused():
+    with pytest.raises(UsageError, match=r"--nproc 3: a step's 16 examples .* cannot be shared evenly"):
+        TrainingOptions(4, 4).for_ranks(3)
