@@ -1,4 +1,4 @@
-"""Processes that train together: the weights of one, tokens a second, and what kills of one of them cost.
+"""Processes that train or evaluate together: the weights and figures of one, their speed, what kills of one cost.
 
 The model is the demo's, the rows are random tokens: what is proven is the arithmetic and the ends, not a speed-up, for
 which each process needs a GPU (or cores) of its own.
@@ -19,7 +19,9 @@ import typer
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from ctiforge.demo.articles import make_corpus
 from ctiforge.errors import CtiforgeError, InterruptedRunError
+from ctiforge.extract.evaluate_together import Asked, evaluate_together
 from ctiforge.pod.entry import run_program
 from ctiforge.store.checkpoints import Checkpoints
 from ctiforge.store.objects import open_store
@@ -28,7 +30,7 @@ from ctiforge.training.options import TrainingOptions
 from ctiforge.training.together import train_together
 from tests.integration.training.of_ranks import WEIGHTS, Request, rows_of_steps, train_small
 
-STEPS, SAVE_STEPS = 20, 6
+STEPS, SAVE_STEPS, ARTICLES = 20, 6, 24
 OPTIONS = TrainingOptions(
     batch_size=4, gradient_accumulation_steps=4, max_steps=STEPS, learning_rate=2e-3, eval_steps=5,
     save_steps=SAVE_STEPS, early_stopping_patience=9,
@@ -67,7 +69,9 @@ def main(
         print(markdown([table_of(_TITLES, [_summary(killed, each) for each in _SIGNALS], left=(0,))]), flush=True)
         numbers = (2, 1, 2, 1)
         apart = _through(folder / "through", numbers, alone["lora"])
-        print(f"through {' -> '.join(map(str, numbers))} processes: weights apart at most {apart:.1e}")
+        print(f"through {' -> '.join(map(str, numbers))} processes: weights apart at most {apart:.1e}\n")
+        titles = ("processes that read", "articles", "windows", "micro-F1", "the same as one", "seconds")
+        print(markdown([table_of(titles, _evaluations(folder))]))
 
 
 _SIGNALS = (signal.SIGTERM, signal.SIGKILL)
@@ -129,6 +133,31 @@ def _killed(folder: Path, alone: Trained, kills: int, seed: int) -> list[Kill]:
         done.append(Kill(number, rank, step, code, max(0, step - first + 1), _apart(alone, again), ended_s))
         print(f"{number.name} to process {rank} at step {step}: exit {code}, from step {first} on again", flush=True)
     return done
+
+
+def _evaluations(folder: Path) -> list[tuple[str, ...]]:
+    """Evaluate the demo's base, held to the answer's schema, in one, two and four processes."""
+    test_data = folder / "articles.jsonl"
+    records = sorted(make_corpus(0).test, key=lambda each: len(each.content))[:ARTICLES]
+    test_data.write_text("".join(each.model_dump_json() + "\n" for each in records), encoding="utf-8")
+    asked, rows = Asked("demo", "1", {"test_data": test_data}, None, "cpu", batch_size=4, constrained=True), []
+    first = None
+    for count in (1, 2, 4):
+        out, started = folder / f"evaluation-{count}", time.monotonic()
+        out.mkdir()
+        # one process as well is started, so that all have the same to do
+        found = evaluate_together(asked, count, out, folder / f"scratch-{count}")
+        seconds = time.monotonic() - started
+        first = first or found
+        same = [_timeless(each) for each in found.articles] == [_timeless(each) for each in first.articles]
+        windows = sum(each.answers.windows for each in found.articles if each.answers)
+        f1 = found.metrics["micro_f1"].value
+        rows.append((str(count), str(ARTICLES), str(windows), f"{f1:.3f}", "yes" if same else "NO", f"{seconds:.0f}"))
+    return rows
+
+
+def _timeless(score: Any) -> Any:
+    return score.model_copy(update={"answers": None})
 
 
 def _through(folder: Path, numbers: tuple[int, ...], alone: Trained) -> float:

@@ -14,6 +14,7 @@ from ctiforge.progress import Progress
 from ctiforge.records.article import ArticleRecord
 from ctiforge.records.evaluation import Answers
 from ctiforge.training.faults import check_device, first_line
+from ctiforge.training.ranks import ALONE, Ranks
 
 _ARTICLES_TOGETHER = 32
 _Planned = tuple[ArticleRecord, Sequence[WindowSpan]]
@@ -49,9 +50,12 @@ class Answered:
 class Asking:
     """The articles to ask an extractor about; `windows` of them are planned, before any is asked about again."""
 
-    def __init__(self, extractor: Extractor, records: Sequence[ArticleRecord]) -> None:
+    def __init__(self, extractor: Extractor, records: Sequence[ArticleRecord], ranks: Ranks = ALONE) -> None:
         self._extractor = extractor
-        self._articles = [(record, _plan(extractor, record)) for record in records]
+        planned = [(record, _plan(extractor, record)) for record in records]
+        self.places = shares([len(spans) for _, spans in planned], ranks.count)[ranks.rank]
+        """Which of the records are this process's."""
+        self._articles = [planned[place] for place in self.places]
         self.windows = _count(self._articles)
 
     def ask(self, progress: Progress) -> Iterator[Answered]:
@@ -86,6 +90,25 @@ class Asking:
         for (record, _), extraction in zip(articles, found, strict=True):
             errors = [window.error for window in extraction.windows]
             yield Answered(record, extraction, errors[0] if errors and all(errors) else None)
+
+
+def shares(sizes: Sequence[int], count: int) -> list[list[int]]:
+    """Share work among processes: the largest piece first, each to the one that has least.
+
+    Args:
+        sizes: How large each piece is.
+        count: How many processes.
+
+    Returns:
+        The places of each one's pieces, in their order.
+    """
+    of_each: list[list[int]] = [[] for _ in range(count)]
+    loads = [0] * count
+    for place in sorted(range(len(sizes)), key=lambda place: -sizes[place]):
+        least = loads.index(min(loads))
+        of_each[least].append(place)
+        loads[least] += sizes[place]
+    return [sorted(places) for places in of_each]
 
 
 def _advance(progress: Progress, end: int) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +16,7 @@ from ctiforge.evaluation.scoring.report import build_evaluation
 from ctiforge.extract.answering.extraction import Extractor
 from ctiforge.extract.answering.regex_floor import RegexFloor
 from ctiforge.extract.answering.windowed import plain_usage
-from ctiforge.extract.answers_file import AnswersFile, open_answers
+from ctiforge.extract.answers_file import open_answers
 from ctiforge.extract.asking import Answered, Asking
 from ctiforge.extract.choice_quality import choice_quality, window_leanings
 from ctiforge.extract.models import REGEX, find_model
@@ -28,6 +28,7 @@ from ctiforge.records.evaluation import ArticleScore, EngineInfo, Evaluation, Mo
 from ctiforge.store.artifacts import fetch
 from ctiforge.store.hub import split_name
 from ctiforge.training.encoding import DEMO_MODEL
+from ctiforge.training.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:
     from ctiforge.extract.answering.endpoint import Endpoint
@@ -60,6 +61,7 @@ def evaluate_on(
     training_data: Path | None = None,
     answers: Path | None = None,
     engine: EngineInfo | None = None,
+    ranks: Ranks = ALONE,
 ) -> Evaluation:
     """Score an extractor on labeled articles.
 
@@ -70,6 +72,10 @@ def evaluate_on(
         training_data: Records that the model was trained on, for the row of values that are not among them.
         answers: The folder in which every window's answer is kept; None: none is.
         engine: The engine that answers; None where none was started.
+        ranks: This process among those that share the articles.
+
+    Returns:
+        The evaluation, the same in each of them.
 
     Raises:
         DataError: Nothing is labeled in them.
@@ -83,6 +89,7 @@ def evaluate_on(
         trained_on=values_seen_in_training(training_data) if training_data else None,
         answers=answers,
         engine=engine,
+        ranks=ranks,
     )
 
 
@@ -95,6 +102,7 @@ def evaluate_extractor(
     trained_on: frozenset[tuple[str, str]] | None = None,
     answers: Path | None = None,
     engine: EngineInfo | None = None,
+    ranks: Ranks = ALONE,
 ) -> Evaluation:
     """Extract the labeled types of every article and score them; articles without any are left out.
 
@@ -103,8 +111,11 @@ def evaluate_extractor(
     labeled = [record for record in records if record.labelled_types]
     if not labeled:
         raise DataError(f"no type is labeled in any article of {test_set.name}: there is nothing to score against")
-    with open_answers(answers) as kept:
-        found = list(_scored(extractor, labeled, trained_on, kept))
+    found = _scored(extractor, labeled, trained_on, ranks)
+    with open_answers(answers if ranks.is_first else None) as kept:
+        for answered, _ in found:
+            for window in answered.extraction.windows:
+                kept.keep(answered.record.id, answered.record.labelled_types, window)
     windows = [window for answered, _ in found for window in answered.extraction.windows]
     # an article that is read whole has no window, unless it failed
     whole = sum(not answered.extraction.windows for answered, _ in found)
@@ -134,8 +145,7 @@ def score_record(
     Returns:
         What was found, missed and wrong in it.
     """
-    with open_answers(None) as kept:
-        ((_, score),) = _scored(extractor, [record], trained_on, kept)
+    ((_, score),) = _scored(extractor, [record], trained_on, ALONE)
     return score
 
 
@@ -324,20 +334,21 @@ def _scored(
     extractor: Extractor,
     records: Sequence[ArticleRecord],
     trained_on: frozenset[tuple[str, str]] | None,
-    kept: AnswersFile,
-) -> Iterator[tuple[Answered, ArticleScore]]:
-    asking = Asking(extractor, records)
+    ranks: Ranks,
+) -> list[tuple[Answered, ArticleScore]]:
+    """Ask and score, each process its share; gives all of them, in the order of the records."""
+    asking, mine = Asking(extractor, records, ranks), list[tuple[Answered, ArticleScore]]()
     with Progress("eval_extract", asking.windows) as progress:
         found = wanted = given = 0
         for answered in asking.ask(progress):
-            for window in answered.extraction.windows:
-                kept.keep(answered.record.id, answered.record.labelled_types, window)
             score = score_article(_case(answered), trained_on)
             found += sum(counts.found for counts in score.counts.values())
             wanted += sum(counts.expected for counts in score.counts.values())
             given += sum(counts.predicted for counts in score.counts.values())
             progress.update(progress.done, {"f1": 2 * found / max(1, wanted + given)})
-            yield answered, score
+            mine.append((answered, score))
+    parts = ranks.gather(list(zip(asking.places, mine, strict=True)))
+    return [each for _, each in sorted((pair for part in parts for pair in part), key=lambda pair: pair[0])]
 
 
 def _choice(answered: Sequence[Answered]) -> ChoiceQuality | None:

@@ -132,7 +132,7 @@ def _train(
     articles = _validation_articles(data) if report else []
     if request.select_by == "f1" and not articles:
         raise UsageError(f"--select-by f1 needs articles to answer, and {data} holds none for validation")
-    device = pick_device(request.device, ranks)
+    device = pick_device(request.device)
     shape = read_shape(request.location)
     check_suitable(
         shape,

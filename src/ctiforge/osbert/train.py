@@ -104,7 +104,7 @@ def _train(
     ranks: Ranks,
 ) -> dict[str, Any]:
     check_tracker(request.training.report_to)
-    device = pick_device(request.device, ranks)
+    device = pick_device(request.device)
     numerics = _numerics(device, request.fp16)
     articles, validation_articles = (read_labeled(part) for part in parts)
     check_no_leak(articles, validation_articles, "validation")
@@ -141,7 +141,7 @@ def _train(
         labeler=labeler_of(articles),
     )
     save_trained(model.encoder.float(), tokenizer, note, out)
-    threshold = choose_threshold(validation_articles, FineTuned(out, str(device)))
+    threshold = choose_threshold(validation_articles, FineTuned(out, device.type))
     note.model_copy(update={"threshold": threshold}).write(out)
     training = Training(
         name=note.name,

@@ -24,6 +24,8 @@ from ctiforge.visible import visible
 OTHERS_END_WITHIN_S = 30.0
 """What the others get to end by themselves after a rank died: they wait for it in the middle of a step."""
 RESULT = "result.json"
+TOGETHER = "CTIFORGE_TOGETHER"
+"""Set in the ranks: RANK and its like may be another launcher's, and mean nothing here."""
 _CALL = "call.pickle"
 _LAST_LINES = 20
 _LOOK_S = 0.2
@@ -80,6 +82,7 @@ def run_ranks(
     file = folder / _CALL
     file.write_bytes(pickle.dumps(call))
     together = {
+        TOGETHER: "1",
         "WORLD_SIZE": str(count),
         "LOCAL_WORLD_SIZE": str(count),
         "MASTER_ADDR": "127.0.0.1",

@@ -23,7 +23,7 @@ from ctiforge.programs.flags import (
 )
 
 if TYPE_CHECKING:
-    from ctiforge.records.evaluation import Price
+    from ctiforge.records.evaluation import Evaluation, Price
 
 
 def main(
@@ -88,6 +88,9 @@ def main(
     timeout: Annotated[float, typer.Option(min=1, help="Seconds that an endpoint may take for an answer.")] = 300.0,
     batch_size: WindowsTogetherFlag = 32,
     device: DeviceFlag = "auto",
+    nproc: Annotated[
+        int, typer.Option(min=1, help="Processes that share the articles, each with the model on its own GPU.")
+    ] = 1,
     report_to: TellFlag = "none",
     store: StoreFlag = None,
     expect: ExpectFlag = None,
@@ -107,6 +110,10 @@ def main(
     from ctiforge.store.stages import Stage, StageDirs, StageFlags, run_stage
 
     check_served(endpoint, engine, asked_as or as_served, served_version, article_id)
+    if nproc > 1 and (endpoint or engine or examples):
+        raise UsageError(
+            "--nproc shares a model of this machine: leave it out with --endpoint, --engine and --examples"
+        )
     if examples and not prepared:
         raise UsageError("--examples shows passages of prepared data: give --prepared, an output of format_extract")
     if examples and as_served:
@@ -145,6 +152,11 @@ def main(
         check_tracker(tracker)
         articles = evaluate.TestData.read(dirs.inputs["test_data"], reference)
         version = (served_version or model) if endpoint else model_version(model, model_inputs)
+        if nproc > 1:
+            from ctiforge.extract.evaluate_together import Asked, evaluate_together
+
+            asked = Asked(model, version, dirs.inputs, reference, device, batch_size, constrained)
+            return finished(evaluate_together(asked, nproc, dirs.out, dirs.scratch), dirs)
         with ExitStack() as held:
             about = None
             if used:
@@ -163,6 +175,9 @@ def main(
                 show_passages(extractor, dirs.inputs["prepared"], examples)
             trained_on = dirs.inputs.get("training_data")
             evaluation = evaluate.evaluate_on(articles, extractor, version, trained_on, dirs.out, about)
+        return finished(evaluation, dirs)
+
+    def finished(evaluation: "Evaluation", dirs: StageDirs) -> dict[str, Any]:
         evaluation.model_copy(update={"price": money}).write(dirs.out)
         tell(tracker, told_of_evaluation(evaluation, model), dirs.out)
         return {name: figure.value for name, figure in evaluation.metrics.items()}

@@ -17,7 +17,7 @@ from ctiforge.store.hub import is_hub_name, is_pinned, join_name, pin, split_nam
 from ctiforge.training.encoding import cannot_load, on_this_machine, quiet_hub
 from ctiforge.training.numerics import ComputeDevice, Numerics
 from ctiforge.training.options import ALL_LINEAR, Attention, LoraOptions
-from ctiforge.training.ranks import ALONE, Ranks
+from ctiforge.training.ranks import ranks_here
 
 DEVICES = ("auto", "cpu", "cuda")
 """What `--device` may be."""
@@ -29,12 +29,11 @@ _RECOMPUTE = {"use_reentrant": False}
 """How activations are recomputed: in the way that also works where the inputs need no gradients."""
 
 
-def pick_device(name: str = "auto", ranks: Ranks = ALONE) -> torch.device:
-    """Choose the device to compute on.
+def pick_device(name: str = "auto") -> torch.device:
+    """Choose the device to compute on; of processes that compute together each has a GPU of its own.
 
     Args:
         name: `cpu`, `cuda`, or `auto`: the GPU where there is one.
-        ranks: This process among those that compute together, each on a GPU of its own.
 
     Returns:
         The device.
@@ -50,7 +49,7 @@ def pick_device(name: str = "auto", ranks: Ranks = ALONE) -> torch.device:
         raise UsageError(f"{'--device cuda' if name == 'cuda' else 'this pod has a GPU'}: {_no_gpu()}")
     if not is_there:
         return torch.device("cpu")
-    visible = torch.cuda.device_count()
+    ranks, visible = ranks_here(), torch.cuda.device_count()
     if ranks.local >= visible:
         raise UsageError(f"--nproc: {visible} GPUs are visible, and each process needs one of its own: start fewer")
     if visible > 1 and ranks.count == 1:

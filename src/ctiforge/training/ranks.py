@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
-import torch
-
 from ctiforge.errors import CtiforgeError
+from ctiforge.pod.ranks import TOGETHER
 
 T = TypeVar("T")
 
@@ -59,6 +58,8 @@ class Ranks:
         """
         if self.count == 1:
             return list(mine)
+        import torch
+
         numbers = torch.tensor(mine, dtype=torch.float64)
         torch.distributed.all_reduce(numbers)
         return [float(each) for each in numbers]
@@ -74,6 +75,8 @@ class Ranks:
         """
         if self.count == 1:
             return [mine]
+        import torch
+
         every: list[Any] = [None] * self.count
         torch.distributed.all_gather_object(every, mine)
         return every
@@ -89,6 +92,8 @@ class Ranks:
         """
         if self.count == 1:
             return make()
+        import torch
+
         made = [make() if self.is_first else None]
         torch.distributed.broadcast_object_list(made, src=0)
         found: Any = made[0]
@@ -114,21 +119,33 @@ class Ranks:
 ALONE = Ranks()
 
 
+def ranks_here() -> Ranks:
+    """Read which of the processes that `run_ranks` started this one is.
+
+    Returns:
+        This process among them; alone where it is none of them.
+    """
+    if TOGETHER not in os.environ:
+        return ALONE
+    return Ranks(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_RANK"]))
+
+
 @contextmanager
 def joined() -> Iterator[Ranks]:
-    """Join the processes that the environment names (RANK, WORLD_SIZE, LOCAL_RANK, as torch reads them).
+    """Join the processes that were started with this one.
 
     Yields:
-        This process among them; alone where the environment names none.
+        This process among them; alone where it is none of them.
 
     Raises:
         RankLostError: Another one is gone.
     """
-    count = int(os.environ.get("WORLD_SIZE", "1"))
-    if count == 1:
-        yield ALONE
+    ranks = ranks_here()
+    if ranks.count == 1:
+        yield ranks
         return
-    ranks = Ranks(int(os.environ["RANK"]), count, int(os.environ["LOCAL_RANK"]))
+    import torch
+
     # gloo carries what lies in this machine's memory, NCCL what lies in a GPU's
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     try:
@@ -144,6 +161,8 @@ def joined() -> Iterator[Ranks]:
 
 
 def _is_lost(error: Exception) -> bool:
+    import torch
+
     said = str(error)
     lost = ("Connection closed", "Connection reset", "connection closed", "Broken pipe", "Socket closed", "NCCL")
     return isinstance(error, torch.distributed.DistError) or any(each in said for each in lost)

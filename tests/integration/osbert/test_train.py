@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, BertForSequenceClassification
 
 from ctiforge.errors import DataError, InterruptedRunError, UsageError
+from ctiforge.osbert import train as train_module
 from ctiforge.osbert.detectors import FineTuned
 from ctiforge.osbert.model import (
     ArticleRow,
@@ -179,6 +180,15 @@ def test_half_the_micro_batch_makes_the_same_step(small_bert: Path, parts: Path,
     whole = model(**collate(rows))["loss"]
     halves = [model(**collate(half))["loss"] for half in (rows[:5], rows[5:])]
     assert torch.allclose(whole, torch.stack(halves).mean())
+
+
+def test_a_device_with_a_number_is_trained_on(
+    small_bert: Path, parts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a GPU is, `cuda:0`, which no flag names."""
+    monkeypatch.setattr(train_module, "pick_device", lambda name: torch.device("cpu", 0))
+    options = replace(OPTIONS, max_steps=1)
+    assert _train(_request(small_bert, training=options), parts, tmp_path)["device"] == "cpu:0"
 
 
 @pytest.mark.slow

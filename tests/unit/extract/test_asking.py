@@ -10,7 +10,7 @@ import torch
 
 from ctiforge.errors import CannotGoOnError
 from ctiforge.extract.answering.extraction import Extraction, Source, Tell, WindowAnswer, WindowSpan
-from ctiforge.extract.asking import Answered, Asking
+from ctiforge.extract.asking import Answered, Asking, shares
 from ctiforge.extract.evaluate import evaluate_extractor
 from ctiforge.progress import Progress
 from ctiforge.records.article import ArticleRecord
@@ -206,3 +206,12 @@ def test_answers_are_kept_beside_the_evaluation(tmp_path: Path) -> None:
     assert [(line["start"], line["raw"], line["error"]) for line in failed] == [
         (number, "", "ValueError: odd") for number in range(WINDOWS)
     ]
+
+
+def test_work_is_shared_by_size_and_each_piece_once():
+    sizes = [5, 1, 1, 9, 2, 2]
+    parts = shares(sizes, 3)
+    assert sorted(place for part in parts for place in part) == list(range(6))
+    assert sorted(sum(sizes[place] for place in part) for part in parts) == [5, 6, 9]
+    assert shares(sizes, 1) == [list(range(6))]
+    assert shares([3], 2) == [[0], []]

@@ -15,7 +15,7 @@ from ctiforge.pod.ranks import OutOfMemoryOnRankError, RankEnd, RanksFailedError
 
 def told() -> dict[str, str]:
     """Give what torch reads of the environment."""
-    names = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR")
+    names = ("CTIFORGE_TOGETHER", "RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR")
     return {name: os.environ[name] for name in names}
 
 
@@ -43,7 +43,8 @@ def end_when_told(folder: Path) -> None:
 
 def test_each_finds_the_others_and_the_first_gives_the_result(tmp_path):
     assert run_ranks(told, 2, tmp_path) == {
-        "RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1",
+        "CTIFORGE_TOGETHER": "1", "RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
     }  # fmt: skip
 
 
