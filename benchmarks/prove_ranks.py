@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from ctiforge.demo.articles import make_corpus
 from ctiforge.errors import CtiforgeError, InterruptedRunError
-from ctiforge.extract.evaluate_together import Asked, evaluate_together
+from ctiforge.extract.evaluate_together import SharedEvaluation, evaluate_together
 from ctiforge.pod.entry import run_program
 from ctiforge.store.checkpoints import Checkpoints
 from ctiforge.store.objects import open_store
@@ -140,7 +140,10 @@ def _evaluations(folder: Path) -> list[tuple[str, ...]]:
     test_data = folder / "articles.jsonl"
     records = sorted(make_corpus(0).test, key=lambda each: len(each.content))[:ARTICLES]
     test_data.write_text("".join(each.model_dump_json() + "\n" for each in records), encoding="utf-8")
-    asked, rows = Asked("demo", "1", {"test_data": test_data}, None, "cpu", batch_size=4, constrained=True), []
+    asked, rows = (
+        SharedEvaluation("demo", "1", {"test_data": test_data}, None, "cpu", batch_size=4, constrained=True),
+        [],
+    )
     first = None
     for count in (1, 2, 4):
         out, started = folder / f"evaluation-{count}", time.monotonic()

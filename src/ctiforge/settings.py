@@ -34,7 +34,7 @@ RunResult = Literal["failed", "refused", "promoted", "waiting", "nothing-new", "
 """What came of a run that ended by itself; `waiting`: a model passed the gate, and a person has to approve it."""
 NO_SETTINGS = (
     *("SCRATCH", "SCRATCH_LIMIT", "TOOLS", "VERSIONS", "COMMIT", "IMAGE", "RUN", "STAGE", "ATTEMPT", "GPU"),
-    *("SERVE_API_KEY", "REAL_DATA", "TEST_MARK"),
+    *("SERVE_API_KEY", "REAL_DATA", "TEST_MARK", "TOGETHER"),
 )
 """Variables behind the prefix that are read elsewhere: of programs and pods, and of proofs and tests."""
 _SERVICE_LINK = re.compile(

@@ -13,6 +13,17 @@ OS_FLAGS = (
 )  # fmt: skip
 
 LONGER = 150
+KILL_RANK_1 = """
+import os
+for pid in filter(str.isdigit, os.listdir("/proc")):
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            variables = file.read().split(bytes(1))
+    except OSError:
+        continue
+    if b"RANK=1" in variables:
+        os.kill(int(pid), 9)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +67,24 @@ def test_a_killed_pod_loses_no_more_than_the_steps_since_the_last_checkpoint(pla
     assert outcome.exit_code == 0
     assert metadata(place.store, outcome)["resumed_from_step"] >= 10
     assert weights(place.store, outcome) == prepared.weights
+
+
+def test_two_processes_in_a_pod_go_on_when_one_is_killed_and_when_their_pod_is_evicted(
+    place: Place, prepared: Prepared
+) -> None:
+    arguments = (*prepared.arguments, "--nproc=2")
+    with place.following("train_extract", *arguments, fingerprint=prepared.fingerprint) as following:
+        place.wait_until_done(15)
+        pod = training_pod(place, prepared.program)
+        kubectl("exec", pod, "--container=stage", "--", "python", "-c", KILL_RANK_1, namespace=place.namespace)
+        place.wait_until_done(35)
+        place.evict(training_pod(place, prepared.program))
+        outcome = following.wait()
+    assert outcome.exit_code == 0
+    assert outcome.attempts == 1, "Kubernetes itself makes the next pod"
+    found = metadata(place.store, outcome)
+    assert (found["ranks"], found["steps_done"]) == (2, 60)
+    assert found["resumed_from_step"] >= 35
 
 
 def test_eviction_while_no_launcher_runs_leaves_the_log_behind(place: Place, prepared: Prepared) -> None:

@@ -14,7 +14,7 @@ from ctiforge.training.ranks import joined
 
 
 @dataclass(frozen=True)
-class Asked:
+class SharedEvaluation:
     """What is evaluated, and how it is asked."""
 
     model: str
@@ -33,7 +33,7 @@ class Asked:
     """Whether the answer's schema is enforced."""
 
 
-def evaluate_together(asked: Asked, count: int, out: Path, scratch: Path) -> Evaluation:
+def evaluate_together(asked: SharedEvaluation, count: int, out: Path, scratch: Path) -> Evaluation:
     """Let so many processes read the articles, and score them as one would.
 
     Args:
@@ -55,7 +55,7 @@ def evaluate_together(asked: Asked, count: int, out: Path, scratch: Path) -> Eva
         raise CannotGoOnError(f"{error}: evaluate in fewer processes (--nproc)") from None
 
 
-def evaluate_share(asked: Asked, out: Path) -> dict[str, Any]:
+def evaluate_share(asked: SharedEvaluation, out: Path) -> dict[str, Any]:
     """Read this process's share of the articles; the first one's result is the evaluation, as JSON."""
     with joined() as ranks:
         articles = evaluate.TestData.read(asked.inputs["test_data"], asked.reference)

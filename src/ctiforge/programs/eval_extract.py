@@ -153,9 +153,9 @@ def main(
         articles = evaluate.TestData.read(dirs.inputs["test_data"], reference)
         version = (served_version or model) if endpoint else model_version(model, model_inputs)
         if nproc > 1:
-            from ctiforge.extract.evaluate_together import Asked, evaluate_together
+            from ctiforge.extract.evaluate_together import SharedEvaluation, evaluate_together
 
-            asked = Asked(model, version, dirs.inputs, reference, device, batch_size, constrained)
+            asked = SharedEvaluation(model, version, dirs.inputs, reference, device, batch_size, constrained)
             return finished(evaluate_together(asked, nproc, dirs.out, dirs.scratch), dirs)
         with ExitStack() as held:
             about = None

@@ -7,7 +7,7 @@ import pytest
 from ctiforge.demo.articles import make_corpus
 from ctiforge.extract import evaluate
 from ctiforge.extract.answers_file import ANSWERS_NAME
-from ctiforge.extract.evaluate_together import Asked, evaluate_together
+from ctiforge.extract.evaluate_together import SharedEvaluation, evaluate_together
 from tests.in_process import run_here
 
 ARTICLES = 7
@@ -31,7 +31,7 @@ def test_the_evaluation_is_that_of_one(model: str, count: int, test_data: Path, 
     articles = evaluate.TestData.read(test_data)
     extractor = evaluate.open_extractor(model, {}, device="cpu", batch_size=4)
     one = evaluate.evaluate_on(articles, extractor, "1", answers=alone)
-    asked = Asked(model, "1", {"test_data": test_data}, None, "cpu", batch_size=4)
+    asked = SharedEvaluation(model, "1", {"test_data": test_data}, None, "cpu", batch_size=4)
     found = evaluate_together(asked, count, together, tmp_path / "scratch")
     for name in ("micro_f1", "precision", "recall"):
         assert found.metrics[name].value == one.metrics[name].value
