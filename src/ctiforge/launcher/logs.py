@@ -51,13 +51,15 @@ def follow_logs(loaded: Loaded, run_id: str | None, stage: str | None, say: Call
     from ctiforge.launcher.kubernetes.following import Following
     from ctiforge.launcher.kubernetes.release import find_release
     from ctiforge.launcher.kubernetes.runs import RUNNER
-    from ctiforge.launcher.kubernetes.standing import Living, as_the_cluster_has_it
+    from ctiforge.launcher.kubernetes.standing import Living, as_the_cluster_has_it, launcher_without_record
 
     found = find_release(loaded)
     store = open_to_look(found.settings.store, is_named=loaded.is_named("store"))
     run_id = _known(store, run_id)
     following = Following(found.cluster, store, found.name, run_id, stage, say)
     live = following.pods()
+    if not live and run_id not in run_ids(store) and (begins := launcher_without_record(found.cluster, run_id)):
+        say(begins)
     for name, lines in saved_logs(store, run_id, stage):
         # a launcher repeats what its stages say
         if not _is_live(name, live) and (stage or _stage_of(name) != RUNNER):

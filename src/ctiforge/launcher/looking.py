@@ -36,7 +36,15 @@ def status(run_id: RunArgument = None, store: StoreFlag = None, backend: Backend
 
     loaded = load(store, backend)
     opened = open_named(loaded)
-    say(describe_run(_as_it_is(loaded, opened, as_it_stands(opened, load_run(opened, run_id)))))
+    try:
+        run = load_run(opened, run_id)
+    except UsageError:
+        # handed over, and its launcher has no pod perhaps
+        if not (begins := run_id and _launcher_of(loaded, run_id)):
+            raise
+        say(begins)
+        return
+    say(describe_run(_as_it_is(loaded, opened, as_it_stands(opened, run))))
 
 
 def logs(
@@ -82,6 +90,20 @@ def collect(run_id: RunArgument = None, store: StoreFlag = None, backend: Backen
         path = collect_stage(stages[entry.name], entry, folder)
         if path:
             say(str(path))
+
+
+def _launcher_of(loaded: "Loaded", run_id: str) -> str | None:
+    """Tell of a launcher in the cluster that has not begun its run; None where there is none, or no answer."""
+    from ctiforge.launcher.kubernetes.client import connect
+    from ctiforge.launcher.kubernetes.refusals import ClusterError
+    from ctiforge.launcher.kubernetes.standing import launcher_without_record
+
+    if loaded.settings.backend == "local":
+        return None
+    try:
+        return launcher_without_record(connect(loaded.settings.context, loaded.settings.namespace), run_id)
+    except (ClusterError, UsageError):
+        return None
 
 
 def _as_it_is(loaded: "Loaded", store: "ObjectStore", run: "RunRecord") -> "RunRecord":

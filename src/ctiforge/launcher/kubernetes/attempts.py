@@ -12,13 +12,15 @@ from ctiforge.launcher.kubernetes.limits import Limits, over_limit
 from ctiforge.launcher.kubernetes.manifests import attempt_of
 from ctiforge.launcher.kubernetes.reading import (
     condition,
+    failed_beside,
     has_succeeded,
     holds,
     is_kept_by_others,
+    keepers,
     kubectl,
-    other_containers,
     state,
     was_refused,
+    went_down_with_its_node,
 )
 from ctiforge.launcher.kubernetes.states import Elapsed, WorkState, is_suspended
 
@@ -26,7 +28,7 @@ BACK_OFF_S = 10
 """Kubernetes waits so long before the first new pod of a Job, and twice as long each time."""
 LONGEST_BACK_OFF_S = 60
 ATTEMPTS_WHILE_REFUSED = 3
-"""So many Jobs may be given up because nodes refuse their pods: after that a person has to look at the nodes."""
+"""So many Jobs may be given up for what nodes do to their pods: after that a person has to look at the nodes."""
 
 OTHERS_END_WITHIN_S = 15.0
 """How long what runs beside a program may take to end after it."""
@@ -108,7 +110,8 @@ def decide(
         return NextMove("halve", why=diagnosis.summary, cause=diagnosis)
     if holds(job, "Failed"):
         if diagnosis and _nodes_refused(job, diagnosis) and attempt_of(job) < ATTEMPTS_WHILE_REFUSED:
-            return NextMove("next", why=f"{diagnosis.summary}; its program never ran")
+            never_ran = diagnosis.category is Category.NODE_REFUSED
+            return NextMove("next", why=diagnosis.summary + ("; its program never ran" if never_ran else ""))
         return _after_failure(job, diagnosis)
     hangs = diagnosis is not None and diagnosis.category in HANGING and _age(diagnosis.since, now) > limits.node_lost_s
     # whoever holds the Job says when it goes on: another attempt would run against that
@@ -137,21 +140,31 @@ def decide(
 def crashes_of(job: Object, pods: Sequence[Object]) -> int:
     """Count how often the Job's program failed, as its retries are counted.
 
-    A node that refuses a pod (`UnexpectedAdmissionError`: the GPU's device plugin was not ready) is none of the
-    program's failures, though Kubernetes counts it as one.
+    A node that refuses a pod (`UnexpectedAdmissionError`: the GPU's device plugin was not ready) or is started again
+    is none of the program's failures, though Kubernetes counts it as one.
     """
     failed = int(job.get("status", {}).get("failed", 0))
     # Kubernetes has not seen the end of a program whose pod lives on
     unseen = sum(is_kept_by_others(pod) and state(pod)["terminated"].get("exitCode") not in GOOD_ENDS for pod in pods)
-    return max(0, failed - sum(map(was_refused, pods)) + unseen)
+    nodes = sum(was_refused(pod) or went_down_with_its_node(pod) for pod in pods)
+    return max(0, failed - nodes + unseen)
 
 
 def kept_pod(pods: Sequence[Object]) -> str:
     """Say what keeps a pod whose program has ended: Kubernetes does not try again until all of it has."""
     pod = next(filter(is_kept_by_others, pods))
-    names = ", ".join(each["name"] for each in other_containers(pod) if "running" in each.get("state", {}))
+    names = ", ".join(keepers(pod))
     code = state(pod)["terminated"].get("exitCode")
     return f"pod {pod['metadata']['name']}: its program has ended (exit code {code}), and {names} keeps the pod"
+
+
+def run_again(pods: Sequence[Object]) -> str:
+    """Say why Kubernetes would run a program again that has ended well; empty where it does not."""
+    for pod in pods:
+        if beside := failed_beside(pod):
+            code = beside["state"]["terminated"]["exitCode"]
+            return f"pod {pod['metadata']['name']}: its program ended well, {beside['name']} did not (exit code {code})"
+    return ""
 
 
 def deleted(job_name: str, namespace: str) -> NextMove:
@@ -178,9 +191,9 @@ def is_over(job: Object) -> bool:
 
 
 def _nodes_refused(job: Object, diagnosis: Diagnosis) -> bool:
-    """Whether the Job was given up for pods that nodes did not take."""
+    """Whether the Job was given up for pods that nodes did not take, or took with them."""
     given_up = condition(job, "Failed").get("reason") == "BackoffLimitExceeded"
-    return given_up and diagnosis.category is Category.NODE_REFUSED
+    return given_up and diagnosis.category in (Category.NODE_REFUSED, Category.NODE_RESTARTED)
 
 
 def _after_failure(job: Object, diagnosis: Diagnosis | None) -> NextMove:

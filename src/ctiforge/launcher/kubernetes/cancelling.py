@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from queue import Empty
 
-from ctiforge.errors import CannotGoOnError
+from ctiforge.errors import CannotGoOnError, UsageError
 from ctiforge.launcher.kubernetes.client import Cluster, Object
 from ctiforge.launcher.kubernetes.manifests import JOB, KEY, RUN, place_of
 from ctiforge.launcher.kubernetes.shared_work import (
@@ -27,6 +27,8 @@ from ctiforge.store.runs import is_cancelled, note_cancelled
 GONE_WITHIN_S = 900
 """Longer than any grace period of the chart."""
 LOOK_AGAIN_S = 2.0
+ENDED = ("done", "failed")
+"""What a run is whose Jobs alone, where there are any, are left to end."""
 
 
 @dataclass(frozen=True)
@@ -57,16 +59,25 @@ def cancel(cluster: Cluster, store: ObjectStore, release: str, run_id: str, *, f
 
     Raises:
         CannotGoOnError: Pods stay.
+        UsageError: There is no such run, neither in the store nor in the cluster.
         ClusterError: The cluster refuses, or does not answer.
         StoreError: The store does not answer.
     """
     run = find_record(store, run_id)
     runners = _end_launcher(cluster, run_id)
-    # a launcher elsewhere stops following when it reads this
-    note_cancelled(store, run_id)
+    # what came of a run that has ended stays its record's last word
+    is_over = run is not None and run.state in ENDED
+    if not is_over:
+        # a launcher elsewhere stops following when it reads this
+        note_cancelled(store, run_id)
     work = work_of(run, place_of(release, store.uri), (*UNDER_WAY, "cancelled")) if run else {}
     others = {} if force else followers(cluster, store, run_id, _now(store, run_id))
     found = [*cluster.list("jobs", f"{RUN}={run_id},{KEY}")[0], *find_labeled(cluster, "jobs", KEY, work)]
+    if not (run or runners or found):
+        raise UsageError(
+            f"{store.uri}: there is no run {run_id}, and nothing of it in namespace {cluster.namespace}; "
+            "see `ctiforge runs`"
+        )
     jobs = {job["metadata"]["name"]: job for job in found}
     reasons = {} if force else {name: _why_it_goes_on(store, run_id, job, others) for name, job in jobs.items()}
     kept = {name: why for name, why in reasons.items() if why}
@@ -77,7 +88,7 @@ def cancel(cluster: Cluster, store: ObjectStore, release: str, run_id: str, *, f
     for name in ended:
         if jobs[name]["metadata"]["labels"][RUN] != run_id:
             _wait_until_gone(cluster, f"{JOB}={name}")
-    if run and not is_cancelled(store, run_id):
+    if run and not is_over and not is_cancelled(store, run_id):
         # a launcher that was stopped has written its own end meanwhile
         note_cancelled(store, run_id)
     return Cancelled(runners + len(ended), {name: why for name, why in kept.items() if is_alive(jobs[name])})

@@ -52,6 +52,7 @@ class Category(StrEnum):
     EVICTED = "evicted"
     PREEMPTED = "preempted"
     NODE_REFUSED = "node refused"
+    NODE_RESTARTED = "node restarted"
     INIT_FAILED = "init container failed"
     # the Job as a whole
     DEADLINE = "deadline"

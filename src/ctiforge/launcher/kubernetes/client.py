@@ -42,6 +42,7 @@ def connect(context: str | None = None, namespace: str | None = None) -> "Cluste
     Raises UsageError without a usable kubeconfig, ClusterError when nothing answers there.
     """
     from kubernetes import client, config
+    from yaml import YAMLError  # type: ignore[import-untyped]
 
     configuration = client.Configuration()
     if _in_pod():
@@ -51,7 +52,7 @@ def connect(context: str | None = None, namespace: str | None = None) -> "Cluste
         try:
             config.load_kube_config(context=context, client_configuration=configuration)
             active = config.list_kube_config_contexts()[1] if not context else _context(config, context)
-        except (config.ConfigException, OSError, TypeError) as error:
+        except (config.ConfigException, YAMLError, OSError, TypeError) as error:
             raise UsageError(
                 f"no usable kubeconfig: {str(error).splitlines()[0]}; set KUBECONFIG, or log in to the cluster"
             ) from None
@@ -280,7 +281,7 @@ class Cluster:
         self, call: Callable[..., Any], what: str, read_s: float, preload: bool = False, of_api: bool = True
     ) -> Any:
         from kubernetes.client import ApiException
-        from urllib3.exceptions import HTTPError
+        from urllib3.exceptions import HTTPError, SSLError
 
         if of_api:
             self._unanswered[threading.get_ident()] = time.monotonic()
@@ -289,6 +290,10 @@ class Cluster:
             if preload:
                 answer.read(cache_content=True)
         except ApiException as error:
+            host = self.api.configuration.host
+            if not error.status:
+                # what the client makes of a certificate that it does not trust: no answer came
+                raise ClusterError(explain_silence(what, host, SSLError(error.reason))) from None
             raise ClusterError(explain(what, self.namespace, error.status, error.body), error.status) from None
         except (HTTPError, OSError) as error:
             raise ClusterError(explain_silence(what, self.api.configuration.host, error)) from None

@@ -22,8 +22,9 @@ from ctiforge.launcher.kubernetes.reading import (
     state,
     unanswered_since,
     values_key,
+    went_down_with_its_node,
 )
-from ctiforge.launcher.kubernetes.waiting import NO_ROOM_TO_START, no_room_to_start
+from ctiforge.launcher.kubernetes.waiting import NO_ROOM_TO_START, init_failure, no_room_to_start
 
 LATE = timedelta(minutes=1)
 """So long after the time by which a pod should have gone, it hangs."""
@@ -73,11 +74,13 @@ def diagnose_ended(pod: Object, last_lines: Sequence[str] = ()) -> Diagnosis | N
     if disruption := _disruption(pod, code):
         return disruption
     if init := failed_init(pod):
-        return _init_failed(pod, init)
+        return init_failure(pod, init)
     if not terminated:
         return _refused_by_node(pod)
     if code in CONTRACT:
         return _contract(pod, code, terminated, last_lines)
+    if went_down_with_its_node(pod):
+        return _node_restarted(pod, terminated)
     if code in (BY_SIGNAL + SIGKILL, BY_SIGNAL + SIGTERM):
         return _killed(pod, terminated, last_lines)
     return _crashed(pod, terminated, last_lines)
@@ -222,21 +225,6 @@ def _contract(pod: Object, code: int, terminated: Object, last_lines: Sequence[s
     return contract(code, pod["metadata"]["name"], values_key(pod), detail, moment(terminated.get("finishedAt")))
 
 
-def _init_failed(pod: Object, init: Object) -> Diagnosis:
-    """Give what ran before the program, and failed: the program never ran."""
-    ended, name = init["state"]["terminated"], init["name"]
-    how = "used more memory than its limit" if ended.get("reason") == "OOMKilled" else "failed"
-    return Diagnosis(
-        Category.INIT_FAILED,
-        f"pod {pod['metadata']['name']}: its init container {name} {how} (exit code {ended['exitCode']})",
-        shortened(ended.get("message") or ""),
-        f"see {kubectl(pod, 'logs', 'pod')} -c {name}; it is set in {values_key(pod)}.initContainers, or put in by a "
-        "webhook of the cluster",
-        moment(ended.get("finishedAt")),
-        container=name,
-    )
-
-
 def _refused_by_node(pod: Object) -> Diagnosis:
     """Give the pod failed before it had a container: the kubelet did not take it."""
     reason, said = pod["status"].get("reason", "Failed"), pod["status"].get("message", "")
@@ -246,6 +234,18 @@ def _refused_by_node(pod: Object) -> Diagnosis:
         shortened(said),
         f"another pod is started; if it happens again: kubectl describe node {pod['spec'].get('nodeName', '')}".strip(),
         _ended_at(pod),
+    )
+
+
+def _node_restarted(pod: Object, terminated: Object) -> Diagnosis:
+    node = pod["spec"].get("nodeName", "?")
+    return Diagnosis(
+        Category.NODE_RESTARTED,
+        f"pod {pod['metadata']['name']}: its node {node}, or the container runtime there, was started again",
+        shortened(terminated.get("message") or f"reason {terminated['reason']}, exit code {terminated['exitCode']}"),
+        f"the next pod goes on from the last checkpoint; if it happens again: kubectl describe node {node}",
+        moment(terminated.get("finishedAt")),
+        terminated["exitCode"],
     )
 
 

@@ -60,9 +60,32 @@ def failed_init(pod: Object) -> Object | None:
 
 def is_kept_by_others(pod: Object) -> bool:
     """Whether the program has ended, and something beside it keeps the pod and what it takes."""
-    if "terminated" not in state(pod) or pod["status"].get("phase") in ("Succeeded", "Failed"):
-        return False
-    return any("running" in each.get("state", {}) for each in other_containers(pod))
+    return (
+        "terminated" in state(pod) and pod["status"].get("phase") not in ("Succeeded", "Failed") and bool(keepers(pod))
+    )
+
+
+def keepers(pod: Object) -> list[str]:
+    """Name what has not ended beside the program: it runs, or waits for an image that cannot be had."""
+    return [each["name"] for each in other_containers(pod) if "terminated" not in each.get("state", {})]
+
+
+def failed_beside(pod: Object) -> Object | None:
+    """Give the status of what ended badly beside a program that ended well: Kubernetes would run the program again."""
+    if not has_succeeded(pod):
+        return None
+    return next((each for each in other_containers(pod) if _exit_code(each)), None)
+
+
+def failing_init(pod: Object) -> Object | None:
+    """Give the status of the sidecar before the program that fails and is started again: the program waits for it."""
+    return next((each for each in init_containers(pod) if not each.get("started") and bad_end(each)), None)
+
+
+def bad_end(status: Object) -> Object | None:
+    """Tell how a container ended badly, now or before it was started again; None where it did not."""
+    ends = (status.get(when, {}).get("terminated") or {} for when in ("state", "lastState"))
+    return next((each for each in ends if each.get("exitCode")), None)
 
 
 def has_started(pod: Object) -> bool:
@@ -113,6 +136,13 @@ def was_refused(pod: Object) -> bool:
     if failed_init(pod):
         return False
     return status.get("reason") not in (None, "Evicted", "NodeLost")
+
+
+def went_down_with_its_node(pod: Object) -> bool:
+    """Whether nobody knows how the program ended: its node, or the node's container runtime, was started again."""
+    if pod["status"].get("reason") == "Evicted" or holds(pod, "DisruptionTarget"):
+        return False
+    return (state(pod).get("terminated") or {}).get("reason") in ("Unknown", "ContainerStatusUnknown")
 
 
 def volume(pod: Object, name: str) -> Object:
@@ -175,6 +205,10 @@ def kubectl(owner: Object, verb: str, kind: str) -> str:
     """Give the command a person looks at this object with."""
     metadata = owner["metadata"]
     return f"kubectl -n {metadata.get('namespace', 'default')} {verb} {kind} {metadata['name']}"
+
+
+def _exit_code(status: Object) -> int:
+    return int((status.get("state", {}).get("terminated") or {}).get("exitCode") or 0)
 
 
 def _stage(containers: Sequence[Object]) -> Object:

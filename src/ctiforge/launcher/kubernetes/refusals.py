@@ -15,6 +15,11 @@ MENDS = {
 }
 POLICIES = (
     (
+        r'User "(system:anonymous)"',
+        "the API does not know who asks ({}): the kubeconfig's credentials are none, or what is to fetch them failed; "
+        "log in to the cluster again",
+    ),
+    (
         r'admission webhook "([^"]+)" denied',
         "the admission webhook {} refuses it: give the chart's values what it asks for",
     ),

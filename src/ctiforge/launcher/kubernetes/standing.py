@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ctiforge.launcher.kubernetes.client import Cluster, Object
+from ctiforge.launcher.kubernetes.diagnosis import diagnose
 from ctiforge.launcher.kubernetes.manifests import JOB, KEY, RUN, place_of
+from ctiforge.launcher.kubernetes.reading import completed
 from ctiforge.launcher.kubernetes.shared_work import find_labeled, is_alive, launcher_of, work_of
 from ctiforge.launcher.kubernetes.states import WorkState, state_of
 from ctiforge.records.run import RunRecord
@@ -63,6 +65,30 @@ def ask(
     states = {name: state for name, state in states.items() if state is not WorkState.OVER}
     own = states.pop(run_id, None) if launcher else None
     return Living(own, bool(launchers_alive(store, now, run_id)), states)
+
+
+def launcher_without_record(cluster: Cluster, run_id: str) -> str | None:
+    """Tell of a launcher in the cluster that has not written its run's record: what it does, or waits for.
+
+    Args:
+        cluster: The namespace.
+        run_id: The run's whole id.
+
+    Returns:
+        Some lines; None where there is no such launcher.
+
+    Raises:
+        ClusterError: The cluster refuses, or does not answer.
+    """
+    job = launcher_of(cluster, run_id)
+    if job is None:
+        return None
+    pods = cluster.list("pods", f"{JOB}={run_id}")[0]
+    events = [completed(each) for each in cluster.list("events")[0]]
+    lines = [f"{run_id}  not begun", f"its launcher, job {run_id}: {state_of(job, pods)}"]
+    if found := diagnose(job, pods, events, cluster.now()):
+        lines += [found.summary, f"to do: {found.remedy}"]
+    return "\n  ".join(lines)
 
 
 def as_the_cluster_has_it(run: RunRecord, living: Living) -> RunRecord:

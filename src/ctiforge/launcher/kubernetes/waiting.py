@@ -13,9 +13,11 @@ from ctiforge.launcher.kubernetes.images import IMAGE_REASONS, diagnose_image
 from ctiforge.launcher.kubernetes.manifests import CONTAINER
 from ctiforge.launcher.kubernetes.reading import (
     about,
+    bad_end,
     condition,
     container,
     creation_time,
+    failing_init,
     failing_since,
     first_time,
     init_containers,
@@ -64,6 +66,8 @@ def diagnose_waiting(pod: Object, events: Sequence[Object], now: datetime) -> Di
             return diagnose_image(pod, name, reason, said, own)
         if reason in ("CreateContainerConfigError", "CreateContainerError", "RunContainerError"):
             return _configuration(pod, said, failing_since(pod, own, "Failed"))
+    if init := failing_init(pod):
+        return init_failure(pod, init, ", and is started again")
     # the kubelet tells the event at once, the pod's status only when it looks again, seconds later
     failed = [each for each in own if each["reason"] == "Failed"]
     if failed and (missing := _missing_reference(pod, failed[-1]["message"], first_time(failed[-1]))):
@@ -83,6 +87,31 @@ def no_room_to_start(pod: Object, said: str, since: datetime | None) -> Diagnosi
     summary = f"pod {pod['metadata']['name']}: its memory limit of {limit} is too small to start a program"
     remedy = f"set {values_key(pod)}.resources.limits.memory above {limit}"
     return Diagnosis(Category.CANNOT_START, summary, shortened(said), remedy, since)
+
+
+def init_failure(pod: Object, init: Object, then: str = "") -> Diagnosis:
+    """Give what runs before the program, and failed: the program has not run.
+
+    Args:
+        pod: The pod.
+        init: The status of the init container.
+        then: What became of it, to be said after its exit code.
+
+    Returns:
+        The diagnosis, with the container's own last words where Kubernetes kept them.
+    """
+    ended, name = bad_end(init) or {}, init["name"]
+    how = "used more memory than its limit" if ended.get("reason") == "OOMKilled" else "failed"
+    logs = f"kubectl -n {pod['metadata'].get('namespace', 'default')} logs {pod['metadata']['name']} -c {name}"
+    return Diagnosis(
+        Category.INIT_FAILED,
+        f"pod {pod['metadata']['name']}: its init container {name} {how} (exit code {ended.get('exitCode')}){then}",
+        shortened(ended.get("message") or ""),
+        f"see {logs}; it is set in {values_key(pod)}.initContainers, or put in by a webhook of the cluster",
+        # that of one that is started again is another one each time
+        None if then else moment(ended.get("finishedAt")),
+        container=name,
+    )
 
 
 def _refusal(said: str, job: Object) -> tuple[Category, str, str]:

@@ -20,6 +20,7 @@ from ctiforge.launcher.kubernetes.attempts import (
     is_over,
     kept_pod,
     refused,
+    run_again,
     superseded,
 )
 from ctiforge.launcher.kubernetes.client import Cluster, Object, ResourceKind
@@ -362,6 +363,9 @@ class Work:
                 return
             self.signals.check()
             self._take()
+        if (job := self._job()) and (why := run_again(self._own_pods())):
+            self.telling.say(f"{why}: deleted, its work is done")
+            self.cluster.delete_job(job["metadata"]["name"])
 
     def _delete(self, job: Object, move: NextMove) -> None:
         """Delete what would wait in the cluster for ever, but no Job of another run for a limit of ours."""

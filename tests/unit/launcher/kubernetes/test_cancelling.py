@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ctiforge.errors import CannotGoOnError, InterruptedRunError
+from ctiforge.errors import CannotGoOnError, InterruptedRunError, UsageError
 from ctiforge.launcher.backend import Command, Task
 from ctiforge.launcher.kubernetes import cancelling, stopping
 from ctiforge.launcher.kubernetes.backend import KubernetesBackend
@@ -54,8 +54,18 @@ def test_a_jobs_name_is_no_run(cluster: SmallCluster, store: ObjectStore) -> Non
     stage = cluster.put_stage(key_of(store), "mine")
     cluster.pods_stay = True
     cluster.found["pods"].clear()
-    assert cancel(cluster, store, "t", stage) == Cancelled(0)
+    with pytest.raises(UsageError, match=f"there is no run {stage}"):
+        cancel(cluster, store, "t", stage)
     assert list(cluster.found["jobs"]) == [stage]
+
+
+@pytest.mark.parametrize("state", ["done", "failed"])
+def test_a_run_that_has_ended_keeps_its_end(cluster: SmallCluster, store: ObjectStore, state: str) -> None:
+    before = put_run(store, "mine", state=state, reason="the disk was full", exit_code=4)
+    left = cluster.put_stage(key_of(store), "mine")
+    assert cancel(cluster, store, "t", "mine") == Cancelled(1)
+    assert cluster.deleted == [left]
+    assert load_run(store, "mine") == before
 
 
 def test_work_that_others_follow_goes_on_and_they_are_named(cluster: SmallCluster, store: ObjectStore) -> None:

@@ -1,17 +1,22 @@
 """The client against an API that answers late, wrongly or in pages, over real HTTP."""
 
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from kubernetes import client
 
+from ctiforge.errors import ExitCode
 from ctiforge.launcher.kubernetes.client import Cluster
 from ctiforge.launcher.kubernetes.refusals import ClusterError
 
@@ -167,3 +172,30 @@ def test_without_kueue_or_the_right_to_read_it_nothing_is_watched(
         "/apis/kueue.x-k8s.io/v1beta2/namespaces/ml/workloads": [(status, failed("workloads is forbidden"))],
     }
     assert not cluster.tells_of_queues()
+
+
+def test_a_certificate_that_is_not_trusted_is_said(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate (_ssl.c:1000)"
+
+    def refuse(*_: object, **__: object) -> None:
+        raise client.ApiException(status=0, reason=f"SSLError\n{said}")
+
+    monkeypatch.setattr(client.VersionApi, "get_code", refuse)
+    with pytest.raises(
+        ClusterError, match=r"is not trusted .self-signed certificate.*fetch the kubeconfig again"
+    ) as told:
+        cluster.check()
+    assert told.value.exit_code == ExitCode.CRASH, "nobody answered: no flag is wrong"
+
+
+def test_a_kubeconfig_that_is_no_yaml_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "config").write_text("{{{{\n")
+    code = (
+        "from ctiforge.launcher.kubernetes.client import connect; from ctiforge.errors import UsageError\n"
+        "try: connect()\n"
+        "except UsageError as error: print(error)"
+    )
+    environment = {**os.environ, "KUBECONFIG": str(tmp_path / "config")}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("no usable kubeconfig: "), done.stderr
+    assert "set KUBECONFIG" in done.stdout

@@ -28,6 +28,9 @@ MEMORY = "stages.train_extract.resources.limits.memory above 32Gi"
         (1, "Error", "", Category.CRASHED, "the program crashed (exit code 1)", "ctiforge logs"),
         (139, "Error", "", Category.CRASHED, "crashed by SIGSEGV (exit code 139)", "ctiforge logs"),
         (255, "Error", "", Category.CRASHED, "the program crashed (exit code 255)", "ctiforge logs"),
+        # what Kubernetes 1.34 says of pods whose node was switched off, and on again
+        (255, "Unknown", "", Category.NODE_RESTARTED, "gpu-1, or the container runtime there", "the last checkpoint"),
+        (137, "ContainerStatusUnknown", "", Category.NODE_RESTARTED, "was started again", "the last checkpoint"),
         (137, "OOMKilled", "", Category.OOM_KILLED, "more memory than its limit of 32Gi", MEMORY),
         (1, "OOMKilled", "", Category.OOM_KILLED, "more memory than its limit of 32Gi", MEMORY),
         (128, "StartError", NO_MEMORY_AT_ALL, Category.CANNOT_START, "32Gi is too small to start", MEMORY),
@@ -208,5 +211,6 @@ def test_an_init_container_that_fails_is_named_and_is_no_nodes_refusal(reason: s
     assert "exit code 3" in diagnosis.summary
     assert diagnosis.detail == "no such role"
     assert diagnosis.container == "vault-agent"
+    assert f"kubectl -n ml logs {POD} -c vault-agent" in diagnosis.remedy
     assert not diagnosis.category.is_fatal, "it may be there the next time: as often as the Job's retries say"
     assert crashes_of(job(failed=1), [found]) == 1

@@ -15,6 +15,7 @@ POLICY = (
 )
 QUOTA = 'jobs.batch "a" is forbidden: exceeded quota: jobs, requested: count/jobs.batch=1, used: 3, limited: 3'
 ENDING = 'jobs.batch "a" is forbidden: unable to create new content in namespace ml because it is being terminated'
+ANONYMOUS = 'jobs.batch "a" is forbidden: User "system:anonymous" cannot get resource "jobs" in the namespace "ml"'
 ROLE = 'jobs.batch is forbidden: User "ada" cannot create resource "jobs" in API group "batch" in the namespace "ml"'
 
 
@@ -30,6 +31,7 @@ ROLE = 'jobs.batch is forbidden: User "ada" cannot create resource "jobs" in API
         (500, 'failed calling webhook "v.corp": context deadline exceeded', "the webhook v.corp does not answer"),
         (500, "etcdserver: request timed out", "the cluster's database (request timed out)"),
         (401, "Unauthorized", "log in to the cluster again"),
+        (403, ANONYMOUS, "log in to the cluster again"),
         (404, 'cronjobs.batch "t-train-extract" not found', "is the chart installed"),
     ],
 )

@@ -1,15 +1,17 @@
 """What the cluster says of a run that its record takes to be under way."""
 
+import copy
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from ctiforge.launcher.kubernetes.standing import Living, as_the_cluster_has_it, ask
+from ctiforge.launcher.kubernetes.standing import Living, as_the_cluster_has_it, ask, launcher_without_record
 from ctiforge.launcher.kubernetes.states import WorkState
 from ctiforge.records.run import RunRecord
 from ctiforge.store.launcher_note import heard_of
 from ctiforge.store.objects import ObjectStore
+from tests.unit.launcher.kubernetes.cases import event
 from tests.unit.launcher.kubernetes.small_cluster import SmallCluster, key_of, put_run, store_in
 
 RUNNING, PENDING = WorkState.RUNNING, WorkState.PENDING
@@ -68,6 +70,25 @@ def test_a_launcher_in_the_cluster_is_asked_of_its_job(store: ObjectStore) -> No
     cluster.put(pod, "Pending", {})
     assert asked(cluster, store, run) == Living(PENDING)
     assert as_the_cluster_has_it(run, Living(PENDING)).reason == "its launcher, job mine: pending"
+
+
+def test_a_launcher_that_has_not_begun_says_what_it_waits_for() -> None:
+    cluster = SmallCluster()
+    assert launcher_without_record(cluster, "mine") is None
+    cluster.put_launcher("mine")
+    assert launcher_without_record(cluster, "mine") == "mine  not begun\n  its launcher, job mine: running"
+    cluster.found["pods"].clear()
+    # the template of SmallCluster's Jobs is everybody's
+    job = copy.deepcopy(cluster.found["jobs"]["mine"])
+    job["spec"]["template"]["metadata"] = {}
+    cluster.put_job(job)
+    said = 'pods "mine-x" is forbidden: exceeded quota: small, requested: pods=1, used: pods=5, limited: pods=5'
+    cluster.found["events"]["e"] = event("FailedCreate", said, about="mine")
+    told = launcher_without_record(cluster, "mine")
+    assert told
+    assert "job mine: between pods" in told
+    assert "quota small leaves no room for pods=1" in told
+    assert "describe resourcequota small" in told
 
 
 def test_a_job_that_another_run_has_made_is_the_runs_too(store: ObjectStore) -> None:

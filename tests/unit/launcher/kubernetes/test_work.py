@@ -146,6 +146,20 @@ def test_nodes_that_refuse_the_pods_are_no_crashes_of_the_program() -> None:
     assert any("its program never ran" in line for line in cluster.said)
 
 
+def test_a_node_that_is_started_again_is_no_crash_of_the_program() -> None:
+    def restarted(cluster: ScriptedCluster) -> None:
+        times = {"startedAt": after(0).isoformat(), "finishedAt": after(9).isoformat()}
+        cluster.put_pod(1, "a", "Failed", {"terminated": {"exitCode": 255, "reason": "Unknown", **times}})
+
+    given_up = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}
+    cluster = ScriptedCluster(running(), 5, restarted, job(failed=1, conditions=[given_up]), 5)
+    cluster.steps.extend([pending("b", 2), 5, running("b", 2), ended(0, "b", 2)])
+    outcome = done(cluster.follow())
+    assert outcome.attempts == 2
+    assert outcome.interruptions == {"node restarted": 1}
+    assert not any("crashed" in line for line in cluster.said)
+
+
 def test_an_api_that_is_silent_is_told_and_so_is_its_return() -> None:
     def silent(cluster: ScriptedCluster) -> None:
         cluster.silent_since = cluster.seconds
@@ -165,14 +179,17 @@ def test_an_api_that_is_silent_is_told_and_so_is_its_return() -> None:
     assert "answers again, after 6" in told[1]
 
 
-def ended_beside_a_sidecar(code: int, name: str = "a", attempt: int = 1) -> Step:
+RUNS_ON: dict[str, Any] = {"running": {}}
+
+
+def ended_beside_a_sidecar(code: int, name: str = "a", attempt: int = 1, beside: dict[str, Any] = RUNS_ON) -> Step:
     """The program has ended, and a proxy that a webhook put in runs on: to Kubernetes the pod runs."""
 
     def put(cluster: ScriptedCluster) -> None:
         times = {"startedAt": after(0).isoformat(), "finishedAt": after(1).isoformat()}
         cluster.put_pod(attempt, name, "Running", {"terminated": {"exitCode": code, "reason": "Error", **times}})
         statuses = cluster.found["pods"][f"{KEY}-{attempt}-{name}"]["status"]["containerStatuses"]
-        statuses.append({"name": "proxy", "state": {"running": {}}})
+        statuses.append({"name": "proxy", "state": beside})
 
     return put
 
@@ -183,6 +200,22 @@ def test_a_finished_program_that_a_sidecar_keeps_frees_its_place() -> None:
     assert cluster.calls == ["create 1", "delete 1"]
     assert 15 <= cluster.seconds - 15 <= 30, "seconds after its end"
     assert any("proxy keeps the pod" in line for line in cluster.said)
+
+
+def test_a_sidecar_without_an_image_keeps_no_finished_pod() -> None:
+    no_image = {"waiting": {"reason": "ImagePullBackOff"}}
+    cluster = ScriptedCluster(pending(), 5, running(), 10, ended_beside_a_sidecar(0, beside=no_image), 40)
+    done(cluster.follow())
+    assert cluster.calls == ["create 1", "delete 1"]
+    assert any("proxy keeps the pod" in line for line in cluster.said)
+
+
+def test_a_program_that_is_done_is_not_run_again_because_a_sidecar_failed() -> None:
+    failed = {"terminated": {"exitCode": 7}}
+    cluster = ScriptedCluster(pending(), 5, running(), 10, ended_beside_a_sidecar(0, beside=failed), 5)
+    done(cluster.follow())
+    assert cluster.calls == ["create 1", "delete 1"]
+    assert any("its program ended well, proxy did not (exit code 7)" in line for line in cluster.said)
 
 
 def test_a_sidecar_that_ends_by_itself_is_left_to_do_so() -> None:
@@ -233,6 +266,25 @@ def test_the_last_words_of_an_init_container_are_read_from_its_own_log() -> None
     assert outcome.cause
     assert "init container vault failed (exit code 3)" in outcome.cause.summary
     assert outcome.cause.detail == "permission denied"
+
+
+@pytest.mark.parametrize("is_backing_off", [True, False])
+def test_a_sidecar_before_the_program_that_fails_again_and_again_is_named(is_backing_off: bool) -> None:
+    def fails(cluster: ScriptedCluster) -> None:
+        cluster.put_pod(1, "a", "Pending", {"waiting": {"reason": "PodInitializing"}})
+        status = cluster.found["pods"][f"{KEY}-1-a"]["status"]
+        waits = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s restarting failed container"}}
+        end = {"terminated": {"exitCode": 7, "reason": "Error", "finishedAt": after(1).isoformat()}}
+        proxy = {"state": waits, "lastState": end} if is_backing_off else {"state": end, "lastState": {}}
+        status["initContainerStatuses"] = [{"name": "proxy", "started": False, **proxy}]
+
+    cluster = ScriptedCluster(fails, 30)
+    cluster.logs["proxy"] = ["2026-01-01T00:00:00Z no certificate"]
+    outcome = cluster.follow(limits=SHORT)
+    assert outcome.exit_code == 4
+    assert outcome.cause
+    assert "init container proxy failed (exit code 7), and is started again" in outcome.cause.summary
+    assert outcome.cause.detail == "no certificate"
 
 
 def test_a_job_that_was_cleared_away_when_it_was_done_is_no_lost_one() -> None:
