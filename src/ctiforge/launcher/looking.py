@@ -114,10 +114,12 @@ def _as_it_is(loaded: "Loaded", store: "ObjectStore", run: "RunRecord") -> "RunR
     from ctiforge.store.launcher_note import is_of_a_machine, launchers_alive
 
     settings, now = loaded.settings, datetime.now(UTC)
-    if run.state not in ("running", "interrupted") or is_of_a_machine(store, run.id):
+    # a launcher that the cluster refused, or did not answer, leaves its stage's Job behind
+    failed_alone = run.state == "failed" and any(each.state == "interrupted" for each in run.stages)
+    if not (failed_alone or run.state in ("running", "interrupted")) or is_of_a_machine(store, run.id):
         return run
     if settings.backend == "local":
-        is_known = run.state == "interrupted" or launchers_alive(store, now, run.id)
+        is_known = run.state != "running" or launchers_alive(store, now, run.id)
         return run if is_known else run.model_copy(update={"reason": NOT_ASKED})
     try:
         cluster = connect(settings.context, settings.namespace)

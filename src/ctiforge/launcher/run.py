@@ -87,6 +87,11 @@ def drive(run: "LineRun", *, dry_run: bool) -> None:
         for line in [*words, *filter(None, [run.backend.goes_on])]:
             run.view.say(line)
         raise
+    except CtiforgeError:
+        # the launcher is what failed: the cluster refused it, or did not answer
+        if run.backend.goes_on and any(entry.state == "interrupted" and not entry.cause for entry in run.record.stages):
+            run.view.say(run.backend.goes_on)
+        raise
 
 
 @dataclass

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ctiforge.launcher.backend import Backend
     from ctiforge.settings import Loaded, Settings
 
+NOT_FOUND = 404
 LineArgument = Annotated[str, typer.Argument(help="What to train: extract or os-bert.")]
 ModelFlag = Annotated[str | None, typer.Option(help="Base model: a Hugging Face name or folder, or demo.")]
 JsonFilesFlag = Annotated[
@@ -150,6 +151,7 @@ def cancel(
     named.
     """
     from ctiforge.launcher.kubernetes.cancelling import cancel as cancel_run
+    from ctiforge.launcher.kubernetes.refusals import ClusterError
     from ctiforge.launcher.kubernetes.release import find_release
     from ctiforge.settings import load_settings
     from ctiforge.store.objects import open_store
@@ -159,7 +161,15 @@ def cancel(
         raise UsageError(
             "a run on this machine is stopped by Ctrl-C in its terminal; for one in a cluster --backend kubernetes"
         )
-    found = find_release(loaded)
+    try:
+        found = find_release(loaded)
+    except ClusterError as error:
+        if error.status != NOT_FOUND:
+            raise
+        left = f"kubectl delete jobs -l ctiforge.io/run={run_id}"
+        raise ClusterError(
+            f"{error}; of a release that was uninstalled, `{left}` ends what is left", NOT_FOUND
+        ) from None
     cancelled = cancel_run(found.cluster, open_store(found.settings.store), found.name, run_id, force=force)
     say(f"{run_id}: {cancelled.jobs} Jobs deleted, no pod of them is left; artifacts stay")
     for job, why in cancelled.go_on.items():

@@ -8,6 +8,7 @@ import pytest
 
 from ctiforge.errors import StoreError
 from ctiforge.launcher.backend import Command, Event, Outcome, Ran
+from ctiforge.launcher.kubernetes.refusals import ClusterError
 from ctiforge.records.run import RunRecord
 from ctiforge.store.launcher_note import Launched, launchers_alive
 from ctiforge.store.objects import ObjectStore, open_store
@@ -124,3 +125,15 @@ def test_a_run_that_is_gone_on_with_tells_how_long_its_stage_was_seen_to_run(
     stages = load_run(open_store(str(world.folder / ".ctiforge/store")), "mine").stages
     stage = next(each for each in stages if each.name == "train_extract")
     assert (stage.ran_s, stage.under_way_s) == (45, 0)
+
+
+def test_a_launcher_that_the_cluster_fails_says_that_its_jobs_go_on(world, monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent() -> None:
+        raise ClusterError("cannot watch jobs: nothing answers at https://api")
+
+    monkeypatch.setattr(InProcessBackend, "goes_on", "what runs in the cluster goes on")
+    _at_training(monkeypatch, before=silent)
+    done = world.ctiforge("run", "extract", "--run-id", "r1")
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1] == "what runs in the cluster goes on"
+    assert "error: cannot watch jobs: nothing answers" in done.stderr

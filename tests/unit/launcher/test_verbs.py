@@ -1,9 +1,10 @@
 import pytest
 
 from ctiforge.errors import UsageError
-from ctiforge.launcher.kubernetes import client, runs
-from ctiforge.launcher.verbs import _detach, _stage_flags
-from ctiforge.settings import load_settings
+from ctiforge.launcher.kubernetes import client, release, runs
+from ctiforge.launcher.kubernetes.refusals import ClusterError
+from ctiforge.launcher.verbs import _detach, _stage_flags, cancel
+from ctiforge.settings import Loaded, load_settings
 
 
 def test_flags_of_stages_are_read() -> None:
@@ -32,3 +33,12 @@ def test_a_run_that_is_handed_over_ends_as_its_person_set_it(monkeypatch: pytest
     monkeypatch.delenv("CTIFORGE_REFUSAL_FAILS")
     _detach("extract", load_settings({"run_id": "mine"}))
     assert [each.get("CTIFORGE_REFUSAL_FAILS") for each in handed] == ["false", None]
+
+
+def test_what_an_uninstalled_release_left_can_be_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    def uninstalled(_: Loaded) -> None:
+        raise ClusterError("cronjobs.batch not found", 404)
+
+    monkeypatch.setattr(release, "find_release", uninstalled)
+    with pytest.raises(ClusterError, match=r"`kubectl delete jobs -l ctiforge\.io/run=mine` ends what is left"):
+        cancel("mine", backend="kubernetes")

@@ -132,7 +132,7 @@ class Following:
                 self._begin(watching, name)
             case Logged(pod, line):
                 self._hear(pod, read_event(line))
-            case LogEnded(pod):
+            case LogEnded(pod, _):
                 self.reading.discard(pod)
             case WatchFailed(error):
                 raise error

@@ -92,7 +92,7 @@ def launcher_without_record(cluster: Cluster, run_id: str) -> str | None:
 
 
 def as_the_cluster_has_it(run: RunRecord, living: Living) -> RunRecord:
-    """Tell of a run that its record says is running or interrupted what is so. Pure.
+    """Tell of a run what is so that its record says is running, or ended while its Jobs may go on. Pure.
 
     Args:
         run: The run as its record has it.
@@ -102,7 +102,7 @@ def as_the_cluster_has_it(run: RunRecord, living: Living) -> RunRecord:
         The run with what is so as its reason; as interrupted, where nothing of it runs any more.
     """
     jobs = ", ".join(f"job {name}: {state}" for name, state in living.jobs.items())
-    if run.state == "interrupted":
+    if run.state in ("interrupted", "failed"):
         goes_on = f"{jobs}; the same command follows it again, `ctiforge cancel` ends it" if jobs else None
         return _with_reason(run, run.reason, goes_on)
     if living.is_launched:

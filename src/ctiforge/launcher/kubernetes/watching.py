@@ -38,6 +38,8 @@ class LogEnded:
     """All that the pod's program wrote has been read, as far as it can be had."""
 
     pod: str
+    refusal: str = ""
+    """Why nothing of it may be read, where a right is missing."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,7 @@ class Watching:
         from urllib3.exceptions import HTTPError
 
         last: str | None = None
+        refusal = ""
         while not self._stop.is_set():
             seen = last or ""
             try:
@@ -168,11 +171,12 @@ class Watching:
             except ClusterError as error:
                 # 404: the pod is gone; 400: its container never started
                 if error.status in (400, 403, 404):
+                    refusal = str(error) if error.status == 403 else ""
                     break
             except (HTTPError, OSError, ValueError):
                 pass
             self._stop.wait(PAUSE_S)
-        self.changes.put(LogEnded(pod))
+        self.changes.put(LogEnded(pod, refusal))
 
     def _has_ended(self, pod: str) -> bool:
         value = self._cluster.pod(pod)

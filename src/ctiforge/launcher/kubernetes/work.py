@@ -204,8 +204,10 @@ class Work:
                 _keep(self.workloads, name, value)
             case Logged(pod, line):
                 self.words.read(pod, line)
-            case LogEnded(pod):
+            case LogEnded(pod, refusal):
                 self.words.ended.add(pod)
+                if refusal:
+                    self.telling.say(f"what the program says is not shown: {refusal}")
             case WatchFailed(error):
                 raise error
 

@@ -72,6 +72,19 @@ def test_a_launcher_in_the_cluster_is_asked_of_its_job(store: ObjectStore) -> No
     assert as_the_cluster_has_it(run, Living(PENDING)).reason == "its launcher, job mine: pending"
 
 
+def test_a_run_whose_launcher_failed_says_what_goes_on(store: ObjectStore) -> None:
+    cluster, run = SmallCluster(), put_run(store, "mine", state="failed", reason="nothing answers", exit_code=1)
+    run.stages[1].state = "interrupted"
+    job = cluster.put_stage(key_of(store), "mine")
+    told = as_the_cluster_has_it(run, asked(cluster, store, run))
+    assert (told.state, told.exit_code) == ("failed", 1)
+    assert told.reason == (
+        f"nothing answers\n  job {job}: running; the same command follows it again, `ctiforge cancel` ends it"
+    )
+    cluster.end(job)
+    assert as_the_cluster_has_it(run, asked(cluster, store, run)) == run
+
+
 def test_a_launcher_that_has_not_begun_says_what_it_waits_for() -> None:
     cluster = SmallCluster()
     assert launcher_without_record(cluster, "mine") is None

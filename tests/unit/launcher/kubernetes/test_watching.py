@@ -73,6 +73,19 @@ def test_a_log_that_cannot_be_had_has_ended() -> None:
         assert watching.changes.get(timeout=WITHIN_S) == LogEnded("p")
 
 
+def test_a_log_that_may_not_be_read_says_so() -> None:
+    class Closed(Cluster):
+        def log(self, *_: object, **__: object) -> Iterator[str]:
+            raise ClusterError("cannot read the log of pod p: ask for the launcher's role", 403)
+            yield
+
+    with Watching(Closed(), {"pods": None}) as watching:
+        watching.changes.get(timeout=WITHIN_S)
+        watching.follow("p")
+        told = watching.changes.get(timeout=WITHIN_S)
+    assert told == LogEnded("p", "cannot read the log of pod p: ask for the launcher's role")
+
+
 def test_a_cluster_that_keeps_refusing_is_told() -> None:
     class Closed(Cluster):
         def list(self, *_: object) -> tuple[list[dict[str, Any]], str]:

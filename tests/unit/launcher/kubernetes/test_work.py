@@ -6,7 +6,7 @@ import pytest
 
 from ctiforge.launcher.backend import Outcome
 from ctiforge.launcher.kubernetes.client import Object
-from ctiforge.launcher.kubernetes.watching import Changed
+from ctiforge.launcher.kubernetes.watching import Changed, LogEnded
 from tests.unit.launcher.kubernetes.cases import after
 from tests.unit.launcher.kubernetes.scripted import KEY, ScriptedCluster, Step
 
@@ -266,6 +266,15 @@ def test_the_last_words_of_an_init_container_are_read_from_its_own_log() -> None
     assert outcome.cause
     assert "init container vault failed (exit code 3)" in outcome.cause.summary
     assert outcome.cause.detail == "permission denied"
+
+
+def test_a_log_that_may_not_be_read_is_told() -> None:
+    def refuses(cluster: ScriptedCluster) -> None:
+        cluster.changes.queue.append(LogEnded(f"{KEY}-1-a", "pods/log is forbidden"))
+
+    cluster = ScriptedCluster(pending(), 5, running(), refuses, 5, ended(0))
+    done(cluster.follow())
+    assert "what the program says is not shown: pods/log is forbidden" in cluster.said
 
 
 @pytest.mark.parametrize("is_backing_off", [True, False])
