@@ -102,6 +102,10 @@ def as_the_cluster_has_it(run: RunRecord, living: Living) -> RunRecord:
         The run with what is so as its reason; as interrupted, where nothing of it runs any more.
     """
     jobs = ", ".join(f"job {name}: {state}" for name, state in living.jobs.items())
+    if run.state == "interrupted" and living.launcher is not None:
+        return _with_reason(
+            run, run.reason, f"its launcher, job {run.id}: {living.launcher}; it goes on by itself", jobs
+        )
     if run.state in ("interrupted", "failed"):
         goes_on = f"{jobs}; the same command follows it again, `ctiforge cancel` ends it" if jobs else None
         return _with_reason(run, run.reason, goes_on)

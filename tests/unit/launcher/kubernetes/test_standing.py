@@ -72,6 +72,17 @@ def test_a_launcher_in_the_cluster_is_asked_of_its_job(store: ObjectStore) -> No
     assert as_the_cluster_has_it(run, Living(PENDING)).reason == "its launcher, job mine: pending"
 
 
+def test_a_launcher_in_the_cluster_whose_pod_is_replaced_goes_on_by_itself(store: ObjectStore) -> None:
+    cluster, run = SmallCluster(), put_run(store, "mine", state="interrupted", reason="stopped by SIGTERM")
+    job = cluster.put_stage(key_of(store), "mine")
+    cluster.put_launcher("mine")
+    del cluster.found["pods"]["mine-pod"]
+    told = as_the_cluster_has_it(run, asked(cluster, store, run))
+    assert told.reason == (
+        f"stopped by SIGTERM\n  its launcher, job mine: between pods; it goes on by itself\n  job {job}: running"
+    )
+
+
 def test_a_run_whose_launcher_failed_says_what_goes_on(store: ObjectStore) -> None:
     cluster, run = SmallCluster(), put_run(store, "mine", state="failed", reason="nothing answers", exit_code=1)
     run.stages[1].state = "interrupted"
