@@ -88,6 +88,8 @@ def only_errors() -> None:
     logging.disable_progress_bar()
     # peft still asks transformers by the old name
     warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+    # the new name is younger than the oldest transformers that serves
+    warnings.filterwarnings("ignore", "`gradient_checkpointing_enable` is deprecated", FutureWarning)
 
 
 def load_causal_lm(model: str, device: torch.device, dtype: torch.dtype, attention: Attention = "auto") -> Any:
