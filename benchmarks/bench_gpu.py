@@ -65,19 +65,19 @@ def measure(
 
     only_errors()
     print(f"{gpu.describe()}\n{versions()}\n", flush=True)
-    trying = _Trying(time.monotonic() + seconds)
+    trying = _Trying(gpu, time.monotonic() + seconds)
     trained: list[tuple[str, ...]] = []
     answered: list[tuple[str, ...]] = []
     for shape in shapes:
         with TemporaryDirectory(dir=scratch) as temporary:
             folder = Path(temporary) / "model"
-            trying.do(partial(write_model, shape, folder, gpu.device))
+            written = trying.do(partial(write_model, shape, folder, gpu.device))
             for method in training.METHODS:
                 one = partial(training.measure_training, folder, method, gpu, until=trying.until, **of_training)
-                trained.append(training.row_of(shape.name, method, trying.do(one)))
+                trained.append(training.row_of(shape.name, method, written or trying.do(one)))
                 print(f"… {' '.join(trained[-1])}", file=sys.stderr, flush=True)
-            asked = trying.do(partial(answering.measure_answering, folder, gpu, **of_answering))
-            answered.append(answering.row_of(shape.name, asked))
+            other = partial(answering.measure_answering, folder, gpu, **of_answering)
+            answered.append(answering.row_of(shape.name, written or trying.do(other)))
     tables = [table_of(training.TITLES, trained, left=(0, 1, 2)), table_of(answering.TITLES, answered)]
     print(markdown(tables), flush=True)
     return 1 if trying.failed else 0
@@ -95,7 +95,8 @@ def _free(folder: Path) -> int:
 class _Trying:
     """Measures one thing after the other; what goes wrong with one leaves the others alone."""
 
-    def __init__(self, until: float) -> None:
+    def __init__(self, gpu: Any, until: float) -> None:
+        self._gpu = gpu
         self.until = until
         """The reading of the clock after which nothing more is begun."""
         self.failed = False
@@ -105,11 +106,14 @@ class _Trying:
         """Measure, or give the reason why not: an error of its own, which keeps no tensor alive behind it."""
         if time.monotonic() > self.until:
             return CtiforgeError("left out: the minutes of this benchmark were over")
+        self._gpu.free()
         try:
             return call()
         except CtiforgeError as error:
             return CtiforgeError(str(error))
         except Exception as error:
+            if "out of memory" in str(error):
+                return CtiforgeError("left out: the GPU has too little memory")
             traceback.print_exc()
             self.failed = True
             lines = str(error).strip().splitlines() or [""]

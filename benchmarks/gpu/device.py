@@ -1,8 +1,10 @@
 """The GPU that is measured: its clock, its memory and its business, in one place that tests can stand in for."""
 
+from functools import partial
+
 import torch
 
-from benchmarks.gpu.machine import BusyTime
+from benchmarks.gpu.machine import BusyTime, ask_nvidia_smi
 from ctiforge.training.numerics import ComputeDevice
 from ctiforge.training.resumable import free_gpu_memory
 
@@ -44,4 +46,4 @@ class Gpu:
         return int(torch.cuda.max_memory_allocated(self.device))
 
     def watch(self) -> BusyTime:
-        return BusyTime(f"GPU-{torch.cuda.get_device_properties(self.device).uuid}")
+        return BusyTime(partial(ask_nvidia_smi, f"GPU-{torch.cuda.get_device_properties(self.device).uuid}"))

@@ -6,12 +6,14 @@ import subprocess
 from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from threading import Event, Thread
 
 NEEDED = ("torch", "transformers", "accelerate", "peft", "pydantic")
 """Distributions without which nothing can be measured."""
 FOR_QLORA = "bitsandbytes"
 NAMED = (*NEEDED, FOR_QLORA, "tokenizers", "numpy")
 """Those whose versions change what is measured."""
+LOOK_S = 0.2
 PINS = Path(__file__).parents[2] / "src/ctiforge/constraints.txt"
 
 
@@ -50,30 +52,39 @@ def read_pins(text: str) -> dict[str, str]:
 
 
 class BusyTime:
-    """Reads from nvidia-smi, five times a second, what share of the time a GPU computes."""
+    """Asks beside the work, several times a second, what share of the time a GPU computes."""
 
-    def __init__(self, uuid: str) -> None:
-        query = ("--query-gpu=utilization.gpu", "--format=csv,noheader,nounits", "--loop-ms=200")
-        self._process: subprocess.Popen[str] | None = None
-        try:
-            self._process = subprocess.Popen(
-                ["nvidia-smi", f"--id={uuid}", *query], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-            )
-        except OSError:
-            # the table has no figure there
-            return
+    def __init__(self, ask: Callable[[], str]) -> None:
+        self._ask = ask
+        self._said: list[str] = []
+        self._is_over = Event()
+        self._thread = Thread(target=self._look, daemon=True)
+        self._thread.start()
 
     def end(self) -> float | None:
-        """Stop reading; gives the mean, 0 to 1, None where nobody says."""
-        if not self._process:
-            return None
-        self._process.terminate()
-        return mean_busy(self._process.communicate()[0])
+        """Stop asking; gives the mean, 0 to 1, None where nobody says."""
+        self._is_over.set()
+        self._thread.join()
+        return mean_busy(self._said)
+
+    def _look(self) -> None:
+        self._said.append(self._ask())
+        while not self._is_over.wait(LOOK_S):
+            self._said.append(self._ask())
 
 
-def mean_busy(lines: str) -> float | None:
-    """Average nvidia-smi's percentages, one a line; what is no number (`[N/A]`) does not count."""
-    found = [int(line) for line in lines.split("\n") if line.strip().isdigit()]
+def ask_nvidia_smi(uuid: str) -> str:
+    """Ask for the percentage of the last moments; empty where there is no such program."""
+    query = ("--query-gpu=utilization.gpu", "--format=csv,noheader,nounits")
+    try:
+        return subprocess.run(["nvidia-smi", f"--id={uuid}", *query], capture_output=True, text=True).stdout
+    except OSError:
+        return ""
+
+
+def mean_busy(said: Iterable[str]) -> float | None:
+    """Average nvidia-smi's percentages; what is no number (`[N/A]`) does not count."""
+    found = [int(each) for each in said if each.strip().isdigit()]
     return sum(found) / len(found) / 100 if found else None
 
 

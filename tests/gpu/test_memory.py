@@ -11,7 +11,7 @@ from ctiforge.training.resumable import free_gpu_memory
 from tests.gpu.runs import OPTIONS, in_micro_batches, run
 
 WIDE = Shape("a Llama with many words", 512, 1024, 2, 8, 4, vocab_size=32_768)
-LENGTH = 1_024
+LENGTH = 2_048
 SHORT = replace(OPTIONS, max_steps=4, eval_steps=4, save_steps=4)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 ABSENT = {
-    "bitsandbytes", "boto3", "botocore", "datasets", "fastapi", "httpx", "kubernetes", "llguidance", "matplotlib",
+    "bitsandbytes", "boto3", "botocore", "datasets", "fastapi", "kubernetes", "llguidance", "matplotlib",
     "mlflow", "obstore", "openai", "opentelemetry", "psycopg2", "pyarrow", "pydantic_settings", "rapidfuzz", "rensa",
     "rich", "scipy", "skops", "sklearn", "typer", "uvicorn",
 }  # fmt: skip

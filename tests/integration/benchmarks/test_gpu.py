@@ -6,14 +6,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
 from benchmarks import bench_gpu
-from benchmarks.gpu import answering, training
+from benchmarks.gpu import answering, shapes, training
 from benchmarks.gpu.shapes import write_model
+from tests.gpu import runs, test_memory
 from tests.integration.benchmarks.pretended import SIZES, TINY, Pretended
 
 ROOT = Path(__file__).parents[3]
@@ -112,6 +114,17 @@ def test_what_fails_is_a_row_and_an_exit_code(
     assert capsys.readouterr().out.count("left out: the minutes of this benchmark were over |") == 4
 
 
+def test_a_model_that_the_gpu_cannot_hold_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: Any, **__: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr(shapes, "write_model", full)
+    assert bench_gpu.measure([TINY], Pretended(), tmp_path, 60, *SIZES) == 0
+    assert capsys.readouterr().out.count("left out: the GPU has too little memory |") == 4
+
+
 def test_without_a_gpu_it_says_so_in_a_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -132,6 +145,33 @@ def test_the_tests_for_a_gpu_are_skipped_without_one_and_say_why() -> None:
     assert re.fullmatch(r"\d+ tests skipped: no GPU, nothing to try: torch .*", told[0])
 
 
+def test_the_test_of_a_short_allocator_with_an_allocator_that_is_told_to_be_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    load, sizes, limit = runs.load_to_train, list[int](), [1.0]
+
+    def allocate(_module: Any, _arguments: Any, named: Any) -> None:
+        sizes.append(len(named["input_ids"]))
+        if sizes[-1] > 10 * limit[0]:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    def loaded(*given: Any) -> Any:
+        model = load(*given)
+        model.model.register_forward_pre_hook(allocate, with_kwargs=True)
+        return model
+
+    monkeypatch.setattr(runs, "load_to_train", loaded)
+    monkeypatch.setattr(test_memory, "WIDE", TINY)
+    monkeypatch.setattr(test_memory, "LENGTH", 32)
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", sizes.clear)
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda: max(sizes))
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(total_memory=10))
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", lambda part: limit.__setitem__(0, part))
+    test_memory.test_training_goes_on_with_a_smaller_micro_batch(tmp_path, "cpu", capsys)
+    assert limit == [1.0]
+
+
+@pytest.mark.slow
 def test_one_of_the_tests_for_a_gpu_on_a_cpu() -> None:
     given = {"PYTHONPATH": str(ROOT / "src")}
     one = "tests/gpu/test_training.py::test_an_interrupted_training_ends_with_the_same_weights[lora]"

@@ -2,11 +2,12 @@
 
 import os
 from pathlib import Path
+from threading import Semaphore
 
 import pytest
 
 from benchmarks.gpu import machine
-from benchmarks.gpu.machine import BusyTime, mean_busy, missing, read_pins, versions
+from benchmarks.gpu.machine import BusyTime, ask_nvidia_smi, mean_busy, missing, read_pins, versions
 
 THERE = {"torch": "2.11.0+cu130", "transformers": "5.17.0", "peft": "0.21.2", "pydantic": "2.14.3"}
 
@@ -32,26 +33,34 @@ def test_what_is_missing_is_named_with_how_to_get_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lines", "mean"), [("90\n100\n", 0.95), ("[N/A]\n40\n", 0.4), ("", None), ("[Not Supported]\n", None)]
+    ("said", "mean"),
+    [(["90\n", "100\n"], 0.95), (["[N/A]\n", "40\n"], 0.4), ([], None), (["", "[Not Supported]"], None)],
 )
-def test_business_is_the_mean_of_what_is_a_number(lines: str, mean: float | None) -> None:
-    assert mean_busy(lines) == mean
+def test_business_is_the_mean_of_what_is_a_number(said: list[str], mean: float | None) -> None:
+    assert mean_busy(said) == mean
 
 
-def test_business_is_read_until_it_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_business_is_asked_for_until_it_is_ended() -> None:
+    told, asked = iter(["80\n", "90\n"]), Semaphore(0)
+
+    def ask() -> str:
+        asked.release()
+        return next(told, "")
+
+    watch = BusyTime(ask)
+    for _ in range(3):
+        assert asked.acquire(timeout=30)
+    assert watch.end() == 0.85
+
+
+def test_nvidia_smi_is_asked_for_the_gpu_that_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = tmp_path / "nvidia-smi"
-    script.write_text('#!/bin/sh\nfor each in "$@"; do echo "$each" >> "$0.asked"; done\necho 80; echo 90\nexec cat\n')
+    script.write_text('#!/bin/sh\necho "$@"\n')
     script.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    watch = BusyTime("GPU-1")
-    assert watch._process
-    assert watch._process.stdout
-    first = watch._process.stdout.readline()
-    assert first == "80\n"
-    assert watch.end() == 0.9
-    assert "--id=GPU-1" in Path(f"{script}.asked").read_text().splitlines()
+    assert ask_nvidia_smi("GPU-1") == "--id=GPU-1 --query-gpu=utilization.gpu --format=csv,noheader,nounits\n"
 
 
-def test_without_nvidia_smi_nobody_says_how_busy_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")
-    assert BusyTime("GPU-1").end() is None
+def test_without_nvidia_smi_nobody_says_how_busy_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert ask_nvidia_smi("GPU-1") == ""
