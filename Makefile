@@ -216,6 +216,16 @@ test-slow: install build/helm3 build/promtool #+ The slow tests alone
 test-all: install build/helm3 build/promtool #+ Style, types, import rules and all tests; property tests try more examples
 	$(TIMED) { $(MAKE) --no-print-directory check && HYPOTHESIS_PROFILE=thorough $(PYTEST) $(ARGS); }
 
+# What a machine with an NVIDIA GPU is tried with: by its own Python, into which nothing is installed
+GPU_PYTHON ?= $(or $(wildcard $(BIN)/python),python3)
+ON_GPU := @PYTHONPATH=src HF_HUB_OFFLINE=1 $(GPU_PYTHON)
+
+test-gpu: #+ Training, memory, answers on an NVIDIA GPU as on a CPU; without one it says so (GPU_PYTHON=…)
+	$(ON_GPU) -m pytest tests/gpu -p no:warnings $(ARGS)
+
+bench-gpu: #+ Speed and memory of each method and of evaluation on an NVIDIA GPU; without one it says so
+	$(ON_GPU) benchmarks/bench_gpu.py $(ARGS)
+
 check: install #+ Style, types and import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -26,8 +26,6 @@ from ctiforge.lines import LINES
 FILE = "ctiforge.toml"
 API_KEY = "OPENAI_API_KEY"
 """The variable that clients of OpenAI-compatible endpoints read their key from."""
-GPU_VARIABLE = "CTIFORGE_GPU"
-"""Set in a pod that was given a GPU: a program that finds none there says so, and does not compute on the CPU."""
 MASK = "********"
 PREFIX = "CTIFORGE_"
 RunResult = Literal["failed", "refused", "promoted", "waiting", "nothing-new", "trained"]

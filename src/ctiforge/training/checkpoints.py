@@ -5,15 +5,17 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ctiforge.errors import StoreError
 from ctiforge.progress import warn
-from ctiforge.store.checkpoints import Checkpoints
 from ctiforge.training.memory import free_memory, tensor_bytes
 from ctiforge.training.ranks import Ranks
+
+if TYPE_CHECKING:
+    from ctiforge.store.checkpoints import Checkpoints
 
 BEST = "best.pt"
 """The weights of the lowest validation loss so far, by parameter name; in the scratch and in every checkpoint."""
@@ -26,7 +28,7 @@ class CheckpointWriter:
     there: that is told, and the next checkpoint is another try. Of several ranks the first alone writes.
     """
 
-    def __init__(self, checkpoints: Checkpoints, scratch: Path, ranks: Ranks) -> None:
+    def __init__(self, checkpoints: "Checkpoints", scratch: Path, ranks: Ranks) -> None:
         self.newest = 0
         """The step of the newest whole checkpoint; 0: none."""
         self.blocked_s = 0.0

@@ -12,8 +12,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ctiforge.errors import UsageError
-from ctiforge.store.artifacts import check_name, fetch_input, find_input
-from ctiforge.store.hub import download, is_hub_name, pin
 from ctiforge.training.special_tokens import break_special
 
 DEMO_MODEL = "demo"
@@ -82,6 +80,13 @@ def on_this_machine(model: str, only: Collection[str] = MODEL_FILES) -> Iterator
         OSError: The Hub's files cannot be had.
     """
     path = resolve_model(model)
+    if Path(path).is_dir():
+        yield path
+        return
+    # only here: a folder is trained on and asked without the store
+    from ctiforge.store.artifacts import fetch_input, find_input
+    from ctiforge.store.hub import download, is_hub_name, pin
+
     if is_hub_name(path):
         yield str(download(pin(path), only))
         return
@@ -107,6 +112,8 @@ def model_input(name: str) -> tuple[dict[str, str], dict[str, str]]:
     path = resolve_model(name)
     if path.startswith("s3://") or Path(path).is_dir():
         return {"model": path}, {}
+    from ctiforge.store.artifacts import check_name
+
     check_name(name)
     return {}, {"model_name": name}
 

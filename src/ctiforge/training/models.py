@@ -11,9 +11,8 @@ from typing import Any
 import torch
 
 from ctiforge.errors import UsageError
+from ctiforge.pod import GPU_VARIABLE
 from ctiforge.progress import warn
-from ctiforge.settings import GPU_VARIABLE
-from ctiforge.store.hub import is_hub_name, is_pinned, join_name, pin, split_name
 from ctiforge.training.encoding import cannot_load, on_this_machine, quiet_hub
 from ctiforge.training.numerics import ComputeDevice, Numerics
 from ctiforge.training.options import ALL_LINEAR, Attention, LoraOptions
@@ -89,6 +88,8 @@ def only_errors() -> None:
     logging.disable_progress_bar()
     # peft still asks transformers by the old name
     warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+    # the new name is younger than the oldest transformers that serves
+    warnings.filterwarnings("ignore", "`gradient_checkpointing_enable` is deprecated", FutureWarning)
 
 
 def load_causal_lm(model: str, device: torch.device, dtype: torch.dtype, attention: Attention = "auto") -> Any:
@@ -272,6 +273,8 @@ def name_base(adapter: Path, base: str) -> None:
         adapter: The adapter's folder; its `adapter_config.json` is rewritten.
         base: The base model's hub name with its commit, or the name of its folder.
     """
+    from ctiforge.store.hub import split_name
+
     file = adapter / ADAPTER_CONFIG
     config = json.loads(file.read_text(encoding="utf-8"))
     name, commit = split_name(base)
@@ -291,6 +294,8 @@ def base_of_adapter(folder: Path) -> str | None:
     file = folder / ADAPTER_CONFIG
     if not file.is_file():
         return None
+    from ctiforge.store.hub import is_hub_name, join_name
+
     config = json.loads(file.read_text(encoding="utf-8"))
     base, commit = str(config["base_model_name_or_path"]), config.get("revision")
     return join_name(base, commit) if is_hub_name(base) else base
@@ -306,7 +311,11 @@ def base_to_load(folder: Path) -> str | None:
         A hub name with its commit, a folder or a URI; None where there is no adapter.
     """
     base = base_of_adapter(folder)
-    if base and is_hub_name(base) and not is_pinned(base):
+    if not base:
+        return None
+    from ctiforge.store.hub import is_hub_name, is_pinned, pin
+
+    if is_hub_name(base) and not is_pinned(base):
         base = pin(base)
         warn(
             f"{folder}: its adapter does not say which commit of its base it was trained on; loaded is {base}, which "

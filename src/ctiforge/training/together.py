@@ -4,13 +4,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ctiforge.errors import CannotGoOnError
 from ctiforge.pod.ranks import OutOfMemoryOnRankError, run_ranks
 from ctiforge.progress import warn
-from ctiforge.store.checkpoints import Checkpoints
 from ctiforge.training.options import TrainingOptions
+
+if TYPE_CHECKING:
+    from ctiforge.store.checkpoints import Checkpoints
 
 
 def train_together(
@@ -19,7 +21,7 @@ def train_together(
     data: Any,
     out: Path,
     scratch: Path,
-    checkpoints: Checkpoints,
+    checkpoints: "Checkpoints",
     count: int,
 ) -> dict[str, Any]:
     """Train in so many processes, each on a GPU of its own where there are GPUs; the effective batch stays the same.

@@ -3,7 +3,7 @@
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import PrinterCallback, TrainerState
@@ -12,7 +12,6 @@ from ctiforge.errors import CannotGoOnError, InterruptedRunError
 from ctiforge.pod.ranks import OutOfMemoryOnRankError
 from ctiforge.progress import warn
 from ctiforge.records.training import CurvePoint, MicroBatch, StepPlan
-from ctiforge.store.checkpoints import Checkpoints
 from ctiforge.training.arguments import make_arguments
 from ctiforge.training.batches import Rows
 from ctiforge.training.callbacks import Interruption, ProgressLines, Stops, Updating, stopped_improving
@@ -24,6 +23,9 @@ from ctiforge.training.randomness import OwnRandomness
 from ctiforge.training.ranks import ALONE, Ranks
 from ctiforge.training.resumable import STATE, WEIGHTS, Kind, ResumableTrainer, free_gpu_memory, trainable
 from ctiforge.training.steps import Steps, derive_steps
+
+if TYPE_CHECKING:
+    from ctiforge.store.checkpoints import Checkpoints
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def train(
     validation_rows: Rows[Any],
     kind: Kind,
     options: TrainingOptions,
-    checkpoints: Checkpoints,
+    checkpoints: "Checkpoints",
     scratch: Path,
     ranks: Ranks = ALONE,
 ) -> TrainingResult:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from ctiforge.errors import CannotGoOnError, InterruptedRunError, StoreError
+from ctiforge.store.checkpoints import Checkpoints
 from ctiforge.store.objects import open_store
 from ctiforge.training import checkpoints as checkpoints_module
 from ctiforge.training import trainer as trainer_module
@@ -127,7 +128,7 @@ def test_a_store_that_is_gone_stops_no_training_but_is_told(store_folder, tmp_pa
     def fail(*_):
         raise StoreError("s3://bucket: nothing answers there")
 
-    monkeypatch.setattr(checkpoints_module.Checkpoints, "save", fail)
+    monkeypatch.setattr(Checkpoints, "save", fail)
     assert run(store_folder, tmp_path / "first").result.steps_done == 14
     assert "the checkpoint of step 3 is not saved: s3://bucket: nothing answers there" in capsys.readouterr().err
     # but nobody is told that a state was saved which was not

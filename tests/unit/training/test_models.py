@@ -10,7 +10,7 @@ from peft.tuners.lora import Linear
 from safetensors.torch import load_file, save_file
 
 from ctiforge.errors import UsageError
-from ctiforge.settings import GPU_VARIABLE
+from ctiforge.pod import GPU_VARIABLE
 from ctiforge.training import models
 from ctiforge.training.encoding import DEMO_MODEL, on_this_machine
 from ctiforge.training.models import load_causal_lm, merge_adapter, pick_device

@@ -15,7 +15,6 @@ from pydantic import TypeAdapter, ValidationError
 from ctiforge.errors import UsageError
 from ctiforge.records.model_note import UNKNOWN_PROMPT, AgentUsage, PromptText
 from ctiforge.records.observable import TYPES
-from ctiforge.store.fingerprint import SHORT
 
 _PLACES = ("types", "platform", "text")
 _BRACES = "write other braces twice"
@@ -96,6 +95,8 @@ def read_prompt_file(path: Path) -> tuple[str, PromptText]:
     fault = next(_faults(text), None)
     if fault:
         raise UsageError(f"--prompt {path}: {fault}")
+    from ctiforge.store.fingerprint import SHORT
+
     content = hashlib.sha256(repr(sorted(asdict(text).items())).encode()).hexdigest()
     return f"{path.stem}@{content[:SHORT]}", text
 

@@ -21,7 +21,7 @@ from ctiforge.launcher.kubernetes.reading import completed
 from ctiforge.launcher.kubernetes.refusals import ClusterError, explain
 from ctiforge.launcher.kubernetes.waiting import is_scaled_for
 from ctiforge.launcher.kubernetes.watching import Changed, WatchFailed, Watching
-from ctiforge.settings import GPU_VARIABLE
+from ctiforge.pod import GPU_VARIABLE
 
 CHART_VERSION = "ctiforge.io/chart-version"
 RIGHTS = {
