@@ -22,8 +22,7 @@ def test_data(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["regex", "demo"])
-@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize(("model", "count"), [("regex", 3), ("demo", 2)])
 def test_the_evaluation_is_that_of_one(model: str, count: int, test_data: Path, tmp_path: Path) -> None:
     alone, together = tmp_path / "alone", tmp_path / "together"
     for each in (alone, together):
