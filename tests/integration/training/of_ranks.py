@@ -37,6 +37,8 @@ class Request:
     """(rank, step, signal) that comes in the middle of that step."""
     no_memory: tuple[int, int] | None = None
     """(rank, examples) that are too many for its memory."""
+    recompute: bool = False
+    """Whether activations are computed again in the backward pass, as on a GPU."""
     no_number: int | None = None
     """The rank whose loss is no number in the second step."""
 
@@ -47,13 +49,13 @@ def train_small(request: Request, seen: Path, out: Path, scratch: Path, checkpoi
     with joined() as ranks:
         torch.manual_seed(request.training.seed)
         numerics = choose_numerics(CPU, request.method, request.training.precision, request.training.optimizer)
+        numerics = replace(numerics, recompute=request.recompute)
         model = load_to_train("demo", torch.device("cpu"), numerics, LORA)
         step = _watched(model, request, ranks.rank, seen / f"rows-{ranks.rank}.jsonl")
         rows = make_rows(request.rows)
         kind: Kind = replace(KIND, numerics=numerics)
         Stops.on_step_begin = _noting(Stops.on_step_begin, step)  # type: ignore[method-assign]
-        cut = request.training.for_ranks(ranks.count)
-        result = train(model, Rows(rows[:-16]), Rows(rows[-16:]), kind, cut, checkpoints, scratch, ranks)
+        result = train(model, Rows(rows[:-16]), Rows(rows[-16:]), kind, request.training, checkpoints, scratch, ranks)
         if not ranks.is_first:
             return {}
         weights = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
