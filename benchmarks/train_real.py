@@ -33,13 +33,15 @@ def main(
     learning_rate: Annotated[float | None, typer.Option(help="Default: the method's.")] = None,
     choice_weight: Annotated[float, typer.Option(help="What the choice of an item or nothing weighs.")] = 0.25,
     demo_articles: Annotated[int, typer.Option(help="Articles of the demo to learn from besides.")] = 0,
+    shortest: Annotated[int | None, typer.Option(help="Only so many of the articles, to try the command.")] = None,
 ) -> None:
     """Train two folds, read every article with the one that did not see it, and print one row for each way."""
     folder.mkdir(parents=True, exist_ok=True)
     name = _fetched(model, folder)
-    articles = sorted((each for each in read_labelled_articles(real_articles()) if each.labelled_types), key=_id)
+    labeled = (each for each in read_labelled_articles(real_articles()) if each.labelled_types)
+    articles = sorted(sorted(labeled, key=lambda each: len(each.content))[:shortest], key=_id)
     more = list(make_corpus(3, DemoSizes(demo_articles, 0, 0, 0, 0)).training) if demo_articles else []
-    setting = (name, method, max_length, epochs, max_steps, learning_rate, choice_weight, demo_articles)
+    setting = (name, method, max_length, epochs, max_steps, learning_rate, choice_weight, demo_articles, shortest)
     work = folder / hashlib.sha256(repr(setting).encode()).hexdigest()[:12]
     trained = []
     for fold in range(FOLDS):

@@ -39,6 +39,13 @@ class OutOfMemoryOnRankError(CtiforgeError):
     """Between a rank and whoever started it; it is none of the contract's."""
 
 
+class RankLostError(CtiforgeError):
+    """Another rank is gone; what ended that one is what counts."""
+
+    exit_code = 77
+    """Between a rank and whoever started it."""
+
+
 class RanksFailedError(CtiforgeError):
     """The ranks ended before their work was done; it carries the exit code that stands for all of them."""
 
@@ -47,15 +54,36 @@ class RanksFailedError(CtiforgeError):
         self.exit_code = exit_code
 
 
+@dataclass(frozen=True)
+class Machines:
+    """The machines that do one piece of work together, and which of them this one is."""
+
+    count: int = 1
+    """How many; each has as many processes as the others."""
+    number: int = 0
+    """This one's, from 0."""
+    first: str = ""
+    """Where the first one is reached by all, `host:port`; nothing where there is one alone."""
+
+    @property
+    def is_first(self) -> bool:
+        """Tell whether the result is this one's."""
+        return self.number == 0
+
+
+ONE_MACHINE = Machines()
+
+
 def run_ranks(
     call: Callable[[], Any],
     count: int,
     folder: Path,
     *,
+    machines: Machines = ONE_MACHINE,
     clock: Callable[[], float] = time.monotonic,
     on_start: Callable[[int, int], None] = lambda rank, pid: None,
 ) -> Any:
-    """Run a call in so many processes of this machine at once, which find each other by their environment.
+    """Run a call in so many processes of each machine at once, which find each other by their environment.
 
     Each has RANK, LOCAL_RANK, WORLD_SIZE, LOCAL_WORLD_SIZE, MASTER_ADDR and MASTER_PORT, as torch reads them. The
     first one's output is this program's; of the others the last lines are shown where they fail. SIGTERM and Ctrl-C
@@ -65,45 +93,44 @@ def run_ranks(
         call: What is called in each; pickled, so that its parts must be found by name.
         count: How many processes.
         folder: A folder of this machine for the call and its result.
+        machines: Which machines there are: each runs this with the same call.
         clock: Seconds, on a clock that never goes back.
         on_start: Is told each rank and its process id.
 
     Returns:
-        What the first rank's call gave back, as JSON can hold it.
+        What the first rank's call gave back, as JSON can hold it; None on another machine than its own.
 
     Raises:
         OutOfMemoryOnRankError: The memory of one did not suffice.
+        InterruptedRunError: One was interrupted, or is gone on another machine.
         RanksFailedError: They ended otherwise: with the code of a rank that says why (2 to 5), else 75 where one
             was interrupted, else the code of the first that died.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for left in (folder / RESULT, *(error_file(folder, rank) for rank in range(count))):
+    for left in (folder / RESULT, *folder.glob(error_file(folder, "*").name)):
         left.unlink(missing_ok=True)
     file = folder / _CALL
     file.write_bytes(pickle.dumps(call))
     together = {
         TOGETHER: "1",
-        "WORLD_SIZE": str(count),
+        "WORLD_SIZE": str(machines.count * count),
         "LOCAL_WORLD_SIZE": str(count),
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(free_port()),
-        # gloo would look this machine's name up, which not every machine knows
-        "GLOO_SOCKET_IFNAME": os.environ.get("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo"),
+        **_meeting(machines),
         # torch's own warnings about how ranks are joined are nothing that a person can act on
         "TORCH_CPP_LOG_LEVEL": os.environ.get("TORCH_CPP_LOG_LEVEL", "ERROR"),
         # the ranks share the cores
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(max(1, (os.cpu_count() or 1) // count)),
     }
-    ranks = [_Rank.start(number, file, together) for number in range(count)]
+    ranks = [_Rank.start(machines.number * count + local, local, file, together) for local in range(count)]
     for rank in ranks:
         on_start(rank.number, rank.program.process.pid)
     ends = _wait(ranks, clock)
     if all(end.code == 0 for end in ends):
-        return json.loads((folder / RESULT).read_text(encoding="utf-8"))
+        return json.loads((folder / RESULT).read_text(encoding="utf-8")) if machines.is_first else None
     raise _failure(ranks, ends, folder)
 
 
-def error_file(folder: Path, rank: int) -> Path:
+def error_file(folder: Path, rank: int | str) -> Path:
     """Name the file in which a rank leaves why it ended, where a person can mend that.
 
     Args:
@@ -142,24 +169,38 @@ def verdict(ends: list[RankEnd]) -> RankEnd:
     for codes in (says_why, (ExitCode.INTERRUPTED,)):
         if found := next((end for end in own if end.code in codes), None):
             return found
-    return next((end for end in [*own, *ends] if end.code), ends[0])
+    died = [end for end in [*own, *ends] if end.code]
+    # one that only lost another comes last
+    return min(died, key=lambda end: end.code == RankLostError.exit_code, default=ends[0])
+
+
+def _meeting(machines: Machines) -> dict[str, str]:
+    """Say where the ranks meet: in this machine alone, or at the first of several."""
+    if machines.count > 1:
+        host, _, port = machines.first.rpartition(":")
+        return {"MASTER_ADDR": host, "MASTER_PORT": port}
+    # gloo would look this machine's name up, which not every machine knows
+    own = os.environ.get("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")
+    return {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "GLOO_SOCKET_IFNAME": own}
 
 
 @dataclass
 class _Rank:
     number: int
+    local: int
+    """Its number on this machine."""
     program: Program
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=_LAST_LINES))
     """The last that it said on standard error; the first rank's are this program's own."""
     was_killed: bool = False
 
     @classmethod
-    def start(cls, number: int, file: Path, together: Mapping[str, str]) -> "_Rank":
+    def start(cls, number: int, local: int, file: Path, together: Mapping[str, str]) -> "_Rank":
         lines: deque[str] = deque(maxlen=_LAST_LINES)
         command = [sys.executable, "-m", "ctiforge.pod.rank", str(file)]
-        own = {**together, "RANK": str(number), "LOCAL_RANK": str(number)}
-        program = Program.start(command, None if number == 0 else _Tail(lines).add, own)
-        return cls(number, program, lines)
+        own = {**together, "RANK": str(number), "LOCAL_RANK": str(local)}
+        program = Program.start(command, None if local == 0 else _Tail(lines).add, own)
+        return cls(number, local, program, lines)
 
     def kill(self) -> None:
         self.was_killed = True
@@ -243,10 +284,12 @@ def _failure(ranks: list[_Rank], ends: list[RankEnd], folder: Path) -> CtiforgeE
     said = next((file.read_text(encoding="utf-8") for file in files if file.is_file()), None)
     if end.code == OutOfMemoryOnRankError.exit_code:
         return OutOfMemoryOnRankError(said or "out of memory")
+    if end.code == RankLostError.exit_code:
+        return InterruptedRunError(f"{said or 'another process is gone'}: the same command goes on")
     if end.code == ExitCode.INTERRUPTED:
         return InterruptedRunError(said or "stopped by a signal before anything was done: the same command begins it")
     if said is None:
-        for line in ranks[end.number].lines:
+        for line in next(rank for rank in ranks if rank.number == end.number).lines:
             warn(f"process {end.number}: {visible(line)}")
     how = f"was killed by signal {end.code - 128}" if end.code > 128 else f"ended with exit code {end.code}"
     told = said or f"{how}, and the others cannot go on without it: the same command goes on from the last checkpoint"

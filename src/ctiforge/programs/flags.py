@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from ctiforge.errors import UsageError
+from ctiforge.pod.ranks import ONE_MACHINE, Machines
 
 StoreFlag = Annotated[str | None, typer.Option(help="Where artifacts lie: a folder or s3://bucket/prefix.")]
 ExpectFlag = Annotated[
@@ -57,7 +58,44 @@ SeedFlag = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of all that i
 PatienceFlag = Annotated[int, typer.Option(min=1, help="Evaluations without a better loss.")]
 ResumeFlag = Annotated[bool, typer.Option("--resume/--no-resume", help="Go on from an interrupted run's checkpoint.")]
 ReportToFlag = Annotated[str, typer.Option(help="none, tensorboard, mlflow, wandb or another that transformers know.")]
+NodesFlag = Annotated[
+    int,
+    typer.Option(min=1, help="Machines that train together, each with --nproc processes: the same command on each."),
+]
+NodeFlag = Annotated[
+    int, typer.Option(min=0, envvar="JOB_COMPLETION_INDEX", help="With --nodes: which of them this one is, from 0.")
+]
+FirstNodeFlag = Annotated[
+    str | None, typer.Option(help="With --nodes: where the first of them is reached by all, HOST:PORT.")
+]
 TellFlag = Annotated[str, typer.Option(help="Also tell a tracker: none, tensorboard or mlflow.")]
+
+
+def machines_of(nodes: int, node: int, first_node: str | None, store: str | None) -> Machines:
+    """Read which machines train together.
+
+    Args:
+        nodes: How many.
+        node: Which of them this one is, from 0.
+        first_node: Where the first is reached, `host:port`.
+        store: The store, which all must reach.
+
+    Returns:
+        The machines.
+
+    Raises:
+        UsageError: It is not said where they meet or what they share, or there is no such machine.
+    """
+    if nodes == 1:
+        return ONE_MACHINE
+    if node >= nodes:
+        raise UsageError(f"--node {node}: of {nodes} machines the last one is {nodes - 1}")
+    host, _, port = (first_node or "").rpartition(":")
+    if not host or not port.isdecimal():
+        raise UsageError("--nodes: say where all reach the first machine, with --first-node HOST:PORT")
+    if not store:
+        raise UsageError("--nodes: give a --store that all machines reach: checkpoints are there")
+    return Machines(nodes, node, f"{host}:{port}")
 
 
 def choose(flag: str, value: str | None, among: Sequence[Any]) -> Any:

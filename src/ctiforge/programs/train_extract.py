@@ -11,8 +11,11 @@ from ctiforge.programs.flags import (
     EpochsFlag,
     EvalStepsFlag,
     ExpectFlag,
+    FirstNodeFlag,
     MaxStepsFlag,
     ModelFolderFlag,
+    NodeFlag,
+    NodesFlag,
     NprocFlag,
     PatienceFlag,
     PlanFlag,
@@ -24,6 +27,7 @@ from ctiforge.programs.flags import (
     SeedFlag,
     StoreFlag,
     choose,
+    machines_of,
 )
 from ctiforge.training.options import AGENT, CHOICE_WEIGHT, LORA, Attention, LoraOptions, Method, TrainingOptions
 
@@ -107,6 +111,9 @@ def main(
     ] = None,
     device: DeviceFlag = "auto",
     nproc: NprocFlag = 1,
+    nodes: NodesFlag = 1,
+    node: NodeFlag = 0,
+    first_node: FirstNodeFlag = None,
     report_to: ReportToFlag = AGENT.training.report_to,
     force: Annotated[bool, typer.Option(help="Train below the minimum of examples.")] = False,
     seed: SeedFlag = AGENT.training.seed,
@@ -166,10 +173,11 @@ def main(
         return
     if data is None:
         raise UsageError("--data is missing: give the output of format_extract")
+    machines = machines_of(nodes, node, first_node, store)
     model_inputs, model_params = model_input(model)
     run_name = name or default_name("extract-agent", model, date.today())
 
-    def work(dirs: StageDirs) -> dict[str, Any]:
+    def work(dirs: StageDirs) -> dict[str, Any] | None:
         from ctiforge.extract.train import AgentTraining, train_extract_agent
         from ctiforge.training.together import train_together
 
@@ -191,7 +199,9 @@ def main(
             prompt=dirs.inputs.get("prompt"),
         )
         data = dirs.inputs["data"]
-        return train_together(train_extract_agent, request, data, dirs.out, dirs.scratch, dirs.checkpoints, nproc)
+        return train_together(
+            train_extract_agent, request, data, dirs.out, dirs.scratch, dirs.checkpoints, nproc, machines
+        )
 
     in_8_bits = chosen == "qlora" or training.optimizer == "adamw-8bit"
     result = run_stage(

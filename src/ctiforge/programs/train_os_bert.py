@@ -11,8 +11,11 @@ from ctiforge.programs.flags import (
     EpochsFlag,
     EvalStepsFlag,
     ExpectFlag,
+    FirstNodeFlag,
     MaxStepsFlag,
     ModelFolderFlag,
+    NodeFlag,
+    NodesFlag,
     NprocFlag,
     OsDataFlag,
     OsWindowFlag,
@@ -26,6 +29,7 @@ from ctiforge.programs.flags import (
     SeedFlag,
     StoreFlag,
     choose,
+    machines_of,
 )
 from ctiforge.training.options import OS_BERT
 
@@ -67,6 +71,9 @@ def main(
     resume: ResumeFlag = OS_BERT.training.resume,
     device: DeviceFlag = "auto",
     nproc: NprocFlag = 1,
+    nodes: NodesFlag = 1,
+    node: NodeFlag = 0,
+    first_node: FirstNodeFlag = None,
     use_gpu: Annotated[bool, typer.Option("--use-gpu", help="The same as --device cuda.")] = False,
     report_to: ReportToFlag = OS_BERT.training.report_to,
     seed: SeedFlag = OS_BERT.training.seed,
@@ -107,7 +114,9 @@ def main(
     model_inputs, model_params = encoder_input(base_model)
     run_name = name or default_name("os-bert", base_model, date.today())
 
-    def work(dirs: StageDirs) -> dict[str, Any]:
+    machines = machines_of(nodes, node, first_node, store)
+
+    def work(dirs: StageDirs) -> dict[str, Any] | None:
         from ctiforge.osbert.pickled import with_safetensors
         from ctiforge.osbert.train import OsBertTraining, train_os_bert
         from ctiforge.training.together import train_together
@@ -119,7 +128,7 @@ def main(
             base_model, base, run_name, max_length, chosen, class_weights, training, "cuda" if use_gpu else device, fp16
         )
         parts = dirs.inputs["train"], dirs.inputs["validation"]
-        return train_together(train_os_bert, request, parts, dirs.out, dirs.scratch, dirs.checkpoints, nproc)
+        return train_together(train_os_bert, request, parts, dirs.out, dirs.scratch, dirs.checkpoints, nproc, machines)
 
     result = run_stage(
         Stage("train_os_bert", 5, packages=("torch", "transformers", "accelerate")),

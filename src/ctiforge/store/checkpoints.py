@@ -90,6 +90,28 @@ class Checkpoints:
         self._saved = self._fetch_newest(self._saved, into)
         return self._saved[0].step if self._saved else 0
 
+    @property
+    def newest(self) -> str | None:
+        """Name the newest whole checkpoint of this attempt, or the one that it began with; None: there is none."""
+        return self._saved[0].id if self._saved else None
+
+    def fetch(self, checkpoint: str, into: Path) -> None:
+        """Fetch a checkpoint that another process goes on from.
+
+        Args:
+            checkpoint: Its name, as `newest` gives it there.
+            into: The folder that its files are fetched to.
+
+        Raises:
+            StoreError: It is gone, or damaged.
+        """
+        found = self._manifest(checkpoint)
+        shutil.rmtree(into, ignore_errors=True)
+        if not found or self._fetch(found, into):
+            raise StoreError(
+                f"{self.store.uri}/{self.folder}/{checkpoint}: another process goes on from it, and it is damaged"
+            )
+
     def save(self, step: int, files: Mapping[str, Path]) -> bool:
         """Upload a checkpoint, its manifest last, and remove all but the newest `KEEP`.
 

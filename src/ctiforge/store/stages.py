@@ -101,7 +101,7 @@ def run_stage(
     inputs: Mapping[str, str],
     output: str | None,
     flags: StageFlags,
-    work: Callable[[StageDirs], dict[str, Any]],
+    work: Callable[[StageDirs], dict[str, Any] | None],
     files: Mapping[str, Collection[str]] | None = None,
 ) -> StageResult:
     """Do a stage's work unless its artifact exists; publish it in the store and copy it to `output`.
@@ -115,7 +115,7 @@ def run_stage(
         output: The folder of this machine or S3 that the result is copied to; None: only to the store.
         flags: The shared flags of the command line.
         work: Does the work in the folders it is given; what it gives back, as JSON can hold it, is kept as the
-            manifest's summary.
+            manifest's summary. None: the result is made on another machine, and nothing is published here.
         files: Of an input that is a folder, by name, the patterns of what `work` reads of it; nothing else is
             fetched. The fingerprint is that of the whole content all the same. None: every input whole.
 
@@ -152,6 +152,9 @@ def run_stage(
         for each in (dirs.out, dirs.scratch):
             each.mkdir(parents=True, exist_ok=True)
         summary = work(dirs)
+        if summary is None:
+            print(f"done: {stage.name}, this machine's share; the first one publishes it", flush=True)
+            return StageResult(planned, False, None)
         manifest = Manifest(
             stage=stage.name,
             version=stage.version,

@@ -54,12 +54,17 @@ class CheckpointWriter:
         """Begin an attempt; gives back the folder of the checkpoint to go on from, None without one."""
         folder = self.scratch / "restored"
 
-        def take() -> int:
+        def take() -> tuple[int, str | None]:
             self.newest = self._checkpoints.begin(folder, settings, resume=resume)
             self._restored(folder)
-            return self.newest
+            return self.newest, self._checkpoints.newest if self.ranks.count > 1 else None
 
-        self.newest = self.ranks.by_first(take)
+        self.newest, checkpoint = self.ranks.by_first(take)
+        if self.ranks.count > 1:
+            if checkpoint and self.ranks.local == 0 and not self.ranks.is_first:
+                # the first of another machine, whose others find it there
+                self._checkpoints.fetch(checkpoint, folder)
+            self.ranks.wait()
         return folder if self.newest else None
 
     def fetch_newest(self) -> Path | None:

@@ -7,17 +7,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from ctiforge.errors import CtiforgeError
-from ctiforge.pod.ranks import TOGETHER
+from ctiforge.pod.ranks import TOGETHER, RankLostError
 
 T = TypeVar("T")
 
 # The first answers validation articles while the others wait; who is gone is noticed by those who started it.
 _WAITS_AT_MOST = timedelta(hours=6)
-
-
-class RankLostError(CtiforgeError):
-    """Another process of the same training is gone; what ended that one is what counts."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +58,10 @@ class Ranks:
         numbers = torch.tensor(mine, dtype=torch.float64)
         torch.distributed.all_reduce(numbers)
         return [float(each) for each in numbers]
+
+    def wait(self) -> None:
+        """Wait until all are here."""
+        self.sum([0.0])
 
     def gather(self, mine: T) -> list[T]:
         """Collect what each has; the same in each.
@@ -112,7 +111,7 @@ class Ranks:
             return make()
         if self.local == 0:
             made = make()
-        self.sum([0.0])
+        self.wait()
         return made if self.local == 0 else make()
 
 
@@ -154,7 +153,7 @@ def joined() -> Iterator[Ranks]:
     except (torch.distributed.DistError, RuntimeError) as error:
         if not _is_lost(error):
             raise
-        raise RankLostError(f"another process of this training is gone ({str(error).splitlines()[0][:160]})") from None
+        raise RankLostError(f"another process is gone ({str(error).splitlines()[0][:160]})") from None
     finally:
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()

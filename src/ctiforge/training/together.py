@@ -1,13 +1,14 @@
 """A training in several processes of this machine, begun again with less in memory where it does not suffice."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ctiforge.errors import CannotGoOnError
-from ctiforge.pod.ranks import OutOfMemoryOnRankError, run_ranks
+from ctiforge.errors import CannotGoOnError, StoreError
+from ctiforge.pod.ranks import ONE_MACHINE, Machines, OutOfMemoryOnRankError, run_ranks
 from ctiforge.progress import warn
 from ctiforge.training.options import TrainingOptions
 
@@ -23,7 +24,8 @@ def train_together(
     scratch: Path,
     checkpoints: "Checkpoints",
     count: int,
-) -> dict[str, Any]:
+    machines: Machines = ONE_MACHINE,
+) -> dict[str, Any] | None:
     """Train in so many processes, each on a GPU of its own where there are GPUs; the effective batch stays the same.
 
     Args:
@@ -33,10 +35,11 @@ def train_together(
         out: The folder for what comes out.
         scratch: A folder for files of the training on their way.
         checkpoints: Where the training's state outlives these processes.
-        count: How many processes; 1: this one.
+        count: How many processes of each machine; 1 of one machine: this one.
+        machines: Which machines train together.
 
     Returns:
-        What `training_metadata.json` holds.
+        What `training_metadata.json` holds; None on another machine than the first, where nothing comes out.
 
     Raises:
         UsageError: The effective batch cannot be shared evenly.
@@ -44,24 +47,27 @@ def train_together(
         InterruptedRunError: The training was told to end, and its state is saved.
         CannotGoOnError: Memory does not suffice for one example in each process at once.
     """
-    if count == 1:
+    world = count * machines.count
+    if world == 1:
         return train(request, data, out, scratch, checkpoints)
-    request.training.for_ranks(count)
+    request.training.for_ranks(world)
     before = checkpoints.newest_attempt()
     try:
         while True:
             call = partial(train, request, data, out, scratch, checkpoints)
             try:
-                found: dict[str, Any] = run_ranks(call, count, scratch / "ranks")
+                found: dict[str, Any] | None = run_ranks(call, count, scratch / "ranks", machines=machines)
             except OutOfMemoryOnRankError as error:
-                smaller = _with_less_memory(request.training.for_ranks(count), error)
+                smaller = _with_less_memory(request.training.for_ranks(world), error)
                 # what these processes have saved is gone on from, even where nothing of before is
                 goes_on = request.training.resume or checkpoints.newest_attempt() > before
                 request = replace(request, training=replace(smaller, resume=goes_on))
                 continue
             return found
     finally:
-        checkpoints.adopt(before)
+        if machines.is_first:
+            with suppress(StoreError):
+                checkpoints.adopt(before)
 
 
 def _with_less_memory(options: TrainingOptions, error: OutOfMemoryOnRankError) -> TrainingOptions:

@@ -1,7 +1,7 @@
 """One fine-tuning run: steps derived from the data, saved and stoppable at any step."""
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,6 +111,9 @@ def train(
         OutOfMemoryOnRankError: This rank's memory does not suffice: all must begin again with a smaller micro-batch.
         StoreError: The store does not answer.
     """
+    # one machine may have less memory than another
+    smallest = min(ranks.gather(options.batch_size))
+    options = replace(options, batch_size=smallest, gradient_accumulation_steps=options.effective_batch // smallest)
     steps = derive_steps(len(train_rows), options)
     if ranks.is_first:
         check_disk(scratch, checkpoints.store.folder, tensor_bytes(trainable(model).values()))

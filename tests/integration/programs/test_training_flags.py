@@ -13,3 +13,22 @@ def test_a_seed_that_some_generator_refuses_is_refused_at_once(program: str, see
     result = run_here(program, "--data", "nothing", "--seed", seed, cwd=tmp_path)
     assert result.returncode == 2
     assert "Invalid value for '--seed'" in result.stderr
+
+
+@pytest.mark.parametrize("program", ["train_extract", "train_os_bert"])
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--nodes=2",), "say where all reach the first machine, with --first-node HOST:PORT"),
+        (("--nodes=2", "--first-node=gpu-0"), "with --first-node HOST:PORT"),
+        (("--nodes=2", "--first-node=gpu-0:29400"), "give a --store that all machines reach"),
+        (("--nodes=2", "--node=2", "--first-node=gpu-0:29400"), "--node 2: of 2 machines the last one is 1"),
+    ],
+)
+def test_machines_that_could_not_meet_are_refused_at_once(
+    program: str, flags: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    model = "--model=demo" if program == "train_extract" else "--base-model=demo"
+    result = run_here(program, "--data=nothing", model, *flags, cwd=tmp_path)
+    assert result.returncode == 2
+    assert said in result.stderr

@@ -3,6 +3,8 @@
 Every method, and kills of either process at many steps, are `make prove-ranks`.
 """
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,8 @@ import torch
 
 from ctiforge.errors import CannotGoOnError, InterruptedRunError, UsageError
 from ctiforge.pod import ranks as pod_ranks
-from ctiforge.pod.ranks import RanksFailedError
+from ctiforge.pod.ports import free_port
+from ctiforge.pod.ranks import ONE_MACHINE, Machines, RanksFailedError
 from ctiforge.store.checkpoints import Checkpoints
 from ctiforge.store.objects import open_store
 from ctiforge.training.options import TrainingOptions
@@ -33,20 +36,26 @@ OPTIONS = TrainingOptions(
 
 
 class Place:
-    """A store, and what came of the last training that used it."""
+    """A machine's folders beside a store, and what came of the last training there."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, store: Path | None = None) -> None:
         self.folder = folder
+        self.store = store or folder / "store"
         self.tries = 0
 
-    def train(self, count: int, options: TrainingOptions = OPTIONS, **named: Any) -> dict[str, Any]:
+    def train(
+        self, count: int, options: TrainingOptions = OPTIONS, machines: Machines = ONE_MACHINE, **named: Any
+    ) -> dict[str, Any]:
         self.tries += 1
         self.count = count
         out, scratch, self.seen = (self.folder / f"{name}-{self.tries}" for name in ("out", "scratch", "seen"))
         for each in (out, scratch, self.seen):
-            each.mkdir()
-        self.checkpoints = Checkpoints(open_store(str(self.folder / "store")), FOLDER)
-        found = train_together(train_small, Request(options, **named), self.seen, out, scratch, self.checkpoints, count)
+            each.mkdir(parents=True)
+        self.checkpoints = Checkpoints(open_store(str(self.store)), FOLDER)
+        request = Request(options, **named)
+        found = train_together(train_small, request, self.seen, out, scratch, self.checkpoints, count, machines)
+        if found is None:
+            return {}
         self.weights = torch.load(out / WEIGHTS)
         return found
 
@@ -135,6 +144,20 @@ def test_one_without_memory_ends_all_and_all_begin_again_with_less(place, alone,
     assert apart(place, alone()) < 1e-5
     with pytest.raises(CannotGoOnError, match="with one example in each process at once"):
         place.train(2, replace(OPTIONS, resume=False), no_memory=(0, 0))
+
+
+@pytest.mark.slow
+def test_two_machines_train_what_one_would_and_the_second_needs_no_folder_of_the_first(place, alone, tmp_path):
+    """The second begins anew on an empty machine: the checkpoint that both go on from is in the store."""
+    with pytest.raises(InterruptedRunError):
+        place.train(1, signals=((0, 7, TERMINATE),))
+    address = f"127.0.0.1:{free_port()}"
+    command = [sys.executable, "-m", "tests.integration.training.of_machine", str(tmp_path / "second"), address]
+    with subprocess.Popen([*command, str(place.store)]) as second:
+        found = place.train(1, machines=Machines(2, 0, address))
+    assert second.returncode == 0
+    assert found["resumed_from_step"] == 7
+    assert apart(place, alone()) < 1e-5
 
 
 @pytest.mark.slow

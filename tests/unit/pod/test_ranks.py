@@ -10,7 +10,15 @@ import pytest
 
 from ctiforge.errors import CannotGoOnError, CtiforgeError, ExitCode, InterruptedRunError
 from ctiforge.pod import ranks
-from ctiforge.pod.ranks import OutOfMemoryOnRankError, RankEnd, RanksFailedError, run_ranks, verdict
+from ctiforge.pod.ranks import (
+    Machines,
+    OutOfMemoryOnRankError,
+    RankEnd,
+    RankLostError,
+    RanksFailedError,
+    run_ranks,
+    verdict,
+)
 
 
 def told() -> dict[str, str]:
@@ -26,6 +34,8 @@ def end(how: dict[int, str], hangs: bool) -> str:
         raise CannotGoOnError("the disk is full")
     if what == "memory":
         raise OutOfMemoryOnRankError("out of GPU memory at step 3")
+    if what == "lost":
+        raise RankLostError("another process is gone")
     if what == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
     if what == "crash":
@@ -100,10 +110,23 @@ def test_a_signal_goes_to_all(number, tmp_path):
         ([(1, 75), (0, 4)], 0),
         ([(0, 1), (1, 76)], 1),
         ([(2, 0), (1, 1), (0, 137)], 1),
+        ([(0, 77), (1, 137)], 1),
+        ([(0, 77), (1, 75)], 1),
     ],
 )
 def test_what_stands_for_all(codes, chosen):
     assert verdict([RankEnd(number, code) for number, code in codes]).number == chosen
+
+
+def test_what_is_gone_on_another_machine_is_no_failure_of_this_one(tmp_path):
+    with pytest.raises(InterruptedRunError, match="another process is gone: the same command goes on"):
+        run_ranks(partial(end, {1: "lost"}, hangs=False), 1, tmp_path, machines=Machines(2, 1, "127.0.0.1:29400"))
+
+
+def test_the_first_machine_has_the_result(tmp_path):
+    assert run_ranks(partial(end, {}, hangs=False), 1, tmp_path, machines=Machines(2, 1, "127.0.0.1:29400")) is None
+    found = run_ranks(told, 1, tmp_path, machines=Machines(2, 0, "node-0.nodes:29400"))
+    assert (found["RANK"], found["WORLD_SIZE"], found["MASTER_ADDR"]) == ("0", "2", "node-0.nodes")
 
 
 def test_the_code_of_one_that_was_killed_for_others_says_nothing():

@@ -1,0 +1,11 @@
+"""`python -m tests.integration.training.of_machine FOLDER ADDRESS STORE`: the second of two machines."""
+
+import sys
+from pathlib import Path
+
+from ctiforge.pod.ranks import Machines
+from tests.integration.training.test_ranks import Place
+
+if __name__ == "__main__":
+    folder, address, store = sys.argv[1:]
+    Place(Path(folder), Path(store)).train(1, machines=Machines(2, 1, address))
