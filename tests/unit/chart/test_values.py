@@ -199,11 +199,18 @@ def test_more_than_one_gpu_is_refused_in_words(any_chart: Chart) -> None:
 
 
 def test_a_training_on_several_gpus_has_a_process_for_each(any_chart: Chart) -> None:
-    pod = any_chart.pods("gpu")["train-os-bert"]
-    assert pod.container["args"] == ["train_os_bert", "--nproc=4"]
-    assert pod.container["resources"]["limits"]["amd.com/gpu"] == 4
-    assert next(each for each in pod.spec["volumes"] if each["name"] == "shm")["emptyDir"]["sizeLimit"] == "4Gi"
-    assert any_chart.pods("gpu")["train-extract"].container["args"] == ["train_extract"]
+    values = json.dumps(nested("stages.train_os_bert.gpu.count", 4))
+    rendered = any_chart.try_template("minimal", "-f", "-", stdin=values)
+    assert rendered.returncode == 0, rendered.stderr
+    [template] = [
+        each["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+        for each in yaml.load_all(rendered.stdout, yaml.CSafeLoader)
+        if each and each["kind"] == "CronJob" and each["metadata"]["name"].endswith("-train-os-bert")
+    ]
+    [container] = template["containers"]
+    assert container["args"] == ["train_os_bert", "--nproc=4"]
+    assert container["resources"]["limits"]["nvidia.com/gpu"] == 4
+    assert next(each for each in template["volumes"] if each["name"] == "shm")["emptyDir"]["sizeLimit"] == "4Gi"
 
 
 def test_notes_say_what_to_run_next(helm4: str) -> None:

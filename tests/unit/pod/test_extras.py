@@ -11,7 +11,7 @@ from ctiforge.pod.extras import EXTRAS, how_to_install
 ROOT = Path(__file__).parents[3]
 CORE = ("botocore", "obstore", "pydantic", "pydantic_core", "pydantic_settings", "rich", "typer")
 """What comes with the package itself."""
-ALONG = {"httpx2", "markupsafe", "pyarrow", "safetensors", "tokenizers", "urllib3"}
+ALONG = {"httpx2", "markupsafe", "pyarrow", "safetensors", "tokenizers", "urllib3", "yaml"}
 """What comes with a package of the extra."""
 
 
