@@ -122,7 +122,7 @@ class Request:
 def train_as_rank(request: Request, data: Path, out: Path, scratch: Path, checkpoints: Any) -> dict[str, Any]:
     """Train as one of several processes; the first leaves the weights in `out`."""
     with joined() as ranks:
-        device = pick_device(request.on, ranks)
+        device = pick_device(request.on)
         torch.manual_seed(request.training.seed)
         numerics = choose_numerics(ComputeDevice.of(device), request.method)
         model = load_to_train(str(request.model), device, numerics, LORA)

@@ -166,8 +166,7 @@ def _train(
         name=request.name,
     )
     with tracked(options.report_to, scratch, out) if ranks.is_first else nullcontext():
-        cut = options.for_ranks(ranks.count)
-        result = train(model, rows.train, rows.validation, kind, cut, checkpoints, scratch, ranks)
+        result = train(model, rows.train, rows.validation, kind, options, checkpoints, scratch, ranks)
     if not ranks.is_first:
         return {}
     model.eval()

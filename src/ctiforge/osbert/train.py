@@ -125,8 +125,7 @@ def _train(
     model = PooledClassifier(encoder, pooling, tensor).to(device)
     kind = Kind("train_os_bert", WindowCollator(pad), numerics, _MEND, name=request.name)
     with tracked(request.training.report_to, scratch, out) if ranks.is_first else nullcontext():
-        cut = request.training.for_ranks(ranks.count)
-        result = train(model, Rows(rows), Rows(validation), kind, cut, checkpoints, scratch, ranks)
+        result = train(model, Rows(rows), Rows(validation), kind, request.training, checkpoints, scratch, ranks)
     if not ranks.is_first:
         return {}
     base_model, base_revision = split_name(request.base_model)

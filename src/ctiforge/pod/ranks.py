@@ -280,7 +280,7 @@ def _passed_on(ranks: list[_Rank]) -> Iterator[None]:
 def _failure(ranks: list[_Rank], ends: list[RankEnd], folder: Path) -> CtiforgeError:
     end = verdict(ends)
     # of those that ended in this way the first that says why
-    files = (error_file(folder, each.number) for each in ends if each.code == end.code)
+    files = (error_file(folder, each.number) for each in ends if each.code == end.code and not each.was_killed)
     said = next((file.read_text(encoding="utf-8") for file in files if file.is_file()), None)
     if end.code == OutOfMemoryOnRankError.exit_code:
         return OutOfMemoryOnRankError(said or "out of memory")

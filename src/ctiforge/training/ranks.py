@@ -93,10 +93,10 @@ class Ranks:
             return make()
         import torch
 
-        made = [make() if self.is_first else None]
+        made: list[Any] = [make() if self.is_first else None]
         torch.distributed.broadcast_object_list(made, src=0)
-        found: Any = made[0]
-        return found  # type: ignore[no-any-return]
+        found: T = made[0]
+        return found
 
     def first_on_machine_first(self, make: Callable[[], T]) -> T:
         """Make something in each, where the first of a machine makes it anew and the others find it there.

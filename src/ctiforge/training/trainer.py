@@ -98,7 +98,7 @@ def train(
         options: Length, speed and batch.
         checkpoints: Where the state outlives this process.
         scratch: A folder of this machine for files on their way there and for the best weights.
-        ranks: This process among those that train the model together; `options` are cut for them.
+        ranks: This process among those that train the model together and share each step.
 
     Returns:
         The log, the steps, the best validation loss and the micro-batches used.
@@ -111,6 +111,7 @@ def train(
         OutOfMemoryOnRankError: This rank's memory does not suffice: all must begin again with a smaller micro-batch.
         StoreError: The store does not answer.
     """
+    options = options.for_ranks(ranks.count)
     # one machine may have less memory than another
     smallest = min(ranks.gather(options.batch_size))
     options = replace(options, batch_size=smallest, gradient_accumulation_steps=options.effective_batch // smallest)

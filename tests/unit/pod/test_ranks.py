@@ -1,5 +1,6 @@
 """Processes that do one piece of work together: how they begin, how they end, and what stands for all of them."""
 
+import atexit
 import os
 import signal
 import threading
@@ -34,6 +35,9 @@ def end(how: dict[int, str], hangs: bool) -> str:
         raise CannotGoOnError("the disk is full")
     if what == "memory":
         raise OutOfMemoryOnRankError("out of GPU memory at step 3")
+    if what == "lost, and hangs":
+        atexit.register(threading.Event().wait)
+        raise RankLostError("another process is gone")
     if what == "lost":
         raise RankLostError("another process is gone")
     if what == "killed":
@@ -64,6 +68,7 @@ def test_each_finds_the_others_and_the_first_gives_the_result(tmp_path):
         ({1: "cannot"}, RanksFailedError, 4, r"process 1 of 2 \(counted from 0\): the disk is full"),
         ({1: "killed"}, RanksFailedError, 137, "process 1 of 2 .* was killed by signal 9"),
         ({0: "killed"}, RanksFailedError, 137, "process 0 of 2 .* was killed by signal 9"),
+        ({0: "killed", 1: "lost, and hangs"}, RanksFailedError, 137, "process 0 of 2 .* was killed by signal 9"),
         ({1: "memory"}, OutOfMemoryOnRankError, 76, "out of GPU memory at step 3"),
         ({0: "cannot", 1: "killed"}, RanksFailedError, 4, "the disk is full"),
     ],
