@@ -80,8 +80,6 @@ def run_ranks(
     folder: Path,
     *,
     machines: Machines = ONE_MACHINE,
-    clock: Callable[[], float] = time.monotonic,
-    on_start: Callable[[int, int], None] = lambda rank, pid: None,
 ) -> Any:
     """Run a call in so many processes of each machine at once, which find each other by their environment.
 
@@ -94,8 +92,6 @@ def run_ranks(
         count: How many processes.
         folder: A folder of this machine for the call and its result.
         machines: Which machines there are: each runs this with the same call.
-        clock: Seconds, on a clock that never goes back.
-        on_start: Is told each rank and its process id.
 
     Returns:
         What the first rank's call gave back, as JSON can hold it; None on another machine than its own.
@@ -122,9 +118,7 @@ def run_ranks(
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(max(1, (os.cpu_count() or 1) // count)),
     }
     ranks = [_Rank.start(machines.number * count + local, local, file, together) for local in range(count)]
-    for rank in ranks:
-        on_start(rank.number, rank.program.process.pid)
-    ends = _wait(ranks, clock)
+    ends = _wait(ranks)
     if all(end.code == 0 for end in ends):
         return json.loads((folder / RESULT).read_text(encoding="utf-8")) if machines.is_first else None
     raise _failure(ranks, ends, folder)
@@ -221,7 +215,7 @@ class _Tail:
         self._lines.extend(line.decode(errors="replace").rstrip() for line in whole)
 
 
-def _wait(ranks: list[_Rank], clock: Callable[[], float]) -> list[RankEnd]:
+def _wait(ranks: list[_Rank]) -> list[RankEnd]:
     """Wait for all, passing on signals; ends those that cannot go on without one that is gone."""
     ended: SimpleQueue[tuple[_Rank, int]] = SimpleQueue()
 
@@ -236,7 +230,7 @@ def _wait(ranks: list[_Rank], clock: Callable[[], float]) -> list[RankEnd]:
             try:
                 rank, code = ended.get(timeout=_LOOK_S)
             except Empty:
-                if clock() > until:
+                if time.monotonic() > until:
                     gone = {end.number for end in ends}
                     for each in ranks:
                         if each.number not in gone:
@@ -245,7 +239,7 @@ def _wait(ranks: list[_Rank], clock: Callable[[], float]) -> list[RankEnd]:
             ends.append(RankEnd(rank.number, code, rank.was_killed))
             # without the first there is no result; one that died is waited for in the middle of a step
             if rank.number == 0 or code not in _ENDS_WELL:
-                until = min(until, clock() + OTHERS_END_WITHIN_S)
+                until = min(until, time.monotonic() + OTHERS_END_WITHIN_S)
     return ends
 
 

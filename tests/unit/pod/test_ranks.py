@@ -50,8 +50,8 @@ def end(how: dict[int, str], hangs: bool) -> str:
 
 
 def end_when_told(folder: Path) -> None:
-    """Say that it runs, and do nothing until a signal comes."""
-    (folder / os.environ["RANK"]).touch()
+    """Leave its process id, and do nothing until a signal comes."""
+    (folder / os.environ["RANK"]).write_text(str(os.getpid()))
     threading.Event().wait()
 
 
@@ -90,21 +90,17 @@ def test_a_crash_shows_the_last_lines_of_its_process(tmp_path, capsys, monkeypat
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_goes_to_all(number, tmp_path):
-    begun: list[int] = []
-
-    def send(rank: int, pid: int) -> None:
-        begun.append(pid)
-        if len(begun) == 2:
-            threading.Thread(target=when_both_run, daemon=True).start()
+    files = [tmp_path / rank for rank in ("0", "1")]
 
     def when_both_run() -> None:
-        while not {"0", "1"} <= {path.name for path in tmp_path.iterdir()}:
+        while not all(file.exists() and file.read_text() for file in files):
             pass
         os.kill(os.getpid(), number)
 
+    threading.Thread(target=when_both_run, daemon=True).start()
     with pytest.raises(InterruptedRunError):
-        run_ranks(partial(end_when_told, tmp_path), 2, tmp_path, on_start=send)
-    assert not [pid for pid in begun if Path(f"/proc/{pid}").exists()]
+        run_ranks(partial(end_when_told, tmp_path), 2, tmp_path)
+    assert not [file for file in files if Path(f"/proc/{file.read_text()}").exists()]
 
 
 @pytest.mark.parametrize(

@@ -201,10 +201,10 @@ def shortened(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 2].rstrip()} …"
 
 
-def kubectl(owner: Object, verb: str, kind: str) -> str:
-    """Give the command a person looks at this object with."""
+def kubectl(owner: Object, verb: str, kind: str = "") -> str:
+    """Give the command a person looks at this object with; `logs` takes no kind."""
     metadata = owner["metadata"]
-    return f"kubectl -n {metadata.get('namespace', 'default')} {verb} {kind} {metadata['name']}"
+    return f"kubectl -n {metadata.get('namespace', 'default')} {f'{verb} {kind}'.strip()} {metadata['name']}"
 
 
 def _exit_code(status: Object) -> int:

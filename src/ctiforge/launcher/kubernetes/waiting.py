@@ -102,12 +102,12 @@ def init_failure(pod: Object, init: Object, then: str = "") -> Diagnosis:
     """
     ended, name = bad_end(init) or {}, init["name"]
     how = "used more memory than its limit" if ended.get("reason") == "OOMKilled" else "failed"
-    logs = f"kubectl -n {pod['metadata'].get('namespace', 'default')} logs {pod['metadata']['name']} -c {name}"
     return Diagnosis(
         Category.INIT_FAILED,
         f"pod {pod['metadata']['name']}: its init container {name} {how} (exit code {ended.get('exitCode')}){then}",
         shortened(ended.get("message") or ""),
-        f"see {logs}; it is set in {values_key(pod)}.initContainers, or put in by a webhook of the cluster",
+        f"see {kubectl(pod, 'logs')} -c {name}; it is set in {values_key(pod)}.initContainers, or put in by a "
+        "webhook of the cluster",
         # that of one that is started again is another one each time
         None if then else moment(ended.get("finishedAt")),
         container=name,
