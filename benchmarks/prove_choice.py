@@ -59,7 +59,7 @@ def main(
     corpus = _real() if articles == "real" else _demo(train_articles, unseen_articles)
     rows = [(_RULES, "", "", "", f"{_f1_of_rules(corpus.unseen):.3f}", "", "", "")]
     with tempfile.TemporaryDirectory(prefix="choice-") as scratch:
-        data = _prepared(corpus.training, model, max_length, Path(scratch) / "data", share=0.25)
+        data = prepared(corpus.training, model, max_length, Path(scratch) / "data", share=0.25)
         for weight in (float(each) for each in weights.split(",")):
             options = {"max_steps": max_steps, "learning_rate": learning_rate}
             folder = Path(scratch) / f"weight-{weight}"
@@ -79,7 +79,8 @@ def _real() -> Corpus:
     return Corpus([each for each in ordered if each not in unseen], unseen)
 
 
-def _prepared(records: list[ArticleRecord], model: str, max_length: int, out: Path, share: float) -> Path:
+def prepared(records: list[ArticleRecord], model: str, max_length: int, out: Path, share: float) -> Path:
+    """Prepare articles as format_extract does, a share of them for validation; gives the folder."""
     from ctiforge.extract.dataset.format import FormatOptions, format_records
 
     out.mkdir(parents=True)

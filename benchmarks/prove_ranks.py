@@ -4,17 +4,16 @@ The model is the demo's, the rows are random tokens: what is proven is the arith
 which each process needs a GPU (or cores) of its own.
 """
 
-import json
 import random
 import signal
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 import typer
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -23,19 +22,20 @@ from ctiforge.demo.articles import make_corpus
 from ctiforge.errors import CtiforgeError, InterruptedRunError
 from ctiforge.extract.evaluate_together import SharedEvaluation, evaluate_together
 from ctiforge.pod.entry import run_program
-from ctiforge.store.checkpoints import Checkpoints
-from ctiforge.store.objects import open_store
 from ctiforge.tables import markdown, table_of
-from ctiforge.training.options import TrainingOptions
-from ctiforge.training.together import train_together
-from tests.integration.training.of_ranks import WEIGHTS, Request, rows_of_steps, train_small
+from tests.integration.training.of_ranks import Place, apart
 
-STEPS, SAVE_STEPS, ARTICLES = 20, 6, 24
-OPTIONS = TrainingOptions(
-    batch_size=4, gradient_accumulation_steps=4, max_steps=STEPS, learning_rate=2e-3, eval_steps=5,
-    save_steps=SAVE_STEPS, early_stopping_patience=9,
-)  # fmt: skip
-FOLDER = "checkpoints/train_extract/prove"
+ARTICLES = 24
+STEPS = 20
+_SIGNALS = (signal.SIGTERM, signal.SIGKILL)
+_TITLES = (
+    "signal",
+    "kills",
+    "exit codes",
+    "steps done again, most",
+    "weights apart, most",
+    "s to the end of all, most",
+)
 
 
 @dataclass(frozen=True)
@@ -74,63 +74,33 @@ def main(
         print(markdown([table_of(titles, _evaluations(folder))]))
 
 
-_SIGNALS = (signal.SIGTERM, signal.SIGKILL)
-_TITLES = (
-    "signal",
-    "kills",
-    "exit codes",
-    "steps done again, most",
-    "weights apart, most",
-    "s to the end of all, most",
-)
+def _train(folder: Path, count: int, **named: Any) -> Place:
+    """Train in so many processes, in a place of its own."""
+    place = Place(folder)
+    place.train(count, **named)
+    return place
 
 
-@dataclass(frozen=True)
-class Trained:
-    """What a training made, and how fast."""
-
-    weights: dict[str, torch.Tensor]
-    tokens_per_s: float
-
-
-def _train(folder: Path, count: int, **named: Any) -> Trained:
-    """Train in so many processes, from the folder's store."""
-    number = len(list(folder.glob("out-*"))) if folder.exists() else 0
-    out, scratch, seen = (folder / f"{name}-{number}" for name in ("out", "scratch", "seen"))
-    for each in (out, scratch, seen):
-        each.mkdir(parents=True)
-    checkpoints = Checkpoints(open_store(str(folder / "store")), FOLDER)
-    request = Request(OPTIONS, **named)
-    try:
-        found = train_together(train_small, request, seen, out, scratch, checkpoints, count)
-    except InterruptedRunError:
-        checkpoints.note_interrupted()
-        raise
-    tokens = sum(len(row) for rows in rows_of_steps(seen, count).values() for row in rows)
-    return Trained(torch.load(out / WEIGHTS, weights_only=True), tokens / found["seconds"])
-
-
-def _row(folder: Path, method: str, one: Trained) -> tuple[str, ...]:
+def _row(folder: Path, method: str, one: Place) -> tuple[str, ...]:
     two = _train(folder / f"two-{method}", 2, method=method)
-    ratio = two.tokens_per_s / one.tokens_per_s
-    speeds = (f"{one.tokens_per_s:,.0f}", f"{two.tokens_per_s:,.0f}", f"{ratio:.2f}")
-    return (method, str(STEPS), f"{_apart(one, two):.1e}", *speeds)
+    speeds = (f"{one.tokens_per_s:,.0f}", f"{two.tokens_per_s:,.0f}", f"{two.tokens_per_s / one.tokens_per_s:.2f}")
+    return (method, str(STEPS), f"{apart(one, two):.1e}", *speeds)
 
 
-def _killed(folder: Path, alone: Trained, kills: int, seed: int) -> list[Kill]:
+def _killed(folder: Path, alone: Place, kills: int, seed: int) -> list[Kill]:
     numbers, done = random.Random(seed), list[Kill]()
     for index in range(kills):
         number, rank, step = _SIGNALS[index % 2], numbers.randrange(2), numbers.randint(1, STEPS - 1)
-        place, started = folder / f"kill-{index}", time.monotonic()
+        place, started = Place(folder / f"kill-{index}"), time.monotonic()
         try:
-            _train(place, 2, method="lora", signals=((rank, step, int(number)),))
+            place.train(2, method="lora", signals=((rank, step, int(number)),))
             code = 0
         except CtiforgeError as error:
             code = int(error.exit_code)
         ended_s = time.monotonic() - started
-        again = _train(place, 2, method="lora")
-        first = min(_steps(place / "seen-1"))
-        done.append(Kill(number, rank, step, code, max(0, step - first + 1), _apart(alone, again), ended_s))
+        place.train(2, method="lora")
+        first = min(place.rows)
+        done.append(Kill(number, rank, step, code, max(0, step - first + 1), apart(alone, place), ended_s))
         print(f"{number.name} to process {rank} at step {step}: exit {code}, from step {first} on again", flush=True)
     return done
 
@@ -163,14 +133,14 @@ def _timeless(score: Any) -> Any:
     return score.model_copy(update={"answers": None})
 
 
-def _through(folder: Path, numbers: tuple[int, ...], alone: Trained) -> float:
+def _through(folder: Path, numbers: tuple[int, ...], alone: Place) -> float:
     """Interrupt a training every few steps, and go on with another number of processes each time."""
+    place = Place(folder)
     for index, count in enumerate(numbers[:-1]):
-        try:
-            _train(folder, count, method="lora", signals=((count - 1, 4 * (index + 1), int(signal.SIGTERM)),))
-        except InterruptedRunError:
-            continue
-    return _apart(alone, _train(folder, numbers[-1], method="lora"))
+        with suppress(InterruptedRunError):
+            place.train(count, method="lora", signals=((count - 1, 4 * (index + 1), int(signal.SIGTERM)),))
+    place.train(numbers[-1], method="lora")
+    return apart(alone, place)
 
 
 def _summary(kills: list[Kill], number: signal.Signals) -> tuple[str, ...]:
@@ -185,14 +155,6 @@ def _summary(kills: list[Kill], number: signal.Signals) -> tuple[str, ...]:
         f"{max(each.apart for each in these):.1e}",
         f"{max(each.ended_s for each in these):.0f}",
     )
-
-
-def _steps(seen: Path) -> set[int]:
-    return {json.loads(line)["step"] for file in seen.iterdir() for line in file.read_text().splitlines()}
-
-
-def _apart(one: Trained, other: Trained) -> float:
-    return max(float((one.weights[name] - other.weights[name]).abs().max()) for name in one.weights)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ so that what was interrupted goes on from its last checkpoint, and from the last
 
 import hashlib
 import pickle
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from ctiforge.demo.articles import DemoSizes, make_corpus
 from ctiforge.pod.entry import run_program
 from ctiforge.records.article import ArticleRecord
 from ctiforge.records.evaluation import Evaluation, ModelInfo, TestSetInfo
+from prove_choice import prepared
 from real_data import real_articles
 
 FOLDS = 2
@@ -39,7 +41,7 @@ def main(
     folder.mkdir(parents=True, exist_ok=True)
     name = _fetched(model, folder)
     labeled = (each for each in read_labelled_articles(real_articles()) if each.labelled_types)
-    articles = sorted(sorted(labeled, key=lambda each: len(each.content))[:shortest], key=_id)
+    articles = sorted(sorted(labeled, key=lambda each: len(each.content))[:shortest], key=lambda each: str(each.id))
     more = list(make_corpus(3, DemoSizes(demo_articles, 0, 0, 0, 0)).training) if demo_articles else []
     setting = (name, method, max_length, epochs, max_steps, learning_rate, choice_weight, demo_articles, shortest)
     work = folder / hashlib.sha256(repr(setting).encode()).hexdigest()[:12]
@@ -143,18 +145,12 @@ def _of_fold(fold: int, trained: dict[str, Any]) -> str:
     )
 
 
-def _prepared(records: Sequence[ArticleRecord], model: str, max_length: int, out: Path) -> Path:
-    from ctiforge.extract.dataset.format import FormatOptions, format_records
-
+def _prepared(records: list[ArticleRecord], model: str, max_length: int, out: Path) -> Path:
     if out.exists():
         return out
     part = out.with_name(f"{out.name}.part")
-    part.mkdir(parents=True, exist_ok=True)
-    source = out.with_suffix(".jsonl")
-    source.write_text("".join(each.model_dump_json() + "\n" for each in records), encoding="utf-8")
-    options = FormatOptions("messages", "short-v1", max_length, validation_share=0.2)
-    format_records({"records": source}, part, model, options, ("messages",))
-    return part.rename(out)
+    shutil.rmtree(part, ignore_errors=True)
+    return prepared(records, model, max_length, part, share=0.2).rename(out)
 
 
 def _trained(
@@ -190,10 +186,6 @@ def _fetched(model: str, folder: Path) -> str:
 
     found = folder / FACTS.name
     return str(found if found.exists() else fetch_smollm2(folder))
-
-
-def _id(record: ArticleRecord) -> str:
-    return str(record.id)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from ctiforge.pod.ranks import Machines
-from tests.integration.training.test_ranks import Place
+from tests.integration.training.of_ranks import Place
 
 if __name__ == "__main__":
     folder, address, store = sys.argv[1:]

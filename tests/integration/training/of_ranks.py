@@ -10,7 +10,10 @@ from typing import Any
 
 import torch
 
+from ctiforge.errors import InterruptedRunError
+from ctiforge.pod.ranks import ONE_MACHINE, Machines
 from ctiforge.store.checkpoints import Checkpoints
+from ctiforge.store.objects import open_store
 from ctiforge.training.batches import Rows
 from ctiforge.training.callbacks import Stops
 from ctiforge.training.models import load_to_train
@@ -18,11 +21,22 @@ from ctiforge.training.numerics import choose_numerics
 from ctiforge.training.options import LoraOptions, Method, TrainingOptions
 from ctiforge.training.ranks import joined
 from ctiforge.training.resumable import Kind
+from ctiforge.training.together import train_together
 from ctiforge.training.trainer import train
-from tests.integration.training.conftest import CPU, KIND, make_rows
+from tests.integration.training.conftest import CPU, FOLDER, KIND, make_rows
 
 WEIGHTS = "weights.pt"
 LORA = LoraOptions(dropout=0.0)
+# an epoch has three whole steps and one of twelve rows, of which the second rank has fewer
+OPTIONS = TrainingOptions(
+    batch_size=4,
+    gradient_accumulation_steps=4,
+    max_steps=20,
+    learning_rate=2e-3,
+    eval_steps=5,
+    save_steps=6,
+    early_stopping_patience=9,
+)
 
 
 @dataclass(frozen=True)
@@ -41,6 +55,52 @@ class Request:
     """Whether activations are computed again in the backward pass, as on a GPU."""
     no_number: int | None = None
     """The rank whose loss is no number in the second step."""
+
+
+class Place:
+    """A machine's folders beside a store, and what came of the last training there."""
+
+    def __init__(self, folder: Path, store: Path | None = None) -> None:
+        self.folder = folder
+        self.store = store or folder / "store"
+        self.tries = 0
+
+    def train(
+        self, count: int, options: TrainingOptions = OPTIONS, machines: Machines = ONE_MACHINE, **named: Any
+    ) -> dict[str, Any]:
+        self.tries += 1
+        self.count = count
+        out, scratch, self.seen = (self.folder / f"{name}-{self.tries}" for name in ("out", "scratch", "seen"))
+        for each in (out, scratch, self.seen):
+            each.mkdir(parents=True)
+        self.checkpoints = Checkpoints(open_store(str(self.store)), FOLDER)
+        request = Request(options, **named)
+        try:
+            found = train_together(train_small, request, self.seen, out, scratch, self.checkpoints, count, machines)
+        except InterruptedRunError:
+            # as a stage does
+            self.checkpoints.note_interrupted()
+            raise
+        if found is None:
+            return {}
+        self.weights = torch.load(out / WEIGHTS)
+        self.seconds = float(found["seconds"])
+        return found
+
+    @property
+    def tokens_per_s(self) -> float:
+        """Count the tokens that were trained on in a second."""
+        return sum(len(row) for rows in self.rows.values() for row in rows) / self.seconds
+
+    @property
+    def rows(self) -> dict[int, list[list[int]]]:
+        return rows_of_steps(self.seen, self.count)
+
+
+def apart(one: Place, other: Place) -> float:
+    """Give the largest difference of two weights."""
+    assert one.weights.keys() == other.weights.keys()
+    return max(float((one.weights[name] - other.weights[name]).abs().max()) for name in one.weights)
 
 
 def train_small(request: Request, seen: Path, out: Path, scratch: Path, checkpoints: Checkpoints) -> dict[str, Any]:

@@ -10,64 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from ctiforge.errors import CannotGoOnError, InterruptedRunError, UsageError
 from ctiforge.pod import ranks as pod_ranks
 from ctiforge.pod.ports import free_port
-from ctiforge.pod.ranks import ONE_MACHINE, Machines, RanksFailedError
-from ctiforge.store.checkpoints import Checkpoints
-from ctiforge.store.objects import open_store
-from ctiforge.training.options import TrainingOptions
-from ctiforge.training.together import train_together
-from tests.integration.training.conftest import FOLDER
-from tests.integration.training.of_ranks import KILL, TERMINATE, WEIGHTS, Request, rows_of_steps, train_small
-
-# an epoch has three whole steps and one of twelve rows, of which the second rank has fewer
-OPTIONS = TrainingOptions(
-    batch_size=4,
-    gradient_accumulation_steps=4,
-    max_steps=20,
-    learning_rate=2e-3,
-    eval_steps=5,
-    save_steps=6,
-    early_stopping_patience=9,
-)
-
-
-class Place:
-    """A machine's folders beside a store, and what came of the last training there."""
-
-    def __init__(self, folder: Path, store: Path | None = None) -> None:
-        self.folder = folder
-        self.store = store or folder / "store"
-        self.tries = 0
-
-    def train(
-        self, count: int, options: TrainingOptions = OPTIONS, machines: Machines = ONE_MACHINE, **named: Any
-    ) -> dict[str, Any]:
-        self.tries += 1
-        self.count = count
-        out, scratch, self.seen = (self.folder / f"{name}-{self.tries}" for name in ("out", "scratch", "seen"))
-        for each in (out, scratch, self.seen):
-            each.mkdir(parents=True)
-        self.checkpoints = Checkpoints(open_store(str(self.store)), FOLDER)
-        request = Request(options, **named)
-        found = train_together(train_small, request, self.seen, out, scratch, self.checkpoints, count, machines)
-        if found is None:
-            return {}
-        self.weights = torch.load(out / WEIGHTS)
-        return found
-
-    @property
-    def rows(self) -> dict[int, list[list[int]]]:
-        return rows_of_steps(self.seen, self.count)
-
-
-def apart(one: Place, other: Place) -> float:
-    """Give the largest difference of two weights."""
-    assert one.weights.keys() == other.weights.keys()
-    return max(float((one.weights[name] - other.weights[name]).abs().max()) for name in one.weights)
+from ctiforge.pod.ranks import Machines, RanksFailedError
+from tests.integration.training.of_ranks import KILL, OPTIONS, TERMINATE, Place, apart
 
 
 @pytest.fixture
@@ -107,7 +55,6 @@ def test_two_train_what_one_would(place, alone, method):
 def test_a_signal_to_one_stops_all_after_the_same_step(place, alone, rank):
     with pytest.raises(InterruptedRunError, match="interrupted at step 8 of 20; its state is saved"):
         place.train(2, signals=((rank, 8, TERMINATE),))
-    place.checkpoints.note_interrupted()
     assert max(place.rows) == 8
     place.train(2)
     assert min(place.rows) == 9
