@@ -3,12 +3,10 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from ctiforge.data.testsets import read_labelled_articles
 from ctiforge.errors import DataError
 from ctiforge.evaluation.failures import check_failures
 from ctiforge.evaluation.scoring.articles import ArticleCase, score_article, training_keys
@@ -21,6 +19,7 @@ from ctiforge.extract.asking import Answered, Asking
 from ctiforge.extract.choice_quality import choice_quality, window_leanings
 from ctiforge.extract.models import REGEX, find_model
 from ctiforge.extract.prepared import note_of_model, usage_of_data, usage_of_model
+from ctiforge.extract.test_data import TestData
 from ctiforge.progress import Progress
 from ctiforge.records.answer import ChoiceQuality
 from ctiforge.records.article import ArticleRecord, read_records
@@ -35,23 +34,6 @@ if TYPE_CHECKING:
 
 LONG_ARTICLE = 32_000
 """Characters from which on an article without a tag for its length counts as long: about 8,000 tokens."""
-
-
-@dataclass(frozen=True)
-class TestData:
-    """The labeled articles that extractors answer."""
-
-    __test__ = False  # not a test class, whatever pytest makes of its name
-
-    path: Path
-    records: Sequence[ArticleRecord]
-    reference: str | None
-    """`name@version` where they are a test set of the store."""
-
-    @classmethod
-    def read(cls, path: Path, reference: str | None = None) -> "TestData":
-        """Read a file of JSON lines; errors as `read_labelled_articles` has them."""
-        return cls(path, list(read_labelled_articles(path)), reference)
 
 
 def evaluate_on(
@@ -85,7 +67,7 @@ def evaluate_on(
         extractor,
         test_data.records,
         model=ModelInfo(name=extractor.name, version=version),
-        test_set=describe_test_set(test_data.path, test_data.reference),
+        test_set=test_data.describe(),
         trained_on=values_seen_in_training(training_data) if training_data else None,
         answers=answers,
         engine=engine,
@@ -152,13 +134,6 @@ def score_record(
 def values_seen_in_training(path: Path) -> frozenset[tuple[str, str]]:
     """Read the values of the records that a model was trained on: a file or folder of `harvest_extract`."""
     return training_keys([item for record in read_records(path) for item in record.observables])
-
-
-def describe_test_set(path: Path, reference: str | None = None) -> TestSetInfo:
-    """Name the test set in a JSONL of labeled articles: `name@version` of the store, else its file and hash."""
-    content_hash = hashlib.sha256(path.read_bytes()).hexdigest()
-    name, _, version = (reference or f"{path.stem}@{content_hash[:12]}").rpartition("@")
-    return TestSetInfo(name=name, version=version, content_hash=content_hash, articles=0)
 
 
 def open_extractor(
@@ -389,6 +364,8 @@ def _fingerprint(
 ) -> str:
     """Compute what is the same for the same weights, engine, articles and training values, whatever they are called."""
     parts: list[Any] = [model.version, test_set.content_hash, sorted(trained_on) if trained_on is not None else None]
+    if test_set.drawn_from is not None:
+        parts.append(test_set.articles)
     if engine:
         parts.append([engine.command, engine.version])
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

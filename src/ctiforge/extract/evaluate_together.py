@@ -8,6 +8,7 @@ from typing import Any
 
 from ctiforge.errors import CannotGoOnError
 from ctiforge.extract import evaluate
+from ctiforge.extract.test_data import TestData
 from ctiforge.pod.ranks import OutOfMemoryOnRankError, run_ranks
 from ctiforge.records.evaluation import Evaluation
 from ctiforge.training.ranks import joined
@@ -25,6 +26,8 @@ class SharedEvaluation:
     """The stage's inputs by name, `test_data` among them."""
     reference: str | None
     """The test set's name and version, where it has one."""
+    sample: int | None = None
+    """Of how many of its articles; None: all."""
     device: str = "auto"
     """`auto`, `cpu` or `cuda`."""
     batch_size: int = 32
@@ -58,7 +61,7 @@ def evaluate_together(asked: SharedEvaluation, count: int, out: Path, scratch: P
 def evaluate_share(asked: SharedEvaluation, out: Path) -> dict[str, Any]:
     """Read this process's share of the articles; the first one's result is the evaluation, as JSON."""
     with joined() as ranks:
-        articles = evaluate.TestData.read(asked.inputs["test_data"], asked.reference)
+        articles = TestData.read(asked.inputs["test_data"], asked.reference, asked.sample)
         extractor = evaluate.open_extractor(
             asked.model,
             asked.inputs,

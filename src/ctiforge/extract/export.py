@@ -18,11 +18,12 @@ from ctiforge.extract.answering.endpoint import Endpoint, connect
 from ctiforge.extract.answering.extraction import Extractor
 from ctiforge.extract.answering.served import EndpointAgent
 from ctiforge.extract.answering.windowed import plain_usage
-from ctiforge.extract.evaluate import TestData, evaluate_on, inner_folder
+from ctiforge.extract.evaluate import evaluate_on, inner_folder
 from ctiforge.extract.prepared import note_of_model
 from ctiforge.extract.prompts import prompt_of
 from ctiforge.extract.prompts.answers import answer_schema
 from ctiforge.extract.prompts.rendering import guide_row, render_answer, render_prompt
+from ctiforge.extract.test_data import TestData
 from ctiforge.records.article import ArticleRecord
 from ctiforge.records.evaluation import Evaluation
 from ctiforge.records.exported import Dtype, ExportCost, ExportedFile, ExportReport, FileType, ParityReport, Proof
@@ -331,8 +332,7 @@ def _asked(test_data: TestData, proof: Proof | None, weights: Weights, folder: P
     if whole or len(test_data.records) <= SAMPLE:
         return test_data
     path = folder / f"{SAMPLE}-of-{len(test_data.records)}.jsonl"
-    step = len(test_data.records) / SAMPLE
-    chosen = [test_data.records[int(number * step)] for number in range(SAMPLE)]
+    chosen = test_data.sampled(SAMPLE).records
     path.write_text("".join(f"{each.model_dump_json()}\n" for each in chosen), encoding="utf-8")
     return TestData.read(path)
 

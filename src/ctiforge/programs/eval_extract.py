@@ -86,6 +86,10 @@ def main(
     ] = None,
     concurrency: Annotated[int, typer.Option(min=1, help="Requests to an endpoint or engine at a time.")] = 4,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds that an endpoint may take for an answer.")] = 300.0,
+    sample: Annotated[
+        int | None,
+        typer.Option(min=1, help="Only so many of the articles, spread over the test data; no gate takes it."),
+    ] = None,
     batch_size: WindowsTogetherFlag = 32,
     device: DeviceFlag = "auto",
     nproc: Annotated[
@@ -138,7 +142,7 @@ def main(
         model_inputs, named = ({}, {"model_name": model}) if endpoint else find_model(model)
     params: dict[str, Any] = named | ({"constrained": True} if constrained else {})
     params |= {"engine": used.command.shown, "engine_version": used.version} if used else {}
-    params |= {name: each for name, each in (("examples", examples), ("price", price)) if each}
+    params |= {name: each for name, each in (("examples", examples), ("price", price), ("sample", sample)) if each}
     optional = {
         "training_data": training_data, "prepared": prepared, "asked_as": asked_as, "as_served": as_served,
     }  # fmt: skip
@@ -147,15 +151,16 @@ def main(
     def work(dirs: StageDirs) -> dict[str, Any]:
         from ctiforge.extract import evaluate
         from ctiforge.extract.answering.endpoint import Endpoint
+        from ctiforge.extract.test_data import TestData
         from ctiforge.training.tracking import check_tracker
 
         check_tracker(tracker)
-        articles = evaluate.TestData.read(dirs.inputs["test_data"], reference)
+        articles = TestData.read(dirs.inputs["test_data"], reference, sample)
         version = (served_version or model) if endpoint else model_version(model, model_inputs)
         if nproc > 1:
             from ctiforge.extract.evaluate_together import SharedEvaluation, evaluate_together
 
-            asked = SharedEvaluation(model, version, dirs.inputs, reference, device, batch_size, constrained)
+            asked = SharedEvaluation(model, version, dirs.inputs, reference, sample, device, batch_size, constrained)
             return finished(evaluate_together(asked, nproc, dirs.out, dirs.scratch), dirs)
         with ExitStack() as held:
             about = None

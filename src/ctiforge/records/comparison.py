@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from ctiforge.records.base import File, Record, Upgrade, kind_of
+from pydantic import Field
+
+from ctiforge.records.base import File, Record, Upgrade, is_none, kind_of
 from ctiforge.records.classification import ClassifierRow, Measure
 from ctiforge.records.evaluation import Direction, Intervals, ModelInfo, TestSetInfo, Unit, with_intervals
 
@@ -51,6 +53,8 @@ class Contender(Record):
     """That of its evaluation."""
     changes: tuple[Change, ...]
     """Its figures and rows against the baseline's."""
+    articles: int | None = Field(None, exclude_if=is_none)
+    """The articles that both were scored on, where that is a sample; None: the whole test set."""
 
 
 class Comparison(File):

@@ -48,6 +48,13 @@ class TestSetInfo(Record):
     """Articles that were scored."""
     unlabelled: int = 0
     """Articles in which no type is labeled: never scored."""
+    drawn_from: int | None = Field(None, exclude_if=is_none)
+    """Labeled articles that those scored were drawn from; None: all were scored."""
+
+    @property
+    def whole(self) -> int:
+        """Count the test set's labeled articles, scored or not."""
+        return self.drawn_from or self.articles
 
 
 class MetricFigure(Record):

@@ -27,9 +27,9 @@ class Side:
     role: str
     evaluation: Evaluation
     changes: Mapping[tuple[str, str], Change]
-    """By group and label; empty for the new model itself, and where the two were not scored on the same articles."""
+    """By group and label; empty for the new model itself, and where the two have no articles in common."""
     tested: Decision | None = None
-    """What the gate's test says of the new model against this one; None like the changes."""
+    """What the gate's test says of the new model against this one; None like the changes, and of a sample."""
 
     def change(self, metric: str) -> Change | None:
         """Compute how a metric changes from this one to the new model."""
@@ -65,7 +65,8 @@ def contest_of(run: RunFiles) -> Contest:
     new = run.evaluations.get(name) if name else None
     rivals = {stage: each for stage, each in run.evaluations.items() if stage != name}
     sides = {stage: side_of(role_of(stage), each, new) for stage, each in rivals.items()}
-    comparable = {stage: side for stage, side in sides.items() if side.changes}
+    # a floor on a sample is compared, and decides nothing
+    comparable = {stage: side for stage, side in sides.items() if side.tested}
     in_use = next((comparable[stage] for stage in _IN_USE if stage in comparable), None)
     strongest = max(comparable.values(), key=lambda side: side.f1, default=None)
     new_side = Side(role_of(name or ""), new, {}) if new else None

@@ -113,11 +113,18 @@ def length_facts(formatted: FormatReport) -> Facts:
 def _primary_row(side: Side, reach: float, *, is_new: bool) -> tuple[Cell, ...]:
     metrics = side.evaluation.metrics
     check, change = deciding_check(side.tested), side.change(PRIMARY)
-    mark = Cell(mark=words.GATE_MARKS[check.verdict]) if check else Cell("" if is_new else "scored on other articles")
+    mark = Cell(mark=words.GATE_MARKS[check.verdict]) if check else Cell("" if is_new else _other_articles(side))
     cells = [Cell(side.role, below=side.evaluation.model.name, strong=is_new), mark]
     cells += [_metric_cell(metrics[PRIMARY], is_new), _metric_plot(side.role, metrics[PRIMARY])]
     cells += [_difference_cell(change), _difference_plot(side.role, change, reach)] if change else [Cell(), Cell()]
     return (*cells, *(Cell(words.figure(metrics[name].value), strong=is_new) for name in ("precision", "recall")))
+
+
+def _other_articles(side: Side) -> str:
+    test_set = side.evaluation.test_set
+    if side.changes and test_set.drawn_from:
+        return f"{test_set.articles} of {test_set.drawn_from} articles"
+    return "scored on other articles"
 
 
 def _metrics_table(

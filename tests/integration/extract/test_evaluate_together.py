@@ -8,6 +8,7 @@ from ctiforge.demo.articles import make_corpus
 from ctiforge.extract import evaluate
 from ctiforge.extract.answers_file import ANSWERS_NAME
 from ctiforge.extract.evaluate_together import SharedEvaluation, evaluate_together
+from ctiforge.extract.test_data import TestData
 from tests.in_process import run_here
 
 ARTICLES = 7
@@ -27,7 +28,7 @@ def test_the_evaluation_is_that_of_one(model: str, count: int, test_data: Path, 
     alone, together = tmp_path / "alone", tmp_path / "together"
     for each in (alone, together):
         each.mkdir()
-    articles = evaluate.TestData.read(test_data)
+    articles = TestData.read(test_data)
     extractor = evaluate.open_extractor(model, {}, device="cpu", batch_size=4)
     one = evaluate.evaluate_on(articles, extractor, "1", answers=alone)
     asked = SharedEvaluation(model, "1", {"test_data": test_data}, None, "cpu", batch_size=4)

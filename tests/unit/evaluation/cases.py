@@ -44,6 +44,13 @@ def evaluation(
     )
 
 
+def sampled(whole: Evaluation, ids: set[str]) -> Evaluation:
+    """The same on some of its articles, as a sample."""
+    articles = [article for article in whole.articles if article.id in ids]
+    test_set = whole.test_set.model_copy(update={"articles": len(articles), "drawn_from": whole.test_set.articles})
+    return evaluation(articles, whole.model.name).model_copy(update={"test_set": test_set})
+
+
 def with_hits(hits: list[int], expected: int = 4) -> list[ArticleScore]:
     """One article per entry: `expected` commands, of which so many are found, and nothing wrong."""
     scores = []

@@ -9,7 +9,6 @@ from ctiforge.extract.answering.extraction import Extraction, Source, Tell, Wind
 from ctiforge.extract.answering.regex_floor import RegexFloor
 from ctiforge.extract.evaluate import (
     LONG_ARTICLE,
-    describe_test_set,
     evaluate_extractor,
     load_extractor,
     score_record,
@@ -152,17 +151,6 @@ def test_values_of_training_records_are_seen(tmp_path: Path) -> None:
         Brittle(), record("2", "net user\ndir /s", ["net user", "dir /s"]), values_seen_in_training(file)
     )
     assert [item.unseen for item in scored.items] == [False, True]
-
-
-def test_a_test_set_is_named_by_its_reference_or_its_file(tmp_path: Path) -> None:
-    file = tmp_path / "mine.jsonl"
-    file.write_text("{}\n")
-    by_file, by_reference = describe_test_set(file), describe_test_set(file, "demo@3")
-
-    assert (by_reference.name, by_reference.version) == ("demo", "3")
-    assert by_file.name == "mine"
-    assert by_file.version == by_file.content_hash[:12]
-    assert by_file.content_hash == by_reference.content_hash
 
 
 def test_the_fingerprint_names_model_articles_and_training_values() -> None:

@@ -98,6 +98,12 @@ def evaluation(
     )
 
 
+def of_sample(found: Evaluation, count: int) -> Evaluation:
+    """The same on so many of its articles."""
+    test_set = found.test_set.model_copy(update={"articles": count, "drawn_from": found.test_set.articles})
+    return rescored(found.model_copy(update={"test_set": test_set}), found.articles[:count])
+
+
 def as_rules(found: Evaluation) -> Evaluation:
     """The same of rules, which answer no windows."""
     return rescored(found, tuple(each.model_copy(update={"answers": Answers()}) for each in found.articles))

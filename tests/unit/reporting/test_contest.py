@@ -1,6 +1,7 @@
 from ctiforge.evaluation.comparing.comparison import compare
 from ctiforge.reporting.contest import contest_of, new_stage
-from tests.unit.reporting.making import articles, evaluation, run_files
+from ctiforge.reporting.extract_tables import primary_table
+from tests.unit.reporting.making import articles, evaluation, of_sample, run_files
 
 RECORDS = articles(12)
 WEAK = evaluation(RECORDS, "weak", finds_every=6)
@@ -38,6 +39,16 @@ def test_one_that_was_scored_on_other_articles_is_shown_and_not_compared():
     assert contest.reference.role == "base model"
     assert contest.rivals[0].changes == {}
     assert contest.rivals[0].change("micro_f1") is None
+
+
+def test_a_floor_on_a_sample_is_compared_and_decides_nothing():
+    sampled = of_sample(STRONG, 4)
+    contest = contest_of(run_files({"eval_base": sampled, "eval_regex": WEAK, "eval_tuned": NEW}))
+    assert contest.reference.role == "regex floor"
+    base = contest.rivals[0]
+    assert (base.tested, base.change("micro_f1").articles) == (None, 4)
+    row = next(row for row in primary_table(contest).rows if row[0].text == "base model")
+    assert row[1].text == "4 of 12 articles"
 
 
 def test_without_a_new_model_there_is_nothing_to_hold_anything_against():

@@ -16,7 +16,7 @@ from ctiforge.evaluation.statistics import INTERVALS, LEVEL, MIN_POSITIVE_ARTICL
 from ctiforge.lines.extract import EXTRACT
 from ctiforge.lines.line import MARGIN
 from ctiforge.records.comparison import Change, ChangeVerdict, Comparison, Contender
-from ctiforge.records.evaluation import Direction, Evaluation, TestSetInfo, Unit
+from ctiforge.records.evaluation import ArticleScore, Direction, Evaluation, TestSetInfo, Unit
 
 
 def compare(evaluations: Sequence[Evaluation]) -> Comparison:
@@ -26,7 +26,8 @@ def compare(evaluations: Sequence[Evaluation]) -> Comparison:
         evaluations: The baseline, then one or more to compare with it.
 
     Returns:
-        Every figure's change, with the interval of the difference and a verdict.
+        Every figure's change, with the interval of the difference and a verdict; where one was scored on a sample of
+        the test set, on the articles that both were scored on.
 
     Raises:
         UsageError: There are fewer than two, or they are not of one test set.
@@ -41,10 +42,7 @@ def compare(evaluations: Sequence[Evaluation]) -> Comparison:
         test_set=baseline.test_set,
         baseline=baseline.model,
         baseline_fingerprint=baseline.fingerprint,
-        contenders=tuple(
-            Contender(model=other.model, fingerprint=other.fingerprint, changes=_changes(baseline, other))
-            for other in evaluations[1:]
-        ),
+        contenders=tuple(_contender(baseline, other) for other in evaluations[1:]),
     )
 
 
@@ -89,13 +87,28 @@ def _check_same_test_set(one: Evaluation, other: Evaluation) -> None:
     if one.scoring != other.scoring:
         older = min(one, other, key=lambda each: each.scoring)
         raise UsageError(f"{older.model.name} was scored by older rules of what counts as found: evaluate it again")
-    if [(article.id, sorted(article.counts)) for article in one.articles] != [
-        (article.id, sorted(article.counts)) for article in other.articles
+    mine, theirs = _shared(one, other)
+    if [(article.id, sorted(article.counts)) for article in mine] != [
+        (article.id, sorted(article.counts)) for article in theirs
     ]:
         raise UsageError(
             f"{one.model.name} and {other.model.name} were scored on different articles of {_named(one.test_set)}: "
             "evaluate both again"
         )
+
+
+def _shared(one: Evaluation, other: Evaluation) -> tuple[Sequence[ArticleScore], Sequence[ArticleScore]]:
+    """Give the articles of both; of a sample those that the other was scored on as well."""
+    if not (one.test_set.drawn_from or other.test_set.drawn_from):
+        return one.articles, other.articles
+    both = {article.id for article in one.articles} & {article.id for article in other.articles}
+    if not both:
+        raise UsageError(
+            f"{one.model.name} and {other.model.name} were scored on samples without a common article: evaluate one of "
+            "them on the whole test set"
+        )
+    mine, theirs = ([article for article in each.articles if article.id in both] for each in (one, other))
+    return mine, theirs
 
 
 def _named(test_set: TestSetInfo) -> str:
@@ -125,9 +138,16 @@ class _Compared:
         return float(self.difference.p_value()) if self.difference else None
 
 
-def _changes(one: Evaluation, other: Evaluation) -> tuple[Change, ...]:
-    before = Counts.of(one.articles)
-    return tuple(compare_counts(before, Counts.of(other.articles), row_specs(one.articles, before)))
+def _contender(baseline: Evaluation, other: Evaluation) -> Contender:
+    mine, theirs = _shared(baseline, other)
+    before = Counts.of(mine)
+    changes = compare_counts(before, Counts.of(theirs), row_specs(mine, before))
+    return Contender(
+        model=other.model,
+        fingerprint=other.fingerprint,
+        changes=tuple(changes),
+        articles=len(mine) if len(mine) < baseline.test_set.whole else None,
+    )
 
 
 def _compared(label: str, group: str, metric: Metric, before: Counts, after: Counts, chosen: Floats) -> _Compared:

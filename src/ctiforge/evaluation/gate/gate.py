@@ -137,6 +137,12 @@ def check_same_test_set(candidate: Scored, other: Scored, todo: str) -> None:
             f"{older.who} was scored by older rules of what counts as found: evaluate it on "
             f"{_named(candidate.test_set)} again"
         )
+    for each in (candidate, other):
+        if each.test_set.drawn_from:
+            raise GateError(
+                f"{each.who} was scored on a sample, {each.test_set.articles} of {each.test_set.drawn_from} articles: "
+                "evaluate it without --sample"
+            )
     if candidate.articles != other.articles:
         raise GateError(
             f"{other.who} and {candidate.who} were scored on different articles or labels of "

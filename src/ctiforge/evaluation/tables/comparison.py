@@ -46,8 +46,12 @@ def _heading(comparison: Comparison, contender: Contender) -> str:
     """Who against whom, on what."""
     return (
         f"{comparison.baseline.name} (before) against {contender.model.name} (after) "
-        f"on {comparison.test_set.name} {comparison.test_set.version}"
+        f"on {comparison.test_set.name} {comparison.test_set.version}{_sampled(comparison, contender)}"
     )
+
+
+def _sampled(comparison: Comparison, contender: Contender) -> str:
+    return f", {contender.articles} of {comparison.test_set.whole} articles" if contender.articles else ""
 
 
 def _footnote(comparison: Comparison) -> str:

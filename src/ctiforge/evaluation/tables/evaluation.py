@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 from ctiforge.records.answer import ChoiceQuality
 from ctiforge.records.comparison import Change
-from ctiforge.records.evaluation import ArticleScore, Evaluation, MetricFigure, QualityRow, ScoredItem, Unit
+from ctiforge.records.evaluation import (
+    ArticleScore,
+    Evaluation,
+    MetricFigure,
+    QualityRow,
+    ScoredItem,
+    TestSetInfo,
+    Unit,
+)
 from ctiforge.tables import Cell, Mark, Table, Tone, print_tables, table_of
 
 if TYPE_CHECKING:
@@ -114,11 +122,24 @@ def show_interval(low: float | None, high: float | None, unit: Unit = "share") -
     return "–" if low is None or high is None else f"{show(low, unit)} … {show(high, unit)}"
 
 
+def scored_words(test_set: TestSetInfo) -> str:
+    """Say how many articles were scored.
+
+    Args:
+        test_set: What a model was evaluated on.
+
+    Returns:
+        Their number; of a sample with what it was drawn from.
+    """
+    drawn = f" of {test_set.drawn_from:,}" if test_set.drawn_from else ""
+    return f"{test_set.articles:,}{drawn} articles scored"
+
+
 def _evaluation_parts(evaluation: Evaluation) -> Iterator[Table | Cell]:
     test_set = evaluation.test_set
     yield Cell(
         f"{evaluation.model.name} ({evaluation.model.version}) on {test_set.name} {test_set.version}: "
-        f"{len(evaluation.articles)} articles scored, {test_set.unlabelled} with nothing labeled left out"
+        f"{scored_words(test_set)}, {test_set.unlabelled} with nothing labeled left out"
     )
     for reason, count in evaluation.failed.items():
         yield Cell(f"{count} failed: {reason}")

@@ -10,7 +10,7 @@ from ctiforge.evaluation.statistics import Interval
 from ctiforge.evaluation.tables.comparison import markdown, print_comparison
 from ctiforge.records.comparison import Change
 from ctiforge.records.evaluation import Answers, ArticleScore, Direction, Unit
-from tests.unit.evaluation.cases import case, evaluation, item, with_hits
+from tests.unit.evaluation.cases import case, evaluation, item, sampled, with_hits
 
 
 def changes(before: list[ArticleScore], after: list[ArticleScore]) -> dict[str, Change]:
@@ -101,6 +101,26 @@ def test_evaluations_of_different_test_sets_are_refused() -> None:
 
     with pytest.raises(UsageError, match="evaluate both on one test set"):
         compare([one, other])
+
+
+def test_one_on_a_sample_is_compared_on_the_articles_of_both_and_says_how_many() -> None:
+    whole, other = evaluation(with_hits([1] * 12 + [0] * 12), "a"), evaluation(with_hits([3] * 24), "b")
+    first = {f"a{number}" for number in range(12)}
+
+    comparison = compare([whole, sampled(other, first), other])
+
+    of_sample, of_all = comparison.contenders
+    assert (of_sample.articles, of_all.articles) == (12, None)
+    assert {each.label: each for each in of_sample.changes}["recall"].before == 0.25
+    assert {each.label: each for each in of_all.changes}["recall"].before == 0.125
+    assert compare([sampled(other, first), whole]).contenders[0].articles == 12
+    assert "on set 1, 12 of 24 articles" in markdown(comparison)
+
+
+def test_samples_without_a_common_article_are_refused() -> None:
+    one, other = evaluation(with_hits([1, 1, 1, 1]), "one"), evaluation(with_hits([1, 1, 1, 1]), "other")
+    with pytest.raises(UsageError, match="one and other were scored on samples without a common article"):
+        compare([sampled(one, {"a0"}), sampled(other, {"a1", "a2"})])
 
 
 def test_evaluations_of_different_articles_are_refused() -> None:

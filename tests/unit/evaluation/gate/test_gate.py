@@ -11,7 +11,7 @@ from ctiforge.evaluation.tables.gate import plain_text
 from ctiforge.lines.extract import EXTRACT
 from ctiforge.records.decision import Check, Decision
 from ctiforge.records.evaluation import Answers, ArticleScore
-from tests.unit.evaluation.cases import case, evaluation, item
+from tests.unit.evaluation.cases import case, evaluation, item, sampled
 
 RULE = EXTRACT.rules
 
@@ -238,6 +238,14 @@ def test_figures_of_other_articles_are_not_compared() -> None:
         check_same_test_set(one, scored(CHAMPION, "two", content_hash="other"), "do this")
     with pytest.raises(GateError, match="different articles or labels"):
         check_same_test_set(one, scored(CHAMPION[:-1], "two"), "do this")
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_what_was_scored_on_a_sample_passes_no_gate(swapped: bool) -> None:
+    whole = evaluation([_score(number, 3, 5, 0, 4) for number in range(12)], "new")
+    pair = (scored_extraction(whole), scored_extraction(sampled(whole, {"a0", "a5"})))
+    with pytest.raises(GateError, match="on a sample, 2 of 12 articles: evaluate it without --sample"):
+        check_same_test_set(*(reversed(pair) if swapped else pair), "do this")
 
 
 def test_the_table_shows_every_check_and_the_reasons() -> None:
