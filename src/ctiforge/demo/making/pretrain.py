@@ -21,7 +21,6 @@ from ctiforge.pod.entry import run_program
 
 ROW_LENGTHS = (96, 160, 224, 304)
 TOKENS_PER_STEP = 4096
-LEARNING_RATE = 3e-3
 DECAY_FROM = 0.7
 _LONGEST_VALUE = 40
 # A level is learnt when this share of its repeated tokens, or of its type names, is right over the last steps.
@@ -32,6 +31,7 @@ def main(
     output: Annotated[Path, typer.Option(help="Where the model is saved, every 250 steps and at the end.")],
     seconds: Annotated[float, typer.Option(help="How long to train; the shipped model had about two hours.")] = 9000.0,
     start: Annotated[Path | None, typer.Option(help="Go on from this model.")] = None,
+    learning_rate: Annotated[float, typer.Option(help="The highest.")] = 3e-3,
     threads: Annotated[int, typer.Option(help="Processor threads.")] = 1,
     seed: int = 0,
 ) -> None:
@@ -41,7 +41,8 @@ def main(
     tokenizer = make_tokenizer()
     model = _load(start) if start else make_model(tokenizer)
     print(f"{sum(p.numel() for p in model.parameters()):,} parameters", flush=True)
-    pretrain(model, RowMaker(tokenizer, seed), seconds, output, level=len(ROW_LENGTHS) if start else 0)
+    level = len(ROW_LENGTHS) if start else 0
+    pretrain(model, RowMaker(tokenizer, seed), seconds, output, level=level, learning_rate=learning_rate)
     save(model, tokenizer, output)
 
 
@@ -69,10 +70,10 @@ def make_model(tokenizer: Any) -> Any:
     return Lfm2ForCausalLM(config)
 
 
-def pretrain(model: Any, rows: RowMaker, seconds: float, output: Path, *, level: int) -> None:
+def pretrain(model: Any, rows: RowMaker, seconds: float, output: Path, *, level: int, learning_rate: float) -> None:
     """Train in place for `seconds`; level 0 repeats, level n extracts from rows of up to the n-th length."""
     optimizer = torch.optim.AdamW(
-        model.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.95), weight_decay=0.01, fused=True
+        model.parameters(), lr=learning_rate, betas=(0.9, 0.95), weight_decay=0.01, fused=True
     )
     body = torch.compile(model.model, dynamic=False)
     progress: deque[float] = deque(maxlen=_LAST_STEPS)
@@ -80,7 +81,7 @@ def pretrain(model: Any, rows: RowMaker, seconds: float, output: Path, *, level:
     while (elapsed := time.monotonic() - started) < seconds:
         ids, targets, weights = batch(rows, level)
         for group in optimizer.param_groups:
-            group["lr"] = LEARNING_RATE * learning_rate_factor(step, elapsed / seconds)
+            group["lr"] = learning_rate * learning_rate_factor(step, elapsed / seconds)
         loss, right = _step(model, body, ids, targets, weights)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()

@@ -1,8 +1,9 @@
-"""Random rows to learn copying from: nothing in them is a word of the demo's articles.
+"""Rows to learn copying from: no sentence and no value in them is of the demo's articles.
 
-A row's text is random tokens in which spans are announced by cue tokens, a few per type; the answer
-is the announced spans, as the JSON that the Extract Agent gives. Half of the spans share a part with
-another span of the row, so that copying must follow the place and not the content alone.
+A row's text is random tokens and sentences of Python's own manual, in which random spans are announced by a word of
+the field that stands near them (“registry”, “service”); the answer is the announced spans, as the JSON that the Extract
+Agent gives. Half of the spans share a part with another span of the row, so that copying must follow the place and not
+the content alone; and many a word or span stands there without the other, and is no item.
 """
 
 import random
@@ -10,15 +11,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ctiforge.demo.making.tokenizer import ASSISTANT, BEGIN, END, PAD, USER
+from ctiforge.demo.making.tokenizer import ASSISTANT, BEGIN, END, PAD, USER, manual
 from ctiforge.records.observable import ARROW
 
-TYPES = ("cmdline", "registry", "services", "scheduled_tasks", "process_lineage", "hunt_queries")
-_PLATFORMS = ("", "Windows", "Windows", "Linux")
-_CUES_PER_TYPE = 4
+CUES = {
+    "cmdline": "command commands executed execute execution ran shell console launched",
+    "registry": "registry key hive autorun subkey",
+    "services": "service services daemon",
+    "scheduled_tasks": "task tasks scheduled schedule job",
+    "process_lineage": "spawned spawn spawning parent child process processes",
+    "hunt_queries": "query queries hunt hunting search",
+}
+"""The words that announce each type's values: what a model of any size knows of the field."""
+TYPES = tuple(CUES)
 _LINEAGE = TYPES.index("process_lineage")
 # Shares of rows with 0, 1, 2 … announced spans.
-_ITEMS = (0.08, 0.30, 0.25, 0.17, 0.12, 0.08)
+_ITEMS = (0.30, 0.27, 0.18, 0.12, 0.08, 0.05)
+_SENTENCE_CHARACTERS = (20, 220)
 # How much more than another token of the answer these weigh: there the text must be searched.
 _TYPE_WEIGHT, _FIRST_WEIGHT, _ANY_WEIGHT = 6.0, 4.0, 3.0
 
@@ -40,10 +49,13 @@ class RowMaker:
         vocabulary: dict[str, int] = tokenizer.get_vocab()
         printable = {t: i for t, i in vocabulary.items() if i > 4 and all("!" <= c <= "~" for c in t)}
         words = sorted(i for t, i in printable.items() if t.isalnum() and not t.isdigit())
-        cues = random.Random("cues").sample(words, len(TYPES) * _CUES_PER_TYPE)
-        self.cues = [cues[k :: len(TYPES)] for k in range(len(TYPES))]
-        self.words = sorted(set(words) - set(cues))
-        self.any = sorted(set(printable.values()) - set(cues))
+        self.cues = [
+            [self._encode(form) for word in cues.split() for form in (word, word.title())] for cues in CUES.values()
+        ]
+        announcing = {cue[0] for cues in self.cues for cue in cues if len(cue) == 1}
+        self.words = sorted(set(words) - announcing)
+        self.any = sorted(set(printable.values()) - announcing)
+        self.sentences = self._sentences()
         self.digits = sorted(i for t, i in printable.items() if t.isdigit())
         self.punctuation = sorted(i for t, i in printable.items() if len(t) == 1 and not t.isalnum())
         self.space, self.line = vocabulary["Ġ"], vocabulary["Ċ"]
@@ -64,7 +76,8 @@ class RowMaker:
         ]
         encode = self._encode
         self.json_type = [encode(f'{{"type":"{name}","value":"') for name in TYPES]
-        self.json_platform = {p: encode(f'","platform":"{p}"}}') if p else encode('"}') for p in set(_PLATFORMS)}
+        self.json_platform = {name: encode(f'","platform":"{name}"}}') for name in ("Windows", "Linux")}
+        self.slash, self.by = vocabulary["/"], [encode(word) for word in ("by", "under", "below", "beneath")]
         self.json_head, self.json_tail, self.json_comma = encode('{"observables":['), encode("]}"), encode(",")
         self.type_mark, self.value_mark, self.arrow = encode('"type":"'), encode('"value":"'), encode(ARROW)
         self.names, self.name_comma = [encode(name) for name in TYPES], encode(", ")
@@ -114,25 +127,62 @@ class RowMaker:
         return prompt, [*self.json_head, *self._joined(answers, self.json_comma), *self.json_tail, self.end]
 
     def _segments(self, text_length: int, longest: int, asked: Sequence[int]) -> list[tuple[list[int], list[int]]]:
-        """Make announced spans with their JSON, and spans that nothing announces (no JSON)."""
+        """Make announced spans with their JSON, and spans and words that announce nothing (no JSON)."""
         pool: list[list[int]] = []
         count = min(self.rng.choices(range(len(_ITEMS)), weights=_ITEMS)[0], max(1, text_length // 24))
         segments = []
         for _ in range(count):
-            kind, cue = self._int(0, len(TYPES)), self._int(0, _CUES_PER_TYPE)
+            kind = self._int(0, len(TYPES))
             value = self._related_value(pool, longest)
-            segment, written = self._announce(kind, cue) + self._bordered(value), self._escaped(value)
             if kind == _LINEAGE:
-                child = self._related_value(pool, longest)
-                segment += self.rng.choice(self.between) + self._bordered(child)
-                written = written + self.arrow + self._escaped(child)
-            answer = self.json_type[kind] + written + self.json_platform[_PLATFORMS[cue]]
+                segment, written = self._lineage(value, self._related_value(pool, longest))
+            else:
+                segment, written = self._announced(kind, value), self._escaped(value)
+            platform = "Linux" if self.slash in written else "Windows"
+            answer = self.json_type[kind] + written + self.json_platform[platform]
             segments.append((segment, answer if kind in asked else []))
-        for _ in range(self._int(0, 3)):
-            near_miss = [self.rng.choice(self.cues[self._int(0, len(TYPES))]), self.stop, self.space]
-            lead = (near_miss if self._chance(0.2) else []) + self._filler(4)
-            segments.append((lead + self._bordered(self._related_value(pool, longest)), []))
+        for _ in range(self._int(0, 4)):
+            segments.append((self._near_miss(pool, longest), []))
         return segments
+
+    def _announced(self, kind: int, value: list[int]) -> list[int]:
+        """Make a span with a word of its type before or behind it."""
+        cue = self.rng.choice(self.cues[kind])
+        if self._chance(0.25):
+            return [*self._filler(self._int(0, 5)), *self._bordered(value), *self._spaced(self._int(0, 3)), *cue]
+        return [*self._spaced(self._int(0, 4)), *cue, *self._spaced_behind(self._int(0, 4)), *self._bordered(value)]
+
+    def _lineage(self, parent: list[int], child: list[int]) -> tuple[list[int], list[int]]:
+        """Make two spans with a word about processes, mostly between them; “by” tells that the parent comes last."""
+        cue = self.rng.choice(self.cues[_LINEAGE])
+        written = self._escaped(parent) + self.arrow + self._escaped(child)
+        if self._chance(0.2):
+            between = [*self._spaced_behind(self._int(0, 2)), self.space, *cue, self.space, *self.rng.choice(self.by)]
+            return [*self._bordered(child), *between, *self._bordered(parent)], written
+        if self._chance(0.3):
+            lead = [*self._spaced(self._int(0, 3)), *cue, *self._spaced_behind(self._int(0, 3))]
+            return [
+                *lead,
+                *self._bordered(parent),
+                *self._spaced_behind(self._int(1, 4)),
+                *self._bordered(child),
+            ], written
+        between = [*self._spaced_behind(self._int(0, 3)), self.space, *cue, *self._spaced_behind(self._int(0, 3))]
+        return [*self._bordered(parent), *between, *self._bordered(child)], written
+
+    def _near_miss(self, pool: list[list[int]], longest: int) -> list[int]:
+        """Make a span that no word announces, or a word that announces no span."""
+        if self._chance(0.4):
+            cue = self.rng.choice(self.rng.choice(self.cues))
+            return [
+                *self._sentence(),
+                self.space,
+                *self._spaced(self._int(0, 3)),
+                *cue,
+                *self._spaced_behind(3),
+                self.stop,
+            ]
+        return [*self._filler(4), *self._bordered(self._related_value(pool, longest)), self.space, *self._sentence()]
 
     def _weights(self, answer: Sequence[int]) -> list[float]:
         weights = [1.0] * len(answer)
@@ -144,10 +194,11 @@ class RowMaker:
                 weights[place] = _FIRST_WEIGHT
         return weights
 
-    def _announce(self, kind: int, cue: int) -> list[int]:
-        before = [token for _ in range(self._int(0, 3)) for token in [*self._word(), self.space]]
-        after = [token for _ in range(self._int(0, 2)) for token in [self.space, *self._word()]]
-        return [*before, self.cues[kind][cue], *after]
+    def _spaced(self, words: int) -> list[int]:
+        return [token for _ in range(words) for token in [*self._word(), self.space]]
+
+    def _spaced_behind(self, words: int) -> list[int]:
+        return [token for _ in range(words) for token in [self.space, *self._word()]]
 
     def _bordered(self, value: list[int]) -> list[int]:
         opening, closing = self.rng.choice(self.borders)
@@ -182,6 +233,10 @@ class RowMaker:
     def _filler(self, length: int) -> list[int]:
         text: list[int] = []
         while len(text) < length:
+            if self._chance(0.15):
+                # whole sentences, so that how a language runs is nothing that announces
+                text += [*self._sentence()[: length - len(text)], self.space]
+                continue
             text += self._word()
             draw = self.rng.random()
             if draw < 0.72:
@@ -209,6 +264,20 @@ class RowMaker:
         while value and value[0] == self.space:
             value = value[1:]
         return value or [self.rng.choice(self.words)]
+
+    def _sentence(self) -> list[int]:
+        return self.rng.choice(self.sentences)
+
+    def _sentences(self) -> list[list[int]]:
+        """Read the manual's sentences in which no word announces anything."""
+        least, most = _SENTENCE_CHARACTERS
+        announcing = {word for cues in CUES.values() for word in cues.split()}
+        kept = [
+            sentence
+            for sentence in manual()
+            if least <= len(sentence) <= most and not announcing & set(sentence.lower().replace(",", " ").split())
+        ]
+        return [self._encode(sentence) for sentence in kept]
 
     def _word(self) -> list[int]:
         return self._some(self.words, self.rng.choices((1, 2, 3), weights=(45, 40, 15))[0])

@@ -8,6 +8,7 @@ backslash, and copying it into JSON is copying its tokens.
 import inspect
 import json
 import pydoc_data.topics
+import re
 from collections.abc import Iterator
 from importlib import import_module, resources
 from typing import Any
@@ -49,6 +50,12 @@ def make_tokenizer() -> Any:
     )
     tokenizer.chat_template = CHAT_TEMPLATE
     return tokenizer
+
+
+def manual() -> list[str]:
+    """Read the sentences of Python's language reference, which every Python brings."""
+    text = " ".join(" ".join(pydoc_data.topics.topics.values()).split())
+    return re.split(r"(?<=[.:;]) ", text)
 
 
 def _train() -> Tokenizer:
