@@ -34,8 +34,11 @@ def prepare(place: Place) -> Prepared:
     """Put the demo's examples into the store, and train on them undisturbed."""
     harvest = place.harvest()
     assert harvest.made
+    # few articles for validation: each training answers them to set its threshold
     flags = ("--model=demo", "--max-length=304", "--format=messages", "--prompt=short-v1", "--window-tokens=128")
-    examples = place.run("format_extract", f"--input={harvest.made.uri}/records.jsonl", *flags)
+    examples = place.run(
+        "format_extract", f"--input={harvest.made.uri}/records.jsonl", *flags, "--validation-share=0.01"
+    )
     assert examples.made
     return trained(place, "train_extract", f"--data={examples.made.uri}", *FLAGS)
 

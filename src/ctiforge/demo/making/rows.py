@@ -24,10 +24,16 @@ CUES = {
 }
 """The words that announce each type's values: what a model of any size knows of the field."""
 TYPES = tuple(CUES)
+PROMPT = ("Return as JSON the observables in the text.\nTypes: ", "\nCopy each value.", " Add its platform.")
+"""What the demo's prompt says before the types, behind them, and where platforms are asked for."""
 _LINEAGE = TYPES.index("process_lineage")
 # Shares of rows with 0, 1, 2 … announced spans.
 _ITEMS = (0.30, 0.27, 0.18, 0.12, 0.08, 0.05)
 _SENTENCE_CHARACTERS = (20, 220)
+# Shares of a row's text that are sentences of the manual, not random tokens.
+_PROSE = (0.0, 0.15, 0.6, 0.9)
+# Tokens from which on a row has room for the whole prompt.
+_LONG = 224
 # How much more than another token of the answer these weigh: there the text must be searched.
 _TYPE_WEIGHT, _FIRST_WEIGHT, _ANY_WEIGHT = 6.0, 4.0, 3.0
 
@@ -66,10 +72,10 @@ class RowMaker:
         comma = vocabulary[","]
         self.borders = [
             ([self.line], [self.line]),
-            ([self.quote], [self.quote]),
-            ([vocabulary["`"]], [vocabulary["`"]]),
-            ([vocabulary["'"]], [vocabulary["'"]]),
-            ([vocabulary["("]], [vocabulary[")"]]),
+            ([self.space, self.quote], [self.quote]),
+            ([self.space, vocabulary["`"]], [vocabulary["`"]]),
+            ([self.space, vocabulary["'"]], [vocabulary["'"]]),
+            ([self.space, vocabulary["("]], [vocabulary[")"]]),
             ([self.space], [self.stop, self.space]),
             ([vocabulary[":"], self.space], [comma, self.space]),
             ([self.line, self.line], [self.line, self.line]),
@@ -77,15 +83,17 @@ class RowMaker:
         encode = self._encode
         self.json_type = [encode(f'{{"type":"{name}","value":"') for name in TYPES]
         self.json_platform = {name: encode(f'","platform":"{name}"}}') for name in ("Windows", "Linux")}
+        self.json_platform[""] = encode('"}')
         self.slash, self.by = vocabulary["/"], [encode(word) for word in ("by", "under", "below", "beneath")]
         self.json_head, self.json_tail, self.json_comma = encode('{"observables":['), encode("]}"), encode(",")
         self.type_mark, self.value_mark, self.arrow = encode('"type":"'), encode('"value":"'), encode(ARROW)
         self.names, self.name_comma = [encode(name) for name in TYPES], encode(", ")
         self.short_prompt = encode("Types: "), [self.line]
-        self.long_prompt = (
-            encode("Return as JSON the observables in the text.\nTypes: "),
-            encode("\nCopy each value.\n\n"),
-        )
+        self.long_prompts = {
+            platforms: (encode(PROMPT[0]), encode(f"{PROMPT[1]}{PROMPT[2] if platforms else ''}\n\n"))
+            for platforms in (True, False)
+        }
+        self.prose = 0.0
 
     def repeats(self, length: int) -> PretrainingRow:
         """Make a row of segments, each repeated once or twice; only the repeats are targets."""
@@ -107,9 +115,12 @@ class RowMaker:
             text_length = max(8, text_length - 6)
 
     def _extraction(self, text_length: int, length: int, longest_value: int) -> tuple[list[int], list[int]]:
+        self.prose = self.rng.choice(_PROSE)
+        is_long = length >= _LONG and self._chance(0.8)
+        platforms = not is_long or self._chance(0.8)
         everything = list(range(len(TYPES)))
         asked = sorted(self.rng.sample(everything, self._int(1, 6))) if self._chance(0.25) else everything
-        segments = self._segments(text_length, longest_value, asked)
+        segments = self._segments(text_length, longest_value, asked, platforms=platforms)
         self.rng.shuffle(segments)
         spare = max(0, text_length - sum(len(segment) for segment, _ in segments))
         shares = [self.rng.expovariate(1) for _ in range(len(segments) + 1)]
@@ -121,12 +132,14 @@ class RowMaker:
             if answer:
                 answers.append(answer)
         text += self._filler(gaps[-1])
-        head, tail = self.long_prompt if length >= 224 and self._chance(0.5) else self.short_prompt
+        head, tail = self.long_prompts[platforms] if is_long else self.short_prompt
         names = self._joined([self.names[each] for each in asked], self.name_comma)
         prompt = [self.begin, self.user, *head, *names, *tail, *text, self.end, self.assistant]
         return prompt, [*self.json_head, *self._joined(answers, self.json_comma), *self.json_tail, self.end]
 
-    def _segments(self, text_length: int, longest: int, asked: Sequence[int]) -> list[tuple[list[int], list[int]]]:
+    def _segments(
+        self, text_length: int, longest: int, asked: Sequence[int], *, platforms: bool
+    ) -> list[tuple[list[int], list[int]]]:
         """Make announced spans with their JSON, and spans and words that announce nothing (no JSON)."""
         pool: list[list[int]] = []
         count = min(self.rng.choices(range(len(_ITEMS)), weights=_ITEMS)[0], max(1, text_length // 24))
@@ -138,7 +151,7 @@ class RowMaker:
                 segment, written = self._lineage(value, self._related_value(pool, longest))
             else:
                 segment, written = self._announced(kind, value), self._escaped(value)
-            platform = "Linux" if self.slash in written else "Windows"
+            platform = ("Linux" if self.slash in written else "Windows") if platforms else ""
             answer = self.json_type[kind] + written + self.json_platform[platform]
             segments.append((segment, answer if kind in asked else []))
         for _ in range(self._int(0, 4)):
@@ -149,7 +162,13 @@ class RowMaker:
         """Make a span with a word of its type before or behind it."""
         cue = self.rng.choice(self.cues[kind])
         if self._chance(0.25):
-            return [*self._filler(self._int(0, 5)), *self._bordered(value), *self._spaced(self._int(0, 3)), *cue]
+            return [
+                *self._filler(self._int(0, 5)),
+                *self._bordered(value),
+                self.space,
+                *self._spaced(self._int(0, 3)),
+                *cue,
+            ]
         return [*self._spaced(self._int(0, 4)), *cue, *self._spaced_behind(self._int(0, 4)), *self._bordered(value)]
 
     def _lineage(self, parent: list[int], child: list[int]) -> tuple[list[int], list[int]]:
@@ -195,10 +214,17 @@ class RowMaker:
         return weights
 
     def _spaced(self, words: int) -> list[int]:
-        return [token for _ in range(words) for token in [*self._word(), self.space]]
+        return [token for word in self._words(words) for token in [*word, self.space]]
 
     def _spaced_behind(self, words: int) -> list[int]:
-        return [token for _ in range(words) for token in [self.space, *self._word()]]
+        return [token for word in self._words(words) for token in [self.space, *word]]
+
+    def _words(self, count: int) -> list[list[int]]:
+        if not self._chance(self.prose):
+            return [self._word() for _ in range(count)]
+        words = _split(self._sentence(), self.space)
+        start = self._int(0, max(1, len(words) - count))
+        return words[start : start + count]
 
     def _bordered(self, value: list[int]) -> list[int]:
         opening, closing = self.rng.choice(self.borders)
@@ -233,8 +259,7 @@ class RowMaker:
     def _filler(self, length: int) -> list[int]:
         text: list[int] = []
         while len(text) < length:
-            if self._chance(0.15):
-                # whole sentences, so that how a language runs is nothing that announces
+            if self._chance(self.prose):
                 text += [*self._sentence()[: length - len(text)], self.space]
                 continue
             text += self._word()
@@ -297,3 +322,13 @@ class RowMaker:
     def _encode(self, text: str) -> list[int]:
         ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         return ids
+
+
+def _split(tokens: Sequence[int], at: int) -> list[list[int]]:
+    words: list[list[int]] = [[]]
+    for token in tokens:
+        if token == at:
+            words.append([])
+        else:
+            words[-1].append(token)
+    return [word for word in words if word]

@@ -5,8 +5,9 @@ import re
 
 import pytest
 
-from ctiforge.demo.making.rows import CUES, TYPES, RowMaker
+from ctiforge.demo.making.rows import CUES, PROMPT, TYPES, RowMaker
 from ctiforge.demo.sentences import extract_texts
+from ctiforge.extract.prompts import load_prompt
 from ctiforge.records.observable import ARROW
 from ctiforge.training.encoding import DEMO_MODEL, load_tokenizer
 
@@ -36,7 +37,7 @@ def test_an_answer_copies_what_stands_in_the_text_with_a_word_of_its_type(made: 
             for part in item["value"].split(ARROW):
                 assert part in text
             assert any(cue in text.lower() for cue in CUES[item["type"]].split())
-    assert found > ROWS / 2
+    assert found > ROWS / 3
     empty = sum('"observables":[]' in answer for _, answer in made)
     assert ROWS / 6 < empty < ROWS / 1.5
 
@@ -51,6 +52,12 @@ def test_no_wording_of_the_demo_s_articles_is_in_them(made: list[tuple[str, str]
     assert len(of_length) > 100
     everything = "\n".join(text for text, _ in made)
     assert not [piece for piece in of_length if piece in everything]
+
+
+@pytest.mark.parametrize("platforms", [True, False])
+def test_they_are_asked_as_the_demo_asks(platforms: bool) -> None:
+    asked = f"{PROMPT[0]}a, b{PROMPT[1]}{PROMPT[2] if platforms else ''}\n\ntext"
+    assert load_prompt("short-v1").user(["a", "b"], "text", platform=platforms) == asked
 
 
 def test_the_same_seed_makes_the_same_rows() -> None:
