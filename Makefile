@@ -150,6 +150,9 @@ kind-down: ## Remove the development cluster
 test-cluster: install #+ Tests on the development cluster (after kind-up)
 	KUBECONFIG=$(KIND)/kubeconfig $(BIN)/pytest tests/cluster -m "not prove" --timeout 1800 --durations 15 $(ARGS)
 
+prove-cluster: install #+ Tests on the development cluster that take minutes and protect little more (after kind-up)
+	KUBECONFIG=$(KIND)/kubeconfig $(BIN)/pytest tests/cluster -m prove --timeout 1800 --durations 15 $(ARGS)
+
 prove-faults: install #+ What interrupts old Jobs on the development cluster, as a table (after kind-up)
 	KUBECONFIG=$(KIND)/kubeconfig $(BIN)/pytest tests/cluster/test_clock.py --timeout 1800 $(ARGS)
 

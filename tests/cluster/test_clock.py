@@ -133,6 +133,7 @@ def test_a_lost_node_with_two_launchers(place: Place, lasting: Place, faults: Fa
     assert {each.made and each.made.fingerprint for each in outcomes} == {undisturbed.made.fingerprint}
 
 
+@pytest.mark.prove
 def test_a_launcher_that_stood_still_past_every_limit(place: Place, faults: Faults) -> None:
     place.install(*LIMITS)
     add_small_test_set(place.store)

@@ -134,6 +134,7 @@ def test_the_api_server_restarts_in_the_middle_of_a_watch(place: Place, undistur
     assert len(place.jobs()) == 1
 
 
+@pytest.mark.prove
 def test_a_worker_that_stops_and_is_not_brought_back(place: Place, undisturbed: str) -> None:
     place.install(
         "launcher.nodeLostTimeout=5",

@@ -13,6 +13,8 @@ OS_FLAGS = (
 )  # fmt: skip
 
 LONGER = 150
+PROVE = pytest.mark.prove
+"""For `make prove-cluster` alone."""
 KILL_RANK_1 = """
 import os
 for pid in filter(str.isdigit, os.listdir("/proc")):
@@ -41,7 +43,8 @@ def longer(lasting: Place, prepared: Prepared) -> Prepared:
 
 
 @pytest.mark.parametrize(
-    ("examples", "step", "of"), [("prepared", 25, None), ("prepared_os", 4, 20)], ids=["extract", "os-bert"]
+    ("examples", "step", "of"),
+    [pytest.param("prepared", 25, None, id="extract"), pytest.param("prepared_os", 4, 20, id="os-bert", marks=PROVE)],
 )
 def test_an_evicted_pod_loses_nothing(
     place: Place, request: pytest.FixtureRequest, examples: str, step: int, of: int | None
@@ -57,6 +60,7 @@ def test_an_evicted_pod_loses_nothing(
     assert weights(place.store, outcome) == prepared.weights
 
 
+@PROVE
 def test_a_killed_pod_loses_no_more_than_the_steps_since_the_last_checkpoint(place: Place, prepared: Prepared) -> None:
     with place.following("train_extract", *prepared.arguments, fingerprint=prepared.fingerprint) as following:
         place.wait_until_done(25)
@@ -87,6 +91,7 @@ def test_two_processes_in_a_pod_go_on_when_one_is_killed_and_when_their_pod_is_e
     assert found["resumed_from_step"] >= 35
 
 
+@PROVE
 def test_eviction_while_no_launcher_runs_leaves_the_log_behind(place: Place, prepared: Prepared) -> None:
     task = Task("alone", "train_extract", prepared.fingerprint)
     command = Command("train_extract", (*prepared.arguments, "--store", place.store.uri), task=task)
@@ -131,6 +136,7 @@ def test_s3_that_is_down_while_checkpoints_are_written(place: Place, longer: Pre
     assert weights(place.store, outcome) == longer.weights
 
 
+@PROVE
 def test_s3_that_is_down_when_the_result_is_published(place: Place, longer: Prepared) -> None:
     try:
         with place.following("train_extract", *longer.arguments, fingerprint=longer.fingerprint) as following:
@@ -146,6 +152,7 @@ def test_s3_that_is_down_when_the_result_is_published(place: Place, longer: Prep
     assert weights(place.store, outcome) == longer.weights
 
 
+@PROVE
 def test_scratch_that_overflows(place: Place, prepared: Prepared) -> None:
     place.install("stages.train_extract.scratchSize=1Mi")
     outcome = place.run("train_extract", *prepared.arguments, fingerprint=prepared.fingerprint)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -21,6 +21,9 @@ from ctiforge.training.numerics import ComputeDevice, choose_numerics
 from ctiforge.training.options import LoraOptions, Method, TrainingOptions
 from ctiforge.training.resumable import Kind
 from ctiforge.training.trainer import TrainingResult, train
+
+if TYPE_CHECKING:
+    from tests.integration.training.of_ranks import Place
 
 FOLDER = "checkpoints/train_extract/test"
 CPU = ComputeDevice("cpu")
@@ -44,6 +47,28 @@ class Run:
     weights: dict[str, torch.Tensor]
     batches: list[list[tuple[int, ...]]]
     """The rows of each micro-batch that it trained on."""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> "Place":
+    """A machine that trains in several processes."""
+    from tests.integration.training.of_ranks import Place
+
+    return Place(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., "Place"]:
+    """What one process trains that nothing disturbs, once for each of its options."""
+    from tests.integration.training.of_ranks import Place
+
+    @cache
+    def train(**named: Any) -> Place:
+        made = Place(tmp_path_factory.mktemp("alone"))
+        made.train(1, **named)
+        return made
+
+    return train
 
 
 @pytest.fixture(autouse=True)

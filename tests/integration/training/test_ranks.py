@@ -1,36 +1,12 @@
-"""Several processes train what one would: the same rows and weights, through kills, signals and lack of memory.
+"""Several processes train what one would: the same rows and weights.
 
 Every method, and kills of either process at many steps, are `make prove-ranks`.
 """
 
-import subprocess
-import sys
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
-
 import pytest
 
-from ctiforge.errors import CannotGoOnError, InterruptedRunError, UsageError
-from ctiforge.pod import ranks as pod_ranks
-from ctiforge.pod.ports import free_port
-from ctiforge.pod.ranks import Machines, RanksFailedError
-from tests.integration.training.of_ranks import KILL, OPTIONS, TERMINATE, Place, apart
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
-
-
-@pytest.fixture
-def alone(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    def train(**named: Any) -> Place:
-        made = Place(tmp_path_factory.mktemp("alone"))
-        made.train(1, **named)
-        return made
-
-    return train
+from ctiforge.errors import UsageError
+from tests.integration.training.of_ranks import apart
 
 
 @pytest.mark.parametrize("method", ["lora", pytest.param("qlora", marks=pytest.mark.slow)])
@@ -48,70 +24,6 @@ def test_two_train_what_one_would(place, alone, method):
     assert len({tuple(steps[start : start + 4]) for start in range(0, 20, 4)}) > 1
     # each has its share
     assert all((place.seen / f"rows-{rank}.jsonl").read_text() for rank in range(2))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("rank", [1])
-def test_a_signal_to_one_stops_all_after_the_same_step(place, alone, rank):
-    with pytest.raises(InterruptedRunError, match="interrupted at step 8 of 20; its state is saved"):
-        place.train(2, signals=((rank, 8, TERMINATE),))
-    assert max(place.rows) == 8
-    place.train(2)
-    assert min(place.rows) == 9
-    assert apart(place, alone()) < 1e-5
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("rank", [0])
-def test_one_that_is_killed_ends_all_and_costs_what_was_not_saved(place, alone, rank):
-    with pytest.raises(RanksFailedError, match=f"process {rank} of 2 .* killed by signal 9") as caught:
-        place.train(2, signals=((rank, 13, KILL),))
-    assert caught.value.exit_code == 137
-    found = place.train(2)
-    assert 13 - OPTIONS.save_steps <= found["resumed_from_step"] < 13
-    assert apart(place, alone()) < 1e-5
-
-
-@pytest.mark.slow
-def test_a_training_goes_on_with_another_number_of_processes(place, alone):
-    for count, step in ((2, 5), (1, 15)):
-        with pytest.raises(InterruptedRunError):
-            place.train(count, signals=((count - 1, step, TERMINATE),))
-    found = place.train(2)
-    assert found["resumed_from_step"] == 15
-    assert apart(place, alone()) < 1e-5
-
-
-@pytest.mark.slow
-def test_one_without_memory_ends_all_and_all_begin_again_with_less(place, alone, capsys, monkeypatch):
-    monkeypatch.setattr(pod_ranks, "OTHERS_END_WITHIN_S", 5.0)
-    found = place.train(2, no_memory=(1, 2))
-    assert found["micro_batches"] == [2]
-    assert "out of GPU memory at step 1 with 4 examples in a process: all begin again with 2" in capsys.readouterr().err
-    assert apart(place, alone()) < 1e-5
-    with pytest.raises(CannotGoOnError, match="with one example in each process at once"):
-        place.train(2, replace(OPTIONS, resume=False), no_memory=(0, 0))
-
-
-@pytest.mark.slow
-def test_two_machines_train_what_one_would_and_the_second_needs_no_folder_of_the_first(place, alone, tmp_path):
-    """The second begins anew on an empty machine: the checkpoint that both go on from is in the store."""
-    with pytest.raises(InterruptedRunError):
-        place.train(1, signals=((0, 7, TERMINATE),))
-    address = f"127.0.0.1:{free_port()}"
-    command = [sys.executable, "-m", "tests.integration.training.of_machine", str(tmp_path / "second"), address]
-    with subprocess.Popen([*command, str(place.store)]) as second:
-        found = place.train(1, machines=Machines(2, 0, address))
-    assert second.returncode == 0
-    assert found["resumed_from_step"] == 7
-    assert apart(place, alone()) < 1e-5
-
-
-@pytest.mark.slow
-def test_a_loss_that_is_no_number_in_one_is_told_by_it(place):
-    with pytest.raises(RanksFailedError, match=r"the loss is no number \(inf or nan\) in step 2") as caught:
-        place.train(2, no_number=1)
-    assert caught.value.exit_code == 4
 
 
 def test_a_step_that_cannot_be_shared_is_refused(place):
