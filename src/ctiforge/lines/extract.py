@@ -331,10 +331,10 @@ EXTRACT = Line(
         "format_extract": {"prompt": "short-v1", "window_tokens": 128},
         "train_extract": {
             "method": "full",
-            "epochs": 4,
+            "epochs": 2,
             "batch_size": 16,
             "gradient_accumulation_steps": 1,
-            "learning_rate": 2e-3,
+            "learning_rate": 6e-3,
             "adam_beta2": 0.95,
             "eval_steps": 400,
             "save_steps": 400,
