@@ -277,6 +277,9 @@ bench-harvest: install #+ Rows per second and memory against a SQLAlchemy harves
 bench-train: install #+ CPU-seconds to the same held-out loss against two other recipes
 	$(BIN)/python benchmarks/bench_train.py $(ARGS)
 
+bench-first: install #+ CPU-seconds and F1 of the demo's first run, beside another checkout (ARGS="--before ../before")
+	$(BIN)/python benchmarks/bench_first.py $(ARGS)
+
 bench-trl: install build/trl #+ Tokens a CPU-second of a LoRA training beside TRL's SFTTrainer, on the same rows
 	PYTHONPATH=build/trl $(BIN)/python benchmarks/bench_trl.py $(ARGS)
 
