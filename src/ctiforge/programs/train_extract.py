@@ -56,7 +56,7 @@ def main(
     epochs: EpochsFlag = AGENT.training.epochs,
     max_steps: MaxStepsFlag = AGENT.training.max_steps,
     learning_rate: Annotated[
-        float | None, typer.Option(min=1e-9, help="Default: 2e-4 for an adapter, 2e-5 for all weights.")
+        float | None, typer.Option(min=1e-9, max=1.0, help="Default: 2e-4 for an adapter, 2e-5 for all weights.")
     ] = None,
     max_length: Annotated[int, typer.Option(min=16, help="Must be what the data was cut for.")] = AGENT.max_length,
     warmup_ratio: Annotated[float, typer.Option(min=0.0, max=1.0)] = AGENT.training.warmup_ratio,

@@ -50,7 +50,7 @@ def main(
         int, typer.Option(min=1, help="Micro-batches of one step.")
     ] = OS_BERT.training.gradient_accumulation_steps,
     max_steps: MaxStepsFlag = OS_BERT.training.max_steps,
-    learning_rate: Annotated[float, typer.Option(min=0.0)] = OS_BERT.training.learning_rate,
+    learning_rate: Annotated[float, typer.Option(min=0.0, max=1.0)] = OS_BERT.training.learning_rate,
     weight_decay: Annotated[float, typer.Option(min=0.0)] = OS_BERT.training.weight_decay,
     warmup_ratio: Annotated[float, typer.Option(min=0.0, max=1.0)] = OS_BERT.training.warmup_ratio,
     schedule: ScheduleFlag = OS_BERT.training.schedule,

@@ -32,3 +32,11 @@ def test_machines_that_could_not_meet_are_refused_at_once(
     result = run_here(program, "--data=nothing", model, *flags, cwd=tmp_path)
     assert result.returncode == 2
     assert said in result.stderr
+
+
+@pytest.mark.parametrize("program", ["train_extract", "train_os_bert"])
+@pytest.mark.parametrize("rate", ["inf", "2", "-1"])
+def test_a_learning_rate_that_nothing_learns_at_is_refused_at_once(program: str, rate: str, tmp_path: Path) -> None:
+    result = run_here(program, "--data=nothing", f"--learning-rate={rate}", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "Invalid value for '--learning-rate'" in result.stderr
