@@ -20,10 +20,10 @@ def primary_table(contest: Contest) -> Table:
     scale = f"−{reach:.2f} to +{reach:.2f}"
     columns = ("", "verdict", "micro-F1", "0 to 1", "new model’s lead", scale, "precision", "recall")
     return Table(
-        "Micro-F1 of every model on the same articles",
+        "Micro-F1 of every model",
         tuple(Column(title, is_number=number in (2, 4, 6, 7)) for number, title in enumerate(columns)),
         tuple(_primary_row(side, reach, is_new=side is contest.new) for side in contest.sides),
-        note="The lead is paired: one draw of articles serves both sides; the verdict is that of the gate’s test.",
+        note="The lead is paired, on the articles of both sides; the verdict is that of the gate’s test.",
     )
 
 
