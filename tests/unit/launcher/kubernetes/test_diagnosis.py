@@ -57,7 +57,7 @@ def test_the_newest_pod_speaks() -> None:
 
 def test_a_job_that_was_given_up_tells_the_newest_cause() -> None:
     pods = [ended(137, "OOMKilled", name="first"), ended(1, name="second", created=60)]
-    found = diagnose(job(GIVEN_UP, failed=4), pods, [], after(120), ["RuntimeError: no"])
+    found = diagnose(job(GIVEN_UP, failed=4), pods, [], after(120), {"second": ["RuntimeError: no"]})
     found = expect(found, Category.CRASHED, "given up after 4 failed pods", "ctiforge logs")
     assert "pod second" in found.summary
     assert found.detail == "RuntimeError: no"

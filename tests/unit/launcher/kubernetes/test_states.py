@@ -88,10 +88,10 @@ def test_running_is_added_up_over_pods_and_attempts() -> None:
 
 def test_what_ran_before_the_launcher_came_is_read_from_the_pods() -> None:
     begun = {"running": {"startedAt": at(100)}}
-    assert ran_before([ended(75), pod("Running", begun, name="b"), waiting("x")], after(130)) == 45 + 30
+    assert ran_before(job(), [ended(75), pod("Running", begun, name="b"), waiting("x")], after(130)) == 45 + 30
 
 
 def test_nothing_is_counted_of_a_pod_whose_node_does_not_answer() -> None:
-    assert ran_before([running(*NO_ANSWER)], after(7_200)) == 40 - 5
+    assert ran_before(job(), [running(*NO_ANSWER)], after(7_200)) == 40 - 5
     elapsed = look(Elapsed(), job(), [running(*NO_ANSWER)], 0)
     assert look(elapsed, job(), [running(*NO_ANSWER)], 3).ran_s == 0
