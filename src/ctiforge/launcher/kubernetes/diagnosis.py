@@ -71,7 +71,8 @@ def _while_others_wait(found: Diagnosis, waiting: Sequence[Sequence[Object]], me
     running = sum(bool(own) and "running" in state(own[0]) for own in waiting)
     if not running or _RANKS.get(found.category, _WAITS) != _WAITS:
         return found
-    return replace(found, summary=f"{running} of {members} pods run and wait for the others: {found.summary}")
+    verbs = "runs and waits" if running == 1 else "run and wait"
+    return replace(found, summary=f"{running} of {members} pods {verbs} for the others: {found.summary}")
 
 
 def _worst(found: Iterable[Diagnosis | None]) -> Diagnosis | None:

@@ -55,8 +55,8 @@ def over_limit(job: Object, diagnosis: Diagnosis | None, elapsed: Elapsed, limit
     if found := ran_too_long(elapsed.ran_s, limits):
         return found
     if elapsed.state in WAITING and elapsed.in_state_s > limits.pending_s:
-        which = "its pod did not" if members_of(job) == 1 else "not all of its pods did"
-        return _waited(job, diagnosis, f"{which} start within {limits.pending_s:.0f} s")
+        what = "its pod did not start" if members_of(job) == 1 else "not all of its pods started"
+        return _waited(job, diagnosis, f"{what} within {limits.pending_s:.0f} s")
     refused = diagnosis is not None and diagnosis.category in REFUSED
     patience = limits.pending_s if refused else limits.pending_s + POD_IS_MADE_S
     if elapsed.state is WorkState.BETWEEN_PODS and elapsed.in_state_s > patience:
