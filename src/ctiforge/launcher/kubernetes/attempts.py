@@ -22,7 +22,7 @@ from ctiforge.launcher.kubernetes.reading import (
     was_refused,
     went_down_with_its_node,
 )
-from ctiforge.launcher.kubernetes.states import Elapsed, WorkState, current_pod, is_suspended
+from ctiforge.launcher.kubernetes.states import Elapsed, WorkState, current_pod, is_suspended, member_state
 
 BACK_OFF_S = 10
 """Kubernetes waits so long before the first new pod of a Job, and twice as long each time."""
@@ -124,14 +124,12 @@ def decide(
         return _after_failure(job, diagnosis)
     if elapsed.state is WorkState.BETWEEN_PODS and (back_off := back_off_s(job, pods)) > LONGEST_BACK_OFF_S:
         return NextMove("next", why=f"Kubernetes would wait {back_off} s before the next pod")
-    living = [pod for own in unfinished(job, pods) if (pod := current_pod(own))]
-    if (
-        living
-        and all(map(is_kept_by_others, living))
-        and elapsed.state is WorkState.ENDING
-        and elapsed.in_state_s > OTHERS_END_WITHIN_S
-    ):
-        return NextMove("next", why=kept_pod(living))
+    if elapsed.state is WorkState.ENDING and elapsed.in_state_s > OTHERS_END_WITHIN_S:
+        ending = [own for own in unfinished(job, pods) if member_state(job, own) is WorkState.ENDING]
+        current = [pod for own in ending if (pod := current_pod(own))]
+        # others that train with it may still save
+        if current and all(map(is_kept_by_others, current)):
+            return NextMove("next", why=kept_pod(current))
     if found := over_limit(job, diagnosis, elapsed, limits):
         return NextMove("fail", int(ExitCode.CANNOT_GO_ON), found.summary, found, is_limit=True)
     return WAIT

@@ -88,7 +88,7 @@ def state_of(job: Object | None, pods: Sequence[Object]) -> WorkState:
         return WorkState.GONE
     if is_done(job, pods) or holds(job, "Failed"):
         return WorkState.OVER
-    return min((_member_state(job, own) for own in unfinished(job, pods)), key=HOLDS_UP.index)
+    return min((member_state(job, own) for own in unfinished(job, pods)), key=HOLDS_UP.index)
 
 
 HOLDS_UP = (
@@ -105,7 +105,8 @@ HOLDS_UP = (
 """What a pod may be while others wait for it; those to the right say less about what comes next."""
 
 
-def _member_state(job: Object, pods: Sequence[Object]) -> WorkState:
+def member_state(job: Object, pods: Sequence[Object]) -> WorkState:
+    """Tell the state of one of the pods that the Job's work takes at once, the newest of these that lives."""
     pod = current_pod(pods)
     if pod is None:
         return WorkState.SUSPENDED if is_suspended(job) else WorkState.BETWEEN_PODS

@@ -161,6 +161,9 @@ def test_a_kept_pod_is_replaced_when_the_other_saves_no_more() -> None:
     ending = Elapsed(WorkState.ENDING, in_state_s=20)
     assert decide(together(), [member(0, saves), member(1, kept)], None, ending, NOW, Limits()).move == "wait"
     assert decide(together(), [member(0, kept), member(1, kept)], None, ending, NOW, Limits()).move == "next"
+    # the next one of the other waits for it where they meet
+    waits = pod("Running", running_s=20)
+    assert decide(together(), [member(0, waits), member(1, kept)], None, ending, NOW, Limits()).move == "next"
 
 
 AGES = [10, 4_000, 8 * 86_400]
