@@ -14,6 +14,7 @@ from ctiforge.launcher.kubernetes.refusals import QUOTA_MEND, ClusterError
 from ctiforge.launcher.kubernetes.watching import Changed, LogEnded, WatchNews
 from ctiforge.launcher.kubernetes.work import Work
 from tests.unit.launcher.kubernetes.cases import after
+from tests.unit.launcher.kubernetes.simulation.objects import api_job, api_pod
 from tests.unit.launcher.kubernetes.simulation.world import (
     CONTRACT,
     NODE_LOST_S,
@@ -22,8 +23,6 @@ from tests.unit.launcher.kubernetes.simulation.world import (
     Job,
     Object,
     World,
-    api_job,
-    api_pod,
 )
 
 KEY = "train-extract-0123456789ab"
