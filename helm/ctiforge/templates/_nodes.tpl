@@ -6,13 +6,13 @@ knows its number (JOB_COMPLETION_INDEX), and the first is found by its Job's nam
 {{/* Where the pods meet, as arguments of the program, a JSON array. Takes a list: root, program, settings. */}}
 {{- define "ctiforge.meeting" -}}
 {{- $service := include "ctiforge.name" (list (index . 0) (index . 1 | replace "_" "-")) -}}
-{{- $first := printf "--first-node=$(CTIFORGE_JOB)-0.%s:29400" $service -}}
+{{- $first := printf "--first-node=$(JOB_NAME)-0.%s:29400" $service -}}
 {{- list (printf "--nodes=%d" (int (index . 2).nodes)) $first | toJson -}}
 {{- end -}}
 
 {{/* The name of the pod's Job as a variable. */}}
 {{- define "ctiforge.jobVariable" -}}
-- name: CTIFORGE_JOB
+- name: JOB_NAME
   valueFrom: {fieldRef: {fieldPath: "metadata.labels['batch.kubernetes.io/job-name']"}}
 {{- end -}}
 

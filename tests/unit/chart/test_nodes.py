@@ -35,8 +35,8 @@ def test_pods_meet_at_the_first_of_their_own_job(chart: Chart, stage: str, nodes
     name = service["metadata"]["name"]
     # Kubernetes calls the pods of an Indexed Job <job>-0, <job>-1 … in this domain
     assert pod.spec["subdomain"] == name == f"{RELEASE}-{stage}"
-    assert pod.container["args"][-2:] == [f"--nodes={nodes}", f"--first-node=$(CTIFORGE_JOB)-0.{name}:29400"]
-    assert pod.env["CTIFORGE_JOB"] == {"fieldRef": {"fieldPath": "metadata.labels['batch.kubernetes.io/job-name']"}}
+    assert pod.container["args"][-2:] == [f"--nodes={nodes}", f"--first-node=$(JOB_NAME)-0.{name}:29400"]
+    assert pod.env["JOB_NAME"] == {"fieldRef": {"fieldPath": "metadata.labels['batch.kubernetes.io/job-name']"}}
     assert service["spec"]["clusterIP"] == "None"
     # they meet before any of them is ready
     assert service["spec"]["publishNotReadyAddresses"] is True
@@ -74,7 +74,7 @@ def test_one_node_has_nothing_of_it(chart: Chart) -> None:
     assert set(chart.objects("nodes", "Service")) == set(STAGES)
     assert not chart.objects("minimal", "Service")
     assert not any(key.endswith("-nodes") for key in chart.objects("minimal", "NetworkPolicy"))
-    assert "CTIFORGE_JOB" not in chart.pods("minimal")["train-extract"].env
+    assert "JOB_NAME" not in chart.pods("minimal")["train-extract"].env
 
 
 @pytest.mark.parametrize("key", ["stages.eval_extract", "stages.promote", "launcher.pod", "serve.pod", "defaults"])

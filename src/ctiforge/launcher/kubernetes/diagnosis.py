@@ -18,7 +18,7 @@ from ctiforge.launcher.kubernetes.waiting import diagnose_creation, diagnose_wai
 
 __all__ = ["Category", "Diagnosis", "diagnose"]
 
-Said = Mapping[str, Sequence[str]]
+LastLines = Mapping[str, Sequence[str]]
 """Last lines of programs, by the name of their pods."""
 
 
@@ -27,7 +27,7 @@ def diagnose(
     pods: Sequence[Object],
     events: Sequence[Object],
     now: datetime,
-    said: Said = MappingProxyType({}),
+    said: LastLines = MappingProxyType({}),
     workload: Object | None = None,
 ) -> Diagnosis | None:
     """Give what is wrong with the Job at `now`; None while nothing is.
@@ -50,7 +50,7 @@ def diagnose(
 
 
 def _of_member(
-    job: Object, newest_first: Sequence[Object], events: Sequence[Object], now: datetime, said: Said
+    job: Object, newest_first: Sequence[Object], events: Sequence[Object], now: datetime, said: LastLines
 ) -> Diagnosis | None:
     """Give what is wrong with one of the pods that the Job's work takes at once."""
     if not newest_first:
@@ -94,7 +94,7 @@ _RANKS = {
 """What says most comes first: what a person must mend, too little memory, a crash, an interruption, waiting."""
 
 
-def _failed(job: Object, failure: Object, pods: Sequence[Object], said: Said) -> Diagnosis:
+def _failed(job: Object, failure: Object, pods: Sequence[Object], said: LastLines) -> Diagnosis:
     """Give the Job controller gave up: what its newest pods tell, else its own reason."""
     name, reason, words = job["metadata"]["name"], failure.get("reason", ""), failure.get("message", "")
     since = moment(failure.get("lastTransitionTime"))
