@@ -69,7 +69,7 @@ def _of_member(
 def _while_others_wait(found: Diagnosis, waiting: Sequence[Sequence[Object]], members: int) -> Diagnosis:
     """Say of a pod that cannot start how many run in vain: they compute together or not at all."""
     running = sum(bool(own) and "running" in state(own[0]) for own in waiting)
-    if not running or _RANKS.get(found.category, _WAITS) != _WAITS:
+    if not running or _SAYS_MOST.get(found.category, _WAITS) != _WAITS:
         return found
     verbs = "runs and waits" if running == 1 else "run and wait"
     return replace(found, summary=f"{running} of {members} pods {verbs} for the others: {found.summary}")
@@ -77,21 +77,21 @@ def _while_others_wait(found: Diagnosis, waiting: Sequence[Sequence[Object]], me
 
 def _worst(found: Iterable[Diagnosis | None]) -> Diagnosis | None:
     """Give the one that says most; of equal ones the first."""
-    return min((each for each in found if each), key=lambda each: _RANKS.get(each.category, _WAITS), default=None)
+    return min((each for each in found if each), key=lambda each: _SAYS_MOST.get(each.category, _WAITS), default=None)
 
 
-_WAITS = 4
-_RANKS = {
+_WAITS = 5
+_SAYS_MOST = {
     **{category: 0 for category in Category if category.is_fatal},
     Category.OOM_KILLED: 1,
     # nothing but another attempt helps
     **dict.fromkeys((Category.NODE_LOST, Category.STUCK_TERMINATING), 2),
-    **dict.fromkeys((Category.CRASHED, Category.KILLED, Category.INIT_FAILED), 2),
-    **dict.fromkeys((Category.NODE_REFUSED, Category.NODE_RESTARTED, Category.EVICTED, Category.PREEMPTED), 3),
+    **dict.fromkeys((Category.CRASHED, Category.KILLED, Category.INIT_FAILED), 3),
+    **dict.fromkeys((Category.NODE_REFUSED, Category.NODE_RESTARTED, Category.EVICTED, Category.PREEMPTED), 4),
     # it ended for another one, which has a cause of its own
-    Category.INTERRUPTED: 5,
+    Category.INTERRUPTED: 6,
 }
-"""What says most comes first: what a person must mend, too little memory, a crash, an interruption, waiting."""
+"""What a person must mend comes first, then too little memory, what hangs, a crash, an interruption, waiting."""
 
 
 def _failed(job: Object, failure: Object, pods: Sequence[Object], said: LastLines) -> Diagnosis:

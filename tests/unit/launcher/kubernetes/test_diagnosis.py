@@ -102,6 +102,7 @@ LOST = (condition("Ready", "False", since=40), condition("ContainersReady"))
         (running(*READY), ended(1), Category.CRASHED, 1),
         (running(*READY), running(*LOST), Category.NODE_LOST, 1),
         (ended(75), running(*LOST), Category.NODE_LOST, 1),
+        (ended(1), running(*LOST), Category.NODE_LOST, 1),
         (waiting("ErrImagePull", "not found"), ended(137), Category.IMAGE_NOT_FOUND, 0),
         (UNPLACED, ended(75, "Error", "", EVICTED), Category.EVICTED, 1),
         (ended(75), UNPLACED, Category.NO_GPU, 1),
