@@ -116,7 +116,7 @@ def test_two_pods_go_on_when_one_is_killed_and_when_one_is_evicted(
 
 
 def test_a_pod_that_finds_no_node_ends_the_one_that_waits_for_it(place: Place, prepared: Prepared) -> None:
-    small = {"requests": {"cpu": "1100m", "memory": "1Gi"}, "limits": {"memory": "4Gi"}}
+    small = {"requests": {"cpu": "700m", "memory": "1Gi"}, "limits": {"memory": "4Gi"}}
     place.install(
         "stages.train_extract.nodes=2",
         f"stages.train_extract.resources={json.dumps(small)}",

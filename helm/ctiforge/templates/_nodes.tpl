@@ -10,8 +10,10 @@ knows its number (JOB_COMPLETION_INDEX), and the first is found by its Job's nam
 {{- list (printf "--nodes=%d" (int (index . 2).nodes)) $first | toJson -}}
 {{- end -}}
 
-{{/* The name of the pod's Job as a variable. */}}
-{{- define "ctiforge.jobVariable" -}}
+{{/* The names of the pod and of its Job as variables; the pod's host name is that of all pods with its number. */}}
+{{- define "ctiforge.podNames" -}}
+- name: POD_NAME
+  valueFrom: {fieldRef: {fieldPath: metadata.name}}
 - name: JOB_NAME
   valueFrom: {fieldRef: {fieldPath: "metadata.labels['batch.kubernetes.io/job-name']"}}
 {{- end -}}

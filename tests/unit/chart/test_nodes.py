@@ -37,6 +37,8 @@ def test_pods_meet_at_the_first_of_their_own_job(chart: Chart, stage: str, nodes
     assert pod.spec["subdomain"] == name == f"{RELEASE}-{stage}"
     assert pod.container["args"][-2:] == [f"--nodes={nodes}", f"--first-node=$(JOB_NAME)-0.{name}:29400"]
     assert pod.env["JOB_NAME"] == {"fieldRef": {"fieldPath": "metadata.labels['batch.kubernetes.io/job-name']"}}
+    # its log is kept by its own name: the one that replaces it has the same host name
+    assert pod.env["POD_NAME"] == {"fieldRef": {"fieldPath": "metadata.name"}}
     assert service["spec"]["clusterIP"] == "None"
     # they meet before any of them is ready
     assert service["spec"]["publishNotReadyAddresses"] is True
