@@ -115,6 +115,7 @@ def test_two_pods_go_on_when_one_is_killed_and_when_one_is_evicted(
     assert max(float(abs(alone[name] - together[name]).max()) for name in alone) < 1e-3
 
 
+@PROVE
 def test_a_pod_that_finds_no_node_ends_the_one_that_waits_for_it(place: Place, prepared: Prepared) -> None:
     small = {"requests": {"cpu": "700m", "memory": "1Gi"}, "limits": {"memory": "4Gi"}}
     place.install(
