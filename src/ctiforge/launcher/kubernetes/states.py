@@ -102,7 +102,7 @@ HOLDS_UP = (
     WorkState.BETWEEN_PODS,
     WorkState.RUNNING,
 )
-"""What a pod may be while others wait for it; those to the right say less about what comes next."""
+"""What each of the pods that work together may be; the first of these that one of them is says the state of all."""
 
 
 def member_state(job: Object, pods: Sequence[Object]) -> WorkState:
