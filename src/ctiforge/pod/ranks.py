@@ -129,7 +129,7 @@ def run_ranks(
         return None
     if all(end.code == 0 for end in ends):
         return json.loads((folder / RESULT).read_text(encoding="utf-8")) if machines.is_first else None
-    raise _failure(ranks, ends, folder)
+    raise _failure(ranks, ends, folder, machines.count * count)
 
 
 def error_file(folder: Path, rank: int | str) -> Path:
@@ -297,7 +297,7 @@ def _passed_on(ranks: list[_Rank]) -> Iterator[None]:
             rank.kill()
 
 
-def _failure(ranks: list[_Rank], ends: list[RankEnd], folder: Path) -> CtiforgeError:
+def _failure(ranks: list[_Rank], ends: list[RankEnd], folder: Path, every: int) -> CtiforgeError:
     end = verdict(ends)
     # of those that ended in this way the first that says why
     files = (error_file(folder, each.number) for each in ends if each.code == end.code and not each.was_killed)
@@ -313,4 +313,4 @@ def _failure(ranks: list[_Rank], ends: list[RankEnd], folder: Path) -> CtiforgeE
             warn(f"process {end.number}: {visible(line)}")
     how = f"was killed by signal {end.code - 128}" if end.code > 128 else f"ended with exit code {end.code}"
     told = said or f"{how}, and the others cannot go on without it: the same command goes on from the last checkpoint"
-    return RanksFailedError(f"process {end.number} of {len(ranks)} (counted from 0): {told}", end.code)
+    return RanksFailedError(f"process {end.number} of {every} (counted from 0): {told}", end.code)

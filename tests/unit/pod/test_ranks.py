@@ -136,6 +136,11 @@ def test_what_is_gone_on_another_machine_is_no_failure_of_this_one(tmp_path):
         run_ranks(partial(end, {1: "lost"}, hangs=False), 1, tmp_path, machines=Machines(2, 1, "127.0.0.1:29400"))
 
 
+def test_a_process_is_counted_among_those_of_all_machines(tmp_path):
+    with pytest.raises(RanksFailedError, match=r"process 1 of 2 \(counted from 0\)"):
+        run_ranks(partial(end, {1: "killed"}, hangs=False), 1, tmp_path, machines=Machines(2, 1, "127.0.0.1:29400"))
+
+
 def test_the_first_machine_has_the_result(tmp_path):
     assert run_ranks(partial(end, {}, hangs=False), 1, tmp_path, machines=Machines(2, 1, "127.0.0.1:29400")) is None
     found = run_ranks(told, 1, tmp_path, machines=Machines(2, 0, "node-0.nodes:29400"))
