@@ -5,10 +5,15 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load
 
 from ctiforge.launcher.backend import Outcome
+from ctiforge.launcher.kubernetes.members import index_of
 from ctiforge.records.artifact import Manifest
-from ctiforge.store.artifacts import read_manifest
+from ctiforge.store.artifacts import artifact_key, read_manifest
 from ctiforge.store.objects import ObjectStore
 from tests.cluster.conftest import ROOT, Place, pods_of
 
@@ -50,14 +55,24 @@ def trained(place: Place, program: str, *arguments: str) -> Prepared:
     return Prepared(program, arguments, fingerprint, weights(place.store, outcome))
 
 
-def training_pod(place: Place, program: str) -> str:
-    pods = place.pods(pods_of(program))
+def training_pod(place: Place, program: str, index: int = 0) -> str:
+    """The pod that trains; of several the one of this index."""
+    pods = [pod for pod in place.pods(pods_of(program)) if index_of(pod) == index]
     return str(next(pod["metadata"]["name"] for pod in pods if pod["status"]["phase"] == "Running"))
 
 
 def weights(store: ObjectStore, outcome: Outcome) -> str:
     files = _manifest(store, outcome).files
     return next(info.sha256 for path, info in files.items() if f"/{path}".endswith("/model.safetensors"))
+
+
+def tensors(store: ObjectStore, fingerprint: str) -> dict[str, "np.ndarray[Any, Any]"]:
+    """The weights of the training."""
+    artifact = artifact_key("train_extract", fingerprint)
+    manifest = read_manifest(store, artifact)
+    assert manifest
+    name = next(path for path in manifest.files if f"/{path}".endswith("/model.safetensors"))
+    return load(store.read(f"{artifact}/{manifest.key(name)}"))
 
 
 def metadata(store: ObjectStore, outcome: Outcome) -> dict[str, int]:

@@ -30,7 +30,13 @@ spec:
 metadata:
   {{- include "ctiforge.jobMetadata" . | nindent 2 }}
 spec:
+  {{- if .subdomain }}
+  {{- include "ctiforge.indexed" $settings | nindent 2 }}
+  # each may fail where all fail together
+  backoffLimit: {{ mul $settings.retries $settings.nodes }}
+  {{- else }}
   backoffLimit: {{ $settings.retries | int }}
+  {{- end }}
   activeDeadlineSeconds: {{ $settings.activeDeadlineSeconds | int }}
   ttlSecondsAfterFinished: {{ $settings.ttlSecondsAfterFinished | int }}
   # a pod is replaced when it has ended, never while it may still write

@@ -1,7 +1,8 @@
 {{/*
 A pod that runs one program, under the restricted pod security standard.
 Takes a dict: root, key (where its settings stand in the values), settings (over `defaults`), kind (of image: cpu or
-train), args, serviceAccount, token (does it get one of Kubernetes?), hub (does it ask the Hub?), environment (its own);
+train), args, serviceAccount, token (does it get one of Kubernetes?), hub (does it ask the Hub?), environment (its own); of a
+training: ranks (true), subdomain (the Service of its pods, where it has several);
 of a server, which is started again when it ends: server (further fields of its container, named so: ports, probes).
 */}}
 {{- define "ctiforge.podSpec" -}}
@@ -9,10 +10,16 @@ of a server, which is started again when it ends: server (further fields of its 
 {{- $settings := .settings -}}
 {{- $image := include "ctiforge.image" . -}}
 {{- $cache := and .hub $values.modelCache.enabled -}}
+{{- if and (gt (int $settings.nodes) 1) (not .ranks) -}}
+{{- fail (printf "%s.nodes is %d: it runs in one pod; set it to 1 (trainings take several)" .key (int $settings.nodes)) -}}
+{{- end -}}
 restartPolicy: {{ ternary "Always" "Never" (hasKey . "server") }}
 serviceAccountName: {{ include "ctiforge.serviceAccount" (list .root .serviceAccount) }}
 automountServiceAccountToken: {{ .token }}
 enableServiceLinks: false
+{{- with .subdomain }}
+subdomain: {{ . }}
+{{- end }}
 terminationGracePeriodSeconds: {{ $settings.terminationGracePeriodSeconds | int }}
 securityContext:
   runAsNonRoot: true
@@ -31,6 +38,9 @@ imagePullSecrets: {{ toJson . }}
 {{- with index $settings $field }}
 {{ $field }}: {{ toJson . }}
 {{- end }}
+{{- end }}
+{{- if and .subdomain (not $settings.topologySpreadConstraints) }}
+{{ include "ctiforge.spread" . }}
 {{- end }}
 containers:
   - name: {{ ternary "server" "stage" (hasKey . "server") }}

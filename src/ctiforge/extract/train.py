@@ -36,7 +36,7 @@ from ctiforge.training.options import (
     SelectBy,
     TrainingOptions,
 )
-from ctiforge.training.ranks import Ranks, joined
+from ctiforge.training.ranks import Ranks, joined, leave
 from ctiforge.training.resumable import Kind
 from ctiforge.training.suitability import adapted_layers, check_attention, check_suitable, read_shape
 from ctiforge.training.tracking import check_tracker, tracked
@@ -167,6 +167,7 @@ def _train(
     )
     with tracked(options.report_to, scratch, out) if ranks.is_first else nullcontext():
         result = train(model, rows.train, rows.validation, kind, options, checkpoints, scratch, ranks)
+    leave()
     if not ranks.is_first:
         return {}
     model.eval()

@@ -36,7 +36,7 @@ from ctiforge.training.log import plot_curve, write_log
 from ctiforge.training.models import pick_device
 from ctiforge.training.numerics import ComputeDevice, Numerics, choose_numerics
 from ctiforge.training.options import OS_BERT, TrainingOptions
-from ctiforge.training.ranks import Ranks, joined
+from ctiforge.training.ranks import Ranks, joined, leave
 from ctiforge.training.resumable import Kind
 from ctiforge.training.tracking import check_tracker, tracked
 from ctiforge.training.trainer import train
@@ -126,6 +126,7 @@ def _train(
     kind = Kind("train_os_bert", WindowCollator(pad), numerics, _MEND, name=request.name)
     with tracked(request.training.report_to, scratch, out) if ranks.is_first else nullcontext():
         result = train(model, Rows(rows), Rows(validation), kind, request.training, checkpoints, scratch, ranks)
+    leave()
     if not ranks.is_first:
         return {}
     base_model, base_revision = split_name(request.base_model)

@@ -29,6 +29,8 @@ TOGETHER = "CTIFORGE_TOGETHER"
 _CALL = "call.pickle"
 _LAST_LINES = 20
 _LOOK_S = 0.2
+_ASK_S = 5.0
+"""Between two looks whether the work was done elsewhere."""
 _ENDS_WELL = (ExitCode.DONE, ExitCode.INTERRUPTED)
 
 
@@ -80,6 +82,7 @@ def run_ranks(
     folder: Path,
     *,
     machines: Machines = ONE_MACHINE,
+    is_needless: Callable[[], bool] | None = None,
 ) -> Any:
     """Run a call in so many processes of each machine at once, which find each other by their environment.
 
@@ -92,9 +95,11 @@ def run_ranks(
         count: How many processes.
         folder: A folder of this machine for the call and its result.
         machines: Which machines there are: each runs this with the same call.
+        is_needless: Tells whether what they do was done elsewhere meanwhile; asked now and then, and they end then.
 
     Returns:
-        What the first rank's call gave back, as JSON can hold it; None on another machine than its own.
+        What the first rank's call gave back, as JSON can hold it; None on another machine than its own, and where
+        it was needless.
 
     Raises:
         OutOfMemoryOnRankError: The memory of one did not suffice.
@@ -118,10 +123,13 @@ def run_ranks(
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(max(1, (os.cpu_count() or 1) // count)),
     }
     ranks = [_Rank.start(machines.number * count + local, local, file, together) for local in range(count)]
-    ends = _wait(ranks)
+    with _asked(is_needless) as needless:
+        ends = _wait(ranks, needless)
+    if needless.is_set():
+        return None
     if all(end.code == 0 for end in ends):
         return json.loads((folder / RESULT).read_text(encoding="utf-8")) if machines.is_first else None
-    raise _failure(ranks, ends, folder)
+    raise _failure(ranks, ends, folder, machines.count * count)
 
 
 def error_file(folder: Path, rank: int | str) -> Path:
@@ -215,8 +223,26 @@ class _Tail:
         self._lines.extend(line.decode(errors="replace").rstrip() for line in whole)
 
 
-def _wait(ranks: list[_Rank]) -> list[RankEnd]:
-    """Wait for all, passing on signals; ends those that cannot go on without one that is gone."""
+@contextmanager
+def _asked(is_needless: Callable[[], bool] | None) -> Iterator[threading.Event]:
+    """Ask now and then, in a thread: a store may be slow to answer, and a signal must not wait for it."""
+    needless, over = threading.Event(), threading.Event()
+
+    def ask() -> None:
+        while is_needless and not over.wait(_ASK_S):
+            if is_needless():
+                needless.set()
+                return
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        yield needless
+    finally:
+        over.set()
+
+
+def _wait(ranks: list[_Rank], needless: threading.Event) -> list[RankEnd]:
+    """Wait for all, passing on signals; ends those that cannot go on without one that is gone, or need not."""
     ended: SimpleQueue[tuple[_Rank, int]] = SimpleQueue()
 
     def wait(rank: _Rank) -> None:
@@ -230,7 +256,7 @@ def _wait(ranks: list[_Rank]) -> list[RankEnd]:
             try:
                 rank, code = ended.get(timeout=_LOOK_S)
             except Empty:
-                if time.monotonic() > until:
+                if time.monotonic() > until or needless.is_set():
                     gone = {end.number for end in ends}
                     for each in ranks:
                         if each.number not in gone:
@@ -271,7 +297,7 @@ def _passed_on(ranks: list[_Rank]) -> Iterator[None]:
             rank.kill()
 
 
-def _failure(ranks: list[_Rank], ends: list[RankEnd], folder: Path) -> CtiforgeError:
+def _failure(ranks: list[_Rank], ends: list[RankEnd], folder: Path, every: int) -> CtiforgeError:
     end = verdict(ends)
     # of those that ended in this way the first that says why
     files = (error_file(folder, each.number) for each in ends if each.code == end.code and not each.was_killed)
@@ -287,4 +313,4 @@ def _failure(ranks: list[_Rank], ends: list[RankEnd], folder: Path) -> CtiforgeE
             warn(f"process {end.number}: {visible(line)}")
     how = f"was killed by signal {end.code - 128}" if end.code > 128 else f"ended with exit code {end.code}"
     told = said or f"{how}, and the others cannot go on without it: the same command goes on from the last checkpoint"
-    return RanksFailedError(f"process {end.number} of {len(ranks)} (counted from 0): {told}", end.code)
+    return RanksFailedError(f"process {end.number} of {every} (counted from 0): {told}", end.code)

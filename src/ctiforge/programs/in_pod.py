@@ -2,7 +2,8 @@
 
 Passes on what it says, signals, and its exit code (128 + n when signal n ended it). With CTIFORGE_RUN
 set, the tail of what it says is kept in the store of CTIFORGE_STORE as
-`runs/<CTIFORGE_RUN>/logs/<CTIFORGE_STAGE>-<CTIFORGE_ATTEMPT>-<HOSTNAME>.log`.
+`runs/<CTIFORGE_RUN>/logs/<CTIFORGE_STAGE>-<CTIFORGE_ATTEMPT>-<pod>.log`, the pod by POD_NAME, else HOSTNAME: pods of an
+Indexed Job that replace one another have one host name.
 """
 
 import os
@@ -79,8 +80,8 @@ def log_tail(program: str) -> LogTail | None:
     run, store = os.environ.get("CTIFORGE_RUN"), os.environ.get("CTIFORGE_STORE")
     if not run or not store:
         return None
-    host = os.environ.get("HOSTNAME") or socket.gethostname()
-    key = log_key(run, os.environ.get("CTIFORGE_STAGE", program), os.environ.get("CTIFORGE_ATTEMPT", "1"), host)
+    pod = os.environ.get("POD_NAME") or os.environ.get("HOSTNAME") or socket.gethostname()
+    key = log_key(run, os.environ.get("CTIFORGE_STAGE", program), os.environ.get("CTIFORGE_ATTEMPT", "1"), pod)
     return LogTail(lambda: open_store(store), key)
 
 

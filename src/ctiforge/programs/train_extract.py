@@ -200,7 +200,15 @@ def main(
         )
         data = dirs.inputs["data"]
         return train_together(
-            train_extract_agent, request, data, dirs.out, dirs.scratch, dirs.checkpoints, nproc, machines
+            train_extract_agent,
+            request,
+            data,
+            dirs.out,
+            dirs.scratch,
+            dirs.checkpoints,
+            nproc,
+            machines,
+            dirs.is_published,
         )
 
     in_8_bits = chosen == "qlora" or training.optimizer == "adamw-8bit"

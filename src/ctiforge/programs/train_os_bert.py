@@ -128,7 +128,9 @@ def main(
             base_model, base, run_name, max_length, chosen, class_weights, training, "cuda" if use_gpu else device, fp16
         )
         parts = dirs.inputs["train"], dirs.inputs["validation"]
-        return train_together(train_os_bert, request, parts, dirs.out, dirs.scratch, dirs.checkpoints, nproc, machines)
+        return train_together(
+            train_os_bert, request, parts, dirs.out, dirs.scratch, dirs.checkpoints, nproc, machines, dirs.is_published
+        )
 
     result = run_stage(
         Stage("train_os_bert", 5, packages=("torch", "transformers", "accelerate")),

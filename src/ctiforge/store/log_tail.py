@@ -11,19 +11,19 @@ WRITE_EVERY_S = 5.0
 LAST_WRITE_WITHIN_S = 20.0
 
 
-def log_key(run: str, stage: str, attempt: str, host: str) -> str:
+def log_key(run: str, stage: str, attempt: str, pod: str) -> str:
     """Name the object that keeps the end of one pod's log.
 
     Args:
         run: The run's id.
         stage: The stage's name in its line.
         attempt: The attempt, as text.
-        host: The pod's host name, which tells two pods of one attempt apart.
+        pod: The pod's name, which tells two pods of one attempt apart.
 
     Returns:
         The object's key in the store.
     """
-    return f"runs/{run}/logs/{stage}-{attempt}-{host}.log"
+    return f"runs/{run}/logs/{stage}-{attempt}-{pod}.log"
 
 
 class LogTail:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -29,6 +30,7 @@ from ctiforge.store.artifacts import (
     find_input,
     find_standing,
     publish,
+    read_manifest,
     read_manifest_if_valid,
 )
 from ctiforge.store.checkpoints import Checkpoints
@@ -82,6 +84,8 @@ class StageDirs:
     """For files of the work itself; survives an interruption, is removed after success."""
     checkpoints: Checkpoints
     """Where the work's state outlives this process: in the store, without one in the scratch."""
+    is_published: Callable[[], bool]
+    """Tells whether the artifact is in the store by now: another machine may have made it."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,7 @@ def run_stage(
         output: The folder of this machine or S3 that the result is copied to; None: only to the store.
         flags: The shared flags of the command line.
         work: Does the work in the folders it is given; what it gives back, as JSON can hold it, is kept as the
-            manifest's summary. None: the result is made on another machine, and nothing is published here.
+            manifest's summary. None: another machine has made the result, and published it.
         files: Of an input that is a folder, by name, the patterns of what `work` reads of it; nothing else is
             fetched. The fingerprint is that of the whole content all the same. None: every input whole.
 
@@ -147,13 +151,17 @@ def run_stage(
     with _work_folder(stage, planned) as folder, _checkpoints(stage, planned, folder, flags) as checkpoints:
         started_at, started = datetime.now(UTC), time.monotonic()
         dirs = StageDirs(
-            _fetch_all(found, folder / "inputs", files or {}), folder / "out", folder / "scratch", checkpoints
+            _fetch_all(found, folder / "inputs", files or {}),
+            folder / "out",
+            folder / "scratch",
+            checkpoints,
+            partial(_is_published, stage, planned, flags),
         )
         for each in (dirs.out, dirs.scratch):
             each.mkdir(parents=True, exist_ok=True)
         summary = work(dirs)
         if summary is None:
-            print(f"done: {stage.name}, this machine's share; the first one publishes it", flush=True)
+            print(f"done: {stage.name}, this machine's share; the first one has published it", flush=True)
             return StageResult(planned, False, None)
         manifest = Manifest(
             stage=stage.name,
@@ -215,6 +223,14 @@ def _finished(stage: Stage, planned: str, output: str | None, flags: StageFlags)
     except StoreError:
         return None
     return StageResult(planned, True, output, manifest.summary)
+
+
+def _is_published(stage: Stage, planned: str, flags: StageFlags) -> bool:
+    try:
+        return bool(flags.store and read_manifest(open_to_look(flags.store), artifact_key(stage.name, planned)))
+    except StoreError:
+        # it is asked again
+        return False
 
 
 def _publish_and_copy(

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from ctiforge.pod.ranks import TOGETHER, RankLostError
+from ctiforge.pod.waiting import ending_at_once
 
 T = TypeVar("T")
 
@@ -148,15 +149,23 @@ def joined() -> Iterator[Ranks]:
     # gloo carries what lies in this machine's memory, NCCL what lies in a GPU's
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     try:
-        torch.distributed.init_process_group(backend, timeout=_WAITS_AT_MOST)
+        with ending_at_once():
+            torch.distributed.init_process_group(backend, timeout=_WAITS_AT_MOST)
         yield ranks
     except (torch.distributed.DistError, RuntimeError) as error:
         if not _is_lost(error):
             raise
         raise RankLostError(f"another process is gone ({str(error).splitlines()[0][:160]})") from None
     finally:
-        if torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
+        leave()
+
+
+def leave() -> None:
+    """Leave the others: all that was done together is done, and those who come for another try do not meet this one."""
+    import torch
+
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def _is_lost(error: Exception) -> bool:

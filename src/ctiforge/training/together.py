@@ -25,8 +25,12 @@ def train_together(
     checkpoints: "Checkpoints",
     count: int,
     machines: Machines = ONE_MACHINE,
+    is_published: Callable[[], bool] | None = None,
 ) -> dict[str, Any] | None:
     """Train in so many processes, each on a GPU of its own where there are GPUs; the effective batch stays the same.
+
+    Another machine than the first is done when the first has published: until then the first may be interrupted, and
+    when it comes again it needs all others once more, if only to see that nothing is left to train.
 
     Args:
         train: The line's training, `train(request, data, out, scratch, checkpoints)`; found by its name.
@@ -37,6 +41,7 @@ def train_together(
         checkpoints: Where the training's state outlives these processes.
         count: How many processes of each machine; 1 of one machine: this one.
         machines: Which machines train together.
+        is_published: Tells whether the first of several machines has published what came out.
 
     Returns:
         What `training_metadata.json` holds; None on another machine than the first, where nothing comes out.
@@ -56,14 +61,18 @@ def train_together(
         while True:
             call = partial(train, request, data, out, scratch, checkpoints)
             try:
-                found: dict[str, Any] | None = run_ranks(call, count, scratch / "ranks", machines=machines)
+                folder = scratch / "ranks"
+                found: dict[str, Any] | None = run_ranks(
+                    call, count, folder, machines=machines, is_needless=None if machines.is_first else is_published
+                )
             except OutOfMemoryOnRankError as error:
                 smaller = _with_less_memory(request.training.for_ranks(world), error)
                 # what these processes have saved is gone on from, even where nothing of before is
                 goes_on = request.training.resume or checkpoints.newest_attempt() > before
                 request = replace(request, training=replace(smaller, resume=goes_on))
                 continue
-            return found
+            if machines.is_first or is_published is None or is_published():
+                return found
     finally:
         if machines.is_first:
             with suppress(StoreError):

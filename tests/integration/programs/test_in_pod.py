@@ -50,6 +50,16 @@ def environment(store_uri: str) -> dict[str, str]:
     }
 
 
+def test_the_log_has_the_name_of_the_pod_where_its_host_has_another(
+    jobs: Path, environment: dict[str, str], store_uri: str
+) -> None:
+    (jobs / "speak.py").write_text("print('hello')\n")
+    for pod in ("job-0-abcde", "job-0-fghij"):
+        subprocess.run(_command(jobs, "speak"), env={**environment, "POD_NAME": pod}, capture_output=True, check=True)
+    kept = [info.key for info in open_store(store_uri).list("runs/run-1/logs")]
+    assert sorted(kept) == [f"runs/run-1/logs/train_extract-2-{pod}.log" for pod in ("job-0-abcde", "job-0-fghij")]
+
+
 def test_both_streams_and_the_exit_code_come_through(jobs: Path, environment: dict[str, str], store_uri: str) -> None:
     (jobs / "speak.py").write_text(
         "import os, sys\nos.write(1, b'one \\xff\\n')\nos.write(2, b'two')\nsys.exit(int(sys.argv[1]))\n"

@@ -164,6 +164,19 @@ def test_two_at_the_same_work_have_their_own_scratch(store_uri: str, records: st
     assert len(set(folders)) == 2
 
 
+def test_another_machine_is_told_when_the_first_has_published(store_uri: str, records: str) -> None:
+    told: list[bool] = []
+
+    def share(dirs: StageDirs) -> None:
+        told.append(dirs.is_published())
+        _run(_Counter(), records, StageFlags(store_uri))
+        told.append(dirs.is_published())
+
+    result = _run(share, records, StageFlags(store_uri))
+    assert told == [False, True]
+    assert (result.uri, result.summary) == (None, {})
+
+
 def test_without_a_store_the_output_folder_is_the_cache(records: str, tmp_path: Path) -> None:
     worked, output = _Counter(), str(tmp_path / "out")
     assert not _run(worked, records, StageFlags(), output=output).cached

@@ -19,7 +19,7 @@ from ctiforge.training.callbacks import Stops
 from ctiforge.training.models import load_to_train
 from ctiforge.training.numerics import choose_numerics
 from ctiforge.training.options import LoraOptions, Method, TrainingOptions
-from ctiforge.training.ranks import joined
+from ctiforge.training.ranks import joined, leave
 from ctiforge.training.resumable import Kind
 from ctiforge.training.together import train_together
 from ctiforge.training.trainer import train
@@ -66,7 +66,12 @@ class Place:
         self.tries = 0
 
     def train(
-        self, count: int, options: TrainingOptions = OPTIONS, machines: Machines = ONE_MACHINE, **named: Any
+        self,
+        count: int,
+        options: TrainingOptions = OPTIONS,
+        machines: Machines = ONE_MACHINE,
+        is_published: Callable[[], bool] | None = None,
+        **named: Any,
     ) -> dict[str, Any]:
         self.tries += 1
         self.count = count
@@ -76,7 +81,8 @@ class Place:
         self.checkpoints = Checkpoints(open_store(str(self.store)), FOLDER)
         request = Request(options, **named)
         try:
-            found = train_together(train_small, request, self.seen, out, scratch, self.checkpoints, count, machines)
+            folders = (self.seen, out, scratch, self.checkpoints)
+            found = train_together(train_small, request, *folders, count, machines, is_published)
         except InterruptedRunError:
             # as a stage does
             self.checkpoints.note_interrupted()
@@ -116,6 +122,7 @@ def train_small(request: Request, seen: Path, out: Path, scratch: Path, checkpoi
         kind: Kind = replace(KIND, numerics=numerics)
         Stops.on_step_begin = _noting(Stops.on_step_begin, step)  # type: ignore[method-assign]
         result = train(model, Rows(rows[:-16]), Rows(rows[-16:]), kind, request.training, checkpoints, scratch, ranks)
+        leave()
         if not ranks.is_first:
             return {}
         weights = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}

@@ -1,15 +1,12 @@
 """Several processes train what one would, through kills, signals, lack of memory and other numbers of processes."""
 
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
 
 from ctiforge.errors import CannotGoOnError, InterruptedRunError
 from ctiforge.pod import ranks as pod_ranks
-from ctiforge.pod.ports import free_port
-from ctiforge.pod.ranks import Machines, RanksFailedError
+from ctiforge.pod.ranks import RanksFailedError
 from tests.integration.training.of_ranks import KILL, OPTIONS, TERMINATE, apart
 
 
@@ -54,20 +51,6 @@ def test_one_without_memory_ends_all_and_all_begin_again_with_less(place, alone,
     assert apart(place, alone()) < 1e-5
     with pytest.raises(CannotGoOnError, match="with one example in each process at once"):
         place.train(2, replace(OPTIONS, resume=False), no_memory=(0, 0))
-
-
-@pytest.mark.slow
-def test_two_machines_train_what_one_would_and_the_second_needs_no_folder_of_the_first(place, alone, tmp_path):
-    """The second begins anew on an empty machine: the checkpoint that both go on from is in the store."""
-    with pytest.raises(InterruptedRunError):
-        place.train(1, signals=((0, 7, TERMINATE),))
-    address = f"127.0.0.1:{free_port()}"
-    command = [sys.executable, "-m", "tests.integration.training.of_machine", str(tmp_path / "second"), address]
-    with subprocess.Popen([*command, str(place.store)]) as second:
-        found = place.train(1, machines=Machines(2, 0, address))
-    assert second.returncode == 0
-    assert found["resumed_from_step"] == 7
-    assert apart(place, alone()) < 1e-5
 
 
 @pytest.mark.slow

@@ -53,6 +53,8 @@ WRONG: list[tuple[str, Any]] = [
     ("stages.train_extract.retries", "3"),
     ("stages.train_extract.retries", -1),
     ("stages.train_extract.gpu.count", 0.5),
+    ("stages.train_extract.nodes", 0),
+    ("stages.train_os_bert.nodes", "2"),
     ("stages.train_extract.tolerations", {"key": "gpu"}),
     ("stages.eval_extract.nodeSelector", {"gpu": True}),
     ("launcher.pod.extraEnv", [{"value": "no name"}]),

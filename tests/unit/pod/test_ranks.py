@@ -1,6 +1,7 @@
 """Processes that do one piece of work together: how they begin, how they end, and what stands for all of them."""
 
 import atexit
+import ctypes
 import os
 import signal
 import threading
@@ -20,6 +21,7 @@ from ctiforge.pod.ranks import (
     run_ranks,
     verdict,
 )
+from ctiforge.pod.waiting import ending_at_once
 
 
 def told() -> dict[str, str]:
@@ -53,6 +55,16 @@ def end_when_told(folder: Path) -> None:
     """Leave its process id, and do nothing until a signal comes."""
     (folder / os.environ["RANK"]).write_text(str(os.getpid()))
     threading.Event().wait()
+
+
+def wait_heedlessly(folder: Path) -> None:
+    """Wait as a library in C does: no signal ends it, and no handler of Python is called."""
+    mutex = ctypes.create_string_buffer(64)
+    lock = ctypes.CDLL(None).pthread_mutex_lock
+    lock(mutex)
+    with ending_at_once():
+        (folder / os.environ["RANK"]).write_text(str(os.getpid()))
+        lock(mutex)
 
 
 def test_each_finds_the_others_and_the_first_gives_the_result(tmp_path):
@@ -124,10 +136,34 @@ def test_what_is_gone_on_another_machine_is_no_failure_of_this_one(tmp_path):
         run_ranks(partial(end, {1: "lost"}, hangs=False), 1, tmp_path, machines=Machines(2, 1, "127.0.0.1:29400"))
 
 
+def test_a_process_is_counted_among_those_of_all_machines(tmp_path):
+    with pytest.raises(RanksFailedError, match=r"process 1 of 2 \(counted from 0\)"):
+        run_ranks(partial(end, {1: "killed"}, hangs=False), 1, tmp_path, machines=Machines(2, 1, "127.0.0.1:29400"))
+
+
 def test_the_first_machine_has_the_result(tmp_path):
     assert run_ranks(partial(end, {}, hangs=False), 1, tmp_path, machines=Machines(2, 1, "127.0.0.1:29400")) is None
     found = run_ranks(told, 1, tmp_path, machines=Machines(2, 0, "node-0.nodes:29400"))
     assert (found["RANK"], found["WORLD_SIZE"], found["MASTER_ADDR"]) == ("0", "2", "node-0.nodes")
+
+
+def test_what_was_done_elsewhere_is_needless(tmp_path, monkeypatch):
+    monkeypatch.setattr(ranks, "_ASK_S", 0.01)
+    asked = iter([False, True])
+    machines = Machines(2, 1, "127.0.0.1:29400")
+    call = partial(end, {}, hangs=True)
+    assert run_ranks(call, 1, tmp_path, machines=machines, is_needless=lambda: next(asked)) is None
+
+
+def test_a_rank_that_waits_inside_a_library_ends_when_told(tmp_path):
+    def when_it_waits():
+        while not (tmp_path / "2").exists() or not (tmp_path / "2").read_text():
+            threading.Event().wait(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=when_it_waits, daemon=True).start()
+    with pytest.raises(InterruptedRunError, match="before anything was done"):
+        run_ranks(partial(wait_heedlessly, tmp_path), 1, tmp_path, machines=Machines(2, 2, "127.0.0.1:29400"))
 
 
 def test_the_code_of_one_that_was_killed_for_others_says_nothing():

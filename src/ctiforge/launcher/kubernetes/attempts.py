@@ -10,10 +10,10 @@ from ctiforge.launcher.kubernetes.client import Object
 from ctiforge.launcher.kubernetes.diagnosis import Category, Diagnosis
 from ctiforge.launcher.kubernetes.limits import Limits, over_limit
 from ctiforge.launcher.kubernetes.manifests import attempt_of
+from ctiforge.launcher.kubernetes.members import by_member, is_done, members_of, unfinished
 from ctiforge.launcher.kubernetes.reading import (
     condition,
     failed_beside,
-    has_succeeded,
     holds,
     is_kept_by_others,
     keepers,
@@ -22,7 +22,7 @@ from ctiforge.launcher.kubernetes.reading import (
     was_refused,
     went_down_with_its_node,
 )
-from ctiforge.launcher.kubernetes.states import Elapsed, WorkState, is_suspended
+from ctiforge.launcher.kubernetes.states import Elapsed, WorkState, current_pod, is_suspended, member_state
 
 BACK_OFF_S = 10
 """Kubernetes waits so long before the first new pod of a Job, and twice as long each time."""
@@ -104,7 +104,7 @@ def decide(
     Returns:
         The move. Everything but `wait` and `ended` is to be decided once more on what the cluster says then.
     """
-    if holds(job, "Complete") or any(map(has_succeeded, pods)):
+    if is_done(job, pods):
         return NextMove("ended")
     if diagnosis and diagnosis.category is Category.OOM_KILLED:
         return NextMove("halve", why=diagnosis.summary, cause=diagnosis)
@@ -120,18 +120,16 @@ def decide(
     if diagnosis and diagnosis.category.is_fatal:
         return _after_failure(job, diagnosis)
     crashes = crashes_of(job, pods)
-    if crashes and crashes + crashes_before > int(job["spec"].get("backoffLimit", 6)):
+    if crashes and crashes + crashes_before > int(job["spec"].get("backoffLimit", 6)) // members_of(job):
         return _after_failure(job, diagnosis)
-    failed = int(job.get("status", {}).get("failed", 0))
-    back_off = BACK_OFF_S * 2 ** (failed - 1) if failed else 0
-    if elapsed.state is WorkState.BETWEEN_PODS and back_off > LONGEST_BACK_OFF_S:
+    if elapsed.state is WorkState.BETWEEN_PODS and (back_off := back_off_s(job, pods)) > LONGEST_BACK_OFF_S:
         return NextMove("next", why=f"Kubernetes would wait {back_off} s before the next pod")
-    if (
-        any(map(is_kept_by_others, pods))
-        and elapsed.state is WorkState.ENDING
-        and elapsed.in_state_s > OTHERS_END_WITHIN_S
-    ):
-        return NextMove("next", why=kept_pod(pods))
+    if elapsed.state is WorkState.ENDING and elapsed.in_state_s > OTHERS_END_WITHIN_S:
+        ending = [own for own in unfinished(job, pods) if member_state(job, own) is WorkState.ENDING]
+        current = [pod for own in ending if (pod := current_pod(own))]
+        # others that train with it may still save
+        if current and all(map(is_kept_by_others, current)):
+            return NextMove("next", why=kept_pod(current))
     if found := over_limit(job, diagnosis, elapsed, limits):
         return NextMove("fail", int(ExitCode.CANNOT_GO_ON), found.summary, found, is_limit=True)
     return WAIT
@@ -141,13 +139,29 @@ def crashes_of(job: Object, pods: Sequence[Object]) -> int:
     """Count how often the Job's program failed, as its retries are counted.
 
     A node that refuses a pod (`UnexpectedAdmissionError`: the GPU's device plugin was not ready) or is started again
-    is none of the program's failures, though Kubernetes counts it as one.
+    is none of the program's failures, though Kubernetes counts it as one. Pods that train together may fail each for
+    itself of one cause: that is one failure, of the work.
     """
     failed = int(job.get("status", {}).get("failed", 0))
     # Kubernetes has not seen the end of a program whose pod lives on
     unseen = sum(is_kept_by_others(pod) and state(pod)["terminated"].get("exitCode") not in GOOD_ENDS for pod in pods)
     nodes = sum(was_refused(pod) or went_down_with_its_node(pod) for pod in pods)
-    return max(0, failed - nodes + unseen)
+    counted = max(0, failed - nodes + unseen)
+    if members_of(job) == 1:
+        return counted
+    seen = (sum(map(_has_crashed, own)) for own in by_member(job, pods))
+    # pods that are gone have failed once each at least
+    return max(-(-counted // members_of(job)), *seen)
+
+
+def back_off_s(job: Object, pods: Sequence[Object]) -> int:
+    """How long Kubernetes waits before the next pod, in seconds: twice as long for each that has failed for any cause.
+
+    What the policy ignores (an interruption, exit code 75) is no failure in the Job's status, and counts here.
+    """
+    ended = sum(pod.get("status", {}).get("phase") == "Failed" for pod in pods)
+    failed = max(int(job.get("status", {}).get("failed", 0)), ended)
+    return BACK_OFF_S * 2 ** (failed - 1) if failed else 0
 
 
 def kept_pod(pods: Sequence[Object]) -> str:
@@ -188,6 +202,13 @@ def refused(key: str, namespace: str, said: str) -> NextMove:
 def is_over(job: Object) -> bool:
     """Whether the Job has ended, well or badly."""
     return holds(job, "Complete") or holds(job, "Failed")
+
+
+def _has_crashed(pod: Object) -> bool:
+    if was_refused(pod) or went_down_with_its_node(pod) or holds(pod, "DisruptionTarget"):
+        return False
+    code = (state(pod).get("terminated") or {}).get("exitCode")
+    return code is not None and code not in GOOD_ENDS
 
 
 def _nodes_refused(job: Object, diagnosis: Diagnosis) -> bool:

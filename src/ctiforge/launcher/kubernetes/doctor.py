@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty
 from typing import Literal
@@ -17,6 +18,7 @@ from ctiforge.launcher.kubernetes.manifests import (
     stage_container,
     template_name,
 )
+from ctiforge.launcher.kubernetes.members import members_of, newest_of_each
 from ctiforge.launcher.kubernetes.reading import completed
 from ctiforge.launcher.kubernetes.refusals import ClusterError, explain
 from ctiforge.launcher.kubernetes.waiting import is_scaled_for
@@ -235,10 +237,10 @@ def _follow(cluster: Cluster, name: str, patience_s: float) -> Diagnosis | float
             if isinstance(change, Changed):
                 _keep(known, change, name)
             pods = list(known["pods"].values())
-            # not when the program has ended alone: the next trial needs the room that the pod still takes
-            if any(pod["status"].get("phase") == "Succeeded" for pod in pods):
-                return waited
             if job := known["jobs"].get(name):
+                # not when the program has ended alone: the next trial needs the room that the pod still takes
+                if sum(pod["status"].get("phase") == "Succeeded" for pod in pods) >= members_of(job):
+                    return waited
                 events = list(known["events"].values())
                 found = diagnose(job, pods, events, cluster.now())
                 if found and is_decided(found, pods, events, waited):
@@ -259,9 +261,8 @@ def _with_last_lines(cluster: Cluster, job: Object, pods: Sequence[Object], foun
     """Give the diagnosis once more with what the program said, where it said something."""
     if found.exit_code is None:
         return found
-    newest = max(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))["metadata"]["name"]
-    try:
-        lines = [line.partition(" ")[2] for line in cluster.log(newest, CONTAINER, follow=False)]
-    except ClusterError:
-        return found
-    return diagnose(job, pods, [], cluster.now(), lines) or found
+    said: dict[str, list[str]] = {}
+    for pod in (each["metadata"]["name"] for each in newest_of_each(job, pods)):
+        with suppress(ClusterError):
+            said[pod] = [line.partition(" ")[2] for line in cluster.log(pod, CONTAINER, follow=False)]
+    return diagnose(job, pods, [], cluster.now(), said) or found

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from ctiforge.launcher.kubernetes.categories import Category, Diagnosis
 from ctiforge.launcher.kubernetes.client import Object
+from ctiforge.launcher.kubernetes.members import members_of
 from ctiforge.launcher.kubernetes.reading import kubectl
 from ctiforge.launcher.kubernetes.states import Elapsed, WorkState
 
@@ -54,7 +55,8 @@ def over_limit(job: Object, diagnosis: Diagnosis | None, elapsed: Elapsed, limit
     if found := ran_too_long(elapsed.ran_s, limits):
         return found
     if elapsed.state in WAITING and elapsed.in_state_s > limits.pending_s:
-        return _waited(job, diagnosis, f"its pod did not start within {limits.pending_s:.0f} s")
+        what = "its pod did not start" if members_of(job) == 1 else "not all of its pods started"
+        return _waited(job, diagnosis, f"{what} within {limits.pending_s:.0f} s")
     refused = diagnosis is not None and diagnosis.category in REFUSED
     patience = limits.pending_s if refused else limits.pending_s + POD_IS_MADE_S
     if elapsed.state is WorkState.BETWEEN_PODS and elapsed.in_state_s > patience:

@@ -10,23 +10,15 @@ from datetime import datetime
 from enum import StrEnum
 
 from ctiforge.launcher.kubernetes.client import Object
-from ctiforge.launcher.kubernetes.reading import (
-    condition,
-    creation_time,
-    has_started,
-    has_succeeded,
-    holds,
-    moment,
-    state,
-    unanswered_since,
-)
+from ctiforge.launcher.kubernetes.members import by_member, is_done, members_of, unfinished
+from ctiforge.launcher.kubernetes.reading import condition, has_started, holds, moment, state, unanswered_since
 
 LONGEST_LOOK_S = 5.0
 """Between two looks the launcher may have been stopped, or its machine asleep: more than this was not seen."""
 
 
 class WorkState(StrEnum):
-    """Where a piece of work stands."""
+    """Where a piece of work stands; of several pods that work together, the one that holds up the others says it."""
 
     GONE = "gone"
     """Its Job is not there."""
@@ -61,11 +53,11 @@ class Elapsed:
 
     state: WorkState = WorkState.GONE
     place: str = ""
-    """The uid of the pod that is in the state, or of the Job without one."""
+    """The uids of the pods that live, or that of the Job without one."""
     in_state_s: float = 0.0
-    """How long the same pod was seen in it."""
+    """How long the same pods were seen in it."""
     ran_s: float = 0.0
-    """How long its program ran, all pods and attempts together."""
+    """How long its program ran, in all pods and attempts, one after the other; time of several at once counts once."""
     last_look: float | None = None
 
 
@@ -91,11 +83,30 @@ def look(elapsed: Elapsed, job: Object | None, pods: Sequence[Object], now: floa
 
 
 def state_of(job: Object | None, pods: Sequence[Object]) -> WorkState:
-    """Tell the state of a Job from its newest pod that lives."""
+    """Tell the state of a Job from its newest pods that live: of several, from the one that holds up the others."""
     if job is None:
         return WorkState.GONE
-    if holds(job, "Complete") or holds(job, "Failed") or any(map(has_succeeded, pods)):
+    if is_done(job, pods) or holds(job, "Failed"):
         return WorkState.OVER
+    return min((member_state(job, own) for own in unfinished(job, pods)), key=HOLDS_UP.index)
+
+
+HOLDS_UP = (
+    WorkState.LOST,
+    WorkState.ENDING,
+    WorkState.LEAVING,
+    WorkState.SUSPENDED,
+    WorkState.QUEUED,
+    WorkState.PENDING,
+    WorkState.STARTING,
+    WorkState.BETWEEN_PODS,
+    WorkState.RUNNING,
+)
+"""What each of the pods that work together may be; the first of these that one of them is says the state of all."""
+
+
+def member_state(job: Object, pods: Sequence[Object]) -> WorkState:
+    """Tell the state of one of the pods that the Job's work takes at once, the newest of these that lives."""
     pod = current_pod(pods)
     if pod is None:
         return WorkState.SUSPENDED if is_suspended(job) else WorkState.BETWEEN_PODS
@@ -113,9 +124,8 @@ def state_of(job: Object | None, pods: Sequence[Object]) -> WorkState:
 
 
 def current_pod(pods: Sequence[Object]) -> Object | None:
-    """Find the newest pod that has not ended; None where none lives."""
-    live = [pod for pod in pods if pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")]
-    return max(live, key=creation_time, default=None)
+    """Find the first of these pods of one member that has not ended; None where none lives."""
+    return next((pod for pod in pods if pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")), None)
 
 
 def is_suspended(job: Object) -> bool:
@@ -128,25 +138,33 @@ def is_gated(pod: Object) -> bool:
     return bool(pod["spec"].get("schedulingGates")) or condition(pod, "PodScheduled").get("reason") == "SchedulingGated"
 
 
-def ran_before(pods: Sequence[Object], now: datetime) -> float:
-    """Add up how long the program has run in these pods.
+def ran_before(job: Object, pods: Sequence[Object], now: datetime) -> float:
+    """Add up how long the program has run in these pods; of several that work together, while all of them ran.
 
     Args:
-        pods: Pods of one Job.
+        job: The Job.
+        pods: Its pods.
         now: The API server's time, as the pods' times are its own and its nodes'.
 
     Returns:
         Seconds; where its node stopped answering, up to then.
     """
-    total = 0.0
+    turns: list[tuple[datetime, int]] = []
     for pod in pods:
         for each in state(pod).values():
             if started := moment(each.get("startedAt")):
                 ended = moment(each.get("finishedAt")) or unanswered_since(pod) or now
-                total += max(0.0, (ended - started).total_seconds())
+                turns += [(started, 1), (max(started, ended), -1)]
+    total, running, last = 0.0, 0, now
+    for at, more in sorted(turns):
+        if running >= members_of(job):
+            total += (at - last).total_seconds()
+        running, last = running + more, at
     return total
 
 
 def _place(job: Object | None, pods: Sequence[Object]) -> str:
-    found = current_pod(pods) or job
-    return str(found["metadata"].get("uid", found["metadata"]["name"])) if found else ""
+    if job is None:
+        return ""
+    live = [pod for own in by_member(job, pods) if (pod := current_pod(own))]
+    return " ".join(str(each["metadata"].get("uid", each["metadata"]["name"])) for each in live or [job])

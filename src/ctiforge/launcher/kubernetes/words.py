@@ -22,6 +22,8 @@ class ProgramWords:
     """What the program said that it made."""
     ended: set[str] = field(default_factory=set)
     """Pods whose logs were read to their end."""
+    quiet: set[str] = field(default_factory=set)
+    """Pods whose programs say nothing but their last words: another one speaks for them."""
     _lines: dict[str, deque[str]] = field(default_factory=dict)
     _of_others: dict[tuple[str, str], str] = field(default_factory=dict)
 
@@ -33,7 +35,8 @@ class ProgramWords:
             return
         if isinstance(event, Said):
             self._lines.setdefault(pod, deque(maxlen=KEEP_LINES)).append(line)
-        self.on_event(event)
+        if pod not in self.quiet:
+            self.on_event(event)
 
     def of(self, pod: str | None) -> tuple[str, ...]:
         """Give what the pod's program said, progress left out."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from queue import Empty
 
 from ctiforge.errors import ExitCode
-from ctiforge.launcher.backend import Command, Event, Outcome, Ran, Task
+from ctiforge.launcher.backend import LAST_LINES, Command, Event, Outcome, Ran, Task
 from ctiforge.launcher.kubernetes.attempts import (
     OTHERS_END_WITHIN_S,
     WAIT,
@@ -23,9 +23,9 @@ from ctiforge.launcher.kubernetes.attempts import (
     run_again,
     superseded,
 )
-from ctiforge.launcher.kubernetes.client import Cluster, Object, ResourceKind
+from ctiforge.launcher.kubernetes.client import Cluster, Object
 from ctiforge.launcher.kubernetes.diagnosis import Category, Diagnosis, diagnose
-from ctiforge.launcher.kubernetes.ending import diagnose_ended
+from ctiforge.launcher.kubernetes.history import interruptions, last_lines, queued_s
 from ctiforge.launcher.kubernetes.limits import Limits, limits_of, ran_too_long
 from ctiforge.launcher.kubernetes.manifests import (
     CRASHES,
@@ -35,21 +35,14 @@ from ctiforge.launcher.kubernetes.manifests import (
     attempt_of,
     halved_batch,
     job_name,
-    selector,
     stage_job,
     with_micro_batch_of,
     work_key,
 )
-from ctiforge.launcher.kubernetes.reading import (
-    completed,
-    creation_time,
-    has_started,
-    holds,
-    is_kept_by_others,
-    is_owned_by,
-    state,
-)
+from ctiforge.launcher.kubernetes.members import by_member, index_of, newest_of_each
+from ctiforge.launcher.kubernetes.reading import failed_init, failing_init, has_started, holds, is_kept_by_others, state
 from ctiforge.launcher.kubernetes.refusals import ClusterError
+from ctiforge.launcher.kubernetes.seen import Seen
 from ctiforge.launcher.kubernetes.states import Elapsed, look, ran_before
 from ctiforge.launcher.kubernetes.telling import Telling
 from ctiforge.launcher.kubernetes.watching import Changed, LogEnded, Logged, WatchFailed, Watching, WatchNews
@@ -84,15 +77,9 @@ class Work:
     """Whether the store has what the work is to make."""
     clock: Callable[[], float] = time.monotonic
     """Seconds; what the launcher waits is measured by this alone."""
-    attempt: int = 0
     crashes: int = 0
     """Of the attempts before."""
     elapsed: Elapsed = field(default_factory=Elapsed)
-    jobs: dict[str, Object] = field(default_factory=dict)
-    pods: dict[str, Object] = field(default_factory=dict)
-    events: dict[str, Object] = field(default_factory=dict)
-    workloads: dict[str, Object] = field(default_factory=dict)
-    """Kueue's, of the whole namespace."""
     interruptions: dict[str, str] = field(default_factory=dict)
     """By the uid of each pod that ended too soon: the category of the cause."""
     looked_at: float = 0.0
@@ -100,6 +87,7 @@ class Work:
 
     def __post_init__(self) -> None:
         self.telling, self.words = Telling(self.on_event), ProgramWords(self.on_event)
+        self.seen = Seen(self.cluster, self.key)
 
     def run(self) -> Outcome:
         """Follow the work to its end.
@@ -152,15 +140,15 @@ class Work:
     def _begin(self) -> NextMove:
         """Adopt the Job that there is, or create the first or next one."""
         self._look_again()
-        found = list(self.jobs.values())
+        found = list(self.seen.jobs.values())
         first = first_move(found, by_run=self.task.fingerprint is None)
         move = WAIT
         if first.adopt:
-            job = self.jobs[job_name(self.key, first.attempt)]
+            job = self.seen.jobs[job_name(self.key, first.attempt)]
             self._follow(job)
             if job["metadata"]["labels"].get(RUN) == self.task.run:
                 # pods may be gone whose running was seen, and others have run while nobody looked
-                told_s = annotated(job, RAN) + ran_before(self._own_pods(), self.cluster.now())
+                told_s = annotated(job, RAN) + ran_before(job, self.seen.own_pods, self.cluster.now())
                 self.elapsed = replace(self.elapsed, ran_s=self.task.ran_before_s + max(told_s, self.task.seen_s))
         else:
             move = self._create_or_make_room(first.attempt)
@@ -172,11 +160,11 @@ class Work:
         job = stage_job(self.template, self.command, self.task, attempt, crashes=self.crashes, ran_s=self._ran_s)
         # made just now by us or, where there was one, by another launcher: its state comes by the watch
         self.cluster.create_job(job)
-        self.attempt = attempt
+        self.seen.attempt = attempt
 
     def _follow(self, job: Object) -> None:
         """Go on with this Job, whoever made it."""
-        self.attempt = attempt_of(job)
+        self.seen.attempt = attempt_of(job)
         self.crashes = int(annotated(job, CRASHES))
         self.command = replace(self.command, arguments=with_micro_batch_of(job, self.command.arguments))
 
@@ -191,17 +179,10 @@ class Work:
 
     def _note(self, change: WatchNews) -> None:
         match change:
-            case Changed("jobs", name, value):
-                _keep(self.jobs, name, value)
-            case Changed("pods", name, value):
-                _keep(self.pods, name, value)
-                if value and has_started(value):
-                    self.watching.follow(name)
-            case Changed("events", name, value):
-                if value:
-                    self.events[name] = completed(value)
-            case Changed("workloads", name, value):
-                _keep(self.workloads, name, value)
+            case Changed(kind, _, value):
+                self.seen.note(change)
+                if kind == "pods" and value:
+                    self._listen(value)
             case Logged(pod, line):
                 self.words.read(pod, line)
             case LogEnded(pod, refusal):
@@ -211,18 +192,21 @@ class Work:
             case WatchFailed(error):
                 raise error
 
-    def _look_again(self) -> None:
-        """Read the work's Jobs and pods as they are now."""
-        self.jobs, self.pods = self._list("jobs"), self._list("pods")
-        self.looked_at = self.clock()
+    def _listen(self, pod: Object) -> None:
+        """Follow what the pod's program says, once it has begun; of pods that work together the first is heard."""
+        name = pod["metadata"]["name"]
+        if index_of(pod):
+            self.words.quiet.add(name)
+        if has_started(pod):
+            self.watching.follow(name)
 
-    def _list(self, kind: ResourceKind) -> dict[str, Object]:
-        found, _ = self.cluster.list(kind, selector(self.key))
-        return {each["metadata"]["name"]: each for each in found}
+    def _look_again(self) -> None:
+        self.seen.look_again()
+        self.looked_at = self.clock()
 
     def _decide(self, limits: Limits) -> NextMove:
         self._follow_newest()
-        job, pods = self._job(), self._own_pods()
+        job, pods = self.seen.job, self.seen.own_pods
         former, self.elapsed = self.elapsed.state, look(self.elapsed, job, pods, self.clock())
         if self.elapsed.state is not former:
             self.on_event(Ran(self._ran_s))
@@ -238,11 +222,11 @@ class Work:
 
     def _follow_newest(self) -> None:
         """Go over to a later attempt that another launcher has started."""
-        own = self._job()
-        newest = max(self.jobs.values(), key=attempt_of, default=None)
-        if newest and attempt_of(newest) > self.attempt and not (own and holds(own, "Complete")):
+        own = self.seen.job
+        newest = max(self.seen.jobs.values(), key=attempt_of, default=None)
+        if newest and attempt_of(newest) > self.seen.attempt and not (own and holds(own, "Complete")):
             self._follow(newest)
-            self.telling.say(f"another launcher has started attempt {self.attempt}: following it")
+            self.telling.say(f"another launcher has started attempt {self.seen.attempt}: following it")
 
     def _without_job(self) -> NextMove:
         """Our Job is not there: not told of yet, about to be replaced by another launcher, or deleted."""
@@ -250,7 +234,7 @@ class Work:
             # another launcher may have cleared it away, done as it was
             if self.is_made():
                 return NextMove("ended")
-            return deleted(job_name(self.key, self.attempt), self.cluster.namespace)
+            return deleted(job_name(self.key, self.seen.attempt), self.cluster.namespace)
         self._look_again()
         return WAIT
 
@@ -263,11 +247,11 @@ class Work:
             self.telling.say(f"{move.why}: once more with {' '.join(smaller[-2:])}")
         else:
             self.telling.say(f"{move.why}: starting another attempt")
-        job = self._job()
-        self.crashes += crashes_of(job, self._own_pods()) if job else 0
-        self._note_interruptions(self._own_pods(), self._diagnose())
-        former = job_name(self.key, self.attempt)
-        made = self._create_or_make_room(self.attempt + 1)
+        job = self.seen.job
+        self.crashes += crashes_of(job, self.seen.own_pods) if job else 0
+        self._note_interruptions(self.seen.own_pods)
+        former = job_name(self.key, self.seen.attempt)
+        made = self._create_or_make_room(self.seen.attempt + 1)
         if made is WAIT:
             self.cluster.delete_job(former)
         return made
@@ -282,9 +266,9 @@ class Work:
                 raise
             if self._is_there(attempt):
                 return WAIT
-            if not self.jobs:
+            if not self.seen.jobs:
                 return self._without_room(error)
-            for name in self.jobs:
+            for name in self.seen.jobs:
                 self.cluster.delete_job(name)
             return self._create_when_there_is_room(attempt)
         return WAIT
@@ -306,7 +290,7 @@ class Work:
     def _is_there(self, attempt: int) -> bool:
         """Look whether another launcher has made an attempt, for which a quota then has no room twice."""
         self._look_again()
-        return any(attempt_of(job) >= attempt for job in self.jobs.values())
+        return any(attempt_of(job) >= attempt for job in self.seen.jobs.values())
 
     def _without_room(self, error: ClusterError) -> NextMove:
         """End where a quota refused a Job; whatever else the cluster refused is raised."""
@@ -315,22 +299,22 @@ class Work:
         return refused(self.key, self.cluster.namespace, error.refusal)
 
     def _end(self, move: NextMove, begun: datetime) -> Outcome:
-        pods = sorted(self._own_pods(), key=creation_time)
-        last = pods[-1]["metadata"]["name"] if pods else None
-        if last and has_started(pods[-1]):
-            self.watching.follow(last)
+        members = by_member(self.seen.job, self.seen.own_pods) if self.seen.job else []
+        last = [own[0] for own in members if own]
+        for pod in filter(has_started, last):
+            self._listen(pod)
             # one that still runs has no last words to wait for
-            if "running" not in state(pods[-1]):
-                self._read_to_the_end(last)
+            if "running" not in state(pod):
+                self._read_to_the_end(pod["metadata"]["name"])
         if move.is_limit:
             # it may have been done in the moment in which its limit passed
             self._look_again()
-            if (standing := self._job()) and holds(standing, "Complete"):
+            if (standing := self.seen.job) and holds(standing, "Complete"):
                 move = NextMove("ended")
-        self._note_interruptions(pods[:-1])
+        self._note_interruptions([pod for own in members for pod in own[1:]])
         if not move.exit_code:
             self._free()
-        job, cause = self._job(), move.cause
+        job, cause = self.seen.job, move.cause
         if move.exit_code and job and not move.is_limit:
             # once more: the program's last words have come since
             cause = self._diagnose() or cause
@@ -338,34 +322,33 @@ class Work:
             self._delete(job, move)
         return Outcome(
             move.exit_code,
-            self.words.of(last),
+            last_lines(last, self.words.of),
             self.words.made,
-            attempts=self.attempt,
+            attempts=self.seen.attempt,
             cause=self.telling.cause(cause, self.cluster.now()) if cause else None,
-            queued_s=_queued_s(pods, begun),
+            queued_s=queued_s(members, begun),
             ran_s=self._ran_s,
             interruptions=Counter(self.interruptions.values()),
         )
 
-    def _note_interruptions(self, pods: Sequence[Object], hanging: Diagnosis | None = None) -> None:
+    def _note_interruptions(self, pods: Sequence[Object]) -> None:
         """Remember why pods ended whose work goes on in others; a Job takes them with it."""
-        for pod in pods:
-            if found := diagnose_ended(pod) or hanging:
-                self.interruptions[pod["metadata"]["uid"]] = str(found.category)
+        if job := self.seen.job:
+            self.interruptions |= interruptions(job, pods, self.cluster.now())
 
     def _free(self) -> None:
         """Let a pod go whose program is done, and that something beside it keeps: it takes the GPU of the next."""
         end = self.clock() + OTHERS_END_WITHIN_S
-        while any(map(is_kept_by_others, self._own_pods())):
+        while any(map(is_kept_by_others, self.seen.own_pods)):
             if self.clock() > end:
                 self._look_again()
-                if (job := self._job()) and any(map(is_kept_by_others, self._own_pods())):
-                    self.telling.say(f"{kept_pod(self._own_pods())}: deleted, its work is done")
+                if (job := self.seen.job) and any(map(is_kept_by_others, self.seen.own_pods)):
+                    self.telling.say(f"{kept_pod(self.seen.own_pods)}: deleted, its work is done")
                     self.cluster.delete_job(job["metadata"]["name"])
                 return
             self.signals.check()
             self._take()
-        if (job := self._job()) and (why := run_again(self._own_pods())):
+        if (job := self.seen.job) and (why := run_again(self.seen.own_pods)):
             self.telling.say(f"{why}: deleted, its work is done")
             self.cluster.delete_job(job["metadata"]["name"])
 
@@ -386,39 +369,14 @@ class Work:
                 return
 
     def _diagnose(self) -> Diagnosis | None:
-        job = self._job()
+        job, pods = self.seen.job, self.seen.own_pods
         if job is None:
             return None
-        pods = self._own_pods()
-        names = {job["metadata"]["name"], *(pod["metadata"]["name"] for pod in pods)}
-        events = [each for each in self.events.values() if each["involvedObject"].get("name") in names]
-        newest = max(pods, key=creation_time, default=None)
-        last_lines = self.words.of(newest["metadata"]["name"])[-20:] if newest else ()
-        workload = next((each for each in self.workloads.values() if is_owned_by(each, job)), None)
-        found = diagnose(job, pods, events, self.cluster.now(), last_lines, workload)
-        if newest and found and found.category is Category.INIT_FAILED and not found.detail:
-            said = self.words.of_another(self.cluster, newest["metadata"]["name"], found.container or "")
-            return replace(found, detail=said)
+        said = {pod["metadata"]["name"]: self.words.of(pod["metadata"]["name"])[-LAST_LINES:] for pod in pods}
+        found = diagnose(job, pods, self.seen.own_events, self.cluster.now(), said, self.seen.workload)
+        if found and found.category is Category.INIT_FAILED and not found.detail:
+            newest = newest_of_each(job, pods)
+            failed = [pod["metadata"]["name"] for pod in newest if failed_init(pod) or failing_init(pod)]
+            words = [self.words.of_another(self.cluster, name, found.container or "") for name in failed[:1]]
+            return replace(found, detail="\n".join(words))
         return found
-
-    def _job(self) -> Object | None:
-        return self.jobs.get(job_name(self.key, self.attempt))
-
-    def _own_pods(self) -> list[Object]:
-        """Pods of the Job as it is: one deleted before it and made again under the same name had others."""
-        job = self._job()
-        return [pod for pod in self.pods.values() if job and is_owned_by(pod, job)]
-
-
-def _keep(objects: dict[str, Object], name: str, value: Object | None) -> None:
-    if value is None:
-        objects.pop(name, None)
-    else:
-        objects[name] = value
-
-
-def _queued_s(pods: list[Object], begun: datetime) -> float | None:
-    starts = [each["startedAt"] for pod in pods for each in state(pod).values() if each.get("startedAt")]
-    if not starts:
-        return None
-    return max(0.0, (datetime.fromisoformat(min(starts)) - begun).total_seconds())

@@ -38,6 +38,18 @@ def job(*conditions: Object, failed: int = 0) -> Object:
     }
 
 
+def of_two(found: Object) -> Object:
+    """The Job with two pods that work together."""
+    return {**found, "spec": {**found["spec"], "completionMode": "Indexed", "completions": 2, "parallelism": 2}}
+
+
+def member(index: int, found: Object, **metadata: Any) -> Object:
+    """The pod as the one of this index; named by it."""
+    labels = {**found["metadata"]["labels"], "batch.kubernetes.io/job-completion-index": str(index)}
+    named = {"name": f"{JOB}-{index}", "uid": f"{index}", "labels": labels}
+    return {**found, "metadata": {**found["metadata"], **named, **metadata}}
+
+
 def pod(
     phase: str,
     state: Object | None = None,

@@ -1,5 +1,6 @@
 """A cluster that changes by a script, one step a look, and has a clock of its own."""
 
+import copy
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -8,6 +9,7 @@ from typing import Any
 
 from ctiforge.launcher.backend import Command, Event, Outcome, Ran, Said, Task
 from ctiforge.launcher.kubernetes.client import Cluster, Object
+from ctiforge.launcher.kubernetes.members import INDEX
 from ctiforge.launcher.kubernetes.refusals import QUOTA_MEND, ClusterError
 from ctiforge.launcher.kubernetes.watching import Changed, LogEnded, WatchNews
 from ctiforge.launcher.kubernetes.work import Work
@@ -109,6 +111,8 @@ class ScriptedCluster(Cluster):
             "creationTimestamp": known.get("creationTimestamp", after(self.seconds).isoformat()),
             **more.pop("metadata", {}),
         }
+        if (index := more.pop("index", None)) is not None:
+            metadata["labels"] = {INDEX: str(index)}
         statuses = [{"name": "stage", "state": state}] if state else []
         status = {"phase": phase, "containerStatuses": statuses, "conditions": more.pop("conditions", [])}
         self._put("pods", {"metadata": metadata, "spec": {"containers": [], **more}, "status": status})
@@ -131,9 +135,11 @@ class ScriptedCluster(Cluster):
             self.told[kind] = now
         return news
 
-    def follow(self, *, run: str = "mine", limits: dict[str, str] | None = None, **task: Any) -> Outcome:
+    def follow(self, *, run: str = "mine", limits: dict[str, str] | None = None, pods: int = 1, **task: Any) -> Outcome:
         """Follow the work to its end; the script has to bring it there."""
-        template = {**TEMPLATE, "metadata": {**TEMPLATE["metadata"], "annotations": limits or {}}}
+        template = copy.deepcopy({**TEMPLATE, "metadata": {**TEMPLATE["metadata"], "annotations": limits or {}}})
+        if pods > 1:
+            template["spec"]["jobTemplate"]["spec"] |= {"completionMode": "Indexed", "completions": pods}
         command = Command("train_extract", ("--batch-size=8",))
         fingerprint = KEY.rpartition("-")[2] + "0" * 52
         own = Task(run, "train", fingerprint, (8, 1), **task)

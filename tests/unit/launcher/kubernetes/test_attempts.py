@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ctiforge.launcher.kubernetes.attempts import FirstMove, decide, first_move, superseded
+from ctiforge.launcher.kubernetes.attempts import FirstMove, crashes_of, decide, first_move, superseded
 from ctiforge.launcher.kubernetes.categories import Category, Diagnosis
 from ctiforge.launcher.kubernetes.limits import Limits, limits_of
 from ctiforge.launcher.kubernetes.states import Elapsed, WorkState
@@ -102,6 +102,68 @@ def test_the_next_move(job_, pods, found, elapsed, crashes_before, move, exit_co
     decision = decide(job_, pods, found, elapsed, NOW, Limits(), crashes_before)
     assert (decision.move, decision.exit_code) == (move, exit_code)
     assert (decision.cause is not None) == (move in ("fail", "halve")), "every end has its cause"
+
+
+def together(failed: int = 0, retries: int = 2):
+    found = job(failed=failed)
+    return {**found, "spec": {"backoffLimit": 2 * retries, "completionMode": "Indexed", "completions": 2}}
+
+
+def member(index: int, its_pod):
+    labels = {"batch.kubernetes.io/job-completion-index": str(index)}
+    return {**its_pod, "metadata": {**its_pod["metadata"], "labels": labels}}
+
+
+CRASHED, INTERRUPTED = pod("Failed", exit_code=1), pod("Failed", exit_code=75)
+
+
+@pytest.mark.parametrize(
+    ("its_job", "pods", "crashes"),
+    [
+        (job(failed=2), [CRASHED, CRASHED], 2),
+        # both failed of one cause, or one did and the other lost it
+        (together(failed=2), [member(0, CRASHED), member(1, CRASHED)], 1),
+        (together(failed=1), [member(0, CRASHED), member(1, INTERRUPTED)], 1),
+        (together(failed=4), [member(0, CRASHED), member(1, CRASHED)] * 2, 2),
+        (together(failed=2), [member(0, CRASHED), member(1, INTERRUPTED)] * 2, 2),
+        # their pods were deleted
+        (together(failed=3), [], 2),
+        (together(), [member(0, INTERRUPTED), member(1, INTERRUPTED)], 0),
+    ],
+)
+def test_what_fails_together_fails_once(its_job, pods, crashes) -> None:
+    assert crashes_of(its_job, pods) == crashes
+
+
+def test_the_work_of_two_has_as_many_retries_as_that_of_one() -> None:
+    crash, found = [member(0, CRASHED), member(1, INTERRUPTED)], diagnosis(Category.CRASHED, exit_code=1)
+    assert decide(together(failed=2), crash * 2, found, WAITS, NOW, Limits()).move == "wait"
+    assert decide(together(failed=3), crash * 3, found, WAITS, NOW, Limits()).move == "fail"
+
+
+@pytest.mark.parametrize(("interruptions", "move"), [(3, "wait"), (4, "next")])
+def test_interruptions_lengthen_kubernetes_back_off_though_they_are_no_failures(interruptions, move) -> None:
+    assert decide(job(), [INTERRUPTED] * interruptions, None, NONE, NOW, Limits()).move == move
+
+
+def test_one_of_two_that_is_done_ends_nothing() -> None:
+    well = pod("Succeeded", exit_code=0)
+    assert decide(together(), [member(0, well), member(1, pod("Running"))], None, RUNS, NOW, Limits()).move == "wait"
+    assert decide(together(), [member(0, well), member(1, well)], None, RUNS, NOW, Limits()).move == "ended"
+
+
+def test_a_kept_pod_is_replaced_when_the_other_saves_no_more() -> None:
+    proxy = {"name": "proxy", "state": {"running": {}}}
+    kept = pod("Running", exit_code=75)
+    kept["status"]["containerStatuses"].append(proxy)
+    saves = pod("Running", running_s=100)
+    saves["metadata"]["deletionTimestamp"] = NOW.isoformat()
+    ending = Elapsed(WorkState.ENDING, in_state_s=20)
+    assert decide(together(), [member(0, saves), member(1, kept)], None, ending, NOW, Limits()).move == "wait"
+    assert decide(together(), [member(0, kept), member(1, kept)], None, ending, NOW, Limits()).move == "next"
+    # the next one of the other waits for it where they meet
+    waits = pod("Running", running_s=20)
+    assert decide(together(), [member(0, waits), member(1, kept)], None, ending, NOW, Limits()).move == "next"
 
 
 AGES = [10, 4_000, 8 * 86_400]

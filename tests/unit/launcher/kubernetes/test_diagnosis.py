@@ -11,11 +11,15 @@ from tests.unit.launcher.kubernetes.cases import (
     after,
     condition,
     ended,
+    event,
     expect,
     job,
+    member,
+    of_two,
     pod,
     running,
     unscheduled,
+    waiting,
 )
 
 READY = (condition("Ready"), condition("ContainersReady"))
@@ -57,7 +61,7 @@ def test_the_newest_pod_speaks() -> None:
 
 def test_a_job_that_was_given_up_tells_the_newest_cause() -> None:
     pods = [ended(137, "OOMKilled", name="first"), ended(1, name="second", created=60)]
-    found = diagnose(job(GIVEN_UP, failed=4), pods, [], after(120), ["RuntimeError: no"])
+    found = diagnose(job(GIVEN_UP, failed=4), pods, [], after(120), {"second": ["RuntimeError: no"]})
     found = expect(found, Category.CRASHED, "given up after 4 failed pods", "ctiforge logs")
     assert "pod second" in found.summary
     assert found.detail == "RuntimeError: no"
@@ -77,6 +81,68 @@ def test_a_job_without_pods_tells_its_own_reason() -> None:
     expect(gone, Category.JOB_FAILED, f"job {JOB}: it failed (given up after 4", f"kubectl -n ml describe job {JOB}")
     late = diagnose(job(TOO_LATE), [ended(143)], [], after(61))
     assert expect(late, Category.DEADLINE, "within 604800 s", "same command again").since == after(60)
+
+
+UNPLACED = unscheduled("0/2 nodes are available: 2 Insufficient nvidia.com/gpu. preemption: 0/2 nodes are available: …")
+EVICTED = condition("DisruptionTarget", "True", "EvictionByEvictionAPI")
+LOST = (condition("Ready", "False", since=40), condition("ContainersReady"))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "category", "says_most"),
+    [
+        # the other was lost to it, which is no cause
+        (ended(75), ended(137), Category.KILLED, 1),
+        (ended(1), ended(75), Category.CRASHED, 0),
+        (ended(75), ended(75, "Error", "", EVICTED), Category.EVICTED, 1),
+        (ended(75), ended(137, "OOMKilled"), Category.OOM_KILLED, 1),
+        (ended(1), ended(137, "OOMKilled"), Category.OOM_KILLED, 1),
+        (ended(137, "OOMKilled"), ended(4), Category.CANNOT_GO_ON, 1),
+        (ended(2), ended(2), Category.USAGE_ERROR, 0),
+        (running(*READY), ended(1), Category.CRASHED, 1),
+        (running(*READY), running(*LOST), Category.NODE_LOST, 1),
+        (ended(75), running(*LOST), Category.NODE_LOST, 1),
+        (ended(1), running(*LOST), Category.NODE_LOST, 1),
+        (waiting("ErrImagePull", "not found"), ended(137), Category.IMAGE_NOT_FOUND, 0),
+        (UNPLACED, ended(75, "Error", "", EVICTED), Category.EVICTED, 1),
+        (ended(75), UNPLACED, Category.NO_GPU, 1),
+        (ended(75), running(*READY), Category.INTERRUPTED, 0),
+    ],
+)
+def test_of_two_that_work_together_the_one_whose_end_says_most_speaks(first, second, category, says_most) -> None:
+    pods = [member(0, first), member(1, second)]
+    for order in (pods, pods[::-1]):
+        found = expect(diagnose(of_two(job()), order, [], after(90)), category, f"{JOB}-{says_most}", "")
+        assert "for the others" not in found.summary or category is Category.NO_GPU
+    assert diagnose(of_two(job()), [member(0, running(*READY)), member(1, running(*READY))], [], after(90)) is None
+
+
+def test_a_pod_that_cannot_start_says_who_waits_for_it() -> None:
+    pods = [member(0, running(*READY)), member(1, UNPLACED)]
+    found = expect(diagnose(of_two(job()), pods, [], after(90)), Category.NO_GPU, f"{JOB}-1", "wait for one")
+    assert found.summary.startswith(f"1 of 2 pods runs and waits for the others: pod {JOB}-1: no node has free")
+    refused = event(
+        "FailedCreate",
+        'Error creating: pods "x" is forbidden: exceeded quota: gpus, requested: pods=1, used: pods=1, limited: pods=1',
+        JOB,
+        since=30,
+    )
+    found = expect(diagnose(of_two(job()), pods[:1], [refused], after(90)), Category.QUOTA_EXCEEDED, "gpus", "")
+    assert found.summary.startswith("1 of 2 pods runs and waits for the others: ")
+
+
+@pytest.mark.parametrize("reason", ["BackoffLimitExceeded", "PodFailurePolicy"])
+def test_a_job_of_two_that_failed_tells_the_end_that_says_most_of_the_last_try(reason: str) -> None:
+    its_job = of_two(job(condition("Failed", "True", reason, "", 60), failed=2))
+    before = [member(0, ended(75)), member(1, ended(139), name="before")]
+    last = [member(0, ended(75, created=60)), member(1, ended(3, created=60), name="last")]
+    found = diagnose(its_job, [*before, *last], [], after(120), {"last": ["error: too few"], "before": ["no"]})
+    assert found
+    assert (found.category, found.detail) == (Category.DATA_ERROR, "error: too few")
+    # one that only lost the other explains nothing: the try before does
+    found = diagnose(its_job, [*before, last[0]], [], after(120))
+    assert found
+    assert found.category is Category.CRASHED
 
 
 def test_what_waiting_does_not_mend() -> None:

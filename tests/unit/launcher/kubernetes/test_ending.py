@@ -140,16 +140,16 @@ def test_a_node_that_does_not_take_a_pod_it_was_given() -> None:
 
 def test_the_last_lines_are_those_from_the_error_on() -> None:
     lines = ["loading 812 examples", "error: 12 examples where 100 are needed; harvest more", "or say --force"]
-    found = diagnose(job(), [ended(3)], [], after(51), lines)
+    found = diagnose(job(), [ended(3)], [], after(51), {POD: lines})
     assert found
     assert found.detail == "error: 12 examples where 100 are needed; harvest more\nor say --force"
 
 
 def test_the_last_lines_of_a_crash_are_shortened() -> None:
-    crashed = diagnose(job(), [ended(1)], [], after(51), [*map(str, range(50)), "ValueError: no", " "])
+    crashed = diagnose(job(), [ended(1)], [], after(51), {POD: [*map(str, range(50)), "ValueError: no", " "]})
     assert crashed
     assert crashed.detail.splitlines() == ["45", "46", "47", "48", "49", "ValueError: no"]
-    long = diagnose(job(), [ended(1)], [], after(51), ["x" * 1000])
+    long = diagnose(job(), [ended(1)], [], after(51), {POD: ["x" * 1000]})
     assert long
     assert len(long.detail) == 600
 

@@ -5,7 +5,18 @@ from typing import Any
 import pytest
 
 from ctiforge.launcher.kubernetes.states import Elapsed, WorkState, look, ran_before, state_of
-from tests.unit.launcher.kubernetes.cases import after, at, condition, ended, job, pod, running, waiting
+from tests.unit.launcher.kubernetes.cases import (
+    after,
+    at,
+    condition,
+    ended,
+    job,
+    member,
+    of_two,
+    pod,
+    running,
+    waiting,
+)
 
 Object = dict[str, Any]
 
@@ -88,10 +99,56 @@ def test_running_is_added_up_over_pods_and_attempts() -> None:
 
 def test_what_ran_before_the_launcher_came_is_read_from_the_pods() -> None:
     begun = {"running": {"startedAt": at(100)}}
-    assert ran_before([ended(75), pod("Running", begun, name="b"), waiting("x")], after(130)) == 45 + 30
+    assert ran_before(job(), [ended(75), pod("Running", begun, name="b"), waiting("x")], after(130)) == 45 + 30
 
 
 def test_nothing_is_counted_of_a_pod_whose_node_does_not_answer() -> None:
-    assert ran_before([running(*NO_ANSWER)], after(7_200)) == 40 - 5
+    assert ran_before(job(), [running(*NO_ANSWER)], after(7_200)) == 40 - 5
     elapsed = look(Elapsed(), job(), [running(*NO_ANSWER)], 0)
     assert look(elapsed, job(), [running(*NO_ANSWER)], 3).ran_s == 0
+
+
+WELL = pod("Succeeded", {"terminated": {"exitCode": 0}})
+UNPLACED = pod("Pending", None) | {"spec": {"containers": []}}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "state"),
+    [
+        (running(), running(), WorkState.RUNNING),
+        # it waits where they meet, and computes nothing
+        (running(), UNPLACED, WorkState.PENDING),
+        (running(), waiting("ContainerCreating"), WorkState.STARTING),
+        (waiting("ContainerCreating"), UNPLACED, WorkState.PENDING),
+        (running(), None, WorkState.BETWEEN_PODS),
+        (running(), ended(137), WorkState.BETWEEN_PODS),
+        (running(gone_by=60), UNPLACED, WorkState.ENDING),
+        (running(), running(*NO_ANSWER), WorkState.LOST),
+        (running(), WELL, WorkState.RUNNING),
+        (None, WELL, WorkState.BETWEEN_PODS),
+        (WELL, WELL, WorkState.OVER),
+    ],
+)
+def test_of_two_that_work_together_the_one_that_holds_up_the_other_says_the_state(first, second, state) -> None:
+    pods = [member(index, each) for index, each in enumerate((first, second)) if each]
+    assert state_of(of_two(job()), pods) is state
+
+
+def test_two_that_work_together_wait_together_and_their_time_counts_once() -> None:
+    elapsed, gang = Elapsed(), of_two(job())
+    waits = [member(0, UNPLACED), member(1, UNPLACED)]
+    for now in range(10):
+        # the first gets a node after four seconds: the other goes on waiting, for as long as before
+        elapsed = look(elapsed, gang, waits if now < 4 else [member(0, running()), waits[1]], now)
+    assert (elapsed.state, elapsed.in_state_s, elapsed.ran_s) == (WorkState.PENDING, 9, 0)
+    for now in range(10, 15):
+        elapsed = look(elapsed, gang, [member(0, running()), member(1, running())], now)
+    assert (elapsed.state, elapsed.ran_s) == (WorkState.RUNNING, 4)
+
+
+def test_what_two_ran_before_is_the_time_in_which_both_did() -> None:
+    first = pod("Running", {"running": {"startedAt": at(20)}})
+    second = pod("Running", {"running": {"startedAt": at(100)}})
+    again = [member(0, ended(75)), member(1, ended(137))]
+    assert ran_before(of_two(job()), [member(0, first), member(1, second)], after(130)) == 30
+    assert ran_before(of_two(job()), [*again, member(0, first), member(1, second)], after(130)) == 45 + 30

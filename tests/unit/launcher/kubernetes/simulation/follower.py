@@ -1,5 +1,6 @@
 """A launcher in a thread of its own that moves only when it is its turn, and the API as it meets it."""
 
+import copy
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ from ctiforge.launcher.kubernetes.refusals import QUOTA_MEND, ClusterError
 from ctiforge.launcher.kubernetes.watching import Changed, LogEnded, WatchNews
 from ctiforge.launcher.kubernetes.work import Work
 from tests.unit.launcher.kubernetes.cases import after
+from tests.unit.launcher.kubernetes.simulation.objects import api_job, api_pod
 from tests.unit.launcher.kubernetes.simulation.world import (
     CONTRACT,
     NODE_LOST_S,
@@ -21,8 +23,6 @@ from tests.unit.launcher.kubernetes.simulation.world import (
     Job,
     Object,
     World,
-    api_job,
-    api_pod,
 )
 
 KEY = "train-extract-0123456789ab"
@@ -46,6 +46,16 @@ TEMPLATE: Object = {
         }
     },
 }
+
+
+def template_of(world: World) -> Object:
+    """The release's template: an Indexed Job where several pods work together."""
+    template = copy.deepcopy(TEMPLATE)
+    spec = template["spec"]["jobTemplate"]["spec"]
+    spec["backoffLimit"] *= world.members
+    if world.members > 1:
+        spec |= {"completionMode": "Indexed", "completions": world.members, "parallelism": world.members}
+    return template
 
 
 class Stopped(BaseException):
@@ -158,14 +168,15 @@ class Api(Cluster):
     def _check_deletion(self, job: Job) -> None:
         if self.world.quota is not None or any(each.attempt > job.attempt for each in self.world.jobs.values()):
             return
-        is_done = any(not pod.is_live and pod.code in (0, *CONTRACT) for pod in self.world.pods_of(job.name))
+        is_done = any(not pod.is_live and pod.code in CONTRACT for pod in self.world.pods_of(job.name))
+        is_done = is_done or not self.world.unfinished(job.name)
         if job.metadata["labels"]["ctiforge.io/run"] != self.run and not job.over and not is_done:
             self._violate(f"job {job.attempt} of another run is deleted")
-        if not any(pod.runs for pod in self.world.pods_of(job.name)) or self.world.ran_s > RUN_S:
+        if not self.world.works(job.name) or self.world.ran_s > RUN_S:
             return
         since = [pod.started_at for pod in self.world.pods_of(job.name) if pod.runs and pod.started_at is not None]
         # it may have begun between the last look and the deletion
-        if min(since) < self.world.seconds - 3 * self.latency_s - 1:
+        if max(since) < self.world.seconds - 3 * self.latency_s - 1:
             self._violate(f"job {job.attempt} is deleted while its pod runs")
 
     def _violate(self, words: str) -> None:
@@ -219,7 +230,7 @@ class Follower:
             command = Command("train_extract", ("--batch-size=8",))
             task = Task(self.run, "train", KEY.rpartition("-")[2] + "0" * 52, (8, 1), seen_s=seen_s)
             world = self.api.world
-            place: tuple[Any, ...] = (self.api, command, task, TEMPLATE, self._hear, self, self)
+            place: tuple[Any, ...] = (self.api, command, task, template_of(world), self._hear, self, self)
             self.outcome = Work(*place, lambda: world.artifacts > 0, self.api.clock).run()
         except BaseException as error:
             self.error = error

@@ -45,10 +45,14 @@ class Launchers(RuleBasedStateMachine):
         COUNTED["runs"] += 1
 
     @initialize(
-        work_s=st.sampled_from([5.0, 60.0, 300.0]), skew_s=st.sampled_from([-1e6, 0.0, 1e6]), beside=st.booleans()
+        work_s=st.sampled_from([5.0, 60.0, 300.0]),
+        skew_s=st.sampled_from([-1e6, 0.0, 1e6]),
+        beside=st.booleans(),
+        members=st.sampled_from([1, 1, 2]),
     )
-    def begin(self, work_s: float, skew_s: float, beside: bool) -> None:
-        self.world.work_s, self.world.sidecars = work_s, beside
+    def begin(self, work_s: float, skew_s: float, beside: bool, members: int) -> None:
+        self.world.work_s, self.world.sidecars, self.world.members = work_s, beside, members
+        COUNTED["runs of two pods"] += members > 1
         self._launch("mine", skew_s)
 
     # time, and whose turn it is
@@ -179,9 +183,10 @@ class Launchers(RuleBasedStateMachine):
             if pod.lost_at is not None:
                 self.world.find_node(pod)
 
-    @rule(has_room=st.booleans())
-    def room_comes_and_goes(self, has_room: bool) -> None:
-        self.world.has_room = has_room
+    @rule(has_room=st.booleans(), is_narrow=st.booleans())
+    def room_comes_and_goes(self, has_room: bool, is_narrow: bool) -> None:
+        """There may be room for one pod, where two work together."""
+        self.world.has_room, self.world.is_narrow = has_room, is_narrow
 
     @rule(held=st.booleans())
     def queue_holds_or_lets_in(self, held: bool) -> None:
@@ -296,6 +301,7 @@ class Launchers(RuleBasedStateMachine):
     def _let_in(self) -> None:
         world = self.world
         world.has_room, world.gates, world.holds_new_jobs, world.quota = True, False, False, None
+        world.is_narrow = False
         for job in world.jobs.values():
             job.suspended = False
         for pod in world.live_pods():

@@ -7,13 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.unit.launcher.kubernetes.cases import at
-
 Object = dict[str, Any]
 
 PENDING_S, NODE_LOST_S, RUN_S = 25.0, 25.0, 600.0
 """The limits of the release, scaled: a simulated hour is a good while for any of them."""
-BACK_OFF_S, TAINT_AFTER_S = 10.0, 10.0
+BACK_OFF_S, LONGEST_BACK_OFF_S, TAINT_AFTER_S = 10.0, 600.0, 10.0
 SAVES_EVERY_S, SAVING_S, STARTING_S = 10.0, 3.0, 2.0
 CONTRACT = (2, 3, 4, 5)
 INTERRUPTED, KILLED = 75, 137
@@ -44,6 +42,10 @@ class Pod:
     saves_until: float | None = None
     has_sidecar: bool = False
     """Something runs beside its program that ends only with the pod."""
+    index: int = 0
+    """Which of the pods it is that work together."""
+    others: tuple[str, ...] = ()
+    """Those that it has met, and computes with."""
 
     @property
     def is_there(self) -> bool:
@@ -76,6 +78,8 @@ class Job:
     made_at: float
     suspended: bool = False
     failed: int = 0
+    ended_badly: int = 0
+    """Pods that ended for any cause but a good one, interruptions included: the back-off grows with each."""
     retry_at: float = 0.0
     over: str = ""
     """Complete, or the reason of its failure."""
@@ -84,6 +88,10 @@ class Job:
     @property
     def uid(self) -> str:
         return f"uid-{self.name}-{self.made_at}"
+
+    @property
+    def back_off_s(self) -> float:
+        return min(LONGEST_BACK_OFF_S, BACK_OFF_S * 2 ** (self.ended_badly - 1)) if self.ended_badly else 0.0
 
 
 @dataclass
@@ -94,7 +102,11 @@ class World:
     seconds: float = 0.0
     jobs: dict[str, Job] = field(default_factory=dict)
     pods: dict[str, Pod] = field(default_factory=dict)
+    members: int = 1
+    """How many pods work together."""
     has_room: bool = True
+    is_narrow: bool = False
+    """There is room for the first of them alone."""
     gates: bool = False
     sidecars: bool = False
     """A webhook puts something beside each program."""
@@ -141,6 +153,16 @@ class World:
         """Give the pods of the Job that has this name now."""
         owner = self.jobs[name].uid if name in self.jobs else ""
         return [pod for pod in self.pods.values() if pod.owner == owner]
+
+    def unfinished(self, name: str) -> list[list[Pod]]:
+        """Give the pods of each member of the Job that has not ended well."""
+        every = [[pod for pod in self.pods_of(name) if pod.index == index] for index in range(self.members)]
+        return [own for own in every if not any(pod.ended_at is not None and pod.code == 0 for pod in own)]
+
+    def works(self, name: str) -> bool:
+        """Tell whether all pods that work together run."""
+        unfinished = self.unfinished(name)
+        return bool(unfinished) and all(any(pod.runs for pod in own) for own in unfinished)
 
     def live_pods(self) -> Iterator[Pod]:
         return (pod for pod in self.pods.values() if pod.is_live)
@@ -209,6 +231,9 @@ class World:
     def _step(self, step: float) -> None:
         for pod in list(self.pods.values()):
             self._program(pod, step)
+        # time of several pods at once counts once
+        owners = {pod.owner for pod in self.live_pods() if pod.started_at is not None}
+        self.ran_s += step * len(owners)
         for job in self.jobs.values():
             self._control(job)
             self._measure(job, step)
@@ -226,7 +251,6 @@ class World:
         if pod.started_at is None:
             self._start(pod)
             return
-        self.ran_s += step
         if pod.saves_until is not None:
             if self.seconds >= pod.saves_until:
                 self._save(pod)
@@ -235,7 +259,8 @@ class World:
         self._work(pod, step)
 
     def _start(self, pod: Pod) -> None:
-        if pod.lost_at is not None or pod.gated or not (self.has_room or pod.placed_at is not None):
+        has_room = self.has_room and not (self.is_narrow and pod.index)
+        if pod.lost_at is not None or pod.gated or not (has_room or pod.placed_at is not None):
             return
         if pod.placed_at is None:
             pod.placed_at = self.seconds
@@ -251,12 +276,30 @@ class World:
         elif self.next_code:
             code, self.next_code = self.next_code, 0
             self.end(pod, code, "OOMKilled" if code == KILLED else "Error")
-        elif self._attempt(pod) == self.newest_attempt:
+        elif not self._meets(pod):
+            return
+        elif self._attempt(pod) == self.newest_attempt and pod.index == 0:
             self.saved_s += step
             if self.saved_s >= self.work_s:
                 self.artifacts += 1
                 self.end(pod, 0)
                 self.tell("the artifact is published")
+
+    def _meets(self, pod: Pod) -> bool:
+        """Tell whether the others are there; where one of those it has met is gone or stops, it stops with them."""
+        if self.members == 1:
+            return True
+        mates = [each for each in self.pods.values() if each.owner == pod.owner and each is not pod and each.is_live]
+        met = [self.pods.get(name) for name in pod.others]
+        if any(each is None or not each.is_live or each.saves_until is not None for each in met):
+            pod.saves_until = self.seconds + SAVING_S
+            return False
+        running = [each for each in mates if each.runs and each.lost_at is None]
+        if not pod.others and len(running) == self.members - 1 and not any(each.others for each in running):
+            for each in (pod, *running):
+                each.others = tuple(other.name for other in (pod, *running) if other is not each)
+        # one that is cut off is waited for
+        return bool(pod.others) and pod.lost_at is None and all(each is not None and each.runs for each in met)
 
     def _save(self, pod: Pod) -> None:
         """All that was done is saved: how much is lost without is the trainer's affair."""
@@ -274,30 +317,37 @@ class World:
                 self._count(job, pod)
         if job.over:
             return
-        live = [pod for pod in pods if pod.is_there]
         if job.suspended:
-            for pod in live:
-                self._ask_to_go(pod)
+            for pod in pods:
+                if pod.is_there:
+                    self._ask_to_go(pod)
             return
-        if not live and self.seconds >= job.retry_at:
+        for index in self._missing(job) if self.seconds >= job.retry_at else ():
             self._serial += 1
             name = f"{job.name}-{self._serial}"
-            self.pods[name] = Pod(name, job.name, job.uid, self.seconds, gated=self.gates, has_sidecar=self.sidecars)
+            made = Pod(name, job.name, job.uid, self.seconds, self.gates, has_sidecar=self.sidecars, index=index)
+            self.pods[name] = made
             self.tell(f"{name} is made")
+
+    def _missing(self, job: Job) -> list[int]:
+        """Give the indices that have no pod, and need one."""
+        taken = {pod.index for pod in self.pods_of(job.name) if pod.is_there or pod.code == 0}
+        return [index for index in range(self.members) if index not in taken]
 
     def _count(self, job: Job, pod: Pod) -> None:
         pod.is_counted = True
         if pod.code == 0:
-            job.over, job.over_at = "Complete", self.seconds
+            if not self.unfinished(job.name) and not any(each.is_there for each in self.pods_of(job.name)):
+                job.over, job.over_at = "Complete", self.seconds
             return
         if pod.code in CONTRACT:
             job.over, job.over_at = "PodFailurePolicy", self.seconds
             return
+        job.ended_badly += 1
+        job.retry_at = self.seconds + job.back_off_s
         if pod.code == INTERRUPTED or pod.disrupted:
-            job.retry_at = self.seconds + BACK_OFF_S
             return
         job.failed += 1
-        job.retry_at = self.seconds + BACK_OFF_S * 2 ** (job.failed - 1)
         if job.failed > job.spec["backoffLimit"]:
             job.over, job.over_at = "BackoffLimitExceeded", self.seconds
 
@@ -308,7 +358,7 @@ class World:
         pending = [pod for pod in live if pod.started_at is None and not pod.gated and pod.gone_by is None]
         for pod in pending:
             self.pending_s[job.name] = max(self.pending_s.get(job.name, 0.0), self.seconds - pod.made_at)
-        if live or job.suspended or job.over:
+        if not self._missing(job) or job.suspended or job.over:
             self._without_pod_since.pop(job.name, None)
         else:
             since = self._without_pod_since.setdefault(job.name, self.seconds - step)
@@ -320,82 +370,6 @@ class World:
         )
         kept = any(not pod.is_live and pod.is_there for pod in pods)
         no_memory = any(pod.code == KILLED and pod.reason == "OOMKilled" for pod in pods if not pod.is_live)
-        backs_off = not live and job.failed and BACK_OFF_S * 2 ** (job.failed - 1) > 60
+        backs_off = bool(self._missing(job)) and job.back_off_s > 60
         if hangs or kept or no_memory or backs_off or job.over:
             self.excuses[job.name] = self.seconds
-
-
-def api_job(job: Job) -> Object:
-    """The Job as the API shows it."""
-    conditions = []
-    if job.suspended:
-        conditions.append({"type": "Suspended", "status": "True", "lastTransitionTime": at(job.made_at)})
-    if job.over == "Complete":
-        conditions.append({"type": "Complete", "status": "True", "lastTransitionTime": at(job.over_at)})
-    elif job.over:
-        conditions.append(
-            {"type": "Failed", "status": "True", "reason": job.over, "lastTransitionTime": at(job.over_at)}
-        )
-    return {
-        "metadata": {**job.metadata, "namespace": "ml", "uid": job.uid},
-        "spec": {**job.spec, "suspend": job.suspended},
-        "status": {"failed": job.failed, "conditions": conditions},
-    }
-
-
-def api_pod(pod: Pod) -> Object:
-    """The pod as the API shows it: of one whose node is lost, what was known before."""
-    placed, started = pod.placed_at is not None, pod.started_at is not None
-    state: Object = {}
-    if pod.ended_at is not None:
-        state = {
-            "terminated": {
-                "exitCode": pod.code,
-                "reason": pod.reason if pod.code else "Completed",
-                "startedAt": at(pod.started_at or pod.ended_at),
-                "finishedAt": at(pod.ended_at),
-            }
-        }
-    elif pod.started_at is not None:
-        state = {"running": {"startedAt": at(pod.started_at)}}
-    elif placed:
-        state = {"waiting": {"reason": "ContainerCreating"}}
-    phase = "Pending" if not started else "Running"
-    if not pod.is_there:
-        phase = "Failed" if pod.code else "Succeeded"
-    conditions = [_scheduled(pod)]
-    if pod.lost_at is not None and started:
-        conditions += [
-            {"type": "Ready", "status": "False", "lastTransitionTime": at(pod.lost_at)},
-            {"type": "ContainersReady", "status": "True", "lastTransitionTime": at(pod.lost_at)},
-        ]
-    if pod.disrupted:
-        disrupted = {"type": "DisruptionTarget", "status": "True", "reason": pod.disrupted}
-        conditions.append({**disrupted, "lastTransitionTime": at(pod.lost_at or pod.gone_by or 0)})
-    metadata: Object = {
-        "name": pod.name,
-        "namespace": "ml",
-        "uid": f"uid-{pod.name}",
-        "ownerReferences": [{"uid": pod.owner}],
-        "creationTimestamp": at(pod.made_at),
-    }
-    if pod.gone_by is not None:
-        metadata["deletionTimestamp"] = at(pod.gone_by)
-    spec: Object = {"containers": [{"name": "stage"}], **({"nodeName": "n"} if placed else {})}
-    if pod.gated:
-        spec["schedulingGates"] = [{"name": "queue"}]
-    statuses = [{"name": "stage", "state": state}] if state else []
-    if pod.has_sidecar and started and pod.is_there:
-        statuses.append({"name": "proxy", "state": {"running": {}}})
-    return {
-        "metadata": metadata,
-        "spec": spec,
-        "status": {"phase": phase, "conditions": conditions, "containerStatuses": statuses},
-    }
-
-
-def _scheduled(pod: Pod) -> Object:
-    if pod.placed_at is not None:
-        return {"type": "PodScheduled", "status": "True", "lastTransitionTime": at(pod.placed_at)}
-    reason = "SchedulingGated" if pod.gated else "Unschedulable"
-    return {"type": "PodScheduled", "status": "False", "reason": reason, "lastTransitionTime": at(pod.made_at)}

@@ -1,0 +1,59 @@
+"""What a run's record keeps of the pods of a piece of work: how long they were queued, why they ended, last words."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from ctiforge.launcher.backend import LAST_LINES
+from ctiforge.launcher.kubernetes.attempts import GOOD_ENDS
+from ctiforge.launcher.kubernetes.categories import Category
+from ctiforge.launcher.kubernetes.client import Object
+from ctiforge.launcher.kubernetes.ending import diagnose_ended, diagnose_running
+from ctiforge.launcher.kubernetes.members import index_of, members_of
+from ctiforge.launcher.kubernetes.reading import state
+
+
+def queued_s(members: Sequence[Sequence[Object]], begun: datetime) -> float | None:
+    """How long it took until the program of each member ran for the first time, in seconds; None where none did.
+
+    Args:
+        members: The pods of each member.
+        begun: When the work was begun.
+    """
+    starts = [
+        [each["startedAt"] for pod in own for each in state(pod).values() if each.get("startedAt")] for own in members
+    ]
+    if not any(starts):
+        return None
+    last = max(min(each) for each in starts if each)
+    return max(0.0, (datetime.fromisoformat(last) - begun).total_seconds())
+
+
+def interruptions(job: Object, pods: Sequence[Object], now: datetime) -> dict[str, str]:
+    """Why pods ended, or hang, whose work goes on in others: the category of the cause, by the uid of each.
+
+    Args:
+        job: Their Job.
+        pods: The pods.
+        now: The API server's time.
+    """
+    causes = {pod["metadata"]["uid"]: diagnose_ended(pod) or diagnose_running(pod, now) for pod in pods}
+    # of pods that work together, one that saved and ended has ended for another
+    none = Category.INTERRUPTED if members_of(job) > 1 else None
+    return {uid: str(cause.category) for uid, cause in causes.items() if cause and cause.category is not none}
+
+
+def last_lines(pods: Sequence[Object], said_by: Callable[[str], Sequence[str]]) -> tuple[str, ...]:
+    """Give what the first pod's program said, and the last words of others that have failed by themselves.
+
+    Args:
+        pods: The newest pod of each member.
+        said_by: Gives the lines of a pod by its name.
+    """
+    lines: list[str] = []
+    for pod in pods:
+        said = said_by(pod["metadata"]["name"])
+        if index_of(pod) == 0:
+            lines += said
+        elif (state(pod).get("terminated") or {}).get("exitCode", 0) not in GOOD_ENDS:
+            lines += [f"pod {index_of(pod)}: {line}" for line in said[-LAST_LINES:]]
+    return tuple(lines)

@@ -1,0 +1,47 @@
+"""Machines that train together share nothing but the store, and stay until the first has published."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ctiforge.errors import InterruptedRunError
+from ctiforge.pod.ports import free_port
+from ctiforge.pod.ranks import Machines
+from tests.integration.training.of_ranks import TERMINATE, Place, apart
+
+
+@pytest.mark.slow
+def test_two_machines_train_what_one_would_and_the_second_needs_no_folder_of_the_first(place, alone, tmp_path):
+    """The second begins anew on an empty machine: the checkpoint that both go on from is in the store."""
+    with pytest.raises(InterruptedRunError):
+        place.train(1, signals=((0, 7, TERMINATE),))
+    first = Machines(2, 0, f"127.0.0.1:{free_port()}")
+    with second_machine(place, tmp_path, first) as second:
+        found = place.train(1, machines=first)
+        (place.store / "published").touch()
+    assert second.returncode == 0
+    assert found["resumed_from_step"] == 7
+    assert apart(place, alone()) < 1e-5
+
+
+@pytest.mark.slow
+def test_the_first_of_two_machines_that_ends_before_it_has_published_finds_the_other_still_there(place, tmp_path):
+    first = Machines(2, 0, f"127.0.0.1:{free_port()}")
+    with second_machine(place, tmp_path, first) as second:
+        place.train(1, machines=first)
+        weights = place.weights
+        # as if it had been evicted before it published: it comes again, and the training is done
+        found = place.train(1, machines=first)
+        assert second.poll() is None
+        (place.store / "published").touch()
+    assert second.returncode == 0
+    assert found["resumed_from_step"] == found["steps_done"] == 20
+    assert place.weights.keys() == weights.keys()
+    assert all(place.weights[name].equal(weights[name]) for name in weights)
+
+
+def second_machine(place: Place, tmp_path: Path, first: Machines) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "tests.integration.training.of_machine", str(tmp_path / "second"), first.first]
+    return subprocess.Popen([*command, str(place.store)])
