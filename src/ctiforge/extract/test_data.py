@@ -17,7 +17,9 @@ class TestData:
     __test__ = False  # not a test class, whatever pytest makes of its name
 
     path: Path
+    """The file that they are in."""
     records: Sequence[ArticleRecord]
+    """Those that are asked about."""
     reference: str | None = None
     """`name@version` where they are a test set of the store."""
     drawn_from: int | None = None
@@ -25,12 +27,31 @@ class TestData:
 
     @classmethod
     def read(cls, path: Path, reference: str | None = None, sample: int | None = None) -> "TestData":
-        """Read a file of JSON lines, all of it or a sample; errors as `read_labelled_articles` has them."""
+        """Read a file of JSON lines.
+
+        Args:
+            path: The file.
+            reference: `name@version` where it is a test set of the store.
+            sample: Of how many of its articles; None: all.
+
+        Returns:
+            The articles.
+
+        Raises:
+            DataError: A line is no labeled article.
+        """
         whole = cls(path, list(read_labelled_articles(path)), reference)
         return whole.sampled(sample) if sample else whole
 
     def sampled(self, count: int) -> "TestData":
-        """Take so many of the labeled articles, spread evenly over the file; all where there are no more."""
+        """Take some of the labeled articles, spread evenly over the file.
+
+        Args:
+            count: How many.
+
+        Returns:
+            Those; all where there are no more.
+        """
         labeled = [record for record in self.records if record.labelled_types]
         if len(labeled) <= count:
             return self
@@ -39,7 +60,11 @@ class TestData:
         return replace(self, records=chosen, drawn_from=len(labeled))
 
     def describe(self) -> TestSetInfo:
-        """Name the test set: `name@version` of the store, else its file and hash."""
+        """Name the test set.
+
+        Returns:
+            `name@version` of the store, else its file and hash, with how many articles are labeled.
+        """
         content_hash = hashlib.sha256(self.path.read_bytes()).hexdigest()
         name, _, version = (self.reference or f"{self.path.stem}@{content_hash[:12]}").rpartition("@")
         labeled = sum(bool(record.labelled_types) for record in self.records)
