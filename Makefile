@@ -210,10 +210,8 @@ dist: install #+ The wheel, in dist/
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
 	@ls -l dist
 
-# Three workers for two cores, since tests often wait for programs that they start; a file's tests stay together, since
-# they share what is dear to make
-WORKERS := $(shell cores=$$(getconf _NPROCESSORS_ONLN || echo 2); echo $$((cores > 5 ? 8 : (cores * 3 + 1) / 2)))
-PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --durations 15
+# A worker for each core; a file's tests stay together, since they share what is dear to make
+PYTEST := $(BIN)/pytest -n logical --maxprocesses 8 --dist loadfile --durations 15
 TIMED = @TIMEFORMAT='make $@: %0lR, CPU-seconds: %0U user, %0S system'; time
 
 test: install ## Style, types, import rules and all tests but the slow ones (ARGS="-k …")

@@ -32,6 +32,7 @@ def main(
     from ctiforge.evaluation.tables.comparison import markdown, print_comparison
     from ctiforge.evaluation.tables.evaluation import print_evaluation
     from ctiforge.extract import evaluate
+    from ctiforge.extract.test_data import TestData
     from ctiforge.records.evaluation import ModelInfo
 
     console = Console(width=140)
@@ -53,7 +54,7 @@ def main(
             extractor,
             records,
             model=ModelInfo(name=extractor.name, version=str(folder or model)),
-            test_set=evaluate.describe_test_set(articles, "real-articles@30"),
+            test_set=TestData(articles, records, "real-articles@30").describe(),
         )
         print_evaluation(evaluation, console)
         file = Path(output) / f"{extractor.name.replace(', ', '-')}.json"

@@ -88,7 +88,7 @@ def test_a_damaged_newest_checkpoint_costs_one_more(store_folder, tmp_path, sign
 
 def test_the_best_weights_so_far_survive(store_folder, tmp_path, signal_at, uninterrupted):
     """Stopping early gives back weights of before the interruption, which no later checkpoint has as its own."""
-    options = replace(OPTIONS, learning_rate=5e-3, max_steps=40)
+    options = replace(OPTIONS, learning_rate=8e-3, max_steps=40)
     whole = uninterrupted(options)
     best = whole.result.best_step
     assert whole.result.stopped_early
@@ -102,7 +102,7 @@ def test_the_best_weights_so_far_survive(store_folder, tmp_path, signal_at, unin
     assert same_weights(resumed, whole)
 
 
-@pytest.mark.parametrize("learning_rate", [2e-3, 5e-3])
+@pytest.mark.parametrize("learning_rate", [2e-3, 8e-3])
 def test_a_finished_run_that_was_not_published_is_not_trained_again(store_folder, tmp_path, learning_rate):
     """Neither one that did all its steps nor one that stopped early."""
     options = replace(OPTIONS, learning_rate=learning_rate, max_steps=14 if learning_rate == 2e-3 else 40)
