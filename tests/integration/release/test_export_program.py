@@ -29,8 +29,9 @@ def export(*arguments, cwd, code=0):
 
 @pytest.fixture(scope="module")
 def test_file(tmp_path_factory):
-    # articles of which the base is sure: where two tokens are as likely, half precision may give the other
-    articles = make_corpus(6, DemoSizes(1, 0, 4, 0, 0)).test
+    corpus = make_corpus(5, DemoSizes(1, 0, 60, 0, 0)).test
+    # those of which the base is sure: where two tokens are as likely, half precision may give the other
+    articles = [corpus[number] for number in (3, 9, 19, 45)]
     file = tmp_path_factory.mktemp("test") / "articles.jsonl"
     file.write_text("".join(article.model_dump_json() + "\n" for article in articles), encoding="utf-8")
     return file
