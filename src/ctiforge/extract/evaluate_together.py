@@ -26,14 +26,14 @@ class SharedEvaluation:
     """The stage's inputs by name, `test_data` among them."""
     reference: str | None
     """The test set's name and version, where it has one."""
-    sample: int | None = None
-    """Of how many of its articles; None: all."""
     device: str = "auto"
     """`auto`, `cpu` or `cuda`."""
     batch_size: int = 32
     """Windows that are generated together."""
     constrained: bool = False
     """Whether the answer's schema is enforced."""
+    sample: int | None = None
+    """Of how many of the test set's articles; None: all."""
 
 
 def evaluate_together(asked: SharedEvaluation, count: int, out: Path, scratch: Path) -> Evaluation:

@@ -160,7 +160,7 @@ def main(
         if nproc > 1:
             from ctiforge.extract.evaluate_together import SharedEvaluation, evaluate_together
 
-            asked = SharedEvaluation(model, version, dirs.inputs, reference, sample, device, batch_size, constrained)
+            asked = SharedEvaluation(model, version, dirs.inputs, reference, device, batch_size, constrained, sample)
             return finished(evaluate_together(asked, nproc, dirs.out, dirs.scratch), dirs)
         with ExitStack() as held:
             about = None

@@ -23,21 +23,24 @@ def test_data(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("model", "count"), [("regex", 3), ("demo", 2)])
-def test_the_evaluation_is_that_of_one(model: str, count: int, test_data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("model", "count", "sample"), [("regex", 3, None), ("regex", 2, 3), ("demo", 2, None)])
+def test_the_evaluation_is_that_of_one(
+    model: str, count: int, sample: int | None, test_data: Path, tmp_path: Path
+) -> None:
     alone, together = tmp_path / "alone", tmp_path / "together"
     for each in (alone, together):
         each.mkdir()
-    articles = TestData.read(test_data)
+    articles = TestData.read(test_data, sample=sample)
     extractor = evaluate.open_extractor(model, {}, device="cpu", batch_size=4)
     one = evaluate.evaluate_on(articles, extractor, "1", answers=alone)
-    asked = SharedEvaluation(model, "1", {"test_data": test_data}, None, "cpu", batch_size=4)
+    asked = SharedEvaluation(model, "1", {"test_data": test_data}, None, "cpu", batch_size=4, sample=sample)
     found = evaluate_together(asked, count, together, tmp_path / "scratch")
     for name in ("micro_f1", "precision", "recall"):
         assert found.metrics[name].value == one.metrics[name].value
     timeless = [[each.model_copy(update={"answers": None}) for each in made.articles] for made in (found, one)]
     assert timeless[0] == timeless[1]
     assert found.fingerprint == one.fingerprint
+    assert found.test_set == one.test_set
     assert (together / ANSWERS_NAME).exists() == (alone / ANSWERS_NAME).exists()
 
 
