@@ -32,7 +32,7 @@ def main(
     from ctiforge.evaluation.tables.comparison import markdown, print_comparison
     from ctiforge.evaluation.tables.evaluation import print_evaluation
     from ctiforge.extract import evaluate
-    from ctiforge.extract.test_data import TestData
+    from ctiforge.extract.scored_articles import TestData
     from ctiforge.records.evaluation import ModelInfo
 
     console = Console(width=140)

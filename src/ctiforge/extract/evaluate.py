@@ -19,7 +19,7 @@ from ctiforge.extract.asking import Answered, Asking
 from ctiforge.extract.choice_quality import choice_quality, window_leanings
 from ctiforge.extract.models import REGEX, find_model
 from ctiforge.extract.prepared import note_of_model, usage_of_data, usage_of_model
-from ctiforge.extract.test_data import TestData
+from ctiforge.extract.scored_articles import TestData
 from ctiforge.progress import Progress
 from ctiforge.records.answer import ChoiceQuality
 from ctiforge.records.article import ArticleRecord, read_records

@@ -8,7 +8,7 @@ from typing import Any
 
 from ctiforge.errors import CannotGoOnError
 from ctiforge.extract import evaluate
-from ctiforge.extract.test_data import TestData
+from ctiforge.extract.scored_articles import TestData
 from ctiforge.pod.ranks import OutOfMemoryOnRankError, run_ranks
 from ctiforge.records.evaluation import Evaluation
 from ctiforge.training.ranks import joined

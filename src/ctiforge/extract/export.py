@@ -23,7 +23,7 @@ from ctiforge.extract.prepared import note_of_model
 from ctiforge.extract.prompts import prompt_of
 from ctiforge.extract.prompts.answers import answer_schema
 from ctiforge.extract.prompts.rendering import guide_row, render_answer, render_prompt
-from ctiforge.extract.test_data import TestData
+from ctiforge.extract.scored_articles import TestData
 from ctiforge.records.article import ArticleRecord
 from ctiforge.records.evaluation import Evaluation
 from ctiforge.records.exported import Dtype, ExportCost, ExportedFile, ExportReport, FileType, ParityReport, Proof

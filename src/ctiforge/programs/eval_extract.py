@@ -151,7 +151,7 @@ def main(
     def work(dirs: StageDirs) -> dict[str, Any]:
         from ctiforge.extract import evaluate
         from ctiforge.extract.answering.endpoint import Endpoint
-        from ctiforge.extract.test_data import TestData
+        from ctiforge.extract.scored_articles import TestData
         from ctiforge.training.tracking import check_tracker
 
         check_tracker(tracker)

@@ -8,7 +8,7 @@ from ctiforge.demo.articles import make_corpus
 from ctiforge.extract import evaluate
 from ctiforge.extract.answers_file import ANSWERS_NAME
 from ctiforge.extract.evaluate_together import SharedEvaluation, evaluate_together
-from ctiforge.extract.test_data import TestData
+from ctiforge.extract.scored_articles import TestData
 from tests.in_process import run_here
 
 ARTICLES = 7

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from ctiforge.extract.test_data import TestData
+from ctiforge.extract.scored_articles import TestData
 from ctiforge.records.article import ArticleRecord
 
 
