@@ -93,6 +93,7 @@ def test_two_processes_in_a_pod_go_on_when_one_is_killed_and_when_their_pod_is_e
     assert found["resumed_from_step"] >= 35
 
 
+@PROVE
 def test_two_pods_go_on_when_one_is_killed_and_when_one_is_evicted(
     place: Place, lasting: Place, prepared: Prepared
 ) -> None:
