@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,18 @@ _LOOK_S = 1.0
 def main() -> None:
     """Call, and exit by the contract."""
     threading.Thread(target=_end_without, args=(os.getppid(),), daemon=True).start()
-    exit_on_error(lambda: _call(Path(sys.argv[1]), int(os.environ["RANK"])))
+    try:
+        exit_on_error(lambda: _call(Path(sys.argv[1]), int(os.environ["RANK"])))
+        code: int | str | None = 0
+    except SystemExit as ended:
+        code = ended.code
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # everything is written: torch may wait for ever for a rank that is gone while Python takes its objects down
+    os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 def _call(file: Path, rank: int) -> None:
