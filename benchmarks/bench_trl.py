@@ -39,8 +39,8 @@ def main(
     tokens = sum(len(row.input_ids) for row in chosen)
     answers = sum(len(row.input_ids) - row.answer_start for row in chosen)
     print(f"{len(chosen)} rows of {model}, {tokens:,} tokens, {answers:,} of them answers, steps of {batch_size}")
-    seconds: dict[str, list[float]] = {"TRL's SFTTrainer": [], "ours": []}
     ways: dict[str, Callable[..., float]] = {"TRL's SFTTrainer": _trl, "ours": _ours}
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
     for run in range(runs):
         for name, way in ways.items():
             with tempfile.TemporaryDirectory(prefix="trl-") as scratch:

@@ -68,7 +68,6 @@ class RowMaker:
         self.quote, self.backslash, self.stop = vocabulary['"'], vocabulary["\\"], vocabulary["."]
         self.begin, self.end, self.pad = vocabulary[BEGIN], vocabulary[END], vocabulary[PAD]
         self.user, self.assistant = vocabulary[USER], vocabulary[ASSISTANT]
-        self.between = [[*self._word(), self.space, *self._word()] for _ in range(24)]
         comma = vocabulary[","]
         self.borders = [
             ([self.line], [self.line]),
