@@ -153,6 +153,9 @@ test-cluster: install #+ Tests on the development cluster (after kind-up)
 prove-cluster: install #+ Tests on the development cluster that take minutes and protect little more (after kind-up)
 	KUBECONFIG=$(KIND)/kubeconfig $(BIN)/pytest tests/cluster -m prove --timeout 1800 --durations 15 $(ARGS)
 
+prove-nodes: install #+ Two pods that train together on the development cluster: 20 kills, a node gone for good, as a table
+	KUBECONFIG=$(KIND)/kubeconfig $(BIN)/pytest tests/cluster/test_nodes.py -m prove --timeout 1800 $(ARGS)
+
 prove-faults: install #+ What interrupts old Jobs on the development cluster, as a table (after kind-up)
 	KUBECONFIG=$(KIND)/kubeconfig $(BIN)/pytest tests/cluster/test_clock.py --timeout 1800 $(ARGS)
 

@@ -111,11 +111,10 @@ def _print(articles: Sequence[ArticleRecord], model: str, trained: Sequence[dict
 
     base = load_extractor(model, Path(model) if Path(model).is_dir() else None, prepared=work / "data-0", batch_size=8)
     agents = [ExtractAgent.load(str(work / f"fold-{fold}" / "out" / "model")) for fold in range(FOLDS)]
-    others = [
-        read("regex floor", RegexFloor()),
-        read("base model", base),
-        read("without its threshold", *(each.with_bias(0.0) for each in agents)),
-    ]
+    others = [read("regex floor", RegexFloor()), read("base model", base)]
+    # where none was worth setting, the answers would be the new model's own
+    if any((each["item_threshold"] or {}).get("bias") is not None for each in trained):
+        others.append(read("without its threshold", *(each.with_bias(0.0) for each in agents)))
     new = read("new model", *agents)
     rivals = tuple(side_of(each.role, each.evaluation, new.evaluation) for each in others)
     contest = Contest(new, rivals, None, rivals[0])

@@ -1,13 +1,11 @@
 """Training that is evicted, killed or short of memory ends with the weights of one that nothing disturbed."""
 
-import json
-
 import pytest
 
 from ctiforge.launcher.backend import Command, Task
 from ctiforge.launcher.kubernetes.manifests import job_name, stage_job, work_key
-from tests.cluster.conftest import RELEASE, Place, kubectl, pods_of, start_s3, stop_s3
-from tests.cluster.training import Prepared, metadata, plan, tensors, trained, training_pod, weights
+from tests.cluster.conftest import RELEASE, Place, kubectl, start_s3, stop_s3
+from tests.cluster.training import Prepared, kill_rank, metadata, plan, trained, training_pod, weights
 
 OS_FLAGS = (
     "--base-model=demo", "--max-length=128", "--pooling=mean", "--batch-size=2", "--learning-rate=0.0002",
@@ -17,17 +15,6 @@ OS_FLAGS = (
 LONGER = 150
 PROVE = pytest.mark.prove
 """For `make prove-cluster` alone."""
-KILL_RANK_1 = """
-import os
-for pid in filter(str.isdigit, os.listdir("/proc")):
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            variables = file.read().split(bytes(1))
-    except OSError:
-        continue
-    if b"RANK=1" in variables:
-        os.kill(int(pid), 9)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +69,7 @@ def test_two_processes_in_a_pod_go_on_when_one_is_killed_and_when_their_pod_is_e
     with place.following("train_extract", *arguments, fingerprint=prepared.fingerprint) as following:
         place.wait_until_done(15)
         pod = training_pod(place, prepared.program)
-        kubectl("exec", pod, "--container=stage", "--", "python", "-c", KILL_RANK_1, namespace=place.namespace)
+        kubectl("exec", pod, "--container=stage", "--", "python", "-c", kill_rank(1), namespace=place.namespace)
         place.wait_until_done(35)
         place.evict(training_pod(place, prepared.program))
         outcome = following.wait()
@@ -91,46 +78,6 @@ def test_two_processes_in_a_pod_go_on_when_one_is_killed_and_when_their_pod_is_e
     found = metadata(place.store, outcome)
     assert (found["ranks"], found["steps_done"]) == (2, 60)
     assert found["resumed_from_step"] >= 35
-
-
-@PROVE
-def test_two_pods_go_on_when_one_is_killed_and_when_one_is_evicted(
-    place: Place, lasting: Place, prepared: Prepared
-) -> None:
-    small = {"requests": {"cpu": "200m", "memory": "1Gi"}, "limits": {"memory": "4Gi"}}
-    place.install("stages.train_extract.nodes=2", f"stages.train_extract.resources={json.dumps(small)}")
-    with place.following("train_extract", *prepared.arguments, fingerprint=prepared.fingerprint) as following:
-        place.wait_until_done(15)
-        pod = training_pod(place, "train_extract", 1)
-        kubectl("exec", pod, "--container=stage", "--", "python", "-c", KILL_RANK_1, namespace=place.namespace)
-        place.wait_until_done(35)
-        place.evict(training_pod(place, "train_extract", 0))
-        outcome = following.wait()
-    assert outcome.exit_code == 0, outcome
-    # an evicted pod goes with its reason, and the other ended for it; of the first two one has a cause
-    assert dict(outcome.interruptions) == {"killed": 1}
-    found = metadata(place.store, outcome)
-    assert (found["ranks"], found["steps_done"]) == (2, 60)
-    assert found["resumed_from_step"] >= 35
-    alone, together = (tensors(each.store, prepared.fingerprint) for each in (lasting, place))
-    assert alone.keys() == together.keys()
-    assert max(float(abs(alone[name] - together[name]).max()) for name in alone) < 1e-3
-
-
-@PROVE
-def test_a_pod_that_finds_no_node_ends_the_one_that_waits_for_it(place: Place, prepared: Prepared) -> None:
-    small = {"requests": {"cpu": "700m", "memory": "1Gi"}, "limits": {"memory": "4Gi"}}
-    place.install(
-        "stages.train_extract.nodes=2",
-        f"stages.train_extract.resources={json.dumps(small)}",
-        "launcher.pendingTimeout=60",
-    )
-    outcome = place.run("train_extract", *prepared.arguments, fingerprint=prepared.fingerprint)
-    assert outcome.exit_code == 4
-    assert outcome.cause
-    assert "of 2 pods" in outcome.cause.summary
-    assert "not all of its pods started within 60 s" in outcome.cause.summary
-    assert not [pod for pod in place.pods(pods_of("train_extract")) if "deletionTimestamp" not in pod["metadata"]]
 
 
 @PROVE

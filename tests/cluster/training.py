@@ -61,6 +61,21 @@ def training_pod(place: Place, program: str, index: int = 0) -> str:
     return str(next(pod["metadata"]["name"] for pod in pods if pod["status"]["phase"] == "Running"))
 
 
+def kill_rank(rank: int, number: int = 9) -> str:
+    """A program for a pod: sends a signal to the process of this rank."""
+    return f"""
+import os
+for pid in filter(str.isdigit, os.listdir("/proc")):
+    try:
+        with open(f"/proc/{{pid}}/environ", "rb") as file:
+            variables = file.read().split(bytes(1))
+    except OSError:
+        continue
+    if b"RANK={rank}" in variables:
+        os.kill(int(pid), {number})
+"""
+
+
 def weights(store: ObjectStore, outcome: Outcome) -> str:
     files = _manifest(store, outcome).files
     return next(info.sha256 for path, info in files.items() if f"/{path}".endswith("/model.safetensors"))

@@ -9,7 +9,7 @@ import threading
 import time
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from ctiforge.errors import CtiforgeError, ExitCode
 from ctiforge.pod.entry import exit_on_error
@@ -23,16 +23,20 @@ def main() -> None:
     threading.Thread(target=_end_without, args=(os.getppid(),), daemon=True).start()
     try:
         exit_on_error(lambda: _call(Path(sys.argv[1]), int(os.environ["RANK"])))
-        code: int | str | None = 0
+    # inside the handlers: what an error's frames hold is taken down when a handler ends
     except SystemExit as ended:
-        code = ended.code
+        _end(ended.code if isinstance(ended.code, int) else int(ended.code is not None))
     except BaseException:
         traceback.print_exc()
-        code = 1
+        _end(1)
+    _end(0)
+
+
+def _end(code: int) -> NoReturn:
+    """End with everything written: torch may wait for ever for a rank that is gone, where its objects are taken down."""
     sys.stdout.flush()
     sys.stderr.flush()
-    # everything is written: torch may wait for ever for a rank that is gone while Python takes its objects down
-    os._exit(code if isinstance(code, int) else int(code is not None))
+    os._exit(code)
 
 
 def _call(file: Path, rank: int) -> None:

@@ -30,6 +30,13 @@ def told() -> dict[str, str]:
     return {name: os.environ[name] for name in names}
 
 
+class Group:
+    """Stands for torch's, which may wait for a rank that is gone when it is taken down; here that ends with another code."""
+
+    def __del__(self) -> None:
+        os._exit(99)
+
+
 def end(how: dict[int, str], hangs: bool) -> str:
     """End as the rank is told to: raise, exit, or be killed; else hang, or be done."""
     what = how.get(int(os.environ["RANK"]))
@@ -41,7 +48,8 @@ def end(how: dict[int, str], hangs: bool) -> str:
         atexit.register(threading.Event().wait)
         raise RankLostError("another process is gone")
     if what == "lost":
-        raise RankLostError("another process is gone")
+        group = Group()
+        raise RankLostError(f"another process of {type(group).__name__} is gone")
     if what == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
     if what == "crash":
@@ -132,7 +140,7 @@ def test_what_stands_for_all(codes, chosen):
 
 
 def test_what_is_gone_on_another_machine_is_no_failure_of_this_one(tmp_path):
-    with pytest.raises(InterruptedRunError, match="another process is gone: the same command goes on"):
+    with pytest.raises(InterruptedRunError, match="another process of Group is gone: the same command goes on"):
         run_ranks(partial(end, {1: "lost"}, hangs=False), 1, tmp_path, machines=Machines(2, 1, "127.0.0.1:29400"))
 
 
