@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def _end(code: int) -> NoReturn:
-    """End with everything written: torch may wait for ever for a rank that is gone, where its objects are taken down."""
+    """End with everything written: taking torch's objects down may wait for ever for a rank that is gone."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

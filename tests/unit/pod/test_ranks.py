@@ -31,7 +31,7 @@ def told() -> dict[str, str]:
 
 
 class Group:
-    """Stands for torch's, which may wait for a rank that is gone when it is taken down; here that ends with another code."""
+    """Stands for torch's: taken down, it may wait for a rank that is gone; here that ends with another code."""
 
     def __del__(self) -> None:
         os._exit(99)
