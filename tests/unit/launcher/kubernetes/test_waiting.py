@@ -329,6 +329,14 @@ def test_an_init_container_that_takes_long_is_named() -> None:
     found = beside(
         waiting("PodInitializing"), "vault", {"running": {"startedAt": at(2)}}, "vault:1", "initContainerStatuses"
     )
-    expect(
-        diagnose(job(), [found], [], after(200)), Category.SLOW_START, "its init container vault has not ended", "wait"
+    expect(diagnose(job(), [found], [], after(200)), Category.SLOW_START, "its init container vault still runs", "wait")
+
+
+@pytest.mark.parametrize(("started", "names"), [(True, "its node has not started it"), (False, "container mesh still")])
+def test_a_sidecar_that_has_started_is_not_what_a_program_waits_for(started: bool, names: str) -> None:
+    found = beside(
+        waiting("PodInitializing"), "mesh", {"running": {"startedAt": at(2)}}, "mesh:1", "initContainerStatuses"
     )
+    found["spec"]["initContainers"][-1]["restartPolicy"] = "Always"
+    found["status"]["initContainerStatuses"][-1]["started"] = started
+    expect(diagnose(job(), [found], [], after(200)), Category.SLOW_START, names, "wait")

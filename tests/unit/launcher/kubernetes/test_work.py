@@ -407,6 +407,21 @@ def test_a_job_that_completes_as_its_limit_passes_is_done() -> None:
     assert cluster.calls == ["create 1"]
 
 
+def test_an_init_container_that_never_ends_is_named_under_a_short_limit() -> None:
+    def begins(cluster: ScriptedCluster) -> None:
+        pending(nodeName="node")(cluster)
+        (pod,) = cluster.found["pods"].values()
+        pod["status"]["initContainerStatuses"] = [{"name": "wait-for-db", "state": {"running": {}}}]
+
+    outcome = ScriptedCluster(begins, 90).follow(limits={"ctiforge.io/pending-timeout": "30"})
+    assert (outcome.exit_code, outcome.cause and outcome.cause.category) == (4, "pending too long")
+    assert outcome.cause
+    assert outcome.cause.summary.endswith(
+        "its init container wait-for-db still runs; its pod did not start within 30 s"
+    )
+    assert "-c wait-for-db" in outcome.cause.remedy
+
+
 def test_a_limit_ends_a_running_program_without_waiting_for_its_last_words() -> None:
     cluster = ScriptedCluster(pending(), running(), 60)
     outcome = cluster.follow(limits={"ctiforge.io/run-timeout": "30"})
