@@ -4,7 +4,7 @@ Training shows more windows with an item than an article has, and greedy decodin
 which a model puts windows may be good where the place at which it parts them is not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -111,18 +111,19 @@ def some_articles(agent: ExtractAgent, articles: Sequence[ArticleRecord]) -> lis
     return chosen
 
 
-def micro_f1(agent: ExtractAgent, articles: Sequence[ArticleRecord]) -> float:
+def micro_f1(agent: ExtractAgent, articles: Sequence[ArticleRecord], heed: Callable[[], object]) -> float:
     """Compute F1 of a model's answers over articles, as the product asks and matches.
 
     Args:
         agent: The model.
         articles: Labeled articles.
+        heed: Called with each token that is written; a CtiforgeError that it raises is let through.
 
     Returns:
         2 found / (expected + predicted), 0 to 1; 0 where there is neither.
     """
     sources = [Source(each.content, each.labelled_types, each.url) for each in articles]
-    found = agent.extract_many(sources)
+    found = agent.heeding(heed).extract_many(sources)
     return _f1(np.array([_counts(each, got.observables) for each, got in zip(articles, found, strict=True)]))
 
 

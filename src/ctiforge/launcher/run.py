@@ -1,6 +1,5 @@
 """Drive a line's plan on a backend, from the first stage to the comparison, and keep a record of it."""
 
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
@@ -8,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Self
 
 from ctiforge.errors import CtiforgeError, ExitCode, InterruptedRunError, StoreError
+from ctiforge.launcher import stage_records
 from ctiforge.launcher.announcing import Announcing
 from ctiforge.launcher.backend import Backend, Command, Event, Outcome, Progressed, Ran, Said, Task
 from ctiforge.launcher.collecting import collect, evaluations_folder, report_of
@@ -210,12 +210,8 @@ class LineRun:
 
     def note_cancelled(self) -> None:
         """Note that it was cancelled, where that is why it ends."""
-        if self.record.state != "interrupted" or not is_cancelled(self.store, self.record.id):
-            return
-        self.record.state = "cancelled"
-        for entry in self.record.stages:
-            if entry.state in ("running", "interrupted"):
-                entry.state = "cancelled"
+        if self.record.state == "interrupted" and is_cancelled(self.store, self.record.id):
+            stage_records.note_cancelled(self.record)
 
     def do_stages(self) -> None:
         """Every stage, in order."""
@@ -265,10 +261,7 @@ class LineRun:
         if stage.live and stage.name in self.artifacts:
             pass  # harvested, or decided, earlier in this very run
         elif answer.cached:
-            # in a run that is gone on with, what it did itself stays done
-            entry.state = "done" if (entry.state, entry.fingerprint) == ("done", answer.fingerprint) else "cached"
-            entry.fingerprint, entry.artifact = answer.fingerprint, self.artifacts[stage.name]
-            entry.exit_code, entry.last_lines, entry.cause = 0, [], None
+            stage_records.note_found(entry, answer.fingerprint, self.artifacts[stage.name])
         else:
             entry.fingerprint = answer.fingerprint
             return False
@@ -277,10 +270,7 @@ class LineRun:
 
     def begin(self, stage: LineStage, entry: StageRecord) -> Command:
         """Note that the stage runs from now on; gives back what is to be run."""
-        # of a former try stays how often and how long it ran
-        entry.state, entry.started_at, entry.ended_at = "running", datetime.now(UTC), None
-        entry.exit_code, entry.cause, entry.last_lines = None, None, []
-        entry.artifact, entry.queued_s = None, None
+        stage_records.note_begun(entry)
         self.keep()
         self.view.started(stage.name)
         expect = ("--expect", entry.fingerprint) if entry.fingerprint else ()
@@ -313,11 +303,7 @@ class LineRun:
         Raises StageFailedError when it ended badly, also where the store is away then; InterruptedRunError when it
         was cancelled; StoreError when it ended well and the store is away.
         """
-        entry.ended_at = datetime.now(UTC)
-        entry.exit_code, entry.queued_s = outcome.exit_code, outcome.queued_s
-        entry.attempts += outcome.attempts
-        entry.interruptions = dict(Counter(entry.interruptions) + Counter(outcome.interruptions))
-        entry.ran_s, entry.under_way_s = entry.ran_s + outcome.ran_s, 0.0
+        stage_records.note_ended(entry, outcome)
         if outcome.exit_code == ExitCode.GATE and outcome.made:
             # no failure: a decision, with its reason
             entry.last_lines = [line.removeprefix(ERROR) for line in outcome.lines if line.startswith(ERROR)][-1:]

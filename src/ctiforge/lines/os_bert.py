@@ -8,6 +8,7 @@ STAGES = (
         "train_os_bert",
         "train_os_bert",
         ("--data={prepare_os}", "--base-model={os_model}"),
+        estimates=True,
         batch=(16, 1),
     ),
     LineStage("baselines_os", "baselines_os", ("--data={prepare_os}", "--base-model={os_model}")),

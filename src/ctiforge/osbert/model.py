@@ -134,7 +134,7 @@ def load_base(model: str, size: WindowSize, seed: int) -> Any:
     """
     from transformers import AutoModelForSequenceClassification
 
-    config = _encoder_config(model)
+    config = encoder_config(model)
     check_window(size, positions_of(config))
     torch.manual_seed(seed)
     order = _order_of(config)
@@ -174,7 +174,7 @@ def load_trained(folder: Path, device: torch.device) -> tuple[Any, OsBertNote]:
     """
     from transformers import AutoModelForSequenceClassification
 
-    config = _encoder_config(str(folder))
+    config = encoder_config(str(folder))
     order = _order_of(config)
     if not order:
         named = ", ".join(map(str, config.id2label.values()))
@@ -215,15 +215,8 @@ def save_trained(encoder: Any, tokenizer: Any, note: OsBertNote, folder: Path) -
     note.write(folder)
 
 
-def positions_of(config: Any) -> int | None:
-    """Find the most tokens that an encoder can read at once; None where it has no such limit."""
-    positions = getattr(config, "max_position_embeddings", None)
-    # RoBERTa counts its positions from the padding index on
-    offset = config.pad_token_id + 1 if config.model_type in ("roberta", "xlm-roberta", "camembert") else 0
-    return int(positions) - offset if positions else None
-
-
-def _encoder_config(model: str) -> Any:
+def encoder_config(model: str) -> Any:
+    """Read the config of a folder or hub name; UsageError for what is no encoder that classifies."""
     from transformers import AutoConfig
     from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
 
@@ -239,6 +232,14 @@ def _encoder_config(model: str) -> Any:
             "name a BERT, like ibm-research/CTI-BERT"
         )
     return config
+
+
+def positions_of(config: Any) -> int | None:
+    """Find the most tokens that an encoder can read at once; None where it has no such limit."""
+    positions = getattr(config, "max_position_embeddings", None)
+    # RoBERTa counts its positions from the padding index on
+    offset = config.pad_token_id + 1 if config.model_type in ("roberta", "xlm-roberta", "camembert") else 0
+    return int(positions) - offset if positions else None
 
 
 def _order_of(config: Any) -> list[int]:

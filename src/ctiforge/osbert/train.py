@@ -105,7 +105,7 @@ def _train(
 ) -> dict[str, Any]:
     check_tracker(request.training.report_to)
     device = pick_device(request.device)
-    numerics = _numerics(device, request.fp16)
+    numerics = numerics_of(ComputeDevice.of(device), request.fp16)
     articles, validation_articles = (read_labeled(part) for part in parts)
     check_no_leak(articles, validation_articles, "validation")
     classes = class_counts(articles)
@@ -170,17 +170,18 @@ def _train(
     return training.model_dump(mode="json")
 
 
+def numerics_of(device: ComputeDevice, fp16: bool) -> Numerics:
+    """Choose the types of a training; UsageError for fp16 on a CPU."""
+    if fp16 and device.kind != "cuda":
+        raise UsageError("--fp16 needs a GPU, and this run has none: leave it out")
+    return choose_numerics(device, precision="fp16" if fp16 else "auto")
+
+
 def class_weights(classes: dict[str, int]) -> dict[str, float]:
     """Weigh classes by inverse frequency, 1 on average over articles; 0 for one without any (sklearn's `balanced`)."""
     total = sum(classes.values())
     present = sum(count > 0 for count in classes.values())
     return {label: total / (present * count) if count else 0.0 for label, count in classes.items()}
-
-
-def _numerics(device: torch.device, fp16: bool) -> Numerics:
-    if fp16 and device.type != "cuda":
-        raise UsageError("--fp16 needs a GPU, and this run has none: leave it out")
-    return choose_numerics(ComputeDevice.of(device), precision="fp16" if fp16 else "auto")
 
 
 def _rows(tokenizer: Any, articles: Sequence[LabeledArticle], size: WindowSize) -> list[ArticleRow]:

@@ -48,6 +48,9 @@ ModelFolderFlag = Annotated[
     str | None, typer.Option(help="Folder; default: models/ and the name, where no store is given.")
 ]
 EpochsFlag = Annotated[float, typer.Option(min=0.01, max=10_000)]
+EstimateFlag = Annotated[
+    bool, typer.Option("--estimate", help="Print what memory it takes, by the model's config, and do nothing.")
+]
 MaxStepsFlag = Annotated[int | None, typer.Option(min=1, help="Stop after so many steps, whatever --epochs says.")]
 ScheduleFlag = Annotated[
     str, typer.Option(help="The learning rate after warm-up: linear (falling to 0), cosine (the same) or constant.")

@@ -9,6 +9,7 @@ from ctiforge.pod.entry import run_program
 from ctiforge.programs.flags import (
     DeviceFlag,
     EpochsFlag,
+    EstimateFlag,
     EvalStepsFlag,
     ExpectFlag,
     FirstNodeFlag,
@@ -120,9 +121,7 @@ def main(
     store: StoreFlag = None,
     expect: ExpectFlag = None,
     plan: PlanFlag = False,
-    estimate: Annotated[
-        bool, typer.Option("--estimate", help="Print what memory it takes, by the model's config, and do nothing.")
-    ] = False,
+    estimate: EstimateFlag = False,
 ) -> None:
     """Fine-tune the Extract Agent, with an adapter or in full, on examples that format_extract prepared."""
     from ctiforge.errors import UsageError
@@ -242,20 +241,15 @@ def _estimate(
     device: str,
 ) -> list[str]:
     """Say what memory the training takes, on this machine's GPU or, without one, on any that has bf16."""
-    import torch
-
-    from ctiforge.training.estimate import Workload, describe
-    from ctiforge.training.numerics import BF16_FROM, ComputeDevice, choose_numerics
+    from ctiforge.training.estimate import Workload, compute_device, describe
+    from ctiforge.training.numerics import choose_numerics
     from ctiforge.training.suitability import check_attention, check_suitable, read_shape
 
-    here = device != "cpu" and torch.cuda.is_available()
-    gpu = ComputeDevice.of(torch.device("cuda", 0)) if here else ComputeDevice("cuda", BF16_FROM)
-    on = ComputeDevice("cpu") if device == "cpu" else gpu
+    on, free = compute_device(device)
     shape = read_shape(model)
     check_suitable(shape, name=model, method=method, max_length=max_length, tokens=(), device=on.kind, asked=device)
     check_attention(attention, on.kind)
     numerics = choose_numerics(on, method, training.precision, training.optimizer)
-    free = torch.cuda.mem_get_info(0)[0] if here else None
     return describe(Workload(shape, numerics, lora, training.batch_size, attention), model, max_length, free)
 
 

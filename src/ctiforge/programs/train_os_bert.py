@@ -9,6 +9,7 @@ from ctiforge.pod.entry import run_program
 from ctiforge.programs.flags import (
     DeviceFlag,
     EpochsFlag,
+    EstimateFlag,
     EvalStepsFlag,
     ExpectFlag,
     FirstNodeFlag,
@@ -17,7 +18,6 @@ from ctiforge.programs.flags import (
     NodeFlag,
     NodesFlag,
     NprocFlag,
-    OsDataFlag,
     OsWindowFlag,
     PatienceFlag,
     PlanFlag,
@@ -35,7 +35,9 @@ from ctiforge.training.options import OS_BERT
 
 
 def main(
-    data: OsDataFlag,
+    data: Annotated[
+        str | None, typer.Option(help="Output of prepare_os: a folder or artifact. --estimate needs none.")
+    ] = None,
     base_model: Annotated[
         str, typer.Option(help="The encoder to train: a hub name, folder or artifact; demo: a small one.")
     ] = "ibm-research/CTI-BERT",
@@ -80,6 +82,7 @@ def main(
     store: StoreFlag = None,
     expect: ExpectFlag = None,
     plan: PlanFlag = False,
+    estimate: EstimateFlag = False,
 ) -> None:
     """Fine-tune OS-BERT; articles are read whole, in windows, and the loss is on the article."""
     from ctiforge.errors import UsageError
@@ -111,6 +114,14 @@ def main(
         resume=resume,
     )
     base_model = pin(find_model_uri(base_model, store), revision)
+    computes_on = "cuda" if use_gpu else device
+    if estimate:
+        from ctiforge.osbert.estimate import describe_memory
+
+        print("\n".join(describe_memory(base_model, max_length, computes_on, fp16)))
+        return
+    if data is None:
+        raise UsageError("--data is missing: give the output of prepare_os")
     model_inputs, model_params = encoder_input(base_model)
     run_name = name or default_name("os-bert", base_model, date.today())
 
@@ -125,7 +136,7 @@ def main(
         base = with_safetensors(named, store, dirs.scratch)
         chosen: Any = None if pooling == "auto" else pooling
         request = OsBertTraining(
-            base_model, base, run_name, max_length, chosen, class_weights, training, "cuda" if use_gpu else device, fp16
+            base_model, base, run_name, max_length, chosen, class_weights, training, computes_on, fp16
         )
         parts = dirs.inputs["train"], dirs.inputs["validation"]
         return train_together(

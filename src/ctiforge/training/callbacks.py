@@ -1,11 +1,15 @@
 """What watches a training run from its side: progress lines, stops, signals."""
 
 import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState
 
+from ctiforge.errors import InterruptedRunError
 from ctiforge.progress import Progress
 from ctiforge.training.checkpoints import CheckpointWriter
 from ctiforge.training.ranks import Ranks
@@ -68,6 +72,13 @@ def validation_ranks(state: TrainerState) -> list[tuple[float, float]]:
     return [(-line.get("eval_f1", 0.0), line["eval_loss"]) for line in looks]
 
 
+def missed_look(state: TrainerState, steps: Steps) -> bool:
+    """Tell whether an interruption came before the look that was to follow the step a checkpoint stands for."""
+    at = state.global_step
+    due = at > 0 and (at % state.eval_steps == 0 or at >= steps.total)
+    return due and at not in [line["step"] for line in state.log_history if "eval_loss" in line]
+
+
 class Updating(TrainerCallback):
     """Knows whether the optimizer is at work: then the weights are neither the old ones nor the new."""
 
@@ -84,7 +95,8 @@ class Updating(TrainerCallback):
 class Interruption(TrainerCallback):
     """On SIGTERM or SIGINT: finish the step, save, stop. A second signal ends the program at once.
 
-    Of several ranks all stop after the same step, whichever the signal reached first.
+    A look at the validation is cut short, and done again by whoever goes on. Of several ranks all stop after the same
+    step, whichever the signal reached first.
     """
 
     def __init__(self, ranks: Ranks) -> None:
@@ -102,6 +114,7 @@ class Interruption(TrainerCallback):
 
     def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> TrainerControl:
         if self.agreed():
+            control.should_evaluate = False
             control.should_save = True
             control.should_training_stop = True
         return control
@@ -109,6 +122,27 @@ class Interruption(TrainerCallback):
     def agreed(self) -> bool:
         """Tell whether a signal has come to any rank; all ask together, and get the same answer."""
         return self._ranks.any(self.came)
+
+    @contextmanager
+    def look(self) -> Iterator[Callable[[], object]]:
+        """Look at the validation, which a signal to any rank cuts short; ranks may have more to do than others.
+
+        Yields:
+            What is called between two pieces of the work.
+
+        Raises:
+            InterruptedRunError: A signal has come; all ranks get it.
+        """
+
+        def ask(working: bool) -> bool:
+            came, others = self._ranks.sum([self.came, working])
+            if came:
+                raise InterruptedRunError("interrupted in the middle of a look at the validation")
+            return others > 0
+
+        yield partial(ask, True)
+        while ask(False):
+            pass
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self.came = True

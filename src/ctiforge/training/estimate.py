@@ -1,4 +1,4 @@
-"""What memory a training of a causal language model takes, from its shape alone. Pure.
+"""What memory a training takes, from its model's shape alone.
 
 Weights, gradients and the optimizer's averages are counted to the byte. Activations and logits are an order of
 magnitude: they depend on kernels, and on the allocator.
@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 
 import torch
 
-from ctiforge.training.numerics import Numerics
+from ctiforge.training.numerics import BF16_FROM, ComputeDevice, Numerics
 from ctiforge.training.options import METHOD_WORDS, Attention, LoraOptions
 from ctiforge.training.suitability import LinearLayer, ModelShape, adapted_layers
 
@@ -63,6 +63,8 @@ class Workload:
     """The micro-batch."""
     attention: Attention = "auto"
     """How attention is computed; `eager` keeps the scores of all pairs of tokens."""
+    answer_share: float = ANSWER_SHARE
+    """The share of an example's tokens that logits are computed for; 0 of a classifier, which has few for all of it."""
 
     @property
     def adapted(self) -> list[LinearLayer]:
@@ -115,6 +117,22 @@ def longest_that_fits(work: Workload, memory: int) -> int:
     return 64 * least
 
 
+def compute_device(asked: str) -> tuple[ComputeDevice, int | None]:
+    """Choose what an estimate is for: this machine's GPU or, without one, any that has bf16; a CPU where asked for.
+
+    Args:
+        asked: What --device says.
+
+    Returns:
+        The device, and the bytes that are free on this machine's GPU; None: it has none.
+    """
+    if asked == "cpu":
+        return ComputeDevice("cpu"), None
+    if not torch.cuda.is_available():
+        return ComputeDevice("cuda", BF16_FROM), None
+    return ComputeDevice.of(torch.device("cuda", 0)), torch.cuda.mem_get_info(0)[0]
+
+
 def describe(work: Workload, name: str, max_length: int, free: int | None) -> list[str]:
     """Say an estimate to people.
 
@@ -127,6 +145,36 @@ def describe(work: Workload, name: str, max_length: int, free: int | None) -> li
     Returns:
         Lines: each part, their sum, and the longest examples that GPUs of usual sizes have room for.
     """
+    fitting = [f"{size}: {longest_that_fits(work, room):,}" for size, room in _rooms(free)]
+    return [
+        *_parts(work, name, max_length, "examples"),
+        f"longest examples that fit, in tokens, {work.batch_size} at once, beside {_size(FOR_CUDA)} for CUDA itself:",
+        f"  {'; '.join(fitting)}",
+    ]
+
+
+def describe_windows(work: Workload, name: str, max_length: int, free: int | None) -> list[str]:
+    """Say the estimate of a training that reads windows, as many at once as always have room.
+
+    Args:
+        work: What is trained, and how; its micro-batch are windows.
+        name: What the model is called.
+        max_length: Tokens of a window.
+        free: Bytes that are free on this machine's GPU; None: it has none.
+
+    Returns:
+        Lines: each part, their sum, and which GPUs of usual sizes have room for it.
+    """
+    needed = estimate(work, max_length).total + FOR_CUDA
+    fitting = [f"{size}: {'yes' if needed <= room else 'no'}" for size, room in _rooms(free)]
+    return [
+        *_parts(work, name, max_length, "windows"),
+        f"whether it fits, beside {_size(FOR_CUDA)} for CUDA itself:",
+        f"  {'; '.join(fitting)}",
+    ]
+
+
+def _parts(work: Workload, name: str, max_length: int, unit: str) -> list[str]:
     memory, numerics = estimate(work, max_length), work.numerics
     compute = str(numerics.compute).removeprefix("torch.")
     rows = {
@@ -136,18 +184,18 @@ def describe(work: Workload, name: str, max_length: int, free: int | None) -> li
         f"AdamW's averages ({'8 bits' if numerics.optimizer == 'adamw_bnb_8bit' else 'fp32'})": memory.optimizer,
         f"copies of weights ({compute})": memory.copies,
         f"activations, about ({'recomputed' if numerics.recompute else 'kept'})": memory.activations,
-        "logits of answers, at most": memory.logits,
+        **({"logits of answers, at most": memory.logits} if work.answer_share else {}),
         "all together": memory.total,
     }
-    sizes = [(f"{size} GiB", size * GIB) for size in _GPUS] + ([("free on this GPU", free)] if free else [])
-    fitting = [f"{size}: {longest_that_fits(work, room):,}" for size, room in sizes]
     return [
         f"memory of {METHOD_WORDS[numerics.method]} of {name}: {work.shape.parameters:,} weights, computed in "
-        f"{compute}, {work.batch_size} examples of {max_length:,} tokens at once",
+        f"{compute}, {work.batch_size} {unit} of {max_length:,} tokens at once",
         *(f"  {title:<36}{_size(size):>14}" for title, size in rows.items()),
-        f"longest examples that fit, in tokens, {work.batch_size} at once, beside {_size(FOR_CUDA)} for CUDA itself:",
-        f"  {'; '.join(fitting)}",
     ]
+
+
+def _rooms(free: int | None) -> list[tuple[str, int]]:
+    return [(f"{size} GiB", size * GIB) for size in _GPUS] + ([("free on this GPU", free)] if free else [])
 
 
 def trained_tensors(work: Workload) -> tuple[list[int], int]:
@@ -235,7 +283,7 @@ def _logits(work: Workload, max_length: int) -> int:
 
     They are asked of the model for the answers' tokens alone (`logits_to_keep`).
     """
-    positions = work.batch_size * int(ANSWER_SHARE * max_length)
+    positions = work.batch_size * int(work.answer_share * max_length)
     return positions * work.shape.vocabulary * (_width(work.numerics.compute) + 3 * _FP32)
 
 

@@ -9,17 +9,18 @@ from typing import Any
 import torch
 from transformers import Trainer, TrainerControl
 
-from ctiforge.errors import CannotGoOnError
+from ctiforge.errors import CannotGoOnError, InterruptedRunError
 from ctiforge.pod.ranks import OutOfMemoryOnRankError
 from ctiforge.progress import warn
 from ctiforge.training.batches import Collator, LengthBucketSampler, MicroBatches, MicroBatchLoader, NeverEmpty, evenly
-from ctiforge.training.callbacks import validation_ranks
+from ctiforge.training.callbacks import Interruption, missed_look, validation_ranks
 from ctiforge.training.checkpoints import CheckpointWriter
 from ctiforge.training.choice import ItemChoice, auc, choice_loss, leanings
 from ctiforge.training.encoding import IGNORE
 from ctiforge.training.finite import check_weights, no_number
 from ctiforge.training.numerics import Numerics
 from ctiforge.training.randomness import random_state, restore_random
+from ctiforge.training.steps import Steps
 
 # The names that the trainer resumes from.
 STATE = "trainer_state.json"
@@ -44,10 +45,17 @@ class Kind:
     """Where an answer with items leaves an empty one; None where answers are of another kind."""
     choice_weight: float = 0.0
     """What the mean loss of that choice over windows weighs beside the mean loss of all tokens."""
-    judge: Callable[[], float] | None = None
-    """Gives F1 of the model as it is, 0 to 1, higher is better: then that decides before the loss; None: loss alone."""
+    judge: Callable[[Callable[[], object]], float] | None = None
+    """Gives F1 of the model as it is, 0 to 1, higher is better: then that decides before the loss; None: loss alone.
+
+    It calls what it is given every few seconds, and lets through what that raises.
+    """
     name: str | None = None
     """What the model is called, for a tracker."""
+
+
+class NothingLeftError(Exception):
+    """There is nothing to train: the loop would do a step all the same."""
 
 
 class ResumableTrainer(Trainer):
@@ -59,9 +67,10 @@ class ResumableTrainer(Trainer):
 
     control: TrainerControl
 
-    def __init__(self, writer: CheckpointWriter, kind: Kind, **arguments: Any) -> None:
+    def __init__(self, writer: CheckpointWriter, kind: Kind, interruption: Interruption, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.writer = writer
+        self.interruption = interruption
         self.ranks = writer.ranks
         self.kind = kind
         if kind.numerics.scales_loss and self.accelerator.scaler is None:
@@ -78,12 +87,14 @@ class ResumableTrainer(Trainer):
     def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
         """Load this rank's share of the validation."""
         size = self.args.per_device_eval_batch_size
-        return self._loader(self.eval_dataset, evenly(len(self.eval_dataset), size, self.ranks))
+        # a loader draws a number: not one of the training's, which is the same however often it looks
+        own = torch.Generator()
+        return self._loader(self.eval_dataset, evenly(len(self.eval_dataset), size, self.ranks), generator=own)
 
-    def _loader(self, rows: Any, batches: Any, kind: Any = torch.utils.data.DataLoader) -> Any:
+    def _loader(self, rows: Any, batches: Any, kind: Any = torch.utils.data.DataLoader, **named: Any) -> Any:
         collator = NeverEmpty(self.kind.collator, rows)
         memory = self.args.dataloader_pin_memory
-        return kind(rows, batch_sampler=batches, collate_fn=collator, pin_memory=memory)
+        return kind(rows, batch_sampler=batches, collate_fn=collator, pin_memory=memory, **named)
 
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
@@ -106,7 +117,7 @@ class ResumableTrainer(Trainer):
         return int(self.args.train_batch_size * self.args.gradient_accumulation_steps) * self.ranks.count
 
     def evaluate(self, *arguments: Any, **named: Any) -> dict[str, float]:
-        """Evaluate, in smaller batches where memory is short."""
+        """Evaluate, in smaller batches where memory is short; nothing is known where it was told to stop."""
         while True:
             size = self.args.per_device_eval_batch_size
             try:
@@ -114,6 +125,10 @@ class ResumableTrainer(Trainer):
                 self.log(metrics)
                 self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
                 return metrics
+            except InterruptedRunError:
+                self.control.should_evaluate = False
+                self.control.should_save = self.control.should_training_stop = True
+                return {}
             except torch.OutOfMemoryError:
                 if self.ranks.count > 1:
                     raise OutOfMemoryOnRankError("out of GPU memory in an evaluation") from None
@@ -131,24 +146,50 @@ class ResumableTrainer(Trainer):
         model, total, count, leaning = self.model, 0.0, 0.0, list[tuple[float, bool]]()
         model.eval()
         with torch.no_grad():
-            for batch in self.get_eval_dataloader():
-                inputs = self._prepare_inputs(batch)
-                predicted = int((inputs["labels"] != IGNORE).sum())
-                with self.compute_loss_context_manager():
-                    loss, outputs = self.compute_loss(model, inputs, return_outputs=True)
-                total, count = total + float(loss) * predicted, count + predicted
-                if self.kind.choice:
-                    found = leanings(outputs.logits, inputs["labels"], self.kind.choice)
-                    leaning += [each for each in found if each]
+            with self.interruption.look() as go_on:
+                for batch in self.get_eval_dataloader():
+                    inputs = self._prepare_inputs(batch)
+                    predicted = int((inputs["labels"] != IGNORE).sum())
+                    with self.compute_loss_context_manager():
+                        loss, outputs = self.compute_loss(model, inputs, return_outputs=True)
+                    total, count = total + float(loss) * predicted, count + predicted
+                    if self.kind.choice:
+                        found = leanings(outputs.logits, inputs["labels"], self.kind.choice)
+                        leaning += [each for each in found if each]
+                    go_on()
             total, count = self.ranks.sum([total, count])
             share = auc([each for part in self.ranks.gather(leaning) for each in part])
-            with self.accelerator.autocast():
-                f1 = self.ranks.by_first(self.kind.judge) if self.kind.judge else None
+            f1 = self._judge() if self.kind.judge else None
         told = {"eval_loss": total / count, "eval_choice_auc": share, "eval_f1": f1}
         return {name: value for name, value in told.items() if value is not None}
 
+    def _judge(self) -> float:
+        """Let the first judge the model; the others wait, and hear a signal as it does."""
+        judge = self.kind.judge
+        assert judge
+        mine = 0.0
+        with self.interruption.look() as go_on, self.accelerator.autocast():
+            if self.ranks.is_first:
+                mine = judge(go_on)
+        return self.ranks.sum([mine])[0]
+
+    def make_up_look(self, steps: Steps) -> None:
+        """Do the look that an interruption cut short, before anything is trained.
+
+        Raises:
+            NothingLeftError: The training ends with it.
+        """
+        if not missed_look(self.state, steps):
+            return
+        metrics = self.evaluate()
+        self._determine_best_metric(metrics, None)
+        if self.control.should_training_stop or self.state.global_step >= steps.total:
+            raise NothingLeftError
+
     # private hook: the one place that knows a new best while its weights are still in the model
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
+        if not metrics:
+            return False
         *before, now = validation_ranks(self.state)
         better = all(now < each for each in before)
         if better:

@@ -11,9 +11,8 @@ LARGE_FOR_A_CPU = 1_000_000_000
 """Weights from which on a training on a CPU takes days: it must be asked for."""
 _EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
 """What configs of mixtures of experts call their number."""
-
-
-_CONFIG = ("config.json",)
+CONFIG = ("config.json",)
+"""The file that a shape is read from."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +53,12 @@ class ModelShape:
     """Its linear layers, the one that computes logits left out."""
 
 
-def read_shape(folder: str) -> ModelShape:
+def read_shape(folder: str, classes: int | None = None) -> ModelShape:
     """Read a model's shape from its config alone.
 
     Args:
         folder: The folder of a model, or a hub name that is on this machine.
+        classes: Of a classifier, how many it tells apart; None: it is a causal language model.
 
     Returns:
         The shape.
@@ -67,15 +67,18 @@ def read_shape(folder: str) -> ModelShape:
         UsageError: There is no model that this transformers knows.
     """
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification
     from transformers.pytorch_utils import Conv1D
 
     from ctiforge.training.encoding import cannot_load, on_this_machine
 
     try:
-        with on_this_machine(folder, _CONFIG) as path, torch.device("meta"):
+        with on_this_machine(folder, CONFIG) as path, torch.device("meta"):
             config = AutoConfig.from_pretrained(path, trust_remote_code=False)
-            model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+            kind: Any = AutoModelForCausalLM
+            if classes is not None:
+                kind, config.num_labels = AutoModelForSequenceClassification, classes
+            model = kind.from_config(config, trust_remote_code=False)
     except Exception as error:  # what other people's code raises for other people's configs
         raise UsageError(cannot_load("model", folder, error)) from error
     text: Any = config.get_text_config()

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import PrinterCallback, TrainerState
+from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState
 
 from ctiforge.errors import CannotGoOnError, InterruptedRunError
 from ctiforge.pod.ranks import OutOfMemoryOnRankError
@@ -14,14 +14,22 @@ from ctiforge.progress import warn
 from ctiforge.records.training import CurvePoint, MicroBatch, StepPlan
 from ctiforge.training.arguments import make_arguments
 from ctiforge.training.batches import Rows
-from ctiforge.training.callbacks import Interruption, ProgressLines, Stops, Updating, stopped_improving
+from ctiforge.training.callbacks import Interruption, ProgressLines, Stops, Updating, missed_look, stopped_improving
 from ctiforge.training.checkpoints import CheckpointWriter
 from ctiforge.training.finite import check_weights
 from ctiforge.training.memory import check_disk, tensor_bytes
 from ctiforge.training.options import TrainingOptions
 from ctiforge.training.randomness import OwnRandomness
 from ctiforge.training.ranks import ALONE, Ranks
-from ctiforge.training.resumable import STATE, WEIGHTS, Kind, ResumableTrainer, free_gpu_memory, trainable
+from ctiforge.training.resumable import (
+    STATE,
+    WEIGHTS,
+    Kind,
+    NothingLeftError,
+    ResumableTrainer,
+    free_gpu_memory,
+    trainable,
+)
 from ctiforge.training.steps import Steps, derive_steps
 
 if TYPE_CHECKING:
@@ -85,8 +93,8 @@ def train(
 ) -> TrainingResult:
     """Train a model in place; it ends with the weights of the lowest validation loss.
 
-    Goes on from the newest whole checkpoint. SIGTERM or Ctrl-C ends the step and saves. Out of GPU memory,
-    it goes on with at most half the micro-batch and the same effective batch.
+    Goes on from the newest whole checkpoint. SIGTERM or Ctrl-C ends the step, or the look at the validation after it,
+    and saves. Out of GPU memory, it goes on with at most half the micro-batch and the same effective batch.
 
     Of several ranks each computes its share of every step; checkpoints, progress and the result are the first's.
 
@@ -123,7 +131,7 @@ def train(
     checkpoint = writer.begin(f"micro-batch {options.batch_size}", resume=options.resume)
     resumed_from = writer.newest
     used = [_micro_batch(options, resumed_from)]
-    state = _state_of_finished(checkpoint, steps, options)
+    state = _state_of_finished(checkpoint, steps, options, looks=len(validation_rows) > 0)
     with writer, Interruption(ranks) as interruption:
         while not state:
             trainer = _trainer(model, train_rows, validation_rows, kind, options, steps, writer, interruption)
@@ -179,9 +187,11 @@ def _trainer(
     interruption: Interruption,
 ) -> ResumableTrainer:
     device = next(model.parameters()).device
+    looks = len(validation_rows) > 0
     trainer = ResumableTrainer(
         writer,
         kind,
+        interruption,
         model=model,
         args=make_arguments(
             options,
@@ -189,7 +199,7 @@ def _trainer(
             writer.scratch,
             device,
             kind.numerics,
-            evaluates=len(validation_rows) > 0,
+            evaluates=looks,
             ranks=writer.ranks,
             name=kind.name,
         ),
@@ -205,14 +215,30 @@ def _trainer(
     )
     # The progress lines say the same.
     trainer.remove_callback(PrinterCallback)
+    if looks:
+        trainer.add_callback(_MakesUpFirst(trainer, steps))
     return trainer
 
 
-def _state_of_finished(checkpoint: Path | None, steps: Steps, options: TrainingOptions) -> TrainerState | None:
-    """Read the state in a checkpoint that has nothing left to train: the trainer itself would add a step."""
+class _MakesUpFirst(TrainerCallback):
+    """Does the look that an interruption cut short, as soon as the checkpoint's state is there."""
+
+    def __init__(self, trainer: ResumableTrainer, steps: Steps) -> None:
+        self._trainer, self._steps = trainer, steps
+
+    def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._trainer.make_up_look(self._steps)
+
+
+def _state_of_finished(
+    checkpoint: Path | None, steps: Steps, options: TrainingOptions, *, looks: bool
+) -> TrainerState | None:
+    """Read the state in a checkpoint that has nothing left to do: the trainer itself would add a step."""
     if not checkpoint:
         return None
     state = TrainerState.load_from_json(str(checkpoint / STATE))
+    if looks and missed_look(state, steps):
+        return None
     finished = state.global_step >= steps.total or stopped_improving(state, options.early_stopping_patience)
     return state if finished else None
 
@@ -230,6 +256,8 @@ def _ran_to_its_end(trainer: ResumableTrainer, checkpoint: Path | None, kind: Ki
     trainer.add_callback(updating)
     try:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except NothingLeftError:
+        trainer.callback_handler.on_train_end(trainer.args, trainer.state, trainer.control)
     except torch.OutOfMemoryError as error:
         if updating.now:
             raise CannotGoOnError(

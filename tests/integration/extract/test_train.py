@@ -1,6 +1,8 @@
 """Real training of the demo's base model: what comes out, and what is refused."""
 
 import json
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import torch
 from huggingface_hub import constants
 
 from ctiforge.demo.articles import DemoSizes, make_corpus
-from ctiforge.errors import DataError, UsageError
+from ctiforge.errors import DataError, InterruptedRunError, UsageError
 from ctiforge.extract.answering.agent import ExtractAgent
 from ctiforge.extract.dataset.format import FormatOptions, prepare, write_prepared
 from ctiforge.extract.export import base_of
@@ -78,6 +80,34 @@ def test_the_validation_loss_falls_and_is_kept_as_numbers_and_picture(trained):
     assert (out / "training_curve.png").read_bytes().startswith(b"\x89PNG")
     steps = [json.loads(line)["step"] for line in (out / "log.jsonl").read_text().splitlines()]
     assert steps[-1] == 12
+
+
+def test_sigterm_while_a_look_writes_answers_ends_it_and_costs_nothing(data, tmp_path, monkeypatch):
+    request = replace(REQUEST, select_by="f1", training=replace(OPTIONS, max_steps=4))
+    whole = train(request, data, tmp_path / "whole")
+    own, written = ExtractAgent.heeding, []
+
+    def watched(agent, heed):
+        def note():
+            written.append(1)
+            if len(written) == 3:
+                os.kill(os.getpid(), signal.SIGTERM)
+            heed()
+
+        return own(agent, note)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ExtractAgent, "heeding", watched)
+        with pytest.raises(InterruptedRunError, match="at step 4 of 4; its state is saved"):
+            train(request, data, tmp_path / "first")
+    assert len(written) == 3
+    (tmp_path / "again").mkdir()
+    (tmp_path / "first" / "store").rename(tmp_path / "again" / "store")
+    resumed = train(request, data, tmp_path / "again")
+    assert resumed["resumed_from_step"] == 4
+    assert resumed["validation_curve"] == whole["validation_curve"]
+    models = [tmp_path / name / "out" / "model" / "model.safetensors" for name in ("whole", "again")]
+    assert models[0].read_bytes() == models[1].read_bytes()
 
 
 def test_deviations_from_the_guide_and_too_little_data_are_named(trained):

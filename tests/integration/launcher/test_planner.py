@@ -11,9 +11,10 @@ import pytest
 from ctiforge.launcher.backend import Command
 from ctiforge.launcher.plan import Answer
 from ctiforge.launcher.planner import Planner
+from ctiforge.lines.os_bert import OS_BERT
 from ctiforge.pod.process import command_of
-from ctiforge.programs import train_extract
-from ctiforge.programs.plan import estimate
+from ctiforge.programs import train_extract, train_os_bert
+from ctiforge.programs.plan import answer, estimate
 
 
 @pytest.fixture
@@ -63,6 +64,14 @@ def test_what_memory_a_training_takes_is_asked_of_its_program_before_anything_is
         "training: what memory it takes cannot be told: --lora-r: --method full trains all weights and no adapter: "
         "leave it out"
     ]
+
+
+def test_what_memory_os_bert_takes_is_asked_as_well() -> None:
+    flags = ("--data=not-made-yet", "--store=s", "--base-model=demo", "--max-length=256")
+    said = estimate(train_os_bert.main, flags)["lines"]
+    assert said[0].startswith("memory of full fine-tuning of demo: 22,715,141 weights")
+    assert [stage.name for stage in OS_BERT.stages if stage.estimates] == ["train_os_bert"]
+    assert "--data is missing" in answer(train_os_bert.main, ("--base-model=demo",))["problem"]
 
 
 def test_flags_are_read_whatever_the_inputs_are(planner: Planner) -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,8 @@ class Request:
     """Whether activations are computed again in the backward pass, as on a GPU."""
     no_number: int | None = None
     """The rank whose loss is no number in the second step."""
+    signaled_in_look: int | None = None
+    """The rank that gets SIGTERM while the first answers articles in the first look."""
 
 
 class Place:
@@ -119,7 +122,9 @@ def train_small(request: Request, seen: Path, out: Path, scratch: Path, checkpoi
         model = load_to_train("demo", torch.device("cpu"), numerics, LORA)
         step = _watched(model, request, ranks.rank, seen / f"rows-{ranks.rank}.jsonl")
         rows = make_rows(request.rows)
-        kind: Kind = replace(KIND, numerics=numerics)
+        judge = partial(_judge, request, seen)
+        kind: Kind = replace(KIND, numerics=numerics, judge=None if request.signaled_in_look is None else judge)
+        (seen / f"process-{ranks.rank}").write_text(str(os.getpid()))
         Stops.on_step_begin = _noting(Stops.on_step_begin, step)  # type: ignore[method-assign]
         result = train(model, Rows(rows[:-16]), Rows(rows[-16:]), kind, request.training, checkpoints, scratch, ranks)
         leave()
@@ -170,6 +175,14 @@ def _watched(model: Any, request: Request, rank: int, file: Path) -> list[int]:
     model.register_forward_pre_hook(watch, with_kwargs=True)
     model.register_forward_hook(spoil)
     return step
+
+
+def _judge(request: Request, seen: Path, go_on: Callable[[], object]) -> float:
+    os.kill(int((seen / f"process-{request.signaled_in_look}").read_text()), signal.SIGTERM)
+    # a signal is heard when it comes, not when it is sent
+    for _ in range(10_000):
+        go_on()
+    raise AssertionError("a look goes on after SIGTERM")
 
 
 def _noting(before: Callable[..., None], step: list[int]) -> Callable[..., None]:

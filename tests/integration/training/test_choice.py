@@ -64,7 +64,7 @@ def test_its_loss_is_a_mean_over_windows_however_a_step_is_cut(trained):
 def test_f1_decides_before_the_loss_and_of_equal_ones_the_lower_loss(store_folder, tmp_path):
     figures = iter([0.0, 0.5, 0.5, 0.2, 0.1, 0.1, 0.1])
     options = replace(OPTIONS, max_steps=21, eval_steps=3, early_stopping_patience=3)
-    found = run(store_folder, tmp_path / "first", options, judge=lambda: next(figures)).result
+    found = run(store_folder, tmp_path / "first", options, judge=lambda go_on: next(figures)).result
     looks = [(line["step"], line["eval_f1"], line["eval_loss"]) for line in found.log if "eval_f1" in line]
     best = max(looks, key=lambda each: (each[1], -each[2]))
     assert (found.best_step, found.best_validation_loss) == (best[0], best[2])

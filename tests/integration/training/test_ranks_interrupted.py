@@ -22,6 +22,15 @@ def test_a_signal_to_one_stops_all_after_the_same_step(place, alone, rank):
 
 
 @pytest.mark.slow
+def test_a_signal_to_one_ends_the_look_of_another(place, alone):
+    with pytest.raises(InterruptedRunError, match="interrupted at step 4 of 20; its state is saved"):
+        place.train(2, signaled_in_look=1)
+    found = place.train(2)
+    assert found["resumed_from_step"] == 4
+    assert apart(place, alone()) < 1e-5
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("rank", [0])
 def test_one_that_is_killed_ends_all_and_costs_what_was_not_saved(place, alone, rank):
     with pytest.raises(RanksFailedError, match=f"process {rank} of 2 .* killed by signal 9") as caught:

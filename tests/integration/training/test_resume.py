@@ -1,5 +1,6 @@
 """An interrupted run goes on where it was, on another machine, and ends with the weights of an uninterrupted one."""
 
+import os
 import signal
 import threading
 from dataclasses import replace
@@ -30,6 +31,94 @@ def test_sigterm_costs_nothing(store_folder, tmp_path, signal_at, step, qlora, u
     assert resumed.batches == whole.batches[step:]
     assert same_weights(resumed, whole)
     assert (resumed.result.best_step, resumed.result.steps_done) == (whole.result.best_step, whole.result.steps_done)
+
+
+def in_look(step):
+    """What sends a signal when the look after a step has begun, and notes how many batches are looked at after it."""
+    trained, seen = [], []
+
+    def before_forward(training, size):
+        if training:
+            trained.append(size)
+        elif len(trained) == step:
+            if not seen:
+                os.kill(os.getpid(), signal.SIGTERM)
+            seen.append(size)
+
+    return before_forward, seen
+
+
+def looks(found):
+    return [(line["step"], line["eval_loss"], line.get("eval_f1")) for line in found.result.log if "eval_loss" in line]
+
+
+@pytest.mark.parametrize(("step", "qlora"), [(3, False), (12, True), (14, False)])
+def test_a_signal_in_a_look_ends_it_and_whoever_goes_on_does_it_again(
+    store_folder, tmp_path, step, qlora, uninterrupted
+):
+    """The first look, one within an epoch of a model with dropout, and the last."""
+    whole = uninterrupted(qlora=qlora)
+    before_forward, seen = in_look(step)
+    with pytest.raises(InterruptedRunError, match=f"at step {step} of 14; its state is saved"):
+        run(store_folder, tmp_path / "first", qlora=qlora, before_forward=before_forward)
+    assert len(seen) == 1
+    resumed = run(store_folder, tmp_path / "second", qlora=qlora)
+    assert resumed.result.resumed_from == step
+    assert resumed.batches == whole.batches[step:]
+    assert same_weights(resumed, whole)
+    assert looks(resumed) == looks(whole)
+    assert (resumed.result.best_step, resumed.result.steps_done) == (whole.result.best_step, whole.result.steps_done)
+
+
+def test_a_signal_in_the_step_before_a_look_leaves_it_to_whoever_goes_on(
+    store_folder, tmp_path, signal_at, uninterrupted
+):
+    """A look draws no number of the training's: it has dropout."""
+    whole, seen = uninterrupted(qlora=True), []
+    signal_at(signal.SIGTERM, 3)
+    with pytest.raises(InterruptedRunError, match="at step 3 of 14"):
+        run(store_folder, tmp_path / "first", qlora=True, before_forward=lambda train, _: train or seen.append(1))
+    assert not seen
+    resumed = run(store_folder, tmp_path / "second", qlora=True)
+    assert looks(resumed) == looks(whole)
+    assert same_weights(resumed, whole)
+
+
+def test_a_look_that_was_cut_short_again_and_then_ends_the_training_trains_nothing_more(store_folder, tmp_path):
+    options = replace(OPTIONS, learning_rate=8e-3, max_steps=40)
+    whole = run(str(tmp_path / "whole"), tmp_path / "alone", options)
+    step = whole.result.steps_done
+    assert whole.result.stopped_early
+    for name, trained in (("first", step), ("second", 0)):
+        before_forward, seen = in_look(trained)
+        with pytest.raises(InterruptedRunError, match=f"at step {step} of 40"):
+            run(store_folder, tmp_path / name, options, before_forward=before_forward)
+        assert len(seen) == 1
+    resumed = run(store_folder, tmp_path / "third", options)
+    assert not resumed.batches
+    assert looks(resumed) == looks(whole)
+    assert same_weights(resumed, whole)
+    assert (resumed.result.best_step, resumed.result.steps_done) == (whole.result.best_step, step)
+
+
+def test_a_signal_while_articles_are_answered_in_a_look_ends_that_too(store_folder, tmp_path):
+    def judge(go_on):
+        judged.append(1)
+        go_on()
+        if len(judged) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+            go_on()
+            pytest.fail("a look goes on after SIGTERM")
+        return 0.5
+
+    judged = [0, 0, 0]
+    whole = run(str(tmp_path / "whole"), tmp_path / "alone", judge=judge)
+    judged = []
+    with pytest.raises(InterruptedRunError, match="at step 6 of 14"):
+        run(store_folder, tmp_path / "first", judge=judge)
+    resumed = run(store_folder, tmp_path / "second", judge=judge)
+    assert looks(resumed) == looks(whole)
+    assert same_weights(resumed, whole)
 
 
 def test_it_goes_on_from_either_kind_of_store(store_uri, tmp_path, signal_at, uninterrupted):

@@ -1,7 +1,8 @@
 """The Extract Agent at work on this machine: windows of an article through the model, batch by batch."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -58,6 +59,7 @@ class ExtractAgent(WindowedExtractor):
         self.batch_size = batch_size
         self._ends = end_token_ids(tokenizer)
         self._choice = choice_of(tokenizer)
+        self._heed: Callable[[], object] | None = None
         self._constraint = None
         if constrained:
             size = model.config.get_text_config().vocab_size
@@ -104,6 +106,12 @@ class ExtractAgent(WindowedExtractor):
         """Make the same model go on to an item more or less readily, by a bias of that choice's log-odds."""
         usage = replace(self.usage, item_bias=bias)
         return ExtractAgent(self.model, self.tokenizer, usage, self.name, self.batch_size, halves=self.halves)
+
+    def heeding(self, heed: Callable[[], object]) -> "ExtractAgent":
+        """Make the same model call `heed` with each token that it writes; a CtiforgeError from it ends the work."""
+        made = copy(self)
+        made._heed = heed
+        return made
 
     def leanings(self, waiting: Sequence[PendingWindow]) -> list[float | None]:
         """Read the log-odds of an item in each window, in one pass with nothing written; None where there is no choice.
@@ -188,7 +196,7 @@ class ExtractAgent(WindowedExtractor):
                 input_ids=ids.to(self.model.device),
                 attention_mask=mask.to(self.model.device),
                 max_new_tokens=tokens,
-                stopping_criteria=list(stopping),
+                stopping_criteria=[*stopping, *([_stops_none(self._heed)] if self._heed else [])],
                 do_sample=False,
                 eos_token_id=self._ends,
                 pad_token_id=pad,
@@ -233,3 +241,14 @@ def _rooms_are_full(prompt_length: int, rooms: Sequence[int]) -> Any:
         return (input_ids.shape[1] - prompt_length >= most).to(input_ids.device)
 
     return full
+
+
+def _stops_none(heed: Callable[[], object]) -> Any:
+    """Make a stopping criterion of transformers that stops no row, but asks whether to go on at all."""
+    import torch
+
+    def none(input_ids: Any, _scores: Any, **_: Any) -> Any:
+        heed()
+        return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
+
+    return none

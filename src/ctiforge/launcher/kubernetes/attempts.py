@@ -130,7 +130,7 @@ def decide(
         # others that train with it may still save
         if current and all(map(is_kept_by_others, current)):
             return NextMove("next", why=kept_pod(current))
-    if found := over_limit(job, diagnosis, elapsed, limits):
+    if found := over_limit(job, pods, diagnosis, elapsed, limits):
         return NextMove("fail", int(ExitCode.CANNOT_GO_ON), found.summary, found, is_limit=True)
     return WAIT
 

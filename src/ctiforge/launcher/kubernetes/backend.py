@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from ctiforge.errors import ExitCode
+from ctiforge.errors import ExitCode, StoreError
 from ctiforge.launcher.backend import Command, Event, Made, Outcome, Task, read_event
 from ctiforge.launcher.kubernetes.client import Cluster, ResourceKind
 from ctiforge.launcher.kubernetes.manifests import place_of, selector, work_key
@@ -17,6 +17,7 @@ from ctiforge.launcher.kubernetes.work import Work
 from ctiforge.launcher.plan import Answer
 from ctiforge.launcher.planner import Planner
 from ctiforge.store.artifacts import artifact_key, read_manifest
+from ctiforge.store.launcher_note import launchers_alive
 from ctiforge.store.objects import ObjectStore
 
 GOES_ON = (ExitCode.DONE, ExitCode.GATE, ExitCode.INTERRUPTED)
@@ -31,6 +32,7 @@ class KubernetesBackend:
 
     def __init__(self, cluster: Cluster, release: str, store: ObjectStore) -> None:
         self._cluster = cluster
+        self._release = release
         self._place = place_of(release, store.uri)
         self._store = store
         self._templates = Templates(cluster, release, store)
@@ -80,10 +82,19 @@ class KubernetesBackend:
             Stopping(self._store, task.run) as stopping,
         ):
             is_made = functools.partial(self._is_made, command, task)
-            return Work(self._cluster, command, task, template, on_event, watching, stopping, is_made).run()
+            told = (on_event, watching, stopping)
+            return Work(self._cluster, command, task, template, *told, is_made, self._is_alone).run()
 
     def _is_made(self, command: Command, task: Task) -> bool:
         return self._made(command, task) is not None
+
+    def _is_alone(self) -> bool:
+        """Whether no other launcher of the release lives: one that was killed counts until its note is stale."""
+        try:
+            heard = launchers_alive(self._store, self._cluster.now())
+        except (StoreError, OSError):
+            return False
+        return sum(each.release == self._release for each in heard) <= 1
 
     def _made(self, command: Command, task: Task) -> Made | None:
         """Give the artifact, where the log that names it is gone: by its fingerprint, or from the log's saved tail."""

@@ -93,14 +93,21 @@ def check_stages(
     """Try each program from its template, one after another, and delete its Job again.
 
     It says its flags, whether its database can be read, or computes on each of its GPUs. One after another:
-    where there is one GPU, two would wait for each other.
+    where there is one GPU, two would wait for each other. What the cluster refuses several comes once, at the end.
     """
+    refused: dict[str, list[str]] = {}
     for program in programs:
+        template = template_name(release, program)
+        trial = f"doctor-{dashed(program)}-{secrets.token_hex(3)}"
         try:
-            template = cluster.cron_job(template_name(release, program))
-            yield stage_finding(program, _try_out(cluster, template, program, patience_s))
+            arguments = TRIALS.get(program, ("--help",))
+            job = trial_job(cluster.cron_job(template), trial, arguments)
+            yield stage_finding(program, _try_out(cluster, job, patience_s))
         except ClusterError as error:
-            yield Checkup("problem", f"{program}: {error}")
+            words = str(error).replace(trial, "doctor-…").replace(template, template_name(release, "…"))
+            refused.setdefault(words, []).append(program)
+    for words, of in refused.items():
+        yield Checkup("problem", f"{', '.join(of)}: {words}")
 
 
 def permission_findings(namespace: str, release: str, denied: Mapping[str, Collection[str]]) -> Iterator[Checkup]:
@@ -212,9 +219,9 @@ def _may(cluster: Cluster, resource: str, verb: str) -> bool:
     return bool(answer.status and answer.status.allowed)
 
 
-def _try_out(cluster: Cluster, template: Object, program: str, patience_s: float) -> Diagnosis | float | None:
-    name = f"doctor-{dashed(program)}-{secrets.token_hex(3)}"
-    cluster.create_job(trial_job(template, name, TRIALS.get(program, ("--help",))))
+def _try_out(cluster: Cluster, job: Object, patience_s: float) -> Diagnosis | float | None:
+    name = job["metadata"]["name"]
+    cluster.create_job(job)
     try:
         return _follow(cluster, name, patience_s)
     finally:

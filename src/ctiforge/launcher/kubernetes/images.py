@@ -84,8 +84,9 @@ def _of_another(pod: Object, name: str, reason: str, said: str, events: Sequence
     image = found[0].get("image", "?") if found else "?"
     return Diagnosis(
         Category.IMAGE_NOT_PULLED,
-        f"pod {pod['metadata']['name']}: image {image} of its container {name} cannot be had ({reason})",
-        shortened(said),
+        f"pod {pod['metadata']['name']}: image {image} of its container {name} cannot be had",
+        # it alternates while it is tried again, and what is told is told once
+        shortened(f"{reason}: {said}" if said else reason),
         f"mend {values_key(pod)}.initContainers, or what puts the container in (a webhook of the cluster): "
         f"{kubectl(pod, 'describe', 'pod')}",
         failing_since(pod, events, "Failed"),

@@ -1,12 +1,12 @@
 """How long each state of a piece of work may take, and what is said when one took longer. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ctiforge.launcher.kubernetes.categories import Category, Diagnosis
 from ctiforge.launcher.kubernetes.client import Object
 from ctiforge.launcher.kubernetes.members import members_of
-from ctiforge.launcher.kubernetes.reading import kubectl
+from ctiforge.launcher.kubernetes.reading import kubectl, running_init
 from ctiforge.launcher.kubernetes.states import Elapsed, WorkState
 
 POD_IS_MADE_S = 90.0
@@ -40,11 +40,14 @@ def limits_of(annotations: Mapping[str, str]) -> Limits:
     )
 
 
-def over_limit(job: Object, diagnosis: Diagnosis | None, elapsed: Elapsed, limits: Limits) -> Diagnosis | None:
+def over_limit(
+    job: Object, pods: Sequence[Object], diagnosis: Diagnosis | None, elapsed: Elapsed, limits: Limits
+) -> Diagnosis | None:
     """Say which limit has passed, with the reason that the cluster gives for it.
 
     Args:
         job: The Job.
+        pods: Its own pods.
         diagnosis: What it waits for, where that is known.
         elapsed: What the launcher's own clock says of it.
         limits: How long each state may take.
@@ -56,7 +59,7 @@ def over_limit(job: Object, diagnosis: Diagnosis | None, elapsed: Elapsed, limit
         return found
     if elapsed.state in WAITING and elapsed.in_state_s > limits.pending_s:
         what = "its pod did not start" if members_of(job) == 1 else "not all of its pods started"
-        return _waited(job, diagnosis, f"{what} within {limits.pending_s:.0f} s")
+        return _waited(job, diagnosis or _waits_for_init(pods), f"{what} within {limits.pending_s:.0f} s")
     refused = diagnosis is not None and diagnosis.category in REFUSED
     patience = limits.pending_s if refused else limits.pending_s + POD_IS_MADE_S
     if elapsed.state is WorkState.BETWEEN_PODS and elapsed.in_state_s > patience:
@@ -82,6 +85,21 @@ def ran_too_long(ran_s: float, limits: Limits) -> Diagnosis | None:
         f"{ran_s:.0f} s in all stages and attempts of the run, waiting not counted",
         "raise the chart value launcher.runTimeout, then start the same command again: it goes on from its "
         "last checkpoint",
+    )
+
+
+def _waits_for_init(pods: Sequence[Object]) -> Diagnosis | None:
+    """Name the init container that still runs: that is told as slow only after minutes, and a limit may be shorter."""
+    found = ((pod, name) for pod in pods if pod["status"].get("phase") == "Pending" and (name := running_init(pod)))
+    pod, name = next(found, (None, None))
+    if pod is None or name is None:
+        return None
+    return Diagnosis(
+        Category.PENDING_TOO_LONG,
+        f"pod {pod['metadata']['name']}: its init container {name} still runs",
+        "",
+        f"see {kubectl(pod, 'logs')} -c {name}; a longer wait is set in the chart value launcher.pendingTimeout",
+        container=name,
     )
 
 

@@ -52,6 +52,15 @@ def init_containers(pod: Object) -> list[Object]:
     return pod.get("status", {}).get("initContainerStatuses") or []
 
 
+def running_init(pod: Object) -> str | None:
+    """Name the init container that the program waits for: one that runs, a sidecar only until it has started."""
+    specs = pod["spec"].get("initContainers") or []
+    sidecars = [each["name"] for each in specs if each.get("restartPolicy") == "Always"]
+    running = [each for each in init_containers(pod) if "running" in each.get("state", {})]
+    waited_for = (each["name"] for each in running if not (each["name"] in sidecars and each.get("started")))
+    return next(waited_for, None)
+
+
 def failed_init(pod: Object) -> Object | None:
     """Give the status of the init container that ended badly, so that the program never ran."""
     ended = ((each, each.get("state", {}).get("terminated") or {}) for each in init_containers(pod))

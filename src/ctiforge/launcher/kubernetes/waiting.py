@@ -25,6 +25,7 @@ from ctiforge.launcher.kubernetes.reading import (
     last_time,
     moment,
     other_containers,
+    running_init,
     shortened,
     value_of_reference,
     values_key,
@@ -376,5 +377,5 @@ def _slow(pod: Object, events: Sequence[Object], now: datetime) -> Diagnosis | N
 
 
 def _not_started(pod: Object) -> str:
-    runs = next((each["name"] for each in init_containers(pod) if "running" in each.get("state", {})), None)
-    return f"its init container {runs} has not ended" if runs else "its node has not started it"
+    runs = running_init(pod)
+    return f"its init container {runs} still runs" if runs else "its node has not started it"

@@ -58,8 +58,10 @@ LAST_WORDS_S = 15.0
 ROOM_WITHIN_S = 60.0
 """How long a quota may take to see that a Job was deleted."""
 FOLLOWED_WITHIN_S = ROOM_WITHIN_S + 20.0
-"""How long a Job may be gone before nobody is taken to start its next attempt: where a quota holds one Job alone,
-it is deleted before the next is made, and whoever deleted it waits for room."""
+"""How long a Job may be gone before no other launcher is taken to start its next attempt: where a quota holds one Job
+alone, it is deleted before the next is made, and whoever deleted it waits for room."""
+GONE_FOR_SURE_S = 3.0
+"""The same where no other launcher is there; a list has said so every second."""
 
 
 @dataclass
@@ -75,6 +77,8 @@ class Work:
     signals: HeldSignals
     is_made: Callable[[], bool]
     """Whether the store has what the work is to make."""
+    is_alone: Callable[[], bool]
+    """Whether no other launcher lives that may have deleted a Job to make the next one."""
     clock: Callable[[], float] = time.monotonic
     """Seconds; what the launcher waits is measured by this alone."""
     crashes: int = 0
@@ -84,6 +88,8 @@ class Work:
     """By the uid of each pod that ended too soon: the category of the cause."""
     looked_at: float = 0.0
     """When the Jobs and pods were last listed, by the clock."""
+    alone: bool | None = None
+    """What was said to the question whether no other launcher lives; None: not asked since the Job was there last."""
 
     def __post_init__(self) -> None:
         self.telling, self.words = Telling(self.on_event), ProgramWords(self.on_event)
@@ -212,6 +218,7 @@ class Work:
             self.on_event(Ran(self._ran_s))
         if job is None:
             return self._without_job()
+        self.alone = None
         diagnosis, now = self._diagnose(), self.cluster.now()
         move = decide(job, pods, diagnosis, self.elapsed, now, limits, self.crashes)
         if diagnosis and move.move == "wait":
@@ -230,7 +237,9 @@ class Work:
 
     def _without_job(self) -> NextMove:
         """Our Job is not there: not told of yet, about to be replaced by another launcher, or deleted."""
-        if self.elapsed.in_state_s > FOLLOWED_WITHIN_S:
+        if self.elapsed.in_state_s > GONE_FOR_SURE_S and self.alone is None:
+            self.alone = self.is_alone()
+        if self.elapsed.in_state_s > (GONE_FOR_SURE_S if self.alone else FOLLOWED_WITHIN_S):
             # another launcher may have cleared it away, done as it was
             if self.is_made():
                 return NextMove("ended")

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from ctiforge.errors import CannotGoOnError
+from ctiforge.errors import CannotGoOnError, InterruptedRunError
 from ctiforge.extract.answering.agent import ExtractAgent
 from ctiforge.extract.answering.extraction import Source
 from ctiforge.records.model_note import AgentUsage, WindowSizes
@@ -202,3 +202,18 @@ def test_what_a_checkpoint_s_generation_config_asks_for_changes_no_answer():
 
     assert [window.raw for window in agent.extract(TEXT).windows] == before
     assert agent.model.generation_config.repetition_penalty == 1.5
+
+
+def test_what_is_called_with_each_token_can_end_the_work_and_changes_no_answer():
+    agent = ExtractAgent.load("demo", usage=USAGE, device="cpu")
+    written = []
+    assert agent.heeding(lambda: written.append(1)).extract(TEXT).observables == agent.extract(TEXT).observables
+    tokens = len(written)
+
+    def end():
+        written.append(1)
+        raise InterruptedRunError("told to stop")
+
+    with pytest.raises(InterruptedRunError):
+        agent.heeding(end).extract(TEXT)
+    assert (tokens > 1, len(written)) == (True, tokens + 1)

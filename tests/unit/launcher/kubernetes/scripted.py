@@ -45,6 +45,7 @@ class ScriptedCluster(Cluster):
         self.ran: list[float] = []
         self.stale = False
         self.is_made = False
+        self.is_alone = False
         self.logs: dict[str, list[str]] = {}
         """By container."""
         self.silent_since: float | None = None
@@ -143,9 +144,8 @@ class ScriptedCluster(Cluster):
         command = Command("train_extract", ("--batch-size=8",))
         fingerprint = KEY.rpartition("-")[2] + "0" * 52
         own = Task(run, "train", fingerprint, (8, 1), **task)
-        return Work(
-            self, command, own, template, self._hear, self.changes, Quiet(), lambda: self.is_made, self.clock
-        ).run()  # type: ignore[arg-type]
+        place = (self, command, own, template, self._hear, self.changes, Quiet())
+        return Work(*place, lambda: self.is_made, lambda: self.is_alone, self.clock).run()  # type: ignore[arg-type]
 
     def _hear(self, event: Event) -> None:
         if isinstance(event, Said):

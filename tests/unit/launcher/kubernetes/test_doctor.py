@@ -1,3 +1,4 @@
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,14 @@ from ctiforge.launcher.kubernetes.doctor import (
     RIGHTS,
     Checkup,
     chart_finding,
+    check_stages,
     is_decided,
     permission_findings,
     queue_findings,
     stage_finding,
     trial_job,
 )
+from ctiforge.launcher.kubernetes.refusals import ClusterError, explain
 from tests.unit.launcher.kubernetes.cases import event, unscheduled
 
 ROLE = Path(__file__).parents[4] / "helm/ctiforge/templates/rbac.yaml"
@@ -150,3 +153,35 @@ def test_a_pool_that_is_busy_or_scaled_to_zero_is_waited_for(category, events, w
 def test_a_pool_that_stays_busy_is_a_warning() -> None:
     busy = stage_finding("train_extract", Diagnosis(Category.NO_GPU, "no node has free 1 nvidia.com/gpu", "", "wait"))
     assert busy.level == "warning"
+
+
+class Refusing:
+    """A cluster with the templates of some programs that refuses every Job."""
+
+    namespace = "ml"
+
+    def __init__(self, *programs: str) -> None:
+        self.programs = programs
+
+    def cron_job(self, name: str) -> dict[str, Any]:
+        if name not in [f"t-{program}" for program in self.programs]:
+            said = json.dumps({"message": f'cronjobs.batch "{name}" not found'})
+            raise ClusterError(explain(f"get cronjob {name}", "ml", 404, said), 404)
+        return TEMPLATE
+
+    def create_job(self, job: dict[str, Any]) -> bool:
+        name = job["metadata"]["name"]
+        words = f'jobs.batch "{name}" is forbidden: unable to create new content in namespace ml'
+        said = json.dumps({"message": f"{words} because it is being terminated"})
+        raise ClusterError(explain(f"create job {name}", "ml", 403, said), 403)
+
+
+def test_what_the_cluster_refuses_every_stage_is_told_once() -> None:
+    programs = ["train_extract", "eval_extract", "prepare_os"]
+    there = [program.replace("_", "-") for program in programs]
+    (deleted,) = check_stages(Refusing(*there), "t", programs)  # type: ignore[arg-type]
+    assert deleted.text.startswith("train_extract, eval_extract, prepare_os: cannot create job doctor-… in namespace")
+    assert deleted.text.endswith("namespace ml is being deleted: name another with --namespace")
+    missing, refused = check_stages(Refusing(there[0]), "t", programs[::-1])  # type: ignore[arg-type]
+    assert missing.text.startswith("prepare_os, eval_extract: cannot get cronjob t-… in namespace ml")
+    assert refused.text.startswith("train_extract: cannot create job")

@@ -2,7 +2,9 @@
 
 import pytest
 
-from ctiforge.launcher.kubernetes.diagnosis import Category, diagnose
+from ctiforge.launcher.backend import Event
+from ctiforge.launcher.kubernetes.diagnosis import Category, Diagnosis, diagnose
+from ctiforge.launcher.kubernetes.telling import Telling
 from tests.unit.launcher.kubernetes.cases import (
     IMAGE,
     JOB,
@@ -314,21 +316,43 @@ def beside(found: Object, name: str, state: Object, image: str, key: str = "cont
 
 
 @pytest.mark.parametrize("key", ["initContainerStatuses", "containerStatuses"])
-def test_an_image_of_another_container_that_cannot_be_had_is_told_at_once(key: str) -> None:
-    pull = {"waiting": {"reason": "ImagePullBackOff", "message": 'Back-off pulling image "mesh.example/proxy:9"'}}
-    found = beside(waiting("PodInitializing"), "mesh", pull, "mesh.example/proxy:9", key)
-    expect(
-        diagnose(job(), [found], [], after(4)),
-        Category.IMAGE_NOT_PULLED,
-        "image mesh.example/proxy:9 of its container mesh cannot be had (ImagePullBackOff)",
-        "a webhook of the cluster",
-    )
+def test_an_image_of_another_container_that_cannot_be_had_is_told_at_once_and_once(key: str) -> None:
+    """The kubelet's reason alternates between two, of one trouble."""
+
+    def told(reason: str) -> Diagnosis:
+        pull = {"waiting": {"reason": reason, "message": 'pulling image "mesh.example/proxy:9"'}}
+        found = diagnose(
+            job(), [beside(waiting("PodInitializing"), "mesh", pull, "mesh.example/proxy:9", key)], [], after(4)
+        )
+        expect(
+            found,
+            Category.IMAGE_NOT_PULLED,
+            "image mesh.example/proxy:9 of its container mesh cannot be had",
+            "a webhook of the cluster",
+        )
+        assert found
+        assert found.detail.startswith(f"{reason}: pulling")
+        return found
+
+    said: list[Event] = []
+    telling = Telling(said.append)
+    for reason in ("ErrImagePull", "ImagePullBackOff", "ErrImagePull"):
+        telling.tell(told(reason), after(4))
+    assert len(said) == 1
 
 
 def test_an_init_container_that_takes_long_is_named() -> None:
     found = beside(
         waiting("PodInitializing"), "vault", {"running": {"startedAt": at(2)}}, "vault:1", "initContainerStatuses"
     )
-    expect(
-        diagnose(job(), [found], [], after(200)), Category.SLOW_START, "its init container vault has not ended", "wait"
+    expect(diagnose(job(), [found], [], after(200)), Category.SLOW_START, "its init container vault still runs", "wait")
+
+
+@pytest.mark.parametrize(("started", "names"), [(True, "its node has not started it"), (False, "container mesh still")])
+def test_a_sidecar_that_has_started_is_not_what_a_program_waits_for(started: bool, names: str) -> None:
+    found = beside(
+        waiting("PodInitializing"), "mesh", {"running": {"startedAt": at(2)}}, "mesh:1", "initContainerStatuses"
     )
+    found["spec"]["initContainers"][-1]["restartPolicy"] = "Always"
+    found["status"]["initContainerStatuses"][-1]["started"] = started
+    expect(diagnose(job(), [found], [], after(200)), Category.SLOW_START, names, "wait")

@@ -407,6 +407,21 @@ def test_a_job_that_completes_as_its_limit_passes_is_done() -> None:
     assert cluster.calls == ["create 1"]
 
 
+def test_an_init_container_that_never_ends_is_named_under_a_short_limit() -> None:
+    def begins(cluster: ScriptedCluster) -> None:
+        pending(nodeName="node")(cluster)
+        (pod,) = cluster.found["pods"].values()
+        pod["status"]["initContainerStatuses"] = [{"name": "wait-for-db", "state": {"running": {}}}]
+
+    outcome = ScriptedCluster(begins, 90).follow(limits={"ctiforge.io/pending-timeout": "30"})
+    assert (outcome.exit_code, outcome.cause and outcome.cause.category) == (4, "pending too long")
+    assert outcome.cause
+    assert outcome.cause.summary.endswith(
+        "its init container wait-for-db still runs; its pod did not start within 30 s"
+    )
+    assert "-c wait-for-db" in outcome.cause.remedy
+
+
 def test_a_limit_ends_a_running_program_without_waiting_for_its_last_words() -> None:
     cluster = ScriptedCluster(pending(), running(), 60)
     outcome = cluster.follow(limits={"ctiforge.io/run-timeout": "30"})
@@ -484,6 +499,37 @@ def test_a_run_that_is_started_again_after_a_halved_attempt_failed_asks_for_its_
 def test_a_job_that_is_deleted_and_never_replaced_ends_the_run_with_its_reason() -> None:
     outcome = ScriptedCluster(running(), lambda c: c.delete_job(f"{KEY}-1"), 90).follow()
     assert (outcome.exit_code, outcome.cause and outcome.cause.category) == (75, "job deleted")
+
+
+def test_where_no_other_launcher_lives_a_deleted_job_is_told_within_seconds() -> None:
+    cluster = ScriptedCluster(running(), 10, lambda c: c.delete_job(f"{KEY}-1"), 90)
+    cluster.is_alone = True
+    outcome = cluster.follow()
+    assert (outcome.exit_code, outcome.cause and outcome.cause.category) == (75, "job deleted")
+    assert cluster.seconds < 18
+
+
+def test_what_a_watch_says_is_gone_is_not_where_a_list_has_it() -> None:
+    def mislead(cluster: ScriptedCluster) -> None:
+        cluster.changes.queue.append(Changed("jobs", f"{KEY}-1", None))
+
+    cluster = ScriptedCluster(running(), *[mislead] * 20, 30, ended(0))
+    cluster.is_alone = True
+    assert done(cluster.follow()).attempts == 1
+
+
+def test_a_job_that_comes_again_is_asked_about_anew_when_it_is_gone_again() -> None:
+    def put(cluster: ScriptedCluster) -> None:
+        cluster.found["jobs"].update(kept)
+
+    def others(live: bool) -> Step:
+        return lambda c: setattr(c, "is_alone", not live)
+
+    kept: dict[str, Any] = {}
+    remove: Step = lambda c: c.delete_job(f"{KEY}-1")  # noqa: E731
+    begin = (pending(), running(), lambda c: kept.update(c.found["jobs"]), others(False), remove, 2, put)
+    cluster = ScriptedCluster(*begin, 10, others(True), remove, 60, put, running("b"), 5, ended(0, "b"))
+    done(cluster.follow())
 
 
 def test_an_attempt_that_a_launcher_left_between_creating_and_deleting_is_cleared_away() -> None:

@@ -13,6 +13,7 @@ from ctiforge.launcher.kubernetes.client import Cluster
 from ctiforge.launcher.kubernetes.refusals import QUOTA_MEND, ClusterError
 from ctiforge.launcher.kubernetes.watching import Changed, LogEnded, WatchNews
 from ctiforge.launcher.kubernetes.work import Work
+from ctiforge.store.launcher_note import STALE_AFTER
 from tests.unit.launcher.kubernetes.cases import after
 from tests.unit.launcher.kubernetes.simulation.objects import api_job, api_pod
 from tests.unit.launcher.kubernetes.simulation.world import (
@@ -187,7 +188,17 @@ class Api(Cluster):
 class Follower:
     """One launcher: it looks when it is told to, and stands still between."""
 
-    def __init__(self, world: World, name: str, run: str, skew_s: float = 0.0, seen_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        world: World,
+        name: str,
+        run: str,
+        skew_s: float = 0.0,
+        seen_s: float = 0.0,
+        is_alone: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.is_alone = is_alone
+        self.killed_at: float | None = None
         self.api = Api(world, name, run, skew_s)
         self.run = run
         self.outcome: Outcome | None = None
@@ -204,6 +215,13 @@ class Follower:
     def is_over(self) -> bool:
         return self.outcome is not None or self.error is not None
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether its note in the store says that it lives: that of one that was killed stays for a while."""
+        if self.killed_at is not None:
+            return self.api.world.seconds - self.killed_at < STALE_AFTER.total_seconds()
+        return not self.is_over
+
     def look(self) -> None:
         """Let it go on until it waits for news again, or has ended."""
         if self.is_over:
@@ -215,7 +233,7 @@ class Follower:
         """End it as SIGKILL does."""
         if self.is_over:
             return
-        self._is_killed = True
+        self._is_killed, self.killed_at = True, self.api.world.seconds
         self._hand_over()
 
     def _hand_over(self) -> None:
@@ -231,7 +249,7 @@ class Follower:
             task = Task(self.run, "train", KEY.rpartition("-")[2] + "0" * 52, (8, 1), seen_s=seen_s)
             world = self.api.world
             place: tuple[Any, ...] = (self.api, command, task, template_of(world), self._hear, self, self)
-            self.outcome = Work(*place, lambda: world.artifacts > 0, self.api.clock).run()
+            self.outcome = Work(*place, lambda: world.artifacts > 0, self.is_alone, self.api.clock).run()
         except BaseException as error:
             self.error = error
         finally:

@@ -327,7 +327,13 @@ class Launchers(RuleBasedStateMachine):
 
     def _launch(self, run: str, skew_s: float = 0.0) -> Follower:
         self.serial += 1
-        launcher = Follower(self.world, f"launcher {self.serial}", run, skew_s)
+        launcher = Follower(
+            self.world,
+            f"launcher {self.serial}",
+            run,
+            skew_s,
+            is_alone=lambda: sum(each.is_heard for each in self.launchers) <= 1,
+        )
         self.launchers.append(launcher)
         self.world.tell(f"launcher {self.serial} starts for run {run}")
         return launcher
