@@ -19,7 +19,7 @@ from ctiforge.progress import warn
 from ctiforge.records.article import ArticleRecord
 from ctiforge.records.evaluation import Evaluation, ModelInfo
 from ctiforge.records.evaluation_part import EvaluationPart, ScoredArticle
-from ctiforge.store.parts import Parts
+from ctiforge.store.parts import StoredParts
 
 
 def evaluate_shard(
@@ -27,7 +27,7 @@ def evaluate_shard(
     load: Callable[[], Extractor],
     version: str,
     share: Share,
-    parts: Parts,
+    parts: StoredParts,
     is_published: Callable[[], bool],
     training_data: Path | None = None,
     answers: Path | None = None,
@@ -103,7 +103,7 @@ def part_name(share: Share) -> str:
     return f"{share.number}-of-{share.count}.json.gz"
 
 
-def _read_part(parts: Parts, share: Share, labeled: Sequence[ArticleRecord]) -> EvaluationPart | None:
+def _read_part(parts: StoredParts, share: Share, labeled: Sequence[ArticleRecord]) -> EvaluationPart | None:
     """Read the part of a shard; None where it is not there, or cannot be used, which is told."""
     name = part_name(share)
     try:
@@ -129,6 +129,7 @@ def _is_of(scored: ScoredArticle, labeled: Sequence[ArticleRecord]) -> bool:
     return 0 <= scored.place < len(labeled) and scored.score.id == labeled[scored.place].id
 
 
-def _write_part(parts: Parts, share: Share, model: str, scored: Sequence[ScoredArticle]) -> None:
+def _write_part(parts: StoredParts, share: Share, model: str, scored: Sequence[ScoredArticle]) -> None:
     part = EvaluationPart(shard=share.number, shards=share.count, model=model, articles=tuple(scored))
-    parts.write(part_name(share), gzip.compress(part.to_json().encode(), mtime=0))
+    # on one line, as what reads compressed files for an article reads them
+    parts.write(part_name(share), gzip.compress(part.model_dump_json().encode() + b"\n", mtime=0))

@@ -6,7 +6,7 @@ The parts lie below `checkpoints/<stage>/<fingerprint>/parts/` of a store, and g
 from ctiforge.store.objects import ObjectStore
 
 
-class Parts:
+class StoredParts:
     """The parts of one piece of work. Every method raises StoreError from the store."""
 
     def __init__(self, store: ObjectStore, folder: str) -> None:

@@ -35,7 +35,7 @@ from ctiforge.store.artifacts import (
 )
 from ctiforge.store.checkpoints import Checkpoints
 from ctiforge.store.objects import hash_file, open_store, open_to_look
-from ctiforge.store.parts import Parts
+from ctiforge.store.parts import StoredParts
 from ctiforge.store.versions import package_version
 
 SCRATCH_VARIABLE = "CTIFORGE_SCRATCH"
@@ -85,7 +85,7 @@ class StageDirs:
     """For files of the work itself; survives an interruption, is removed after success."""
     checkpoints: Checkpoints
     """Where the work's state outlives this process: in the store, without one in the scratch."""
-    parts: Parts
+    parts: StoredParts
     """What processes that share the work hand to each other, likewise; removed once the result is published."""
     is_published: Callable[[], bool]
     """Tells whether the artifact is in the store by now: another machine may have made it."""
@@ -153,7 +153,7 @@ def run_stage(
 
     with _work_folder(stage, planned) as folder, _checkpoints(stage, planned, folder, flags) as checkpoints:
         started_at, started = datetime.now(UTC), time.monotonic()
-        parts = Parts(checkpoints.store, f"{checkpoints.folder}/parts")
+        parts = StoredParts(checkpoints.store, f"{checkpoints.folder}/parts")
         dirs = StageDirs(
             _fetch_all(found, folder / "inputs", files or {}),
             folder / "out",

@@ -146,7 +146,7 @@ def test_a_shard_that_died_costs_its_own_part_alone(
     assert [path.name for path in parts(tmp_path / "store")] == ["0-of-3.json.gz"]
     with monkeypatch.context() as dying:
         # killed with its part there, before it looks what is missing
-        dying.setattr("ctiforge.store.parts.Parts.names", die)
+        dying.setattr("ctiforge.store.parts.StoredParts.names", die)
         assert run("--shards=3", "--shard=1").returncode == 130
     asked.clear()
     shard(run, 1, 3)
@@ -281,6 +281,17 @@ def test_parts_are_garbage_when_checkpoints_are(run: Run, tmp_path: Path) -> Non
     assert not find_garbage(store, 0)
     later = datetime.now(UTC) + YOUNG + timedelta(days=1)
     assert folder in {thing.folder for thing in find_garbage(store, 0, later)}
+
+
+def test_an_article_that_is_forgotten_stands_in_no_part(run: Run, tmp_path: Path) -> None:
+    shard(run, 0, 3)
+    shard(run, 1, 3)
+    other, mine = parts(tmp_path / "store")
+    [article, *_] = json.loads(gzip.decompress(mine.read_bytes()))["articles"]
+    done = run_here("forget", f"--article={article['score']['id']}", f"--store={tmp_path / 'store'}", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert f"removed checkpoints/{mine.relative_to(tmp_path / 'store/checkpoints').as_posix()}" in done.stdout
+    assert parts(tmp_path / "store") == [other]
 
 
 def test_the_pod_s_number_says_which_shard_it_is(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
