@@ -60,8 +60,11 @@ def evaluate_shard(
         scored = score_articles(extractor, labeled, trained_on, share)
         _write_part(parts, share, extractor.name, scored)
     there = parts.names()
-    missing = [number for number in range(share.count) if part_name(Share(number, share.count)) not in there]
-    found = [] if missing else [_read_part(parts, Share(number, share.count), labeled) for number in range(share.count)]
+    every = [Share(number, share.count) for number in range(share.count)]
+    if others := sorted(there - {part_name(each) for each in every}):
+        warn(f"{parts.uri}: of another number of shards, not used: {', '.join(others)}")
+    missing = [each.number for each in every if part_name(each) not in there]
+    found = [] if missing else [_read_part(parts, each, labeled) for each in every]
     mine = f"shard {share.number} of {share.count}"
     if (missing or None in found) and is_published():
         # what this one wrote after another had cleared the parts away

@@ -143,7 +143,7 @@ def main(
     if article_id is not None:
         show_article(model, test_data, article_id, store, device, batch_size)
         return
-    if shards > 1 and (endpoint or engine):
+    if shards > 1 and (endpoint or engine) and not plan:
         # what answers there is one for all, and has its own ways to answer many at once
         if shard > 0:
             print(f"shard {shard} of {shards}: the first shard alone asks what is served; nothing to do here")

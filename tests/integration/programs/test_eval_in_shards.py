@@ -225,7 +225,9 @@ def test_parts_of_another_split_are_not_counted_and_go_in_the_end(
 ) -> None:
     shard(run, 0, 2)
     shard(run, 0, 3)
-    assert "(missing: 2)" in shard(run, 1, 3).stdout
+    second = shard(run, 1, 3)
+    assert "(missing: 2)" in second.stdout
+    assert "of another number of shards, not used: 0-of-2.json.gz" in second.stderr
     shard(run, 2, 3)
     assert digests(tmp_path / "store") == alone
     assert not parts(tmp_path / "store")
