@@ -32,3 +32,12 @@ def test_half_a_character_breaks_nothing() -> None:
     AnswersFile(file).keep(kept_answer("1", (), window("a\ud800b")))
 
     assert json.loads(file.getvalue())["raw"] == "a?b"
+
+
+def test_how_the_model_leans_is_rounded_in_the_file_alone() -> None:
+    file = io.BytesIO()
+    kept = kept_answer("1", (), WindowAnswer(0, 9, "{}", True, True, False, 0, 1, 1, leaning=1 / 3))
+    AnswersFile(file).keep(kept)
+
+    assert kept.leaning == 1 / 3
+    assert json.loads(file.getvalue())["leaning"] == 0.3333
