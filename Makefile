@@ -183,6 +183,9 @@ prove-launcher: install #+ Launchers in a cluster that misbehaves, thousands of 
 prove-ranks: install #+ Processes that train together: the weights of one, tokens a second, kills of one of them (ARGS="--kills 4")
 	$(BIN)/python benchmarks/prove_ranks.py $(ARGS)
 
+prove-shards: install #+ An evaluation in 1, 2 and 4 shards: whether it is the same, seconds, CPU-seconds (ARGS="--model regex")
+	$(BIN)/python benchmarks/prove_shards.py $(ARGS)
+
 rehearsal: install #+ The whole loop at life size: database, training, gate, export, serving, rollback, joint by joint
 	$(BIN)/python benchmarks/rehearsal.py $(ARGS)
 

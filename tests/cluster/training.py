@@ -91,10 +91,13 @@ def tensors(store: ObjectStore, fingerprint: str) -> dict[str, "np.ndarray[Any, 
 
 
 def metadata(store: ObjectStore, outcome: Outcome) -> dict[str, int]:
-    manifest = _manifest(store, outcome)
-    key = f"{_artifact(store, outcome)}/{manifest.key('training_metadata.json')}"
-    found: dict[str, int] = json.loads(store.read(key))
+    found: dict[str, int] = json.loads(read_file(store, outcome, "training_metadata.json"))
     return found
+
+
+def read_file(store: ObjectStore, outcome: Outcome, name: str) -> bytes:
+    """A file of what it made."""
+    return store.read(f"{_artifact(store, outcome)}/{_manifest(store, outcome).key(name)}")
 
 
 def _manifest(store: ObjectStore, outcome: Outcome) -> Manifest:

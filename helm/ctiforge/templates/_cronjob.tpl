@@ -1,6 +1,6 @@
 {{/*
 A CronJob; suspended it is a job template, which the launcher and `kubectl create job --from` make Jobs of.
-Takes what ctiforge.podSpec takes and: name, component, labels (of Jobs and pods), queue (does a Job wait in Kueue's?),
+Takes what ctiforge.podSpec takes and: pods (how many one Job has; none: one), name, component, labels (of Jobs and pods), queue (does a Job wait in Kueue's?),
 schedule (fields of its spec; none: suspended).
 */}}
 {{- define "ctiforge.cronJob" -}}
@@ -30,10 +30,10 @@ spec:
 metadata:
   {{- include "ctiforge.jobMetadata" . | nindent 2 }}
 spec:
-  {{- if .subdomain }}
-  {{- include "ctiforge.indexed" $settings | nindent 2 }}
-  # each may fail where all fail together
-  backoffLimit: {{ mul $settings.retries $settings.nodes }}
+  {{- if gt (int .pods) 1 }}
+  {{- include "ctiforge.indexed" .pods | nindent 2 }}
+  # each may fail: all together, or each for itself
+  backoffLimit: {{ mul $settings.retries .pods }}
   {{- else }}
   backoffLimit: {{ $settings.retries | int }}
   {{- end }}
@@ -70,6 +70,10 @@ labels:
   {{- toYaml $labels | nindent 2 }}
 annotations:
   {{- $own := dict "argocd.argoproj.io/compare-options" "IgnoreExtraneous" "argocd.argoproj.io/sync-options" "Prune=false" }}
+  {{- if and .shards (gt (int .pods) 1) }}
+  {{- /* the launcher lets each pod wait for its place, and Kueue lets in as many as there is room for */}}
+  {{- $own = merge $own (dict "ctiforge.io/shards" (.pods | toString) "kueue.x-k8s.io/job-min-parallelism" "1") }}
+  {{- end }}
   {{- mergeOverwrite ($metadata.annotations | default dict) $own | toYaml | nindent 2 }}
 {{- end -}}
 

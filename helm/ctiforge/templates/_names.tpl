@@ -84,7 +84,7 @@ format_extract: {image: cpu, database: false, hub: true, labeler: false}
 check_data: {image: cpu, database: false, hub: true, labeler: false}
 train_extract: {image: train, database: false, hub: true, labeler: false, ranks: true}
 eval_extract:
-  {image: train, database: false, hub: true, labeler: true,
+  {image: train, database: false, hub: true, labeler: true, shards: true,
    stages: [eval_base, eval_base_constrained, eval_base_examples, eval_teacher, eval_regex, eval_in_use, eval_as_served, eval_tuned]}
 prepare_os: {image: cpu, database: true, hub: false, labeler: true}
 train_os_bert: {image: train, database: false, hub: true, labeler: false, ranks: true}

@@ -1,5 +1,6 @@
 {{/*
-A stage whose pods train together: as many pods of an Indexed Job as there are nodes, which meet at the first of them. A pod
+A Job of several pods: those that train together, and the shards of what reads articles, each of which works for itself.
+Pods that train together: as many pods of an Indexed Job as there are nodes, which meet at the first of them. A pod
 knows its number (JOB_COMPLETION_INDEX), and the first is found by its Job's name, which whoever makes the Job chooses.
 */}}
 
@@ -39,11 +40,11 @@ spec:
     ctiforge.io/stage: {{ $stage }}
 {{- end -}}
 
-{{/* The fields of a Job of several pods, each of which is made again until it ends well. Takes the settings. */}}
+{{/* The fields of a Job of several pods, each of which is made again until it ends well. Takes how many. */}}
 {{- define "ctiforge.indexed" -}}
 completionMode: Indexed
-completions: {{ .nodes | int }}
-parallelism: {{ .nodes | int }}
+completions: {{ . | int }}
+parallelism: {{ . | int }}
 {{- end -}}
 
 {{/* Pods of a Job are spread over nodes where the values say nothing else of them. Takes what ctiforge.podSpec takes. */}}

@@ -2,7 +2,7 @@
 A pod that runs one program, under the restricted pod security standard.
 Takes a dict: root, key (where its settings stand in the values), settings (over `defaults`), kind (of image: cpu or
 train), args, serviceAccount, token (does it get one of Kubernetes?), hub (does it ask the Hub?), environment (its own); of a
-training: ranks (true), subdomain (the Service of its pods, where it has several);
+training: ranks (true), subdomain (the Service of its pods, where it has several); of what reads articles: shards (true);
 of a server, which is started again when it ends: server (further fields of its container, named so: ports, probes).
 */}}
 {{- define "ctiforge.podSpec" -}}
@@ -12,6 +12,9 @@ of a server, which is started again when it ends: server (further fields of its 
 {{- $cache := and .hub $values.modelCache.enabled -}}
 {{- if and (gt (int $settings.nodes) 1) (not .ranks) -}}
 {{- fail (printf "%s.nodes is %d: it runs in one pod; set it to 1 (trainings take several)" .key (int $settings.nodes)) -}}
+{{- end -}}
+{{- if and (gt (int $settings.shards) 1) (not .shards) -}}
+{{- fail (printf "%s.shards is %d: its work is not shared among pods; set it to 1 (stages.eval_extract takes several)" .key (int $settings.shards)) -}}
 {{- end -}}
 restartPolicy: {{ ternary "Always" "Never" (hasKey . "server") }}
 serviceAccountName: {{ include "ctiforge.serviceAccount" (list .root .serviceAccount) }}

@@ -1,7 +1,8 @@
 """Removes an article from a store: whatever holds its text or quotes it goes, but for weights, which cannot unlearn it.
 
 An artifact goes whole, and is made again without the article when a run needs it; a test set loses the article; labels
-of people, evaluations kept beside models, what was read of its executions and what a labeler quoted from it go.
+of people, evaluations kept beside models, parts of evaluations in shards, what was read of its executions and what a
+labeler quoted from it go.
 """
 
 import hashlib
@@ -23,10 +24,11 @@ from ctiforge.records.testset import TestSet
 from ctiforge.store.garbage import Thing, gather
 from ctiforge.store.objects import ObjectStore
 
-_TEXT = (".json", ".jsonl", ".jsonl.gz", ".csv", ".tsv")
+_TEXT = (".json", ".json.gz", ".jsonl", ".jsonl.gz", ".csv", ".tsv")
 _WEIGHTS = (".safetensors", ".gguf")
 _ANSWERS, _OUTCOMES, _TEST_SETS = "labels/", "outcomes/", "testsets/"
 _MODELS, _WITH_TEXTS = "models/", ("/evaluations/", "/canaries/")
+_CHECKPOINTS, _PARTS = "checkpoints/", "/parts/"
 _INPUTS = "inputs/"
 _THINGS = ("artifacts/", _INPUTS)
 _SHORTEST_QUOTE = 16
@@ -44,7 +46,8 @@ class Forgotten:
     things: list[Thing] = field(default_factory=list)
     """Artifacts and shared inputs, which go whole."""
     objects: list[str] = field(default_factory=list)
-    """Keys of labels, of evaluations kept beside models, of labelers' answers and of what was read of executions."""
+    """Keys of labels, of evaluations kept beside models, of parts of evaluations, of labelers' answers and of what was
+    read of executions."""
     test_sets: list[TestSet] = field(default_factory=list)
     """Versions of test sets, which lose the article."""
     trained: list[str] = field(default_factory=list)
@@ -68,6 +71,8 @@ def find_article(store: ObjectStore, article_id: str) -> Forgotten:
     without_weights = [thing for thing in things if not any(info.key.endswith(_WEIGHTS) for info in thing.objects)]
     alone = [info.key for info in store.list(LABELS)]
     alone += [info.key for info in store.list(_MODELS) if any(part in info.key for part in _WITH_TEXTS)]
+    # weights hold no text; what shards of an evaluation hand to each other does
+    alone += [info.key for info in store.list(_CHECKPOINTS) if _PARTS in info.key]
     of_test_sets = [info.key for info in store.list(_TEST_SETS)]
     with TemporaryDirectory() as scratch:
         reader = _ObjectReader(store, Path(scratch))

@@ -13,6 +13,34 @@ LONGEST_ANSWER = 20_000
 """Characters of one answer that are kept."""
 LARGEST_FILE = 50_000_000
 """Bytes of the file before it is compressed."""
+_DIGITS = 4
+
+
+def kept_answer(article_id: str, types: tuple[str, ...], window: WindowAnswer) -> KeptAnswer:
+    """Take of a window what is kept: a very long answer is cut; how the model leans is not rounded yet.
+
+    Args:
+        article_id: The article's id.
+        types: The types that were asked for.
+        window: The window's answer.
+
+    Returns:
+        What is kept of it.
+    """
+    # what no text can hold, half a surrogate, a file cannot either
+    raw = window.raw.encode("utf-8", "replace").decode()
+    return KeptAnswer(
+        article_id=article_id,
+        start=window.start,
+        end=window.end,
+        types=types,
+        raw=raw[:LONGEST_ANSWER],
+        cut=max(0, len(raw) - LONGEST_ANSWER),
+        stopped_by_length=window.stopped_by_length,
+        error=window.error,
+        items=window.items,
+        leaning=window.leaning,
+    )
 
 
 class AnswersFile:
@@ -23,24 +51,12 @@ class AnswersFile:
         self._file = file
         self._room = room
 
-    def keep(self, article_id: str, types: tuple[str, ...], window: WindowAnswer) -> None:
+    def keep(self, answer: KeptAnswer) -> None:
         """Write one window's answer, as far as there is room."""
         if not self._file:
             return
-        # what no text can hold, half a surrogate, a file cannot either
-        raw = window.raw.encode("utf-8", "replace").decode()
-        answer = KeptAnswer(
-            article_id=article_id,
-            start=window.start,
-            end=window.end,
-            types=types,
-            raw=raw[:LONGEST_ANSWER],
-            cut=max(0, len(raw) - LONGEST_ANSWER),
-            stopped_by_length=window.stopped_by_length,
-            error=window.error,
-            items=window.items,
-            leaning=None if window.leaning is None else round(window.leaning, 4),
-        )
+        if answer.leaning is not None:
+            answer = answer.model_copy(update={"leaning": round(answer.leaning, _DIGITS)})
         data = answer.model_dump_json().encode() + b"\n"
         if len(data) > self._room:
             # nor what comes after it: what is kept has no gaps

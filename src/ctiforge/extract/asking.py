@@ -14,10 +14,22 @@ from ctiforge.progress import Progress
 from ctiforge.records.article import ArticleRecord
 from ctiforge.records.evaluation import Answers
 from ctiforge.training.faults import check_device, first_line
-from ctiforge.training.ranks import ALONE, Ranks
 
 _ARTICLES_TOGETHER = 32
 _Planned = tuple[ArticleRecord, Sequence[WindowSpan]]
+
+
+@dataclass(frozen=True)
+class Share:
+    """One of several shares of the articles."""
+
+    number: int = 0
+    """Which, from 0."""
+    count: int = 1
+    """Of how many."""
+
+
+WHOLE = Share()
 
 
 @dataclass(frozen=True)
@@ -50,11 +62,11 @@ class Answered:
 class Asking:
     """The articles to ask an extractor about; `windows` of them are planned, before any is asked about again."""
 
-    def __init__(self, extractor: Extractor, records: Sequence[ArticleRecord], ranks: Ranks = ALONE) -> None:
+    def __init__(self, extractor: Extractor, records: Sequence[ArticleRecord], share: Share = WHOLE) -> None:
         self._extractor = extractor
         planned = [(record, _plan(extractor, record)) for record in records]
-        self.places = shares([len(spans) for _, spans in planned], ranks.count)[ranks.rank]
-        """Which of the records are this process's."""
+        self.places = shares([len(spans) for _, spans in planned], share.count)[share.number]
+        """Which of the records are in the share."""
         self._articles = [planned[place] for place in self.places]
         self.windows = _count(self._articles)
 

@@ -9,21 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 from ctiforge.errors import DataError
 from ctiforge.evaluation.failures import check_failures
-from ctiforge.evaluation.scoring.articles import ArticleCase, score_article, training_keys
+from ctiforge.evaluation.scoring.articles import training_keys
 from ctiforge.evaluation.scoring.report import build_evaluation
 from ctiforge.extract.answering.extraction import Extractor
 from ctiforge.extract.answering.regex_floor import RegexFloor
 from ctiforge.extract.answering.windowed import plain_usage
 from ctiforge.extract.answers_file import open_answers
-from ctiforge.extract.asking import Answered, Asking
+from ctiforge.extract.asking import Share
 from ctiforge.extract.choice_quality import choice_quality, window_leanings
 from ctiforge.extract.models import REGEX, find_model
 from ctiforge.extract.prepared import note_of_model, usage_of_data, usage_of_model
 from ctiforge.extract.scored_articles import TestData
-from ctiforge.progress import Progress
+from ctiforge.extract.scoring import score_articles
 from ctiforge.records.answer import ChoiceQuality
 from ctiforge.records.article import ArticleRecord, read_records
 from ctiforge.records.evaluation import ArticleScore, EngineInfo, Evaluation, ModelInfo, TestSetInfo
+from ctiforge.records.evaluation_part import ScoredArticle
 from ctiforge.store.artifacts import fetch
 from ctiforge.store.hub import split_name
 from ctiforge.training.encoding import DEMO_MODEL
@@ -31,9 +32,6 @@ from ctiforge.training.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:
     from ctiforge.extract.answering.endpoint import Endpoint
-
-LONG_ARTICLE = 32_000
-"""Characters from which on an article without a tag for its length counts as long: about 8,000 tokens."""
 
 
 def evaluate_on(
@@ -90,28 +88,85 @@ def evaluate_extractor(
 
     Raises DataError where nothing is labeled, CannotGoOnError where the device failed or too many windows did.
     """
+    labeled = labeled_among(records, test_set.name)
+    mine = score_articles(extractor, labeled, trained_on, Share(ranks.rank, ranks.count))
+    scored = [each for share in ranks.gather(mine) for each in share]
+    return evaluation_of(
+        scored,
+        records,
+        model=model,
+        test_set=test_set,
+        trained_on=trained_on,
+        answers=answers if ranks.is_first else None,
+        engine=engine,
+    )
+
+
+def labeled_among(records: Sequence[ArticleRecord], test_set: str) -> list[ArticleRecord]:
+    """Choose the articles that can be scored.
+
+    Args:
+        records: The articles of a test set.
+        test_set: Its name.
+
+    Returns:
+        Those in which a type is labeled, in their order.
+
+    Raises:
+        DataError: There are none.
+    """
     labeled = [record for record in records if record.labelled_types]
     if not labeled:
-        raise DataError(f"no type is labeled in any article of {test_set.name}: there is nothing to score against")
-    found = _scored(extractor, labeled, trained_on, ranks)
-    with open_answers(answers if ranks.is_first else None) as kept:
-        for answered, _ in found:
-            for window in answered.extraction.windows:
-                kept.keep(answered.record.id, answered.record.labelled_types, window)
-    windows = [window for answered, _ in found for window in answered.extraction.windows]
+        raise DataError(f"no type is labeled in any article of {test_set}: there is nothing to score against")
+    return labeled
+
+
+def evaluation_of(
+    scored: Sequence[ScoredArticle],
+    records: Sequence[ArticleRecord],
+    *,
+    model: ModelInfo,
+    test_set: TestSetInfo,
+    trained_on: frozenset[tuple[str, str]] | None = None,
+    answers: Path | None = None,
+    engine: EngineInfo | None = None,
+) -> Evaluation:
+    """Make the evaluation of articles that were scored, by whichever processes, and keep the answers beside it.
+
+    Args:
+        scored: Each labeled article once, in any order.
+        records: All articles of the test set.
+        model: What was scored.
+        test_set: The test set.
+        trained_on: Type and normalized value of the items that it was trained on; None: not known.
+        answers: The folder in which every window's answer is kept; None: none is.
+        engine: The engine that answered; None where none was started.
+
+    Returns:
+        The evaluation.
+
+    Raises:
+        CannotGoOnError: Too many windows failed.
+    """
+    labeled = labeled_among(records, test_set.name)
+    scored = sorted(scored, key=lambda each: each.place)
+    windows = [answer for each in scored for answer in each.answers]
+    with open_answers(answers) as kept:
+        for answer in windows:
+            kept.keep(answer)
     # an article that is read whole has no window, unless it failed
-    whole = sum(not answered.extraction.windows for answered, _ in found)
+    whole = sum(not each.answers for each in scored)
     errors = [window.error for window in windows if window.error]
     check_failures(model.name, errors, len(windows) + whole, "windows" if windows else "articles")
     return build_evaluation(
-        [score for _, score in found],
+        [each.score for each in scored],
         model=model,
         test_set=test_set.model_copy(update={"articles": len(labeled), "unlabelled": len(records) - len(labeled)}),
         fingerprint=_fingerprint(model, test_set, trained_on, engine),
         training_values_known=trained_on is not None,
         answers_left_out=kept.left_out,
         engine=engine,
-    ).model_copy(update={"choice": _choice([answered for answered, _ in found])})
+    ).model_copy(update={"choice": _choice(scored, labeled)})
 
 
 def score_record(
@@ -127,8 +182,8 @@ def score_record(
     Returns:
         What was found, missed and wrong in it.
     """
-    ((_, score),) = _scored(extractor, [record], trained_on, ALONE)
-    return score
+    (scored,) = score_articles(extractor, [record], trained_on)
+    return scored.score
 
 
 def values_seen_in_training(path: Path) -> frozenset[tuple[str, str]]:
@@ -305,58 +360,20 @@ def inner_folder(folder: Path) -> Path:
     return folder / "model" if (folder / "model").is_dir() else folder
 
 
-def _scored(
-    extractor: Extractor,
-    records: Sequence[ArticleRecord],
-    trained_on: frozenset[tuple[str, str]] | None,
-    ranks: Ranks,
-) -> list[tuple[Answered, ArticleScore]]:
-    """Ask and score, each process its share; gives all of them, in the order of the records."""
-    asking, mine = Asking(extractor, records, ranks), list[tuple[Answered, ArticleScore]]()
-    with Progress("eval_extract", asking.windows) as progress:
-        found = wanted = given = 0
-        for answered in asking.ask(progress):
-            score = score_article(_case(answered), trained_on)
-            found += sum(counts.found for counts in score.counts.values())
-            wanted += sum(counts.expected for counts in score.counts.values())
-            given += sum(counts.predicted for counts in score.counts.values())
-            progress.update(progress.done, {"f1": 2 * found / max(1, wanted + given)})
-            mine.append((answered, score))
-    parts = ranks.gather(list(zip(asking.places, mine, strict=True)))
-    return [each for _, each in sorted((pair for part in parts for pair in part), key=lambda pair: pair[0])]
-
-
-def _choice(answered: Sequence[Answered]) -> ChoiceQuality | None:
+def _choice(scored: Sequence[ScoredArticle], labeled: Sequence[ArticleRecord]) -> ChoiceQuality | None:
     """Judge the windows of which it is known how much the model leans to an item; None where there are none."""
     found = []
-    for each in answered:
-        windows = [window for window in each.extraction.windows if window.leaning is not None]
+    for each in scored:
+        windows = [window for window in each.answers if window.leaning is not None]
         if windows:
             spans = [(window.start, window.end) for window in windows]
-            found += window_leanings(each.record, spans, [window.leaning for window in windows])
+            found += window_leanings(labeled[each.place], spans, [window.leaning for window in windows])
     return choice_quality(found) if found else None
 
 
 def _trained_name(folder: Path) -> str | None:
     note = note_of_model(folder)
     return note.name if note else None
-
-
-def _case(answered: Answered) -> ArticleCase:
-    record = answered.record
-    length = "long" if len(record.content) >= LONG_ARTICLE else "normal"
-    return ArticleCase(
-        id=record.id,
-        text=record.content,
-        expected=record.observables,
-        predicted=answered.extraction.observables,
-        labelled_types=record.labelled_types,
-        answers=answered.answers,
-        tags={"length": length, **record.tags},
-        title=record.title,
-        url=record.url,
-        error=answered.error,
-    )
 
 
 def _fingerprint(

@@ -2,7 +2,6 @@
 
 import json
 import os
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
@@ -23,6 +22,7 @@ from ctiforge.programs.flags import (
 )
 
 if TYPE_CHECKING:
+    from ctiforge.extract.answering.extraction import Extractor
     from ctiforge.records.evaluation import Evaluation, Price
 
 
@@ -95,6 +95,16 @@ def main(
     nproc: Annotated[
         int, typer.Option(min=1, help="Processes that share the articles, each with the model on its own GPU.")
     ] = 1,
+    shards: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Share the articles among so many commands like this one, at any time, on any machines."
+        ),
+    ] = 1,
+    shard: Annotated[
+        int,
+        typer.Option(min=0, envvar="JOB_COMPLETION_INDEX", help="With --shards: which of them this one is, from 0."),
+    ] = 0,
     report_to: TellFlag = "none",
     store: StoreFlag = None,
     expect: ExpectFlag = None,
@@ -118,6 +128,8 @@ def main(
         raise UsageError(
             "--nproc shares a model of this machine: leave it out with --endpoint, --engine and --examples"
         )
+    if shards > 1:
+        check_shard(shards, shard, nproc, store)
     if examples and not prepared:
         raise UsageError("--examples shows passages of prepared data: give --prepared, an output of format_extract")
     if examples and as_served:
@@ -131,6 +143,12 @@ def main(
     if article_id is not None:
         show_article(model, test_data, article_id, store, device, batch_size)
         return
+    if shards > 1 and (endpoint or engine) and not plan:
+        # what answers there is one for all, and has its own ways to answer many at once
+        if shard > 0:
+            print(f"shard {shard} of {shards}: the first shard alone asks what is served; nothing to do here")
+            return
+        shards = 1
     uri, reference = find_test_data(test_data, store)
     used = None
     if engine:
@@ -148,7 +166,7 @@ def main(
     }  # fmt: skip
     inputs = {"test_data": uri, **model_inputs} | {name: each for name, each in optional.items() if each}
 
-    def work(dirs: StageDirs) -> dict[str, Any]:
+    def work(dirs: StageDirs) -> dict[str, Any] | None:
         from ctiforge.extract import evaluate
         from ctiforge.extract.answering.endpoint import Endpoint
         from ctiforge.extract.scored_articles import TestData
@@ -157,28 +175,38 @@ def main(
         check_tracker(tracker)
         articles = TestData.read(dirs.inputs["test_data"], reference, sample)
         version = (served_version or model) if endpoint else model_version(model, model_inputs)
+        trained_on = dirs.inputs.get("training_data")
         if nproc > 1:
             from ctiforge.extract.evaluate_together import SharedEvaluation, evaluate_together
 
             asked = SharedEvaluation(model, version, dirs.inputs, reference, device, batch_size, constrained, sample)
             return finished(evaluate_together(asked, nproc, dirs.out, dirs.scratch), dirs)
-        with ExitStack() as held:
-            about = None
-            if used:
-                started = open_engine(used, model, dirs.inputs, constrained=constrained)
-                extractor, about = held.enter_context(started)
-            else:
-                extractor = evaluate.open_extractor(
-                    model,
-                    dirs.inputs,
-                    endpoint=Endpoint(endpoint, model, concurrency, timeout) if endpoint else None,
-                    device=device,
-                    batch_size=batch_size,
-                    constrained=constrained,
-                )
+
+        def load() -> "Extractor":
+            extractor = evaluate.open_extractor(
+                model,
+                dirs.inputs,
+                endpoint=Endpoint(endpoint, model, concurrency, timeout) if endpoint else None,
+                device=device,
+                batch_size=batch_size,
+                constrained=constrained,
+            )
             if examples:
                 show_passages(extractor, dirs.inputs["prepared"], examples)
-            trained_on = dirs.inputs.get("training_data")
+            return extractor
+
+        if shards > 1:
+            from ctiforge.extract.asking import Share
+            from ctiforge.extract.evaluation_parts import evaluate_shard
+
+            share = Share(shard, shards)
+            merged = evaluate_shard(articles, load, version, share, dirs.parts, dirs.is_published, trained_on, dirs.out)
+            return finished(merged, dirs) if merged else None
+        if not used:
+            return finished(evaluate.evaluate_on(articles, load(), version, trained_on, dirs.out), dirs)
+        with open_engine(used, model, dirs.inputs, constrained=constrained) as (extractor, about):
+            if examples:
+                show_passages(extractor, dirs.inputs["prepared"], examples)
             evaluation = evaluate.evaluate_on(articles, extractor, version, trained_on, dirs.out, about)
         return finished(evaluation, dirs)
 
@@ -225,6 +253,18 @@ def check_served(
         raise UsageError("--asked-as and --as-served are about a served model: give its --endpoint or --engine")
     if served_version and not endpoint:
         raise UsageError("--served-version is about a served model: give its --endpoint")
+
+
+def check_shard(shards: int, shard: int, nproc: int, store: str | None) -> None:
+    """Refuse a shard that there is not, or that the others cannot meet."""
+    from ctiforge.errors import UsageError
+
+    if shard >= shards:
+        raise UsageError(f"--shard {shard}: of {shards} shards the last one is {shards - 1}")
+    if not store:
+        raise UsageError("--shards: give a --store that all shards reach: their parts meet there")
+    if nproc > 1:
+        raise UsageError("--shards and --nproc both share the articles: give each process a shard, without --nproc")
 
 
 def check_count(examples: str | None) -> None:

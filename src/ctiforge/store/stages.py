@@ -35,6 +35,7 @@ from ctiforge.store.artifacts import (
 )
 from ctiforge.store.checkpoints import Checkpoints
 from ctiforge.store.objects import hash_file, open_store, open_to_look
+from ctiforge.store.parts import StoredParts
 from ctiforge.store.versions import package_version
 
 SCRATCH_VARIABLE = "CTIFORGE_SCRATCH"
@@ -84,6 +85,8 @@ class StageDirs:
     """For files of the work itself; survives an interruption, is removed after success."""
     checkpoints: Checkpoints
     """Where the work's state outlives this process: in the store, without one in the scratch."""
+    parts: StoredParts
+    """What processes that share the work hand to each other, likewise; removed once the result is published."""
     is_published: Callable[[], bool]
     """Tells whether the artifact is in the store by now: another machine may have made it."""
 
@@ -119,7 +122,7 @@ def run_stage(
         output: The folder of this machine or S3 that the result is copied to; None: only to the store.
         flags: The shared flags of the command line.
         work: Does the work in the folders it is given; what it gives back, as JSON can hold it, is kept as the
-            manifest's summary. None: another machine has made the result, and published it.
+            manifest's summary. None: another machine makes the result, or has, and publishes it.
         files: Of an input that is a folder, by name, the patterns of what `work` reads of it; nothing else is
             fetched. The fingerprint is that of the whole content all the same. None: every input whole.
 
@@ -150,18 +153,20 @@ def run_stage(
 
     with _work_folder(stage, planned) as folder, _checkpoints(stage, planned, folder, flags) as checkpoints:
         started_at, started = datetime.now(UTC), time.monotonic()
+        parts = StoredParts(checkpoints.store, f"{checkpoints.folder}/parts")
         dirs = StageDirs(
             _fetch_all(found, folder / "inputs", files or {}),
             folder / "out",
             folder / "scratch",
             checkpoints,
+            parts,
             partial(_is_published, stage, planned, flags),
         )
         for each in (dirs.out, dirs.scratch):
             each.mkdir(parents=True, exist_ok=True)
         summary = work(dirs)
         if summary is None:
-            print(f"done: {stage.name}, this machine's share; the first one has published it", flush=True)
+            print(f"done: {stage.name}, this machine's share; the result is another one's", flush=True)
             return StageResult(planned, False, None)
         manifest = Manifest(
             stage=stage.name,
@@ -180,6 +185,7 @@ def run_stage(
             seconds=round(time.monotonic() - started, 3),
         )
         result = _publish_and_copy(stage, manifest, dirs.out, output, flags)
+        _remove_quietly(parts.remove, parts.uri)
     _tell(stage, result)
     return result
 
@@ -313,10 +319,14 @@ def _checkpoints(stage: Stage, planned: str, folder: Path, flags: StageFlags) ->
         with suppress(StoreError):
             checkpoints.note_interrupted()
         raise
+    _remove_quietly(checkpoints.remove, checkpoints.folder)
+
+
+def _remove_quietly(remove: Callable[[], None], what: str) -> None:
     try:
-        checkpoints.remove()
+        remove()
     except StoreError as error:
-        warn(f"{checkpoints.folder} is no longer needed, but stays: {error}")
+        warn(f"{what} is no longer needed, but stays: {error}")
 
 
 def _remove(folder: Path, parts: list[str]) -> None:

@@ -12,7 +12,10 @@ from ctiforge.cli import app
 from ctiforge.data.labels import read_labels, save_label
 from ctiforge.launcher.sweep_report import make_sweep, write_sweep
 from ctiforge.pod.entry import exit_on_error
+from ctiforge.records.answer import ItemProbability, KeptAnswer
 from ctiforge.records.checkpoint import Attempt, Checkpoint
+from ctiforge.records.evaluation import Answers, ArticleScore
+from ctiforge.records.evaluation_part import EvaluationPart, ScoredArticle
 from ctiforge.records.human_label import HumanLabel
 from ctiforge.records.run import Cause, RunRecord, StageRecord
 from ctiforge.records.sweep import Sweep, Trained
@@ -91,3 +94,19 @@ def test_a_label_of_the_registry_is_written_as_its_model_and_read_again(tmp_path
     (path,) = tmp_path.glob("human-labels/*/*.json")
     hold(HumanLabel, path.read_text(encoding="utf-8"))
     assert [each.positives for each in read_labels(store)] == [label.positives]
+
+
+def test_a_part_of_an_evaluation_is_written_as_its_model(tmp_path: Path) -> None:
+    answer = KeptAnswer(
+        article_id="a", start=0, end=9, types=("cmdline",), raw="{}", leaning=1 / 3,
+        items=(ItemProbability(start=0, end=2, mean=-0.1, least=float("-inf")),),
+    )  # fmt: skip
+    score = ArticleScore(
+        id="a", counts={}, items=(), expected_observables=0, predicted_observables=0, answers=Answers(seconds=0.1)
+    )
+    made = EvaluationPart(
+        shard=1, shards=2, model="demo", articles=(ScoredArticle(place=3, score=score, answers=(answer,)),)
+    )
+    hold(EvaluationPart, made.to_json())
+    # what an evaluation is made of comes back to the last bit, a probability of nothing too
+    assert EvaluationPart.parse(made.to_json(), "here") == made

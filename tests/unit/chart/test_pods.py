@@ -22,8 +22,8 @@ HUB_PODS = {
     # it resolves names of the Hub to the commits that the others load
     *LAUNCHERS,
 }  # fmt: skip
-OF_RANKS = ("--nproc=", "--nodes=", "--first-node=")
-"""Flags of trainings in several processes."""
+OF_RANKS = ("--nproc=", "--nodes=", "--first-node=", "--shards=")
+"""Flags of what works in several processes."""
 TRAIN_IMAGE = {"train-extract", "eval-extract", "train-os-bert", "baselines-os", "eval-os-bert", "export-model"}
 
 

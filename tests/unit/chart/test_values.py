@@ -55,6 +55,8 @@ WRONG: list[tuple[str, Any]] = [
     ("stages.train_extract.gpu.count", 0.5),
     ("stages.train_extract.nodes", 0),
     ("stages.train_os_bert.nodes", "2"),
+    ("stages.eval_extract.shards", 0),
+    ("stages.eval_extract.shards", "2"),
     ("stages.train_extract.tolerations", {"key": "gpu"}),
     ("stages.eval_extract.nodeSelector", {"gpu": True}),
     ("launcher.pod.extraEnv", [{"value": "no name"}]),

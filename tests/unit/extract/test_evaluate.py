@@ -8,12 +8,12 @@ from ctiforge.errors import DataError
 from ctiforge.extract.answering.extraction import Extraction, Source, Tell, WindowAnswer, WindowSpan
 from ctiforge.extract.answering.regex_floor import RegexFloor
 from ctiforge.extract.evaluate import (
-    LONG_ARTICLE,
     evaluate_extractor,
     load_extractor,
     score_record,
     values_seen_in_training,
 )
+from ctiforge.extract.scoring import LONG_ARTICLE
 from ctiforge.records.article import ArticleRecord
 from ctiforge.records.evaluation import Evaluation, ModelInfo, TestSetInfo
 from ctiforge.records.model_note import AgentNote, AgentUsage, WindowSizes

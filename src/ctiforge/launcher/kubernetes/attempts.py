@@ -10,7 +10,7 @@ from ctiforge.launcher.kubernetes.client import Object
 from ctiforge.launcher.kubernetes.diagnosis import Category, Diagnosis
 from ctiforge.launcher.kubernetes.limits import Limits, over_limit
 from ctiforge.launcher.kubernetes.manifests import attempt_of
-from ctiforge.launcher.kubernetes.members import by_member, is_done, members_of, unfinished
+from ctiforge.launcher.kubernetes.members import by_member, is_done, is_sharded, members_of, unfinished
 from ctiforge.launcher.kubernetes.reading import (
     condition,
     failed_beside,
@@ -114,8 +114,10 @@ def decide(
             return NextMove("next", why=diagnosis.summary + ("; its program never ran" if never_ran else ""))
         return _after_failure(job, diagnosis)
     hangs = diagnosis is not None and diagnosis.category in HANGING and _age(diagnosis.since, now) > limits.node_lost_s
+    # another attempt would end the shards that run
+    others_run = is_sharded(job) and elapsed.state is WorkState.RUNNING
     # whoever holds the Job says when it goes on: another attempt would run against that
-    if diagnosis and hangs and not is_suspended(job):
+    if diagnosis and hangs and not is_suspended(job) and not others_run:
         return NextMove("next", why=diagnosis.summary)
     if diagnosis and diagnosis.category.is_fatal:
         return _after_failure(job, diagnosis)
@@ -140,7 +142,7 @@ def crashes_of(job: Object, pods: Sequence[Object]) -> int:
 
     A node that refuses a pod (`UnexpectedAdmissionError`: the GPU's device plugin was not ready) or is started again
     is none of the program's failures, though Kubernetes counts it as one. Pods that train together may fail each for
-    itself of one cause: that is one failure, of the work.
+    itself of one cause: that is one failure, of the work. Of shards the one counts that failed most often.
     """
     failed = int(job.get("status", {}).get("failed", 0))
     # Kubernetes has not seen the end of a program whose pod lives on

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from ctiforge.launcher.kubernetes.categories import Category, Diagnosis
 from ctiforge.launcher.kubernetes.client import Object
 from ctiforge.launcher.kubernetes.ending import CONTRACT, contract, diagnose_ended, diagnose_running
-from ctiforge.launcher.kubernetes.members import by_member, is_done, members_of, unfinished
+from ctiforge.launcher.kubernetes.members import by_member, is_done, is_sharded, members_of, unfinished
 from ctiforge.launcher.kubernetes.reading import condition, kubectl, moment, shortened, state, values_key
 from ctiforge.launcher.kubernetes.states import WorkState, state_of
 from ctiforge.launcher.kubernetes.suspended import diagnose_suspended
@@ -46,7 +46,7 @@ def diagnose(
         return diagnose_suspended(job, workload)
     waiting = unfinished(job, pods)
     found = _worst(_of_member(job, own, events, now, said) for own in waiting)
-    return found and _while_others_wait(found, waiting, members_of(job))
+    return found and _beside_others(job, found, waiting)
 
 
 def _of_member(
@@ -66,13 +66,16 @@ def _of_member(
     return None
 
 
-def _while_others_wait(found: Diagnosis, waiting: Sequence[Sequence[Object]], members: int) -> Diagnosis:
-    """Say of a pod that cannot start how many run in vain: they compute together or not at all."""
+def _beside_others(job: Object, found: Diagnosis, waiting: Sequence[Sequence[Object]]) -> Diagnosis:
+    """Say of a pod that cannot start how many run: in vain where they compute together or not at all."""
     running = sum(bool(own) and "running" in state(own[0]) for own in waiting)
     if not running or _SAYS_MOST.get(found.category, _WAITS) != _WAITS:
         return found
+    if is_sharded(job):
+        runs = "pods runs, another waits" if running == 1 else "pods run, another waits"
+        return replace(found, summary=f"{running} of {members_of(job)} {runs} for its place: {found.summary}")
     verbs = "runs and waits" if running == 1 else "run and wait"
-    return replace(found, summary=f"{running} of {members} pods {verbs} for the others: {found.summary}")
+    return replace(found, summary=f"{running} of {members_of(job)} pods {verbs} for the others: {found.summary}")
 
 
 def _worst(found: Iterable[Diagnosis | None]) -> Diagnosis | None:

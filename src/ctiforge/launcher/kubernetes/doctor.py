@@ -18,7 +18,7 @@ from ctiforge.launcher.kubernetes.manifests import (
     stage_container,
     template_name,
 )
-from ctiforge.launcher.kubernetes.members import members_of, newest_of_each
+from ctiforge.launcher.kubernetes.members import LEAST_PODS, is_sharded, members_of, newest_of_each
 from ctiforge.launcher.kubernetes.reading import completed
 from ctiforge.launcher.kubernetes.refusals import ClusterError, explain
 from ctiforge.launcher.kubernetes.waiting import is_scaled_for
@@ -156,6 +156,10 @@ def trial_job(cron_job: Object, name: str, arguments: Sequence[str] = ("--help",
     """
     job = runner_job(cron_job, name, arguments, {})
     job["spec"] |= {"backoffLimit": 0, "ttlSecondsAfterFinished": 600}
+    if is_sharded(job):
+        # what one can, all can
+        job["spec"] |= {"completions": 1, "parallelism": 1}
+        job["metadata"]["annotations"].pop(LEAST_PODS, None)
     container = stage_container(job)
     if GPU_VARIABLE in (each["name"] for each in container.get("env", [])):
         container["args"] = ["check_devices", "--device=cuda"]

@@ -8,14 +8,15 @@ from ctiforge.launcher.kubernetes.attempts import GOOD_ENDS
 from ctiforge.launcher.kubernetes.categories import Category
 from ctiforge.launcher.kubernetes.client import Object
 from ctiforge.launcher.kubernetes.ending import diagnose_ended, diagnose_running
-from ctiforge.launcher.kubernetes.members import index_of, members_of
+from ctiforge.launcher.kubernetes.members import index_of, is_sharded, members_of
 from ctiforge.launcher.kubernetes.reading import state
 
 
-def queued_s(members: Sequence[Sequence[Object]], begun: datetime) -> float | None:
-    """How long it took until the program of each member ran for the first time, in seconds; None where none did.
+def queued_s(job: Object | None, members: Sequence[Sequence[Object]], begun: datetime) -> float | None:
+    """How long it took until the program ran for the first time, in seconds; None where it did not.
 
     Args:
+        job: The Job: of pods that work together each has to run, of shards any.
         members: The pods of each member.
         begun: When the work was begun.
     """
@@ -24,8 +25,9 @@ def queued_s(members: Sequence[Sequence[Object]], begun: datetime) -> float | No
     ]
     if not any(starts):
         return None
-    last = max(min(each) for each in starts if each)
-    return max(0.0, (datetime.fromisoformat(last) - begun).total_seconds())
+    firsts = [min(each) for each in starts if each]
+    ran = min(firsts) if job and is_sharded(job) else max(firsts)
+    return max(0.0, (datetime.fromisoformat(ran) - begun).total_seconds())
 
 
 def interruptions(job: Object, pods: Sequence[Object], now: datetime) -> dict[str, str]:
@@ -38,7 +40,7 @@ def interruptions(job: Object, pods: Sequence[Object], now: datetime) -> dict[st
     """
     causes = {pod["metadata"]["uid"]: diagnose_ended(pod) or diagnose_running(pod, now) for pod in pods}
     # of pods that work together, one that saved and ended has ended for another
-    none = Category.INTERRUPTED if members_of(job) > 1 else None
+    none = Category.INTERRUPTED if members_of(job) > 1 and not is_sharded(job) else None
     return {uid: str(cause.category) for uid, cause in causes.items() if cause and cause.category is not none}
 
 

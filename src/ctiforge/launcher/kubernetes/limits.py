@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from ctiforge.launcher.kubernetes.categories import Category, Diagnosis
 from ctiforge.launcher.kubernetes.client import Object
-from ctiforge.launcher.kubernetes.members import members_of
+from ctiforge.launcher.kubernetes.members import is_sharded, members_of
 from ctiforge.launcher.kubernetes.reading import kubectl, running_init
 from ctiforge.launcher.kubernetes.states import Elapsed, WorkState
 
@@ -58,7 +58,8 @@ def over_limit(
     if found := ran_too_long(elapsed.ran_s, limits):
         return found
     if elapsed.state in WAITING and elapsed.in_state_s > limits.pending_s:
-        what = "its pod did not start" if members_of(job) == 1 else "not all of its pods started"
+        several = "no further pod of it started" if is_sharded(job) else "not all of its pods started"
+        what = "its pod did not start" if members_of(job) == 1 else several
         return _waited(job, diagnosis or _waits_for_init(pods), f"{what} within {limits.pending_s:.0f} s")
     refused = diagnosis is not None and diagnosis.category in REFUSED
     patience = limits.pending_s if refused else limits.pending_s + POD_IS_MADE_S

@@ -7,12 +7,21 @@ from ctiforge.launcher.kubernetes.reading import creation_time, has_succeeded, h
 
 INDEX = "batch.kubernetes.io/job-completion-index"
 """The label by which Kubernetes says which pod of an Indexed Job one is."""
+SHARDS = "ctiforge.io/shards"
+"""The annotation by which the chart says that a Job's pods work each for itself."""
+LEAST_PODS = "kueue.x-k8s.io/job-min-parallelism"
+"""The annotation by which the chart tells Kueue the same; of a Job of one pod Kueue refuses it."""
 
 
 def members_of(job: Object) -> int:
     """How many pods the Job's work takes at once."""
     spec = job["spec"]
     return int(spec.get("completions") or 1) if spec.get("completionMode") == "Indexed" else 1
+
+
+def is_sharded(job: Object) -> bool:
+    """Whether each of its pods works for itself, at once or one after the other: one gets on without the others."""
+    return members_of(job) > 1 and SHARDS in (job.get("metadata", {}).get("annotations") or {})
 
 
 def index_of(pod: Object) -> int:

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from ctiforge.launcher.kubernetes.client import Object
-from ctiforge.launcher.kubernetes.members import by_member, is_done, members_of, unfinished
+from ctiforge.launcher.kubernetes.members import by_member, is_done, is_sharded, members_of, unfinished
 from ctiforge.launcher.kubernetes.reading import condition, has_started, holds, moment, state, unanswered_since
 
 LONGEST_LOOK_S = 5.0
@@ -18,7 +18,7 @@ LONGEST_LOOK_S = 5.0
 
 
 class WorkState(StrEnum):
-    """Where a piece of work stands; of several pods that work together, the one that holds up the others says it."""
+    """Where a piece of work stands; of several pods who holds up the others says it, of shards any that runs."""
 
     GONE = "gone"
     """Its Job is not there."""
@@ -83,12 +83,18 @@ def look(elapsed: Elapsed, job: Object | None, pods: Sequence[Object], now: floa
 
 
 def state_of(job: Object | None, pods: Sequence[Object]) -> WorkState:
-    """Tell the state of a Job from its newest pods that live: of several, from the one that holds up the others."""
+    """Tell the state of a Job from its newest pods that live: of several, from the one that holds up the others.
+
+    Shards hold up nobody: while one of them runs, those without a place wait for theirs.
+    """
     if job is None:
         return WorkState.GONE
     if is_done(job, pods) or holds(job, "Failed"):
         return WorkState.OVER
-    return min((member_state(job, own) for own in unfinished(job, pods)), key=HOLDS_UP.index)
+    found = [member_state(job, own) for own in unfinished(job, pods)]
+    if is_sharded(job) and WorkState.RUNNING in found:
+        return WorkState.RUNNING
+    return min(found, key=HOLDS_UP.index)
 
 
 HOLDS_UP = (
@@ -139,7 +145,9 @@ def is_gated(pod: Object) -> bool:
 
 
 def ran_before(job: Object, pods: Sequence[Object], now: datetime) -> float:
-    """Add up how long the program has run in these pods; of several that work together, while all of them ran.
+    """Add up how long the program has run in these pods.
+
+    Of several that work together time counts while all of them ran, of shards while any did.
 
     Args:
         job: The Job.
@@ -155,9 +163,9 @@ def ran_before(job: Object, pods: Sequence[Object], now: datetime) -> float:
             if started := moment(each.get("startedAt")):
                 ended = moment(each.get("finishedAt")) or unanswered_since(pod) or now
                 turns += [(started, 1), (max(started, ended), -1)]
-    total, running, last = 0.0, 0, now
+    total, running, last, least = 0.0, 0, now, 1 if is_sharded(job) else members_of(job)
     for at, more in sorted(turns):
-        if running >= members_of(job):
+        if running >= least:
             total += (at - last).total_seconds()
         running, last = running + more, at
     return total

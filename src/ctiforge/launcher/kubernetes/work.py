@@ -39,7 +39,7 @@ from ctiforge.launcher.kubernetes.manifests import (
     with_micro_batch_of,
     work_key,
 )
-from ctiforge.launcher.kubernetes.members import by_member, index_of, newest_of_each
+from ctiforge.launcher.kubernetes.members import by_member, index_of, is_sharded, members_of, newest_of_each
 from ctiforge.launcher.kubernetes.reading import failed_init, failing_init, has_started, holds, is_kept_by_others, state
 from ctiforge.launcher.kubernetes.refusals import ClusterError
 from ctiforge.launcher.kubernetes.seen import Seen
@@ -199,9 +199,12 @@ class Work:
                 raise error
 
     def _listen(self, pod: Object) -> None:
-        """Follow what the pod's program says, once it has begun; of pods that work together the first is heard."""
+        """Follow what the pod's program says, once it has begun; of pods that train together the first is heard."""
         name = pod["metadata"]["name"]
-        if index_of(pod):
+        job = self.seen.job or self.template["spec"]["jobTemplate"]
+        if is_sharded(job):
+            self.words.shards[name], self.words.shard_count = index_of(pod), members_of(job)
+        elif index_of(pod):
             self.words.quiet.add(name)
         if has_started(pod):
             self.watching.follow(name)
@@ -335,7 +338,7 @@ class Work:
             self.words.made,
             attempts=self.seen.attempt,
             cause=self.telling.cause(cause, self.cluster.now()) if cause else None,
-            queued_s=queued_s(members, begun),
+            queued_s=queued_s(self.seen.job, members, begun),
             ran_s=self._ran_s,
             interruptions=Counter(self.interruptions.values()),
         )

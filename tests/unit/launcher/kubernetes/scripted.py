@@ -7,9 +7,9 @@ from datetime import datetime
 from queue import Empty
 from typing import Any
 
-from ctiforge.launcher.backend import Command, Event, Outcome, Ran, Said, Task
+from ctiforge.launcher.backend import Command, Event, Outcome, Progressed, Ran, Said, Task
 from ctiforge.launcher.kubernetes.client import Cluster, Object
-from ctiforge.launcher.kubernetes.members import INDEX
+from ctiforge.launcher.kubernetes.members import INDEX, SHARDS
 from ctiforge.launcher.kubernetes.refusals import QUOTA_MEND, ClusterError
 from ctiforge.launcher.kubernetes.watching import Changed, LogEnded, WatchNews
 from ctiforge.launcher.kubernetes.work import Work
@@ -42,6 +42,7 @@ class ScriptedCluster(Cluster):
         self.changes = Changes(self)
         self.calls: list[str] = []
         self.said: list[str] = []
+        self.progress: list[Progressed] = []
         self.ran: list[float] = []
         self.stale = False
         self.is_made = False
@@ -136,11 +137,15 @@ class ScriptedCluster(Cluster):
             self.told[kind] = now
         return news
 
-    def follow(self, *, run: str = "mine", limits: dict[str, str] | None = None, pods: int = 1, **task: Any) -> Outcome:
+    def follow(
+        self, *, run: str = "mine", limits: dict[str, str] | None = None, pods: int = 1, shards: int = 1, **task: Any
+    ) -> Outcome:
         """Follow the work to its end; the script has to bring it there."""
         template = copy.deepcopy({**TEMPLATE, "metadata": {**TEMPLATE["metadata"], "annotations": limits or {}}})
-        if pods > 1:
-            template["spec"]["jobTemplate"]["spec"] |= {"completionMode": "Indexed", "completions": pods}
+        if shards > 1:
+            template["spec"]["jobTemplate"]["metadata"] = {"annotations": {SHARDS: str(shards)}}
+        if (several := max(pods, shards)) > 1:
+            template["spec"]["jobTemplate"]["spec"] |= {"completionMode": "Indexed", "completions": several}
         command = Command("train_extract", ("--batch-size=8",))
         fingerprint = KEY.rpartition("-")[2] + "0" * 52
         own = Task(run, "train", fingerprint, (8, 1), **task)
@@ -152,6 +157,8 @@ class ScriptedCluster(Cluster):
             self.said.append(event.line)
         elif isinstance(event, Ran):
             self.ran.append(event.seconds)
+        elif isinstance(event, Progressed):
+            self.progress.append(event)
 
 
 class Changes:
