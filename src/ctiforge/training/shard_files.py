@@ -29,13 +29,13 @@ _CLASSES = {
 }
 
 
-def write_shards(state: dict[str, Any], folder: Path, group: dist.ProcessGroup) -> None:
+def write_shards(state: dict[str, Any], folder: Path, group: dist.ProcessGroup | None = None) -> None:
     """Write this rank's parts of a state; all ranks call it together.
 
     Args:
         state: Nested dictionaries of tensors, the same names in each rank.
         folder: A folder of this machine.
-        group: The ranks, as the thread that calls it may use them.
+        group: The ranks, as the thread that calls it may use them; None: all, or this process alone.
     """
     with _one_failure():
         dcp.save(state, storage_writer=dcp.FileSystemWriter(folder), process_group=group)
@@ -65,12 +65,16 @@ def _one_failure() -> Iterator[None]:
 
 
 class _Reader(dcp.FileSystemReader):
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        # not when it is asked for: torch would wrap what goes wrong then
+        with (folder / METADATA).open("rb") as file:
+            self._metadata = cast(Metadata, _Unpickler(file).load())
+
     def read_metadata(self, *_: Any, **__: Any) -> Metadata:
-        with (Path(self.path) / METADATA).open("rb") as file:
-            metadata = cast(Metadata, _Unpickler(file).load())
-        metadata.storage_meta = metadata.storage_meta or StorageMeta()
-        metadata.storage_meta.load_id = self.load_id
-        return metadata
+        self._metadata.storage_meta = self._metadata.storage_meta or StorageMeta()
+        self._metadata.storage_meta.load_id = self.load_id
+        return self._metadata
 
 
 class _Unpickler(pickle.Unpickler):

@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,24 +39,23 @@ class ShardedCheckpointWriter(CheckpointWriter):
         # of their own, since the threads that write talk while the training does
         self._group = dist.new_group(backend="gloo", timeout=WAITS_AT_MOST)
         self._mesh = init_device_mesh("cpu", (ranks.count,))
-        self._copies = {BEST_SHARDS: HostCopy(), STATE_SHARDS: HostCopy()}
         self._attempt = 0
         self._bests = 0
-        self._best = scratch / "best-0"
+        self._best_folder = scratch / "best-0"
 
     @property
     def best(self) -> Path:
         """Name the folder of the best weights so far, if there are any; `wait` first."""
-        return self._best
+        return self._best_folder
 
     def begin(self, settings: str, *, resume: bool) -> Path | None:
         """Begin an attempt; gives back the folder of the checkpoint to go on from, None without one."""
         folder = super().begin(f"{settings}, sharded", resume=resume)
         self._attempt = self.ranks.by_first(lambda: self._checkpoints.attempt)
         if self.ranks.local == 0:
-            shutil.rmtree(self._best, ignore_errors=True)
+            shutil.rmtree(self._best_folder, ignore_errors=True)
             if folder and (folder / BEST_SHARDS).exists():
-                (folder / BEST_SHARDS).replace(self._best)
+                (folder / BEST_SHARDS).replace(self._best_folder)
         self.ranks.wait()
         return folder
 
@@ -72,17 +71,19 @@ class ShardedCheckpointWriter(CheckpointWriter):
 
     def save(self, step: int, folder: Path, large: Mapping[str, Any]) -> None:
         """Add this rank's parts of nested tensors to the folder and upload them, in the background."""
-        self._saving = self._in_background(STATE_SHARDS, large, lambda state: self._write(step, folder, state))
+        self._saving = self._in_background(self._state, large, lambda state: self._write(step, folder, state))
 
     def keep_best(self, weights: Mapping[str, torch.Tensor]) -> None:
         """Keep these weights, of which each rank has its parts, in the background, as the best so far."""
         self._wait(self._keeping)
-        self._keeping = self._in_background(BEST_SHARDS, weights, self._write_best)
+        self._keeping = self._in_background(self._best, weights, self._write_best)
 
-    def _in_background(self, name: str, state: Mapping[str, Any], write: Any) -> "Future[None] | None":
+    def _in_background(
+        self, copy: HostCopy, state: Mapping[str, Any], write: Callable[[Mapping[str, Any]], None]
+    ) -> "Future[None]":
         """Copy the parts, so that training may go on, and write them; where memory is short, wait instead."""
         started = time.monotonic()
-        copied = self._copies[name].take(_parts(state), of=self.ranks.on_machine)
+        copied = copy.take(_parts(state), of=self.ranks.on_machine)
         saving = self._pool.submit(write, state if copied is None else self._sharded(state, copied))
         if copied is None:
             saving.result()
@@ -106,7 +107,7 @@ class ShardedCheckpointWriter(CheckpointWriter):
     def _write(self, step: int, folder: Path, large: Mapping[str, Any]) -> None:
         write_shards(dict(large), folder / STATE_SHARDS, self._group)
         files = {path.name: path for path in folder.iterdir() if path.is_file()} if self.ranks.is_first else {}
-        files |= self._own(STATE_SHARDS, folder / STATE_SHARDS) | self._own(BEST_SHARDS, self._best)
+        files |= self._own(STATE_SHARDS, folder / STATE_SHARDS) | self._own(BEST_SHARDS, self._best_folder)
         stored, failure = dict[str, StoredFile](), None
         try:
             stored = self._checkpoints.upload(self._attempt, step, files)
@@ -133,10 +134,10 @@ class ShardedCheckpointWriter(CheckpointWriter):
         return {f"{name}/{path.name}": path for path in own}
 
     def _write_best(self, weights: Mapping[str, torch.Tensor]) -> None:
-        before, self._bests = self._best, self._bests + 1
+        before, self._bests = self._best_folder, self._bests + 1
         folder = self.scratch / f"best-{self._bests}"
         write_shards({"model": dict(weights)}, folder, self._group)
-        self._best = folder
+        self._best_folder = folder
         # all have uploaded the one before: a checkpoint ends with word of that
         if self.ranks.local == 0:
             shutil.rmtree(before, ignore_errors=True)

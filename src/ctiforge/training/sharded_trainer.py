@@ -44,10 +44,11 @@ class ShardedTrainer(ResumableTrainer):
         return self._loader(rows, batches + [[] for _ in range(most - len(batches))])
 
     def _validate(self) -> dict[str, float]:
-        found = super()._validate()
-        # what a forward pass gathers last waits for a backward pass, which does not come
-        self.model.reshard()
-        return found
+        try:
+            return super()._validate()
+        finally:
+            # what a forward pass gathers last waits for a backward pass, which does not come
+            self.model.reshard()
 
     def _keep_best(self) -> None:
         self.writer.keep_best(get_model_state_dict(self.model))
