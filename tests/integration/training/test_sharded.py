@@ -34,7 +34,7 @@ def test_through_a_signal_another_number_of_them_and_a_kill_they_train_what_one_
     with pytest.raises(InterruptedRunError, match="interrupted at step 5 of 20; its state is saved"):
         place.train(2, options, fsdp=True, signals=((1, 5, TERMINATE),))
     # three read what two have written
-    with pytest.raises(RanksFailedError, match="process 0 of 3 .* killed by signal 9"):
+    with pytest.raises(RanksFailedError, match=r"process 0 of 3 .* killed by signal 9"):
         place.train(3, options, fsdp=True, signals=((0, 13, KILL),))
     assert min(place.rows) == 6
     found = place.train(2, options, fsdp=True)
@@ -48,5 +48,5 @@ def test_a_checkpoint_of_sharded_weights_is_not_gone_on_from_without_them(store_
     saved.begin(tmp_path / "restored")
     (tmp_path / STATE).write_text("{}")
     saved.save(3, {STATE: tmp_path / STATE})
-    with pytest.raises(UsageError, match="step 3 was saved with --fsdp, .* go on with it, or .* --no-resume"):
+    with pytest.raises(UsageError, match=r"step 3 was saved with --fsdp, .* go on with it, or .* --no-resume"):
         run(store_folder, tmp_path / "scratch")
