@@ -52,7 +52,7 @@ def read_shards(state: dict[str, Any], folder: Path) -> None:
         StoreError: A file holds something else.
     """
     with _one_failure():
-        dcp.load(state, storage_reader=_Reader(folder))
+        dcp.load(state, storage_reader=_ShardReader(folder))
 
 
 @contextmanager
@@ -64,12 +64,12 @@ def _one_failure() -> Iterator[None]:
         raise next(iter(error.failures.values()))[0] from None
 
 
-class _Reader(dcp.FileSystemReader):
+class _ShardReader(dcp.FileSystemReader):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         # not when it is asked for: torch would wrap what goes wrong then
         with (folder / METADATA).open("rb") as file:
-            self._metadata = cast(Metadata, _Unpickler(file).load())
+            self._metadata = cast(Metadata, _IndexUnpickler(file).load())
 
     def read_metadata(self, *_: Any, **__: Any) -> Metadata:
         self._metadata.storage_meta = self._metadata.storage_meta or StorageMeta()
@@ -77,7 +77,7 @@ class _Reader(dcp.FileSystemReader):
         return self._metadata
 
 
-class _Unpickler(pickle.Unpickler):
+class _IndexUnpickler(pickle.Unpickler):
     def __init__(self, file: BinaryIO) -> None:
         super().__init__(file)
         self._name = file.name
