@@ -63,6 +63,7 @@ def main(
         folder = Path(temporary)
         alone = {method: _train(folder / f"alone-{method}", 1, method=method) for method in ("lora", "qlora", "full")}
         rows = [_row(folder, method, alone[method]) for method in ("lora", "qlora", "full")]
+        rows.append(_row(folder, "full", alone["full"], "full, sharded", fsdp=True))
         titles = ("method", "steps", "weights apart, most", "tokens/s, 1 process", "tokens/s, 2 processes", "ratio")
         print(markdown([table_of(titles, rows, left=(0,))]), flush=True)
         killed = _killed(folder, alone["lora"], kills, seed)
@@ -81,10 +82,10 @@ def _train(folder: Path, count: int, **named: Any) -> Place:
     return place
 
 
-def _row(folder: Path, method: str, one: Place) -> tuple[str, ...]:
-    two = _train(folder / f"two-{method}", 2, method=method)
+def _row(folder: Path, method: str, one: Place, title: str = "", **named: Any) -> tuple[str, ...]:
+    two = _train(folder / f"two-{title or method}", 2, method=method, **named)
     speeds = (f"{one.tokens_per_s:,.0f}", f"{two.tokens_per_s:,.0f}", f"{two.tokens_per_s / one.tokens_per_s:.2f}")
-    return (method, str(STEPS), f"{apart(one, two):.1e}", *speeds)
+    return (title or method, str(STEPS), f"{apart(one, two):.1e}", *speeds)
 
 
 def _killed(folder: Path, alone: Place, kills: int, seed: int) -> list[Kill]:

@@ -24,8 +24,8 @@ from ctiforge.store.hub import split_name
 from ctiforge.training.batches import AnswerCollator
 from ctiforge.training.encoding import end_token_id, load_tokenizer, pad_token_id
 from ctiforge.training.log import plot_curve, write_log
-from ctiforge.training.models import load_to_train, name_base, pick_device
-from ctiforge.training.numerics import ComputeDevice, choose_numerics
+from ctiforge.training.models import load_causal_lm, load_to_train, name_base, pick_device
+from ctiforge.training.numerics import ComputeDevice, Numerics, choose_numerics
 from ctiforge.training.options import (
     AGENT,
     CHOICE_WEIGHT,
@@ -37,7 +37,8 @@ from ctiforge.training.options import (
     TrainingOptions,
 )
 from ctiforge.training.ranks import Ranks, joined, leave
-from ctiforge.training.resumable import Kind
+from ctiforge.training.resumable import Kind, free_gpu_memory
+from ctiforge.training.sharding import gather_weights, load_sharded, whole_model
 from ctiforge.training.suitability import adapted_layers, check_attention, check_suitable, read_shape
 from ctiforge.training.tracking import check_tracker, tracked
 from ctiforge.training.trainer import train
@@ -73,6 +74,8 @@ class AgentTraining:
     """What chooses the step whose weights are kept: `loss`, `f1`, or `auto`: F1 on a GPU, else the loss."""
     attention: Attention = "auto"
     """How attention is computed; of no effect on what comes out."""
+    fsdp: bool = False
+    """Whether each process keeps a part of weights, gradients and averages; of no effect on what comes out."""
     device: str = "auto"
     """`auto`, `cpu` or `cuda`."""
     force: bool = False
@@ -150,9 +153,9 @@ def _train(
     numerics = choose_numerics(ComputeDevice.of(device), request.method, options.precision, options.optimizer)
     # the adapter's first weights are drawn at random
     torch.manual_seed(options.seed)
-    model = load_to_train(request.location, device, numerics, request.lora, request.attention)
+    model = _load_model(request, device, numerics, ranks)
     collator = AnswerCollator(pad_token_id(tokenizer))
-    by_f1 = request.select_by == "f1" or (request.select_by == "auto" and device.type == "cuda")
+    by_f1 = request.select_by == "f1" or (request.select_by == "auto" and device.type == "cuda" and not request.fsdp)
     # rows of a team's own are no articles, and nobody knows how their model is asked about one
     agent = ExtractAgent(model, tokenizer, rows.usage, request.name, _TOGETHER) if articles else None
     kind = Kind(
@@ -167,13 +170,18 @@ def _train(
     )
     with tracked(options.report_to, scratch, out) if ranks.is_first else nullcontext():
         result = train(model, rows.train, rows.validation, kind, options, checkpoints, scratch, ranks)
+    weights = gather_weights(model) if request.fsdp else None
     leave()
     if not ranks.is_first:
         return {}
+    if weights is not None:
+        model = whole_model(request.location, weights, request.attention)
     model.eval()
+    _save_weights(model, tokenizer, request, out / "model")
+    if agent and weights is not None:
+        agent = _loaded_again(agent, request, device, numerics, out / "model")
     threshold = set_threshold(agent, articles) if agent else None
-    usage = replace(rows.usage, item_bias=threshold.bias if threshold else None)
-    _save_model(model, tokenizer, request, rows, usage, out / "model")
+    _write_note(request, rows, replace(rows.usage, item_bias=threshold.bias if threshold else None), out / "model")
     base_model, base_revision = split_name(request.model)
     training = Training(
         name=request.name,
@@ -182,7 +190,8 @@ def _train(
         method=request.method,
         options=asdict(options)
         | {"attention": request.attention, "choice_weight": request.choice_weight}
-        | {"select_by": "f1" if kind.judge else "loss"},
+        | {"select_by": "f1" if kind.judge else "loss"}
+        | ({"fsdp": True} if request.fsdp else {}),
         computed_in=str(numerics.compute).removeprefix("torch."),
         lora=None if request.method == "full" else asdict(request.lora),
         max_length=request.max_length,
@@ -266,14 +275,36 @@ def _validation_articles(data: Path) -> list[ArticleRecord]:
     return []
 
 
-def _save_model(
-    model: Any, tokenizer: Any, request: AgentTraining, rows: TrainingRows, usage: AgentUsage, folder: Path
-) -> None:
+def _load_model(request: AgentTraining, device: torch.device, numerics: Numerics, ranks: Ranks) -> Any:
+    if request.fsdp:
+        return load_sharded(request.location, device, numerics, request.attention, ranks)
+    return load_to_train(request.location, device, numerics, request.lora, request.attention)
+
+
+def _save_weights(model: Any, tokenizer: Any, request: AgentTraining, folder: Path) -> None:
     model.config.use_cache = True
     model.save_pretrained(folder)
     if request.method != "full":
         name_base(folder, request.model)
     tokenizer.save_pretrained(folder)
+
+
+def _loaded_again(
+    agent: ExtractAgent, request: AgentTraining, device: torch.device, numerics: Numerics, folder: Path
+) -> ExtractAgent | None:
+    """Load a model that was sharded as it will be asked; None where one device has no room for all of it."""
+    # no parts of it are needed any more
+    agent.model = None
+    free_gpu_memory()
+    try:
+        agent.model = load_causal_lm(str(folder), device, numerics.compute, request.attention).eval()
+    except torch.OutOfMemoryError:
+        warn("the threshold of an item is not set: one GPU has no room for the whole model")
+        return None
+    return agent
+
+
+def _write_note(request: AgentTraining, rows: TrainingRows, usage: AgentUsage, folder: Path) -> None:
     name, commit = split_name(request.model)
     note = AgentNote(name=request.name, base_model=name, base_revision=commit, usage=usage, own_rows=rows.about)
     note.write(folder)

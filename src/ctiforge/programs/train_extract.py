@@ -115,6 +115,13 @@ def main(
     nodes: NodesFlag = 1,
     node: NodeFlag = 0,
     first_node: FirstNodeFlag = None,
+    fsdp: Annotated[
+        bool,
+        typer.Option(
+            "--fsdp",
+            help="With --method full and several processes: each keeps a part of weights, gradients and averages.",
+        ),
+    ] = False,
     report_to: ReportToFlag = AGENT.training.report_to,
     force: Annotated[bool, typer.Option(help="Train below the minimum of examples.")] = False,
     seed: SeedFlag = AGENT.training.seed,
@@ -135,6 +142,7 @@ def main(
         Precision,
         Schedule,
         SelectBy,
+        check_fsdp,
         choose_lora,
         choose_method,
         result_params,
@@ -166,9 +174,16 @@ def main(
     selecting: SelectBy = choose("--select-by", select_by, get_args(SelectBy))
     way: Attention = choose("--attention", attention, get_args(Attention))
     lora = choose_lora(chosen, r=lora_r, alpha=lora_alpha, dropout=lora_dropout, targets=lora_targets)
+    if fsdp:
+        # a launcher that plans does not know the pod's GPUs
+        check_fsdp(chosen, training, selecting, None if plan else nproc * nodes)
+        # what auto chooses with it, on a GPU as well
+        selecting = "loss"
     model = pin(find_model_uri(model, store), revision)
     if estimate:
-        print("\n".join(_estimate(model, chosen, training, lora, max_length, way, device)))
+        shares = nproc * nodes if fsdp else 1
+        training = training.for_ranks(shares)
+        print("\n".join(_estimate(model, chosen, training, lora, max_length, way, device, shares)))
         return
     if data is None:
         raise UsageError("--data is missing: give the output of format_extract")
@@ -192,6 +207,7 @@ def main(
             choice_weight=choice_weight,
             select_by=selecting,
             attention=way,
+            fsdp=fsdp,
             device=device,
             force=force,
             folder=folder,
@@ -239,6 +255,7 @@ def _estimate(
     max_length: int,
     attention: Attention,
     device: str,
+    shares: int,
 ) -> list[str]:
     """Say what memory the training takes, on this machine's GPU or, without one, on any that has bf16."""
     from ctiforge.training.estimate import Workload, compute_device, describe
@@ -250,7 +267,8 @@ def _estimate(
     check_suitable(shape, name=model, method=method, max_length=max_length, tokens=(), device=on.kind, asked=device)
     check_attention(attention, on.kind)
     numerics = choose_numerics(on, method, training.precision, training.optimizer)
-    return describe(Workload(shape, numerics, lora, training.batch_size, attention), model, max_length, free)
+    work = Workload(shape, numerics, lora, training.batch_size, attention, shares=shares)
+    return describe(work, model, max_length, free)
 
 
 if __name__ == "__main__":

@@ -112,14 +112,33 @@ class Checkpoints:
                 f"{self.store.uri}/{self.folder}/{checkpoint}: another process goes on from it, and it is damaged"
             )
 
-    def save(self, step: int, files: Mapping[str, Path]) -> bool:
-        """Upload a checkpoint, its manifest last, and remove all but the newest `KEEP`.
+    @property
+    def attempt(self) -> int:
+        """Give the number of the attempt that has begun."""
+        return self._begun().number
+
+    def upload(self, attempt: int, step: int, files: Mapping[str, Path]) -> dict[str, StoredFile]:
+        """Upload files of a checkpoint, which is none before `save` has written its manifest.
 
         A file that has not changed since an earlier checkpoint is not uploaded again.
 
         Args:
+            attempt: The attempt's number; another process may have begun it.
             step: The optimizer step that the checkpoint stands for.
             files: Each file's name in the checkpoint, and where it lies on this machine.
+
+        Returns:
+            What the manifest says of each.
+        """
+        return {name: self._upload(path, f"{attempt}/{step}/{name}") for name, path in files.items()}
+
+    def save(self, step: int, files: Mapping[str, Path], others: Mapping[str, StoredFile] | None = None) -> bool:
+        """Upload a checkpoint, its manifest last, and remove all but the newest `KEEP`.
+
+        Args:
+            step: The optimizer step that the checkpoint stands for.
+            files: Each file's name in the checkpoint, and where it lies on this machine.
+            others: Its files that other processes have uploaded.
 
         Returns:
             False, and nothing is written, once another attempt has taken over; True otherwise.
@@ -127,7 +146,7 @@ class Checkpoints:
         ours = self._begun()
         if max(_numbers(self._keys("attempts")), default=0) != ours.number:
             return False
-        stored = {name: self._upload(path, f"{ours.number}/{step}/{name}") for name, path in files.items()}
+        stored = {**(others or {}), **self.upload(ours.number, step, files)}
         checkpoint = Checkpoint(attempt=ours.number, step=step, files=stored)
         self.store.write(self._key(f"{checkpoint.id}/{Checkpoint.NAME}"), checkpoint.to_json().encode())
         self._saved = [checkpoint, *(each for each in self._saved if each.id != checkpoint.id)][:KEEP]

@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,7 +39,7 @@ class CheckpointWriter:
         self.scratch = scratch
         self.ranks = ranks
         self._superseded = False
-        self._state, self._best = _HostCopy(), _HostCopy()
+        self._state, self._best = HostCopy(), HostCopy()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="checkpoints")
         self._saving: Future[None] | None = None
         self._keeping: Future[None] | None = None
@@ -135,13 +135,20 @@ class CheckpointWriter:
         if self.best.exists():
             files[BEST] = self.best
         try:
-            stands = self._checkpoints.save(step, files)
+            self._note(step, lambda: self._checkpoints.save(step, files))
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _note(self, step: int, save: Callable[[], bool], failure: StoreError | None = None) -> None:
+        """Save, unless it has failed before that, and remember what came of it."""
+        try:
+            if failure:
+                raise failure
+            stands = save()
         except StoreError as error:
             self.failure = error
             warn(f"the checkpoint of step {step} is not saved: {error}")
             return
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
         self.failure = None
         if stands:
             self.newest = step
@@ -155,18 +162,21 @@ class CheckpointWriter:
         part.replace(self.best)
 
 
-class _HostCopy:
+class HostCopy:
     """A copy of nested tensors in this machine's memory; its buffers serve again for the next."""
 
     def __init__(self) -> None:
         self._buffers: dict[str, torch.Tensor] = {}
 
-    def take(self, value: Any) -> Any | None:
-        """Copy to the same dictionaries and lists with copied tensors; None, and no copy, where memory is short."""
+    def take(self, value: Any, of: int = 1) -> Any | None:
+        """Copy to the same dictionaries and lists with copied tensors; None, and no copy, where memory is short.
+
+        Of so many processes of this machine each copies as much.
+        """
         tensors = dict(_tensors(value, ""))
         new = tensor_bytes(t for path, t in tensors.items() if path not in self._buffers)
         free = free_memory()
-        if free is not None and new > free // 2:
+        if free is not None and of * new > free // 2:
             return None
         on_gpu = any(tensor.is_cuda for tensor in tensors.values())
         for path, tensor in tensors.items():

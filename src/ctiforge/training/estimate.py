@@ -65,6 +65,8 @@ class Workload:
     """How attention is computed; `eager` keeps the scores of all pairs of tokens."""
     answer_share: float = ANSWER_SHARE
     """The share of an example's tokens that logits are computed for; 0 of a classifier, which has few for all of it."""
+    shares: int = 1
+    """Processes that each keep a part of weights, gradients and averages (FSDP)."""
 
     @property
     def adapted(self) -> list[LinearLayer]:
@@ -89,10 +91,10 @@ def estimate(work: Workload, max_length: int) -> Memory:
     weights = sum(tensors) + embedded
     return Memory(
         frozen=frozen_bytes(work),
-        trained=_FP32 * weights,
-        gradients=_FP32 * weights,
-        optimizer=optimizer_bytes(work),
-        copies=_copies(work),
+        trained=_FP32 * _share(work, weights),
+        gradients=_FP32 * _share(work, weights) + _whole_gradients(work),
+        optimizer=_share(work, optimizer_bytes(work)),
+        copies=_gathered(work) if work.shares > 1 else _copies(work),
         activations=_activations(work, max_length),
         logits=_logits(work, max_length),
     )
@@ -176,20 +178,21 @@ def describe_windows(work: Workload, name: str, max_length: int, free: int | Non
 
 def _parts(work: Workload, name: str, max_length: int, unit: str) -> list[str]:
     memory, numerics = estimate(work, max_length), work.numerics
-    compute = str(numerics.compute).removeprefix("torch.")
+    compute, shared = str(numerics.compute).removeprefix("torch."), work.shares > 1
     rows = {
         "weights, frozen": memory.frozen,
         "weights, trained (fp32)": memory.trained,
         "gradients (fp32)": memory.gradients,
         f"AdamW's averages ({'8 bits' if numerics.optimizer == 'adamw_bnb_8bit' else 'fp32'})": memory.optimizer,
-        f"copies of weights ({compute})": memory.copies,
+        f"weights gathered ({compute})" if shared else f"copies of weights ({compute})": memory.copies,
         f"activations, about ({'recomputed' if numerics.recompute else 'kept'})": memory.activations,
         **({"logits of answers, at most": memory.logits} if work.answer_share else {}),
         "all together": memory.total,
     }
     return [
         f"memory of {METHOD_WORDS[numerics.method]} of {name}: {work.shape.parameters:,} weights, computed in "
-        f"{compute}, {work.batch_size} {unit} of {max_length:,} tokens at once",
+        f"{compute}, {work.batch_size} {unit} of {max_length:,} tokens at once"
+        f"{f', in each of {work.shares} processes that share them out' if shared else ''}",
         *(f"  {title:<36}{_size(size):>14}" for title, size in rows.items()),
     ]
 
@@ -252,6 +255,34 @@ def _copies(work: Workload) -> int:
         return 0
     unpacked = max((each.inputs * each.outputs for each in shape.linears), default=0)
     return width * (unpacked + (shape.vocabulary * shape.hidden if width < _FP32 else 0))
+
+
+def _share(work: Workload, whole: int) -> int:
+    return -(-whole // work.shares)
+
+
+def _gathered(work: Workload) -> int:
+    """Count the weights that are whole at once: one layer, the next that is fetched meanwhile, and what is no layer.
+
+    The latter, embeddings above all, stays from the forward to the backward pass in fp32, and autocast copies the layer
+    that computes logits.
+    """
+    width, head = _width(work.numerics.compute), work.shape.vocabulary * work.shape.hidden
+    layer, rest = _layer_and_rest(work.shape)
+    return 2 * width * layer + _FP32 * rest + (width * head if width < _FP32 else 0)
+
+
+def _whole_gradients(work: Workload) -> int:
+    """Count the gradients that are whole, in fp32, until they are summed up: of one layer, or of what is none."""
+    return _FP32 * max(_layer_and_rest(work.shape)) if work.shares > 1 else 0
+
+
+def _layer_and_rest(shape: ModelShape) -> tuple[int, int]:
+    """Count the weights of one decoder layer, on average, and those that belong to none."""
+    head = shape.vocabulary * shape.hidden
+    # one that is tied counts among the embeddings
+    rest = shape.embedding + (head if head in shape.tensors else 0)
+    return (shape.parameters - rest) // max(shape.layers, 1), rest
 
 
 def _activations(work: Workload, max_length: int) -> int:

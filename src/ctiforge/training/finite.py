@@ -6,6 +6,7 @@ import torch
 
 from ctiforge.errors import CannotGoOnError, CtiforgeError, UsageError
 from ctiforge.training.numerics import Numerics
+from ctiforge.training.parts import part_of
 
 
 def no_number(step: int, kept: int, numerics: Numerics) -> CtiforgeError:
@@ -31,7 +32,7 @@ def check_weights(model: Any, step: int, kept: int) -> None:
     """Refuse weights that are no numbers, before they are saved or published.
 
     Args:
-        model: The model; what requires gradients is looked at.
+        model: The model; what requires gradients is looked at, of a sharded one this rank's parts.
         step: Optimizer steps that were done.
         kept: The step of the newest checkpoint; 0: there is none.
 
@@ -39,7 +40,7 @@ def check_weights(model: Any, step: int, kept: int) -> None:
         CannotGoOnError: A weight is inf or nan.
     """
     for name, parameter in model.named_parameters():
-        if parameter.requires_grad and not torch.isfinite(parameter).all():
+        if parameter.requires_grad and not torch.isfinite(part_of(parameter)).all():
             raise CannotGoOnError(f"{name} is no number (inf or nan) after step {step}{_what_to_do(kept)}")
 
 

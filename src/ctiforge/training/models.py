@@ -23,8 +23,8 @@ DEVICES = ("auto", "cpu", "cuda")
 ADAPTER_CONFIG = "adapter_config.json"
 """Beside a LoRA adapter: its settings, and which base it belongs to."""
 _DRIVER = Path("/proc/driver/nvidia/version")
-_ATTENTION = {"auto": None, "sdpa": "sdpa", "eager": "eager", "flex": "flex_attention"}
-_RECOMPUTE = {"use_reentrant": False}
+ATTENTION = {"auto": None, "sdpa": "sdpa", "eager": "eager", "flex": "flex_attention"}
+RECOMPUTE = {"use_reentrant": False}
 """How activations are recomputed: in the way that also works where the inputs need no gradients."""
 
 
@@ -117,7 +117,7 @@ def load_causal_lm(model: str, device: torch.device, dtype: torch.dtype, attenti
             loaded, told = AutoModelForCausalLM.from_pretrained(
                 path,
                 dtype=dtype,
-                attn_implementation=_ATTENTION[attention],
+                attn_implementation=ATTENTION[attention],
                 trust_remote_code=False,
                 use_safetensors=True,
                 output_loading_info=True,
@@ -196,7 +196,7 @@ def load_to_train(
         loaded = load_causal_lm(model, device, numerics.frozen, attention)
         loaded.config.use_cache = False
         if numerics.recompute:
-            loaded.gradient_checkpointing_enable(gradient_checkpointing_kwargs=_RECOMPUTE)
+            loaded.gradient_checkpointing_enable(gradient_checkpointing_kwargs=RECOMPUTE)
         if numerics.method == "lora":
             loaded = get_peft_model(loaded, _lora_config(lora))
     for parameter in loaded.parameters():
@@ -235,7 +235,7 @@ def _load_in_4_bits(model: str, device: torch.device, numerics: Numerics, attent
             loaded, told = AutoModelForCausalLM.from_pretrained(
                 path,
                 quantization_config=quantization,
-                attn_implementation=_ATTENTION[attention],
+                attn_implementation=ATTENTION[attention],
                 dtype=numerics.frozen,
                 device_map={"": device},
                 trust_remote_code=False,
@@ -249,7 +249,7 @@ def _load_in_4_bits(model: str, device: torch.device, numerics: Numerics, attent
     check_whole(model, told)
     keep_training_gradients_right(loaded)
     return prepare_model_for_kbit_training(
-        loaded, use_gradient_checkpointing=numerics.recompute, gradient_checkpointing_kwargs=_RECOMPUTE
+        loaded, use_gradient_checkpointing=numerics.recompute, gradient_checkpointing_kwargs=RECOMPUTE
     )
 
 

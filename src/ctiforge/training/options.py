@@ -210,6 +210,30 @@ def choose_method(method: Method | None, qlora: bool | None) -> Method:
     return "full" if qlora is False else "qlora"
 
 
+def check_fsdp(method: Method, training: TrainingOptions, select_by: SelectBy, processes: int | None) -> None:
+    """Refuse what does not go together with weights that are shared out to the processes.
+
+    Args:
+        method: What is trained.
+        training: The options.
+        select_by: What is to choose the weights.
+        processes: How many train together, on all machines; None: who only plans does not know yet.
+
+    Raises:
+        UsageError: Something does not.
+    """
+    if method != "full":
+        raise UsageError("--fsdp shares out weights that are all trained: add --method full, or leave --fsdp out")
+    if processes == 1:
+        raise UsageError("--fsdp shares the weights out to several processes: add --nproc or --nodes, or leave it out")
+    if training.optimizer != "adamw":
+        raise UsageError("--fsdp: averages in 8 bits cannot be shared out: leave --optimizer out")
+    if training.precision == "fp16":
+        raise UsageError("--fsdp computes in bf16 or fp32: give --precision bf16 or fp32")
+    if select_by == "f1":
+        raise UsageError("--fsdp: no process has the whole model to answer with during training: --select-by loss")
+
+
 def choose_lora(
     method: Method, *, r: int | None, alpha: int | None, dropout: float | None, targets: str | None
 ) -> LoraOptions:

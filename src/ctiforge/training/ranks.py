@@ -13,7 +13,7 @@ from ctiforge.pod.waiting import ending_at_once
 T = TypeVar("T")
 
 # The first answers validation articles while the others wait; who is gone is noticed by those who started it.
-_WAITS_AT_MOST = timedelta(hours=6)
+WAITS_AT_MOST = timedelta(hours=6)
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,8 @@ class Ranks:
     """How many there are."""
     local: int = 0
     """Its number on its machine, from 0: that of its GPU."""
+    on_machine: int = 1
+    """How many there are on its machine."""
 
     @property
     def is_first(self) -> bool:
@@ -127,7 +129,7 @@ def ranks_here() -> Ranks:
     """
     if TOGETHER not in os.environ:
         return ALONE
-    return Ranks(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_RANK"]))
+    return Ranks(*(int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")))
 
 
 @contextmanager
@@ -150,7 +152,7 @@ def joined() -> Iterator[Ranks]:
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     try:
         with ending_at_once():
-            torch.distributed.init_process_group(backend, timeout=_WAITS_AT_MOST)
+            torch.distributed.init_process_group(backend, timeout=WAITS_AT_MOST)
         yield ranks
     except (torch.distributed.DistError, RuntimeError) as error:
         if not _is_lost(error):

@@ -19,12 +19,13 @@ from ctiforge.training.choice import ItemChoice, auc, choice_loss, leanings
 from ctiforge.training.encoding import IGNORE
 from ctiforge.training.finite import check_weights, no_number
 from ctiforge.training.numerics import Numerics
-from ctiforge.training.randomness import random_state, restore_random
+from ctiforge.training.randomness import RandomState, random_state, restore_random
 from ctiforge.training.steps import Steps
 
 # The names that the trainer resumes from.
 STATE = "trainer_state.json"
 WEIGHTS = "pytorch_model.bin"
+SCHEDULER = "scheduler.pt"
 RANDOM = "random.pt"
 """The random state of each rank."""
 
@@ -150,6 +151,11 @@ class ResumableTrainer(Trainer):
                 for batch in self.get_eval_dataloader():
                     inputs = self._prepare_inputs(batch)
                     predicted = int((inputs["labels"] != IGNORE).sum())
+                    if not predicted:
+                        # this rank has no more rows, and another computes with its part of the weights
+                        model(**inputs)
+                        go_on()
+                        continue
                     with self.compute_loss_context_manager():
                         loss, outputs = self.compute_loss(model, inputs, return_outputs=True)
                     total, count = total + float(loss) * predicted, count + predicted
@@ -194,9 +200,12 @@ class ResumableTrainer(Trainer):
         better = all(now < each for each in before)
         if better:
             self.state.best_metric, self.state.best_global_step = metrics["eval_loss"], self.state.global_step
-            if self.ranks.is_first:
-                self.writer.keep_best(trainable(self.model))
+            self._keep_best()
         return better
+
+    def _keep_best(self) -> None:
+        if self.ranks.is_first:
+            self.writer.keep_best(trainable(self.model))
 
     # private hook: the original writes whole models to a folder and stops the loop for it
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
@@ -209,12 +218,15 @@ class ResumableTrainer(Trainer):
             self.writer.newest = of_ranks[0][0]
             return
         folder = self.writer.new_folder(step)
-        self._save_scaler(str(folder))
-        torch.save([state for _, state in of_ranks], folder / RANDOM)
-        torch.save(self.lr_scheduler.state_dict(), folder / "scheduler.pt")
-        self.state.save_to_json(str(folder / STATE))
+        self._write_small(folder, [state for _, state in of_ranks])
         large = {WEIGHTS: trainable(self.model), "optimizer.pt": self.optimizer.state_dict()}
         self.writer.save(step, folder, large)
+
+    def _write_small(self, folder: Path, randomness: list[RandomState]) -> None:
+        self._save_scaler(str(folder))
+        torch.save(randomness, folder / RANDOM)
+        torch.save(self.lr_scheduler.state_dict(), folder / SCHEDULER)
+        self.state.save_to_json(str(folder / STATE))
 
     # private hook: the original keeps a file of each rank, and finds none where their number has changed
     def _load_rng_state(self, checkpoint: str | None) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState
 
-from ctiforge.errors import CannotGoOnError, InterruptedRunError
+from ctiforge.errors import CannotGoOnError, InterruptedRunError, UsageError
 from ctiforge.pod.ranks import OutOfMemoryOnRankError
 from ctiforge.progress import warn
 from ctiforge.records.training import CurvePoint, MicroBatch, StepPlan
@@ -19,6 +19,7 @@ from ctiforge.training.checkpoints import CheckpointWriter
 from ctiforge.training.finite import check_weights
 from ctiforge.training.memory import check_disk, tensor_bytes
 from ctiforge.training.options import TrainingOptions
+from ctiforge.training.parts import is_sharded
 from ctiforge.training.randomness import OwnRandomness
 from ctiforge.training.ranks import ALONE, Ranks
 from ctiforge.training.resumable import (
@@ -113,7 +114,8 @@ def train(
 
     Raises:
         InterruptedRunError: The training was told to end, and its state is saved.
-        UsageError: The very first loss is no number in fp16, whose range the model exceeds.
+        UsageError: The very first loss is no number in fp16, whose range the model exceeds; or the checkpoint is of a
+            sharded model and this one is not, or the other way round.
         CannotGoOnError: Memory does not suffice for one example at once, the disk is too small, attempts keep
             ending before a newer checkpoint, or a loss or weight is no number; the last finite checkpoint is kept.
         OutOfMemoryOnRankError: This rank's memory does not suffice: all must begin again with a smaller micro-batch.
@@ -127,8 +129,9 @@ def train(
     if ranks.is_first:
         check_disk(scratch, checkpoints.store.folder, tensor_bytes(trainable(model).values()))
     started = time.monotonic()
-    writer = CheckpointWriter(checkpoints, scratch, ranks)
+    writer = _writer(model, checkpoints, scratch, ranks)
     checkpoint = writer.begin(f"micro-batch {options.batch_size}", resume=options.resume)
+    _check_kind(checkpoint, writer.newest, model)
     resumed_from = writer.newest
     used = [_micro_batch(options, resumed_from)]
     state = _state_of_finished(checkpoint, steps, options, looks=len(validation_rows) > 0)
@@ -152,7 +155,7 @@ def train(
         check_weights(model, state.global_step, resumed_from)
         if interruption.agreed():
             raise _interrupted(state.global_step, steps, writer)
-    if ranks.is_first:
+    if ranks.is_first or is_sharded(model):
         _load_result(model, writer.best, checkpoint if state.global_step == resumed_from else None)
     return TrainingResult(
         log=state.log_history,
@@ -166,6 +169,23 @@ def train(
         checkpoints_blocked_s=round(blocked, 3),
         seconds=time.monotonic() - started,
     )
+
+
+def _writer(model: Any, checkpoints: "Checkpoints", scratch: Path, ranks: Ranks) -> CheckpointWriter:
+    if not is_sharded(model):
+        return CheckpointWriter(checkpoints, scratch, ranks)
+    from ctiforge.training.sharded_checkpoints import ShardedCheckpointWriter
+
+    return ShardedCheckpointWriter(checkpoints, scratch, ranks)
+
+
+def _check_kind(checkpoint: Path | None, step: int, model: Any) -> None:
+    if checkpoint and (checkpoint / WEIGHTS).exists() == is_sharded(model):
+        saved, now = ("without", "with") if is_sharded(model) else ("with", "without")
+        raise UsageError(
+            f"the checkpoint of step {step} was saved {saved} --fsdp, and this training is {now} it: "
+            f"go on {saved} it, or begin anew with --no-resume"
+        )
 
 
 def _micro_batch(options: TrainingOptions, from_step: int) -> MicroBatch:
@@ -188,7 +208,7 @@ def _trainer(
 ) -> ResumableTrainer:
     device = next(model.parameters()).device
     looks = len(validation_rows) > 0
-    trainer = ResumableTrainer(
+    trainer = _trainer_of(model)(
         writer,
         kind,
         interruption,
@@ -230,6 +250,14 @@ class _MakesUpFirst(TrainerCallback):
         self._trainer.make_up_look(self._steps)
 
 
+def _trainer_of(model: Any) -> type[ResumableTrainer]:
+    if not is_sharded(model):
+        return ResumableTrainer
+    from ctiforge.training.sharded_trainer import ShardedTrainer
+
+    return ShardedTrainer
+
+
 def _state_of_finished(
     checkpoint: Path | None, steps: Steps, options: TrainingOptions, *, looks: bool
 ) -> TrainerState | None:
@@ -245,6 +273,13 @@ def _state_of_finished(
 
 def _load_result(model: Any, best: Path, checkpoint: Path | None) -> None:
     """Load the best weights; those of the checkpoint where nothing was evaluated, nor trained since."""
+    if is_sharded(model):
+        from ctiforge.training.sharded_checkpoints import STATE_SHARDS
+        from ctiforge.training.sharded_trainer import load_weights
+
+        if shards := best if best.exists() else checkpoint and checkpoint / STATE_SHARDS:
+            load_weights(model, shards)
+        return
     file = best if best.exists() else checkpoint and checkpoint / WEIGHTS
     if file:
         model.load_state_dict(torch.load(file, map_location="cpu", weights_only=True), strict=False)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from huggingface_hub import constants
+from safetensors.torch import load_file
 
 from ctiforge.demo.articles import DemoSizes, make_corpus
 from ctiforge.errors import DataError, InterruptedRunError, UsageError
@@ -22,6 +23,7 @@ from ctiforge.store.objects import open_store
 from ctiforge.training.encoding import load_tokenizer, resolve_model
 from ctiforge.training.models import load_causal_lm, name_base
 from ctiforge.training.options import LoraOptions, TrainingOptions
+from ctiforge.training.together import train_together
 from tests.cached_hub import cache_model
 
 COMMIT, OTHER = "a" * 40, "b" * 40
@@ -108,6 +110,26 @@ def test_sigterm_while_a_look_writes_answers_ends_it_and_costs_nothing(data, tmp
     assert resumed["validation_curve"] == whole["validation_curve"]
     models = [tmp_path / name / "out" / "model" / "model.safetensors" for name in ("whole", "again")]
     assert models[0].read_bytes() == models[1].read_bytes()
+
+
+@pytest.mark.slow
+def test_processes_that_share_the_weights_out_write_the_same_model(trained, data, tmp_path):
+    alone, metadata = trained
+    out, scratch = tmp_path / "out", tmp_path / "scratch"
+    out.mkdir(), scratch.mkdir()
+    checkpoints = Checkpoints(open_store(str(tmp_path / "store")), "checkpoints/train_extract/test")
+    found = train_together(train_extract_agent, replace(REQUEST, fsdp=True), data, out, scratch, checkpoints, 2)
+    assert (found["ranks"], found["options"]["fsdp"]) == (2, True)
+    assert found["trainable_parameters"] == metadata["trainable_parameters"]
+    assert found["item_threshold"]["quality"]["auc"] == pytest.approx(metadata["item_threshold"]["quality"]["auc"])
+    files = {path.name for path in (alone / "model").iterdir()}
+    assert {path.name for path in (out / "model").iterdir()} == files
+    for name in files - {"model.safetensors"}:
+        assert (out / "model" / name).read_bytes() == (alone / "model" / name).read_bytes()
+    one, two = (load_file(each / "model" / "model.safetensors") for each in (alone, out))
+    assert one.keys() == two.keys()
+    assert all(torch.allclose(one[name], two[name], rtol=0, atol=1e-5) for name in one)
+    assert {each.dtype for each in two.values()} == {torch.float32}
 
 
 def test_deviations_from_the_guide_and_too_little_data_are_named(trained):

@@ -39,6 +39,20 @@ def test_a_checkpoint_without_its_manifest_is_none(store: ObjectStore, tmp_path:
     assert Checkpoints(store, FOLDER).begin(tmp_path / "into") == 10
 
 
+def test_files_that_another_process_has_uploaded_belong_to_a_checkpoint(store: ObjectStore, tmp_path: Path) -> None:
+    first, other = _begun(store, tmp_path), Checkpoints(store, FOLDER)
+    (tmp_path / "part").write_text("of the other")
+    (tmp_path / "own").write_text("of the first")
+    for step in (10, 20, 30):
+        uploaded = other.upload(first.attempt, step, {"state/part": tmp_path / "part"})
+        assert first.save(step, {"own": tmp_path / "own"}, uploaded)
+    # one that is not in a manifest by now is of none
+    other.upload(first.attempt, 40, {"state/part": tmp_path / "own"})
+    assert Checkpoints(store, FOLDER).begin(tmp_path / "into") == 30
+    assert (tmp_path / "into" / "state" / "part").read_text() == "of the other"
+    assert (tmp_path / "into" / "own").read_text() == "of the first"
+
+
 @pytest.mark.parametrize("damage", ["other content", None])
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
     store: ObjectStore, tmp_path: Path, damage: str | None, capsys: pytest.CaptureFixture[str]

@@ -18,10 +18,12 @@ from ctiforge.store.objects import open_store
 from ctiforge.training.batches import Rows
 from ctiforge.training.callbacks import Stops
 from ctiforge.training.models import load_to_train
-from ctiforge.training.numerics import choose_numerics
+from ctiforge.training.numerics import Numerics, choose_numerics
 from ctiforge.training.options import LoraOptions, Method, TrainingOptions
-from ctiforge.training.ranks import joined, leave
+from ctiforge.training.parts import is_sharded, part_of
+from ctiforge.training.ranks import Ranks, joined, leave
 from ctiforge.training.resumable import Kind
+from ctiforge.training.sharding import gather_weights, load_sharded
 from ctiforge.training.together import train_together
 from ctiforge.training.trainer import train
 from tests.integration.training.conftest import CPU, FOLDER, KIND, make_rows
@@ -58,6 +60,8 @@ class Request:
     """The rank whose loss is no number in the second step."""
     signaled_in_look: int | None = None
     """The rank that gets SIGTERM while the first answers articles in the first look."""
+    fsdp: bool = False
+    """Whether weights, gradients and averages are sharded."""
 
 
 class Place:
@@ -119,7 +123,7 @@ def train_small(request: Request, seen: Path, out: Path, scratch: Path, checkpoi
         torch.manual_seed(request.training.seed)
         numerics = choose_numerics(CPU, request.method, request.training.precision, request.training.optimizer)
         numerics = replace(numerics, recompute=request.recompute)
-        model = load_to_train("demo", torch.device("cpu"), numerics, LORA)
+        model = _load(request, numerics, ranks)
         step = _watched(model, request, ranks.rank, seen / f"rows-{ranks.rank}.jsonl")
         rows = make_rows(request.rows)
         judge = partial(_judge, request, seen)
@@ -127,17 +131,39 @@ def train_small(request: Request, seen: Path, out: Path, scratch: Path, checkpoi
         (seen / f"process-{ranks.rank}").write_text(str(os.getpid()))
         Stops.on_step_begin = _noting(Stops.on_step_begin, step)  # type: ignore[method-assign]
         result = train(model, Rows(rows[:-16]), Rows(rows[-16:]), kind, request.training, checkpoints, scratch, ranks)
+        weights = _weights(model)
+        held = ranks.gather(_held(model))
         leave()
         if not ranks.is_first:
             return {}
-        weights = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
         torch.save(weights, out / WEIGHTS)
         return result.as_record() | {
+            "held": held,
             "steps": result.steps_done,
             "curve": [line["eval_loss"] for line in result.log if "eval_loss" in line],
             "micro_batches": [each.batch_size for each in result.micro_batches],
             "validation_curve": None,
         }
+
+
+def _load(request: Request, numerics: Numerics, ranks: Ranks) -> Any:
+    cpu = torch.device("cpu")
+    if request.fsdp:
+        return load_sharded("demo", cpu, numerics, "auto", ranks)
+    return load_to_train("demo", cpu, numerics, LORA)
+
+
+def _weights(model: Any) -> dict[str, torch.Tensor]:
+    if is_sharded(model):
+        gathered = gather_weights(model)
+        # a tied weight is one parameter, and has two names in a state
+        return {name: gathered[name] for name, _ in model.named_parameters() if name in gathered}
+    return {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
+
+
+def _held(model: Any) -> int:
+    """Count the weights that this rank holds."""
+    return sum(part_of(each).numel() for each in model.parameters())
 
 
 def rows_of_steps(seen: Path, count: int) -> dict[int, list[list[int]]]:

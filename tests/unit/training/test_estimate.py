@@ -80,3 +80,19 @@ def test_it_is_said_part_by_part_with_what_fits(free: int | None) -> None:
     assert said[-3].split()[:2] == ["all", "together"]
     assert said[-1].startswith("  16 GiB: ")
     assert ("free on this GPU: " in said[-1]) == (free is not None)
+
+
+def test_processes_that_share_the_weights_out_hold_a_part_and_what_they_compute_with() -> None:
+    whole, part = estimate(workload("full"), 2048), estimate(workload("full", shares=8), 2048)
+    assert (8 * part.trained, 8 * part.optimizer) == (whole.trained, whole.optimizer)
+    block = sum(each.inputs * each.outputs for each in _block(0))
+    # two layers in bf16; embeddings and the layer that computes logits in fp32, and the latter in bf16 as well
+    assert part.copies == pytest.approx(2 * 2 * block + 4 * 2 * HEAD + 2 * HEAD, rel=1e-3)
+    assert part.gradients == pytest.approx(whole.gradients / 8 + 4 * 2 * HEAD, rel=1e-3)
+    assert (part.activations, part.logits) == (whole.activations, whole.logits)
+    # eight billion weights do not fit into 80 GiB, and in eight such GPUs they do
+    assert longest_that_fits(workload("full"), 80 * GIB) == 0
+    assert longest_that_fits(workload("full", shares=8), 80 * GIB) >= 2048
+    told = "\n".join(describe(workload("full", shares=8), "base", 2048, None))
+    assert "in each of 8 processes that share them out" in told
+    assert "weights gathered (bfloat16)" in told

@@ -1,7 +1,15 @@
 import pytest
 
 from ctiforge.errors import UsageError
-from ctiforge.training.options import AGENT, OS_BERT, LoraOptions, TrainingOptions, choose_lora, result_params
+from ctiforge.training.options import (
+    AGENT,
+    OS_BERT,
+    LoraOptions,
+    TrainingOptions,
+    check_fsdp,
+    choose_lora,
+    result_params,
+)
 from ctiforge.training.steps import derive_steps
 
 
@@ -88,3 +96,21 @@ def test_a_step_is_cut_for_processes_and_stays_as_large(options, count, cut):
 def test_a_step_that_processes_cannot_share_is_refused():
     with pytest.raises(UsageError, match=r"--nproc 3: a step's 16 examples .* cannot be shared evenly"):
         TrainingOptions(4, 4).for_ranks(3)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"method": "qlora"}, "--fsdp .* add --method full"),
+        ({"processes": 1}, "--fsdp .* add --nproc or --nodes"),
+        ({"training": TrainingOptions(optimizer="adamw-8bit")}, "--fsdp: averages in 8 bits .* leave --optimizer out"),
+        ({"training": TrainingOptions(precision="fp16")}, "--fsdp .* give --precision bf16 or fp32"),
+        ({"select_by": "f1"}, "--fsdp: .* --select-by loss"),
+    ],
+)
+def test_what_sharded_weights_rule_out_is_refused_with_what_to_do(changed, message):
+    fits = {"method": "full", "training": TrainingOptions(), "select_by": "auto", "processes": 2}
+    check_fsdp(**fits)
+    check_fsdp(**fits | {"processes": None})
+    with pytest.raises(UsageError, match=message):
+        check_fsdp(**fits | changed)
