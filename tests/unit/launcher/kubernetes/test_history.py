@@ -1,6 +1,7 @@
 """What a run's record keeps of pods."""
 
 from ctiforge.launcher.kubernetes.history import interruptions, last_lines, queued_s
+from ctiforge.launcher.kubernetes.members import SHARDS
 from tests.unit.launcher.kubernetes.cases import JOB, after, at, condition, ended, job, member, of_two, pod, running
 
 
@@ -9,10 +10,17 @@ def begun(seconds: float):
 
 
 def test_the_queue_ends_when_each_has_run_for_the_first_time() -> None:
-    assert queued_s([[]], after(0)) is None
-    assert queued_s([[begun(90), begun(30)]], after(10)) == 20
-    assert queued_s([[begun(90), begun(30)], [begun(60)]], after(10)) == 50
-    assert queued_s([[begun(5)]], after(10)) == 0
+    assert queued_s(job(), [[]], after(0)) is None
+    assert queued_s(job(), [[begun(90), begun(30)]], after(10)) == 20
+    assert queued_s(of_two(job()), [[begun(90), begun(30)], [begun(60)]], after(10)) == 50
+    assert queued_s(job(), [[begun(5)]], after(10)) == 0
+
+
+def test_the_queue_of_shards_ends_when_one_has_run() -> None:
+    shards = of_two(job())
+    shards["metadata"].setdefault("annotations", {})[SHARDS] = "2"
+    assert queued_s(shards, [[begun(90), begun(30)], [begun(60)]], after(10)) == 20
+    assert queued_s(shards, [[], [begun(60)]], after(10)) == 50
 
 
 def test_an_interruption_has_its_cause_and_of_two_the_one_that_followed_has_none() -> None:
