@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ctiforge.records.checkpoint import StoredFile
+
 
 @dataclass(frozen=True)
 class _Elsewhere:
@@ -36,8 +38,9 @@ class FolderCheckpoints:
             shutil.copytree(self.folder / str(step), into)
         return step
 
-    def save(self, step: int, files: Mapping[str, Path]) -> bool:
-        """Keep a checkpoint in the place of the one before."""
+    def save(self, step: int, files: Mapping[str, Path], others: Mapping[str, StoredFile] | None = None) -> bool:
+        """Keep a checkpoint in the place of the one before; `others`, of sharded weights, has no place to come from."""
+        assert not others, "sharded weights need a store"
         part = self.folder / "part"
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir()
