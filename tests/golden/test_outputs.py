@@ -37,6 +37,7 @@ ELSEWHERE = {
         "Canary",
         "Checkpoint",
         "ConvertedBase",
+        "EvaluationPart",
         "GateGrounds",
         "HumanLabel",
         "KeptCalibration",

@@ -230,7 +230,7 @@ def main(
     result = run_stage(
         Stage(
             "train_extract",
-            4,
+            5,
             packages=("torch", "transformers", "peft", "accelerate", *(["bitsandbytes"] if in_8_bits else [])),
         ),
         params=result_params(training, None if chosen == "full" else lora)

@@ -144,7 +144,7 @@ def main(
         )
 
     result = run_stage(
-        Stage("train_os_bert", 5, packages=("torch", "transformers", "accelerate")),
+        Stage("train_os_bert", 6, packages=("torch", "transformers", "accelerate")),
         params=result_params(training, None)
         | model_params
         | {"max_length": max_length, "pooling": pooling, "class_weights": class_weights, "fp16": fp16},
