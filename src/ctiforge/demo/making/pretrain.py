@@ -29,7 +29,7 @@ _REPEATS_LEARNT, _TYPES_LEARNT, _LAST_STEPS, _LEAST_STEPS = 0.85, 0.85, 40, 60
 
 def main(
     output: Annotated[Path, typer.Option(help="Where the model is saved, every 250 steps and at the end.")],
-    seconds: Annotated[float, typer.Option(help="How long to train; the shipped model had four, in sittings.")] = 9000.0,
+    seconds: Annotated[float, typer.Option(help="How long to train; the shipped model had four hours.")] = 9000.0,
     start: Annotated[Path | None, typer.Option(help="Go on from this model.")] = None,
     learning_rate: Annotated[float, typer.Option(help="The highest.")] = 3e-3,
     threads: Annotated[int, typer.Option(help="Processor threads.")] = 1,
