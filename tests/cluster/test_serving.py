@@ -58,7 +58,8 @@ def test_versions_and_pods_change_under_a_client_that_asks_all_the_time(place: P
     kubectl("create", "secret", "generic", "serve", f"--from-literal=key={KEY}", namespace=place.namespace)
     secret = '{"existingSecret":"serve","key":"key"}'
     # the demo's base writes what it likes: held to the schema, it gives an answer that can be read
-    place.install("serve.enabled=true", "serve.replicas=2", f"serve.apiKey={secret}", 'serve.args=["--poll","5","--constrained"]')
+    arguments = 'serve.args=["--poll","5","--constrained"]'
+    place.install("serve.enabled=true", "serve.replicas=2", f"serve.apiKey={secret}", arguments)
     begun = time.monotonic()
     roll_out(place)
     figures = [f"pods ready after {time.monotonic() - begun:.0f} s"]
