@@ -93,13 +93,9 @@ def test_two_kills_at_random_steps(place: Place, lasting: Place, prepared: Prepa
             kubectl("exec", pod, "--container=stage", "--", "python", "-c", program, namespace=place.namespace)
             done.append(f"{chosen.name} to {index} at step {place.reached}")
         outcome = following.wait(600)
-    found, most = metadata(place.store, outcome), apart(lasting, place, prepared)
-    seconds = f"{time.monotonic() - begun:.0f}"
-    went_on = str(found["resumed_from_step"])
-    table.rows.append(
-        (", ".join(done), str(outcome.exit_code), str(found["steps_done"]), went_on, f"{most:.1e}", seconds)
-    )
     assert outcome.exit_code == 0, outcome
+    found, most = metadata(place.store, outcome), apart(lasting, place, prepared)
+    table.add(", ".join(done), found, most, begun)
     assert (found["ranks"], found["steps_done"]) == (2, STEPS)
     assert most < NEARLY
 
