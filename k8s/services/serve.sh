@@ -12,7 +12,12 @@ postgres)
     exec "$bin/postgres" -D /data/pg -h 0.0.0.0 -p 5432 -k /tmp -c fsync=off -c shared_buffers=32MB -c jit=off
     ;;
 s3)
-    exec weed mini -dir=/data -ip=127.0.0.1 -ip.bind=0.0.0.0 -s3.port=8333 -master.telemetry=false \
+    # who may come in stands in a file: what the server makes of the environment by itself it may lose when it reloads
+    printf '{"identities": [{"name": "ctiforge", "credentials": [{"accessKey": "%s", "secretKey": "%s"}],
+        "actions": ["Admin", "Read", "Write", "List", "Tagging"]}]}' \
+        "$AWS_ACCESS_KEY_ID" "$AWS_SECRET_ACCESS_KEY" > /tmp/s3.json
+    unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
+    exec weed mini -dir=/data -ip=127.0.0.1 -ip.bind=0.0.0.0 -s3.port=8333 -s3.config=/tmp/s3.json -master.telemetry=false \
         -admin.ui=false -webdav=false -s3.port.iceberg=0 -s3.port.lance=0
     ;;
 *)

@@ -1,5 +1,6 @@
 """What a store's troubles mean, and what to do about them."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,6 +15,7 @@ MENDS = FOLDER_MENDS | {
     "SignatureDoesNotMatch": "the secret key is wrong; check AWS_SECRET_ACCESS_KEY or the profile",
     "InvalidAccessKeyId": "the access key is unknown there; check AWS_ACCESS_KEY_ID or the profile",
     "ExpiredToken": "the credentials have expired; sign in again",
+    "RequestTimeTooSkewed": "this machine's clock and the server's are too far apart; set them by a time server",
     "AccessDenied": "these credentials may not do this; ask for read, write, list and delete on the bucket",
     "403 Forbidden": "the credentials are refused; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     "301 Moved": "the bucket lies in another region; set AWS_REGION",
@@ -26,7 +28,9 @@ def explain(uri: str, message: str) -> str:
     """Say in one line the store, what is wrong and what to do; `message` is the library's error text."""
     for sign, mend in MENDS.items():
         if sign in message:
-            return f"{uri}: {mend}"
+            code = re.search(r"<Code>(\w+)</Code>", message)
+            said = f" (the server says: {code[1]})" if code and code[1] not in MENDS else ""
+            return f"{uri}: {mend}{said}"
     return f"{uri}: {message.splitlines()[0][:300]}"
 
 
