@@ -100,7 +100,7 @@ class Database:
         cache = OutcomeCache(cache_in, self._identity()) if cache_in else None
         listed = Listed(self._stream("listed", LISTED, {"statuses": list(statuses) or None, "since": since}))
         query = executions_query(self._columns(EXECUTIONS), self._snapshot_column())
-        with ThreadPoolExecutor(1) as ahead:
+        with self._asking() as ahead:
             size, at = 1, 0
             end = listed.batch(at, size)
             fetching = ahead.submit(self._read_batch, listed, at, end, query, cache)
@@ -116,9 +116,8 @@ class Database:
 
     def count_executions(self) -> int:
         """Count the executions of articles; DatabaseError or UsageError where the tables cannot be read."""
-        with _explained(), self._connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM articles a JOIN agentic_workflow_executions e ON e.article_id = a.id")
-            return int((cursor.fetchone() or (0,))[0])
+        rows = self._fetch("SELECT count(*) FROM articles a JOIN agentic_workflow_executions e ON e.article_id = a.id")
+        return int(rows[0][0])
 
     def articles_by_score(self, least: float, limit: int | None) -> Iterator[Article]:
         """Stream the best articles, by score and id; without executions.
@@ -148,9 +147,7 @@ class Database:
         Raises:
             DatabaseError: The connection is lost.
         """
-        with _explained(), self._connection.cursor() as cursor:
-            cursor.execute(_BY_ID, {"ids": list(ids)})
-            return {int(row[0]): read_article_row(row) for row in cursor.fetchall()}
+        return {int(row[0]): read_article_row(row) for row in self._fetch(_BY_ID, {"ids": list(ids)})}
 
     def os_verdicts(self, ids: Sequence[int]) -> dict[int, OsVerdict]:
         """Read which operating system the application says that articles are about.
@@ -165,9 +162,7 @@ class Database:
             DatabaseError: The connection is lost.
         """
         query = verdicts_query(self._columns(EXECUTIONS))
-        with _explained(), self._connection.cursor() as cursor:
-            cursor.execute(query, {"ids": list(ids)})
-            return {int(id_): choose_verdict(*kept) for id_, *kept in cursor.fetchall()}
+        return {int(id_): choose_verdict(*kept) for id_, *kept in self._fetch(query, {"ids": list(ids)})}
 
     def annotations(self) -> list[Annotation]:
         """Read what people marked in articles; nothing where the application has no such table."""
@@ -194,17 +189,11 @@ class Database:
         Raises:
             DatabaseError: The connection is lost.
         """
-        with _explained(), self._connection.cursor() as cursor:
-            cursor.execute(IDS_BY_URL_QUERY, {"urls": list(urls)})
-            return [int(row[0]) for row in cursor.fetchall()]
+        return [int(row[0]) for row in self._fetch(IDS_BY_URL_QUERY, {"urls": list(urls)})]
 
     def _rows(self, table: str, query: str) -> list[tuple[Any, ...]]:
         """Read all rows of a query over a table that not every version of the application has."""
-        if not self._columns(table):
-            return []
-        with _explained(), self._connection.cursor() as cursor:
-            cursor.execute(query)
-            return cursor.fetchall()
+        return self._fetch(query) if self._columns(table) else []
 
     def _read_batch(self, listed: Listed, start: int, end: int, query: "Composed", cache: OutcomeCache | None) -> Batch:
         """Read the articles of listed executions `start` to `end`, and the executions that no cache knows."""
@@ -227,23 +216,21 @@ class Database:
 
     def _identity(self) -> str:
         """Name this database as no other is named, and no restored copy of it."""
-        with _explained(), self._connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT current_database(), inet_server_addr()::text, inet_server_port(), d.oid, to_regclass(%s)::oid "
-                "FROM pg_database d WHERE datname = current_database()",
-                (EXECUTIONS,),
-            )
-            return hashlib.sha256(repr(cursor.fetchone()).encode()).hexdigest()[:16]
+        rows = self._fetch(
+            "SELECT current_database(), inet_server_addr()::text, inet_server_port(), d.oid, to_regclass(%s)::oid "
+            "FROM pg_database d WHERE datname = current_database()",
+            (EXECUTIONS,),
+        )
+        return hashlib.sha256(repr(rows[0]).encode()).hexdigest()[:16]
 
     def _columns(self, table: str, types: Sequence[str] = ()) -> list[str]:
         """List the columns of a table, all or those of some types; none where there is no such table."""
-        with _explained(), self._connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped "
-                "AND (%s::text[] IS NULL OR format_type(atttypid, NULL) = ANY(%s)) ORDER BY attnum",
-                (table, list(types) or None, list(types)),
-            )
-            return [str(row[0]) for row in cursor.fetchall()]
+        rows = self._fetch(
+            "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped "
+            "AND (%s::text[] IS NULL OR format_type(atttypid, NULL) = ANY(%s)) ORDER BY attnum",
+            (table, list(types) or None, list(types)),
+        )
+        return [str(row[0]) for row in rows]
 
     def _snapshot_column(self) -> str | None:
         """Name the column in which the application keeps configurations apart; None where it does not."""
@@ -254,10 +241,10 @@ class Database:
 
         While one batch is worked on, the server is at the next.
         """
-        with _explained():
-            cursor = self._connection.cursor(f"{name}_{next(self._numbers)}")
-            cursor.execute(query, parameters)
-        with ThreadPoolExecutor(1) as ahead:
+        with self._asking() as ahead:
+            with _explained():
+                cursor = self._connection.cursor(f"{name}_{next(self._numbers)}")
+                ahead.submit(cursor.execute, query, parameters).result()
             size = 1
             fetching = ahead.submit(cursor.fetchmany, size)
             while True:
@@ -269,6 +256,27 @@ class Database:
                 size = max(1, min(_MOST_ROWS, 2 * size, _BATCH_CHARACTERS * len(rows) // (characters + 1)))
                 fetching = ahead.submit(cursor.fetchmany, size)
                 yield from rows
+
+    def _fetch(self, query: str, parameters: Sequence[Any] | dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        """Ask for all rows of a query; what psycopg2 raises as one line."""
+
+        def ask() -> list[tuple[Any, ...]]:
+            with self._connection.cursor() as cursor:
+                cursor.execute(query, parameters)
+                return cursor.fetchall()
+
+        with self._asking() as thread, _explained():
+            return thread.submit(ask).result()
+
+    @contextmanager
+    def _asking(self) -> Iterator[ThreadPoolExecutor]:
+        """Give a thread that asks the server: this one hears a signal while it waits, which then ends the query."""
+        with ThreadPoolExecutor(1) as thread:
+            try:
+                yield thread
+            except (KeyboardInterrupt, SystemExit):
+                self._connection.cancel()
+                raise
 
 
 @contextmanager

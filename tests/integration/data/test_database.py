@@ -1,5 +1,6 @@
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -29,6 +30,15 @@ def insert(url: str, rows: list[tuple[int, str | None, str, object]], metadata: 
     connection.close()
 
 
+WAITING = """
+DO $$ BEGIN
+    LOOP
+        EXIT WHEN EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'articles'::regclass);
+        PERFORM pg_sleep(0.02);
+    END LOOP;
+END $$
+"""
+"""Waits until somebody waits for the articles."""
 RESULT = {"observables": [{"type": "cmdline", "value": "whoami"}]}
 
 
@@ -231,3 +241,22 @@ def test_memory_does_not_grow_with_long_articles(database_url, reading: str) -> 
 
     assert read > 150_000_000
     assert megabytes < 120
+
+
+@pytest.mark.parametrize("reading", ["count_executions", "articles"])
+def test_a_signal_is_heard_while_a_table_is_locked(database_url, reading: str) -> None:
+    insert(database_url, [(1, "one", "completed", RESULT)])
+    program = (
+        "import os\nfrom ctiforge.data.database import open_database\nfrom ctiforge.pod.entry import exit_on_error\n"
+        "def read():\n    with open_database(os.environ['URL']) as database:\n"
+        f"        found = database.{reading}()\n        print(found if isinstance(found, int) else list(found))\n"
+        "exit_on_error(read)\n"
+    )
+    with psycopg2.connect(database_url) as connection, connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE articles IN ACCESS EXCLUSIVE MODE")
+        reader = subprocess.Popen([sys.executable, "-c", program], env={**os.environ, "URL": database_url})
+        cursor.execute("SET statement_timeout = '30s'")
+        cursor.execute(WAITING)
+        reader.send_signal(signal.SIGTERM)
+        assert reader.wait(timeout=30) == 75
+    connection.close()
