@@ -62,6 +62,7 @@ def test_a_killed_pod_loses_no_more_than_the_steps_since_the_last_checkpoint(pla
     assert weights(place.store, outcome) == prepared.weights
 
 
+@PROVE
 def test_two_processes_in_a_pod_go_on_when_one_is_killed_and_when_their_pod_is_evicted(
     place: Place, prepared: Prepared
 ) -> None:
@@ -109,6 +110,7 @@ def test_too_little_memory_goes_on_with_half_the_micro_batch(place: Place, prepa
     assert any("--batch-size=64 --gradient-accumulation-steps=2" in line for line in place.said), place.said
 
 
+@PROVE
 def test_s3_that_is_down_while_checkpoints_are_written(place: Place, longer: Prepared) -> None:
     try:
         with place.following("train_extract", *longer.arguments, fingerprint=longer.fingerprint) as following:
