@@ -81,7 +81,9 @@ def test_a_pod_that_finds_no_node_ends_the_one_that_waits_for_it(place: Place, p
 
 
 @pytest.mark.parametrize("number", range(5))
-def test_four_kills_at_random_steps(place: Place, lasting: Place, prepared: Prepared, table: Table, number: int) -> None:
+def test_four_kills_at_random_steps(
+    place: Place, lasting: Place, prepared: Prepared, table: Table, number: int
+) -> None:
     place.install(*TWO, "stages.train_extract.retries=6")
     numbers, done, begun = random.Random(number), list[str](), time.monotonic()
     with place.following("train_extract", *prepared.arguments, fingerprint=prepared.fingerprint) as following:
