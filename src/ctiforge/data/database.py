@@ -257,7 +257,9 @@ class Database:
                 fetching = ahead.submit(cursor.fetchmany, size)
                 yield from rows
 
-    def _fetch(self, query: str, parameters: Sequence[Any] | dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
+    def _fetch(
+        self, query: "str | Composed", parameters: Sequence[Any] | dict[str, Any] | None = None
+    ) -> list[tuple[Any, ...]]:
         """Ask for all rows of a query; what psycopg2 raises as one line."""
 
         def ask() -> list[tuple[Any, ...]]:
