@@ -12,7 +12,7 @@ from ctiforge.store.objects import ObjectStore
 from tests.cluster.conftest import Place, kubectl, pods_of
 from tests.cluster.training import plan, read_file, training_pod
 
-ARTICLES = 24
+ARTICLES = 9
 FLAGS = ("--model=demo", "--constrained", "--batch-size=4", "--device=cpu", "--test-data=testset:shards")
 PROVE = pytest.mark.prove
 """For `make prove-cluster` alone."""
