@@ -279,6 +279,9 @@ sweep: install #+ Training over a grid of flags, chosen on validation (ARGS="os-
 bench-harvest: install #+ Rows per second and memory against a SQLAlchemy harvest
 	$(BIN)/python benchmarks/bench_harvest.py $(ARGS)
 
+bench-crowded: install #+ A training step on cores that others want too: threads that spin, and threads that sleep
+	$(BIN)/python benchmarks/bench_crowded.py $(ARGS)
+
 bench-train: install #+ CPU-seconds to the same held-out loss against two other recipes
 	$(BIN)/python benchmarks/bench_train.py $(ARGS)
 
