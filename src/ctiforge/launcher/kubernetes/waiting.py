@@ -170,8 +170,12 @@ BLOCKS = (
     ("Insufficient memory", Category.NO_MEMORY),
     ("Insufficient cpu", Category.NO_CPU),
     ("Insufficient ephemeral-storage", Category.NO_STORAGE),
-    ("didn't match Pod's node affinity/selector|didn't satisfy", Category.NO_MATCHING_NODE),
+    ("didn't match Pod's node affinity/selector|didn't satisfy plugin", Category.NO_MATCHING_NODE),
     ("PersistentVolume|persistentvolumeclaim|volume node affinity|persistent volumes to bind", Category.VOLUME_UNBOUND),
+    (
+        "were unschedulable|Too many pods|anti-affinity|topology spread|max volume count|all claims",
+        Category.UNSCHEDULABLE,
+    ),
     (TAINTS, Category.TAINTED),
 )
 """What the scheduler says of some nodes, what the pod can be given against first: every cluster has some taint."""
@@ -229,6 +233,27 @@ ASKED_FOR = {
 }
 
 
+ELSEWHERE = (
+    (
+        "were unschedulable",
+        "the nodes that could take it are cordoned",
+        "wait until they take pods again, or: kubectl uncordon NODE; which: kubectl get nodes",
+    ),
+    ("Too many pods", "no node may have one pod more", "wait until others have ended, or add a node"),
+    (
+        "anti-affinity",
+        "no node where other pods let it be (anti-affinity)",
+        "wait until those have ended, add a node, or mend {key}.affinity",
+    ),
+    (
+        "topology spread",
+        "no node where its spread over nodes or zones lets it be",
+        "wait, add a node, or mend {key}.topologySpreadConstraints",
+    ),
+)
+"""Why nodes do not take a pod that neither a resource nor a label, volume or taint is in the way of."""
+
+
 def _placing(category: Category, pod: Object, said: str) -> tuple[str, str]:
     key = values_key(pod)
     if category is Category.NO_GPU:
@@ -256,6 +281,9 @@ def _placing(category: Category, pod: Object, said: str) -> tuple[str, str]:
             "every node has a taint that the pod does not tolerate",
             f"set {key}.tolerations; which taints: kubectl describe nodes | grep Taints",
         )
+    for sign, words, mend in ELSEWHERE:
+        if sign in said:
+            return words, mend.format(key=key)
     return "no node takes the pod", f"{kubectl(pod, 'describe', 'pod')}; kubectl describe nodes"
 
 

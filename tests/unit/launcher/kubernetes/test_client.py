@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -31,6 +31,7 @@ class Api:
         self.answers: dict[str, list[Answer]] = {}
         self.asked: Counter[str] = Counter()
         self.queries: list[dict[str, list[str]]] = []
+        self.sent: list[object] = []
         self.goes_on = threading.Event()
         self.goes_on.set()
         self.was_asked = threading.Event()
@@ -62,6 +63,8 @@ def cluster(api: Api) -> Iterator[Cluster]:
 def serving(api: Api) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if length := int(self.headers.get("Content-Length", 0)):
+                api.sent.append(json.loads(self.rfile.read(length)))
             status, body = api.answer(self.path)
             data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
             self.send_response(status)
@@ -69,7 +72,7 @@ def serving(api: Api) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(data)
 
-        do_POST = do_GET
+        do_POST = do_DELETE = do_GET
 
         def log_message(self, *_: object) -> None:
             return
@@ -85,6 +88,7 @@ JOBS, EVENTS, LOG = (
     "/api/v1/namespaces/ml/events",
     "/api/v1/namespaces/ml/pods/p/log",
 )
+REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
 def listed(*names: str, more: str = "") -> dict[str, Any]:
@@ -123,6 +127,70 @@ def test_what_a_policy_refuses_is_refused_once(api: Api, cluster: Cluster) -> No
     with pytest.raises(ClusterError, match=r"no limits; the admission webhook validate\.kyverno\.svc-fail refuses it"):
         cluster.create_job({"metadata": {"name": "a"}})
     assert api.asked[JOBS] == 1
+
+
+def test_a_job_is_created_after_a_conflict_that_passes_and_not_where_its_name_is_taken(
+    api: Api, cluster: Cluster
+) -> None:
+    conflict = 'Operation cannot be fulfilled on resourcequotas "team": the object has been modified'
+    api.answers[JOBS] = [(409, failed(conflict)), (409, failed(conflict)), (201, {})]
+    assert cluster.create_job({"metadata": {"name": "a"}})
+    api.answers[JOBS] = [(409, failed('jobs.batch "a" already exists'))]
+    assert not cluster.create_job({"metadata": {"name": "a"}})
+    api.answers[JOBS] = [(409, failed(conflict))]
+    with pytest.raises(ClusterError, match=r"resourcequotas .team.*start the same command again"):
+        cluster.create_job({"metadata": {"name": "a"}})
+
+
+def test_a_job_is_sent_as_it_is_whatever_a_newer_cluster_put_into_its_template(api: Api, cluster: Cluster) -> None:
+    api.answers[JOBS] = [(201, {})]
+    spec = {"newerPolicy": "Fast", "template": {"spec": {"newerField": 3, "containers": [{"name": "stage"}]}}}
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "a"}, "spec": spec}
+    assert cluster.create_job(job)
+    assert api.sent == [job]
+
+
+LOGIN = "<html><head><title>Sign in</title></head>\n<body>to the corporate proxy</body></html>"
+
+
+@pytest.mark.parametrize(
+    "answer", [(200, LOGIN), (403, LOGIN), (404, "default backend - 404"), (200, "null"), (200, "")]
+)
+def test_what_is_no_answer_of_kubernetes_is_said_and_no_job_is_taken_to_be_gone(
+    api: Api, cluster: Cluster, answer: Answer
+) -> None:
+    api.answers = {f"{JOBS}/a": [answer], JOBS: [answer], "/version/": [answer], REVIEWS: [answer]}
+    asked: tuple[Callable[[], object], ...] = (
+        lambda: cluster.job("a"),
+        lambda: cluster.delete_job("a"),
+        lambda: cluster.list("jobs"),
+        lambda: cluster.may("pods/log", "get"),
+        cluster.check,
+    )
+    for ask in asked:
+        with pytest.raises(ClusterError, match=f"answers as Kubernetes does not .status {answer[0]}.*NO_PROXY") as told:
+            ask()
+        assert "<" not in str(told.value)
+        assert "launcher's role" not in str(told.value)
+
+
+def test_another_server_that_answers_in_json_is_no_cluster(api: Api, cluster: Cluster) -> None:
+    api.answers["/version/"] = [(200, {"error": "Unexpected endpoint or method. (GET /version/)"})]
+    with pytest.raises(ClusterError, match=r"Unexpected endpoint.*mend the kubeconfig's server"):
+        cluster.check()
+
+
+def test_what_we_may_do_is_asked_in_words_that_the_api_knows(api: Api, cluster: Cluster) -> None:
+    api.answers[REVIEWS] = [(201, {"status": {"allowed": True}}), (201, {"status": {"allowed": False}}), (201, {})]
+    assert [cluster.may("jobs.batch", "create"), cluster.may("pods/log", "get"), cluster.may("events", "list")] == [
+        True,
+        False,
+        False,
+    ]
+    assert [each["spec"]["resourceAttributes"] for each in api.sent[:2]] == [
+        {"namespace": "ml", "group": "batch", "resource": "jobs", "subresource": "", "verb": "create"},
+        {"namespace": "ml", "group": "", "resource": "pods", "subresource": "log", "verb": "get"},
+    ]
 
 
 def test_a_namespace_full_of_events_comes_in_pages(api: Api, cluster: Cluster) -> None:

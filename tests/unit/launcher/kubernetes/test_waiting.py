@@ -27,6 +27,10 @@ CONTROL_PLANE = "1 node(s) had untolerated taint {node-role.kubernetes.io/contro
 UNBOUND = "pod has unbound immediate PersistentVolumeClaims"
 NO_CLAIM = 'persistentvolumeclaim "ctiforge-model-cache" not found'
 OTHER_ZONE = "3 node(s) didn't match PersistentVolume's node affinity"
+CORDONED = "2 node(s) were unschedulable"
+APART = "2 node(s) didn't match pod anti-affinity rules"
+BESIDE = "3 node(s) didn't satisfy existing pods anti-affinity rules"
+SPREAD = "2 node(s) didn't match pod topology spread constraints (missing required label)"
 NOT_LABELED = "2 node(s) didn't match Pod's node affinity/selector"
 
 
@@ -44,8 +48,19 @@ NOT_LABELED = "2 node(s) didn't match Pod's node affinity/selector"
         (UNBOUND, Category.VOLUME_UNBOUND, "ctiforge-model-cache is not bound", "modelCache.storageClassName"),
         (NO_CLAIM, Category.VOLUME_UNBOUND, "no volume claim ctiforge-model-cache", "modelCache.existingClaim"),
         (OTHER_ZONE, Category.VOLUME_UNBOUND, "is not bound here", "kubectl -n ml describe pvc ctiforge-model-cache"),
-        ("3 node(s) were unschedulable", Category.UNSCHEDULABLE, "no node takes the pod", "kubectl describe nodes"),
-        ("3 Too many pods", Category.UNSCHEDULABLE, "Too many pods", f"kubectl -n ml describe pod {POD}"),
+        (
+            "3 node(s) exceed max volume count",
+            Category.UNSCHEDULABLE,
+            "no node takes the pod",
+            "kubectl describe nodes",
+        ),
+        ("3 cannot allocate all claims", Category.UNSCHEDULABLE, "all claims", f"kubectl -n ml describe pod {POD}"),
+        ("3 node(s) were unschedulable", Category.UNSCHEDULABLE, "are cordoned", "kubectl uncordon"),
+        (f"{CONTROL_PLANE}, {CORDONED}", Category.UNSCHEDULABLE, "are cordoned", "kubectl uncordon"),
+        (f"{TAINT}, 2 Too many pods", Category.UNSCHEDULABLE, "no node may have one pod more", "others have ended"),
+        (f"{TAINT}, {APART}", Category.UNSCHEDULABLE, "other pods let it be", "stages.train_extract.affinity"),
+        (BESIDE, Category.UNSCHEDULABLE, "other pods let it be", "stages.train_extract.affinity"),
+        (f"{TAINT}, {SPREAD}", Category.UNSCHEDULABLE, "its spread", "train_extract.topologySpreadConstraints"),
     ],
 )
 def test_no_node_for_the_pod(reasons: str, category: Category, told: str, remedy: str) -> None:
