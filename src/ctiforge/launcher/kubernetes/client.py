@@ -27,6 +27,10 @@ Object = dict[str, Any]
 ResourceKind = Literal["jobs", "pods", "events", "workloads"]
 """What is watched; `workloads` are Kueue's, where the cluster has it."""
 
+IN_POD = "KUBERNETES_SERVICE_HOST"
+"""The variable by which Kubernetes tells a pod of its API."""
+ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""Where a pod finds the token of its service account, and its namespace."""
 CONNECT_S = 5
 READ_S = 30
 WATCH_S = 300
@@ -56,18 +60,22 @@ def connect(context: str | None = None, namespace: str | None = None) -> "Cluste
     from yaml import YAMLError  # type: ignore[import-untyped]
 
     configuration = client.Configuration()
-    if _in_pod():
-        config.load_incluster_config(client_configuration=configuration)
-        namespace = namespace or Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace").read_text().strip()
-    else:
-        try:
+    try:
+        if _in_pod():
+            config.load_incluster_config(client_configuration=configuration)
+            namespace = namespace or (ACCOUNT / "namespace").read_text().strip()
+        else:
             config.load_kube_config(context=context, client_configuration=configuration)
             active = config.list_kube_config_contexts()[1] if not context else _context(config, context)
-        except (config.ConfigException, YAMLError, OSError, TypeError) as error:
-            raise UsageError(
-                f"no usable kubeconfig: {str(error).splitlines()[0]}; set KUBECONFIG, or log in to the cluster"
-            ) from None
-        namespace = namespace or active["context"].get("namespace") or "default"
+            namespace = namespace or active["context"].get("namespace") or "default"
+    except (config.ConfigException, YAMLError, OSError, TypeError, ValueError) as error:
+        said = next(iter(str(error).splitlines()), type(error).__name__)
+        mend = "set KUBECONFIG, or log in to the cluster"
+        if IN_POD in os.environ:
+            mend += f", or give this pod its account's token ({ACCOUNT})"
+        raise UsageError(f"no usable kubeconfig: {said}; {mend}") from None
+    if "://" not in configuration.host:
+        raise UsageError(f"the kubeconfig's server is {configuration.host or 'empty'}, no URL: https://host:port")
     cluster = Cluster(configuration, namespace)
     cluster.check()
     return cluster
@@ -353,7 +361,8 @@ def _context(config: Any, name: str) -> Any:
 
 
 def _in_pod() -> bool:
-    return "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ
+    # pods that people work in have no token, and a kubeconfig
+    return IN_POD in os.environ and "KUBECONFIG" not in os.environ and (ACCOUNT / "token").exists()
 
 
 def _seconds_since(time: str) -> int:
