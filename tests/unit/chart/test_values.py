@@ -217,6 +217,16 @@ def test_an_address_that_is_taken_away_is_none(any_chart: Chart) -> None:
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.parametrize("release", ["my.team", "9lives"])
+def test_a_release_whose_names_would_be_none_is_refused_unless_they_begin_otherwise(
+    any_chart: Chart, release: str
+) -> None:
+    # a scheduled run is called like its Job, and no run's id has a dot; no Service begins with a digit
+    refused = any_chart.try_template("minimal", release=release)
+    assert f"release name {release}: names of Services and runs are made of it" in refused.stderr
+    assert any_chart.try_template("minimal", "--set", "fullnameOverride=team", release=release).returncode == 0
+
+
 BAD_CRON = (
     "0 3 * *", "0 3 * * * *", "61 * * * *", "0 24 * * *", "0 3 0 * *", "0 3 * 13 *", "0 3 * * 7", "0 3 * * MO",
     "*/0 * * * *", "0 3 * * 1-", "daily", "@every", "TZ=UTC 0 3 * * *", "",
