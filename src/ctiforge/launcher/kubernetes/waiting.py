@@ -20,6 +20,7 @@ from ctiforge.launcher.kubernetes.reading import (
     failing_init,
     failing_since,
     first_time,
+    has_started,
     init_containers,
     kubectl,
     last_time,
@@ -61,12 +62,16 @@ def diagnose_waiting(pod: Object, events: Sequence[Object], now: datetime) -> Di
         return _unschedulable(pod, scheduled, own)
     if is_gated(pod):
         return _gated(pod, scheduled)
+    runs = has_started(pod)
     for name, waiting in _waiting(pod):
         reason, said = waiting.get("reason", ""), waiting.get("message", "")
         if reason in IMAGE_REASONS:
             return diagnose_image(pod, name, reason, said, own)
-        if reason in ("CreateContainerConfigError", "CreateContainerError", "RunContainerError"):
+        # what lacks something beside a program that runs is no reason to end it
+        if reason in ("CreateContainerConfigError", "CreateContainerError", "RunContainerError") and not runs:
             return _configuration(pod, said, failing_since(pod, own, "Failed"))
+    if runs:
+        return None
     if init := failing_init(pod):
         return init_failure(pod, init, ", and is started again")
     # the kubelet tells the event at once, the pod's status only when it looks again, seconds later
@@ -144,6 +149,8 @@ def _refusal(said: str, job: Object) -> tuple[Category, str, str]:
         return refused, f"there is no runtime class {runtime[1]}", f"create it, or set {key}.runtimeClassName"
     if account := re.search(r'serviceaccount "([^"]+)" not found', said):
         return refused, f"there is no service account {account[1]}", "install the chart again: helm upgrade --install"
+    if ending := re.search(r"namespace (\S+) because it is being terminated", said):
+        return refused, f"namespace {ending[1]} is being deleted", "install the release in another one"
     if "is forbidden" in said or "is invalid" in said:
         return refused, "the cluster refuses the pod", f"give {key} what it asks for, in {key}.resources for one"
     return (

@@ -371,3 +371,32 @@ def test_a_sidecar_that_has_started_is_not_what_a_program_waits_for(started: boo
     found["spec"]["initContainers"][-1]["restartPolicy"] = "Always"
     found["status"]["initContainerStatuses"][-1]["started"] = started
     expect(diagnose(job(), [found], [], after(200)), Category.SLOW_START, names, "wait")
+
+
+@pytest.mark.parametrize(
+    ("state", "category"),
+    [
+        (("CreateContainerConfigError", 'secret "mesh-certs" not found'), None),
+        (("ErrImagePull", "denied"), Category.IMAGE_NOT_PULLED),
+    ],
+)
+def test_what_lacks_something_beside_a_program_that_runs_ends_nothing_and_holds_up_nobody(
+    state: tuple[str, str], category: Category | None
+) -> None:
+    reason, said = state
+    runs = pod("Pending", {"running": {"startedAt": at(1)}})
+    runs["spec"]["containers"] = [*runs["spec"]["containers"], {"name": "mesh", "image": "mesh:1"}]
+    runs["status"]["containerStatuses"].append(
+        {"name": "mesh", "state": {"waiting": {"reason": reason, "message": said}}}
+    )
+    found = diagnose(job(), [runs], [event("Failed", f"Error: {said}", since=2)], after(60))
+    assert (found and found.category) == category
+    if found:
+        assert not found.category.is_fatal
+        assert found.summary.startswith(f"pod {POD}: image mesh:1"), "one pod waits for no others"
+
+
+def test_a_namespace_on_its_way_out_is_no_fault_of_the_stage() -> None:
+    said = f"{FORBIDDEN} unable to create new content in namespace ml because it is being terminated"
+    refused = event("FailedCreate", f"Error creating: {said}", JOB, since=2)
+    expect(diagnose(job(), [], [refused], after(3)), Category.ADMISSION_REFUSED, "ml is being deleted", "another one")
