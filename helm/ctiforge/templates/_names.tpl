@@ -4,6 +4,9 @@
 {{- if gt (len $name) 36 -}}
 {{- fail (printf "release name %s has %d characters: with the longest name of a stage only 36 fit; choose a shorter one, or set fullnameOverride" $name (len $name)) -}}
 {{- end -}}
+{{- if not (regexMatch "^[a-z]([a-z0-9-]*[a-z0-9])?$" $name) -}}
+{{- fail (printf "release name %s: names of Services and runs are made of it, which begin with a letter and have lower-case letters, digits and hyphens; choose another one, or set fullnameOverride" $name) -}}
+{{- end -}}
 {{- $name -}}
 {{- end -}}
 

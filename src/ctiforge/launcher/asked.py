@@ -1,9 +1,11 @@
 """What the launcher's verbs are asked with: the flags that they share, and which store those name."""
 
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ctiforge.errors import UsageError
 from ctiforge.visible import visible
 
 if TYPE_CHECKING:
@@ -14,7 +16,20 @@ StoreFlag = Annotated[str | None, typer.Option("--store", help="Folder or s3://b
 BackendFlag = Annotated[
     str | None, typer.Option("--backend", help="Where stages run: local or kubernetes.", metavar="local|kubernetes")
 ]
-RunArgument = Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run's id, or its beginning.")]
+
+
+def check_run(run_id: str | None) -> str | None:
+    """Give back a run's id or its beginning; UsageError for a text that no run can have."""
+    if run_id is not None and not re.fullmatch("[a-z0-9-]+", run_id):
+        raise UsageError(
+            f"{run_id!r} is no run's id, which has lower-case letters, digits and hyphens; see `ctiforge runs`"
+        )
+    return run_id
+
+
+RunArgument = Annotated[
+    str | None, typer.Argument(metavar="[RUN]", help="A run's id, or its beginning.", callback=check_run)
+]
 
 
 def say(text: str) -> None:

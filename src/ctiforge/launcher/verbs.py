@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ctiforge.errors import UsageError
-from ctiforge.launcher.asked import BackendFlag, StoreFlag, load, open_to_check, say
+from ctiforge.launcher.asked import BackendFlag, StoreFlag, check_run, load, open_to_check, say
 
 if TYPE_CHECKING:
     from ctiforge.launcher.backend import Backend
@@ -141,7 +141,10 @@ def sweep(
 
 
 def cancel(
-    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's id; a retrain's is the name of its Job.")],
+    run_id: Annotated[
+        str,
+        typer.Argument(metavar="RUN", help="A run's id; a retrain's is the name of its Job.", callback=check_run),
+    ],
     force: Annotated[bool, typer.Option("--force", help="End also what other runs follow.")] = False,
     backend: BackendFlag = None,
 ) -> None:

@@ -161,6 +161,72 @@ def test_every_object_of_the_schema_refuses_unknown_keys() -> None:
     assert all(each["additionalProperties"] is False for each in found)
 
 
+def test_a_value_that_is_taken_away_is_refused_by_its_name(any_chart: Chart) -> None:
+    # Helm takes away what is null: its number would be 0, its list or object the end of the rendering
+    said = any_chart.refuse(
+        {
+            "defaults": {"terminationGracePeriodSeconds": None, "gpu": None, "labels": None},
+            "launcher": {"pendingTimeout": None, "pod": None},
+            "networkPolicy": {"database": {"ports": None}},
+            "stages": {"train_extract": None},
+            "hub": None,
+        }
+    )
+    for name in (
+        "terminationGracePeriodSeconds",
+        "gpu",
+        "labels",
+        "pendingTimeout",
+        "pod",
+        "ports",
+        "train_extract",
+        "hub",
+    ):
+        assert re.search(rf"\b{name}\b", said), said
+
+
+def test_only_what_may_be_empty_or_null_may_be_taken_away() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+
+    def parts(node: dict[str, Any]) -> list[dict[str, Any]]:
+        """The node and what it refers to or is made of."""
+        below = node.get("allOf", [])
+        if "$ref" in node:
+            below = [schema["definitions"][node["$ref"].rpartition("/")[2]]]
+        return [node, *(part for each in below for part in parts(each))]
+
+    def lacking(value: dict[str, Any], nodes: list[dict[str, Any]], path: str) -> list[str]:
+        required = {name for node in nodes for name in node.get("required", [])}
+        found = []
+        for key, default in value.items():
+            if default not in ("", None) and key not in required | {"global", "fsGroup"}:
+                found.append(f"{path}{key}")
+            below = [part for node in nodes for part in parts(node.get("properties", {}).get(key, {}))]
+            is_over_defaults = schema["definitions"]["pod"] in below and key != "defaults"
+            if isinstance(default, dict) and key != "resources" and not is_over_defaults:
+                found += lacking(default, below, f"{path}{key}.")
+        return found
+
+    assert lacking(values, [schema], "") == []
+
+
+def test_an_address_that_is_taken_away_is_none(any_chart: Chart) -> None:
+    addresses = json.dumps({"store": {"endpoint": None}, "hub": {"endpoint": None}})
+    result = any_chart.try_template("minimal", "-f", "-", stdin=addresses)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("release", ["my.team", "9lives"])
+def test_a_release_whose_names_would_be_none_is_refused_unless_they_begin_otherwise(
+    any_chart: Chart, release: str
+) -> None:
+    # a scheduled run is called like its Job, and no run's id has a dot; no Service begins with a digit
+    refused = any_chart.try_template("minimal", release=release)
+    assert f"release name {release}: names of Services and runs are made of it" in refused.stderr
+    assert any_chart.try_template("minimal", "--set", "fullnameOverride=team", release=release).returncode == 0
+
+
 BAD_CRON = (
     "0 3 * *", "0 3 * * * *", "61 * * * *", "0 24 * * *", "0 3 0 * *", "0 3 * 13 *", "0 3 * * 7", "0 3 * * MO",
     "*/0 * * * *", "0 3 * * 1-", "daily", "@every", "TZ=UTC 0 3 * * *", "",

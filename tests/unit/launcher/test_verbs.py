@@ -1,5 +1,7 @@
 import pytest
+from typer.testing import CliRunner
 
+from ctiforge.cli import app
 from ctiforge.errors import UsageError
 from ctiforge.launcher.kubernetes import client, release, runs
 from ctiforge.launcher.kubernetes.refusals import ClusterError
@@ -22,6 +24,14 @@ def test_flags_of_stages_are_read() -> None:
 def test_flags_of_stages_that_cannot_be_read_are_usage_errors(text: str) -> None:
     with pytest.raises(UsageError, match=r"stage\.flag=value"):
         _stage_flags([text])
+
+
+@pytest.mark.parametrize("verb", ["cancel", "status", "logs", "collect"])
+@pytest.mark.parametrize("text", ["../champion", "", "a b", "runs/one", "A"])
+def test_what_can_be_no_runs_id_is_a_usage_error(verb: str, text: str) -> None:
+    done = CliRunner().invoke(app, [verb, text])
+    assert isinstance(done.exception, UsageError)
+    assert str(done.exception).startswith(f"{text!r} is no run's id")
 
 
 def test_a_run_that_is_handed_over_ends_as_its_person_set_it(monkeypatch: pytest.MonkeyPatch) -> None:

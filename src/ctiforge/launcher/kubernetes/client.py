@@ -14,12 +14,23 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ctiforge.errors import UsageError
-from ctiforge.launcher.kubernetes.refusals import ClusterError, explain, explain_silence
+from ctiforge.launcher.kubernetes.refusals import (
+    ClusterError,
+    explain,
+    explain_foreign,
+    explain_silence,
+    is_foreign,
+    read_answer,
+)
 
 Object = dict[str, Any]
 ResourceKind = Literal["jobs", "pods", "events", "workloads"]
 """What is watched; `workloads` are Kueue's, where the cluster has it."""
 
+IN_POD = "KUBERNETES_SERVICE_HOST"
+"""The variable by which Kubernetes tells a pod of its API."""
+ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""Where a pod finds the token of its service account, and its namespace."""
 CONNECT_S = 5
 READ_S = 30
 WATCH_S = 300
@@ -29,6 +40,10 @@ TRIES = 30
 """Of one request, with waits of up to 5 s between them: an API server that restarts is back within two minutes."""
 PASSING = (429, 502, 503, 504, 500)
 """What may be otherwise the next time; 500 is a webhook that does not answer, or etcd that changes its leader."""
+EXISTS = "already exists"
+"""What the API says of a name that is taken; its other conflicts (409) pass: a quota that others count on just now."""
+CONFLICTS = 10
+"""So often is a Job's creation tried that meets a conflict which passes."""
 PAGE = 500
 """Objects that one answer holds: a namespace may have tens of thousands of events."""
 
@@ -45,18 +60,22 @@ def connect(context: str | None = None, namespace: str | None = None) -> "Cluste
     from yaml import YAMLError  # type: ignore[import-untyped]
 
     configuration = client.Configuration()
-    if _in_pod():
-        config.load_incluster_config(client_configuration=configuration)
-        namespace = namespace or Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace").read_text().strip()
-    else:
-        try:
+    try:
+        if _in_pod():
+            config.load_incluster_config(client_configuration=configuration)
+            namespace = namespace or (ACCOUNT / "namespace").read_text().strip()
+        else:
             config.load_kube_config(context=context, client_configuration=configuration)
             active = config.list_kube_config_contexts()[1] if not context else _context(config, context)
-        except (config.ConfigException, YAMLError, OSError, TypeError) as error:
-            raise UsageError(
-                f"no usable kubeconfig: {str(error).splitlines()[0]}; set KUBECONFIG, or log in to the cluster"
-            ) from None
-        namespace = namespace or active["context"].get("namespace") or "default"
+            namespace = namespace or active["context"].get("namespace") or "default"
+    except (config.ConfigException, YAMLError, OSError, TypeError, ValueError) as error:
+        said = next(iter(str(error).splitlines()), type(error).__name__)
+        mend = "set KUBECONFIG, or log in to the cluster"
+        if IN_POD in os.environ:
+            mend += f", or give this pod its account's token ({ACCOUNT})"
+        raise UsageError(f"no usable kubeconfig: {said}; {mend}") from None
+    if "://" not in configuration.host:
+        raise UsageError(f"the kubeconfig's server is {configuration.host or 'empty'}, no URL: https://host:port")
     cluster = Cluster(configuration, namespace)
     cluster.check()
     return cluster
@@ -118,8 +137,23 @@ class Cluster:
 
         once = copy.copy(self._impatient)
         once.retries = False
-        version = self._call(lambda **k: client.VersionApi(client.ApiClient(once)).get_code(**k), "reach the API")
+        what = "reach the API"
+        version = self._call(lambda **k: client.VersionApi(client.ApiClient(once)).get_code(**k), what)
+        if "gitVersion" not in version:
+            raise ClusterError(explain_foreign(what, once.host, 200, version))
         return str(version["gitVersion"])
+
+    def may(self, resource: str, verb: str) -> bool:
+        """Whether we may do this with `jobs.batch`, `pods/log` or the like; the cluster lets everybody ask."""
+        from kubernetes import client
+
+        name, _, group = resource.partition(".")
+        name, _, subresource = name.partition("/")
+        asked = {"group": group, "resource": name, "subresource": subresource, "verb": verb}
+        review = {"spec": {"resourceAttributes": {"namespace": self.namespace, **asked}}}
+        api = client.AuthorizationV1Api(self.api)
+        answer = self._call(lambda **k: api.create_self_subject_access_review(review, **k), "ask what you may do")
+        return bool(answer.get("status", {}).get("allowed"))
 
     def cron_job(self, name: str) -> Object:
         """Give a stage's job template."""
@@ -127,15 +161,21 @@ class Cluster:
             lambda **k: self._batch.read_namespaced_cron_job(name, self.namespace, **k), f"get cronjob {name}"
         )
 
-    def create_job(self, job: Object) -> bool:
+    def create_job(self, job: Object, tries: int = CONFLICTS) -> bool:
         """Create the Job; False when there is one of that name."""
+        from kubernetes import client
+
         name = job["metadata"]["name"]
+        # as it is: the client's own models refuse what a cluster that is newer than they has put into a template
+        create = client.CustomObjectsApi(self.api).create_namespaced_custom_object
         try:
-            self._call(lambda **k: self._batch.create_namespaced_job(self.namespace, job, **k), f"create job {name}")
+            self._call(lambda **k: create("batch", "v1", self.namespace, "jobs", job, **k), f"create job {name}")
         except ClusterError as error:
-            if error.status == 409:
+            if error.status == 409 and EXISTS in str(error):
                 return False
-            raise
+            if error.status != 409 or tries == 1:
+                raise
+            return self.create_job(job, tries - 1)
         return True
 
     def job(self, name: str) -> Object | None:
@@ -265,7 +305,10 @@ class Cluster:
 
     def _call(self, call: Callable[..., Any], what: str) -> Object:
         answer = self._open(call, what, read_s=READ_S, preload=True)
-        found: Object = json.loads(answer.data)
+        found = read_answer(answer.data)
+        if found is None:
+            said = answer.data.decode(errors="replace")
+            raise ClusterError(explain_foreign(what, self.api.configuration.host, answer.status, said))
         return found
 
     def _call_or_none(self, call: Callable[..., Any], what: str) -> Object | None:
@@ -294,6 +337,8 @@ class Cluster:
             if not error.status:
                 # what the client makes of a certificate that it does not trust: no answer came
                 raise ClusterError(explain_silence(what, host, SSLError(error.reason))) from None
+            if is_foreign(error.status, error.body):
+                raise ClusterError(explain_foreign(what, host, error.status, error.body)) from None
             raise ClusterError(explain(what, self.namespace, error.status, error.body), error.status) from None
         except (HTTPError, OSError) as error:
             raise ClusterError(explain_silence(what, self.api.configuration.host, error)) from None
@@ -316,7 +361,8 @@ def _context(config: Any, name: str) -> Any:
 
 
 def _in_pod() -> bool:
-    return "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ
+    # pods that people work in have no token, and a kubeconfig
+    return IN_POD in os.environ and "KUBECONFIG" not in os.environ and (ACCOUNT / "token").exists()
 
 
 def _seconds_since(time: str) -> int:

@@ -69,7 +69,7 @@ def _of_member(
 def _beside_others(job: Object, found: Diagnosis, waiting: Sequence[Sequence[Object]]) -> Diagnosis:
     """Say of a pod that cannot start how many run: in vain where they compute together or not at all."""
     running = sum(bool(own) and "running" in state(own[0]) for own in waiting)
-    if not running or _SAYS_MOST.get(found.category, _WAITS) != _WAITS:
+    if not running or members_of(job) == 1 or _SAYS_MOST.get(found.category, _WAITS) != _WAITS:
         return found
     if is_sharded(job):
         runs = "pods runs, another waits" if running == 1 else "pods run, another waits"

@@ -20,7 +20,7 @@ from ctiforge.launcher.kubernetes.manifests import (
 )
 from ctiforge.launcher.kubernetes.members import LEAST_PODS, is_sharded, members_of, newest_of_each
 from ctiforge.launcher.kubernetes.reading import completed
-from ctiforge.launcher.kubernetes.refusals import ClusterError, explain
+from ctiforge.launcher.kubernetes.refusals import ClusterError
 from ctiforge.launcher.kubernetes.waiting import is_scaled_for
 from ctiforge.launcher.kubernetes.watching import Changed, WatchFailed, Watching
 from ctiforge.pod import GPU_VARIABLE
@@ -195,32 +195,7 @@ def is_decided(found: Diagnosis, pods: Sequence[Object], events: Sequence[Object
 
 
 def _denied(cluster: Cluster, rights: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    return {
-        resource: [verb for verb in verbs if not _may(cluster, resource, verb)] for resource, verbs in rights.items()
-    }
-
-
-def _may(cluster: Cluster, resource: str, verb: str) -> bool:
-    """Whether the cluster says that we may; it lets everybody ask."""
-    from kubernetes import client
-    from urllib3.exceptions import HTTPError
-
-    name, _, group = resource.partition(".")
-    name, _, subresource = name.partition("/")
-    attributes = client.V1ResourceAttributes(
-        namespace=cluster.namespace, group=group, resource=name, subresource=subresource or None, verb=verb
-    )
-    question = client.V1SelfSubjectAccessReview(
-        spec=client.V1SelfSubjectAccessReviewSpec(resource_attributes=attributes)
-    )
-    what = "ask what you may do"
-    try:
-        answer = client.AuthorizationV1Api(cluster.api).create_self_subject_access_review(question)
-    except client.ApiException as error:
-        raise ClusterError(explain(what, cluster.namespace, error.status, error.body), error.status) from None
-    except (HTTPError, OSError) as error:
-        raise ClusterError(f"cannot {what}: the cluster does not answer ({type(error).__name__})") from None
-    return bool(answer.status and answer.status.allowed)
+    return {resource: [verb for verb in verbs if not cluster.may(resource, verb)] for resource, verbs in rights.items()}
 
 
 def _try_out(cluster: Cluster, job: Object, patience_s: float) -> Diagnosis | float | None:

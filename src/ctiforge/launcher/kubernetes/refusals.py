@@ -12,6 +12,7 @@ MENDS = {
     401: "the credentials are refused or have expired: log in to the cluster again",
     403: "ask for the launcher's role (the chart's values rbac.users and rbac.groups), or name another --namespace",
     404: "is the chart installed in this namespace? `helm list`; name another with --namespace or --release",
+    409: "others changed the same at the same time: start the same command again",
 }
 POLICIES = (
     (
@@ -53,17 +54,38 @@ class ClusterError(CtiforgeError):
         return str(self).removesuffix(QUOTA_MEND)
 
 
+def read_answer(body: Any) -> dict[str, Any] | None:
+    """Read an answer; None where it is no object in JSON, as all of Kubernetes' answers are."""
+    try:
+        found = json.loads(body)
+    except (ValueError, TypeError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def is_foreign(status: int, body: Any) -> bool:
+    """Whether a refusal is none of Kubernetes: that tells in mere text of its overload alone (429, 5xx)."""
+    return status < 500 and status != 429 and read_answer(body) is None
+
+
 def explain(what: str, namespace: str, status: int | None, body: Any) -> str:
     """One line for a person: what was refused, in the API's words, and what to do."""
-    try:
-        said = json.loads(body)["message"]
-    except (ValueError, KeyError, TypeError):
-        said = " ".join(str(body or f"status {status}").split())[:200]
+    said = (read_answer(body) or {}).get("message")
+    if not isinstance(said, str) or not said:
+        said = _words(body) or f"status {status}"
     if QUOTA in said:
         return f"cannot {what} in namespace {namespace}: {said}{QUOTA_MEND}"
     policy = next(((found, mend) for words, mend in POLICIES if (found := re.search(words, said))), None)
     mend = policy[1].format(policy[0][1]) if policy else MENDS.get(status or 0)
     return f"cannot {what} in namespace {namespace}: {said}" + (f"; {mend}" if mend else "")
+
+
+def explain_foreign(what: str, host: str, status: int, body: Any) -> str:
+    """Say in one line that something else than Kubernetes answered, in its words, and what to do."""
+    return (
+        f"cannot {what}: {host} answers as Kubernetes does not (status {status}: {_words(body)}); it is a proxy or a "
+        "login page, or another server: name the API's host in NO_PROXY, log in, or mend the kubeconfig's server"
+    )
 
 
 def explain_silence(what: str, host: str, error: BaseException) -> str:
@@ -91,3 +113,8 @@ def explain_silence(what: str, host: str, error: BaseException) -> str:
         f"cannot {what}: nothing answers at {host} ({type(error).__name__}); "
         "is the cluster up, and KUBECONFIG the right one?"
     )
+
+
+def _words(body: Any) -> str:
+    """Give the beginning of a text, a page's without its tags, in one line."""
+    return " ".join(re.sub("<[^>]*>", " ", str(body or "")).split())[:200]

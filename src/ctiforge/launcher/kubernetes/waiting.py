@@ -20,6 +20,7 @@ from ctiforge.launcher.kubernetes.reading import (
     failing_init,
     failing_since,
     first_time,
+    has_started,
     init_containers,
     kubectl,
     last_time,
@@ -61,12 +62,16 @@ def diagnose_waiting(pod: Object, events: Sequence[Object], now: datetime) -> Di
         return _unschedulable(pod, scheduled, own)
     if is_gated(pod):
         return _gated(pod, scheduled)
+    runs = has_started(pod)
     for name, waiting in _waiting(pod):
         reason, said = waiting.get("reason", ""), waiting.get("message", "")
         if reason in IMAGE_REASONS:
             return diagnose_image(pod, name, reason, said, own)
-        if reason in ("CreateContainerConfigError", "CreateContainerError", "RunContainerError"):
+        # what lacks something beside a program that runs is no reason to end it
+        if reason in ("CreateContainerConfigError", "CreateContainerError", "RunContainerError") and not runs:
             return _configuration(pod, said, failing_since(pod, own, "Failed"))
+    if runs:
+        return None
     if init := failing_init(pod):
         return init_failure(pod, init, ", and is started again")
     # the kubelet tells the event at once, the pod's status only when it looks again, seconds later
@@ -144,6 +149,8 @@ def _refusal(said: str, job: Object) -> tuple[Category, str, str]:
         return refused, f"there is no runtime class {runtime[1]}", f"create it, or set {key}.runtimeClassName"
     if account := re.search(r'serviceaccount "([^"]+)" not found', said):
         return refused, f"there is no service account {account[1]}", "install the chart again: helm upgrade --install"
+    if ending := re.search(r"namespace (\S+) because it is being terminated", said):
+        return refused, f"namespace {ending[1]} is being deleted", "install the release in another one"
     if "is forbidden" in said or "is invalid" in said:
         return refused, "the cluster refuses the pod", f"give {key} what it asks for, in {key}.resources for one"
     return (
@@ -170,8 +177,12 @@ BLOCKS = (
     ("Insufficient memory", Category.NO_MEMORY),
     ("Insufficient cpu", Category.NO_CPU),
     ("Insufficient ephemeral-storage", Category.NO_STORAGE),
-    ("didn't match Pod's node affinity/selector|didn't satisfy", Category.NO_MATCHING_NODE),
+    ("didn't match Pod's node affinity/selector|didn't satisfy plugin", Category.NO_MATCHING_NODE),
     ("PersistentVolume|persistentvolumeclaim|volume node affinity|persistent volumes to bind", Category.VOLUME_UNBOUND),
+    (
+        "were unschedulable|Too many pods|anti-affinity|topology spread|max volume count|all claims",
+        Category.UNSCHEDULABLE,
+    ),
     (TAINTS, Category.TAINTED),
 )
 """What the scheduler says of some nodes, what the pod can be given against first: every cluster has some taint."""
@@ -229,6 +240,27 @@ ASKED_FOR = {
 }
 
 
+ELSEWHERE = (
+    (
+        "were unschedulable",
+        "the nodes that could take it are cordoned",
+        "wait until they take pods again, or: kubectl uncordon NODE; which: kubectl get nodes",
+    ),
+    ("Too many pods", "no node may have one pod more", "wait until others have ended, or add a node"),
+    (
+        "anti-affinity",
+        "no node where other pods let it be (anti-affinity)",
+        "wait until those have ended, add a node, or mend {key}.affinity",
+    ),
+    (
+        "topology spread",
+        "no node where its spread over nodes or zones lets it be",
+        "wait, add a node, or mend {key}.topologySpreadConstraints",
+    ),
+)
+"""Why nodes do not take a pod that neither a resource nor a label, volume or taint is in the way of."""
+
+
 def _placing(category: Category, pod: Object, said: str) -> tuple[str, str]:
     key = values_key(pod)
     if category is Category.NO_GPU:
@@ -256,6 +288,9 @@ def _placing(category: Category, pod: Object, said: str) -> tuple[str, str]:
             "every node has a taint that the pod does not tolerate",
             f"set {key}.tolerations; which taints: kubectl describe nodes | grep Taints",
         )
+    for sign, words, mend in ELSEWHERE:
+        if sign in said:
+            return words, mend.format(key=key)
     return "no node takes the pod", f"{kubectl(pod, 'describe', 'pod')}; kubectl describe nodes"
 
 

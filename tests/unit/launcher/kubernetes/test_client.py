@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -31,6 +31,7 @@ class Api:
         self.answers: dict[str, list[Answer]] = {}
         self.asked: Counter[str] = Counter()
         self.queries: list[dict[str, list[str]]] = []
+        self.sent: list[object] = []
         self.goes_on = threading.Event()
         self.goes_on.set()
         self.was_asked = threading.Event()
@@ -62,6 +63,8 @@ def cluster(api: Api) -> Iterator[Cluster]:
 def serving(api: Api) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if length := int(self.headers.get("Content-Length", 0)):
+                api.sent.append(json.loads(self.rfile.read(length)))
             status, body = api.answer(self.path)
             data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
             self.send_response(status)
@@ -69,7 +72,7 @@ def serving(api: Api) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(data)
 
-        do_POST = do_GET
+        do_POST = do_DELETE = do_GET
 
         def log_message(self, *_: object) -> None:
             return
@@ -85,6 +88,7 @@ JOBS, EVENTS, LOG = (
     "/api/v1/namespaces/ml/events",
     "/api/v1/namespaces/ml/pods/p/log",
 )
+REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
 def listed(*names: str, more: str = "") -> dict[str, Any]:
@@ -123,6 +127,70 @@ def test_what_a_policy_refuses_is_refused_once(api: Api, cluster: Cluster) -> No
     with pytest.raises(ClusterError, match=r"no limits; the admission webhook validate\.kyverno\.svc-fail refuses it"):
         cluster.create_job({"metadata": {"name": "a"}})
     assert api.asked[JOBS] == 1
+
+
+def test_a_job_is_created_after_a_conflict_that_passes_and_not_where_its_name_is_taken(
+    api: Api, cluster: Cluster
+) -> None:
+    conflict = 'Operation cannot be fulfilled on resourcequotas "team": the object has been modified'
+    api.answers[JOBS] = [(409, failed(conflict)), (409, failed(conflict)), (201, {})]
+    assert cluster.create_job({"metadata": {"name": "a"}})
+    api.answers[JOBS] = [(409, failed('jobs.batch "a" already exists'))]
+    assert not cluster.create_job({"metadata": {"name": "a"}})
+    api.answers[JOBS] = [(409, failed(conflict))]
+    with pytest.raises(ClusterError, match=r"resourcequotas .team.*start the same command again"):
+        cluster.create_job({"metadata": {"name": "a"}})
+
+
+def test_a_job_is_sent_as_it_is_whatever_a_newer_cluster_put_into_its_template(api: Api, cluster: Cluster) -> None:
+    api.answers[JOBS] = [(201, {})]
+    spec = {"newerPolicy": "Fast", "template": {"spec": {"newerField": 3, "containers": [{"name": "stage"}]}}}
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "a"}, "spec": spec}
+    assert cluster.create_job(job)
+    assert api.sent == [job]
+
+
+LOGIN = "<html><head><title>Sign in</title></head>\n<body>to the corporate proxy</body></html>"
+
+
+@pytest.mark.parametrize(
+    "answer", [(200, LOGIN), (403, LOGIN), (404, "default backend - 404"), (200, "null"), (200, "")]
+)
+def test_what_is_no_answer_of_kubernetes_is_said_and_no_job_is_taken_to_be_gone(
+    api: Api, cluster: Cluster, answer: Answer
+) -> None:
+    api.answers = {f"{JOBS}/a": [answer], JOBS: [answer], "/version/": [answer], REVIEWS: [answer]}
+    asked: tuple[Callable[[], object], ...] = (
+        lambda: cluster.job("a"),
+        lambda: cluster.delete_job("a"),
+        lambda: cluster.list("jobs"),
+        lambda: cluster.may("pods/log", "get"),
+        cluster.check,
+    )
+    for ask in asked:
+        with pytest.raises(ClusterError, match=f"answers as Kubernetes does not .status {answer[0]}.*NO_PROXY") as told:
+            ask()
+        assert "<" not in str(told.value)
+        assert "launcher's role" not in str(told.value)
+
+
+def test_another_server_that_answers_in_json_is_no_cluster(api: Api, cluster: Cluster) -> None:
+    api.answers["/version/"] = [(200, {"error": "Unexpected endpoint or method. (GET /version/)"})]
+    with pytest.raises(ClusterError, match=r"Unexpected endpoint.*mend the kubeconfig's server"):
+        cluster.check()
+
+
+def test_what_we_may_do_is_asked_in_words_that_the_api_knows(api: Api, cluster: Cluster) -> None:
+    api.answers[REVIEWS] = [(201, {"status": {"allowed": True}}), (201, {"status": {"allowed": False}}), (201, {})]
+    assert [cluster.may("jobs.batch", "create"), cluster.may("pods/log", "get"), cluster.may("events", "list")] == [
+        True,
+        False,
+        False,
+    ]
+    assert [each["spec"]["resourceAttributes"] for each in api.sent[:2]] == [
+        {"namespace": "ml", "group": "batch", "resource": "jobs", "subresource": "", "verb": "create"},
+        {"namespace": "ml", "group": "", "resource": "pods", "subresource": "log", "verb": "get"},
+    ]
 
 
 def test_a_namespace_full_of_events_comes_in_pages(api: Api, cluster: Cluster) -> None:
@@ -188,14 +256,50 @@ def test_a_certificate_that_is_not_trusted_is_said(cluster: Cluster, monkeypatch
     assert told.value.exit_code == ExitCode.CRASH, "nobody answered: no flag is wrong"
 
 
-def test_a_kubeconfig_that_is_no_yaml_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "config").write_text("{{{{\n")
+def kubeconfig(cluster: dict[str, str]) -> bytes:
+    return json.dumps(
+        {
+            "clusters": [{"name": "a", "cluster": cluster}],
+            "users": [{"name": "u", "user": {"token": "t"}}],
+            "contexts": [{"name": "a", "context": {"cluster": "a", "user": "u"}}],
+            "current-context": "a",
+        }
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"{{{{\n", "no usable kubeconfig: "),
+        (b"\xff\xfe\x00", "no usable kubeconfig: "),
+        (kubeconfig({"server": "https://api", "certificate-authority-data": "@@@notbase64"}), "no usable kubeconfig: "),
+        (kubeconfig({"server": "api.corp:6443"}), "the kubeconfig's server is api.corp:6443, no URL"),
+        (kubeconfig({}), "the kubeconfig's server is empty, no URL"),
+    ],
+)
+def test_a_kubeconfig_that_is_none_is_said(content: bytes, told: str, tmp_path: Path) -> None:
+    (tmp_path / "config").write_bytes(content)
+    assert connected(KUBECONFIG=str(tmp_path / "config")).startswith(told)
+
+
+def test_a_pod_without_a_token_has_a_kubeconfig_or_is_told_of_both(tmp_path: Path) -> None:
+    in_pod = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443", "HOME": str(tmp_path)}
+    assert "set KUBECONFIG, or log in to the cluster, or give this pod its account's token" in connected(**in_pod)
+    (tmp_path / ".kube").mkdir()
+    (tmp_path / ".kube/config").write_bytes(kubeconfig({"server": "api.corp"}))
+    assert connected(**in_pod).startswith("the kubeconfig's server is api.corp")
+
+
+def connected(**environment: str) -> str:
+    """What a launcher of its own process, with these variables alone, says of connecting."""
     code = (
         "from ctiforge.launcher.kubernetes.client import connect; from ctiforge.errors import UsageError\n"
         "try: connect()\n"
         "except UsageError as error: print(error)"
     )
-    environment = {**os.environ, "KUBECONFIG": str(tmp_path / "config")}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
-    assert done.stdout.startswith("no usable kubeconfig: "), done.stderr
-    assert "set KUBECONFIG" in done.stdout
+    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "PYTHONPATH")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=kept | environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout

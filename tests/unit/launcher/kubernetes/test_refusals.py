@@ -51,6 +51,13 @@ def test_an_answer_that_is_no_json_is_one_short_line() -> None:
     assert len(told) < 300
 
 
+@pytest.mark.parametrize("message", [None, 7, "", {"why": "quota"}])
+def test_a_refusal_whose_message_is_no_text_is_told_as_it_came(message: object) -> None:
+    told = explain("create job a", "ml", 403, json.dumps({"message": message}))
+    assert '{"message": ' in told
+    assert "ask for the launcher's role" in told
+
+
 @pytest.mark.parametrize(
     ("error", "told"),
     [

@@ -27,6 +27,10 @@ CONTROL_PLANE = "1 node(s) had untolerated taint {node-role.kubernetes.io/contro
 UNBOUND = "pod has unbound immediate PersistentVolumeClaims"
 NO_CLAIM = 'persistentvolumeclaim "ctiforge-model-cache" not found'
 OTHER_ZONE = "3 node(s) didn't match PersistentVolume's node affinity"
+CORDONED = "2 node(s) were unschedulable"
+APART = "2 node(s) didn't match pod anti-affinity rules"
+BESIDE = "3 node(s) didn't satisfy existing pods anti-affinity rules"
+SPREAD = "2 node(s) didn't match pod topology spread constraints (missing required label)"
 NOT_LABELED = "2 node(s) didn't match Pod's node affinity/selector"
 
 
@@ -44,8 +48,19 @@ NOT_LABELED = "2 node(s) didn't match Pod's node affinity/selector"
         (UNBOUND, Category.VOLUME_UNBOUND, "ctiforge-model-cache is not bound", "modelCache.storageClassName"),
         (NO_CLAIM, Category.VOLUME_UNBOUND, "no volume claim ctiforge-model-cache", "modelCache.existingClaim"),
         (OTHER_ZONE, Category.VOLUME_UNBOUND, "is not bound here", "kubectl -n ml describe pvc ctiforge-model-cache"),
-        ("3 node(s) were unschedulable", Category.UNSCHEDULABLE, "no node takes the pod", "kubectl describe nodes"),
-        ("3 Too many pods", Category.UNSCHEDULABLE, "Too many pods", f"kubectl -n ml describe pod {POD}"),
+        (
+            "3 node(s) exceed max volume count",
+            Category.UNSCHEDULABLE,
+            "no node takes the pod",
+            "kubectl describe nodes",
+        ),
+        ("3 cannot allocate all claims", Category.UNSCHEDULABLE, "all claims", f"kubectl -n ml describe pod {POD}"),
+        ("3 node(s) were unschedulable", Category.UNSCHEDULABLE, "are cordoned", "kubectl uncordon"),
+        (f"{CONTROL_PLANE}, {CORDONED}", Category.UNSCHEDULABLE, "are cordoned", "kubectl uncordon"),
+        (f"{TAINT}, 2 Too many pods", Category.UNSCHEDULABLE, "no node may have one pod more", "others have ended"),
+        (f"{TAINT}, {APART}", Category.UNSCHEDULABLE, "other pods let it be", "stages.train_extract.affinity"),
+        (BESIDE, Category.UNSCHEDULABLE, "other pods let it be", "stages.train_extract.affinity"),
+        (f"{TAINT}, {SPREAD}", Category.UNSCHEDULABLE, "its spread", "train_extract.topologySpreadConstraints"),
     ],
 )
 def test_no_node_for_the_pod(reasons: str, category: Category, told: str, remedy: str) -> None:
@@ -356,3 +371,32 @@ def test_a_sidecar_that_has_started_is_not_what_a_program_waits_for(started: boo
     found["spec"]["initContainers"][-1]["restartPolicy"] = "Always"
     found["status"]["initContainerStatuses"][-1]["started"] = started
     expect(diagnose(job(), [found], [], after(200)), Category.SLOW_START, names, "wait")
+
+
+@pytest.mark.parametrize(
+    ("state", "category"),
+    [
+        (("CreateContainerConfigError", 'secret "mesh-certs" not found'), None),
+        (("ErrImagePull", "denied"), Category.IMAGE_NOT_PULLED),
+    ],
+)
+def test_what_lacks_something_beside_a_program_that_runs_ends_nothing_and_holds_up_nobody(
+    state: tuple[str, str], category: Category | None
+) -> None:
+    reason, said = state
+    runs = pod("Pending", {"running": {"startedAt": at(1)}})
+    runs["spec"]["containers"] = [*runs["spec"]["containers"], {"name": "mesh", "image": "mesh:1"}]
+    runs["status"]["containerStatuses"].append(
+        {"name": "mesh", "state": {"waiting": {"reason": reason, "message": said}}}
+    )
+    found = diagnose(job(), [runs], [event("Failed", f"Error: {said}", since=2)], after(60))
+    assert (found and found.category) == category
+    if found:
+        assert not found.category.is_fatal
+        assert found.summary.startswith(f"pod {POD}: image mesh:1"), "one pod waits for no others"
+
+
+def test_a_namespace_on_its_way_out_is_no_fault_of_the_stage() -> None:
+    said = f"{FORBIDDEN} unable to create new content in namespace ml because it is being terminated"
+    refused = event("FailedCreate", f"Error creating: {said}", JOB, since=2)
+    expect(diagnose(job(), [], [refused], after(3)), Category.ADMISSION_REFUSED, "ml is being deleted", "another one")
