@@ -4,6 +4,9 @@
 {{- if gt (len $name) 36 -}}
 {{- fail (printf "release name %s has %d characters: with the longest name of a stage only 36 fit; choose a shorter one, or set fullnameOverride" $name (len $name)) -}}
 {{- end -}}
+{{- if not (regexMatch "^[a-z][a-z0-9-]*$" $name) -}}
+{{- fail (printf "release name %s: a Service's name begins with a letter and has no dot; choose another, or set fullnameOverride" $name) -}}
+{{- end -}}
 {{- $name -}}
 {{- end -}}
 

@@ -86,6 +86,14 @@ def test_names_of_cronjobs_fit_with_the_longest_release(chart: Chart) -> None:
     assert "only 36 fit" in refused
 
 
+@pytest.mark.parametrize("release", ["2team", "my.team"])
+def test_a_release_that_no_service_may_be_named_after_is_refused(any_chart: Chart, release: str) -> None:
+    refused = any_chart.refuse({}, release=release)
+    assert f"release name {release}: a Service's name begins with a letter and has no dot" in refused
+    named = any_chart.try_template("nodes", "--set=fullnameOverride=team", release=release)
+    assert named.returncode == 0, named.stderr
+
+
 @pytest.mark.parametrize("name", MATRIX)
 def test_quantities(chart: Chart, name: str) -> None:
     for pod in chart.pods(name).values():
