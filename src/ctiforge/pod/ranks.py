@@ -122,6 +122,9 @@ def run_ranks(
         # the ranks share the cores
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(max(1, (os.cpu_count() or 1) // count)),
     }
+    if machines.count > 1:
+        # one that never comes is waited for
+        print(f"machine {machines.number} of {machines.count} (from 0): all meet at {machines.first}", flush=True)
     ranks = [_Rank.start(machines.number * count + local, local, file, together) for local in range(count)]
     with _asked(is_needless) as needless:
         ends = _wait(ranks, needless)

@@ -183,8 +183,10 @@ def test_a_process_is_counted_among_those_of_all_machines(tmp_path):
         run_ranks(partial(end, {1: "killed"}, hangs=False), 1, tmp_path, machines=Machines(2, 1, "127.0.0.1:29400"))
 
 
-def test_the_first_machine_has_the_result(tmp_path):
+def test_the_first_machine_has_the_result(tmp_path, capsys):
     assert run_ranks(partial(end, {}, hangs=False), 1, tmp_path, machines=Machines(2, 1, "127.0.0.1:29400")) is None
+    # whoever waits for one that does not come sees where
+    assert capsys.readouterr().out == "machine 1 of 2 (from 0): all meet at 127.0.0.1:29400\n"
     found = run_ranks(told, 1, tmp_path, machines=Machines(2, 0, "node-0.nodes:29400"))
     assert (found["RANK"], found["WORLD_SIZE"], found["MASTER_ADDR"]) == ("0", "2", "node-0.nodes")
 
