@@ -7,9 +7,11 @@ again; what no usable part holds once all are there, is asked about by whoever m
 import gzip
 import zlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
-from ctiforge.errors import DataError
+from ctiforge.errors import CannotGoOnError, DataError, StoreError
 from ctiforge.extract.answering.extraction import Extractor
 from ctiforge.extract.asking import Share
 from ctiforge.extract.evaluate import evaluation_of, labeled_among, values_seen_in_training
@@ -52,18 +54,15 @@ def evaluate_shard(
         StoreError: The store does not answer.
         CannotGoOnError: The device failed, or too many windows did.
     """
+    load = cache(load)
     info = test_data.describe()
     labeled = labeled_among(test_data.records, info.name)
     trained_on = values_seen_in_training(training_data) if training_data else None
     if _read_part(parts, share, labeled) is None:
-        extractor = load()
-        scored = score_articles(extractor, labeled, trained_on, share)
-        _write_part(parts, share, extractor.name, scored)
-    there = parts.names()
+        scored = score_articles(load(), labeled, trained_on, share)
+        _write_part(parts, share, load().name, scored)
     every = [Share(number, share.count) for number in range(share.count)]
-    if others := sorted(there - {part_name(each) for each in every}):
-        warn(f"{parts.uri}: of another number of shards, not used: {', '.join(others)}")
-    missing = [each.number for each in every if part_name(each) not in there]
+    missing = _missing(parts, every)
     found = [] if missing else [_read_part(parts, each, labeled) for each in every]
     mine = f"shard {share.number} of {share.count}"
     if (missing or None in found) and is_published():
@@ -76,22 +75,18 @@ def evaluate_shard(
         print(f"{mine}: its part is there; who writes the last one makes the evaluation (missing: {rest})", flush=True)
         return None
     usable = [part for part in found if part]
-    held = {each.place: each for part in usable for each in part.articles}
-    name = usable[0].model if usable else ""
-    if lost := [place for place in range(len(labeled)) if place not in held]:
-        warn(f"{len(lost)} articles are in no part that can be used: this shard reads them")
-        extractor = load()
-        name = extractor.name
-        again = score_articles(extractor, [labeled[place] for place in lost], trained_on)
-        held |= {lost[each.place]: each.model_copy(update={"place": lost[each.place]}) for each in again}
-    return evaluation_of(
-        list(held.values()),
-        test_data.records,
-        model=ModelInfo(name=name, version=version),
-        test_set=info,
-        trained_on=trained_on,
-        answers=answers,
-    )
+    try:
+        return evaluation_of(
+            _of_all(usable, labeled, load, trained_on),
+            test_data.records,
+            model=ModelInfo(name=usable[0].model if usable else load().name, version=version),
+            test_set=info,
+            trained_on=trained_on,
+            answers=answers,
+        )
+    except CannotGoOnError:
+        _remove_failed(parts, usable)
+        raise
 
 
 def part_name(share: Share) -> str:
@@ -126,6 +121,37 @@ def _read_part(parts: StoredParts, share: Share, labeled: Sequence[ArticleRecord
         warn(f"{parts.uri}/{name} is set aside: it holds articles of another test set")
         return None
     return part
+
+
+def _missing(parts: StoredParts, every: Sequence[Share]) -> list[int]:
+    """Give the numbers of the shards whose parts are not there; of another split parts may be, which is told."""
+    there = parts.names()
+    if others := sorted(there - {part_name(each) for each in every}):
+        warn(f"{parts.uri}: of another number of shards, not used: {', '.join(others)}")
+    return [each.number for each in every if part_name(each) not in there]
+
+
+def _of_all(
+    usable: Sequence[EvaluationPart],
+    labeled: Sequence[ArticleRecord],
+    load: Callable[[], Extractor],
+    trained_on: frozenset[tuple[str, str]] | None,
+) -> list[ScoredArticle]:
+    """Give each article once: those of the parts, and those that no part holds, which are asked about here."""
+    held = {each.place: each for part in usable for each in part.articles}
+    if lost := [place for place in range(len(labeled)) if place not in held]:
+        warn(f"{len(lost)} articles are in no part that can be used: this shard reads them")
+        again = score_articles(load(), [labeled[place] for place in lost], trained_on)
+        held |= {lost[each.place]: each.model_copy(update={"place": lost[each.place]}) for each in again}
+    return list(held.values())
+
+
+def _remove_failed(parts: StoredParts, usable: Sequence[EvaluationPart]) -> None:
+    """Remove the parts with a window that failed: where too many did, the same command asks about these again."""
+    for part in usable:
+        if any(answer.error for each in part.articles for answer in each.answers):
+            with suppress(StoreError):
+                parts.remove_one(part_name(Share(part.shard, part.shards)))
 
 
 def _is_of(scored: ScoredArticle, labeled: Sequence[ArticleRecord]) -> bool:

@@ -20,7 +20,7 @@ _LOOK_S = 1.0
 
 def main() -> None:
     """Call, and exit by the contract."""
-    threading.Thread(target=_end_without, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_end_without, args=(int(sys.argv[2]),), daemon=True).start()
     try:
         exit_on_error(lambda: _call(Path(sys.argv[1]), int(os.environ["RANK"])))
     # inside the handlers: what an error's frames hold is taken down when a handler ends

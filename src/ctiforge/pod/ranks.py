@@ -122,12 +122,15 @@ def run_ranks(
         # the ranks share the cores
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(max(1, (os.cpu_count() or 1) // count)),
     }
+    if machines.count > 1:
+        # one that never comes is waited for
+        print(f"machine {machines.number} of {machines.count} (from 0): all meet at {machines.first}", flush=True)
     ranks = [_Rank.start(machines.number * count + local, local, file, together) for local in range(count)]
     with _asked(is_needless) as needless:
         ends = _wait(ranks, needless)
     if needless.is_set():
         return None
-    if all(end.code == 0 for end in ends):
+    if _are_done(ends, ranks[0].number):
         return json.loads((folder / RESULT).read_text(encoding="utf-8")) if machines.is_first else None
     raise _failure(ranks, ends, folder, machines.count * count)
 
@@ -176,6 +179,12 @@ def verdict(ends: list[RankEnd]) -> RankEnd:
     return min(died, key=lambda end: end.code == RankLostError.exit_code, default=ends[0])
 
 
+def _are_done(ends: list[RankEnd], first: int) -> bool:
+    """Tell whether all ended well; one that had to be killed once the first was done had nothing left to do."""
+    first_is_done = any(end.number == first and end.code == 0 for end in ends)
+    return first_is_done and all(end.code == 0 or end.was_killed for end in ends)
+
+
 def _meeting(machines: Machines) -> dict[str, str]:
     """Say where the ranks meet: in this machine alone, or at the first of several."""
     if machines.count > 1:
@@ -199,7 +208,7 @@ class _Rank:
     @classmethod
     def start(cls, number: int, local: int, file: Path, together: Mapping[str, str]) -> "_Rank":
         lines: deque[str] = deque(maxlen=_LAST_LINES)
-        command = [sys.executable, "-m", "ctiforge.pod.rank", str(file)]
+        command = [sys.executable, "-m", "ctiforge.pod.rank", str(file), str(os.getpid())]
         own = {**together, "RANK": str(number), "LOCAL_RANK": str(local)}
         program = Program.start(command, None if local == 0 else _Tail(lines).add, own)
         return cls(number, local, program, lines)
@@ -307,7 +316,9 @@ def _failure(ranks: list[_Rank], ends: list[RankEnd], folder: Path, every: int) 
     if end.code == RankLostError.exit_code:
         return InterruptedRunError(f"{said or 'another process is gone'}: the same command goes on")
     if end.code == ExitCode.INTERRUPTED:
-        return InterruptedRunError(said or "stopped by a signal before anything was done: the same command begins it")
+        return InterruptedRunError(
+            said or "stopped by a signal; nothing half-written is kept, the same command goes on from here"
+        )
     if said is None:
         for line in next(rank for rank in ranks if rank.number == end.number).lines:
             warn(f"process {end.number}: {visible(line)}")

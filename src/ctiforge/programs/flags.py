@@ -89,12 +89,14 @@ def machines_of(nodes: int, node: int, first_node: str | None, store: str | None
     Raises:
         UsageError: It is not said where they meet or what they share, or there is no such machine.
     """
+    if nodes == 1 and first_node:
+        raise UsageError("--first-node: say of how many machines it is the first, with --nodes")
     if nodes == 1:
         return ONE_MACHINE
     if node >= nodes:
         raise UsageError(f"--node {node}: of {nodes} machines the last one is {nodes - 1}")
     host, _, port = (first_node or "").rpartition(":")
-    if not host or not port.isdecimal():
+    if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
         raise UsageError("--nodes: say where all reach the first machine, with --first-node HOST:PORT")
     if not store:
         raise UsageError("--nodes: give a --store that all machines reach: checkpoints are there")

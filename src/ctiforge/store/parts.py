@@ -52,4 +52,12 @@ class StoredParts:
         """Remove all, where this process has used any: the work is done."""
         if self._is_used:
             for name in sorted(self.names()):
-                self._store.delete(f"{self._folder}/{name}")
+                self.remove_one(name)
+
+    def remove_one(self, name: str) -> None:
+        """Remove a part, so that it is made again; one that is not there is no error.
+
+        Args:
+            name: Its name.
+        """
+        self._store.delete(f"{self._folder}/{name}")

@@ -95,7 +95,7 @@ class TrainingOptions:
         effective = self.effective_batch
         if effective % count:
             raise UsageError(
-                f"--nproc {count}: a step's {effective} examples (--batch-size {self.batch_size} x "
+                f"{count} processes: a step's {effective} examples (--batch-size {self.batch_size} x "
                 f"--gradient-accumulation-steps {self.gradient_accumulation_steps}) cannot be shared evenly: "
                 f"give numbers whose product {count} divides"
             )

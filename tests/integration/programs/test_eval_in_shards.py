@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ctiforge.demo.articles import make_corpus
-from ctiforge.extract import evaluation_parts
+from ctiforge.extract import evaluate, evaluation_parts
 from ctiforge.records.answer import ANSWERS_NAME
 from ctiforge.records.evaluation import Evaluation
 from ctiforge.store.garbage import YOUNG, find_garbage
@@ -220,6 +220,37 @@ def test_whoever_merges_reads_what_no_usable_part_holds(
     assert digests(tmp_path / "store") == alone
 
 
+def test_whoever_merges_loads_the_model_once(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shard(run, 0, 2)
+    _damage(parts(tmp_path / "store")[0], "cut")
+    loaded: list[str] = []
+    real = evaluate.open_extractor
+
+    def counting(model: str, *arguments: Any, **named: Any) -> Any:
+        loaded.append(model)
+        return real(model, *arguments, **named)
+
+    monkeypatch.setattr(evaluate, "open_extractor", counting)
+    assert "3 articles are in no part that can be used" in shard(run, 1, 2).stderr
+    assert loaded == ["regex"]
+
+
+def test_where_too_much_failed_the_same_command_asks_about_those_again(
+    run: Run, alone: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shard(run, 0, 2)
+    with monkeypatch.context() as failing:
+        failing.setattr("ctiforge.extract.answering.regex_floor.RegexFloor.extract", _fail)
+        last = run("--shards=2", "--shard=1")
+    assert last.returncode == 4
+    assert "failed on 3 of 6 windows" in last.stderr
+    assert "run the same command again" in last.stderr
+    # the other shard has answers to all
+    assert [path.name for path in parts(tmp_path / "store")] == ["0-of-2.json.gz"]
+    shard(run, 1, 2)
+    assert digests(tmp_path / "store") == alone
+
+
 def test_parts_of_another_split_are_not_counted_and_go_in_the_end(
     run: Run, alone: dict[str, str], tmp_path: Path
 ) -> None:
@@ -332,6 +363,10 @@ def test_of_what_is_served_the_first_shard_asks_all(run: Run) -> None:
     assert "shard 1 of 2: the first shard alone asks what is served" in other.stdout
     # nobody listens there
     assert run(*served, "--shard=0", model="served").returncode == 4
+
+
+def _fail(*_: Any, **__: Any) -> None:
+    raise RuntimeError("the pattern is too deep")
 
 
 def _count_articles(monkeypatch: pytest.MonkeyPatch) -> list[str]:

@@ -21,6 +21,8 @@ def test_a_seed_that_some_generator_refuses_is_refused_at_once(program: str, see
     [
         (("--nodes=2",), "say where all reach the first machine, with --first-node HOST:PORT"),
         (("--nodes=2", "--first-node=gpu-0"), "with --first-node HOST:PORT"),
+        (("--nodes=2", "--first-node=gpu-0:99999"), "with --first-node HOST:PORT"),
+        (("--node=1", "--first-node=gpu-0:29400"), "--first-node: say of how many machines it is the first"),
         (("--nodes=2", "--first-node=gpu-0:29400"), "give a --store that all machines reach"),
         (("--nodes=2", "--node=2", "--first-node=gpu-0:29400"), "--node 2: of 2 machines the last one is 1"),
     ],

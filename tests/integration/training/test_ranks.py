@@ -27,5 +27,5 @@ def test_two_train_what_one_would(place, alone, method):
 
 
 def test_a_step_that_cannot_be_shared_is_refused(place):
-    with pytest.raises(UsageError, match=r"--nproc 3: a step's 16 examples .* cannot be shared evenly"):
+    with pytest.raises(UsageError, match=r"3 processes: a step's 16 examples .* cannot be shared evenly"):
         place.train(3)

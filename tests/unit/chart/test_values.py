@@ -283,6 +283,10 @@ def test_a_training_on_several_gpus_has_a_process_for_each(any_chart: Chart) -> 
     assert next(each for each in template["volumes"] if each["name"] == "shm")["emptyDir"]["sizeLimit"] == "4Gi"
 
 
+def test_shared_memory_which_is_multiplied_by_the_gpus_is_of_whole_units(chart: Chart) -> None:
+    assert "shmSize" in chart.refuse(nested("stages.train_extract.shmSize", "1.5Gi"))
+
+
 def test_notes_say_what_to_run_next(helm4: str) -> None:
     # Helm 3 renders no notes without a cluster
     chart = Chart(helm4)

@@ -3,8 +3,13 @@
 import atexit
 import ctypes
 import os
+import pickle
+import select
 import signal
+import subprocess
+import sys
 import threading
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -50,6 +55,8 @@ def end(how: dict[int, str], hangs: bool) -> str:
     if what == "lost":
         group = Group()
         raise RankLostError(f"another process of {type(group).__name__} is gone")
+    if what == "hangs":
+        threading.Event().wait()
     if what == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
     if what == "crash":
@@ -98,6 +105,33 @@ def test_those_that_hang_are_ended_and_the_cause_is_told(how, kind, code, said, 
     with pytest.raises(kind, match=said) as caught:
         run_ranks(partial(end, how, hangs=True), 2, tmp_path)
     assert caught.value.exit_code == code
+
+
+def test_one_that_does_not_end_once_the_first_is_done_costs_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(ranks, "OTHERS_END_WITHIN_S", 0.2)
+    assert run_ranks(partial(end, {1: "hangs"}, hangs=False), 2, tmp_path) == "done"
+
+
+def test_a_rank_whose_starter_died_before_it_had_begun_ends(tmp_path):
+    # the starter prints the rank's process id and is gone
+    start = (
+        "import subprocess, sys, os\n"
+        "rank = [sys.executable, '-m', 'ctiforge.pod.rank', sys.argv[1], str(os.getpid())]\n"
+        "print(subprocess.Popen(rank, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).pid)"
+    )
+    call = tmp_path / "call.pickle"
+    call.write_bytes(pickle.dumps(partial(end, {}, hangs=True)))
+    environment = {**os.environ, "RANK": "0"}
+    started = subprocess.run(
+        [sys.executable, "-c", start, str(call)], env=environment, stdout=subprocess.PIPE, check=True
+    )
+    opened = os.pidfd_open(int(started.stdout))
+    try:
+        assert select.select([opened], [], [], 20)[0]
+    finally:
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(opened, signal.SIGKILL)
+        os.close(opened)
 
 
 def test_a_crash_shows_the_last_lines_of_its_process(tmp_path, capsys, monkeypatch):
@@ -149,8 +183,10 @@ def test_a_process_is_counted_among_those_of_all_machines(tmp_path):
         run_ranks(partial(end, {1: "killed"}, hangs=False), 1, tmp_path, machines=Machines(2, 1, "127.0.0.1:29400"))
 
 
-def test_the_first_machine_has_the_result(tmp_path):
+def test_the_first_machine_has_the_result(tmp_path, capsys):
     assert run_ranks(partial(end, {}, hangs=False), 1, tmp_path, machines=Machines(2, 1, "127.0.0.1:29400")) is None
+    # whoever waits for one that does not come sees where
+    assert capsys.readouterr().out == "machine 1 of 2 (from 0): all meet at 127.0.0.1:29400\n"
     found = run_ranks(told, 1, tmp_path, machines=Machines(2, 0, "node-0.nodes:29400"))
     assert (found["RANK"], found["WORLD_SIZE"], found["MASTER_ADDR"]) == ("0", "2", "node-0.nodes")
 
@@ -170,7 +206,7 @@ def test_a_rank_that_waits_inside_a_library_ends_when_told(tmp_path):
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=when_it_waits, daemon=True).start()
-    with pytest.raises(InterruptedRunError, match="before anything was done"):
+    with pytest.raises(InterruptedRunError, match="nothing half-written is kept, the same command goes on"):
         run_ranks(partial(wait_heedlessly, tmp_path), 1, tmp_path, machines=Machines(2, 2, "127.0.0.1:29400"))
 
 

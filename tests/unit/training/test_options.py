@@ -94,7 +94,7 @@ def test_a_step_is_cut_for_processes_and_stays_as_large(options, count, cut):
 
 
 def test_a_step_that_processes_cannot_share_is_refused():
-    with pytest.raises(UsageError, match=r"--nproc 3: a step's 16 examples .* cannot be shared evenly"):
+    with pytest.raises(UsageError, match=r"3 processes: a step's 16 examples .* cannot be shared evenly"):
         TrainingOptions(4, 4).for_ranks(3)
 
 

@@ -16,7 +16,7 @@ from ctiforge.launcher.kubernetes.reading import (
     failed_beside,
     holds,
     is_kept_by_others,
-    keepers,
+    kept_pod,
     kubectl,
     state,
     was_refused,
@@ -164,14 +164,6 @@ def back_off_s(job: Object, pods: Sequence[Object]) -> int:
     ended = sum(pod.get("status", {}).get("phase") == "Failed" for pod in pods)
     failed = max(int(job.get("status", {}).get("failed", 0)), ended)
     return BACK_OFF_S * 2 ** (failed - 1) if failed else 0
-
-
-def kept_pod(pods: Sequence[Object]) -> str:
-    """Say what keeps a pod whose program has ended: Kubernetes does not try again until all of it has."""
-    pod = next(filter(is_kept_by_others, pods))
-    names = ", ".join(keepers(pod))
-    code = state(pod)["terminated"].get("exitCode")
-    return f"pod {pod['metadata']['name']}: its program has ended (exit code {code}), and {names} keeps the pod"
 
 
 def run_again(pods: Sequence[Object]) -> str:

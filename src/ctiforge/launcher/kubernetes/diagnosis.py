@@ -11,7 +11,17 @@ from ctiforge.launcher.kubernetes.categories import Category, Diagnosis
 from ctiforge.launcher.kubernetes.client import Object
 from ctiforge.launcher.kubernetes.ending import CONTRACT, contract, diagnose_ended, diagnose_running
 from ctiforge.launcher.kubernetes.members import by_member, is_done, is_sharded, members_of, unfinished
-from ctiforge.launcher.kubernetes.reading import condition, kubectl, moment, shortened, state, values_key
+from ctiforge.launcher.kubernetes.reading import (
+    condition,
+    is_kept_by_others,
+    keepers,
+    kept_pod,
+    kubectl,
+    moment,
+    shortened,
+    state,
+    values_key,
+)
 from ctiforge.launcher.kubernetes.states import WorkState, state_of
 from ctiforge.launcher.kubernetes.suspended import diagnose_suspended
 from ctiforge.launcher.kubernetes.waiting import diagnose_creation, diagnose_waiting
@@ -46,7 +56,7 @@ def diagnose(
         return diagnose_suspended(job, workload)
     waiting = unfinished(job, pods)
     found = _worst(_of_member(job, own, events, now, said) for own in waiting)
-    return found and _beside_others(job, found, waiting)
+    return found and _beside_others(job, _beside_kept(job, found, pods), waiting)
 
 
 def _of_member(
@@ -76,6 +86,22 @@ def _beside_others(job: Object, found: Diagnosis, waiting: Sequence[Sequence[Obj
         return replace(found, summary=f"{running} of {members_of(job)} {runs} for its place: {found.summary}")
     verbs = "runs and waits" if running == 1 else "run and wait"
     return replace(found, summary=f"{running} of {members_of(job)} pods {verbs} for the others: {found.summary}")
+
+
+def _beside_kept(job: Object, found: Diagnosis, pods: Sequence[Object]) -> Diagnosis:
+    """Say of a shard without a place which pod, whose program is done, keeps one that nothing but its sidecar needs."""
+    kept = [pod for pod in pods if is_kept_by_others(pod)]
+    if found.category not in _NO_PLACE or not is_sharded(job) or not kept:
+        return found
+    key = values_key(kept[0])
+    remedy = (
+        f"let {', '.join(keepers(kept[0]))} end with the program (an init container with restartPolicy Always does), "
+        f"keep it out of these pods ({key}.annotations), or set {key}.shards to 1; then the same command goes on"
+    )
+    return replace(found, summary=f"{found.summary}; {kept_pod(kept)}", remedy=remedy)
+
+
+_NO_PLACE = (Category.NO_GPU, Category.NO_MEMORY, Category.NO_CPU, Category.NO_STORAGE)
 
 
 def _worst(found: Iterable[Diagnosis | None]) -> Diagnosis | None:

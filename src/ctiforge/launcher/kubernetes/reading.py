@@ -79,6 +79,14 @@ def keepers(pod: Object) -> list[str]:
     return [each["name"] for each in other_containers(pod) if "terminated" not in each.get("state", {})]
 
 
+def kept_pod(pods: Sequence[Object]) -> str:
+    """Say what keeps a pod whose program has ended: Kubernetes does not try again until all of it has."""
+    pod = next(filter(is_kept_by_others, pods))
+    names = ", ".join(keepers(pod))
+    code = state(pod)["terminated"].get("exitCode")
+    return f"pod {pod['metadata']['name']}: its program has ended (exit code {code}), and {names} keeps the pod"
+
+
 def failed_beside(pod: Object) -> Object | None:
     """Give the status of what ended badly beside a program that ended well: Kubernetes would run the program again."""
     if not has_succeeded(pod):

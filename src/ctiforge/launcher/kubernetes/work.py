@@ -18,7 +18,6 @@ from ctiforge.launcher.kubernetes.attempts import (
     deleted,
     first_move,
     is_over,
-    kept_pod,
     refused,
     run_again,
     superseded,
@@ -40,7 +39,15 @@ from ctiforge.launcher.kubernetes.manifests import (
     work_key,
 )
 from ctiforge.launcher.kubernetes.members import by_member, index_of, is_sharded, members_of, newest_of_each
-from ctiforge.launcher.kubernetes.reading import failed_init, failing_init, has_started, holds, is_kept_by_others, state
+from ctiforge.launcher.kubernetes.reading import (
+    failed_init,
+    failing_init,
+    has_started,
+    holds,
+    is_kept_by_others,
+    kept_pod,
+    state,
+)
 from ctiforge.launcher.kubernetes.refusals import ClusterError
 from ctiforge.launcher.kubernetes.seen import Seen
 from ctiforge.launcher.kubernetes.states import Elapsed, look, ran_before

@@ -7,7 +7,7 @@ from ctiforge.launcher.backend import Outcome
 from ctiforge.launcher.kubernetes.doctor import trial_job
 from ctiforge.launcher.kubernetes.members import LEAST_PODS, SHARDS
 from tests.unit.launcher.kubernetes.cases import after
-from tests.unit.launcher.kubernetes.scripted import TEMPLATE, ScriptedCluster, Step
+from tests.unit.launcher.kubernetes.scripted import KEY, TEMPLATE, ScriptedCluster, Step
 from tests.unit.launcher.kubernetes.test_work import arguments_of, job
 from tests.unit.launcher.kubernetes.test_work_together import SHORT, ended, put, running, says, unplaced
 
@@ -25,6 +25,17 @@ def follow(*steps: Step | float, shards: int = 2, **task: Any) -> tuple[Scripted
 
 def lost(index: int) -> Step:
     return put(index, "Running", {"running": {"startedAt": after(0).isoformat()}}, nodeName="n", conditions=LOST)
+
+
+def kept(index: int) -> Step:
+    """Its program has ended well, and a proxy beside it runs on: to Kubernetes the pod runs."""
+
+    def step(cluster: ScriptedCluster) -> None:
+        put(index, "Running", {"terminated": {"exitCode": 0, "reason": "Completed"}}, nodeName="n")(cluster)
+        pod = cluster.found["pods"][f"{KEY}-1-{index}-a"]
+        pod["status"]["containerStatuses"].append({"name": "proxy", "state": {"running": {}}})
+
+    return step
 
 
 def told(index: int, done: int, total: int, name: str = "a") -> Step:
@@ -58,6 +69,18 @@ def test_where_none_gets_a_place_the_limit_holds() -> None:
     assert outcome.cause.category == "no gpu"
     assert "no further pod of it started within 25 s" in outcome.cause.summary
     assert cluster.calls == ["create 1", "delete 1"]
+
+
+def test_a_finished_shard_that_its_sidecar_keeps_is_named_for_taking_the_other_s_place() -> None:
+    cluster, outcome = follow(running(0), unplaced(1), 10, kept(0), 40, limits=SHORT)
+    assert outcome.exit_code == 4
+    assert outcome.cause
+    assert outcome.cause.category == "no gpu"
+    keeps = f"pod {KEY}-1-0-a: its program has ended (exit code 0), and proxy keeps the pod"
+    assert keeps in outcome.cause.summary
+    assert "let proxy end with the program" in outcome.cause.remedy
+    # at once, not when the limit has passed
+    assert any(keeps in line and "within" not in line for line in cluster.said)
 
 
 def test_one_that_is_killed_or_evicted_is_replaced_while_the_others_go_on() -> None:
