@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from ctiforge.pod.entry import run_program
-from ctiforge.pod.process import WAITS
+from ctiforge.programs.in_pod import WAITS
 from ctiforge.tables import print_tables, table_of, wide_console
 
 STEPS = """

@@ -14,9 +14,6 @@ OnOutput = Callable[[int, bytes], None]
 """Is called with 1 or 2, the stream, and the bytes that came, from a thread of that stream's own."""
 CommandOf = Callable[[str, Sequence[str]], list[str]]
 """Gives the command line of a program by its name and arguments, as `command_of` does."""
-WAITS = {"OMP_WAIT_POLICY": "PASSIVE"}
-"""Threads that wait for one another sleep: by OpenMP's default they spin, and where others want the cores too that takes
-nearly twice the CPU time and two to three times as long."""
 SPEAKS_ON_S = 5.0
 """How long a pipe is read after the program has ended: what it left running may hold it open for ever."""
 
@@ -69,7 +66,7 @@ class Program:
         """
         process = subprocess.Popen(
             command,
-            env={**WAITS, **os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
             stdin=None if reads_stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE if on_output else None,
             stderr=subprocess.PIPE if on_output else None,

@@ -20,6 +20,8 @@ from ctiforge.store.log_tail import LogTail, log_key
 from ctiforge.store.objects import open_store
 
 NO_PROGRAMS = ("flags", "in_pod", "plan")
+WAITS = {"OMP_WAIT_POLICY": "PASSIVE"}
+"""Others want a node's cores too: OpenMP's threads, which by default spin while they wait, sleep."""
 
 
 def main(arguments: Sequence[str], command: CommandOf = command_of) -> int:
@@ -60,7 +62,7 @@ def main(arguments: Sequence[str], command: CommandOf = command_of) -> int:
         with suppress(OSError):
             write_all(stream, data)
 
-    running = Program.start(command(program, rest), pass_on, reads_stdin=True)
+    running = Program.start(command(program, rest), pass_on, {**WAITS, **os.environ}, reads_stdin=True)
     for signalled in early:
         running.signal(signalled)
     code = running.wait()

@@ -60,6 +60,17 @@ def test_the_log_has_the_name_of_the_pod_where_its_host_has_another(
     assert sorted(kept) == [f"runs/run-1/logs/train_extract-2-{pod}.log" for pod in ("job-0-abcde", "job-0-fghij")]
 
 
+@pytest.mark.parametrize("policy", [None, "ACTIVE"])
+def test_threads_sleep_while_they_wait_unless_the_pod_says_otherwise(
+    jobs: Path, environment: dict[str, str], policy: str | None
+) -> None:
+    (jobs / "tell.py").write_text("import os\nprint(os.environ['OMP_WAIT_POLICY'])\n")
+    given = {name: value for name, value in environment.items() if name != "OMP_WAIT_POLICY"}
+    given |= {"OMP_WAIT_POLICY": policy} if policy else {}
+    done = subprocess.run(_command(jobs, "tell"), env=given, capture_output=True, check=True, text=True)
+    assert done.stdout == f"{policy or 'PASSIVE'}\n"
+
+
 def test_both_streams_and_the_exit_code_come_through(jobs: Path, environment: dict[str, str], store_uri: str) -> None:
     (jobs / "speak.py").write_text(
         "import os, sys\nos.write(1, b'one \\xff\\n')\nos.write(2, b'two')\nsys.exit(int(sys.argv[1]))\n"

@@ -42,18 +42,6 @@ def test_what_it_writes_and_how_it_ends(how: str, code: int) -> None:
     assert len(chunks) == 100_009
 
 
-@pytest.mark.parametrize("policy", [None, "ACTIVE"])
-def test_threads_sleep_while_they_wait_unless_the_environment_says_otherwise(
-    policy: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
-    if policy:
-        monkeypatch.setenv("OMP_WAIT_POLICY", policy)
-    program, said = start("import os; print(os.environ['OMP_WAIT_POLICY'], end='')")
-    assert program.wait() == 0
-    assert everything(said, 1).decode() == (policy or "PASSIVE")
-
-
 def test_it_finds_no_standard_input_unless_it_is_to_read_it() -> None:
     program, said = start("import sys; print(repr(sys.stdin.read()))")
     assert program.wait() == 0
