@@ -59,10 +59,9 @@ help-all: #+ Every target: steps by hand, benchmarks, proofs
 
 install: $(VENV)/installed ## Virtual environment with everything, at the pinned versions
 
-# what is imported is compiled then: to compile all of torch first takes two minutes
 $(VENV)/installed: pyproject.toml src/ctiforge/constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -c src/ctiforge/constraints.txt -e '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c src/ctiforge/constraints.txt -e '.[dev]'
 	@touch $@
 
 train-extract: install ## The Extract Agent, end to end: harvest, format, train, eval, compare
