@@ -9,7 +9,7 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated
 
@@ -34,8 +34,6 @@ for _ in range(20):
     step()
 print(json.dumps([time.monotonic() - begun, time.process_time() - used]))
 """
-SPINS = {"OMP_WAIT_POLICY": ""}
-"""As OpenMP has it by itself."""
 
 
 def main(runs: Annotated[int, typer.Option(min=1, help="Of each way, in turns.")] = 5) -> None:
@@ -43,7 +41,7 @@ def main(runs: Annotated[int, typer.Option(min=1, help="Of each way, in turns.")
     cores, rows = os.cpu_count() or 1, list[tuple[str, ...]]()
     for others in (0, cores):
         with busy(others):
-            both = [(_measured(SPINS), _measured(WAITS)) for _ in range(runs)]
+            both = [(_measured({}), _measured(WAITS)) for _ in range(runs)]
         spin, sleep = (
             [statistics.median(way[of] for way in ways) for of in (0, 1)] for ways in zip(*both, strict=True)
         )
@@ -66,8 +64,9 @@ def busy(number: int) -> Iterator[None]:
             each.wait()
 
 
-def _measured(environment: dict[str, str]) -> tuple[float, float]:
-    given = {name: value for name, value in {**os.environ, **environment}.items() if value or name not in environment}
+def _measured(waits: Mapping[str, str]) -> tuple[float, float]:
+    """Seconds and CPU-seconds of the steps, with these settings of how threads wait and no others."""
+    given = {name: value for name, value in os.environ.items() if name not in WAITS} | dict(waits)
     done = subprocess.run([sys.executable, "-c", STEPS], env=given, capture_output=True, check=True, text=True)
     seconds, used = json.loads(done.stdout)
     return seconds, used

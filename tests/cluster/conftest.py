@@ -47,7 +47,7 @@ def laptop() -> Iterator[None]:
 def kubectl(*arguments: str, namespace: str = SERVICES, check: bool = True, given: str | None = None) -> str:
     """Run kubectl in the namespace; gives back what it said."""
     command = ["kubectl", "--namespace", namespace, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, input=given, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, input=given, timeout=900)
     assert not check or done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
     return done.stdout
 
@@ -129,8 +129,8 @@ class Place:
     def wait_until_running(self, program: str = "harvest_extract") -> dict[str, Any]:
         """Wait until a pod of the program runs; gives it back."""
         selector = pods_of(program)
-        kubectl("wait", "pod", "-l", selector, "--for=create", "--timeout=60s", namespace=self.namespace)
-        kubectl("wait", "pod", "-l", selector, "--for=condition=Ready", "--timeout=120s", namespace=self.namespace)
+        kubectl("wait", "pod", "-l", selector, "--for=create", "--timeout=300s", namespace=self.namespace)
+        kubectl("wait", "pod", "-l", selector, "--for=condition=Ready", "--timeout=300s", namespace=self.namespace)
         return self.pods(selector)[0]
 
     def wait_until_failed(self, program: str) -> None:

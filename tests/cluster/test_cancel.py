@@ -34,12 +34,11 @@ def test_a_shared_job_goes_on_until_the_last_run_that_follows_it_is_cancelled(pl
     read_until(mine, "train_extract: started")
     pod = place.wait_until_running("train_extract")["metadata"]["name"]
     (job,) = [name for name in place.jobs() if name.startswith("train")]
-    theirs = place.ctiforge(*LONG, "--run-id", "theirs")
-    read_until(theirs, "train_extract: started")
+    theirs, third = (place.ctiforge(*LONG, "--run-id", run) for run in ("theirs", "third"))
+    for each in (theirs, third):
+        read_until(each, "train_extract: started")
 
     # who merely follows leaves it alone
-    third = place.ctiforge(*LONG, "--run-id", "third")
-    read_until(third, "train_extract: started")
     assert f"job {job} goes on: runs mine, theirs follow it" in said(place, "cancel", "third")
     ended_as_cancelled(third)
 
@@ -78,7 +77,6 @@ def test_logs_are_followed_from_stage_to_stage_to_the_runs_end(place: Place) -> 
     assert "Traceback" not in output
     read_until(following, "--- harvest-extract-")
     read_until(following, "--- format-extract-")
-    read_until(following, "--- train-extract-")
     cancel(place, "followed")
     output, _ = following.communicate(timeout=120)
     assert following.returncode == 0, output

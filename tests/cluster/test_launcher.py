@@ -6,6 +6,8 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from benchmarks.development_cluster import add_small_test_set
 from ctiforge.demo.articles import make_corpus
 from ctiforge.demo.executions import extraction_result
@@ -64,7 +66,7 @@ def test_a_launcher_pod_that_is_evicted_between_stages_goes_on_with_its_run(plac
     place.wait_until_running("format_extract")
     runner = place.pods("job-name=detached")[0]["metadata"]["name"]
     place.evict(runner)
-    kubectl("wait", "job/detached", "--for=condition=Complete", "--timeout=400s", namespace=place.namespace)
+    kubectl("wait", "job/detached", "--for=condition=Complete", "--timeout=800s", namespace=place.namespace)
     record = load_run(place.store, "detached")
     assert record.state == "done"
     # what ended while no launcher was there to see it is found done
@@ -77,7 +79,7 @@ def test_a_launcher_pod_that_is_evicted_between_stages_goes_on_with_its_run(plac
     begun = datetime.now(UTC)
     template = f"cronjob/{RELEASE}-retrain-extract"
     kubectl("create", "job", "nightly", f"--from={template}", namespace=place.namespace)
-    kubectl("wait", "job/nightly", "--for=condition=Complete", "--timeout=120s", namespace=place.namespace)
+    kubectl("wait", "job/nightly", "--for=condition=Complete", "--timeout=300s", namespace=place.namespace)
     new = set(place.jobs()) - before - {"nightly"}
     print(f"retrain with nothing new: {(datetime.now(UTC) - begun).total_seconds():.0f} s, Jobs {sorted(new)}")
     assert [name.rsplit("-", 3)[0] for name in new] == ["harvest-extract"]
@@ -97,7 +99,7 @@ def test_a_launcher_pod_that_is_evicted_between_stages_goes_on_with_its_run(plac
     # a model that is not better is no failure of the run, and nothing is tried again
     place.install("retrain.extract.enabled=true", "promote.auto=true", f"settings.stages={TRAINED}")
     kubectl("create", "job", "gated", f"--from={template}", namespace=place.namespace)
-    kubectl("wait", "job/gated", "--for=condition=Complete", "--timeout=120s", namespace=place.namespace)
+    kubectl("wait", "job/gated", "--for=condition=Complete", "--timeout=300s", namespace=place.namespace)
     told = json.loads(kubectl("get", "events", "-o", "json", namespace=place.namespace))["items"]
     reasons = {
         each["involvedObject"]["name"]: (each["reason"], each["message"])
@@ -123,7 +125,7 @@ def test_a_launcher_pod_that_is_evicted_between_stages_goes_on_with_its_run(plac
     )
     begun = datetime.now(UTC)
     kubectl("create", "job", "exporting", f"--from={template}", namespace=place.namespace)
-    kubectl("wait", "job/exporting", "--for=condition=Complete", "--timeout=180s", namespace=place.namespace)
+    kubectl("wait", "job/exporting", "--for=condition=Complete", "--timeout=400s", namespace=place.namespace)
     exported = load_run(place.store, "exporting").stages[-1]
     print(f"a night with an export alone: {(datetime.now(UTC) - begun).total_seconds():.0f} s")
     assert (exported.name, exported.state) == ("export_model", "done")
@@ -155,6 +157,7 @@ def test_result_files_of_the_laptop_are_harvested_in_the_cluster(place: Place, t
     cancel(place, "files")
 
 
+@pytest.mark.prove
 def test_helm_test_runs_the_doctor_inside(place: Place) -> None:
     tested = subprocess.run(
         ["helm", "test", RELEASE, "--namespace", place.namespace, "--timeout", "180s"],

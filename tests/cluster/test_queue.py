@@ -36,7 +36,7 @@ def test_a_queue_holds_a_job_lets_it_in_and_takes_it_back(place: Place) -> None:
     place.install("stages.harvest_extract.labels.kueue\\.x-k8s\\.io/queue-name=gpus")
     with place.following("harvest_extract", "--from-database") as following:
         kubectl(
-            "wait", "pod", "-l", pods_of("harvest_extract"), "--for=create", "--timeout=60s", namespace=place.namespace
+            "wait", "pod", "-l", pods_of("harvest_extract"), "--for=create", "--timeout=300s", namespace=place.namespace
         )
         (job,) = place.jobs()
         hold(place, job, held=True)

@@ -5,7 +5,7 @@ import pytest
 from ctiforge.launcher.backend import Command, Task
 from ctiforge.launcher.kubernetes.manifests import job_name, stage_job, work_key
 from tests.cluster.conftest import RELEASE, Place, kubectl, start_s3, stop_s3
-from tests.cluster.training import Prepared, kill_rank, metadata, plan, trained, training_pod, weights
+from tests.cluster.training import LIMITS, Prepared, kill_rank, metadata, plan, trained, training_pod, weights
 
 OS_FLAGS = (
     "--base-model=demo", "--max-length=128", "--pooling=mean", "--batch-size=2", "--learning-rate=0.0002",
@@ -39,6 +39,7 @@ def test_an_evicted_pod_loses_nothing(
     place: Place, request: pytest.FixtureRequest, examples: str, step: int, of: int | None
 ) -> None:
     prepared: Prepared = request.getfixturevalue(examples)
+    place.install(*LIMITS)
     with place.following(prepared.program, *prepared.arguments, fingerprint=prepared.fingerprint) as following:
         place.wait_until_done(step, of)
         place.evict(training_pod(place, prepared.program))

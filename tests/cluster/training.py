@@ -23,6 +23,10 @@ FLAGS = (
     "--eval-steps=1000",
 )  # fmt: skip
 
+LIMIT_S = 8
+LIMITS = (f"launcher.pendingTimeout={LIMIT_S}", f"launcher.nodeLostTimeout={LIMIT_S}")
+"""A Job that trains is soon older than these; Kubernetes' own pause before a next pod, 10 s, is longer."""
+
 
 @dataclass(frozen=True)
 class Prepared:

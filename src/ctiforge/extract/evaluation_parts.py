@@ -55,17 +55,16 @@ def evaluate_shard(
         CannotGoOnError: The device failed, or too many windows did.
     """
     load = cache(load)
-    info = test_data.describe()
-    labeled = labeled_among(test_data.records, info.name)
+    labeled = labeled_among(test_data.records, test_data.describe().name)
     trained_on = values_seen_in_training(training_data) if training_data else None
     if _read_part(parts, share, labeled) is None:
         scored = score_articles(load(), labeled, trained_on, share)
         _write_part(parts, share, load().name, scored)
     every = [Share(number, share.count) for number in range(share.count)]
     missing = _missing(parts, every)
-    found = [] if missing else [_read_part(parts, each, labeled) for each in every]
+    usable = [] if missing else [part for each in every if (part := _read_part(parts, each, labeled))]
     mine = f"shard {share.number} of {share.count}"
-    if (missing or None in found) and is_published():
+    if len(usable) < share.count and is_published():
         # what this one wrote after another had cleared the parts away
         parts.remove()
         print(f"{mine}: another shard has published the evaluation", flush=True)
@@ -74,16 +73,8 @@ def evaluate_shard(
         rest = ", ".join(map(str, missing))
         print(f"{mine}: its part is there; who writes the last one makes the evaluation (missing: {rest})", flush=True)
         return None
-    usable = [part for part in found if part]
     try:
-        return evaluation_of(
-            _of_all(usable, labeled, load, trained_on),
-            test_data.records,
-            model=ModelInfo(name=usable[0].model if usable else load().name, version=version),
-            test_set=info,
-            trained_on=trained_on,
-            answers=answers,
-        )
+        return _merge(usable, test_data, labeled, load, version, trained_on, answers)
     except CannotGoOnError:
         _remove_failed(parts, usable)
         raise
@@ -129,6 +120,25 @@ def _missing(parts: StoredParts, every: Sequence[Share]) -> list[int]:
     if others := sorted(there - {part_name(each) for each in every}):
         warn(f"{parts.uri}: of another number of shards, not used: {', '.join(others)}")
     return [each.number for each in every if part_name(each) not in there]
+
+
+def _merge(
+    usable: Sequence[EvaluationPart],
+    test_data: TestData,
+    labeled: Sequence[ArticleRecord],
+    load: Callable[[], Extractor],
+    version: str,
+    trained_on: frozenset[tuple[str, str]] | None,
+    answers: Path | None,
+) -> Evaluation:
+    return evaluation_of(
+        _of_all(usable, labeled, load, trained_on),
+        test_data.records,
+        model=ModelInfo(name=usable[0].model if usable else load().name, version=version),
+        test_set=test_data.describe(),
+        trained_on=trained_on,
+        answers=answers,
+    )
 
 
 def _of_all(

@@ -23,7 +23,7 @@ _NO_PLACE = (
     *(errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG),
 )
 """What is wrong with a path, not with the program."""
-_GOES_ON = "nothing half-written is kept, the same command goes on from here"
+GOES_ON = "nothing half-written is kept, the same command goes on from here"
 
 
 def run_program(main: Callable[..., Any], arguments: Sequence[str] | None = None) -> None:
@@ -58,7 +58,7 @@ def exit_on_error(call: Callable[[], Any]) -> None:
     except CtiforgeError as error:
         _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
-        _fail(f"stopped by Ctrl-C; {_GOES_ON}", 130)
+        _fail(f"stopped by Ctrl-C; {GOES_ON}", 130)
     except ModuleNotFoundError as error:
         advice = how_to_install(error)
         if not advice:
@@ -95,7 +95,7 @@ def _call(call: Callable[[], Any]) -> None:
 def _end_interrupted(program: int, _signum: int, _frame: FrameType | None) -> None:
     # written past the stream's buffer, which the signal may have come in the middle of; a forked worker says nothing
     if os.getpid() == program:
-        os.write(2, f"error: stopped by SIGTERM; {_GOES_ON}\n".encode())
+        os.write(2, f"error: stopped by SIGTERM; {GOES_ON}\n".encode())
     # no Exception: libraries catch those, and a signal comes anywhere
     raise SystemExit(int(ExitCode.INTERRUPTED))
 

@@ -16,6 +16,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from ctiforge.errors import CtiforgeError, ExitCode, InterruptedRunError
+from ctiforge.pod.entry import GOES_ON
 from ctiforge.pod.ports import free_port
 from ctiforge.pod.process import Program
 from ctiforge.progress import warn
@@ -316,9 +317,7 @@ def _failure(ranks: list[_Rank], ends: list[RankEnd], folder: Path, every: int) 
     if end.code == RankLostError.exit_code:
         return InterruptedRunError(f"{said or 'another process is gone'}: the same command goes on")
     if end.code == ExitCode.INTERRUPTED:
-        return InterruptedRunError(
-            said or "stopped by a signal; nothing half-written is kept, the same command goes on from here"
-        )
+        return InterruptedRunError(said or f"stopped by a signal; {GOES_ON}")
     if said is None:
         for line in next(rank for rank in ranks if rank.number == end.number).lines:
             warn(f"process {end.number}: {visible(line)}")

@@ -128,8 +128,7 @@ def main(
         raise UsageError(
             "--nproc shares a model of this machine: leave it out with --endpoint, --engine and --examples"
         )
-    if shards > 1:
-        check_shard(shards, shard, nproc, store)
+    check_shard(shards, shard, nproc, store)
     if examples and not prepared:
         raise UsageError("--examples shows passages of prepared data: give --prepared, an output of format_extract")
     if examples and as_served:
@@ -259,6 +258,10 @@ def check_shard(shards: int, shard: int, nproc: int, store: str | None) -> None:
     """Refuse a shard that there is not, or that the others cannot meet."""
     from ctiforge.errors import UsageError
 
+    if shards == 1:
+        if shard > 0:
+            raise UsageError(f"--shard {shard}: say of how many it is one, --shards N")
+        return
     if shard >= shards:
         raise UsageError(f"--shard {shard}: of {shards} shards the last one is {shards - 1}")
     if not store:

@@ -130,6 +130,11 @@ def test_a_sample_is_shared_too(run: Run, tmp_path: Path) -> None:
     assert digests(tmp_path / "store") == digests(tmp_path / "alone")
 
 
+def test_a_shard_of_nobody_knows_how_many_is_refused(run: Run) -> None:
+    done = run("--shard=3")
+    assert (done.returncode, done.stderr.strip()) == (2, "error: --shard 3: say of how many it is one, --shards N")
+
+
 def test_a_shard_that_died_costs_its_own_part_alone(
     run: Run, alone: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,9 +19,9 @@ from ctiforge.launcher.kubernetes.manifests import (
     template_name,
 )
 from ctiforge.launcher.kubernetes.members import LEAST_PODS, is_sharded, members_of, newest_of_each
+from ctiforge.launcher.kubernetes.placing import is_scaled_for
 from ctiforge.launcher.kubernetes.reading import completed
 from ctiforge.launcher.kubernetes.refusals import ClusterError
-from ctiforge.launcher.kubernetes.waiting import is_scaled_for
 from ctiforge.launcher.kubernetes.watching import Changed, WatchFailed, Watching
 from ctiforge.pod import GPU_VARIABLE
 

@@ -12,6 +12,7 @@ MENDS = {
     401: "the credentials are refused or have expired: log in to the cluster again",
     403: "ask for the launcher's role (the chart's values rbac.users and rbac.groups), or name another --namespace",
     404: "is the chart installed in this namespace? `helm list`; name another with --namespace or --release",
+    422: "the chart's values make what this cluster does not take: mend what it names, then helm upgrade --install",
     409: "others changed the same at the same time: start the same command again",
 }
 POLICIES = (

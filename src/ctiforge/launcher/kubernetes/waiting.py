@@ -1,6 +1,6 @@
-"""Why a Job has no pod, or its pod no running program: the scheduler's, the registry's and the kubelet's words. Pure.
+"""Why a Job has no pod, or its pod no running program: the API's, the registry's and the kubelet's words. Pure.
 
-The texts are those of Kubernetes 1.31 to 1.37 and containerd; 1.34 no longer names the taints.
+The texts are those of Kubernetes 1.31 to 1.37 and containerd.
 """
 
 import re
@@ -11,6 +11,7 @@ from ctiforge.launcher.kubernetes.categories import Category, Diagnosis
 from ctiforge.launcher.kubernetes.client import Object
 from ctiforge.launcher.kubernetes.images import IMAGE_REASONS, diagnose_image
 from ctiforge.launcher.kubernetes.manifests import CONTAINER
+from ctiforge.launcher.kubernetes.placing import diagnose_gated, diagnose_unscheduled
 from ctiforge.launcher.kubernetes.reading import (
     about,
     bad_end,
@@ -59,9 +60,9 @@ def diagnose_waiting(pod: Object, events: Sequence[Object], now: datetime) -> Di
     scheduled = condition(pod, "PodScheduled")
     own = about(pod["metadata"]["name"], events)
     if scheduled.get("reason") == "Unschedulable":
-        return _unschedulable(pod, scheduled, own)
+        return diagnose_unscheduled(pod, scheduled, own)
     if is_gated(pod):
-        return _gated(pod, scheduled)
+        return diagnose_gated(pod, scheduled)
     runs = has_started(pod)
     for name, waiting in _waiting(pod):
         reason, said = waiting.get("reason", ""), waiting.get("message", "")
@@ -158,163 +159,6 @@ def _refusal(said: str, job: Object) -> tuple[Category, str, str]:
         "the cluster could not create a pod",
         f"it is tried again; if it stays so: {kubectl(job, 'describe', 'job')}",
     )
-
-
-def _gated(pod: Object, scheduled: Object) -> Diagnosis:
-    gates = ", ".join(each["name"] for each in pod["spec"].get("schedulingGates") or []) or "a scheduling gate"
-    return Diagnosis(
-        Category.QUEUED,
-        f"pod {pod['metadata']['name']}: it is held back by {gates}",
-        shortened(scheduled.get("message", "")),
-        "wait until its queue lets it in; this time is not counted as waiting",
-        moment(scheduled.get("lastTransitionTime")) or moment(creation_time(pod)),
-    )
-
-
-TAINTS = "untolerated taint"
-BLOCKS = (
-    (r"Insufficient (?!cpu|memory|ephemeral-storage|pods)\S+", Category.NO_GPU),
-    ("Insufficient memory", Category.NO_MEMORY),
-    ("Insufficient cpu", Category.NO_CPU),
-    ("Insufficient ephemeral-storage", Category.NO_STORAGE),
-    ("didn't match Pod's node affinity/selector|didn't satisfy plugin", Category.NO_MATCHING_NODE),
-    ("PersistentVolume|persistentvolumeclaim|volume node affinity|persistent volumes to bind", Category.VOLUME_UNBOUND),
-    (
-        "were unschedulable|Too many pods|anti-affinity|topology spread|max volume count|all claims",
-        Category.UNSCHEDULABLE,
-    ),
-    (TAINTS, Category.TAINTED),
-)
-"""What the scheduler says of some nodes, what the pod can be given against first: every cluster has some taint."""
-
-
-def _unschedulable(pod: Object, scheduled: Object, events: Sequence[Object]) -> Diagnosis:
-    said = scheduled.get("message", "")
-    nodes, _, preemption = said.partition("preemption:")
-    category = next((found for words, found in BLOCKS if re.search(words, nodes)), Category.UNSCHEDULABLE)
-    words, remedy = _placing(category, pod, nodes)
-    # preemption helps nowhere: no node would do even if it were empty
-    never = "not helpful" in preemption and "No preemption victims" not in preemption
-    if never and category in ASKED_FOR:
-        words, remedy = words.replace("has free", "has"), re.sub("^wait for [^,]+, ", "", remedy)
-    if TAINTS in nodes and category is not Category.TAINTED:
-        remedy += f"; nodes with a taint need {values_key(pod)}.tolerations"
-    scaling = next((each for each in reversed(events) if each["reason"] in SCALING or _is_karpenters(each)), None)
-    if scaling:
-        remedy = SCALING.get(scaling["reason"], KARPENTER_CANNOT).format(otherwise=remedy)
-    return Diagnosis(
-        category,
-        f"pod {pod['metadata']['name']}: {words}",
-        shortened("; ".join([said, *([scaling["message"]] if scaling else [])])),
-        remedy,
-        moment(scheduled.get("lastTransitionTime")),
-    )
-
-
-ADDS_NODE = ("TriggeredScaleUp", "Nominated")
-SCALING = {
-    **dict.fromkeys(ADDS_NODE, "wait: the autoscaler is adding a node; otherwise {otherwise}"),
-    "NotTriggerScaleUp": "the autoscaler adds no node for it, and says why; {otherwise}",
-    "FailedScaleUp": "the autoscaler tried to add a node and was refused (the cloud's quota or stock); {otherwise}",
-}
-"""What the cluster autoscaler's and Karpenter's events about the pod mean, by their reasons."""
-KARPENTER_CANNOT = "Karpenter has no node pool for it, and says why; {otherwise}"
-
-
-def is_scaled_for(pod: Object, events: Sequence[Object]) -> bool:
-    """Whether an autoscaler has said that a node for the pod is on its way."""
-    return any(each["reason"] in ADDS_NODE for each in about(pod["metadata"]["name"], events))
-
-
-def _is_karpenters(event: Object) -> bool:
-    """Whether it is Karpenter's, whose FailedScheduling has the scheduler's own reason."""
-    components = ((event.get("source") or {}).get("component"), event.get("reportingComponent"))
-    return event["reason"] == "FailedScheduling" and "karpenter" in components
-
-
-ASKED_FOR = {
-    Category.NO_MEMORY: "memory",
-    Category.NO_CPU: "cpu",
-    Category.NO_STORAGE: "ephemeral-storage",
-    Category.NO_GPU: None,
-}
-
-
-ELSEWHERE = (
-    (
-        "were unschedulable",
-        "the nodes that could take it are cordoned",
-        "wait until they take pods again, or: kubectl uncordon NODE; which: kubectl get nodes",
-    ),
-    ("Too many pods", "no node may have one pod more", "wait until others have ended, or add a node"),
-    (
-        "anti-affinity",
-        "no node where other pods let it be (anti-affinity)",
-        "wait until those have ended, add a node, or mend {key}.affinity",
-    ),
-    (
-        "topology spread",
-        "no node where its spread over nodes or zones lets it be",
-        "wait, add a node, or mend {key}.topologySpreadConstraints",
-    ),
-)
-"""Why nodes do not take a pod that neither a resource nor a label, volume or taint is in the way of."""
-
-
-def _placing(category: Category, pod: Object, said: str) -> tuple[str, str]:
-    key = values_key(pod)
-    if category is Category.NO_GPU:
-        found = re.search(BLOCKS[0][0], said)
-        gpu = found[0].removeprefix("Insufficient ").rstrip(".,") if found else "GPU"
-        return (
-            f"no node has free {_requested(pod, gpu)} {gpu}",
-            f"wait for one, add a GPU node, name the cluster's GPUs in {key}.gpu.resourceName "
-            f"or set {key}.gpu.count to 0; what there is: kubectl describe nodes",
-        )
-    if resource := ASKED_FOR.get(category):
-        return (
-            f"no node has free {_requested(pod, resource)} of {resource}",
-            f"wait for room, add a larger node, or ask for less in {key}.resources.requests.{resource}",
-        )
-    if category is Category.NO_MATCHING_NODE:
-        return (
-            "no node has the labels that the pod asks for",
-            f"mend {key}.nodeSelector or {key}.affinity; what nodes have: kubectl get nodes --show-labels",
-        )
-    if category is Category.VOLUME_UNBOUND:
-        return _unbound(pod, said)
-    if category is Category.TAINTED:
-        return (
-            "every node has a taint that the pod does not tolerate",
-            f"set {key}.tolerations; which taints: kubectl describe nodes | grep Taints",
-        )
-    for sign, words, mend in ELSEWHERE:
-        if sign in said:
-            return words, mend.format(key=key)
-    return "no node takes the pod", f"{kubectl(pod, 'describe', 'pod')}; kubectl describe nodes"
-
-
-def _requested(pod: Object, resource: str) -> str:
-    resources = container(pod).get("resources", {})
-    asked = resources.get("requests", {}).get(resource) or resources.get("limits", {}).get(resource)
-    return str(asked or "enough")
-
-
-def _unbound(pod: Object, said: str) -> tuple[str, str]:
-    claims = {
-        each["persistentVolumeClaim"]["claimName"]: each["name"]
-        for each in pod["spec"].get("volumes") or []
-        if "persistentVolumeClaim" in each
-    }
-    absent = re.search(r'persistentvolumeclaim "([^"]+)" not found', said)
-    names = [absent[1]] if absent else list(claims)
-    value = "modelCache" if "model-cache" in [claims.get(name) for name in names] else f"{values_key(pod)}.extraVolumes"
-    look = f"kubectl -n {pod['metadata'].get('namespace', 'default')} describe pvc {' '.join(names)}".rstrip()
-    if absent:
-        mend = "modelCache.existingClaim" if value == "modelCache" else value
-        return f"there is no volume claim {names[0]}", f"create it, or name another in {mend}"
-    mend = "modelCache.storageClassName (ReadWriteMany)" if value == "modelCache" else value
-    return f"the volume of claim {', '.join(names) or '?'} is not bound here", f"{look}; set {mend}"
 
 
 def _waiting(pod: Object) -> list[tuple[str, Object]]:

@@ -17,6 +17,7 @@ import pytest
 from kubernetes import client
 
 from ctiforge.errors import ExitCode
+from ctiforge.launcher.kubernetes import client as times
 from ctiforge.launcher.kubernetes.client import Cluster
 from ctiforge.launcher.kubernetes.refusals import ClusterError
 
@@ -129,14 +130,22 @@ def test_what_a_policy_refuses_is_refused_once(api: Api, cluster: Cluster) -> No
     assert api.asked[JOBS] == 1
 
 
+def test_what_the_cluster_finds_invalid_says_what_to_mend(api: Api, cluster: Cluster) -> None:
+    api.answers[JOBS] = [(422, failed('Job.batch "a" is invalid: spec.parallelism: Invalid value: -1'))]
+    with pytest.raises(ClusterError, match=r"spec.parallelism: Invalid value: -1; the chart's values .* mend"):
+        cluster.create_job({"metadata": {"name": "a"}})
+    assert api.asked[JOBS] == 1
+
+
 def test_a_job_is_created_after_a_conflict_that_passes_and_not_where_its_name_is_taken(
-    api: Api, cluster: Cluster
+    api: Api, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     conflict = 'Operation cannot be fulfilled on resourcequotas "team": the object has been modified'
     api.answers[JOBS] = [(409, failed(conflict)), (409, failed(conflict)), (201, {})]
     assert cluster.create_job({"metadata": {"name": "a"}})
     api.answers[JOBS] = [(409, failed('jobs.batch "a" already exists'))]
     assert not cluster.create_job({"metadata": {"name": "a"}})
+    monkeypatch.setattr(times, "CONFLICT_S", 0)
     api.answers[JOBS] = [(409, failed(conflict))]
     with pytest.raises(ClusterError, match=r"resourcequotas .team.*start the same command again"):
         cluster.create_job({"metadata": {"name": "a"}})
