@@ -89,6 +89,7 @@ def test_every_verb_starts(installed: Installed) -> None:
     assert (done.returncode, done.stdout.count("Usage: ")) == (0, len(tree)), done.stderr
 
 
+@pytest.mark.slow
 def test_a_line_is_planned_and_its_cheap_stages_run(installed: Installed) -> None:
     planned = installed.run("run", "extract", "--dry-run")
     assert planned.returncode == 0, planned.stderr

@@ -141,6 +141,7 @@ def test_the_tests_for_a_gpu_are_skipped_without_one_and_say_why() -> None:
     assert re.fullmatch(r"\d+ tests skipped: no GPU, nothing to try: torch .*", told[0])
 
 
+@pytest.mark.slow
 def test_the_test_of_a_short_allocator_with_an_allocator_that_is_told_to_be_short(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -84,6 +84,7 @@ def test_the_validation_loss_falls_and_is_kept_as_numbers_and_picture(trained):
     assert steps[-1] == 12
 
 
+@pytest.mark.slow
 def test_sigterm_while_a_look_writes_answers_ends_it_and_costs_nothing(data, tmp_path, monkeypatch):
     request = replace(REQUEST, select_by="f1", training=replace(OPTIONS, max_steps=4))
     whole = train(request, data, tmp_path / "whole")

@@ -78,6 +78,7 @@ def artifact(done: subprocess.CompletedProcess[str]) -> str:
     return str(events[-1]["uri"])
 
 
+@pytest.mark.slow
 def test_the_line_from_the_database_to_the_comparison(filled: str, tmp_path: Path, small_bert: Path) -> None:  # noqa: F811
     done = run("prepare_os", *OPTIONS, cwd=tmp_path, DATABASE_URL=filled)
     assert done.returncode == 0, done.stderr

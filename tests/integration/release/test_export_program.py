@@ -66,6 +66,7 @@ def test_every_file_answers_the_test_set_beside_its_source(exported):
     }
 
 
+@pytest.mark.slow
 def test_a_file_that_answers_otherwise_than_its_source_is_not_exported(tmp_path, test_file):
     model = tiny_models.make_llama(tmp_path / "tiny")
     tiny_models.add_qwen2_tokenizer(model)
@@ -129,12 +130,10 @@ def test_the_other_file_types_and_what_an_earlier_export_left(tmp_path):
     assert {path.name for path in (tmp_path / "out").glob("*.gguf")} == {each["file"] for each in files}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("add_tokenizer", "pretokenizer"),
-    [
-        (tiny_models.add_llama3_tokenizer, "llama-bpe"),
-        pytest.param(tiny_models.add_qwen2_tokenizer, "qwen2", marks=pytest.mark.slow),
-    ],
+    [(tiny_models.add_llama3_tokenizer, "llama-bpe"), (tiny_models.add_qwen2_tokenizer, "qwen2")],
 )
 def test_other_families_are_read_and_rendered_as_in_training(tmp_path, add_tokenizer, pretokenizer):
     add_tokenizer(tiny_models.make_llama(tmp_path / "tiny"))
@@ -155,6 +154,7 @@ def test_a_tokenizer_that_llama_cpp_has_no_name_for_is_refused(tmp_path):
     assert not list((tmp_path / "out").rglob("*.*"))
 
 
+@pytest.mark.slow
 def test_an_adapter_over_a_sentencepiece_base_is_merged_with_its_vocabulary(tmp_path):
     tiny_models.add_sentencepiece_tokenizer(tiny_models.make_llama(tmp_path / "base"))
     adapter = tiny_models.make_adapter(tmp_path / "base", tmp_path / "adapter")
@@ -187,9 +187,8 @@ def test_an_adapter_over_a_model_of_the_hub_is_merged_into_the_commit_that_it_wa
     assert f"its adapter names team/base@{commit}" in refused.stderr
 
 
-@pytest.mark.parametrize(
-    ("name", "found_out"), [pytest.param("llama-bpe", False, marks=pytest.mark.slow), ("smollm", True)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "found_out"), [("llama-bpe", False), ("smollm", True)])
 def test_a_wrong_pretokenizer_is_found_out(tmp_path, tools, monkeypatch, name, found_out):
     model = tiny_models.make_llama(tmp_path / "tiny")
     tiny_models.add_llama3_tokenizer(model)
@@ -251,6 +250,7 @@ def test_an_adapter_over_a_base_in_s3_is_merged_in_half_precision(tmp_path, s3_b
     assert "--dtype bfloat16 --max-model-len 1024" in done.stdout.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_an_adapter_alone_becomes_a_gguf_of_its_own(tmp_path):
     base = tiny_models.make_llama(tmp_path / "base")
     tiny_models.add_llama3_tokenizer(base)

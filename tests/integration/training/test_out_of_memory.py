@@ -23,7 +23,7 @@ def too_large(above, *, from_batch=0, in_training=True):
     return check
 
 
-@pytest.mark.parametrize("from_batch", [0, 8])
+@pytest.mark.parametrize("from_batch", [0, pytest.param(8, marks=pytest.mark.slow)])
 def test_training_goes_on_with_half_the_micro_batch(store_folder, tmp_path, capsys, uninterrupted, from_batch):
     whole = uninterrupted()
     halved = run(store_folder, tmp_path / "first", before_forward=too_large(3, from_batch=from_batch))
@@ -47,7 +47,7 @@ def test_an_evaluation_is_done_again_in_smaller_batches(store_folder, tmp_path, 
     assert "in an evaluation with 8 examples at once: again with 4" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("in_training", [True, False])
+@pytest.mark.parametrize("in_training", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_one_example_that_is_too_large_is_the_end(store_folder, tmp_path, in_training):
     with pytest.raises(CannotGoOnError, match="one example at once: train a smaller model") as caught:
         run(store_folder, tmp_path / "first", before_forward=too_large(0, in_training=in_training))

@@ -9,7 +9,8 @@ from ctiforge.errors import UsageError
 from tests.integration.training.of_ranks import apart
 
 
-@pytest.mark.parametrize("method", ["lora", pytest.param("qlora", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["lora", "qlora"])
 def test_two_train_what_one_would(place, alone, method):
     # a GPU computes activations again
     recompute = method == "qlora"

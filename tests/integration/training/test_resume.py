@@ -17,7 +17,9 @@ from ctiforge.training.checkpoints import CheckpointWriter
 from tests.integration.training.conftest import FOLDER, OPTIONS, run, same_weights
 
 
-@pytest.mark.parametrize(("step", "qlora"), [(1, False), (8, False), (11, False), (11, True)])
+@pytest.mark.parametrize(
+    ("step", "qlora"), [(1, False), (8, False), (11, False), pytest.param(11, True, marks=pytest.mark.slow)]
+)
 def test_sigterm_costs_nothing(store_folder, tmp_path, signal_at, step, qlora, uninterrupted):
     """Before the first checkpoint, at the end of an epoch, and within the second."""
     whole = uninterrupted(qlora=qlora)
@@ -84,6 +86,7 @@ def test_a_signal_in_the_step_before_a_look_leaves_it_to_whoever_goes_on(
     assert same_weights(resumed, whole)
 
 
+@pytest.mark.slow
 def test_a_look_that_was_cut_short_again_and_then_ends_the_training_trains_nothing_more(store_folder, tmp_path):
     options = replace(OPTIONS, learning_rate=8e-3, max_steps=40)
     whole = run(str(tmp_path / "whole"), tmp_path / "alone", options)
@@ -191,7 +194,7 @@ def test_the_best_weights_so_far_survive(store_folder, tmp_path, signal_at, unin
     assert same_weights(resumed, whole)
 
 
-@pytest.mark.parametrize("learning_rate", [2e-3, 8e-3])
+@pytest.mark.parametrize("learning_rate", [2e-3, pytest.param(8e-3, marks=pytest.mark.slow)])
 def test_a_finished_run_that_was_not_published_is_not_trained_again(store_folder, tmp_path, learning_rate):
     """Neither one that did all its steps nor one that stopped early."""
     options = replace(OPTIONS, learning_rate=learning_rate, max_steps=14 if learning_rate == 2e-3 else 40)
@@ -226,6 +229,7 @@ def test_a_store_that_is_gone_stops_no_training_but_is_told(store_folder, tmp_pa
         run(store_folder, tmp_path / "second")
 
 
+@pytest.mark.slow
 def test_where_memory_is_short_it_waits_for_the_checkpoint(store_folder, tmp_path, monkeypatch, uninterrupted):
     whole = uninterrupted()
     monkeypatch.setattr(checkpoints_module, "free_memory", lambda: 1_000)
