@@ -19,9 +19,10 @@ from ctiforge.store.runs import load_run
 from tests.cluster.conftest import RELEASE, Place, articles_locked, kubectl, secret_values
 from tests.making import candidate
 
-LINE = ("run", "extract", "--set", "train_extract.max_steps=30", "--set", "train_extract.epochs=1")
-
-TRAINED = '{"train_extract":{"max_steps":30,"epochs":1}}'
+# few articles for validation: the training answers them to set its threshold
+STAGES = {"format_extract": {"validation_share": 0.01}, "train_extract": {"max_steps": 30, "epochs": 1}}
+SET = [f"--set={stage}.{name}={value}" for stage, flags in STAGES.items() for name, value in flags.items()]
+LINE = ("run", "extract", *SET)
 
 
 def test_a_launcher_that_is_killed_and_started_again_follows_the_same_job(place: Place) -> None:
@@ -75,7 +76,7 @@ def test_a_launcher_pod_that_is_evicted_between_stages_goes_on_with_its_run(plac
 
     # nothing new: one harvest, and nothing after it
     before = set(place.jobs())
-    place.install("retrain.extract.enabled=true", f"settings.stages={TRAINED}")
+    place.install("retrain.extract.enabled=true", f"settings.stages={json.dumps(STAGES)}")
     begun = datetime.now(UTC)
     template = f"cronjob/{RELEASE}-retrain-extract"
     kubectl("create", "job", "nightly", f"--from={template}", namespace=place.namespace)
@@ -97,7 +98,7 @@ def test_a_launcher_pod_that_is_evicted_between_stages_goes_on_with_its_run(plac
     assert said.count("eval_") == 4
 
     # a model that is not better is no failure of the run, and nothing is tried again
-    place.install("retrain.extract.enabled=true", "promote.auto=true", f"settings.stages={TRAINED}")
+    place.install("retrain.extract.enabled=true", "promote.auto=true", f"settings.stages={json.dumps(STAGES)}")
     kubectl("create", "job", "gated", f"--from={template}", namespace=place.namespace)
     kubectl("wait", "job/gated", "--for=condition=Complete", "--timeout=300s", namespace=place.namespace)
     told = json.loads(kubectl("get", "events", "-o", "json", namespace=place.namespace))["items"]
@@ -121,7 +122,9 @@ def test_a_launcher_pod_that_is_evicted_between_stages_goes_on_with_its_run(plac
     assert trained
     crown(place, trained)
     place.install(
-        "retrain.extract.enabled=true", f"settings.stages={TRAINED}", 'settings.export={"format":"gguf","types":"q8_0"}'
+        "retrain.extract.enabled=true",
+        f"settings.stages={json.dumps(STAGES)}",
+        'settings.export={"format":"gguf","types":"q8_0"}',
     )
     begun = datetime.now(UTC)
     kubectl("create", "job", "exporting", f"--from={template}", namespace=place.namespace)

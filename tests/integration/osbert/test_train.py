@@ -58,20 +58,20 @@ def _train(request: OsBertTraining, parts: Path, folder: Path) -> dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def trained(small_bert: Path, parts: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+def trained(small_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     torch.set_num_threads(1)
+    # with half as many articles the last of the classes is not learnt on every machine
+    articles = {"train": make_articles(8, 1) + make_articles(32, 2, words=60), "validation": make_articles(4, 3)}
+    parts = write_parts(tmp_path_factory.mktemp("many"), articles | {"test": make_articles(2, 4)})
     folder = tmp_path_factory.mktemp("trained")
-    # after 30 it depends on the seed how much of it is learnt
-    metadata = _train(_request(small_bert, training=replace(OPTIONS, epochs=45)), parts, folder)
-    return folder / "out", metadata
+    return folder / "out", _train(_request(small_bert), parts, folder)
 
 
 def test_it_learns_what_articles_show_wherever_it_stands(trained: tuple[Path, dict[str, Any]]) -> None:
     articles = make_articles(6, 9)
     found = FineTuned(trained[0], "cpu").detect_many([article.content for article in articles])
     right = [one.label == article.label for one, article in zip(found, articles, strict=True)]
-    # chance is 0.2; whether the last of the five classes is learnt depends on how a machine's products round
-    assert sum(right) / len(right) > 0.7
+    assert sum(right) / len(right) > 0.8, "chance is 0.2"
 
 
 def test_evidence_is_the_window_that_shows_it(trained: tuple[Path, dict[str, Any]]) -> None:
@@ -87,12 +87,12 @@ def test_evidence_is_the_window_that_shows_it(trained: tuple[Path, dict[str, Any
 
 def test_the_metadata_says_what_was_done(trained: tuple[Path, dict[str, Any]]) -> None:
     folder, metadata = trained
-    assert metadata["classes"] == dict.fromkeys(OS_LABELS, 24)
-    assert metadata["examples"] == 120
+    assert metadata["classes"] == dict.fromkeys(OS_LABELS, 40)
+    assert metadata["examples"] == 200
     assert metadata["windows"] > 240
     assert metadata["labeler"] == "keywords"
     assert metadata["deviations_from_guide"]["max_length"] == [512, 64]
-    assert any("24 training articles are Linux" in warning for warning in metadata["warnings"])
+    assert any("40 training articles are Linux" in warning for warning in metadata["warnings"])
     assert json.loads((folder / "training_metadata.json").read_text()) == json.loads(json.dumps(metadata))
     assert {path.name for path in folder.iterdir()} >= {
         "config.json", "model.safetensors", "tokenizer.json", "ctiforge.json", "log.jsonl", "training_curve.png",
