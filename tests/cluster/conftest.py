@@ -217,11 +217,19 @@ def lasting() -> Iterator[Place]:
 
 
 @pytest.fixture(scope="session")
-def prepared(lasting: Place) -> "Prepared":
-    """The demo's examples in the store, and the training that nothing disturbed."""
+def flags(lasting: Place) -> tuple[str, ...]:
+    """The demo's examples in the store, and the flags of a training on them."""
     from tests.cluster.training import prepare
 
     return prepare(lasting)
+
+
+@pytest.fixture(scope="session")
+def prepared(lasting: Place, flags: tuple[str, ...]) -> "Prepared":
+    """The training that nothing disturbed, long enough for several faults."""
+    from tests.cluster.training import trained
+
+    return trained(lasting, "train_extract", *flags)
 
 
 @pytest.fixture

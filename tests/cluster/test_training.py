@@ -26,6 +26,12 @@ def prepared_os(lasting: Place) -> Prepared:
 
 
 @pytest.fixture(scope="module")
+def shorter(lasting: Place, flags: tuple[str, ...]) -> Prepared:
+    """A training that is just long enough for one eviction."""
+    return trained(lasting, "train_extract", *flags, "--max-steps=40", "--save-steps=8")
+
+
+@pytest.fixture(scope="module")
 def longer(lasting: Place, prepared: Prepared) -> Prepared:
     """A training that takes longer than it takes to stop the S3 server."""
     return trained(lasting, "train_extract", *prepared.arguments, f"--max-steps={LONGER}")
@@ -33,7 +39,7 @@ def longer(lasting: Place, prepared: Prepared) -> Prepared:
 
 @pytest.mark.parametrize(
     ("examples", "step", "of"),
-    [pytest.param("prepared", 25, None, id="extract"), pytest.param("prepared_os", 4, 20, id="os-bert", marks=PROVE)],
+    [pytest.param("shorter", 10, None, id="extract"), pytest.param("prepared_os", 4, 20, id="os-bert", marks=PROVE)],
 )
 def test_an_evicted_pod_loses_nothing(
     place: Place, request: pytest.FixtureRequest, examples: str, step: int, of: int | None
@@ -98,10 +104,10 @@ def test_eviction_while_no_launcher_runs_leaves_the_log_behind(place: Place, pre
     assert any("exit code 0" in text and "steps in" in text for text in tails.values())
 
 
-def test_too_little_memory_goes_on_with_half_the_micro_batch(place: Place, prepared: Prepared) -> None:
+def test_too_little_memory_goes_on_with_half_the_micro_batch(place: Place, flags: tuple[str, ...]) -> None:
     place.install('stages.train_extract.resources={"requests":{"cpu":"1","memory":"1Gi"},"limits":{"memory":"2Gi"}}')
     # 128 rows together take 2.7 GB, 64 take 1.6 GB
-    arguments = (*prepared.arguments, "--batch-size=128", "--max-steps=2")
+    arguments = (*flags, "--batch-size=128", "--max-steps=2")
     fingerprint = plan("train_extract", *arguments)
     outcome = place.run("train_extract", *arguments, fingerprint=fingerprint, batch=(4, 4))
     assert outcome.exit_code == 0, outcome

@@ -39,8 +39,8 @@ class Prepared:
     """SHA-256 of the weights of a run that nothing disturbed."""
 
 
-def prepare(place: Place) -> Prepared:
-    """Put the demo's examples into the store, and train on them undisturbed."""
+def prepare(place: Place) -> tuple[str, ...]:
+    """Put the demo's examples into the store; gives the flags of a training on them."""
     harvest = place.harvest()
     assert harvest.made
     # few articles for validation: each training answers them to set its threshold
@@ -49,10 +49,11 @@ def prepare(place: Place) -> Prepared:
         "format_extract", f"--input={harvest.made.uri}/records.jsonl", *flags, "--validation-share=0.01"
     )
     assert examples.made
-    return trained(place, "train_extract", f"--data={examples.made.uri}", *FLAGS)
+    return (f"--data={examples.made.uri}", *FLAGS)
 
 
 def trained(place: Place, program: str, *arguments: str) -> Prepared:
+    """Train undisturbed."""
     fingerprint = plan(program, *arguments)
     outcome = place.run(program, *arguments, fingerprint=fingerprint)
     assert outcome.exit_code == 0, outcome
