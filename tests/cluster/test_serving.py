@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ctiforge.store.models import Registry
 from tests.cluster.conftest import RELEASE, Place, kubectl
 from tests.serving import ARTICLE, asks, register
@@ -50,7 +52,9 @@ ASKERS = {"odd", "even", "same"}
 KEY = "a-key-of-the-test"
 
 
-def test_versions_and_pods_change_under_a_client_that_asks_all_the_time(place: Place, tmp_path: Path) -> None:
+@pytest.fixture
+def served(place: Place, tmp_path: Path) -> Registry:
+    """A server of two pods with the first of two versions, and a client that asks it all the time."""
     registry = Registry(place.store, "extract")
     for name in ("one", "two"):
         register(registry, tmp_path / name, name)
@@ -60,19 +64,25 @@ def test_versions_and_pods_change_under_a_client_that_asks_all_the_time(place: P
     # the demo's base writes what it likes: held to the schema, it gives an answer that can be read
     arguments = 'serve.args=["--poll","5","--constrained"]'
     place.install("serve.enabled=true", "serve.replicas=2", f"serve.apiKey={secret}", arguments)
-    begun = time.monotonic()
     roll_out(place)
-    figures = [f"pods ready after {time.monotonic() - begun:.0f} s"]
-
     kubectl("apply", "-f", "-", namespace=place.namespace, given=json.dumps(client()))
     wait_for(place, lambda told: newest(told).keys() == ASKERS)
-    for version, change in [
-        (2, lambda: registry.promote(2, registry.standing(), "better")),
-        (1, lambda: registry.roll_back(1, "worse")),
-    ]:
-        change()
-        seconds = wait_for(place, lambda told, model=f"ctiforge/agent@{version}": all_are_told(told, model))
-        figures.append(f"version {version} after {seconds:.0f} s")
+    return registry
+
+
+def test_a_client_that_asks_all_the_time_is_answered_by_the_version_in_use(place: Place, served: Registry) -> None:
+    served.promote(2, served.standing(), "better")
+    assert_told(place, 2)
+    assert_none_lost(place)
+    assert_restricted(place)
+
+
+@pytest.mark.prove
+def test_versions_and_pods_change_under_a_client_that_asks_all_the_time(place: Place, served: Registry) -> None:
+    served.promote(2, served.standing(), "better")
+    assert_told(place, 2)
+    served.roll_back(1, "worse")
+    assert_told(place, 1)
 
     # pods are exchanged: one more is there and ready before an old one finishes what it has
     before = server_pods(place)
@@ -83,16 +93,7 @@ def test_versions_and_pods_change_under_a_client_that_asks_all_the_time(place: P
     count = len(answers(place))
     wait_for(place, lambda told: newest(told[count:]).keys() == ASKERS)
     assert not before & server_pods(place)
-
-    kubectl("exec", "client", "--", "touch", "/tmp/over", namespace=place.namespace)
-    over = "--for=jsonpath={.status.phase}=Succeeded"
-    kubectl("wait", "pod/client", over, "--timeout=200s", namespace=place.namespace)
-    told = answers(place)
-    lost = [each for each in told if each["status"] != 200]
-    print(f"{len(told) - len(lost)} of {len(told)} answered; {'; '.join(figures)}")
-    assert lost == []
-    assert {tuple(each["keys"]) for each in told} == {("cmdline_items", "count")}
-    assert {each["model"] for each in told} == {"ctiforge/agent@1", "ctiforge/agent@2"}
+    assert_none_lost(place)
     assert_restricted(place)
 
 
@@ -134,6 +135,25 @@ def wait_for(place: Place, is_so: Callable[[list[dict[str, Any]]], bool], second
         assert time.monotonic() - begun < seconds, told[-3:]
         time.sleep(1)
     return time.monotonic() - begun
+
+
+def assert_told(place: Place, version: int) -> None:
+    """Every asker is answered by the version, after some seconds, which are printed."""
+    seconds = wait_for(place, lambda told: all_are_told(told, f"ctiforge/agent@{version}"))
+    print(f"version {version} after {seconds:.0f} s")
+
+
+def assert_none_lost(place: Place) -> None:
+    """The client, once it has ended, was given a good answer to all that it asked."""
+    kubectl("exec", "client", "--", "touch", "/tmp/over", namespace=place.namespace)
+    over = "--for=jsonpath={.status.phase}=Succeeded"
+    kubectl("wait", "pod/client", over, "--timeout=200s", namespace=place.namespace)
+    told = answers(place)
+    lost = [each for each in told if each["status"] != 200]
+    print(f"{len(told) - len(lost)} of {len(told)} answered")
+    assert lost == []
+    assert {tuple(each["keys"]) for each in told} == {("cmdline_items", "count")}
+    assert {each["model"] for each in told} == {"ctiforge/agent@1", "ctiforge/agent@2"}
 
 
 def all_are_told(told: list[dict[str, Any]], model: str) -> bool:
