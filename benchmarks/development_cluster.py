@@ -33,11 +33,11 @@ def environment() -> dict[str, str]:
 
 
 def add_small_test_set(store: "ObjectStore") -> None:
-    """Register a test set `demo` of a few short articles."""
+    """Register a test set `demo` of the four shortest articles."""
     from ctiforge.data.testsets import import_testset
     from ctiforge.demo.articles import ANNOTATOR, make_corpus
 
-    short = [article for article in make_corpus(0).test if len(article.content) < 3_000][:6]
+    short = sorted(make_corpus(0).test, key=lambda article: len(article.content))[:4]
     import_testset(store, "demo", short, ANNOTATOR, note="short")
 
 

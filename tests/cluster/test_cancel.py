@@ -3,6 +3,8 @@
 import signal
 import subprocess
 
+import pytest
+
 from benchmarks.development_cluster import add_small_test_set
 from ctiforge.store.launcher_note import launchers_alive
 from ctiforge.store.runs import load_run
@@ -28,6 +30,7 @@ def test_a_scheduled_run_ends_with_its_launcher(place: Place) -> None:
     assert "nightly  cancelled" in said(place, "status", "nightly")
 
 
+@pytest.mark.prove
 def test_a_shared_job_goes_on_until_the_last_run_that_follows_it_is_cancelled(place: Place) -> None:
     add_small_test_set(place.store)
     mine = place.ctiforge(*LONG, "--run-id", "mine")

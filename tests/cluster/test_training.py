@@ -104,6 +104,7 @@ def test_eviction_while_no_launcher_runs_leaves_the_log_behind(place: Place, pre
     assert any("exit code 0" in text and "steps in" in text for text in tails.values())
 
 
+@PROVE
 def test_too_little_memory_goes_on_with_half_the_micro_batch(place: Place, flags: tuple[str, ...]) -> None:
     place.install('stages.train_extract.resources={"requests":{"cpu":"1","memory":"1Gi"},"limits":{"memory":"2Gi"}}')
     # 128 rows together take 2.7 GB, 64 take 1.6 GB
