@@ -175,10 +175,15 @@ def run_again(pods: Sequence[Object]) -> str:
     return ""
 
 
-def deleted(job_name: str, namespace: str) -> NextMove:
+def deleted(job_name: str, namespace: str, *, with_namespace: bool) -> NextMove:
     """End because the Job was deleted and no other attempt took its place."""
     summary = f"job {job_name}: it was deleted"
     remedy = "the same command starts it again, from its last checkpoint; who deleted it: the cluster's audit log"
+    if with_namespace:
+        summary += f" with its namespace {namespace}"
+        remedy = (
+            "install the release again, there or in another namespace; then the same command goes on from the store"
+        )
     owner = {"metadata": {"name": job_name, "namespace": namespace}}
     detail = f"{kubectl(owner, 'get', 'job')} finds nothing, nor a later attempt"
     cause = Diagnosis(Category.JOB_DELETED, summary, detail, remedy)
@@ -191,6 +196,22 @@ def refused(key: str, namespace: str, said: str) -> NextMove:
     remedy = f"wait until others have ended, or raise the quota: kubectl -n {namespace} describe resourcequota"
     cause = Diagnosis(Category.QUOTA_EXCEEDED, summary, said, f"{remedy}; then the same command goes on from here")
     return NextMove("fail", int(ExitCode.CANNOT_GO_ON), summary, cause)
+
+
+def not_admitted(key: str, said: str, mend: str) -> NextMove:
+    """End because the cluster takes no Job of the work as it is.
+
+    Args:
+        key: What names the work.
+        said: What was refused, in the cluster's words.
+        mend: What to do about it, where that is known.
+
+    Returns:
+        The end, with its cause.
+    """
+    summary = f"{key}: the cluster refuses its Job"
+    remedy = mend or "mend what it names in the chart's values, then helm upgrade --install"
+    return NextMove("fail", int(ExitCode.USAGE), summary, Diagnosis(Category.ADMISSION_REFUSED, summary, said, remedy))
 
 
 def is_over(job: Object) -> bool:

@@ -163,17 +163,20 @@ class Cluster:
             lambda **k: self._batch.read_namespaced_cron_job(name, self.namespace, **k), f"get cronjob {name}"
         )
 
-    def create_job(self, job: Object) -> bool:
-        """Create the Job; False when there is one of that name."""
+    def create_job(self, job: Object, *, dry_run: bool = False) -> bool:
+        """Create the Job, or ask whether it could be; False when there is one of that name."""
         from kubernetes import client
 
         name = job["metadata"]["name"]
         # as it is: the client's own models refuse what a cluster that is newer than they has put into a template
         create = client.CustomObjectsApi(self.api).create_namespaced_custom_object
+        how = {"dry_run": "All"} if dry_run else {}
         conflicts = 0
         while True:
             try:
-                self._call(lambda **k: create("batch", "v1", self.namespace, "jobs", job, **k), f"create job {name}")
+                self._call(
+                    lambda **k: create("batch", "v1", self.namespace, "jobs", job, **how, **k), f"create job {name}"
+                )
             except ClusterError as error:
                 if error.status == 409 and EXISTS in str(error):
                     return False

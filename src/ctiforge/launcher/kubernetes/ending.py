@@ -268,7 +268,7 @@ def _crashed(pod: Object, terminated: Object, last_lines: Sequence[str]) -> Diag
     code, said = terminated["exitCode"], terminated.get("message", "")
     name = pod["metadata"]["name"]
     since = moment(terminated.get("finishedAt"))
-    if NO_ROOM_TO_START in said:
+    if NO_ROOM_TO_START.search(said):
         return replace(no_room_to_start(pod, said, since), exit_code=code)
     if re.search("executable file not found|permission denied|no such file or directory", said):
         remedy = f"name an image of ctiforge in images.* or {values_key(pod)}.image: {container(pod).get('image', '?')}"

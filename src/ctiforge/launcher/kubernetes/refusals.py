@@ -9,9 +9,11 @@ from ctiforge.errors import CtiforgeError, ExitCode
 QUOTA = "exceeded quota"
 QUOTA_MEND = "; wait until others have ended, or raise the quota: kubectl describe resourcequota"
 MENDS = {
-    401: "the credentials are refused or have expired: log in to the cluster again",
+    401: "the credentials are refused or have expired: log in to the cluster again; a launcher in the cluster has its "
+    "service account's, which `helm uninstall` removes",
     403: "ask for the launcher's role (the chart's values rbac.users and rbac.groups), or name another --namespace",
-    404: "is the chart installed in this namespace? `helm list`; name another with --namespace or --release",
+    404: "is the chart installed in this namespace? `helm list`; name another with --namespace or --release, or the "
+    "--store, which keeps what was there",
     422: "the chart's values make what this cluster does not take: mend what it names, then helm upgrade --install",
     409: "others changed the same at the same time: start the same command again",
 }
@@ -50,9 +52,19 @@ class ClusterError(CtiforgeError):
         return self.status == 403 and QUOTA in str(self)
 
     @property
+    def is_of_namespace(self) -> bool:
+        """Whether it is refused because the namespace is on its way out, or not there."""
+        return "because it is being terminated" in str(self) or (self.status == 404 and 'namespaces "' in str(self))
+
+    @property
     def refusal(self) -> str:
-        """What was refused, in the cluster's words, for who says himself what to do about a quota."""
-        return str(self).removesuffix(QUOTA_MEND)
+        """What was refused, in the cluster's words, for who says himself what to do about it."""
+        return str(self).removesuffix(QUOTA_MEND).removesuffix(f"; {self.mend}")
+
+    @property
+    def mend(self) -> str:
+        """What to do about it; empty where nothing is known."""
+        return _mend(str(self), self.status)
 
 
 def read_answer(body: Any) -> dict[str, Any] | None:
@@ -76,8 +88,7 @@ def explain(what: str, namespace: str, status: int | None, body: Any) -> str:
         said = _words(body) or f"status {status}"
     if QUOTA in said:
         return f"cannot {what} in namespace {namespace}: {said}{QUOTA_MEND}"
-    policy = next(((found, mend) for words, mend in POLICIES if (found := re.search(words, said))), None)
-    mend = policy[1].format(policy[0][1]) if policy else MENDS.get(status or 0)
+    mend = _mend(said, status)
     return f"cannot {what} in namespace {namespace}: {said}" + (f"; {mend}" if mend else "")
 
 
@@ -114,6 +125,11 @@ def explain_silence(what: str, host: str, error: BaseException) -> str:
         f"cannot {what}: nothing answers at {host} ({type(error).__name__}); "
         "is the cluster up, and KUBECONFIG the right one?"
     )
+
+
+def _mend(said: str, status: int | None) -> str:
+    policy = next(((found, mend) for words, mend in POLICIES if (found := re.search(words, said))), None)
+    return policy[1].format(policy[0][1]) if policy else MENDS.get(status or 0, "")
 
 
 def _words(body: Any) -> str:

@@ -26,6 +26,8 @@ class Living:
     """Whether a launcher lets itself be heard, in the cluster or elsewhere."""
     jobs: Mapping[str, WorkState] = field(default_factory=dict)
     """Its stages' Jobs that have not ended, also those that another run has made and it follows."""
+    causes: Mapping[str, str] = field(default_factory=dict)
+    """Why each of these that does not run does not, where that is known."""
 
     @property
     def is_launched(self) -> bool:
@@ -64,7 +66,11 @@ def ask(
     states = {name: state_of(job, pods[name]) for name, job in jobs.items() if is_alive(job)}
     states = {name: state for name, state in states.items() if state is not WorkState.OVER}
     own = states.pop(run_id, None) if launcher else None
-    return Living(own, bool(launchers_alive(store, now, run_id)), states)
+    idle = [jobs[name] for name, state in states.items() if state is not WorkState.RUNNING]
+    events = [completed(each) for each in cluster.list("events")[0]] if idle else []
+    found = ((job["metadata"]["name"], diagnose(job, pods[job["metadata"]["name"]], events, now)) for job in idle)
+    causes = {name: cause.summary for name, cause in found if cause}
+    return Living(own, bool(launchers_alive(store, now, run_id)), states, causes)
 
 
 def launcher_without_record(cluster: Cluster, run_id: str) -> str | None:
@@ -101,7 +107,10 @@ def as_the_cluster_has_it(run: RunRecord, living: Living) -> RunRecord:
     Returns:
         The run with what is so as its reason; as interrupted, where nothing of it runs any more.
     """
-    jobs = ", ".join(f"job {name}: {state}" for name, state in living.jobs.items())
+    jobs = ", ".join(
+        f"job {name}: {state}" + (f" ({living.causes[name]})" if name in living.causes else "")
+        for name, state in living.jobs.items()
+    )
     if run.state == "interrupted" and living.launcher is not None:
         return _with_reason(
             run, run.reason, f"its launcher, job {run.id}: {living.launcher}; it goes on by itself", jobs

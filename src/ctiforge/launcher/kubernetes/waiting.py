@@ -38,7 +38,7 @@ from ctiforge.launcher.kubernetes.states import is_gated
 SLOW_START = timedelta(minutes=2)
 SLOW_PULL = timedelta(minutes=10)
 """A training image has some gigabytes."""
-NO_ROOM_TO_START = "init was OOM-killed"
+NO_ROOM_TO_START = re.compile("init was OOM-killed|cannot start a stopped process")
 """Runc's words where the memory limit is too small for itself, of the sandbox or of the container."""
 
 
@@ -82,7 +82,7 @@ def diagnose_waiting(pod: Object, events: Sequence[Object], now: datetime) -> Di
     mount = [each for each in own if each["reason"] in ("FailedMount", "FailedAttachVolume")]
     if mount and not _is_past(mount[-1], own):
         return _mount(pod, mount[-1])
-    sandbox = [each for each in own if NO_ROOM_TO_START in each["message"]]
+    sandbox = [each for each in own if NO_ROOM_TO_START.search(each["message"])]
     if sandbox:
         return no_room_to_start(pod, sandbox[-1]["message"], first_time(sandbox[-1]))
     return _slow(pod, own, now)

@@ -18,6 +18,7 @@ from ctiforge.launcher.kubernetes.attempts import (
     deleted,
     first_move,
     is_over,
+    not_admitted,
     refused,
     run_again,
     superseded,
@@ -69,6 +70,8 @@ FOLLOWED_WITHIN_S = ROOM_WITHIN_S + 20.0
 alone, it is deleted before the next is made, and whoever deleted it waits for room."""
 GONE_FOR_SURE_S = 3.0
 """The same where no other launcher is there; a list has said so every second."""
+NOT_ADMITTED = (400, 403, 422)
+"""What the API answers to a Job that it does not take, and would not the next time."""
 
 
 @dataclass
@@ -170,10 +173,12 @@ class Work:
         return move
 
     def _create(self, attempt: int) -> None:
-        job = stage_job(self.template, self.command, self.task, attempt, crashes=self.crashes, ran_s=self._ran_s)
         # made just now by us or, where there was one, by another launcher: its state comes by the watch
-        self.cluster.create_job(job)
+        self.cluster.create_job(self._job(attempt))
         self.seen.attempt = attempt
+
+    def _job(self, attempt: int) -> Object:
+        return stage_job(self.template, self.command, self.task, attempt, crashes=self.crashes, ran_s=self._ran_s)
 
     def _follow(self, job: Object) -> None:
         """Go on with this Job, whoever made it."""
@@ -253,7 +258,8 @@ class Work:
             # another launcher may have cleared it away, done as it was
             if self.is_made():
                 return NextMove("ended")
-            return deleted(job_name(self.key, self.seen.attempt), self.cluster.namespace)
+            name = job_name(self.key, self.seen.attempt)
+            return deleted(name, self.cluster.namespace, with_namespace=self._is_namespace_gone())
         self._look_again()
         return WAIT
 
@@ -281,12 +287,10 @@ class Work:
             # first the next, so that there is never none: an older attempt that still writes is fenced off
             self._create(attempt)
         except ClusterError as error:
-            if not error.is_quota:
-                raise
+            if not error.is_quota or not self.seen.jobs:
+                return WAIT if error.is_quota and self._is_there(attempt) else self._refused(error)
             if self._is_there(attempt):
                 return WAIT
-            if not self.seen.jobs:
-                return self._without_room(error)
             for name in self.seen.jobs:
                 self.cluster.delete_job(name)
             return self._create_when_there_is_room(attempt)
@@ -300,7 +304,7 @@ class Work:
                 return WAIT
             except ClusterError as error:
                 if not error.is_quota or (self.clock() > end and not self._is_there(attempt)):
-                    return self._without_room(error)
+                    return self._refused(error)
             if self._is_there(attempt):
                 return WAIT
             self.signals.check()
@@ -311,11 +315,21 @@ class Work:
         self._look_again()
         return any(attempt_of(job) >= attempt for job in self.seen.jobs.values())
 
-    def _without_room(self, error: ClusterError) -> NextMove:
-        """End where a quota refused a Job; whatever else the cluster refused is raised."""
-        if not error.is_quota:
-            raise error
-        return refused(self.key, self.cluster.namespace, error.refusal)
+    def _refused(self, error: ClusterError) -> NextMove:
+        """End where the cluster takes no Job of the work; what may pass is raised, or where an earlier one may live."""
+        if error.is_quota:
+            return refused(self.key, self.cluster.namespace, error.refusal)
+        if error.status in NOT_ADMITTED and not self.seen.jobs:
+            return not_admitted(self.key, error.refusal, error.mend)
+        raise error
+
+    def _is_namespace_gone(self) -> bool:
+        """Whether the API takes no Job there any more because the namespace is deleted, or being so."""
+        try:
+            self.cluster.create_job(self._job(self.seen.attempt + 1), dry_run=True)
+        except ClusterError as error:
+            return error.is_of_namespace
+        return False
 
     def _end(self, move: NextMove, begun: datetime) -> Outcome:
         members = by_member(self.seen.job, self.seen.own_pods) if self.seen.job else []

@@ -51,6 +51,8 @@ class ScriptedCluster(Cluster):
         """By container."""
         self.silent_since: float | None = None
         self.refuses: Callable[[str], bool] = lambda name: False
+        self.refusal: ClusterError | None = None
+        """What the API says of every Job that is to be made."""
         self.version = 0
         self.kept: Object = {}
         """A Job that a script keeps for later."""
@@ -70,7 +72,11 @@ class ScriptedCluster(Cluster):
     def log(self, pod: str, container: str, *, follow: bool, since: str | None = None) -> Iterator[str]:
         yield from self.logs.get(container, ())
 
-    def create_job(self, job: Object) -> bool:
+    def create_job(self, job: Object, *, dry_run: bool = False) -> bool:
+        if self.refusal:
+            raise self.refusal
+        if dry_run:
+            return True
         name = job["metadata"]["name"]
         # a quota refuses before the API finds that the name is taken
         if self.refuses(name):

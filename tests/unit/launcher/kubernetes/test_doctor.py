@@ -169,7 +169,7 @@ class Refusing:
             raise ClusterError(explain(f"get cronjob {name}", "ml", 404, said), 404)
         return TEMPLATE
 
-    def create_job(self, job: dict[str, Any]) -> bool:
+    def create_job(self, job: dict[str, Any], *, dry_run: bool = False) -> bool:
         name = job["metadata"]["name"]
         words = f'jobs.batch "{name}" is forbidden: unable to create new content in namespace ml'
         said = json.dumps({"message": f"{words} because it is being terminated"})

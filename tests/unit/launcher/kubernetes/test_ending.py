@@ -12,6 +12,7 @@ RUNC = (
 )
 NO_PROGRAM = f'{RUNC}error during container init: exec: "tini": executable file not found in $PATH: unknown'
 NOT_EXECUTABLE = f'{RUNC}error during container init: exec: "/opt/tini": permission denied: unknown'
+KILLED_AT_ONCE = "failed to start containerd task: cannot start a stopped process: unknown"
 NO_MEMORY_AT_ALL = f"{RUNC}container init was OOM-killed (memory limit too low?): unknown"
 NO_DRIVER = f"{RUNC}nvidia-container-cli: initialization error: driver not loaded: unknown"
 MEMORY = "stages.train_extract.resources.limits.memory above 32Gi"
@@ -33,6 +34,7 @@ MEMORY = "stages.train_extract.resources.limits.memory above 32Gi"
         (137, "ContainerStatusUnknown", "", Category.NODE_RESTARTED, "was started again", "the last checkpoint"),
         (137, "OOMKilled", "", Category.OOM_KILLED, "more memory than its limit of 32Gi", MEMORY),
         (1, "OOMKilled", "", Category.OOM_KILLED, "more memory than its limit of 32Gi", MEMORY),
+        (128, "StartError", KILLED_AT_ONCE, Category.CANNOT_START, "32Gi is too small to start", MEMORY),
         (128, "StartError", NO_MEMORY_AT_ALL, Category.CANNOT_START, "32Gi is too small to start", MEMORY),
         (137, "Error", "", Category.KILLED, "killed by SIGKILL (exit code 137)", "terminationGracePeriodSeconds"),
         (143, "Error", "", Category.KILLED, "killed by SIGTERM (exit code 143)", "terminationGracePeriodSeconds"),

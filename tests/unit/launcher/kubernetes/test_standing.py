@@ -38,6 +38,20 @@ def test_a_killed_launcher_is_told_from_its_job_that_goes_on(store: ObjectStore)
     )
 
 
+def test_why_a_job_does_not_run_is_told(store: ObjectStore) -> None:
+    cluster, run = SmallCluster(), put_run(store, "mine")
+    job = cluster.put_stage(key_of(store), "mine")
+    (pod,) = cluster.found["pods"].values()
+    said = "0/3 nodes are available: 3 Insufficient cpu. preemption: 0/3 nodes: No preemption victims"
+    waits = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": said}
+    cluster.put(pod, "Pending", {})
+    cluster.found["pods"][f"{job}-pod"]["status"]["conditions"] = [waits]
+    cluster.found["pods"][f"{job}-pod"]["spec"]["containers"] = [{"name": "stage"}]
+    with heard_of(store, "mine", "t"):
+        told = as_the_cluster_has_it(run, asked(cluster, store, run)).reason
+    assert told == f"job {job}: pending (pod {job}-pod: no node has free enough of cpu)"
+
+
 @pytest.mark.parametrize("end", ["Complete", "Failed", None])
 def test_a_run_of_which_nothing_lives_is_interrupted(store: ObjectStore, end: str | None) -> None:
     cluster, run = SmallCluster(), put_run(store, "mine")

@@ -1,11 +1,13 @@
 """A piece of work is followed to its right end whatever its Job's age, and whoever else follows it."""
 
+import json
 from typing import Any
 
 import pytest
 
 from ctiforge.launcher.backend import Outcome
 from ctiforge.launcher.kubernetes.client import Object
+from ctiforge.launcher.kubernetes.refusals import ClusterError, explain
 from ctiforge.launcher.kubernetes.watching import Changed, LogEnded
 from tests.unit.launcher.kubernetes.cases import after
 from tests.unit.launcher.kubernetes.scripted import KEY, ScriptedCluster, Step
@@ -302,6 +304,66 @@ def test_a_job_that_was_cleared_away_when_it_was_done_is_no_lost_one() -> None:
         cluster.is_made = True
 
     done(ScriptedCluster(pending(), 5, running(), 10, cleared, 120).follow())
+
+
+def refusal(status: int, said: str) -> ClusterError:
+    return ClusterError(explain("create job a", "ml", status, json.dumps({"message": said})), status)
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "detail", "remedy"),
+    [
+        (
+            403,
+            "jobs.batch a is forbidden: ValidatingAdmissionPolicy 'cost' with binding 'cost' denied request: kein Ort",
+            "denied request: kein Ort",
+            "the policy cost refuses it: give the chart's values what it asks for",
+        ),
+        (403, 'jobs.batch is forbidden: User "bob" cannot create resource', 'User "bob" cannot create', "rbac.users"),
+        (422, "Job.batch a is invalid: spec.suspend: Forbidden", "spec.suspend: Forbidden", "helm upgrade --install"),
+        (400, "json: unknown field", "json: unknown field", "mend what it names in the chart's values"),
+    ],
+)
+def test_a_job_that_the_cluster_does_not_take_is_a_failure_with_its_cause(
+    status: int, said: str, detail: str, remedy: str
+) -> None:
+    cluster = ScriptedCluster()
+    cluster.refusal = refusal(status, said)
+    outcome = cluster.follow()
+    assert (outcome.exit_code, outcome.cause and outcome.cause.category) == (2, "admission refused")
+    assert outcome.cause
+    assert outcome.cause.detail.endswith(detail) or detail in outcome.cause.detail
+    assert remedy in outcome.cause.remedy
+    assert remedy not in outcome.cause.detail
+
+
+@pytest.mark.parametrize("status", [401, 404, 409, 500])
+def test_what_may_pass_or_is_about_the_launcher_is_no_failure_of_the_work(status: int) -> None:
+    cluster = ScriptedCluster()
+    cluster.refusal = refusal(status, "not now")
+    with pytest.raises(ClusterError, match="not now"):
+        cluster.follow()
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (refusal(403, "unable to create new content in namespace ml because it is being terminated"), "namespace ml"),
+        (refusal(404, 'namespaces "ml" not found'), "it was deleted with its namespace ml"),
+        (refusal(403, "no room"), "it was deleted"),
+        (None, "it was deleted"),
+    ],
+)
+def test_a_job_that_went_with_its_namespace_is_told_so(said: ClusterError | None, words: str) -> None:
+    def gone(cluster: ScriptedCluster) -> None:
+        cluster.delete_job(f"{KEY}-1")
+        cluster.refusal, cluster.is_alone = said, True
+
+    outcome = ScriptedCluster(pending(), 5, running(), 10, gone, 120).follow()
+    assert (outcome.exit_code, outcome.cause and outcome.cause.category) == (75, "job deleted")
+    assert outcome.cause
+    assert outcome.cause.summary.endswith(words)
+    assert ("install the release again" in outcome.cause.remedy) == ("namespace ml" in words)
 
 
 def test_what_interrupted_a_program_is_counted_by_its_cause() -> None:

@@ -99,9 +99,11 @@ class Api(Cluster):
         self._ask(f"list {kind}")
         return [*self.objects(kind)], "0"
 
-    def create_job(self, job: Object) -> bool:
+    def create_job(self, job: Object, *, dry_run: bool = False) -> bool:
         name = job["metadata"]["name"]
         self._ask(f"create job {name}")
+        if dry_run:
+            return True
         if self.world.quota is not None and len(self.world.jobs) >= self.world.quota:
             self.world.has_refused_all = self.world.has_refused_all or self.world.quota == 0
             raise ClusterError(f"cannot create job {name}: exceeded quota: jobs, used: 1, limited: 1{QUOTA_MEND}", 403)
