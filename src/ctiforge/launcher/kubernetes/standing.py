@@ -68,8 +68,8 @@ def ask(
     own = states.pop(run_id, None) if launcher else None
     idle = [jobs[name] for name, state in states.items() if state is not WorkState.RUNNING]
     events = [completed(each) for each in cluster.list("events")[0]] if idle else []
-    found = ((job["metadata"]["name"], diagnose(job, pods[job["metadata"]["name"]], events, now)) for job in idle)
-    causes = {name: cause.summary for name, cause in found if cause}
+    diagnoses = {job["metadata"]["name"]: diagnose(job, pods[job["metadata"]["name"]], events, now) for job in idle}
+    causes = {name: cause.summary for name, cause in diagnoses.items() if cause}
     return Living(own, bool(launchers_alive(store, now, run_id)), states, causes)
 
 
