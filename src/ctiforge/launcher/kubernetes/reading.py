@@ -54,8 +54,7 @@ def init_containers(pod: Object) -> list[Object]:
 
 def running_init(pod: Object) -> str | None:
     """Name the init container that the program waits for: one that runs, a sidecar only until it has started."""
-    specs = pod["spec"].get("initContainers") or []
-    sidecars = [each["name"] for each in specs if each.get("restartPolicy") == "Always"]
+    sidecars = _sidecars(pod)
     running = [each for each in init_containers(pod) if "running" in each.get("state", {})]
     waited_for = (each["name"] for each in running if not (each["name"] in sidecars and each.get("started")))
     return next(waited_for, None)
@@ -96,7 +95,10 @@ def failed_beside(pod: Object) -> Object | None:
 
 def failing_init(pod: Object) -> Object | None:
     """Give the status of the sidecar before the program that fails and is started again: the program waits for it."""
-    return next((each for each in init_containers(pod) if not each.get("started") and bad_end(each)), None)
+    sidecars = _sidecars(pod)
+    failed = (each for each in init_containers(pod) if not each.get("started") and bad_end(each))
+    # of the others none is started again: their pod fails, though it is pending for some seconds more
+    return next((each for each in failed if each["name"] in sidecars), None)
 
 
 def bad_end(status: Object) -> Object | None:
@@ -222,6 +224,11 @@ def kubectl(owner: Object, verb: str, kind: str = "") -> str:
     """Give the command a person looks at this object with; `logs` takes no kind."""
     metadata = owner["metadata"]
     return f"kubectl -n {metadata.get('namespace', 'default')} {f'{verb} {kind}'.strip()} {metadata['name']}"
+
+
+def _sidecars(pod: Object) -> list[str]:
+    specs = pod["spec"].get("initContainers") or []
+    return [each["name"] for each in specs if each.get("restartPolicy") == "Always"]
 
 
 def _exit_code(status: Object) -> int:

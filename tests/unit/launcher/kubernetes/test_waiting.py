@@ -266,6 +266,17 @@ def test_an_init_container_that_takes_long_is_named() -> None:
     expect(diagnose(job(), [found], [], after(200)), Category.SLOW_START, "its init container vault still runs", "wait")
 
 
+@pytest.mark.parametrize("is_sidecar", [True, False])
+def test_an_init_container_that_failed_is_told_to_be_started_again_where_it_is(is_sidecar: bool) -> None:
+    """The pod of one that is not stays pending for some seconds before it fails."""
+    failed = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
+    found = beside(waiting("PodInitializing"), "vault", failed, "vault:1", "initContainerStatuses")
+    if is_sidecar:
+        found["spec"]["initContainers"][-1]["restartPolicy"] = "Always"
+    diagnosis = diagnose(job(), [found], [], after(4))
+    assert ("and is started again" in diagnosis.summary if diagnosis else False) is is_sidecar
+
+
 @pytest.mark.parametrize(("started", "names"), [(True, "its node has not started it"), (False, "container mesh still")])
 def test_a_sidecar_that_has_started_is_not_what_a_program_waits_for(started: bool, names: str) -> None:
     found = beside(

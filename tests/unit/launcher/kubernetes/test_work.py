@@ -281,6 +281,7 @@ def test_a_log_that_may_not_be_read_is_told() -> None:
 def test_a_sidecar_before_the_program_that_fails_again_and_again_is_named(is_backing_off: bool) -> None:
     def fails(cluster: ScriptedCluster) -> None:
         cluster.put_pod(1, "a", "Pending", {"waiting": {"reason": "PodInitializing"}})
+        cluster.found["pods"][f"{KEY}-1-a"]["spec"]["initContainers"] = [{"name": "proxy", "restartPolicy": "Always"}]
         status = cluster.found["pods"][f"{KEY}-1-a"]["status"]
         waits = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s restarting failed container"}}
         end = {"terminated": {"exitCode": 7, "reason": "Error", "finishedAt": after(1).isoformat()}}
