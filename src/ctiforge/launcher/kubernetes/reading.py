@@ -130,8 +130,10 @@ def value_of_reference(pod: Object, kind: str, name: str) -> str:
     """Give the chart value that names this secret or config map (`kind` as in "secret", "configmap")."""
     field = {"secret": ("secretRef", "secretKeyRef"), "configmap": ("configMapRef", "configMapKeyRef")}[kind]
     stage = container(pod)
-    if any(each.get(field[0], {}).get("name") == name for each in stage.get("envFrom") or []):
-        return "store.existingSecret"
+    sources = [each.get(field[0], {}).get("name") for each in stage.get("envFrom") or []]
+    if name in sources:
+        # the chart puts the store's first
+        return "store.existingSecret" if kind == "secret" and sources[0] == name else f"{values_key(pod)}.envFrom"
     for variable in stage.get("env") or []:
         if variable.get("valueFrom", {}).get(field[1], {}).get("name") == name:
             owner = VALUES_OF_VARIABLES.get(variable["name"])

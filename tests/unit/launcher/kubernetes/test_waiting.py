@@ -136,6 +136,8 @@ AS_ROOT = f'container has runAsNonRoot and image will run as root (pod: "{POD}_m
     [
         ('secret "team-db" not found', SECRET, "there is no secret team-db", "database.existingSecret"),
         ('secret "s3-keys" not found', SECRET, "there is no secret s3-keys", "store.existingSecret"),
+        ('secret "proxy-login" not found', SECRET, "no secret proxy-login", "in stages.train_extract.envFrom"),
+        ('configmap "flags" not found', CONFIG_MAP, "no config map flags", "in stages.train_extract.envFrom"),
         ("couldn't find key DATABASE_URL in Secret ml/team-db", SECRET, "has no key DATABASE_URL", "database.key"),
         ('configmap "extra" not found', CONFIG_MAP, "no config map extra", "stages.train_extract.extraEnv"),
         ("couldn't find key flag in ConfigMap ml/extra", CONFIG_MAP, "extra has no key flag", "add the key"),
