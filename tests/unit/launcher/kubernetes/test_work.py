@@ -312,6 +312,21 @@ def test_what_interrupted_a_program_is_counted_by_its_cause() -> None:
     assert outcome.interruptions == {"interrupted": 1, "out of memory": 1, "crashed": 1}
 
 
+def test_a_pod_that_an_eviction_took_away_is_counted() -> None:
+    """It is deleted, so that no list has it when the work ends."""
+
+    def evicted(cluster: ScriptedCluster) -> None:
+        target = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}
+        ended = {"terminated": {"exitCode": 75, "startedAt": after(0).isoformat(), "finishedAt": after(9).isoformat()}}
+        cluster.put_pod(1, "a", "Failed", ended, conditions=[target])
+
+    def taken(cluster: ScriptedCluster) -> None:
+        del cluster.found["pods"][f"{KEY}-1-a"]
+
+    outcome = done(ScriptedCluster(running(), 10, evicted, 2, taken, 10, running("b"), 10, ended(0, "b")).follow())
+    assert outcome.interruptions == {"evicted": 1}
+
+
 def test_a_pod_that_really_waits_too_long_ends_the_run_with_its_reason() -> None:
     outcome = ScriptedCluster(pending(), 30).follow(limits=SHORT)
     assert (outcome.exit_code, outcome.cause and outcome.cause.category) == (4, "pending too long")
