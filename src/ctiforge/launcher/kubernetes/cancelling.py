@@ -10,6 +10,7 @@ from queue import Empty
 from ctiforge.errors import CannotGoOnError, UsageError
 from ctiforge.launcher.kubernetes.client import Cluster, Object
 from ctiforge.launcher.kubernetes.manifests import JOB, KEY, RUN, place_of
+from ctiforge.launcher.kubernetes.refusals import ClusterError
 from ctiforge.launcher.kubernetes.shared_work import (
     UNDER_WAY,
     find_labeled,
@@ -58,7 +59,7 @@ def cancel(cluster: Cluster, store: ObjectStore, release: str, run_id: str, *, f
         What ended, and what goes on.
 
     Raises:
-        CannotGoOnError: Pods stay.
+        CannotGoOnError: Pods stay, or have no Job any more that would take them with it.
         UsageError: There is no such run, neither in the store nor in the cluster.
         ClusterError: The cluster refuses, or does not answer.
         StoreError: The store does not answer.
@@ -83,7 +84,7 @@ def cancel(cluster: Cluster, store: ObjectStore, release: str, run_id: str, *, f
     kept = {name: why for name, why in reasons.items() if why}
     ended = [name for name in jobs if name not in kept]
     for name in ended:
-        cluster.delete_job(name)
+        _delete(cluster, name)
     _wait_until_gone(cluster, f"{RUN}={run_id},{KEY}", but_of=kept)
     for name in ended:
         if jobs[name]["metadata"]["labels"][RUN] != run_id:
@@ -92,6 +93,16 @@ def cancel(cluster: Cluster, store: ObjectStore, release: str, run_id: str, *, f
         # a launcher that was stopped has written its own end meanwhile
         note_cancelled(store, run_id)
     return Cancelled(runners + len(ended), {name: why for name, why in kept.items() if is_alive(jobs[name])})
+
+
+def _delete(cluster: Cluster, job: str) -> None:
+    try:
+        cluster.delete_job(job)
+    except ClusterError as error:
+        goes_on = (
+            f"job {job} goes on, and nothing of this run follows it: once it may be deleted, the same command does so"
+        )
+        raise ClusterError(f"{error}\n{goes_on}", error.status) from None
 
 
 def _end_launcher(cluster: Cluster, run_id: str) -> int:
@@ -129,10 +140,15 @@ def _wait_until_gone(cluster: Cluster, selector: str, but_of: Collection[str] = 
     with Watching(cluster, {"pods": selector}) as watching:
         # asked again after every change, and now and then: what vanished before the watch began is told by nobody
         while left := _pods(cluster, selector, but_of):
-            if time.monotonic() > end:
+            if orphans := [pod["metadata"]["name"] for pod in left if _is_orphan(pod)]:
                 raise CannotGoOnError(
-                    f"still there after {GONE_WITHIN_S} s: {', '.join(sorted(left))}; "
-                    "if their node is lost: kubectl delete pod --force"
+                    f"no Job has {', '.join(sorted(orphans))} any more (deleted with --cascade=orphan?), so that it "
+                    f"runs on; to end it: kubectl -n {cluster.namespace} delete pod {' '.join(sorted(orphans))}"
+                )
+            if time.monotonic() > end:
+                names = ", ".join(sorted(pod["metadata"]["name"] for pod in left))
+                raise CannotGoOnError(
+                    f"still there after {GONE_WITHIN_S} s: {names}; if their node is lost: kubectl delete pod --force"
                 )
             with suppress(Empty):
                 change = watching.changes.get(timeout=LOOK_AGAIN_S)
@@ -140,6 +156,13 @@ def _wait_until_gone(cluster: Cluster, selector: str, but_of: Collection[str] = 
                     raise change.error
 
 
-def _pods(cluster: Cluster, selector: str, but_of: Collection[str]) -> list[str]:
+def _pods(cluster: Cluster, selector: str, but_of: Collection[str]) -> list[Object]:
+    """Give the pods that are there; one without a Job that has ended stays for nobody knows how long."""
     pods, _ = cluster.list("pods", selector)
-    return [each["metadata"]["name"] for each in pods if each["metadata"].get("labels", {}).get(JOB) not in but_of]
+    others = [each for each in pods if each["metadata"].get("labels", {}).get(JOB) not in but_of]
+    return [pod for pod in others if not (_is_orphan(pod) and pod["status"].get("phase") in ("Succeeded", "Failed"))]
+
+
+def _is_orphan(pod: Object) -> bool:
+    """Whether nothing will delete the pod: Kubernetes takes its owner from what `--cascade=orphan` leaves behind."""
+    return not pod["metadata"].get("ownerReferences") and "deletionTimestamp" not in pod["metadata"]

@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -61,7 +61,7 @@ def connect(context: str | None = None, namespace: str | None = None) -> "Cluste
     from kubernetes import client, config
     from yaml import YAMLError  # type: ignore[import-untyped]
 
-    configuration = client.Configuration()
+    configuration, acts_as = client.Configuration(), dict[str, str]()
     try:
         if _in_pod():
             config.load_incluster_config(client_configuration=configuration)
@@ -70,6 +70,7 @@ def connect(context: str | None = None, namespace: str | None = None) -> "Cluste
             config.load_kube_config(context=context, client_configuration=configuration)
             active = config.list_kube_config_contexts()[1] if not context else _context(config, context)
             namespace = namespace or active["context"].get("namespace") or "default"
+            acts_as = _acts_as(config, active["context"].get("user"))
     except (config.ConfigException, YAMLError, OSError, TypeError, ValueError) as error:
         said = next(iter(str(error).splitlines()), type(error).__name__)
         mend = "set KUBECONFIG, or log in to the cluster"
@@ -78,7 +79,7 @@ def connect(context: str | None = None, namespace: str | None = None) -> "Cluste
         raise UsageError(f"no usable kubeconfig: {said}; {mend}") from None
     if "://" not in configuration.host:
         raise UsageError(f"the kubeconfig's server is {configuration.host or 'empty'}, no URL: https://host:port")
-    cluster = Cluster(configuration, namespace)
+    cluster = Cluster(configuration, namespace, acts_as)
     cluster.check()
     return cluster
 
@@ -86,11 +87,13 @@ def connect(context: str | None = None, namespace: str | None = None) -> "Cluste
 class Cluster:
     """One namespace of a cluster. Every method raises ClusterError where it is refused or nobody answers."""
 
-    def __init__(self, configuration: Any, namespace: str) -> None:
+    def __init__(self, configuration: Any, namespace: str, acts_as: Mapping[str, str] | None = None) -> None:
         import urllib3
         from kubernetes import client
 
         self.namespace = namespace
+        self._acts_as = acts_as or {}
+        """Headers that say on whose behalf all is asked."""
         # its retries are told by nobody: what fails in the end is
         logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
         configuration.retries = urllib3.Retry(
@@ -101,11 +104,11 @@ class Cluster:
             allowed_methods=None,
             raise_on_status=False,
         )
-        self.api = client.ApiClient(configuration)
+        self.api = self.client(configuration)
         # a node that does not answer is an error 500 of the log alone, and may stay one
         impatient = copy.copy(configuration)
         impatient.retries = configuration.retries.new(status_forcelist=PASSING[:-1])
-        self._logs = client.CoreV1Api(client.ApiClient(impatient))
+        self._logs = client.CoreV1Api(self.client(impatient))
         self._batch = client.BatchV1Api(self.api)
         self._core = client.CoreV1Api(self.api)
         self._impatient = configuration
@@ -115,6 +118,15 @@ class Cluster:
         """The version of Kueue's API; "" where the cluster has none, None before it was asked."""
         self._unanswered: dict[int, float] = {}
         """When each thread asked what has not been answered yet, by the monotonic clock."""
+
+    def client(self, configuration: Any) -> Any:
+        """Make a client of the API with this configuration, which asks on the same person's behalf."""
+        from kubernetes import client
+
+        api = client.ApiClient(configuration)
+        for name, value in self._acts_as.items():
+            api.set_default_header(name, value)
+        return api
 
     def now(self) -> datetime:
         """Tell the API server's time: what the API's objects say of times is compared with this alone.
@@ -140,7 +152,7 @@ class Cluster:
         once = copy.copy(self._impatient)
         once.retries = False
         what = "reach the API"
-        version = self._call(lambda **k: client.VersionApi(client.ApiClient(once)).get_code(**k), what)
+        version = self._call(lambda **k: client.VersionApi(self.client(once)).get_code(**k), what)
         if "gitVersion" not in version:
             raise ClusterError(explain_foreign(what, once.host, 200, version))
         return str(version["gitVersion"])
@@ -367,6 +379,27 @@ class Cluster:
 def _context(config: Any, name: str) -> Any:
     found = [each for each in config.list_kube_config_contexts()[0] if each["name"] == name]
     return found[0]
+
+
+def _acts_as(config: Any, user: str | None) -> dict[str, str]:
+    """Give the headers of whom the kubeconfig's user acts as (`kubectl --as`), which the client leaves out.
+
+    Raises UsageError for what those headers cannot say: with other rights than asked for nothing is done.
+    """
+    if not user:
+        return {}
+    files = config.kube_config
+    merged = files.KubeConfigMerger(files.KUBE_CONFIG_DEFAULT_LOCATION).config
+    given = merged["users"].get_with_name(user)["user"].value or {}
+    groups = given.get("as-groups") or []
+    if len(groups) > 1 or given.get("as-user-extra"):
+        raise UsageError(
+            f"the kubeconfig's user {user} acts with several as-groups or with as-user-extra, which ctiforge cannot: "
+            "leave them out, or use credentials of the user's own"
+        )
+    group = next(iter(groups), None)
+    named = {"Impersonate-User": given.get("as"), "Impersonate-Uid": given.get("as-uid"), "Impersonate-Group": group}
+    return {name: str(value) for name, value in named.items() if value}
 
 
 def _in_pod() -> bool:

@@ -139,7 +139,8 @@ def _failed(job: Object, failure: Object, pods: Sequence[Object], said: LastLine
         ended = _worst(diagnose_ended(pod, said.get(pod["metadata"]["name"], ())) for pod in together if pod)
         if ended and ended.category is Category.INTERRUPTED and len(together) > 1:
             continue
-        if ended and reason == "BackoffLimitExceeded":
+        # how many they were is known once the last has been counted; until then nothing new is to be told
+        if ended and reason == "BackoffLimitExceeded" and failure["type"] == "Failed":
             return replace(ended, summary=f"{ended.summary}; {_tries(job)}")
         if ended:
             return ended

@@ -67,7 +67,7 @@ def _create(cluster: Cluster, event: Object) -> None:
 
     what, configuration = "create an event", copy.copy(cluster.api.configuration)
     configuration.retries = configuration.retries.new(total=TRIES)
-    core = client.CoreV1Api(client.ApiClient(configuration))
+    core = client.CoreV1Api(cluster.client(configuration))
     try:
         core.create_namespaced_event(cluster.namespace, event, _request_timeout=TIMEOUT_S, _preload_content=False)
     except client.ApiException as error:

@@ -54,8 +54,7 @@ def init_containers(pod: Object) -> list[Object]:
 
 def running_init(pod: Object) -> str | None:
     """Name the init container that the program waits for: one that runs, a sidecar only until it has started."""
-    specs = pod["spec"].get("initContainers") or []
-    sidecars = [each["name"] for each in specs if each.get("restartPolicy") == "Always"]
+    sidecars = _sidecars(pod)
     running = [each for each in init_containers(pod) if "running" in each.get("state", {})]
     waited_for = (each["name"] for each in running if not (each["name"] in sidecars and each.get("started")))
     return next(waited_for, None)
@@ -96,7 +95,10 @@ def failed_beside(pod: Object) -> Object | None:
 
 def failing_init(pod: Object) -> Object | None:
     """Give the status of the sidecar before the program that fails and is started again: the program waits for it."""
-    return next((each for each in init_containers(pod) if not each.get("started") and bad_end(each)), None)
+    sidecars = _sidecars(pod)
+    failed = (each for each in init_containers(pod) if not each.get("started") and bad_end(each))
+    # of the others none is started again: their pod fails, though it is pending for some seconds more
+    return next((each for each in failed if each["name"] in sidecars), None)
 
 
 def bad_end(status: Object) -> Object | None:
@@ -128,8 +130,10 @@ def value_of_reference(pod: Object, kind: str, name: str) -> str:
     """Give the chart value that names this secret or config map (`kind` as in "secret", "configmap")."""
     field = {"secret": ("secretRef", "secretKeyRef"), "configmap": ("configMapRef", "configMapKeyRef")}[kind]
     stage = container(pod)
-    if any(each.get(field[0], {}).get("name") == name for each in stage.get("envFrom") or []):
-        return "store.existingSecret"
+    sources = [each.get(field[0], {}).get("name") for each in stage.get("envFrom") or []]
+    if name in sources:
+        # the chart puts the store's first
+        return "store.existingSecret" if kind == "secret" and sources[0] == name else f"{values_key(pod)}.envFrom"
     for variable in stage.get("env") or []:
         if variable.get("valueFrom", {}).get(field[1], {}).get("name") == name:
             owner = VALUES_OF_VARIABLES.get(variable["name"])
@@ -222,6 +226,11 @@ def kubectl(owner: Object, verb: str, kind: str = "") -> str:
     """Give the command a person looks at this object with; `logs` takes no kind."""
     metadata = owner["metadata"]
     return f"kubectl -n {metadata.get('namespace', 'default')} {f'{verb} {kind}'.strip()} {metadata['name']}"
+
+
+def _sidecars(pod: Object) -> list[str]:
+    specs = pod["spec"].get("initContainers") or []
+    return [each["name"] for each in specs if each.get("restartPolicy") == "Always"]
 
 
 def _exit_code(status: Object) -> int:

@@ -197,7 +197,9 @@ class Work:
 
     def _note(self, change: WatchNews) -> None:
         match change:
-            case Changed(kind, _, value):
+            case Changed(kind, name, value):
+                if kind == "pods" and value is None:
+                    self._note_gone([pod for pod in self.seen.own_pods if pod["metadata"]["name"] == name])
                 self.seen.note(change)
                 if kind == "pods" and value:
                     self._listen(value)
@@ -222,7 +224,9 @@ class Work:
             self.watching.follow(name)
 
     def _look_again(self) -> None:
+        before = self.seen.own_pods
         self.seen.look_again()
+        self._note_gone([pod for pod in before if pod["metadata"]["name"] not in self.seen.pods])
         self.looked_at = self.clock()
 
     def _decide(self, limits: Limits) -> NextMove:
@@ -368,6 +372,11 @@ class Work:
         """Remember why pods ended whose work goes on in others; a Job takes them with it."""
         if job := self.seen.job:
             self.interruptions |= interruptions(job, pods, self.cluster.now())
+
+    def _note_gone(self, pods: Sequence[Object]) -> None:
+        """Remember why pods are gone that the Job goes on without: eviction and preemption delete them."""
+        if (job := self.seen.job) and not is_over(job) and "deletionTimestamp" not in job["metadata"]:
+            self._note_interruptions(pods)
 
     def _free(self) -> None:
         """Let a pod go whose program is done, and that something beside it keeps: it takes the GPU of the next."""

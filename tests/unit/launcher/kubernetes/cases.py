@@ -127,7 +127,11 @@ CONTAINER: Object = {
         {"name": "DATABASE_URL", "valueFrom": {"secretKeyRef": {"name": "team-db", "key": "DATABASE_URL"}}},
         {"name": "EXTRA", "valueFrom": {"configMapKeyRef": {"name": "extra", "key": "flag"}}},
     ],
-    "envFrom": [{"secretRef": {"name": "s3-keys"}}],
+    "envFrom": [
+        {"secretRef": {"name": "s3-keys"}},
+        {"secretRef": {"name": "proxy-login"}},
+        {"configMapRef": {"name": "flags"}},
+    ],
 }
 VOLUMES: list[Object] = [
     {"name": "scratch", "emptyDir": {"sizeLimit": "200Gi"}},

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from ctiforge.errors import CannotGoOnError, InterruptedRunError, UsageError
+from ctiforge.errors import CannotGoOnError, ExitCode, InterruptedRunError, UsageError
 from ctiforge.launcher.backend import Command, Task
 from ctiforge.launcher.kubernetes import cancelling, stopping
 from ctiforge.launcher.kubernetes.backend import KubernetesBackend
 from ctiforge.launcher.kubernetes.cancelling import Cancelled, cancel
 from ctiforge.launcher.kubernetes.client import Object
 from ctiforge.launcher.kubernetes.manifests import place_of
+from ctiforge.launcher.kubernetes.refusals import ClusterError
 from ctiforge.store.launcher_note import STALE_AFTER, heard_of
 from ctiforge.store.objects import ObjectStore
 from ctiforge.store.runs import load_run
@@ -192,7 +193,8 @@ def test_pods_that_vanish_before_the_watch_begins_are_not_waited_for(
 
     def pods(*_: object) -> tuple[list[Object], str]:
         now = left.pop(0) if left else []
-        return [{"metadata": {"name": name, "resourceVersion": "1"}} for name in now], "1"
+        metadata = {"resourceVersion": "1", "ownerReferences": [{"uid": "uid-train-extract-a-1"}]}
+        return [{"metadata": {**metadata, "name": name}} for name in now], "1"
 
     listed = cluster.list
     monkeypatch.setattr(cluster, "list", lambda kind, *by: pods() if kind == "pods" else listed(kind, *by))
@@ -206,3 +208,37 @@ def test_pods_that_stay_are_named(cluster: SmallCluster, store: ObjectStore, mon
     stage = cluster.put_stage("train-extract-a", "mine")
     with pytest.raises(CannotGoOnError, match=rf"still there after 0\.05 s: {stage}-pod"):
         cancel(cluster, store, "t", "mine")
+
+
+@pytest.mark.parametrize("phase", ["Running", "Succeeded", "Failed"])
+def test_a_pod_that_was_left_without_its_job_is_named_at_once_while_it_runs(
+    cluster: SmallCluster, store: ObjectStore, phase: str
+) -> None:
+    """`kubectl delete job --cascade=orphan` takes a pod's owner away: nothing deletes it, then or later."""
+    put_run(store, "mine")
+    cluster.pods_stay = True
+    stage = cluster.put_stage(key_of(store), "mine")
+    del cluster.found["jobs"][stage]
+    pod = cluster.found["pods"][f"{stage}-pod"]
+    pod["metadata"].pop("ownerReferences")
+    pod["status"]["phase"] = phase
+    if phase != "Running":
+        assert cancel(cluster, store, "t", "mine") == Cancelled(0)
+        return
+    with pytest.raises(CannotGoOnError, match=rf"it runs on; to end it: kubectl -n \S+ delete pod {stage}-pod"):
+        cancel(cluster, store, "t", "mine")
+
+
+def test_a_job_that_may_not_be_deleted_is_said_to_go_on(
+    cluster: SmallCluster, store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_run(store, "mine")
+    stage = cluster.put_stage(key_of(store), "mine")
+
+    def refuse(_: str) -> None:
+        raise ClusterError("the policy no-deletes refuses it", 422)
+
+    monkeypatch.setattr(cluster, "delete_job", refuse)
+    with pytest.raises(ClusterError, match=f"no-deletes refuses it\njob {stage} goes on") as refused:
+        cancel(cluster, store, "t", "mine")
+    assert refused.value.exit_code == ExitCode.USAGE

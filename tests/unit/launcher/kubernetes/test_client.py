@@ -33,6 +33,7 @@ class Api:
         self.asked: Counter[str] = Counter()
         self.queries: list[dict[str, list[str]]] = []
         self.sent: list[object] = []
+        self.headers: list[dict[str, str]] = []
         self.goes_on = threading.Event()
         self.goes_on.set()
         self.was_asked = threading.Event()
@@ -64,6 +65,7 @@ def cluster(api: Api) -> Iterator[Cluster]:
 def serving(api: Api) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            api.headers.append(dict(self.headers))
             if length := int(self.headers.get("Content-Length", 0)):
                 api.sent.append(json.loads(self.rfile.read(length)))
             status, body = api.answer(self.path)
@@ -265,11 +267,11 @@ def test_a_certificate_that_is_not_trusted_is_said(cluster: Cluster, monkeypatch
     assert told.value.exit_code == ExitCode.CRASH, "nobody answered: no flag is wrong"
 
 
-def kubeconfig(cluster: dict[str, str]) -> bytes:
+def kubeconfig(cluster: dict[str, str], **user: object) -> bytes:
     return json.dumps(
         {
             "clusters": [{"name": "a", "cluster": cluster}],
-            "users": [{"name": "u", "user": {"token": "t"}}],
+            "users": [{"name": "u", "user": {"token": "t", **user}}],
             "contexts": [{"name": "a", "context": {"cluster": "a", "user": "u"}}],
             "current-context": "a",
         }
@@ -289,6 +291,19 @@ def kubeconfig(cluster: dict[str, str]) -> bytes:
 def test_a_kubeconfig_that_is_none_is_said(content: bytes, told: str, tmp_path: Path) -> None:
     (tmp_path / "config").write_bytes(content)
     assert connected(KUBECONFIG=str(tmp_path / "config")).startswith(told)
+
+
+def test_all_is_asked_as_whom_the_kubeconfig_acts(api: Api, tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    api.answers["/version/"] = [(200, {"gitVersion": "v1.34.4"})]
+    with serving(api) as host:
+        config.write_bytes(kubeconfig({"server": host}, **{"as": "ana", "as-uid": "7", "as-groups": ["ml"]}))
+        assert connected(KUBECONFIG=str(config)) == ""
+        config.write_bytes(kubeconfig({"server": host}, **{"as": "ana", "as-groups": ["ml", "ops"]}))
+        assert "user u acts with several as-groups" in connected(KUBECONFIG=str(config))
+    (headers,) = api.headers
+    said = {name: value for name, value in headers.items() if name.startswith("Impersonate-")}
+    assert said == {"Impersonate-User": "ana", "Impersonate-Uid": "7", "Impersonate-Group": "ml"}
 
 
 def test_a_pod_without_a_token_has_a_kubeconfig_or_is_told_of_both(tmp_path: Path) -> None:

@@ -68,6 +68,15 @@ def test_a_job_that_was_given_up_tells_the_newest_cause() -> None:
     assert found.exit_code == 1
 
 
+def test_a_job_that_is_about_to_be_given_up_tells_what_its_pod_does() -> None:
+    """How many pods failed is not known by then, and the pod's own words were told."""
+    about_to = {**GIVEN_UP, "type": "FailureTarget"}
+    before, then = (diagnose(each, [ended(1)], [], after(61)) for each in (job(), job(about_to)))
+    assert before
+    assert then
+    assert before.summary == then.summary
+
+
 @pytest.mark.parametrize("kind", ["Failed", "FailureTarget"])
 def test_a_job_that_failed_by_its_policy_tells_the_exit_code_even_where_the_pod_is_gone(kind: str) -> None:
     its_job = job(by_policy(3, kind))

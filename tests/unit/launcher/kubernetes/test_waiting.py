@@ -136,6 +136,8 @@ AS_ROOT = f'container has runAsNonRoot and image will run as root (pod: "{POD}_m
     [
         ('secret "team-db" not found', SECRET, "there is no secret team-db", "database.existingSecret"),
         ('secret "s3-keys" not found', SECRET, "there is no secret s3-keys", "store.existingSecret"),
+        ('secret "proxy-login" not found', SECRET, "no secret proxy-login", "in stages.train_extract.envFrom"),
+        ('configmap "flags" not found', CONFIG_MAP, "no config map flags", "in stages.train_extract.envFrom"),
         ("couldn't find key DATABASE_URL in Secret ml/team-db", SECRET, "has no key DATABASE_URL", "database.key"),
         ('configmap "extra" not found', CONFIG_MAP, "no config map extra", "stages.train_extract.extraEnv"),
         ("couldn't find key flag in ConfigMap ml/extra", CONFIG_MAP, "extra has no key flag", "add the key"),
@@ -264,6 +266,17 @@ def test_an_init_container_that_takes_long_is_named() -> None:
         waiting("PodInitializing"), "vault", {"running": {"startedAt": at(2)}}, "vault:1", "initContainerStatuses"
     )
     expect(diagnose(job(), [found], [], after(200)), Category.SLOW_START, "its init container vault still runs", "wait")
+
+
+@pytest.mark.parametrize("is_sidecar", [True, False])
+def test_an_init_container_that_failed_is_told_to_be_started_again_where_it_is(is_sidecar: bool) -> None:
+    """The pod of one that is not stays pending for some seconds before it fails."""
+    failed = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
+    found = beside(waiting("PodInitializing"), "vault", failed, "vault:1", "initContainerStatuses")
+    if is_sidecar:
+        found["spec"]["initContainers"][-1]["restartPolicy"] = "Always"
+    diagnosis = diagnose(job(), [found], [], after(4))
+    assert ("and is started again" in diagnosis.summary if diagnosis else False) is is_sidecar
 
 
 @pytest.mark.parametrize(("started", "names"), [(True, "its node has not started it"), (False, "container mesh still")])

@@ -283,6 +283,7 @@ def test_a_log_that_may_not_be_read_is_told() -> None:
 def test_a_sidecar_before_the_program_that_fails_again_and_again_is_named(is_backing_off: bool) -> None:
     def fails(cluster: ScriptedCluster) -> None:
         cluster.put_pod(1, "a", "Pending", {"waiting": {"reason": "PodInitializing"}})
+        cluster.found["pods"][f"{KEY}-1-a"]["spec"]["initContainers"] = [{"name": "proxy", "restartPolicy": "Always"}]
         status = cluster.found["pods"][f"{KEY}-1-a"]["status"]
         waits = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s restarting failed container"}}
         end = {"terminated": {"exitCode": 7, "reason": "Error", "finishedAt": after(1).isoformat()}}
@@ -371,6 +372,21 @@ def test_what_interrupted_a_program_is_counted_by_its_cause() -> None:
     cluster.steps.extend([5, running("c", 2), 10, ended(1, "c", 2), 20, running("d", 2), 5, ended(0, "d", 2)])
     outcome = done(cluster.follow())
     assert outcome.interruptions == {"interrupted": 1, "out of memory": 1, "crashed": 1}
+
+
+def test_a_pod_that_an_eviction_took_away_is_counted() -> None:
+    """It is deleted, so that no list has it when the work ends."""
+
+    def evicted(cluster: ScriptedCluster) -> None:
+        target = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}
+        ended = {"terminated": {"exitCode": 75, "startedAt": after(0).isoformat(), "finishedAt": after(9).isoformat()}}
+        cluster.put_pod(1, "a", "Failed", ended, conditions=[target])
+
+    def taken(cluster: ScriptedCluster) -> None:
+        del cluster.found["pods"][f"{KEY}-1-a"]
+
+    outcome = done(ScriptedCluster(running(), 10, evicted, 2, taken, 10, running("b"), 10, ended(0, "b")).follow())
+    assert outcome.interruptions == {"evicted": 1}
 
 
 def test_a_pod_that_really_waits_too_long_ends_the_run_with_its_reason() -> None:
