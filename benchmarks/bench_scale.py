@@ -97,7 +97,7 @@ def _follow(stages: int, parallel: int) -> dict[str, Any]:
 
     from ctiforge.launcher.backend import Command, Task
     from ctiforge.launcher.kubernetes.backend import KubernetesBackend
-    from ctiforge.launcher.kubernetes.client import connect
+    from ctiforge.launcher.kubernetes.connecting import connect
     from ctiforge.store.objects import open_store
 
     development.use()
@@ -141,7 +141,7 @@ def _counted(cluster: Any) -> Counter[str]:
 @contextmanager
 def _written(cluster: Any, run: str, folder: str) -> Iterator[dict[str, float]]:
     """Write what each stage makes as its pod runs; gives when each pod was told to be done, by its fingerprint."""
-    from ctiforge.launcher.kubernetes.client import connect
+    from ctiforge.launcher.kubernetes.connecting import connect
     from ctiforge.launcher.kubernetes.manifests import FINGERPRINT, RUN
     from ctiforge.launcher.kubernetes.watching import Changed, Watching
     from ctiforge.records.artifact import Manifest

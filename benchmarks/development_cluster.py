@@ -17,7 +17,7 @@ HOME = Path(__file__).parents[1] / ".ctiforge" / "kind"
 def use() -> "Cluster":
     """Connect to it, with the environment that it needs; UsageError where there is none."""
     from ctiforge.errors import UsageError
-    from ctiforge.launcher.kubernetes.client import connect
+    from ctiforge.launcher.kubernetes.connecting import connect
 
     if not (HOME / "laptop.env").exists():
         raise UsageError("there is no development cluster: make kind-up")

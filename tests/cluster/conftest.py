@@ -20,7 +20,8 @@ import pytest
 from benchmarks.development_cluster import HOME, environment
 from ctiforge.launcher.backend import Command, Event, Outcome, Progressed, Said, Task
 from ctiforge.launcher.kubernetes.backend import KubernetesBackend
-from ctiforge.launcher.kubernetes.client import Cluster, connect
+from ctiforge.launcher.kubernetes.client import Cluster
+from ctiforge.launcher.kubernetes.connecting import connect
 from ctiforge.store.objects import ObjectStore, open_store
 
 if TYPE_CHECKING:

@@ -94,7 +94,7 @@ def collect(run_id: RunArgument = None, store: StoreFlag = None, backend: Backen
 
 def _launcher_of(loaded: "Loaded", run_id: str) -> str | None:
     """Tell of a launcher in the cluster that has not begun its run; None where there is none, or no answer."""
-    from ctiforge.launcher.kubernetes.client import connect
+    from ctiforge.launcher.kubernetes.connecting import connect
     from ctiforge.launcher.kubernetes.refusals import ClusterError
     from ctiforge.launcher.kubernetes.standing import launcher_without_record
 
@@ -108,7 +108,7 @@ def _launcher_of(loaded: "Loaded", run_id: str) -> str | None:
 
 def _as_it_is(loaded: "Loaded", store: "ObjectStore", run: "RunRecord") -> "RunRecord":
     """Tell of a run that is under way, by its record, what the cluster knows of it, or that it was not asked."""
-    from ctiforge.launcher.kubernetes.client import connect
+    from ctiforge.launcher.kubernetes.connecting import connect
     from ctiforge.launcher.kubernetes.refusals import ClusterError
     from ctiforge.launcher.kubernetes.standing import as_the_cluster_has_it, ask
     from ctiforge.store.launcher_note import is_of_a_machine, launchers_alive
@@ -116,7 +116,8 @@ def _as_it_is(loaded: "Loaded", store: "ObjectStore", run: "RunRecord") -> "RunR
     settings, now = loaded.settings, datetime.now(UTC)
     # a launcher that the cluster refused, or did not answer, leaves its stage's Job behind
     failed_alone = run.state == "failed" and any(each.state == "interrupted" for each in run.stages)
-    if not (failed_alone or run.state in ("running", "interrupted")) or is_of_a_machine(store, run.id):
+    # and a cancelled one the Job that the cluster did not let it delete
+    if not (failed_alone or run.state in ("running", "interrupted", "cancelled")) or is_of_a_machine(store, run.id):
         return run
     if settings.backend == "local":
         is_known = run.state != "running" or launchers_alive(store, now, run.id)
@@ -125,4 +126,6 @@ def _as_it_is(loaded: "Loaded", store: "ObjectStore", run: "RunRecord") -> "RunR
         cluster = connect(settings.context, settings.namespace)
         return as_the_cluster_has_it(run, ask(cluster, store, settings.release, run.id, run, now))
     except (ClusterError, UsageError) as error:
+        if run.state == "cancelled":
+            return run
         return run.model_copy(update={"reason": f"the cluster was not asked whether it goes on: {error}"})

@@ -236,7 +236,7 @@ def _cluster_is_well(loaded: "Loaded") -> bool:
     from itertools import chain
 
     from ctiforge import __version__
-    from ctiforge.launcher.kubernetes.client import connect
+    from ctiforge.launcher.kubernetes.connecting import connect
     from ctiforge.launcher.kubernetes.doctor import check_cluster, check_stages
     from ctiforge.lines import LINES
 
@@ -253,7 +253,7 @@ def _cluster_is_well(loaded: "Loaded") -> bool:
 
 
 def _detach(line: str, loaded: "Loaded") -> None:
-    from ctiforge.launcher.kubernetes.client import connect
+    from ctiforge.launcher.kubernetes.connecting import connect
     from ctiforge.launcher.kubernetes.release import find_release
     from ctiforge.launcher.kubernetes.runs import submit
     from ctiforge.launcher.sharing import file_settings, share_files

@@ -5,7 +5,8 @@ import os
 import secrets
 from datetime import UTC, datetime
 
-from ctiforge.launcher.kubernetes.client import Cluster, Object, connect
+from ctiforge.launcher.kubernetes.client import Cluster, Object
+from ctiforge.launcher.kubernetes.connecting import connect
 from ctiforge.launcher.kubernetes.refusals import ClusterError, explain, explain_silence
 from ctiforge.launcher.result import Result
 from ctiforge.settings import Settings

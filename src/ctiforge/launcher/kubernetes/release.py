@@ -4,7 +4,8 @@ import os
 from dataclasses import dataclass
 
 from ctiforge.errors import UsageError
-from ctiforge.launcher.kubernetes.client import Cluster, connect
+from ctiforge.launcher.kubernetes.client import Cluster
+from ctiforge.launcher.kubernetes.connecting import connect
 from ctiforge.launcher.kubernetes.manifests import template_name
 from ctiforge.settings import Loaded, Settings
 

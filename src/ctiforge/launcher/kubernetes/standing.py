@@ -115,7 +115,7 @@ def as_the_cluster_has_it(run: RunRecord, living: Living) -> RunRecord:
         return _with_reason(
             run, run.reason, f"its launcher, job {run.id}: {living.launcher}; it goes on by itself", jobs
         )
-    if run.state in ("interrupted", "failed"):
+    if run.state in ("interrupted", "failed", "cancelled"):
         goes_on = f"{jobs}; the same command follows it again, `ctiforge cancel` ends it" if jobs else None
         return _with_reason(run, run.reason, goes_on)
     if living.is_launched:

@@ -1,17 +1,8 @@
 """The client against an API that answers late, wrongly or in pages, over real HTTP."""
 
-import json
-import os
-import subprocess
-import sys
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from kubernetes import client
@@ -20,32 +11,7 @@ from ctiforge.errors import ExitCode
 from ctiforge.launcher.kubernetes import client as times
 from ctiforge.launcher.kubernetes.client import Cluster
 from ctiforge.launcher.kubernetes.refusals import ClusterError
-
-WITHIN_S = 20
-Answer = tuple[int, object]
-
-
-class Api:
-    """What the API answers to each path, one after another; the last one stays."""
-
-    def __init__(self) -> None:
-        self.answers: dict[str, list[Answer]] = {}
-        self.asked: Counter[str] = Counter()
-        self.queries: list[dict[str, list[str]]] = []
-        self.sent: list[object] = []
-        self.headers: list[dict[str, str]] = []
-        self.goes_on = threading.Event()
-        self.goes_on.set()
-        self.was_asked = threading.Event()
-
-    def answer(self, path: str) -> Answer:
-        place = urlsplit(path)
-        self.asked[place.path] += 1
-        self.queries.append(parse_qs(place.query))
-        self.was_asked.set()
-        assert self.goes_on.wait(WITHIN_S)
-        known = self.answers[place.path]
-        return known.pop(0) if len(known) > 1 else known[0]
+from tests.unit.launcher.kubernetes.answering import WITHIN_S, Answer, Api, serving
 
 
 @pytest.fixture
@@ -59,31 +25,6 @@ def cluster(api: Api) -> Iterator[Cluster]:
         configuration = client.Configuration()
         configuration.host = host
         yield Cluster(configuration, "ml")
-
-
-@contextmanager
-def serving(api: Api) -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            api.headers.append(dict(self.headers))
-            if length := int(self.headers.get("Content-Length", 0)):
-                api.sent.append(json.loads(self.rfile.read(length)))
-            status, body = api.answer(self.path)
-            data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        do_POST = do_DELETE = do_GET
-
-        def log_message(self, *_: object) -> None:
-            return
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
 
 
 JOBS, EVENTS, LOG = (
@@ -265,65 +206,3 @@ def test_a_certificate_that_is_not_trusted_is_said(cluster: Cluster, monkeypatch
     ) as told:
         cluster.check()
     assert told.value.exit_code == ExitCode.CRASH, "nobody answered: no flag is wrong"
-
-
-def kubeconfig(cluster: dict[str, str], **user: object) -> bytes:
-    return json.dumps(
-        {
-            "clusters": [{"name": "a", "cluster": cluster}],
-            "users": [{"name": "u", "user": {"token": "t", **user}}],
-            "contexts": [{"name": "a", "context": {"cluster": "a", "user": "u"}}],
-            "current-context": "a",
-        }
-    ).encode()
-
-
-@pytest.mark.parametrize(
-    ("content", "told"),
-    [
-        (b"{{{{\n", "no usable kubeconfig: "),
-        (b"\xff\xfe\x00", "no usable kubeconfig: "),
-        (kubeconfig({"server": "https://api", "certificate-authority-data": "@@@notbase64"}), "no usable kubeconfig: "),
-        (kubeconfig({"server": "api.corp:6443"}), "the kubeconfig's server is api.corp:6443, no URL"),
-        (kubeconfig({}), "the kubeconfig's server is empty, no URL"),
-    ],
-)
-def test_a_kubeconfig_that_is_none_is_said(content: bytes, told: str, tmp_path: Path) -> None:
-    (tmp_path / "config").write_bytes(content)
-    assert connected(KUBECONFIG=str(tmp_path / "config")).startswith(told)
-
-
-def test_all_is_asked_as_whom_the_kubeconfig_acts(api: Api, tmp_path: Path) -> None:
-    config = tmp_path / "config"
-    api.answers["/version/"] = [(200, {"gitVersion": "v1.34.4"})]
-    with serving(api) as host:
-        config.write_bytes(kubeconfig({"server": host}, **{"as": "ana", "as-uid": "7", "as-groups": ["ml"]}))
-        assert connected(KUBECONFIG=str(config)) == ""
-        config.write_bytes(kubeconfig({"server": host}, **{"as": "ana", "as-groups": ["ml", "ops"]}))
-        assert "user u acts with several as-groups" in connected(KUBECONFIG=str(config))
-    (headers,) = api.headers
-    said = {name: value for name, value in headers.items() if name.startswith("Impersonate-")}
-    assert said == {"Impersonate-User": "ana", "Impersonate-Uid": "7", "Impersonate-Group": "ml"}
-
-
-def test_a_pod_without_a_token_has_a_kubeconfig_or_is_told_of_both(tmp_path: Path) -> None:
-    in_pod = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443", "HOME": str(tmp_path)}
-    assert "set KUBECONFIG, or log in to the cluster, or give this pod its account's token" in connected(**in_pod)
-    (tmp_path / ".kube").mkdir()
-    (tmp_path / ".kube/config").write_bytes(kubeconfig({"server": "api.corp"}))
-    assert connected(**in_pod).startswith("the kubeconfig's server is api.corp")
-
-
-def connected(**environment: str) -> str:
-    """What a launcher of its own process, with these variables alone, says of connecting."""
-    code = (
-        "from ctiforge.launcher.kubernetes.client import connect; from ctiforge.errors import UsageError\n"
-        "try: connect()\n"
-        "except UsageError as error: print(error)"
-    )
-    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "PYTHONPATH")}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=kept | environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout

@@ -38,6 +38,17 @@ def test_a_killed_launcher_is_told_from_its_job_that_goes_on(store: ObjectStore)
     )
 
 
+def test_a_job_that_a_cancelled_run_could_not_delete_is_told(store: ObjectStore) -> None:
+    cluster, run = SmallCluster(), put_run(store, "mine", state="cancelled", reason="it was cancelled")
+    job = cluster.put_stage(key_of(store), "mine")
+    told = as_the_cluster_has_it(run, asked(cluster, store, run))
+    assert (told.state, told.reason) == (
+        "cancelled",
+        f"it was cancelled\n  job {job}: running; the same command follows it again, `ctiforge cancel` ends it",
+    )
+    assert as_the_cluster_has_it(run, Living()) == run
+
+
 def test_why_a_job_does_not_run_is_told(store: ObjectStore) -> None:
     cluster, run = SmallCluster(), put_run(store, "mine")
     job = cluster.put_stage(key_of(store), "mine")
