@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ctiforge.launcher.kubernetes import client
+from ctiforge.launcher.kubernetes import connecting
 from ctiforge.launcher.kubernetes.refusals import ClusterError
 from ctiforge.store.launcher_note import heard_of, note_launcher
 from ctiforge.store.objects import open_store
@@ -17,7 +17,7 @@ def test_without_a_cluster_it_says_that_none_was_asked(world, monkeypatch: pytes
     def connect(*_: object) -> None:
         raise ClusterError("nothing answers at https://cluster.example")
 
-    monkeypatch.setattr(client, "connect", connect)
+    monkeypatch.setattr(connecting, "connect", connect)
     store = open_store(str(world.folder / "store"))
     put_run(store, "mine")
     asked = world.ctiforge("status", *FLAGS)
@@ -34,7 +34,7 @@ def test_without_a_cluster_it_says_that_none_was_asked(world, monkeypatch: pytes
 
 def test_the_cluster_is_asked_of_its_runs_and_of_no_others(world, monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = SmallCluster()
-    monkeypatch.setattr(client, "connect", lambda *_: cluster)
+    monkeypatch.setattr(connecting, "connect", lambda *_: cluster)
     store = open_store(str(world.folder / "store"))
     put_run(store, "mine")
     job = cluster.put_stage(key_of(store, "ctiforge"), "mine")

@@ -3,7 +3,7 @@ from typer.testing import CliRunner
 
 from ctiforge.cli import app
 from ctiforge.errors import UsageError
-from ctiforge.launcher.kubernetes import client, release, runs
+from ctiforge.launcher.kubernetes import release, runs
 from ctiforge.launcher.kubernetes.refusals import ClusterError
 from ctiforge.launcher.verbs import _detach, _stage_flags, cancel
 from ctiforge.settings import Loaded, load_settings
@@ -36,7 +36,7 @@ def test_what_can_be_no_runs_id_is_a_usage_error(verb: str, text: str) -> None:
 
 def test_a_run_that_is_handed_over_ends_as_its_person_set_it(monkeypatch: pytest.MonkeyPatch) -> None:
     handed: list[dict[str, str]] = []
-    monkeypatch.setattr(client, "connect", lambda *_: None)
+    monkeypatch.setattr(connecting, "connect", lambda *_: None)
     monkeypatch.setattr(runs, "submit", lambda *given: handed.append(given[-1]))
     monkeypatch.setenv("CTIFORGE_REFUSAL_FAILS", "false")
     _detach("extract", load_settings({"run_id": "mine"}))
