@@ -3,7 +3,7 @@ from typer.testing import CliRunner
 
 from ctiforge.cli import app
 from ctiforge.errors import UsageError
-from ctiforge.launcher.kubernetes import release, runs
+from ctiforge.launcher.kubernetes import connecting, release, runs
 from ctiforge.launcher.kubernetes.refusals import ClusterError
 from ctiforge.launcher.verbs import _detach, _stage_flags, cancel
 from ctiforge.settings import Loaded, load_settings
