@@ -19,6 +19,7 @@ from ctiforge.demo.articles import DemoSizes, make_corpus
 from ctiforge.pod.entry import run_program
 from ctiforge.records.article import ArticleRecord
 from ctiforge.records.evaluation import Evaluation, ModelInfo, TestSetInfo
+from ctiforge.training.options import LEARNING_RATES
 from prove_choice import prepared
 from real_data import real_articles
 
@@ -32,6 +33,7 @@ def main(
     max_length: Annotated[int, typer.Option(help="Tokens of an example.")] = 512,
     epochs: float = 3.0,
     max_steps: Annotated[int | None, typer.Option(help="Of each fold; default: as many as the epochs have.")] = None,
+    accumulation: Annotated[int, typer.Option(min=1, help="Micro-batches of 4 windows in a step.")] = 4,
     learning_rate: Annotated[float | None, typer.Option(help="Default: the method's.")] = None,
     choice_weight: Annotated[float, typer.Option(help="What the choice of an item or nothing weighs.")] = 0.25,
     demo_articles: Annotated[int, typer.Option(help="Articles of the demo to learn from besides.")] = 0,
@@ -43,13 +45,18 @@ def main(
     labeled = (each for each in read_labelled_articles(real_articles()) if each.labelled_types)
     articles = sorted(sorted(labeled, key=lambda each: len(each.content))[:shortest], key=lambda each: str(each.id))
     more = list(make_corpus(3, DemoSizes(demo_articles, 0, 0, 0, 0)).training) if demo_articles else []
-    setting = (name, method, max_length, epochs, max_steps, learning_rate, choice_weight, demo_articles, shortest)
+    options = {
+        "epochs": epochs,
+        "max_steps": max_steps,
+        "gradient_accumulation_steps": accumulation,
+        "learning_rate": learning_rate or LEARNING_RATES[method],
+    }
+    setting = (name, method, max_length, options, choice_weight, demo_articles, shortest)
     work = folder / hashlib.sha256(repr(setting).encode()).hexdigest()[:12]
     trained = []
     for fold in range(FOLDS):
         learnt = [each for number, each in enumerate(articles) if number % FOLDS != fold]
         data = _prepared([*learnt, *more], name, max_length, work / f"data-{fold}")
-        options = {"epochs": epochs, "max_steps": max_steps, "learning_rate": learning_rate}
         trained.append(_trained(data, name, method, max_length, choice_weight, options, work / f"fold-{fold}"))
     _print(articles, name, trained, work)
 
@@ -160,15 +167,14 @@ def _trained(
     from ctiforge.records.training import Training
     from ctiforge.store.checkpoints import Checkpoints
     from ctiforge.store.objects import open_store
-    from ctiforge.training.options import AGENT, LEARNING_RATES, LORA
+    from ctiforge.training.options import AGENT, LORA
 
     out, scratch = folder / "out", folder / "scratch"
     if (folder / "done").exists():
         return Training.load(out).model_dump(mode="json")
     for each in (out, scratch):
         each.mkdir(parents=True, exist_ok=True)
-    rate = options.pop("learning_rate") or LEARNING_RATES[method]
-    training = replace(AGENT.training, learning_rate=rate, save_steps=5, eval_steps=50, **options)
+    training = replace(AGENT.training, save_steps=5, eval_steps=50, **options)
     request = AgentTraining(
         model, folder.name, "messages", max_length, method, LORA, training, choice_weight=weight, force=True
     )
