@@ -2,6 +2,9 @@
 
 from enum import IntEnum
 
+GOES_ON = "nothing half-written is kept, the same command goes on from here"
+"""What is so after a signal."""
+
 
 class ExitCode(IntEnum):
     """The contract of a stage program with whoever started it (see docs/reference/exit-codes.md)."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from ctiforge.errors import CtiforgeError, ExitCode, UsageError
+from ctiforge.errors import GOES_ON, CtiforgeError, ExitCode, UsageError
 from ctiforge.pod.extras import how_to_install
 from ctiforge.visible import visible
 
@@ -23,7 +23,6 @@ _NO_PLACE = (
     *(errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG),
 )
 """What is wrong with a path, not with the program."""
-GOES_ON = "nothing half-written is kept, the same command goes on from here"
 
 
 def run_program(main: Callable[..., Any], arguments: Sequence[str] | None = None) -> None:

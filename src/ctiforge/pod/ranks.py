@@ -15,8 +15,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from ctiforge.errors import CtiforgeError, ExitCode, InterruptedRunError
-from ctiforge.pod.entry import GOES_ON
+from ctiforge.errors import GOES_ON, CtiforgeError, ExitCode, InterruptedRunError
 from ctiforge.pod.ports import free_port
 from ctiforge.pod.process import Program
 from ctiforge.progress import warn
