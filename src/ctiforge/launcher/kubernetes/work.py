@@ -291,10 +291,12 @@ class Work:
             # first the next, so that there is never none: an older attempt that still writes is fenced off
             self._create(attempt)
         except ClusterError as error:
-            if not error.is_quota or not self.seen.jobs:
-                return WAIT if error.is_quota and self._is_there(attempt) else self._refused(error)
+            if not error.is_quota:
+                return self._refused(error)
             if self._is_there(attempt):
                 return WAIT
+            if not self.seen.jobs:
+                return self._refused(error)
             for name in self.seen.jobs:
                 self.cluster.delete_job(name)
             return self._create_when_there_is_room(attempt)
