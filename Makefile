@@ -224,7 +224,10 @@ test: install ## Style, types, import rules and all tests but the slow ones (ARG
 	$(TIMED) { $(MAKE) --no-print-directory check && $(PYTEST) -m "not slow" $(ARGS); }
 
 test-slow: install build/helm3 build/promtool #+ The slow tests alone
-	$(TIMED) $(PYTEST) -m slow $(ARGS)
+	$(TIMED) $(PYTEST) -m "slow and not prove" $(ARGS)
+
+prove-tests: install build/helm3 build/promtool #+ Tests that take longer still and protect little more: kills, processes and machines, families
+	$(TIMED) $(PYTEST) -m prove $(ARGS)
 
 test-all: install build/helm3 build/promtool #+ Style, types, import rules and all tests; property tests try more examples
 	$(TIMED) { $(MAKE) --no-print-directory check && HYPOTHESIS_PROFILE=thorough $(PYTEST) $(ARGS); }

@@ -4,6 +4,8 @@ import json
 import re
 from datetime import UTC, datetime
 
+import pytest
+
 from ctiforge.data.testsets import import_testset
 from ctiforge.demo.articles import ANNOTATOR
 from ctiforge.demo.os_articles import make_os_corpus
@@ -21,6 +23,7 @@ SET = [f"--set={stage}.{name}={str(value).lower()}" for stage, flags in TINY.ite
 LATER = ("train_os_bert", "baselines_os", "eval_os_bert", "compare_os")
 
 
+@pytest.mark.prove
 def test_the_line_runs_and_a_second_time_only_asks_for_what_is_new(place: Place) -> None:
     add_small_test_set(place.store)
     output = run(place, "first")

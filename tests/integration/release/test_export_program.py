@@ -133,7 +133,10 @@ def test_the_other_file_types_and_what_an_earlier_export_left(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("add_tokenizer", "pretokenizer"),
-    [(tiny_models.add_llama3_tokenizer, "llama-bpe"), (tiny_models.add_qwen2_tokenizer, "qwen2")],
+    [
+        (tiny_models.add_llama3_tokenizer, "llama-bpe"),
+        pytest.param(tiny_models.add_qwen2_tokenizer, "qwen2", marks=pytest.mark.prove),
+    ],
 )
 def test_other_families_are_read_and_rendered_as_in_training(tmp_path, add_tokenizer, pretokenizer):
     add_tokenizer(tiny_models.make_llama(tmp_path / "tiny"))
@@ -188,7 +191,9 @@ def test_an_adapter_over_a_model_of_the_hub_is_merged_into_the_commit_that_it_wa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "found_out"), [("llama-bpe", False), ("smollm", True)])
+@pytest.mark.parametrize(
+    ("name", "found_out"), [pytest.param("llama-bpe", False, marks=pytest.mark.prove), ("smollm", True)]
+)
 def test_a_wrong_pretokenizer_is_found_out(tmp_path, tools, monkeypatch, name, found_out):
     model = tiny_models.make_llama(tmp_path / "tiny")
     tiny_models.add_llama3_tokenizer(model)

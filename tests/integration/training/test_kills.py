@@ -7,6 +7,7 @@ import pytest
 from benchmarks import bench_preempt
 
 
+@pytest.mark.prove
 @pytest.mark.slow
 def test_a_killed_program_ends_with_the_same_weights(tmp_path, monkeypatch):
     monkeypatch.setattr(bench_preempt, "STEPS", 14)

@@ -26,6 +26,7 @@ def test_two_machines_train_what_one_would_and_the_second_needs_no_folder_of_the
     assert apart(place, alone()) < 1e-5
 
 
+@pytest.mark.prove
 @pytest.mark.slow
 def test_the_first_of_two_machines_that_ends_before_it_has_published_finds_the_other_still_there(place, tmp_path):
     first = Machines(2, 0, f"127.0.0.1:{free_port()}")

@@ -10,7 +10,7 @@ from tests.integration.training.of_ranks import apart
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["lora", "qlora"])
+@pytest.mark.parametrize("method", ["lora", pytest.param("qlora", marks=pytest.mark.prove)])
 def test_two_train_what_one_would(place, alone, method):
     # a GPU computes activations again
     recompute = method == "qlora"

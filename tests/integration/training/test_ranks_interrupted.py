@@ -21,6 +21,7 @@ def test_a_signal_to_one_stops_all_after_the_same_step(place, alone, rank):
     assert apart(place, alone()) < 1e-5
 
 
+@pytest.mark.prove
 @pytest.mark.slow
 def test_a_signal_to_one_ends_the_look_of_another(place, alone):
     with pytest.raises(InterruptedRunError, match="interrupted at step 4 of 20; its state is saved"):
@@ -41,6 +42,7 @@ def test_one_that_is_killed_ends_all_and_costs_what_was_not_saved(place, alone, 
     assert apart(place, alone()) < 1e-5
 
 
+@pytest.mark.prove
 @pytest.mark.slow
 def test_a_training_goes_on_with_another_number_of_processes(place, alone):
     for count, step in ((2, 5), (1, 15)):
@@ -51,6 +53,7 @@ def test_a_training_goes_on_with_another_number_of_processes(place, alone):
     assert apart(place, alone()) < 1e-5
 
 
+@pytest.mark.prove
 @pytest.mark.slow
 def test_one_without_memory_ends_all_and_all_begin_again_with_less(place, alone, capsys, monkeypatch):
     monkeypatch.setattr(pod_ranks, "OTHERS_END_WITHIN_S", 5.0)
@@ -62,6 +65,7 @@ def test_one_without_memory_ends_all_and_all_begin_again_with_less(place, alone,
         place.train(2, replace(OPTIONS, resume=False), no_memory=(0, 0))
 
 
+@pytest.mark.prove
 @pytest.mark.slow
 def test_a_loss_that_is_no_number_in_one_is_told_by_it(place):
     with pytest.raises(RanksFailedError, match=r"the loss is no number \(inf or nan\) in step 2") as caught:

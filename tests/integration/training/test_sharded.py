@@ -28,6 +28,7 @@ def test_two_with_half_the_weights_each_train_what_one_would(place, alone):
     assert max(found["held"]) < 0.51 * weights
 
 
+@pytest.mark.prove
 @pytest.mark.slow
 def test_through_a_signal_another_number_of_them_and_a_kill_they_train_what_one_would(place, alone):
     options = replace(OPTIONS, batch_size=2, gradient_accumulation_steps=6)
