@@ -19,7 +19,7 @@ from ctiforge.extract.scored_articles import TestData
 from ctiforge.extract.scoring import score_articles
 from ctiforge.progress import warn
 from ctiforge.records.article import ArticleRecord
-from ctiforge.records.evaluation import Evaluation, ModelInfo
+from ctiforge.records.evaluation import Evaluation, ModelInfo, TestSetInfo
 from ctiforge.records.evaluation_part import EvaluationPart, ScoredArticle
 from ctiforge.store.parts import StoredParts
 
@@ -55,7 +55,8 @@ def evaluate_shard(
         CannotGoOnError: The device failed, or too many windows did.
     """
     load = cache(load)
-    labeled = labeled_among(test_data.records, test_data.describe().name)
+    info = test_data.describe()
+    labeled = labeled_among(test_data.records, info.name)
     trained_on = values_seen_in_training(training_data) if training_data else None
     if _read_part(parts, share, labeled) is None:
         scored = score_articles(load(), labeled, trained_on, share)
@@ -74,7 +75,7 @@ def evaluate_shard(
         print(f"{mine}: its part is there; who writes the last one makes the evaluation (missing: {rest})", flush=True)
         return None
     try:
-        return _merge(usable, test_data, labeled, load, version, trained_on, answers)
+        return _merge(usable, test_data.records, info, labeled, load, version, trained_on, answers)
     except CannotGoOnError:
         _remove_failed(parts, usable)
         raise
@@ -124,7 +125,8 @@ def _missing(parts: StoredParts, every: Sequence[Share]) -> list[int]:
 
 def _merge(
     usable: Sequence[EvaluationPart],
-    test_data: TestData,
+    records: Sequence[ArticleRecord],
+    info: TestSetInfo,
     labeled: Sequence[ArticleRecord],
     load: Callable[[], Extractor],
     version: str,
@@ -133,9 +135,9 @@ def _merge(
 ) -> Evaluation:
     return evaluation_of(
         _of_all(usable, labeled, load, trained_on),
-        test_data.records,
+        records,
         model=ModelInfo(name=usable[0].model if usable else load().name, version=version),
-        test_set=test_data.describe(),
+        test_set=info,
         trained_on=trained_on,
         answers=answers,
     )
