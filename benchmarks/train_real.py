@@ -174,7 +174,7 @@ def _trained(
         return Training.load(out).model_dump(mode="json")
     for each in (out, scratch):
         each.mkdir(parents=True, exist_ok=True)
-    training = replace(AGENT.training, save_steps=5, eval_steps=50, **options)
+    training = replace(AGENT.training, save_steps=5, eval_steps=10, **options)
     request = AgentTraining(
         model, folder.name, "messages", max_length, method, LORA, training, choice_weight=weight, force=True
     )

@@ -17,6 +17,8 @@ MENDS = {
     422: "the chart's values make what this cluster does not take: mend what it names, then helm upgrade --install",
     409: "others changed the same at the same time: start the same command again",
 }
+AS_ASKED = "give the chart's values what it asks for"
+LET_DELETE = "no value of the chart changes that: have whoever runs it let the launcher delete its Jobs"
 POLICIES = (
     (
         r'User "(system:anonymous)"',
@@ -25,9 +27,9 @@ POLICIES = (
     ),
     (
         r'admission webhook "([^"]+)" denied',
-        "the admission webhook {} refuses it: give the chart's values what it asks for",
+        f"the admission webhook {{}} refuses it: {AS_ASKED}",
     ),
-    (r"ValidatingAdmissionPolicy '([^']+)'", "the policy {} refuses it: give the chart's values what it asks for"),
+    (r"ValidatingAdmissionPolicy '([^']+)'", f"the policy {{}} refuses it: {AS_ASKED}"),
     (
         r'failed calling webhook "([^"]+)"',
         "the webhook {} does not answer, and was asked for minutes: tell who runs it",
@@ -88,8 +90,9 @@ def explain(what: str, namespace: str, status: int | None, body: Any) -> str:
         said = _words(body) or f"status {status}"
     if QUOTA in said:
         return f"cannot {what} in namespace {namespace}: {said}{QUOTA_MEND}"
-    mend = _mend(said, status)
-    return f"cannot {what} in namespace {namespace}: {said}" + (f"; {mend}" if mend else "")
+    told = f"cannot {what} in namespace {namespace}: {said}"
+    mend = _mend(told, status)
+    return f"{told}; {mend}" if mend else told
 
 
 def explain_foreign(what: str, host: str, status: int, body: Any) -> str:
@@ -127,9 +130,13 @@ def explain_silence(what: str, host: str, error: BaseException) -> str:
     )
 
 
-def _mend(said: str, status: int | None) -> str:
-    policy = next(((found, mend) for words, mend in POLICIES if (found := re.search(words, said))), None)
-    return policy[1].format(policy[0][1]) if policy else MENDS.get(status or 0, "")
+def _mend(told: str, status: int | None) -> str:
+    policy = next(((found, mend) for words, mend in POLICIES if (found := re.search(words, told))), None)
+    if policy is None:
+        return MENDS.get(status or 0, "")
+    found, mend = policy
+    # what is deleted already has what the values gave it
+    return (mend.replace(AS_ASKED, LET_DELETE) if told.startswith("cannot delete ") else mend).format(found[1])
 
 
 def _words(body: Any) -> str:

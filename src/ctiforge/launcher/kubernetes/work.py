@@ -18,8 +18,6 @@ from ctiforge.launcher.kubernetes.attempts import (
     deleted,
     first_move,
     is_over,
-    not_admitted,
-    refused,
     run_again,
     superseded,
 )
@@ -27,6 +25,7 @@ from ctiforge.launcher.kubernetes.client import Cluster, Object
 from ctiforge.launcher.kubernetes.diagnosis import Category, Diagnosis, diagnose
 from ctiforge.launcher.kubernetes.history import interruptions, last_lines, queued_s
 from ctiforge.launcher.kubernetes.limits import Limits, limits_of, ran_too_long
+from ctiforge.launcher.kubernetes.making import ROOM_WITHIN_S, Making
 from ctiforge.launcher.kubernetes.manifests import (
     CRASHES,
     RAN,
@@ -49,7 +48,6 @@ from ctiforge.launcher.kubernetes.reading import (
     kept_pod,
     state,
 )
-from ctiforge.launcher.kubernetes.refusals import ClusterError
 from ctiforge.launcher.kubernetes.seen import Seen
 from ctiforge.launcher.kubernetes.states import Elapsed, look, ran_before
 from ctiforge.launcher.kubernetes.telling import Telling
@@ -63,15 +61,11 @@ LOOKS_AGAIN_EVERY_S = 300.0
 """A watch that lists anew does not tell of what came and went between: a list does."""
 LAST_WORDS_S = 15.0
 """How long the end of a log is waited for once its program has ended."""
-ROOM_WITHIN_S = 60.0
-"""How long a quota may take to see that a Job was deleted."""
 FOLLOWED_WITHIN_S = ROOM_WITHIN_S + 20.0
 """How long a Job may be gone before no other launcher is taken to start its next attempt: where a quota holds one Job
 alone, it is deleted before the next is made, and whoever deleted it waits for room."""
 GONE_FOR_SURE_S = 3.0
 """The same where no other launcher is there; a list has said so every second."""
-NOT_ADMITTED = (400, 403, 422)
-"""What the API answers to a Job that it does not take, and would not the next time."""
 
 
 @dataclass
@@ -104,6 +98,7 @@ class Work:
     def __post_init__(self) -> None:
         self.telling, self.words = Telling(self.on_event), ProgramWords(self.on_event)
         self.seen = Seen(self.cluster, self.key)
+        self.making = Making(self.seen, self._job, self._look_again, self._wait, self.clock)
 
     def run(self) -> Outcome:
         """Follow the work to its end.
@@ -129,8 +124,7 @@ class Work:
             return Outcome(code, (), attempts=0, cause=cause, ran_s=self.task.seen_s)
         move = self._begin()
         while move.move not in ("ended", "fail"):
-            self.signals.check()
-            self._take()
+            self._wait()
             self.telling.hear(silent_s := self.cluster.silent_s(), self.clock())
             if not silent_s and self.clock() - self.looked_at > LOOKS_AGAIN_EVERY_S:
                 self._look_again()
@@ -167,15 +161,10 @@ class Work:
                 told_s = annotated(job, RAN) + ran_before(job, self.seen.own_pods, self.cluster.now())
                 self.elapsed = replace(self.elapsed, ran_s=self.task.ran_before_s + max(told_s, self.task.seen_s))
         else:
-            move = self._create_or_make_room(first.attempt)
+            move = self.making.make(first.attempt)
         for name in superseded(found, first.attempt):
             self.cluster.delete_job(name)
         return move
-
-    def _create(self, attempt: int) -> None:
-        # made just now by us or, where there was one, by another launcher: its state comes by the watch
-        self.cluster.create_job(self._job(attempt))
-        self.seen.attempt = attempt
 
     def _job(self, attempt: int) -> Object:
         return stage_job(self.template, self.command, self.task, attempt, crashes=self.crashes, ran_s=self._ran_s)
@@ -186,8 +175,9 @@ class Work:
         self.crashes = int(annotated(job, CRASHES))
         self.command = replace(self.command, arguments=with_micro_batch_of(job, self.command.arguments))
 
-    def _take(self) -> None:
-        """Wait for a change and take in all that has come."""
+    def _wait(self) -> None:
+        """Wait for a change, a second at most, and take in all that has come; a signal ends it."""
+        self.signals.check()
         try:
             self._note(self.watching.changes.get(timeout=TICK_S))
             while True:
@@ -262,8 +252,8 @@ class Work:
             # another launcher may have cleared it away, done as it was
             if self.is_made():
                 return NextMove("ended")
-            name = job_name(self.key, self.seen.attempt)
-            return deleted(name, self.cluster.namespace, with_namespace=self._is_namespace_gone())
+            name, gone = job_name(self.key, self.seen.attempt), self.making.is_namespace_gone(self.seen.attempt + 1)
+            return deleted(name, self.cluster.namespace, with_namespace=gone)
         self._look_again()
         return WAIT
 
@@ -280,62 +270,10 @@ class Work:
         self.crashes += crashes_of(job, self.seen.own_pods) if job else 0
         self._note_interruptions(self.seen.own_pods)
         former = job_name(self.key, self.seen.attempt)
-        made = self._create_or_make_room(self.seen.attempt + 1)
+        made = self.making.make(self.seen.attempt + 1)
         if made is WAIT:
             self.cluster.delete_job(former)
         return made
-
-    def _create_or_make_room(self, attempt: int) -> NextMove:
-        """Create an attempt's Job; where a quota holds no Job more, those before it make room."""
-        try:
-            # first the next, so that there is never none: an older attempt that still writes is fenced off
-            self._create(attempt)
-        except ClusterError as error:
-            if not error.is_quota:
-                return self._refused(error)
-            if self._is_there(attempt):
-                return WAIT
-            if not self.seen.jobs:
-                return self._refused(error)
-            for name in self.seen.jobs:
-                self.cluster.delete_job(name)
-            return self._create_when_there_is_room(attempt)
-        return WAIT
-
-    def _create_when_there_is_room(self, attempt: int) -> NextMove:
-        end = self.clock() + ROOM_WITHIN_S
-        while True:
-            try:
-                self._create(attempt)
-                return WAIT
-            except ClusterError as error:
-                if not error.is_quota or (self.clock() > end and not self._is_there(attempt)):
-                    return self._refused(error)
-            if self._is_there(attempt):
-                return WAIT
-            self.signals.check()
-            self._take()
-
-    def _is_there(self, attempt: int) -> bool:
-        """Look whether another launcher has made an attempt, for which a quota then has no room twice."""
-        self._look_again()
-        return any(attempt_of(job) >= attempt for job in self.seen.jobs.values())
-
-    def _refused(self, error: ClusterError) -> NextMove:
-        """End where the cluster takes no Job of the work; what may pass is raised, or where an earlier one may live."""
-        if error.is_quota:
-            return refused(self.key, self.cluster.namespace, error.refusal)
-        if error.status in NOT_ADMITTED and not self.seen.jobs:
-            return not_admitted(self.key, error.refusal, error.mend)
-        raise error
-
-    def _is_namespace_gone(self) -> bool:
-        """Whether the API takes no Job there any more because the namespace is deleted, or being so."""
-        try:
-            self.cluster.create_job(self._job(self.seen.attempt + 1), dry_run=True)
-        except ClusterError as error:
-            return error.is_of_namespace
-        return False
 
     def _end(self, move: NextMove, begun: datetime) -> Outcome:
         members = by_member(self.seen.job, self.seen.own_pods) if self.seen.job else []
@@ -390,8 +328,7 @@ class Work:
                     self.telling.say(f"{kept_pod(self.seen.own_pods)}: deleted, its work is done")
                     self.cluster.delete_job(job["metadata"]["name"])
                 return
-            self.signals.check()
-            self._take()
+            self._wait()
         if (job := self.seen.job) and (why := run_again(self.seen.own_pods)):
             self.telling.say(f"{why}: deleted, its work is done")
             self.cluster.delete_job(job["metadata"]["name"])

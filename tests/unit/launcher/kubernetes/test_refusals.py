@@ -44,6 +44,14 @@ def test_a_refusal_says_what_to_do(status: int, said: str, remedy: str) -> None:
         assert "role" not in told, "who has the right is not sent to ask for it"
 
 
+@pytest.mark.parametrize("said", [KYVERNO, POLICY])
+def test_who_refuses_a_deletion_is_not_answered_by_values(said: str) -> None:
+    error = ClusterError(explain("delete job a", "ml", 403, json.dumps({"message": said})), 403)
+    assert "have whoever runs it let the launcher delete its Jobs" in str(error)
+    assert "give the chart's values" not in str(error)
+    assert error.refusal == f"cannot delete job a in namespace ml: {said}"
+
+
 def test_an_answer_that_is_no_json_is_one_short_line() -> None:
     told = explain("list pods", "ml", 502, "<html>\n<body>Bad Gateway</body>\n" + "x" * 900)
     assert "Bad Gateway" in told
