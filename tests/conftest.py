@@ -1,5 +1,6 @@
 """No test reaches the network, and what is skipped for want of the real articles is counted in the last lines."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -29,6 +30,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "real_articles" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.real_data)
+
+
+def pytest_collection_finish() -> None:
+    # every training has the garbage collected: without all that the tests imported, this costs a tenth
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:

@@ -1,4 +1,4 @@
-"""`python -m tests.integration.training.of_machine FOLDER ADDRESS STORE`: the second of two machines.
+"""`python -m tests.integration.training.of_machine FOLDER ADDRESS STORE [fsdp]`: the second of two machines.
 
 It is done when there is a file `published` in the store.
 """
@@ -10,7 +10,10 @@ from ctiforge.pod.ranks import Machines
 from tests.integration.training.of_ranks import Place
 
 if __name__ == "__main__":
-    folder, address, store = sys.argv[1:]
+    folder, address, store, *rest = sys.argv[1:]
     Place(Path(folder), Path(store)).train(
-        1, machines=Machines(2, 1, address), is_published=(Path(store) / "published").exists
+        1,
+        machines=Machines(2, 1, address),
+        is_published=(Path(store) / "published").exists,
+        fsdp=rest == ["fsdp"],
     )

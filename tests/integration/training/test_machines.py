@@ -28,6 +28,21 @@ def test_two_machines_train_what_one_would_and_the_second_needs_no_folder_of_the
 
 @pytest.mark.prove
 @pytest.mark.slow
+def test_two_machines_share_the_weights_out_and_go_on_from_the_parts_of_one(place, alone, tmp_path):
+    with pytest.raises(InterruptedRunError):
+        place.train(2, fsdp=True, signals=((0, 7, TERMINATE),))
+    first = Machines(2, 0, f"127.0.0.1:{free_port()}")
+    with second_machine(place, tmp_path, first, "fsdp") as second:
+        found = place.train(1, machines=first, fsdp=True)
+        (place.store / "published").touch()
+    assert second.returncode == 0
+    assert found["resumed_from_step"] == 7
+    assert max(found["held"]) < 0.51 * sum(found["held"])
+    assert apart(place, alone()) < 1e-5
+
+
+@pytest.mark.prove
+@pytest.mark.slow
 def test_the_first_of_two_machines_that_ends_before_it_has_published_finds_the_other_still_there(place, tmp_path):
     first = Machines(2, 0, f"127.0.0.1:{free_port()}")
     with second_machine(place, tmp_path, first) as second:
@@ -43,6 +58,6 @@ def test_the_first_of_two_machines_that_ends_before_it_has_published_finds_the_o
     assert all(place.weights[name].equal(weights[name]) for name in weights)
 
 
-def second_machine(place: Place, tmp_path: Path, first: Machines) -> "subprocess.Popen[bytes]":
+def second_machine(place: Place, tmp_path: Path, first: Machines, *more: str) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-m", "tests.integration.training.of_machine", str(tmp_path / "second"), first.first]
-    return subprocess.Popen([*command, str(place.store)])
+    return subprocess.Popen([*command, str(place.store), *more])
