@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -134,6 +134,9 @@ def run_stage(
             expected one.
         StoreError: The store does not answer, or an input is damaged.
     """
+    if not flags.store and not output:
+        # a stage's template in the cluster says it so
+        flags = replace(flags, store=os.environ.get("CTIFORGE_STORE"))
     # a plan makes nothing, no folder either
     memory = open_to_look(flags.store) if flags.store else None
     found = {name: find_input(uri, memory) for name, uri in inputs.items()}
@@ -143,7 +146,7 @@ def run_stage(
     if flags.plan:
         return _print_plan(stage, planned, flags)
     if not flags.store and not output:
-        raise UsageError(f"{stage.name}: say where the result goes, with --store or --output")
+        raise UsageError(f"{stage.name}: say where the result goes, with --store, CTIFORGE_STORE or --output")
     _check_expectation(stage, planned, flags)
     done = None if stage.keyed_by_output else _finished(stage, planned, output, flags)
     if done:

@@ -186,8 +186,20 @@ def test_without_a_store_the_output_folder_is_the_cache(records: str, tmp_path: 
     assert worked.times == 2
 
 
-def test_somewhere_to_write_is_needed(records: str) -> None:
-    with pytest.raises(UsageError, match="--store or --output"):
+def test_where_no_flag_says_where_to_write_the_environment_does(
+    records: str, store_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stage's template in the cluster, made a Job by hand, has nothing else."""
+    monkeypatch.setenv("CTIFORGE_STORE", store_uri)
+    worked = _Counter()
+    assert str(_run(worked, records, StageFlags()).uri).startswith(store_uri)
+    assert _run(worked, records, StageFlags()).cached
+    assert worked.times == 1
+
+
+def test_somewhere_to_write_is_needed(records: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CTIFORGE_STORE", raising=False)
+    with pytest.raises(UsageError, match="CTIFORGE_STORE or --output"):
         _run(_Counter(), records, StageFlags())
 
 

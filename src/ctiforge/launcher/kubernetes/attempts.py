@@ -193,7 +193,10 @@ def deleted(job_name: str, namespace: str, *, with_namespace: bool) -> NextMove:
 def refused(key: str, namespace: str, said: str) -> NextMove:
     """End because a quota of the namespace leaves no room for a Job of the work; `said` are the cluster's words."""
     summary = f"{key}: a quota leaves no room for its Job"
-    remedy = f"wait until others have ended, or raise the quota: kubectl -n {namespace} describe resourcequota"
+    remedy = (
+        "wait until others have ended (a launcher in the cluster is a Job itself: a run there takes two), "
+        f"or raise the quota: kubectl -n {namespace} describe resourcequota"
+    )
     cause = Diagnosis(Category.QUOTA_EXCEEDED, summary, said, f"{remedy}; then the same command goes on from here")
     return NextMove("fail", int(ExitCode.CANNOT_GO_ON), summary, cause)
 

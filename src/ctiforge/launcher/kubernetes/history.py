@@ -38,10 +38,10 @@ def interruptions(job: Object, pods: Sequence[Object], now: datetime) -> dict[st
         pods: The pods.
         now: The API server's time.
     """
-    causes = {pod["metadata"]["uid"]: diagnose_ended(pod) or diagnose_running(pod, now) for pod in pods}
+    causes = {pod["metadata"]["uid"]: _cause(pod, now) for pod in pods}
     # of pods that work together, one that saved and ended has ended for another
     none = Category.INTERRUPTED if members_of(job) > 1 and not is_sharded(job) else None
-    return {uid: str(cause.category) for uid, cause in causes.items() if cause and cause.category is not none}
+    return {uid: str(cause) for uid, cause in causes.items() if cause and cause is not none}
 
 
 def last_lines(pods: Sequence[Object], said_by: Callable[[str], Sequence[str]]) -> tuple[str, ...]:
@@ -59,3 +59,11 @@ def last_lines(pods: Sequence[Object], said_by: Callable[[str], Sequence[str]]) 
         elif (state(pod).get("terminated") or {}).get("exitCode", 0) not in GOOD_ENDS:
             lines += [f"pod {index_of(pod)}: {line}" for line in said[-LAST_LINES:]]
     return tuple(lines)
+
+
+def _cause(pod: Object, now: datetime) -> Category | None:
+    if cause := diagnose_ended(pod) or diagnose_running(pod, now):
+        return cause.category
+    # deleted by force: it goes at once, and no end of its program is told
+    by_force = pod["metadata"].get("deletionGracePeriodSeconds") == 0 and "running" in state(pod)
+    return Category.KILLED if by_force else None

@@ -8,6 +8,8 @@ from ctiforge.launcher.kubernetes.manifests import CONTAINER
 
 PROGRAM = "ctiforge.io/stage"
 LONGEST = 600
+USUAL_GRACE_S = 30
+"""What Kubernetes takes for `terminationGracePeriodSeconds`."""
 VALUES_OF_VARIABLES = {
     "DATABASE_URL": "database",
     "HF_TOKEN": "hub",
@@ -84,6 +86,26 @@ def kept_pod(pods: Sequence[Object]) -> str:
     names = ", ".join(keepers(pod))
     code = state(pod)["terminated"].get("exitCode")
     return f"pod {pod['metadata']['name']}: its program has ended (exit code {code}), and {names} keeps the pod"
+
+
+def lingering_sidecars(pod: Object) -> list[str]:
+    """Name what started before the program, is told by Kubernetes to end with it, and has not."""
+    if "terminated" not in state(pod) or pod["status"].get("phase") in ("Succeeded", "Failed"):
+        return []
+    sidecars = _sidecars(pod)
+    return [each["name"] for each in init_containers(pod) if each["name"] in sidecars and "running" in each["state"]]
+
+
+def lingering_pod(pods: Sequence[Object]) -> str:
+    """Say what keeps a pod whose program has ended well, and for how long; empty where nothing does."""
+    pod = next((each for each in pods if lingering_sidecars(each)), None)
+    if pod is None:
+        return ""
+    names, grace_s = ", ".join(lingering_sidecars(pod)), pod["spec"].get("terminationGracePeriodSeconds", USUAL_GRACE_S)
+    return (
+        f"pod {pod['metadata']['name']}: its program has ended, and {names}, told to end, keeps the pod and its GPU for "
+        f"{grace_s} s at most; have it end on SIGTERM, or lower {values_key(pod)}.terminationGracePeriodSeconds"
+    )
 
 
 def failed_beside(pod: Object) -> Object | None:

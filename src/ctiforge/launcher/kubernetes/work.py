@@ -46,6 +46,8 @@ from ctiforge.launcher.kubernetes.reading import (
     holds,
     is_kept_by_others,
     kept_pod,
+    lingering_pod,
+    lingering_sidecars,
     state,
 )
 from ctiforge.launcher.kubernetes.seen import Seen
@@ -321,17 +323,18 @@ class Work:
     def _free(self) -> None:
         """Let a pod go whose program is done, and that something beside it keeps: it takes the GPU of the next."""
         end = self.clock() + OTHERS_END_WITHIN_S
-        while any(map(is_kept_by_others, self.seen.own_pods)):
+        while any(is_kept_by_others(pod) or lingering_sidecars(pod) for pod in self.seen.own_pods):
             if self.clock() > end:
                 self._look_again()
-                if (job := self.seen.job) and any(map(is_kept_by_others, self.seen.own_pods)):
-                    self.telling.say(f"{kept_pod(self.seen.own_pods)}: deleted, its work is done")
-                    self.cluster.delete_job(job["metadata"]["name"])
-                return
+                break
             self._wait()
-        if (job := self.seen.job) and (why := run_again(self.seen.own_pods)):
+        pods = self.seen.own_pods
+        why = kept_pod(pods) if any(map(is_kept_by_others, pods)) else run_again(pods)
+        if why and (job := self.seen.job):
             self.telling.say(f"{why}: deleted, its work is done")
             self.cluster.delete_job(job["metadata"]["name"])
+        elif lingers := lingering_pod(pods):
+            self.telling.say(lingers)
 
     def _delete(self, job: Object, move: NextMove) -> None:
         """Delete what would wait in the cluster for ever, but no Job of another run for a limit of ours."""

@@ -226,6 +226,36 @@ def test_a_sidecar_that_ends_by_itself_is_left_to_do_so() -> None:
     assert cluster.calls == ["create 1"]
 
 
+def beside_a_native_sidecar(phase: str, sidecar: dict[str, Any]) -> Step:
+    """The program has ended well, beside an init container that runs as long as it does."""
+
+    def put(cluster: ScriptedCluster) -> None:
+        times = {"startedAt": after(0).isoformat(), "finishedAt": after(1).isoformat()}
+        beside = {"initContainers": [{"name": "proxy", "restartPolicy": "Always"}], "terminationGracePeriodSeconds": 600}
+        cluster.put_pod(1, "a", phase, {"terminated": {"exitCode": 0, **times}}, **beside)
+        cluster.found["pods"][f"{KEY}-1-a"]["status"]["initContainerStatuses"] = [{"name": "proxy", "state": sidecar}]
+
+    return put
+
+
+def test_a_native_sidecar_that_does_not_listen_is_named_with_how_long_it_keeps_the_pod() -> None:
+    cluster = ScriptedCluster(pending(), 5, running(), 10, beside_a_native_sidecar("Running", RUNS_ON), 40)
+    done(cluster.follow())
+    assert cluster.calls == ["create 1"], "Kubernetes has told it to end: a deletion would not be quicker"
+    assert 15 <= cluster.seconds - 15 <= 30, "seconds after its end"
+    [told] = [line for line in cluster.said if "proxy" in line]
+    assert told.startswith(f"pod {KEY}-1-a: its program has ended, and proxy, told to end, keeps the pod and its GPU for 600 s")
+    assert told.endswith("terminationGracePeriodSeconds")
+
+
+def test_a_native_sidecar_that_ends_is_not_spoken_of() -> None:
+    steps = [beside_a_native_sidecar("Running", RUNS_ON), 5]
+    steps += [beside_a_native_sidecar("Succeeded", {"terminated": {"exitCode": 143}}), 40]
+    cluster = ScriptedCluster(pending(), 5, running(), 10, *steps)
+    done(cluster.follow())
+    assert not [line for line in cluster.said if "proxy" in line]
+
+
 @pytest.mark.parametrize("code", [1, 75])
 def test_what_ended_beside_a_living_sidecar_is_tried_again(code: int) -> None:
     cluster = ScriptedCluster(pending(), 5, running(), 10, ended_beside_a_sidecar(code), 20)
@@ -389,6 +419,17 @@ def test_a_pod_that_an_eviction_took_away_is_counted() -> None:
     assert outcome.interruptions == {"evicted": 1}
 
 
+def test_a_pod_that_was_deleted_by_force_is_counted_as_killed() -> None:
+    """Nothing tells how its program ended: it is gone in the moment in which it was deleted."""
+
+    def forced(cluster: ScriptedCluster) -> None:
+        deletion = {"deletionTimestamp": now(cluster), "deletionGracePeriodSeconds": 0}
+        cluster.put_pod(1, "a", "Running", {"running": {"startedAt": after(0).isoformat()}}, metadata=deletion)
+
+    outcome = done(ScriptedCluster(running(), 10, forced, 1, gone("a"), 10, running("b"), 10, ended(0, "b")).follow())
+    assert outcome.interruptions == {"killed": 1}
+
+
 def test_a_pod_that_really_waits_too_long_ends_the_run_with_its_reason() -> None:
     outcome = ScriptedCluster(pending(), 30).follow(limits=SHORT)
     assert (outcome.exit_code, outcome.cause and outcome.cause.category) == (4, "pending too long")
@@ -456,6 +497,7 @@ def test_a_quota_that_never_has_room_ends_the_run_with_its_reason(attempt: int, 
     assert outcome.cause
     assert "exceeded quota: jobs" in outcome.cause.detail
     assert "\n".join(outcome.cause.lines()).count("describe resourcequota") == 1
+    assert "a run there takes two" in outcome.cause.remedy
     assert outcome.attempts == attempt - 1
     assert cluster.calls == calls
 
