@@ -31,13 +31,19 @@ metadata:
   labels:
     {{- include "ctiforge.labels" (list $root "stage") | nindent 4 }}
     ctiforge.io/stage: {{ $stage }}
-  {{- include "ctiforge.annotations" (list $root dict) | nindent 2 }}
+  {{- include "ctiforge.annotations" (list $root (include "ctiforge.kept" $root | fromYaml)) | nindent 2 }}
 spec:
   clusterIP: None
   publishNotReadyAddresses: true
   selector:
     {{- include "ctiforge.selector" $root | nindent 4 }}
     ctiforge.io/stage: {{ $stage }}
+{{- end -}}
+
+{{/* What a training under way needs outlives the values that made it, and the release: neither Helm nor Argo CD removes it. */}}
+{{- define "ctiforge.kept" -}}
+helm.sh/resource-policy: keep
+argocd.argoproj.io/sync-options: Prune=false
 {{- end -}}
 
 {{/* The fields of a Job of several pods, each of which is made again until it ends well. Takes how many. */}}

@@ -14,6 +14,7 @@ EXTRAS = {
         "llguidance",
         "matplotlib",
         "peft",
+        "psutil",
         "pyarrow",
         "sklearn",
         "skops",

@@ -9,13 +9,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from ctiforge.errors import GOES_ON, CtiforgeError, ExitCode, InterruptedRunError
+from ctiforge.pod.meeting import ONE_MACHINE, Machines, Meeting, interface_of, met
 from ctiforge.pod.ports import free_port
 from ctiforge.pod.process import Program
 from ctiforge.progress import warn
@@ -26,6 +27,8 @@ OTHERS_END_WITHIN_S = 30.0
 RESULT = "result.json"
 TOGETHER = "CTIFORGE_TOGETHER"
 """Set in the ranks: RANK and its like may be another launcher's, and mean nothing here."""
+SIGNALED = 128
+"""A program that signal n ended has this much more for its exit code."""
 _CALL = "call.pickle"
 _LAST_LINES = 20
 _LOOK_S = 0.2
@@ -56,32 +59,13 @@ class RanksFailedError(CtiforgeError):
         self.exit_code = exit_code
 
 
-@dataclass(frozen=True)
-class Machines:
-    """The machines that do one piece of work together, and which of them this one is."""
-
-    count: int = 1
-    """How many; each has as many processes as the others."""
-    number: int = 0
-    """This one's, from 0."""
-    first: str = ""
-    """Where the first one is reached by all, `host:port`; nothing where there is one alone."""
-
-    @property
-    def is_first(self) -> bool:
-        """Tell whether the result is this one's."""
-        return self.number == 0
-
-
-ONE_MACHINE = Machines()
-
-
 def run_ranks(
     call: Callable[[], Any],
     count: int,
     folder: Path,
     *,
     machines: Machines = ONE_MACHINE,
+    work: str = "",
     is_needless: Callable[[], bool] | None = None,
 ) -> Any:
     """Run a call in so many processes of each machine at once, which find each other by their environment.
@@ -95,6 +79,7 @@ def run_ranks(
         count: How many processes.
         folder: A folder of this machine for the call and its result.
         machines: Which machines there are: each runs this with the same call.
+        work: Names what is done, the same on each machine.
         is_needless: Tells whether what they do was done elsewhere meanwhile; asked now and then, and they end then.
 
     Returns:
@@ -104,6 +89,8 @@ def run_ranks(
     Raises:
         OutOfMemoryOnRankError: The memory of one did not suffice.
         InterruptedRunError: One was interrupted, or is gone on another machine.
+        UsageError: The machines do not mean the same, or cannot meet where it is said.
+        CannotGoOnError: A machine did not come.
         RanksFailedError: They ended otherwise: with the code of a rank that says why (2 to 5), else 75 where one
             was interrupted, else the code of the first that died.
     """
@@ -112,27 +99,33 @@ def run_ranks(
         left.unlink(missing_ok=True)
     file = folder / _CALL
     file.write_bytes(pickle.dumps(call))
-    together = {
-        TOGETHER: "1",
-        "WORLD_SIZE": str(machines.count * count),
-        "LOCAL_WORLD_SIZE": str(count),
-        **_meeting(machines),
-        # torch's own warnings about how ranks are joined are nothing that a person can act on
-        "TORCH_CPP_LOG_LEVEL": os.environ.get("TORCH_CPP_LOG_LEVEL", "ERROR"),
-        # the ranks share the cores
-        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(max(1, (os.cpu_count() or 1) // count)),
-    }
     if machines.count > 1:
         # one that never comes is waited for
         print(f"machine {machines.number} of {machines.count} (from 0): all meet at {machines.first}", flush=True)
-    ranks = [_Rank.start(machines.number * count + local, local, file, together) for local in range(count)]
     with _asked(is_needless) as needless:
-        ends = _wait(ranks, needless)
+        meets = met(machines, count, work, needless.is_set) if machines.count > 1 else nullcontext(None)
+        with meets as meeting:
+            if needless.is_set():
+                return None
+            together = {
+                TOGETHER: "1",
+                "WORLD_SIZE": str(machines.count * count),
+                "LOCAL_WORLD_SIZE": str(count),
+                **(_among(meeting) if meeting else _alone()),
+                # torch's own warnings about how ranks are joined are nothing that a person can act on
+                "TORCH_CPP_LOG_LEVEL": os.environ.get("TORCH_CPP_LOG_LEVEL", "ERROR"),
+                # the ranks share the cores
+                "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(max(1, (os.cpu_count() or 1) // count)),
+            }
+            ranks = [_Rank.start(machines.number * count + local, local, file, together) for local in range(count)]
+            ends = _wait(ranks, needless, meeting)
+            if meeting and (needless.is_set() or all(end.code in _ENDS_WELL for end in ends)):
+                meeting.part()
     if needless.is_set():
         return None
     if _are_done(ends, ranks[0].number):
         return json.loads((folder / RESULT).read_text(encoding="utf-8")) if machines.is_first else None
-    raise _failure(ranks, ends, folder, machines.count * count)
+    raise _failure(ranks, ends, folder, machines.count * count, meeting.gone if meeting else "")
 
 
 def error_file(folder: Path, rank: int | str) -> Path:
@@ -185,14 +178,19 @@ def _are_done(ends: list[RankEnd], first: int) -> bool:
     return first_is_done and all(end.code == 0 or end.was_killed for end in ends)
 
 
-def _meeting(machines: Machines) -> dict[str, str]:
-    """Say where the ranks meet: in this machine alone, or at the first of several."""
-    if machines.count > 1:
-        host, _, port = machines.first.rpartition(":")
-        return {"MASTER_ADDR": host, "MASTER_PORT": port}
+def _alone() -> dict[str, str]:
+    """Say where the ranks of this machine meet."""
     # gloo would look this machine's name up, which not every machine knows
     own = os.environ.get("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")
     return {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "GLOO_SOCKET_IFNAME": own}
+
+
+def _among(meeting: Meeting) -> dict[str, str]:
+    """Say where the ranks of several machines meet."""
+    # many a machine takes its own name for 127.0.1.1, which gloo would tell the others
+    own = os.environ.get("GLOO_SOCKET_IFNAME") or interface_of(meeting.own)
+    where = {"MASTER_ADDR": meeting.host, "MASTER_PORT": str(meeting.port)}
+    return {**where, **({"GLOO_SOCKET_IFNAME": own} if own else {})}
 
 
 @dataclass
@@ -250,7 +248,7 @@ def _asked(is_needless: Callable[[], bool] | None) -> Iterator[threading.Event]:
         over.set()
 
 
-def _wait(ranks: list[_Rank], needless: threading.Event) -> list[RankEnd]:
+def _wait(ranks: list[_Rank], needless: threading.Event, meeting: Meeting | None) -> list[RankEnd]:
     """Wait for all, passing on signals; ends those that cannot go on without one that is gone, or need not."""
     ended: SimpleQueue[tuple[_Rank, int]] = SimpleQueue()
 
@@ -260,8 +258,10 @@ def _wait(ranks: list[_Rank], needless: threading.Event) -> list[RankEnd]:
     for rank in ranks:
         threading.Thread(target=wait, args=(rank,), daemon=True).start()
     ends, until = list[RankEnd](), float("inf")
-    with _passed_on(ranks):
+    with _passed_on(ranks) as passed:
         while len(ends) < len(ranks):
+            if meeting and meeting.gone:
+                until = min(until, time.monotonic() + OTHERS_END_WITHIN_S)
             try:
                 rank, code = ended.get(timeout=_LOOK_S)
             except Empty:
@@ -271,6 +271,9 @@ def _wait(ranks: list[_Rank], needless: threading.Event) -> list[RankEnd]:
                         if each.number not in gone:
                             each.kill()
                 continue
+            if code - SIGNALED in passed and not rank.was_killed:
+                # it had not begun, and did not know yet what a signal means
+                code = int(ExitCode.INTERRUPTED)
             ends.append(RankEnd(rank.number, code, rank.was_killed))
             # without the first there is no result; one that died is waited for in the middle of a step
             if rank.number == 0 or code not in _ENDS_WELL:
@@ -279,11 +282,17 @@ def _wait(ranks: list[_Rank], needless: threading.Event) -> list[RankEnd]:
 
 
 @contextmanager
-def _passed_on(ranks: list[_Rank]) -> Iterator[None]:
-    """Pass SIGTERM and Ctrl-C on to all ranks; a second one kills them, and is this program's own again."""
+def _passed_on(ranks: list[_Rank]) -> Iterator[set[int]]:
+    """Pass SIGTERM and Ctrl-C on to all ranks; a second one kills them, and is this program's own again.
+
+    Yields:
+        The signals that were passed on so far.
+    """
     before: dict[int, Any] = {}
+    passed: set[int] = set()
 
     def passed_on(number: int, _frame: Any) -> None:
+        passed.add(number)
         for rank in ranks:
             rank.program.signal(number)
         for each in before:
@@ -298,7 +307,7 @@ def _passed_on(ranks: list[_Rank]) -> Iterator[None]:
     for each in (signal.SIGTERM, signal.SIGINT):
         before[each] = signal.signal(each, passed_on)
     try:
-        yield
+        yield passed
     finally:
         for signaled, handler in before.items():
             signal.signal(signaled, handler)
@@ -306,8 +315,10 @@ def _passed_on(ranks: list[_Rank]) -> Iterator[None]:
             rank.kill()
 
 
-def _failure(ranks: list[_Rank], ends: list[RankEnd], folder: Path, every: int) -> CtiforgeError:
+def _failure(ranks: list[_Rank], ends: list[RankEnd], folder: Path, every: int, gone: str) -> CtiforgeError:
     end = verdict(ends)
+    if gone and end.was_killed:
+        return InterruptedRunError(f"{gone}: the same command goes on")
     # of those that ended in this way the first that says why
     files = (error_file(folder, each.number) for each in ends if each.code == end.code and not each.was_killed)
     said = next((file.read_text(encoding="utf-8") for file in files if file.is_file()), None)
@@ -320,6 +331,6 @@ def _failure(ranks: list[_Rank], ends: list[RankEnd], folder: Path, every: int) 
     if said is None:
         for line in next(rank for rank in ranks if rank.number == end.number).lines:
             warn(f"process {end.number}: {visible(line)}")
-    how = f"was killed by signal {end.code - 128}" if end.code > 128 else f"ended with exit code {end.code}"
+    how = f"was killed by signal {end.code - SIGNALED}" if end.code > SIGNALED else f"ended with exit code {end.code}"
     told = said or f"{how}, and the others cannot go on without it: the same command goes on from the last checkpoint"
     return RanksFailedError(f"process {end.number} of {every} (counted from 0): {told}", end.code)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from ctiforge.errors import UsageError
-from ctiforge.pod.ranks import ONE_MACHINE, Machines
+from ctiforge.pod.meeting import ONE_MACHINE, Machines
 
 StoreFlag = Annotated[str | None, typer.Option(help="Where artifacts lie: a folder or s3://bucket/prefix.")]
 ExpectFlag = Annotated[

@@ -180,10 +180,11 @@ def main(
         # what auto chooses with it, on a GPU as well
         selecting = "loss"
     model = pin(find_model_uri(model, store), revision)
+    # refused where it is planned, not after the stages before it
+    of_each = training.for_ranks(nproc * nodes)
     if estimate:
         shares = nproc * nodes if fsdp else 1
-        training = training.for_ranks(shares)
-        print("\n".join(_estimate(model, chosen, training, lora, max_length, way, device, shares)))
+        print("\n".join(_estimate(model, chosen, of_each, lora, max_length, way, device, shares)))
         return
     if data is None:
         raise UsageError("--data is missing: give the output of format_extract")

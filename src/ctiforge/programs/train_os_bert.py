@@ -126,6 +126,8 @@ def main(
     run_name = name or default_name("os-bert", base_model, date.today())
 
     machines = machines_of(nodes, node, first_node, store)
+    # refused where it is planned, not after the stages before it
+    training.for_ranks(nproc * nodes)
 
     def work(dirs: StageDirs) -> dict[str, Any] | None:
         from ctiforge.osbert.pickled import with_safetensors

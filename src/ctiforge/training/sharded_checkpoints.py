@@ -137,10 +137,19 @@ class ShardedCheckpointWriter(CheckpointWriter):
         before, self._bests = self._best_folder, self._bests + 1
         folder = self.scratch / f"best-{self._bests}"
         write_shards({"model": dict(weights)}, folder, self._group)
+        self._share_index(folder)
         self._best_folder = folder
         # all have uploaded the one before: a checkpoint ends with word of that
         if self.ranks.local == 0:
             shutil.rmtree(before, ignore_errors=True)
+
+    def _share_index(self, folder: Path) -> None:
+        """Bring what says where each part lies, which the first rank writes, to the other machines, too."""
+        index: list[Any] = [(folder / METADATA).read_bytes() if self.ranks.is_first else None]
+        dist.broadcast_object_list(index, src=0, group=self._group)
+        if self.ranks.local == 0 and not self.ranks.is_first:
+            (folder / METADATA).write_bytes(index[0])
+        dist.barrier(group=self._group)
 
 
 def _parts(state: Mapping[str, Any]) -> dict[str, Any]:

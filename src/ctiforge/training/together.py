@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctiforge.errors import CannotGoOnError, StoreError
-from ctiforge.pod.ranks import ONE_MACHINE, Machines, OutOfMemoryOnRankError, run_ranks
+from ctiforge.pod.meeting import ONE_MACHINE, Machines
+from ctiforge.pod.ranks import OutOfMemoryOnRankError, run_ranks
 from ctiforge.progress import warn
 from ctiforge.training.options import TrainingOptions
 
@@ -47,7 +48,7 @@ def train_together(
         What `training_metadata.json` holds; None on another machine than the first, where nothing comes out.
 
     Raises:
-        UsageError: The effective batch cannot be shared evenly.
+        UsageError: The effective batch cannot be shared evenly, or the machines do not mean the same.
         RanksFailedError: A process ended before the work was done, for a reason that its own error names.
         InterruptedRunError: The training was told to end, and its state is saved.
         CannotGoOnError: Memory does not suffice for one example in each process at once.
@@ -63,7 +64,12 @@ def train_together(
             try:
                 folder = scratch / "ranks"
                 found: dict[str, Any] | None = run_ranks(
-                    call, count, folder, machines=machines, is_needless=None if machines.is_first else is_published
+                    call,
+                    count,
+                    folder,
+                    machines=machines,
+                    work=checkpoints.folder,
+                    is_needless=None if machines.is_first else is_published,
                 )
             except OutOfMemoryOnRankError as error:
                 smaller = _with_less_memory(request.training.for_ranks(world), error)
@@ -73,6 +79,7 @@ def train_together(
                 continue
             if machines.is_first or is_published is None or is_published():
                 return found
+            print(f"this machine's share is done: waits for the result in {checkpoints.store.uri}", flush=True)
     finally:
         if machines.is_first:
             with suppress(StoreError):

@@ -42,3 +42,21 @@ def test_a_learning_rate_that_nothing_learns_at_is_refused_at_once(program: str,
     result = run_here(program, "--data=nothing", f"--learning-rate={rate}", cwd=tmp_path)
     assert result.returncode == 2
     assert "Invalid value for '--learning-rate'" in result.stderr
+
+
+@pytest.mark.parametrize("program", ["train_extract", "train_os_bert"])
+@pytest.mark.parametrize("flag", ["--nproc=3", "--nodes=3"])
+def test_processes_that_cannot_share_a_step_are_refused_where_it_is_planned(
+    program: str, flag: str, tmp_path: Path
+) -> None:
+    where = ("--first-node=gpu-0:29400", f"--store={tmp_path}/store")
+    model = "--model=demo" if program == "train_extract" else "--base-model=demo"
+    more = ("--data=nothing", model, "--batch-size=16", *(where if flag == "--nodes=3" else ()))
+    result = run_here(program, *more, flag, "--plan", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "3 processes: a step's" in result.stderr
+
+
+def test_an_estimate_is_of_each_of_several_processes(tmp_path: Path) -> None:
+    told = [run_here("train_extract", "--estimate", f"--nproc={count}", cwd=tmp_path).stdout for count in (1, 8)]
+    assert ["4 examples of" in told[0], "2 examples of" in told[1]] == [True, True]

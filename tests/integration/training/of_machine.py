@@ -6,7 +6,7 @@ It is done when there is a file `published` in the store.
 import sys
 from pathlib import Path
 
-from ctiforge.pod.ranks import Machines
+from ctiforge.pod.meeting import Machines
 from tests.integration.training.of_ranks import Place
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from ctiforge.errors import InterruptedRunError
-from ctiforge.pod.ranks import ONE_MACHINE, Machines
+from ctiforge.pod.meeting import ONE_MACHINE, Machines
 from ctiforge.store.checkpoints import Checkpoints
 from ctiforge.store.objects import open_store
 from ctiforge.training.batches import Rows

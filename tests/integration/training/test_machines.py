@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ctiforge.errors import InterruptedRunError
+from ctiforge.pod.meeting import Machines
 from ctiforge.pod.ports import free_port
-from ctiforge.pod.ranks import Machines
 from tests.integration.training.of_ranks import TERMINATE, Place, apart
 
 
@@ -26,7 +26,6 @@ def test_two_machines_train_what_one_would_and_the_second_needs_no_folder_of_the
     assert apart(place, alone()) < 1e-5
 
 
-@pytest.mark.prove
 @pytest.mark.slow
 def test_two_machines_share_the_weights_out_and_go_on_from_the_parts_of_one(place, alone, tmp_path):
     with pytest.raises(InterruptedRunError):

@@ -63,6 +63,16 @@ def test_pods_of_the_stage_reach_each_other_and_no_other_reaches_them(chart: Cha
     assert policy["egress"] == [{"ports": [{"protocol": "TCP"}], "to": [{"podSelector": own}]}]
 
 
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_a_training_under_way_needs_outlives_its_values_and_its_release(chart: Chart, stage: str) -> None:
+    found = chart.objects("nodes", "Service")[stage], chart.objects("nodes", "NetworkPolicy")[f"{stage}-nodes"]
+    for each in found:
+        assert each["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+        assert each["metadata"]["annotations"]["argocd.argoproj.io/sync-options"] == "Prune=false"
+        assert each["metadata"]["labels"]["ctiforge.io/release"] == RELEASE
+    assert "keep" not in json.dumps(chart.objects("nodes", "NetworkPolicy")["pods"]["metadata"])
+
+
 def test_pods_are_spread_over_nodes_where_the_values_do_not_say_otherwise(chart: Chart) -> None:
     [spread] = chart.pods("nodes")["train-extract"].spec["topologySpreadConstraints"]
     assert (spread["topologyKey"], spread["whenUnsatisfiable"]) == ("kubernetes.io/hostname", "ScheduleAnyway")

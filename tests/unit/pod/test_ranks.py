@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from ctiforge.errors import CannotGoOnError, CtiforgeError, ExitCode, InterruptedRunError
+from ctiforge.errors import CannotGoOnError, CtiforgeError, ExitCode, InterruptedRunError, UsageError
 from ctiforge.pod import ranks
+from ctiforge.pod.meeting import Machines
+from ctiforge.pod.ports import free_port
 from ctiforge.pod.ranks import (
-    Machines,
     OutOfMemoryOnRankError,
     RankEnd,
     RankLostError,
@@ -27,11 +28,13 @@ from ctiforge.pod.ranks import (
     verdict,
 )
 from ctiforge.pod.waiting import ending_at_once
+from tests.unit.pod.machines import OtherMachine
 
 
 def told() -> dict[str, str]:
     """Give what torch reads of the environment."""
     names = ("CTIFORGE_TOGETHER", "RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR")
+    names += ("GLOO_SOCKET_IFNAME",)
     return {name: os.environ[name] for name in names}
 
 
@@ -85,7 +88,7 @@ def wait_heedlessly(folder: Path) -> None:
 def test_each_finds_the_others_and_the_first_gives_the_result(tmp_path):
     assert run_ranks(told, 2, tmp_path) == {
         "CTIFORGE_TOGETHER": "1", "RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2",
-        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_ADDR": "127.0.0.1", "GLOO_SOCKET_IFNAME": "lo",
     }  # fmt: skip
 
 
@@ -174,29 +177,73 @@ def test_what_stands_for_all(codes, chosen):
 
 
 def test_what_is_gone_on_another_machine_is_no_failure_of_this_one(tmp_path):
-    with pytest.raises(InterruptedRunError, match="another process of Group is gone: the same command goes on"):
-        run_ranks(partial(end, {1: "lost"}, hangs=False), 1, tmp_path, machines=Machines(2, 1, "127.0.0.1:29400"))
+    second = Machines(2, 1, f"127.0.0.1:{free_port()}")
+    said = "another process of Group is gone: the same command goes on"
+    with OtherMachine(second, 0), pytest.raises(InterruptedRunError, match=said):
+        run_ranks(partial(end, {1: "lost"}, hangs=False), 1, tmp_path, machines=second)
+
+
+def test_where_a_machine_is_gone_without_a_word_those_of_this_one_end_as_interrupted(tmp_path, monkeypatch):
+    """It was switched off: torch's own connections would tell nothing for hours."""
+    monkeypatch.setattr(ranks, "OTHERS_END_WITHIN_S", 0.5)
+    first = Machines(2, 0, f"127.0.0.1:{free_port()}")
+    ended = pytest.raises(InterruptedRunError, match="machine 1 is gone: the same command goes on")
+    with OtherMachine(first, 1, leaves_after_s=1.0), ended:
+        run_ranks(partial(end, {0: "hangs"}, hangs=False), 1, tmp_path, machines=first)
+
+
+def test_a_machine_with_other_flags_is_refused_before_anything_is_started(tmp_path):
+    first = Machines(2, 0, f"127.0.0.1:{free_port()}")
+    with OtherMachine(first, 1, work="else") as other, pytest.raises(UsageError, match="machine 1 does other work"):
+        run_ranks(partial(end, {0: "crash"}, hangs=False), 1, tmp_path, machines=first, work="this")
+    assert "machine 1 does other work" in str(other.error)
+
+
+def test_a_signal_that_comes_before_a_rank_knows_what_it_means_interrupts(tmp_path):
+    """The rank ends by it, as any program that has no handler yet."""
+    threading.Thread(target=lambda: (when_there(tmp_path), os.kill(os.getpid(), signal.SIGTERM)), daemon=True).start()
+    with pytest.raises(InterruptedRunError):
+        run_ranks(partial(hang_heedlessly, tmp_path), 1, tmp_path)
+
+
+def when_there(folder: Path) -> None:
+    while not (folder / "there").exists():
+        threading.Event().wait(0.01)
+
+
+def hang_heedlessly(folder: Path) -> None:
+    """Wait as before the handlers are there."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    (folder / "there").touch()
+    threading.Event().wait()
 
 
 def test_a_process_is_counted_among_those_of_all_machines(tmp_path):
-    with pytest.raises(RanksFailedError, match=r"process 1 of 2 \(counted from 0\)"):
-        run_ranks(partial(end, {1: "killed"}, hangs=False), 1, tmp_path, machines=Machines(2, 1, "127.0.0.1:29400"))
+    second = Machines(2, 1, f"127.0.0.1:{free_port()}")
+    with OtherMachine(second, 0), pytest.raises(RanksFailedError, match=r"process 1 of 2 \(counted from 0\)"):
+        run_ranks(partial(end, {1: "killed"}, hangs=False), 1, tmp_path, machines=second)
 
 
 def test_the_first_machine_has_the_result(tmp_path, capsys):
-    assert run_ranks(partial(end, {}, hangs=False), 1, tmp_path, machines=Machines(2, 1, "127.0.0.1:29400")) is None
+    port = free_port()
+    second, first = Machines(2, 1, f"127.0.0.1:{port}"), Machines(2, 0, f"node-0.nodes:{port}")
+    with OtherMachine(second, 0):
+        assert run_ranks(partial(end, {}, hangs=False), 1, tmp_path, machines=second) is None
     # whoever waits for one that does not come sees where
-    assert capsys.readouterr().out == "machine 1 of 2 (from 0): all meet at 127.0.0.1:29400\n"
-    found = run_ranks(told, 1, tmp_path, machines=Machines(2, 0, "node-0.nodes:29400"))
+    assert capsys.readouterr().out == f"machine 1 of 2 (from 0): all meet at 127.0.0.1:{port}\n"
+    with OtherMachine(second, 1):
+        found = run_ranks(told, 1, tmp_path, machines=first)
     assert (found["RANK"], found["WORLD_SIZE"], found["MASTER_ADDR"]) == ("0", "2", "node-0.nodes")
+    assert found["GLOO_SOCKET_IFNAME"] == "lo", "the interface by which the others reach it"
 
 
 def test_what_was_done_elsewhere_is_needless(tmp_path, monkeypatch):
     monkeypatch.setattr(ranks, "_ASK_S", 0.01)
     asked = iter([False, True])
-    machines = Machines(2, 1, "127.0.0.1:29400")
+    second = Machines(2, 1, f"127.0.0.1:{free_port()}")
     call = partial(end, {}, hangs=True)
-    assert run_ranks(call, 1, tmp_path, machines=machines, is_needless=lambda: next(asked)) is None
+    with OtherMachine(second, 0):
+        assert run_ranks(call, 1, tmp_path, machines=second, is_needless=lambda: next(asked)) is None
 
 
 def test_a_rank_that_waits_inside_a_library_ends_when_told(tmp_path):
@@ -206,8 +253,10 @@ def test_a_rank_that_waits_inside_a_library_ends_when_told(tmp_path):
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=when_it_waits, daemon=True).start()
-    with pytest.raises(InterruptedRunError, match="nothing half-written is kept, the same command goes on"):
-        run_ranks(partial(wait_heedlessly, tmp_path), 1, tmp_path, machines=Machines(2, 2, "127.0.0.1:29400"))
+    third = Machines(3, 2, f"127.0.0.1:{free_port()}")
+    said = "nothing half-written is kept, the same command goes on"
+    with OtherMachine(third, 0), OtherMachine(third, 1), pytest.raises(InterruptedRunError, match=said):
+        run_ranks(partial(wait_heedlessly, tmp_path), 1, tmp_path, machines=third)
 
 
 def test_the_code_of_one_that_was_killed_for_others_says_nothing():

@@ -103,8 +103,8 @@ def lingering_pod(pods: Sequence[Object]) -> str:
         return ""
     names, grace_s = ", ".join(lingering_sidecars(pod)), pod["spec"].get("terminationGracePeriodSeconds", USUAL_GRACE_S)
     return (
-        f"pod {pod['metadata']['name']}: its program has ended, and {names}, told to end, keeps the pod and its GPU for "
-        f"{grace_s} s at most; have it end on SIGTERM, or lower {values_key(pod)}.terminationGracePeriodSeconds"
+        f"pod {pod['metadata']['name']}: its program has ended, and {names}, told to end, keeps the pod, and its GPU, "
+        f"for at most {grace_s} s; have it end on SIGTERM, or lower {values_key(pod)}.terminationGracePeriodSeconds"
     )
 
 

@@ -231,7 +231,10 @@ def beside_a_native_sidecar(phase: str, sidecar: dict[str, Any]) -> Step:
 
     def put(cluster: ScriptedCluster) -> None:
         times = {"startedAt": after(0).isoformat(), "finishedAt": after(1).isoformat()}
-        beside = {"initContainers": [{"name": "proxy", "restartPolicy": "Always"}], "terminationGracePeriodSeconds": 600}
+        beside = {
+            "initContainers": [{"name": "proxy", "restartPolicy": "Always"}],
+            "terminationGracePeriodSeconds": 600,
+        }
         cluster.put_pod(1, "a", phase, {"terminated": {"exitCode": 0, **times}}, **beside)
         cluster.found["pods"][f"{KEY}-1-a"]["status"]["initContainerStatuses"] = [{"name": "proxy", "state": sidecar}]
 
@@ -244,7 +247,9 @@ def test_a_native_sidecar_that_does_not_listen_is_named_with_how_long_it_keeps_t
     assert cluster.calls == ["create 1"], "Kubernetes has told it to end: a deletion would not be quicker"
     assert 15 <= cluster.seconds - 15 <= 30, "seconds after its end"
     [told] = [line for line in cluster.said if "proxy" in line]
-    assert told.startswith(f"pod {KEY}-1-a: its program has ended, and proxy, told to end, keeps the pod and its GPU for 600 s")
+    assert told.startswith(
+        f"pod {KEY}-1-a: its program has ended, and proxy, told to end, keeps the pod, and its GPU, for at most 600 s"
+    )
     assert told.endswith("terminationGracePeriodSeconds")
 
 

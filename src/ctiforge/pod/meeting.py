@@ -1,0 +1,326 @@
+"""Machines that do one piece of work together: they meet, see that they mean the same, and notice when one is gone.
+
+The first listens, each other connects. A line of JSON each way begins it: `{"number": 1, "terms": {…}}`, then
+`{"port": …}` or `{"refused": "…"}`. The connection stays open: `done` says that a machine's share is done; one whose
+connection ends without that is gone.
+"""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ctiforge.errors import CannotGoOnError, UsageError
+
+MEETS_WITHIN_S = 6 * 3600.0
+"""One that never comes is given up."""
+SAYS_AFTER_S, SAYS_EVERY_S = 15.0, 300.0
+"""When it is said who is waited for, and again."""
+_LOOK_S = 1.0
+_TRIES_EVERY_S = 2.0
+_ANSWERS_WITHIN_S = 10.0
+_LONGEST_LINE = 4_096
+_DONE = b"done\n"
+_KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 6}
+"""A machine that was switched off or cut off is noticed within two minutes."""
+
+
+@dataclass(frozen=True)
+class Machines:
+    """The machines that do one piece of work together, and which of them this one is."""
+
+    count: int = 1
+    """How many; each has as many processes as the others."""
+    number: int = 0
+    """This one's, from 0."""
+    first: str = ""
+    """Where the first one is reached by all, `host:port`; nothing where there is one alone."""
+
+    @property
+    def is_first(self) -> bool:
+        """Tell whether the result is this one's."""
+        return self.number == 0
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Give the host and the port of the first."""
+        host, _, port = self.first.rpartition(":")
+        return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+ONE_MACHINE = Machines()
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What all machines must mean alike."""
+
+    nodes: int
+    nproc: int
+    work: str
+    """Names what is done."""
+
+
+@dataclass
+class Meeting:
+    """What the machines agreed on, and the connections by which they notice each other's end."""
+
+    host: str
+    """The first, as this machine reaches it."""
+    port: int
+    """A port of the first that was free, for the processes to meet at."""
+    own: str
+    """The address by which the others reach this machine."""
+    others: Mapping[int, socket.socket]
+    gone: str = ""
+    """Says which machine is gone; empty while none is."""
+    is_over: threading.Event = field(default_factory=threading.Event)
+
+    def watch(self) -> None:
+        """Begin to notice who is gone."""
+        for number, connection in self.others.items():
+            threading.Thread(target=self._watch, args=(number, connection), daemon=True).start()
+
+    def part(self) -> None:
+        """Tell the others that this machine's share is done: its end means nothing any more."""
+        for connection in self.others.values():
+            with suppress(OSError):
+                connection.sendall(_DONE)
+
+    def _watch(self, number: int, connection: socket.socket) -> None:
+        said = b""
+        with suppress(OSError):
+            said = connection.recv(len(_DONE))
+        if not said and not self.is_over.is_set():
+            self.gone = self.gone or f"machine {number} is gone"
+
+
+@contextmanager
+def met(machines: Machines, nproc: int, work: str, is_needless: Callable[[], bool]) -> Iterator[Meeting | None]:
+    """Wait for the other machines, and go on together.
+
+    Args:
+        machines: Which there are, two at least, and which this one is.
+        nproc: Processes of each.
+        work: Names what is done; the same on each.
+        is_needless: Tells whether what is waited for was done elsewhere.
+
+    Yields:
+        The meeting; None where it is needless.
+
+    Raises:
+        UsageError: The machines do not mean the same, two have one number, or the port of the first is taken.
+        CannotGoOnError: One did not come.
+    """
+    terms = Terms(machines.count, nproc, work)
+    with ExitStack() as stack:
+        meet = _gather if machines.is_first else _reach
+        meeting = meet(machines, terms, is_needless, stack)
+        if meeting is None:
+            yield None
+            return
+        stack.callback(meeting.is_over.set)
+        meeting.watch()
+        yield meeting
+
+
+def interface_of(address: str) -> str | None:
+    """Name the network interface of this machine that has the address; None where none has.
+
+    Args:
+        address: An IP address.
+
+    Returns:
+        The interface's name, as in `eth0`.
+    """
+    # comes with what trains
+    import psutil
+
+    names = psutil.net_if_addrs().items()
+    return next((name for name, has in names if any(each.address.partition("%")[0] == address for each in has)), None)
+
+
+class _Patience:
+    """Says now and then what is waited for; ends the waiting when it lasts too long."""
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+        self._says_at = self._begun + SAYS_AFTER_S
+
+    def tell(self, words: str) -> None:
+        now = time.monotonic()
+        if now - self._begun > MEETS_WITHIN_S:
+            raise CannotGoOnError(f"{words}, for {MEETS_WITHIN_S / 3600:.0f} hours: given up")
+        if now > self._says_at:
+            print(f"{words}: still waiting", flush=True)
+            self._says_at = now + SAYS_EVERY_S
+
+
+def _gather(machines: Machines, terms: Terms, is_needless: Callable[[], bool], stack: ExitStack) -> Meeting | None:
+    """Wait, as the first, until all others are here."""
+    host, port = machines.address
+    patience, found = _Patience(), dict[int, socket.socket]()
+    with closing(_open(host, port)) as door:
+        door.settimeout(_LOOK_S)
+        while missing := [number for number in range(1, machines.count) if number not in found]:
+            if is_needless():
+                return None
+            patience.tell(f"machine 0 waits at {machines.first} for {_numbered(missing)}")
+            try:
+                connection, _ = door.accept()
+            except TimeoutError:
+                continue
+            stack.callback(_hang_up, connection)
+            connection.settimeout(_ANSWERS_WITHIN_S)
+            said = _read(connection)
+            # who looks whether a port is open says nothing
+            if not said or not isinstance(said.get("number"), int):
+                _hang_up(connection)
+                continue
+            # one may have been replaced while the others were waited for
+            found = {number: each for number, each in found.items() if not _has_left(each)}
+            if why := _difference(said, terms, found):
+                for each in (connection, *found.values()):
+                    with suppress(OSError):
+                        _write(each, {"refused": why})
+                raise UsageError(why)
+            found[said["number"]] = connection
+    with closing(_open(host, 0)) as probe:
+        free = int(probe.getsockname()[1])
+    for connection in found.values():
+        with suppress(OSError):
+            _write(connection, {"port": free})
+        _keep(connection)
+    own = next(iter(found.values())).getsockname()[0]
+    return Meeting(host, free, own, found)
+
+
+def _reach(machines: Machines, terms: Terms, is_needless: Callable[[], bool], stack: ExitStack) -> Meeting | None:
+    """Wait, as one of the others, until the first answers."""
+    host, port = machines.address
+    patience, waits_for = _Patience(), f"machine {machines.number} waits for the first one at {machines.first}"
+    while not is_needless():
+        try:
+            connection = socket.create_connection((host, port), _ANSWERS_WITHIN_S)
+        except OSError as error:
+            patience.tell(f"{waits_for} ({_why(error)})")
+            time.sleep(_TRIES_EVERY_S)
+            continue
+        stack.callback(_hang_up, connection)
+        connection.settimeout(_LOOK_S)
+        with suppress(OSError):
+            _write(connection, {"number": machines.number, "terms": asdict(terms)})
+        answer, said = None, b""
+        while not is_needless():
+            patience.tell(f"{waits_for}, which waits for others")
+            try:
+                more = connection.recv(_LONGEST_LINE)
+            except TimeoutError:
+                continue
+            except OSError:
+                break
+            said += more
+            if not more or said.endswith(b"\n"):
+                answer = _parsed(said)
+                break
+        if answer and "refused" in answer:
+            raise UsageError(str(answer["refused"]))
+        if answer and isinstance(answer.get("port"), int):
+            _keep(connection)
+            return Meeting(host, answer["port"], connection.getsockname()[0], {0: connection})
+        _hang_up(connection)
+        time.sleep(_TRIES_EVERY_S)
+    return None
+
+
+def _difference(said: Mapping[str, Any], terms: Terms, found: Mapping[int, socket.socket]) -> str:
+    """Say in what a machine differs from the first; empty where it does not."""
+    number, theirs = said["number"], said.get("terms") or {}
+    mine = asdict(terms)
+    flags = [f"--{name} {theirs.get(name)} (the first: {mine[name]})" for name in ("nodes", "nproc")]
+    differ = [flag for flag, name in zip(flags, ("nodes", "nproc"), strict=True) if theirs.get(name) != mine[name]]
+    if differ:
+        return f"machine {number} has {', '.join(differ)}: give each machine the same command but for --node"
+    if theirs.get("work") != mine["work"]:
+        return (
+            f"machine {number} does other work than the first, by its flags, data or versions "
+            f"({theirs.get('work')}, not {mine['work']}): give each machine the same command but for --node"
+        )
+    if number in found or not 0 < number < terms.nodes:
+        return f"two machines say that they are number {number}: give each a --node of its own, from 0"
+    return ""
+
+
+def _open(host: str, port: int) -> socket.socket:
+    """Open a port of the first for all networks that it is in."""
+    is_v6 = ":" in host
+    try:
+        return socket.create_server(("", port), family=socket.AF_INET6 if is_v6 else socket.AF_INET)
+    except OSError as error:
+        raise UsageError(
+            f"--first-node: port {port} cannot be opened here ({error.strerror}): name a free one, the same on all"
+        ) from None
+
+
+def _keep(connection: socket.socket) -> None:
+    """Have the system ask now and then whether the other end is there; reading waits as long as it is."""
+    connection.settimeout(None)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEPALIVE.items():
+        # not every system has all of them
+        if hasattr(socket, name):
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def _hang_up(connection: socket.socket) -> None:
+    """Close it for a thread that reads from it, too: the other end would not learn of it before."""
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+    connection.close()
+
+
+def _has_left(connection: socket.socket) -> bool:
+    connection.settimeout(0)
+    try:
+        return not connection.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    finally:
+        connection.settimeout(_ANSWERS_WITHIN_S)
+
+
+def _write(connection: socket.socket, said: Mapping[str, Any]) -> None:
+    connection.sendall(json.dumps(said).encode() + b"\n")
+
+
+def _read(connection: socket.socket) -> dict[str, Any] | None:
+    """Read a line of JSON; None where there is none."""
+    said = b""
+    with suppress(OSError):
+        while not said.endswith(b"\n") and len(said) < _LONGEST_LINE and (more := connection.recv(_LONGEST_LINE)):
+            said += more
+    return _parsed(said)
+
+
+def _parsed(said: bytes) -> dict[str, Any] | None:
+    try:
+        found = json.loads(said)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _why(error: OSError) -> str:
+    if isinstance(error, socket.gaierror):
+        return "its name is not known here"
+    return str(error.strerror or error or type(error).__name__)
+
+
+def _numbered(missing: Sequence[int]) -> str:
+    return f"{'machine' if len(missing) == 1 else 'machines'} {', '.join(map(str, missing))}"

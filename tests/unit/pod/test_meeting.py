@@ -1,0 +1,180 @@
+"""Machines that work together meet: who means something else is refused, who is gone is noticed, who waits says so."""
+
+import json
+import socket
+import threading
+from dataclasses import replace
+
+import pytest
+
+from ctiforge.errors import CannotGoOnError, UsageError
+from ctiforge.pod import meeting as meetings
+from ctiforge.pod.meeting import Machines, interface_of, met
+from ctiforge.pod.ports import free_port
+from tests.unit.pod.machines import OtherMachine
+
+
+def never() -> bool:
+    return False
+
+
+@pytest.fixture
+def first() -> Machines:
+    return Machines(2, 0, f"127.0.0.1:{free_port()}")
+
+
+@pytest.fixture(autouse=True)
+def tries_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meetings, "_TRIES_EVERY_S", 0.01)
+    monkeypatch.setattr(meetings, "_LOOK_S", 0.05)
+
+
+def until(reached) -> None:
+    for _ in range(2_000):
+        if reached():
+            return
+        threading.Event().wait(0.01)
+    raise AssertionError("not within 20 s")
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_all_learn_of_one_port_and_how_they_are_reached(count: int) -> None:
+    machines = Machines(count, 0, f"127.0.0.1:{free_port()}")
+    others = [OtherMachine(machines, number, nproc=2, work="w") for number in range(1, count)]
+    for other in others:
+        other.__enter__()
+    with met(machines, 2, "w", never) as meeting:
+        assert meeting
+        assert (meeting.host, meeting.own) == ("127.0.0.1", "127.0.0.1")
+        assert sorted(meeting.others) == list(range(1, count))
+        with socket.create_server(("", meeting.port)):
+            pass
+        for other in others:
+            other.__exit__()
+        # whoever has said that it is done may go
+        assert not meeting.gone
+    assert [(other.error, other.gone) for other in others] == [(None, "")] * (count - 1)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"nproc": 2}, r"machine 1 has --nproc 2 \(the first: 1\): give each machine the same command but for --node"),
+        ({"work": "b/2"}, r"machine 1 does other work .* \(b/2, not a/1\): give each machine the same command"),
+        ({"count": 3}, r"machine 1 has --nodes 3 \(the first: 2\)"),
+    ],
+)
+def test_who_means_something_else_is_refused_on_both_sides(first: Machines, changed, said: str) -> None:
+    theirs = replace(first, count=changed.pop("count", 2))
+    with OtherMachine(theirs, 1, **{"work": "a/1", **changed}) as other:
+        with pytest.raises(UsageError, match=said), met(first, 1, "a/1", never):
+            pass
+        until(lambda: other.error)
+    with pytest.raises(UsageError, match=said):
+        raise other.error or AssertionError
+
+
+def test_two_of_one_number_are_told(first: Machines) -> None:
+    machines = replace(first, count=3)
+    refused = pytest.raises(UsageError, match="two machines say that they are number 1: give each a --node")
+    with OtherMachine(machines, 1), OtherMachine(machines, 1), refused, met(machines, 1, "", never):
+        pass
+
+
+def test_a_port_that_is_taken_is_named(first: Machines) -> None:
+    refused = pytest.raises(UsageError, match=rf"--first-node: port {first.address[1]} cannot be opened here")
+    with socket.create_server(("", first.address[1])), refused, met(first, 1, "", never):
+        pass
+
+
+@pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\n\r\n", b"[]\n", b'{"number": "1"}\n', b"\xff\n"])
+def test_who_looks_whether_a_port_is_open_is_no_machine(first: Machines, said: bytes) -> None:
+    def look() -> None:
+        until(lambda: not socket.socket().connect_ex(first.address))
+        with socket.create_connection(first.address) as connection:
+            connection.sendall(said)
+            connection.shutdown(socket.SHUT_WR)
+            connection.recv(1)
+        other.__enter__()
+
+    other = OtherMachine(first, 1)
+    threading.Thread(target=look, daemon=True).start()
+    with met(first, 1, "", never) as meeting:
+        assert meeting
+        other.__exit__()
+
+
+def test_one_that_was_replaced_while_others_were_waited_for_is_no_second_one(first: Machines) -> None:
+    machines = replace(first, count=3)
+    claim = {"number": 1, "terms": {"nodes": 3, "nproc": 1, "work": ""}}
+
+    def come_and_go() -> None:
+        until(lambda: not socket.socket().connect_ex(first.address))
+        with socket.create_connection(first.address) as connection:
+            connection.sendall(json.dumps(claim).encode() + b"\n")
+        for other in others:
+            other.__enter__()
+
+    others = [OtherMachine(machines, 1), OtherMachine(machines, 2)]
+    threading.Thread(target=come_and_go, daemon=True).start()
+    with met(machines, 1, "", never) as meeting:
+        assert meeting
+        for other in others:
+            other.__exit__()
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_one_that_goes_without_a_word_is_noticed(first: Machines, number: int) -> None:
+    this = replace(first, number=number)
+    with OtherMachine(first, 1 - number, leaves_after_s=0.0), met(this, 1, "", never) as meeting:
+        assert meeting
+        until(lambda: meeting.gone)
+        assert meeting.gone == f"machine {1 - number} is gone"
+
+
+def test_the_system_asks_whether_the_other_machine_is_there(first: Machines) -> None:
+    with OtherMachine(first, 1), met(first, 1, "", never) as meeting:
+        assert meeting
+        [connection] = meeting.others.values()
+        assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        times = [connection.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name in meetings._KEEPALIVE]
+        assert times[0] + times[1] * times[2] <= 120
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_what_was_done_elsewhere_needs_no_meeting(first: Machines, number: int) -> None:
+    with met(replace(first, number=number), 1, "", lambda: True) as meeting:
+        assert meeting is None
+
+
+@pytest.mark.parametrize(
+    ("number", "at", "said"),
+    [
+        (0, "", "machine 0 waits at 127.0.0.1:{port} for machine 1: still waiting"),
+        (1, "", "machine 1 waits for the first one at 127.0.0.1:{port} (Connection refused): still waiting"),
+        (1, "nobody.invalid", "at nobody.invalid:{port} (its name is not known here): still waiting"),
+    ],
+)
+def test_who_is_waited_for_and_why_is_said_and_given_up_at_last(
+    first: Machines, number: int, at: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.setattr(meetings, "SAYS_AFTER_S", 0.0)
+    monkeypatch.setattr(meetings, "MEETS_WITHIN_S", 0.2)
+    port = first.address[1]
+    machines = Machines(2, number, f"{at or '127.0.0.1'}:{port}")
+    with pytest.raises(CannotGoOnError, match="given up"), met(machines, 1, "", never):
+        pass
+    assert said.format(port=port) in capsys.readouterr().out
+
+
+def test_an_address_of_ipv6_stands_in_brackets() -> None:
+    first = Machines(2, 0, f"[::1]:{free_port()}")
+    assert first.address[0] == "::1"
+    with OtherMachine(first, 1), met(first, 1, "", never) as meeting:
+        assert meeting
+        assert (meeting.host, meeting.own) == ("::1", "::1")
+
+
+def test_the_interface_of_an_address() -> None:
+    assert interface_of("127.0.0.1") == "lo"
+    assert interface_of("192.0.2.7") is None
