@@ -7,7 +7,7 @@ so that what was interrupted goes on from its last checkpoint, and from the last
 import hashlib
 import pickle
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -38,6 +38,7 @@ def main(
     choice_weight: Annotated[float, typer.Option(help="What the choice of an item or nothing weighs.")] = 0.25,
     demo_articles: Annotated[int, typer.Option(help="Articles of the demo to learn from besides.")] = 0,
     shortest: Annotated[int | None, typer.Option(help="Only so many of the articles, to try the command.")] = None,
+    fold: Annotated[int | None, typer.Option(min=0, max=FOLDS - 1, help="This one alone.")] = None,
 ) -> None:
     """Train two folds, read every article with the one that did not see it, and print one row for each way."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -53,11 +54,11 @@ def main(
     }
     setting = (name, method, max_length, options, choice_weight, demo_articles, shortest)
     work = folder / hashlib.sha256(repr(setting).encode()).hexdigest()[:12]
-    trained = []
-    for fold in range(FOLDS):
-        learnt = [each for number, each in enumerate(articles) if number % FOLDS != fold]
-        data = _prepared([*learnt, *more], name, max_length, work / f"data-{fold}")
-        trained.append(_trained(data, name, method, max_length, choice_weight, options, work / f"fold-{fold}"))
+    trained = {}
+    for each in range(FOLDS) if fold is None else (fold,):
+        learnt = [article for number, article in enumerate(articles) if number % FOLDS != each]
+        data = _prepared([*learnt, *more], name, max_length, work / f"data-{each}")
+        trained[each] = _trained(data, name, method, max_length, choice_weight, options, work / f"fold-{each}")
     _print(articles, name, trained, work)
 
 
@@ -66,7 +67,7 @@ class OfFolds:
     """Reads each article with the extractor of its fold; keeps what was read."""
 
     name: str
-    extractors: Sequence[Any]
+    extractors: Mapping[int, Any]
     fold_of: dict[str, int]
     """The text of an article → its fold."""
     folder: Path
@@ -96,10 +97,10 @@ class OfFolds:
         return self._of(source.text).plan(source)
 
     def _of(self, text: str) -> Any:
-        return self.extractors[self.fold_of[text] % len(self.extractors)]
+        return self.extractors[self.fold_of[text]]
 
 
-def _print(articles: Sequence[ArticleRecord], model: str, trained: Sequence[dict[str, Any]], work: Path) -> None:
+def _print(articles: Sequence[ArticleRecord], model: str, trained: Mapping[int, dict[str, Any]], work: Path) -> None:
     from rich.console import Console
 
     from ctiforge.extract.answering.agent import ExtractAgent
@@ -110,25 +111,29 @@ def _print(articles: Sequence[ArticleRecord], model: str, trained: Sequence[dict
     from ctiforge.tables import print_tables
 
     fold_of = {each.content: number % FOLDS for number, each in enumerate(articles)}
+    held_out = [each for each in articles if fold_of[each.content] in trained]
 
-    def read(role: str, *extractors: Any) -> Side:
+    def read(role: str, extractors: Mapping[int, Any]) -> Side:
         print(f"… {role}", flush=True)
         kept = work / f"answers-{role.replace(' ', '-')}"
-        return Side(role, _evaluated(OfFolds(role, extractors, fold_of, kept), articles), {})
+        return Side(role, _evaluated(OfFolds(role, extractors, fold_of, kept), held_out), {})
 
-    base = load_extractor(model, Path(model) if Path(model).is_dir() else None, prepared=work / "data-0", batch_size=8)
-    agents = [ExtractAgent.load(str(work / f"fold-{fold}" / "out" / "model")) for fold in range(FOLDS)]
-    others = [read("regex floor", RegexFloor()), read("base model", base)]
+    data = work / f"data-{min(trained)}"
+    base = load_extractor(model, Path(model) if Path(model).is_dir() else None, prepared=data, batch_size=8)
+    agents = {fold: ExtractAgent.load(str(work / f"fold-{fold}" / "out" / "model")) for fold in trained}
+    others = [
+        read(role, dict.fromkeys(trained, it)) for role, it in (("regex floor", RegexFloor()), ("base model", base))
+    ]
     # where none was worth setting, the answers would be the new model's own
-    if any((each["item_threshold"] or {}).get("bias") is not None for each in trained):
-        others.append(read("without its threshold", *(each.with_bias(0.0) for each in agents)))
-    new = read("new model", *agents)
+    if any((each["item_threshold"] or {}).get("bias") is not None for each in trained.values()):
+        others.append(read("without its threshold", {fold: each.with_bias(0.0) for fold, each in agents.items()}))
+    new = read("new model", agents)
     rivals = tuple(side_of(each.role, each.evaluation, new.evaluation) for each in others)
     contest = Contest(new, rivals, None, rivals[0])
     print_tables([worth_table(contest)], Console(width=150))
     for said in sentences(contest):
         print(said)
-    for fold, each in enumerate(trained):
+    for fold, each in trained.items():
         print(_of_fold(fold, each))
 
 

@@ -129,7 +129,7 @@ def test_one_of_two_nodes_is_gone_for_good(place: Place, lasting: Place, prepare
     found, most = metadata(place.store, outcome), apart(lasting, place, prepared)
     table.add("a node gone for good", found, most, begun)
     assert (found["ranks"], found["steps_done"]) == (2, STEPS)
-    # saved every eighth step
+    # a checkpoint is begun two steps before the ten that may be lost are over
     assert found["resumed_from_step"] >= 8
     assert most < NEARLY
 
