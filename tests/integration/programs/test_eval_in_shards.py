@@ -113,7 +113,7 @@ def test_the_evaluation_is_that_of_one_byte_for_byte(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize("count", [pytest.param(2, marks=pytest.mark.prove), 4])
 def test_a_model_s_evaluation_is_that_of_one(count: int, run: Run, tmp_path: Path) -> None:
     assert run(store="alone", model="demo").returncode == 0
     for number in reversed(range(count)):

@@ -26,6 +26,7 @@ def test_two_machines_train_what_one_would_and_the_second_needs_no_folder_of_the
     assert apart(place, alone()) < 1e-5
 
 
+@pytest.mark.prove
 @pytest.mark.slow
 def test_two_machines_share_the_weights_out_and_go_on_from_the_parts_of_one(place, alone, tmp_path):
     with pytest.raises(InterruptedRunError):
