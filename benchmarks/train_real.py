@@ -39,6 +39,7 @@ def main(
     demo_articles: Annotated[int, typer.Option(help="Articles of the demo to learn from besides.")] = 0,
     shortest: Annotated[int | None, typer.Option(help="Only so many of the articles, to try the command.")] = None,
     fold: Annotated[int | None, typer.Option(min=0, max=FOLDS - 1, help="This one alone.")] = None,
+    floor_only: Annotated[bool, typer.Option("--floor-only", help="Read with new model and rules alone.")] = False,
 ) -> None:
     """Train two folds, read every article with the one that did not see it, and print one row for each way."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -59,7 +60,7 @@ def main(
         learnt = [article for number, article in enumerate(articles) if number % FOLDS != each]
         data = _prepared([*learnt, *more], name, max_length, work / f"data-{each}")
         trained[each] = _trained(data, name, method, max_length, choice_weight, options, work / f"fold-{each}")
-    _print(articles, name, trained, work)
+    _print(articles, name, trained, work, floor_only=floor_only)
 
 
 @dataclass
@@ -100,7 +101,14 @@ class OfFolds:
         return self.extractors[self.fold_of[text]]
 
 
-def _print(articles: Sequence[ArticleRecord], model: str, trained: Mapping[int, dict[str, Any]], work: Path) -> None:
+def _print(
+    articles: Sequence[ArticleRecord],
+    model: str,
+    trained: Mapping[int, dict[str, Any]],
+    work: Path,
+    *,
+    floor_only: bool,
+) -> None:
     from rich.console import Console
 
     from ctiforge.extract.answering.agent import ExtractAgent
@@ -118,16 +126,16 @@ def _print(articles: Sequence[ArticleRecord], model: str, trained: Mapping[int, 
         kept = work / f"answers-{role.replace(' ', '-')}"
         return Side(role, _evaluated(OfFolds(role, extractors, fold_of, kept), held_out), {})
 
-    data = work / f"data-{min(trained)}"
-    base = load_extractor(model, Path(model) if Path(model).is_dir() else None, prepared=data, batch_size=8)
     agents = {fold: ExtractAgent.load(str(work / f"fold-{fold}" / "out" / "model")) for fold in trained}
-    others = [
-        read(role, dict.fromkeys(trained, it)) for role, it in (("regex floor", RegexFloor()), ("base model", base))
-    ]
-    # where none was worth setting, the answers would be the new model's own
-    if any((each["item_threshold"] or {}).get("bias") is not None for each in trained.values()):
-        others.append(read("without its threshold", {fold: each.with_bias(0.0) for fold, each in agents.items()}))
     new = read("new model", agents)
+    others = [read("regex floor", dict.fromkeys(trained, RegexFloor()))]
+    if not floor_only:
+        data = work / f"data-{min(trained)}"
+        base = load_extractor(model, Path(model) if Path(model).is_dir() else None, prepared=data, batch_size=8)
+        others.append(read("base model", dict.fromkeys(trained, base)))
+    # where none was worth setting, the answers would be the new model's own
+    if not floor_only and any((each["item_threshold"] or {}).get("bias") is not None for each in trained.values()):
+        others.append(read("without its threshold", {fold: each.with_bias(0.0) for fold, each in agents.items()}))
     rivals = tuple(side_of(each.role, each.evaluation, new.evaluation) for each in others)
     contest = Contest(new, rivals, None, rivals[0])
     print_tables([worth_table(contest)], Console(width=150))
