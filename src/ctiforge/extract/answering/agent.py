@@ -1,18 +1,17 @@
 """The Extract Agent at work on this machine: windows of an article through the model, batch by batch."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ctiforge.errors import CtiforgeError
-from ctiforge.extract.answering.certainty import TokenProbabilities, item_probabilities
+from ctiforge.extract.answering.certainty import item_probabilities
 from ctiforge.extract.answering.constrained import AnswerConstraint
 from ctiforge.extract.answering.examples_shown import ShownExamples
-from ctiforge.extract.answering.item_choice import ItemBias, choice_of
+from ctiforge.extract.answering.item_choice import choice_of
 from ctiforge.extract.answering.windowed import (
     LEAST_ANSWER_TOKENS,
     PendingWindow,
@@ -20,6 +19,7 @@ from ctiforge.extract.answering.windowed import (
     WindowedExtractor,
     plain_usage,
 )
+from ctiforge.extract.answering.writing import Asked, Writer, Written
 from ctiforge.extract.prepared import usage_of_model
 from ctiforge.extract.prompts.rendering import render_prompt
 from ctiforge.records.model_note import AgentUsage
@@ -28,14 +28,6 @@ from ctiforge.training.faults import check_device, first_line
 from ctiforge.training.models import compute_dtype, load_causal_lm, merge_adapter, pick_device
 from ctiforge.training.special_tokens import mend_special
 from ctiforge.training.templates import use_template
-
-
-class _Asked(NamedTuple):
-    """A prompt as it goes to the model."""
-
-    ids: list[int]
-    room: int
-    """Tokens that its answer may have."""
 
 
 class ExtractAgent(WindowedExtractor):
@@ -120,24 +112,23 @@ class ExtractAgent(WindowedExtractor):
         """
         if not self._choice:
             return [None] * len(waiting)
-        prompts = [(index, self._prompt(pending).ids) for index, pending in enumerate(waiting)]
-        prompts.sort(key=lambda each: len(each[1]))
+        prefix = self._choice.prefix
+        prompts = [(index, Asked([*self._prompt(pending).ids, *prefix], 1)) for index, pending in enumerate(waiting)]
+        prompts.sort(key=lambda each: len(each[1].ids))
         found: list[float | None] = [None] * len(waiting)
         for start in range(0, len(prompts), self.batch_size):
             batch = prompts[start : start + self.batch_size]
-            longest = max(len(ids) for _, ids in batch)
-            bias = ItemBias(self._choice, 0.0, longest)
-            self._run([[*ids, *self._choice.prefix] for _, ids in batch], 1, [bias])
-            for (index, _), leaning in zip(batch, bias.leanings(len(batch)), strict=True):
-                found[index] = leaning
+            written = self._writer.write([asked for _, asked in batch], begun=len(prefix))
+            for (index, _), of_row in zip(batch, written, strict=True):
+                found[index] = of_row.leaning
         return found
 
-    def _prompt(self, pending: PendingWindow) -> _Asked:
+    def _prompt(self, pending: PendingWindow) -> Asked:
         """Write a window's prompt; examples that it shows take nothing of the answer's room."""
         plain = self._prompt_ids(pending, ())
         solved = self.solved(pending)
         room = max(LEAST_ANSWER_TOKENS, self.usage.sizes.max_length - len(plain))
-        return _Asked(self._prompt_ids(pending, solved) if solved else plain, room)
+        return Asked(self._prompt_ids(pending, solved) if solved else plain, room)
 
     def _prompt_ids(self, pending: PendingWindow, solved: Sequence[tuple[str, str]]) -> list[int]:
         usage = self.usage
@@ -146,7 +137,7 @@ class ExtractAgent(WindowedExtractor):
         )
         return encode_prompt(self.tokenizer, rendered)
 
-    def _generate_batch(self, batch: Sequence[tuple[PendingWindow, _Asked]]) -> list[RawAnswer]:
+    def _generate_batch(self, batch: Sequence[tuple[PendingWindow, Asked]]) -> list[RawAnswer]:
         """Answer a batch, or its halves where it cannot be answered together; one window that cannot be has failed."""
         try:
             return self._generate_greedily(batch)
@@ -162,93 +153,42 @@ class ExtractAgent(WindowedExtractor):
         pending, asked = batch[0]
         return [RawAnswer(pending, "", 0, len(asked.ids), False, why)]
 
-    def _generate_greedily(self, batch: Sequence[tuple[PendingWindow, _Asked]]) -> list[RawAnswer]:
-        longest = max(len(asked.ids) for _, asked in batch)
-        # each window has the room that it would have alone: what shares its batch changes no answer
-        rooms = [asked.room for _, asked in batch]
-        types = [pending.types for pending, _ in batch]
-        probabilities = TokenProbabilities()
-        bias = ItemBias(self._choice, self.usage.item_bias or 0.0, longest) if self._choice else None
-        # of what is not allowed no token is chosen
-        constraint = self._constraint.processor(types, longest, rooms) if self._constraint else None
-        processors: list[Any] = [each for each in (bias, constraint, probabilities) if each]
-        output = self._run([asked.ids for _, asked in batch], max(rooms), processors, [_rooms_are_full(longest, rooms)])
-        rows = [row[:room] for row, room in zip(output[:, longest:].tolist(), rooms, strict=True)]
-        logprobs = probabilities.rows() or [[]] * len(batch)
-        leanings = bias.leanings(len(batch)) if bias else [None] * len(batch)
+    def _generate_greedily(self, batch: Sequence[tuple[PendingWindow, Asked]]) -> list[RawAnswer]:
+        constraint = None
+        if self._constraint:
+            types = [pending.types for pending, _ in batch]
+            longest = max(len(asked.ids) for _, asked in batch)
+            constraint = self._constraint.processor(types, longest, [asked.room for _, asked in batch])
+        written = self._writer.write(
+            [asked for _, asked in batch], bias=self.usage.item_bias or 0.0, constraint=constraint
+        )
         return [
-            replace(self._answer(pending, len(asked.ids), row, of_row), leaning=leaning)
-            for (pending, asked), row, of_row, leaning in zip(batch, rows, logprobs, leanings, strict=True)
+            self._answer(pending, len(asked.ids), of_row)
+            for (pending, asked), of_row in zip(batch, written, strict=True)
         ]
 
-    def _run(
-        self, prompts: Sequence[list[int]], tokens: int, processors: list[Any], stopping: Sequence[Any] = ()
-    ) -> Any:
-        """Write on from prompts, padded on the left, greedily and by no setting of the checkpoint's."""
-        import torch
+    @property
+    def _writer(self) -> Writer:
+        return Writer(self.model, self._ends, pad_token_id(self.tokenizer), self._choice, self._heed)
 
-        longest = max(map(len, prompts))
-        pad = pad_token_id(self.tokenizer)
-        ids = torch.tensor([[pad] * (longest - len(each)) + each for each in prompts])
-        mask = torch.tensor([[0] * (longest - len(each)) + [1] * len(each) for each in prompts])
-        with torch.inference_mode(), _no_settings_of_its_own(self.model):
-            return self.model.generate(
-                input_ids=ids.to(self.model.device),
-                attention_mask=mask.to(self.model.device),
-                max_new_tokens=tokens,
-                stopping_criteria=[*stopping, *([_stops_none(self._heed)] if self._heed else [])],
-                do_sample=False,
-                eos_token_id=self._ends,
-                pad_token_id=pad,
-                logits_processor=processors,
-            )
-
-    def _answer(self, pending: PendingWindow, prompt_tokens: int, ids: list[int], logprobs: list[float]) -> RawAnswer:
-        end = next((place for place, token in enumerate(ids) if token in self._ends), None)
-        written = ids[:end]
+    def _answer(self, pending: PendingWindow, prompt_tokens: int, found: Written) -> RawAnswer:
+        end = next((place for place, token in enumerate(found.ids) if token in self._ends), None)
+        written = found.ids[:end]
         raw = self._decode(written)
         mended = mend_special(self.tokenizer, raw)
         # of an answer that spelled a special token the places no longer hold
-        known = bool(logprobs) and mended == raw
-        items = item_probabilities(raw, written, logprobs, self._decode) if known else None
-        return RawAnswer(pending, mended, len(written), prompt_tokens, stopped_by_length=end is None, items=items)
+        known = bool(found.logprobs) and mended == raw
+        items = item_probabilities(raw, written, found.logprobs, self._decode) if known else None
+        return RawAnswer(
+            pending,
+            mended,
+            len(written),
+            prompt_tokens,
+            stopped_by_length=end is None,
+            items=items,
+            leaning=found.leaning,
+        )
 
     def _decode(self, ids: Sequence[int]) -> str:
         text: str = self.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
         return text
-
-
-@contextmanager
-def _no_settings_of_its_own(model: Any) -> Iterator[None]:
-    """Keep what a checkpoint's generation_config asks for, like a repetition_penalty, out of its answers."""
-    from transformers import GenerationConfig
-
-    own, model.generation_config = getattr(model, "generation_config", None), GenerationConfig()
-    try:
-        yield
-    finally:
-        # a model that is asked while it is trained is saved with its own
-        model.generation_config = own
-
-
-def _rooms_are_full(prompt_length: int, rooms: Sequence[int]) -> Any:
-    """Make a stopping criterion of transformers: (rows,), true for those that have written as much as they may."""
-    import torch
-
-    most = torch.tensor(rooms)
-
-    def full(input_ids: Any, _scores: Any, **_: Any) -> Any:
-        return (input_ids.shape[1] - prompt_length >= most).to(input_ids.device)
-
-    return full
-
-
-def _stops_none(heed: Callable[[], object]) -> Any:
-    """Make a stopping criterion of transformers that stops no row, but asks whether to go on at all."""
-    import torch
-
-    def none(input_ids: Any, _scores: Any, **_: Any) -> Any:
-        heed()
-        return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
-
-    return none

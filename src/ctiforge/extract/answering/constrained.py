@@ -76,12 +76,27 @@ class AnswerProcessor:
         self._rooms = rooms
         self._end = end_token_id
         self._done = [False] * len(matchers)
+        self._followed = 0
+
+    def of_rows(self, rows: Sequence[int]) -> "AnswerProcessor":
+        """Go on with these rows alone."""
+        kept = AnswerProcessor(
+            [self._matchers[row] for row in rows],
+            self._endings,
+            self._prompt_length,
+            [self._rooms[row] for row in rows],
+            self._end,
+        )
+        kept._done, kept._followed = [self._done[row] for row in rows], self._followed
+        return kept
 
     def __call__(self, input_ids: Any, scores: Any) -> Any:
         """Set what may not follow to minus infinity: `input_ids` (rows, tokens so far), `scores` (rows, vocabulary)."""
         written = input_ids.shape[1] - self._prompt_length
-        if written:
+        # a device that is told late to stop computes a step that is undone, and asks for it a second time
+        if written > self._followed:
             self._follow(input_ids[:, -1].tolist())
+            self._followed = written
         vocabulary = scores.shape[-1]
         allowed = [self._allowed(row, room - written, -(-vocabulary // 8)) for row, room in enumerate(self._rooms)]
         return scores.masked_fill(~_unpacked(allowed, vocabulary, scores.device), float("-inf"))

@@ -1,6 +1,7 @@
 """The agent around a scripted model: windows, batches, halves, merging."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -33,7 +34,7 @@ class ScriptedModel:
             new = self.tokenizer(answer, add_special_tokens=False)["input_ids"][:max_new_tokens]
             ended = [*new, self.tokenizer.eos_token_id][:max_new_tokens]
             rows.append(ids + ended + [self.tokenizer.pad_token_id] * (max_new_tokens - len(ended)))
-        return torch.tensor(rows)
+        return SimpleNamespace(sequences=torch.tensor(rows), past_key_values=None)
 
 
 @pytest.fixture
