@@ -11,6 +11,8 @@ from ctiforge.lines.line import LineStage
 Stages = Sequence[LineStage]
 AT_THE_END = "everything else, of the model then in use"
 Flags = Mapping[str, Mapping[str, str | int | float | bool]]
+NODES = ("nodes", "node", "first_node")
+SHARDS = ("shards", "shard")
 
 
 @dataclass(frozen=True)
@@ -77,11 +79,26 @@ def merge_flags(defaults: Flags, own: Flags) -> Flags:
 
 
 def check_flags(flags: Flags, lines: Iterable[Stages]) -> None:
-    """Raise UsageError naming the stage that none of the lines has: one file of settings serves them all."""
+    """Raise UsageError naming a stage that none of the lines has, or a flag that is not a run's to give.
+
+    One file of settings serves all lines.
+    """
     known = {name for line in lines for stage in line for name in (stage.name, stage.program)}
-    for name in flags:
+    for name, given in flags.items():
         if name not in known:
             raise UsageError(f"stages.{name}: there is no such stage; there are {', '.join(sorted(known))}")
+        check_one_process(name, given)
+
+
+def check_one_process(stage: str, flags: Iterable[str]) -> None:
+    """Raise UsageError naming a flag of a program that does a part alone: a run starts each stage once."""
+    for flag in flags:
+        for of_one, value in ((NODES, "nodes"), (SHARDS, "shards")):
+            if flag.replace("-", "_") in of_one:
+                raise UsageError(
+                    f"stages.{stage}: {flag} is not a run's to give, which starts each stage once: in the cluster set "
+                    f"stages.PROGRAM.{value} of the chart's values; by hand see docs/machines.md"
+                )
 
 
 def make_plan(line: Stages, artifacts: Mapping[str, str], answers: Mapping[str, Answer]) -> list[Planned]:

@@ -15,7 +15,7 @@ from ctiforge.errors import ExitCode, UsageError
 from ctiforge.launcher.announcing import Announcing
 from ctiforge.launcher.backend import Backend, Command, Event, Outcome
 from ctiforge.launcher.failures import MEANINGS, StageFailedError
-from ctiforge.launcher.plan import check_flags, describe, flags_given, make_plan
+from ctiforge.launcher.plan import NODES, check_flags, describe, flags_given, make_plan
 from ctiforge.launcher.run import LineRun, drive
 from ctiforge.launcher.signals import HeldSignals
 from ctiforge.launcher.sweep_report import make_sweep, plain_text, write_sweep
@@ -32,7 +32,7 @@ Grid = Mapping[str, Sequence[str]]
 """Flag (with underscores) → values, as they were written."""
 _News = SimpleQueue[tuple[str, Event | Outcome | BaseException]]
 """(stage, what it told) from the threads of points under way."""
-WITHOUT_POINT = ("store", "expect", "plan", "output", "output_dir", "name")
+WITHOUT_POINT = ("store", "expect", "plan", "estimate", "output", "output_dir", "name", "nproc", "fsdp", *NODES)
 """Flags of every training that say nothing of how it learns."""
 SIGNALLED = 128
 """Exit codes above it: whatever the program said last is not why it ended."""

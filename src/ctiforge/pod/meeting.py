@@ -1,18 +1,19 @@
 """Machines that do one piece of work together: they meet, see that they mean the same, and notice when one is gone.
 
-The first listens, each other connects. A line of JSON each way begins it: `{"number": 1, "terms": {…}}`, then
-`{"port": …}` or `{"refused": "…"}`. The connection stays open: `done` says that a machine's share is done; one whose
-connection ends without that is gone.
+The first listens, each other connects. A line of JSON each way begins it: `{"number": 1, "terms": {…}, "mark": …}`,
+where the mark is what it has left in what all share, then `{"port": …}` or `{"refused": "…"}`. The connection stays
+open: `done` says that a machine's share is done; one whose connection ends without that is gone.
 """
 
 import json
+import secrets
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from ctiforge.errors import CannotGoOnError, UsageError
 
@@ -65,6 +66,23 @@ class Terms:
     """Names what is done."""
 
 
+class Shared(Protocol):
+    """A place that all machines read and write."""
+
+    @property
+    def name(self) -> str:
+        """Name it for people."""
+        ...
+
+    def leave(self, mark: str) -> None:
+        """Leave a mark there."""
+        ...
+
+    def finds(self, mark: str) -> bool:
+        """Tell whether a mark is there, and take it away."""
+        ...
+
+
 @dataclass
 class Meeting:
     """What the machines agreed on, and the connections by which they notice each other's end."""
@@ -100,7 +118,9 @@ class Meeting:
 
 
 @contextmanager
-def met(machines: Machines, nproc: int, work: str, is_needless: Callable[[], bool]) -> Iterator[Meeting | None]:
+def met(
+    machines: Machines, nproc: int, work: str, is_needless: Callable[[], bool], shared: Shared | None = None
+) -> Iterator[Meeting | None]:
     """Wait for the other machines, and go on together.
 
     Args:
@@ -108,18 +128,19 @@ def met(machines: Machines, nproc: int, work: str, is_needless: Callable[[], boo
         nproc: Processes of each.
         work: Names what is done; the same on each.
         is_needless: Tells whether what is waited for was done elsewhere.
+        shared: What they are to have in common; None: nothing.
 
     Yields:
         The meeting; None where it is needless.
 
     Raises:
-        UsageError: The machines do not mean the same, two have one number, or the port of the first is taken.
+        UsageError: The machines do not mean or share the same, two have one number, or the port of the first is taken.
         CannotGoOnError: One did not come.
     """
     terms = Terms(machines.count, nproc, work)
     with ExitStack() as stack:
         meet = _gather if machines.is_first else _reach
-        meeting = meet(machines, terms, is_needless, stack)
+        meeting = meet(machines, terms, shared, is_needless, stack)
         if meeting is None:
             yield None
             return
@@ -160,7 +181,9 @@ class _Patience:
             self._says_at = now + SAYS_EVERY_S
 
 
-def _gather(machines: Machines, terms: Terms, is_needless: Callable[[], bool], stack: ExitStack) -> Meeting | None:
+def _gather(
+    machines: Machines, terms: Terms, shared: Shared | None, is_needless: Callable[[], bool], stack: ExitStack
+) -> Meeting | None:
     """Wait, as the first, until all others are here."""
     host, port = machines.address
     patience, found = _Patience(), dict[int, socket.socket]()
@@ -183,7 +206,7 @@ def _gather(machines: Machines, terms: Terms, is_needless: Callable[[], bool], s
                 continue
             # one may have been replaced while the others were waited for
             found = {number: each for number, each in found.items() if not _has_left(each)}
-            if why := _difference(said, terms, found):
+            if why := _difference(said, terms, found) or _not_shared(said, shared):
                 for each in (connection, *found.values()):
                     with suppress(OSError):
                         _write(each, {"refused": why})
@@ -199,7 +222,9 @@ def _gather(machines: Machines, terms: Terms, is_needless: Callable[[], bool], s
     return Meeting(host, free, own, found)
 
 
-def _reach(machines: Machines, terms: Terms, is_needless: Callable[[], bool], stack: ExitStack) -> Meeting | None:
+def _reach(
+    machines: Machines, terms: Terms, shared: Shared | None, is_needless: Callable[[], bool], stack: ExitStack
+) -> Meeting | None:
     """Wait, as one of the others, until the first answers."""
     host, port = machines.address
     patience, waits_for = _Patience(), f"machine {machines.number} waits for the first one at {machines.first}"
@@ -212,8 +237,11 @@ def _reach(machines: Machines, terms: Terms, is_needless: Callable[[], bool], st
             continue
         stack.callback(_hang_up, connection)
         connection.settimeout(_LOOK_S)
+        mark = secrets.token_hex(8) if shared else None
+        if shared and mark:
+            shared.leave(mark)
         with suppress(OSError):
-            _write(connection, {"number": machines.number, "terms": asdict(terms)})
+            _write(connection, {"number": machines.number, "terms": asdict(terms), "mark": mark})
         answer, said = None, b""
         while not is_needless():
             patience.tell(f"{waits_for}, which waits for others")
@@ -253,6 +281,16 @@ def _difference(said: Mapping[str, Any], terms: Terms, found: Mapping[int, socke
     if number in found or not 0 < number < terms.nodes:
         return f"two machines say that they are number {number}: give each a --node of its own, from 0"
     return ""
+
+
+def _not_shared(said: Mapping[str, Any], shared: Shared | None) -> str:
+    """Say that a machine left nothing where the first looks; empty where it did."""
+    if not shared or shared.finds(str(said.get("mark"))):
+        return ""
+    return (
+        f"machine {said['number']} writes to another --store than the first, which finds nothing of it in "
+        f"{shared.name}: give one that all machines reach"
+    )
 
 
 def _open(host: str, port: int) -> socket.socket:

@@ -16,7 +16,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from ctiforge.errors import GOES_ON, CtiforgeError, ExitCode, InterruptedRunError
-from ctiforge.pod.meeting import ONE_MACHINE, Machines, Meeting, interface_of, met
+from ctiforge.pod.meeting import ONE_MACHINE, Machines, Meeting, Shared, interface_of, met
 from ctiforge.pod.ports import free_port
 from ctiforge.pod.process import Program
 from ctiforge.progress import warn
@@ -67,6 +67,7 @@ def run_ranks(
     machines: Machines = ONE_MACHINE,
     work: str = "",
     is_needless: Callable[[], bool] | None = None,
+    shared: Shared | None = None,
 ) -> Any:
     """Run a call in so many processes of each machine at once, which find each other by their environment.
 
@@ -81,6 +82,7 @@ def run_ranks(
         machines: Which machines there are: each runs this with the same call.
         work: Names what is done, the same on each machine.
         is_needless: Tells whether what they do was done elsewhere meanwhile; asked now and then, and they end then.
+        shared: What all machines are to read and write; None: nothing.
 
     Returns:
         What the first rank's call gave back, as JSON can hold it; None on another machine than its own, and where
@@ -89,7 +91,7 @@ def run_ranks(
     Raises:
         OutOfMemoryOnRankError: The memory of one did not suffice.
         InterruptedRunError: One was interrupted, or is gone on another machine.
-        UsageError: The machines do not mean the same, or cannot meet where it is said.
+        UsageError: The machines do not mean or share the same, or cannot meet where it is said.
         CannotGoOnError: A machine did not come.
         RanksFailedError: They ended otherwise: with the code of a rank that says why (2 to 5), else 75 where one
             was interrupted, else the code of the first that died.
@@ -103,7 +105,7 @@ def run_ranks(
         # one that never comes is waited for
         print(f"machine {machines.number} of {machines.count} (from 0): all meet at {machines.first}", flush=True)
     with _asked(is_needless) as needless:
-        meets = met(machines, count, work, needless.is_set) if machines.count > 1 else nullcontext(None)
+        meets = met(machines, count, work, needless.is_set, shared) if machines.count > 1 else nullcontext(None)
         with meets as meeting:
             if needless.is_set():
                 return None

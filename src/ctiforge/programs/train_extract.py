@@ -175,8 +175,7 @@ def main(
     way: Attention = choose("--attention", attention, get_args(Attention))
     lora = choose_lora(chosen, r=lora_r, alpha=lora_alpha, dropout=lora_dropout, targets=lora_targets)
     if fsdp:
-        # a launcher that plans does not know the pod's GPUs
-        check_fsdp(chosen, training, selecting, None if plan else nproc * nodes)
+        check_fsdp(chosen, training, selecting, nproc * nodes)
         # what auto chooses with it, on a GPU as well
         selecting = "loss"
     model = pin(find_model_uri(model, store), revision)

@@ -210,14 +210,14 @@ def choose_method(method: Method | None, qlora: bool | None) -> Method:
     return "full" if qlora is False else "qlora"
 
 
-def check_fsdp(method: Method, training: TrainingOptions, select_by: SelectBy, processes: int | None) -> None:
+def check_fsdp(method: Method, training: TrainingOptions, select_by: SelectBy, processes: int) -> None:
     """Refuse what does not go together with weights that are shared out to the processes.
 
     Args:
         method: What is trained.
         training: The options.
         select_by: What is to choose the weights.
-        processes: How many train together, on all machines; None: who only plans does not know yet.
+        processes: How many train together, on all machines.
 
     Raises:
         UsageError: Something does not.

@@ -70,6 +70,7 @@ def train_together(
                     machines=machines,
                     work=checkpoints.folder,
                     is_needless=None if machines.is_first else is_published,
+                    shared=_Store(checkpoints),
                 )
             except OutOfMemoryOnRankError as error:
                 smaller = _with_less_memory(request.training.for_ranks(world), error)
@@ -84,6 +85,30 @@ def train_together(
         if machines.is_first:
             with suppress(StoreError):
                 checkpoints.adopt(before)
+
+
+class _Store:
+    """The store of the checkpoints: a machine that had another would go on from another step."""
+
+    def __init__(self, checkpoints: "Checkpoints") -> None:
+        self._store, self._folder = checkpoints.store, f"{checkpoints.folder}/machines"
+
+    @property
+    def name(self) -> str:
+        """Give its URI."""
+        return self._store.uri
+
+    def leave(self, mark: str) -> None:
+        """Leave a mark beside the checkpoints."""
+        self._store.write(f"{self._folder}/{mark}", b"")
+
+    def finds(self, mark: str) -> bool:
+        """Tell whether a mark is there, and take it away."""
+        key = f"{self._folder}/{mark}"
+        found = self._store.exists(key)
+        if found:
+            self._store.delete(key)
+        return found
 
 
 def _with_less_memory(options: TrainingOptions, error: OutOfMemoryOnRankError) -> TrainingOptions:

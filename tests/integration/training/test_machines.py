@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ctiforge.errors import InterruptedRunError
+from ctiforge.errors import InterruptedRunError, UsageError
 from ctiforge.pod.meeting import Machines
 from ctiforge.pod.ports import free_port
 from tests.integration.training.of_ranks import TERMINATE, Place, apart
@@ -56,6 +58,16 @@ def test_the_first_of_two_machines_that_ends_before_it_has_published_finds_the_o
     assert found["resumed_from_step"] == found["steps_done"] == 20
     assert place.weights.keys() == weights.keys()
     assert all(place.weights[name].equal(weights[name]) for name in weights)
+
+
+def test_machines_with_stores_of_their_own_are_refused_before_anything_is_started(place, tmp_path):
+    first = Machines(2, 0, f"127.0.0.1:{free_port()}")
+    with ThreadPoolExecutor() as pool:
+        own = Place(tmp_path / "second", tmp_path / "store-of-its-own")
+        second = pool.submit(own.train, 1, machines=replace(first, number=1))
+        for each in (lambda: place.train(1, machines=first), second.result):
+            with pytest.raises(UsageError, match="machine 1 writes to another --store than the first"):
+                each()
 
 
 def second_machine(place: Place, tmp_path: Path, first: Machines, *more: str) -> "subprocess.Popen[bytes]":

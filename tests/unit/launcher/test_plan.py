@@ -74,6 +74,12 @@ def test_flags_of_unknown_stages_are_refused() -> None:
         check_flags({"trian": {"epochs": 5}}, [LINE])
 
 
+@pytest.mark.parametrize(("flag", "value"), [("nodes", "nodes"), ("first-node", "nodes"), ("shards", "shards")])
+def test_a_flag_that_makes_a_program_do_a_part_alone_is_not_a_runs_to_give(flag: str, value: str) -> None:
+    with pytest.raises(UsageError, match=rf"stages\.train: {flag} is not .* stages\.PROGRAM\.{value} of the chart's"):
+        check_flags({"train": {flag: 2}}, [LINE])
+
+
 def test_a_persons_flags_win_over_defaults() -> None:
     merged = merge_flags({"train": {"epochs": 1, "seed": 1}, "a": {"x": 1}}, {"train": {"epochs": 5}, "b": {"y": 2}})
     assert merged == {"train": {"epochs": 5, "seed": 1}, "a": {"x": 1}, "b": {"y": 2}}

@@ -4,19 +4,26 @@ import threading
 from dataclasses import replace
 
 from ctiforge.errors import CtiforgeError
-from ctiforge.pod.meeting import Machines, met
+from ctiforge.pod.meeting import Machines, Shared, met
 
 
 class OtherMachine:
     """Comes, and stays until the end or for so long; ends with a word, or without one where it leaves before."""
 
     def __init__(
-        self, machines: Machines, number: int, *, nproc: int = 1, work: str = "", leaves_after_s: float | None = None
+        self,
+        machines: Machines,
+        number: int,
+        *,
+        nproc: int = 1,
+        work: str = "",
+        leaves_after_s: float | None = None,
+        shared: Shared | None = None,
     ) -> None:
         self.error: CtiforgeError | None = None
         self.gone = ""
         self._over, self._met = threading.Event(), threading.Event()
-        self._come = (replace(machines, number=number), nproc, work, self._over.is_set)
+        self._come = (replace(machines, number=number), nproc, work, self._over.is_set, shared)
         self._leaves_after_s = leaves_after_s
         self._thread = threading.Thread(target=self._play, daemon=True)
 

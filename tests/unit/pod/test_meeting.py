@@ -74,6 +74,34 @@ def test_who_means_something_else_is_refused_on_both_sides(first: Machines, chan
         raise other.error or AssertionError
 
 
+class Place:
+    """Holds marks, as a folder or a bucket that some machines share."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.marks: set[str] = set()
+        self.leave = self.marks.add
+
+    def finds(self, mark: str) -> bool:
+        found = mark in self.marks
+        self.marks.discard(mark)
+        return found
+
+
+def test_machines_that_share_a_place_see_it_and_leave_nothing_there(first: Machines) -> None:
+    place = Place("s3://team/store")
+    with OtherMachine(first, 1, shared=place) as other, met(first, 1, "", never, place) as meeting:
+        assert meeting
+    assert (other.error, place.marks) == (None, set())
+
+
+def test_who_writes_to_another_place_is_refused_on_both_sides(first: Machines) -> None:
+    said = "machine 1 writes to another --store than the first, .* /mnt/store: give one that all machines reach"
+    with OtherMachine(first, 1, shared=Place("/mnt/store")) as other, pytest.raises(UsageError, match=said):
+        met(first, 1, "", never, Place("/mnt/store")).__enter__()
+    assert isinstance(other.error, UsageError)
+
+
 def test_two_of_one_number_are_told(first: Machines) -> None:
     machines = replace(first, count=3)
     refused = pytest.raises(UsageError, match="two machines say that they are number 1: give each a --node")

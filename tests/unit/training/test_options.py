@@ -111,6 +111,5 @@ def test_a_step_that_processes_cannot_share_is_refused():
 def test_what_sharded_weights_rule_out_is_refused_with_what_to_do(changed, message):
     fits = {"method": "full", "training": TrainingOptions(), "select_by": "auto", "processes": 2}
     check_fsdp(**fits)
-    check_fsdp(**fits | {"processes": None})
     with pytest.raises(UsageError, match=message):
         check_fsdp(**fits | changed)

@@ -9,6 +9,11 @@ from ctiforge.extract.answering.certainty import TokenProbabilities
 from ctiforge.extract.answering.item_choice import ItemBias
 from ctiforge.training.choice import ItemChoice
 
+_SAME_TOKENS, _SAME_TIMES, _LONGEST_SAME = 192, 4, 128
+"""An answer goes round in circles where so many tokens say one thing so often, which has so many tokens at most."""
+_LOOK_EVERY = 32
+"""Tokens of an answer between two looks whether it does: at the same places whatever shares its batch."""
+
 
 class Asked(NamedTuple):
     """A prompt as it goes to the model."""
@@ -23,7 +28,7 @@ class Written:
     """What a model wrote to one prompt."""
 
     ids: list[int] = field(default_factory=list)
-    """The answer's tokens; what stands behind one that ends it does not count."""
+    """The answer's tokens, with the one that ends it."""
     logprobs: list[float] = field(default_factory=list)
     """The log-probability of each."""
     leaning: float | None = None
@@ -47,7 +52,8 @@ class Writer:
     ) -> list[Written]:
         """Answer prompts together, greedily and by no setting of the checkpoint's.
 
-        Each has the room that it would have alone. Once half of the rows are over, the others go on without them.
+        Each has the room that it would have alone. Once half of the rows are over, the others go on without them. An
+        answer that says one thing again and again is cut off, unless a constraint is to end it: it never would.
 
         Args:
             asked: The prompts, padded on the left here.
@@ -76,16 +82,23 @@ class Writer:
                 probabilities = TokenProbabilities()
                 # of what is not allowed no token is chosen
                 processors = [each for each in (item_bias, constraint, probabilities) if each]
-                output = self._written_on(ids, mask, cache, left, processors)
+                written = ids.shape[1] - longest
+                over = _RowsThatAreOver(ids.shape[1], written, left, self.ends, circles=constraint is None)
+                output = self._written_on(ids, mask, cache, max(left), processors, over)
                 tokens = output.sequences[:, ids.shape[1] :].tolist()
                 logprobs = probabilities.rows() or [[]] * len(rows)
                 leanings = item_bias.leanings(len(rows)) if item_bias else [None] * len(rows)
+                places = []
                 for place, row in enumerate(rows):
-                    of_row, new = found[row], tokens[place][: left[place]]
-                    of_row.ids += new
-                    of_row.logprobs += logprobs[place][: len(new)]
+                    of_row = found[row]
+                    of_row.ids += tokens[place]
+                    of_row.logprobs += logprobs[place][: len(tokens[place])]
                     of_row.leaning = leanings[place] if of_row.leaning is None else of_row.leaning
-                places = [place for place, row in enumerate(rows) if not self._is_over(found[row], asked[row].room)]
+                    end = _end_of(of_row.ids, self.ends, asked[row].room, circles=constraint is None)
+                    if end is None:
+                        places.append(place)
+                    else:
+                        del of_row.ids[end:], of_row.logprobs[end:]
                 rows = [rows[place] for place in places]
                 ids = output.sequences[places]
                 mask = torch.cat([mask[places], mask.new_ones(len(places), ids.shape[1] - mask.shape[1])], dim=1)
@@ -93,17 +106,16 @@ class Writer:
                 constraint = constraint.of_rows(places) if constraint else None
         return found
 
-    def _written_on(self, ids: Any, mask: Any, cache: Any, left: Sequence[int], processors: Sequence[Any]) -> Any:
+    def _written_on(
+        self, ids: Any, mask: Any, cache: Any, most: int, processors: Sequence[Any], over: "_RowsThatAreOver"
+    ) -> Any:
         """Write on until no more than half of the rows have something left to write."""
         return self.model.generate(
             input_ids=ids,
             attention_mask=mask,
             past_key_values=cache,
-            max_new_tokens=max(left),
-            stopping_criteria=[
-                _RowsThatAreOver(ids.shape[1], left, self.ends),
-                *([_stops_none(self.heed)] if self.heed else []),
-            ],
+            max_new_tokens=most,
+            stopping_criteria=[over, *([_stops_none(self.heed)] if self.heed else [])],
             do_sample=False,
             eos_token_id=list(self.ends),
             pad_token_id=self.pad,
@@ -111,20 +123,21 @@ class Writer:
             return_dict_in_generate=True,
         )
 
-    def _is_over(self, written: Written, room: int) -> bool:
-        return len(written.ids) >= room or not set(self.ends).isdisjoint(written.ids)
-
 
 class _RowsThatAreOver:
     """A stopping criterion of transformers: (rows,), true for those that are over, for all once half of them are."""
 
-    def __init__(self, prompt_length: int, left: Sequence[int], ends: Sequence[int]) -> None:
+    def __init__(
+        self, prompt_length: int, written: int, left: Sequence[int], ends: Sequence[int], *, circles: bool
+    ) -> None:
         import torch
 
         self._prompt_length = prompt_length
+        self._written = written
         self._left = torch.tensor(left)
         self._ends = torch.tensor(ends)
         self._over = torch.zeros(len(left), dtype=torch.bool)
+        self._circles = circles
 
     def __call__(self, input_ids: Any, _scores: Any, **_: Any) -> Any:
         import torch
@@ -132,10 +145,42 @@ class _RowsThatAreOver:
         device = input_ids.device
         if self._over.device != device:
             self._left, self._ends, self._over = (each.to(device) for each in (self._left, self._ends, self._over))
-        full = input_ids.shape[1] - self._prompt_length >= self._left
-        self._over = self._over | full | torch.isin(input_ids[:, -1], self._ends)
+        new = input_ids.shape[1] - self._prompt_length
+        self._over = self._over | (new >= self._left) | torch.isin(input_ids[:, -1], self._ends)
+        if self._circles and _is_looked_at(self._written + new):
+            for period, tokens in _periods(self._written + new):
+                last = input_ids[:, -tokens:]
+                self._over = self._over | (last[:, period:] == last[:, :-period]).all(dim=1)
         half_are = 2 * self._over.sum() >= len(self._over)
         return self._over | half_are
+
+
+def _end_of(ids: Sequence[int], ends: Sequence[int], room: int, *, circles: bool) -> int | None:
+    """Say how many tokens of an answer count; None where it goes on."""
+    end = next((place for place, token in enumerate(ids, 1) if token in ends), None)
+    if end is None and circles:
+        looks = range(_SAME_TOKENS, min(len(ids), room) + 1, _LOOK_EVERY)
+        end = next((look for look in looks if _is_in_circles(ids[:look])), None)
+    if end is None and len(ids) < room:
+        return None
+    return min(end or room, room)
+
+
+def _is_in_circles(ids: Sequence[int]) -> bool:
+    """Tell whether an answer has ended in saying one thing again and again."""
+    return any(ids[-tokens:][period:] == ids[-tokens:][:-period] for period, tokens in _periods(len(ids)))
+
+
+def _is_looked_at(written: int) -> bool:
+    return written >= _SAME_TOKENS and written % _LOOK_EVERY == 0
+
+
+def _periods(written: int) -> Iterator[tuple[int, int]]:
+    """List, for what may be said again and again in so many tokens: its own tokens, and those that say it."""
+    for period in range(1, _LONGEST_SAME + 1):
+        tokens = max(_SAME_TOKENS, _SAME_TIMES * period)
+        if tokens <= written:
+            yield period, tokens
 
 
 def _rows_of_cache(cache: Any, places: Sequence[int]) -> Any:

@@ -2,12 +2,13 @@
 
 import functools
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 from ctiforge.errors import ExitCode, StoreError
 from ctiforge.launcher.backend import Command, Event, Made, Outcome, Task, read_event
-from ctiforge.launcher.kubernetes.client import Cluster, ResourceKind
-from ctiforge.launcher.kubernetes.manifests import place_of, selector, work_key
+from ctiforge.launcher.kubernetes.client import Cluster, Object, ResourceKind
+from ctiforge.launcher.kubernetes.manifests import place_of, selector, template_name, with_ranks_of, work_key
 from ctiforge.launcher.kubernetes.namespace_news import NamespaceNews
 from ctiforge.launcher.kubernetes.refusals import ClusterError
 from ctiforge.launcher.kubernetes.stopping import Stopping
@@ -37,11 +38,12 @@ class KubernetesBackend:
         self._store = store
         self._templates = Templates(cluster, release, store)
         self._planner = Planner("image")
+        self._planned_with: dict[str, Object] = {}
         self._news = NamespaceNews(cluster)
 
     def ask(self, commands: Mapping[str, Command]) -> dict[str, Answer]:
         """Ask what each command would make in its image; see `Backend.ask`."""
-        return self._planner.ask(commands)
+        return self._planner.ask(self._in_pods(commands))
 
     def check(self, commands: Mapping[str, Command]) -> dict[str, Answer]:
         """Ask whether each command's flags can be read; see `Backend.check`."""
@@ -50,7 +52,7 @@ class KubernetesBackend:
 
     def estimate(self, commands: Mapping[str, Command]) -> list[str]:
         """Ask what memory each command takes; see `Backend.estimate`."""
-        return self._planner.estimate(commands)
+        return self._planner.estimate(self._in_pods(commands))
 
     def close(self) -> None:
         """End what answers questions, and the watches of the namespace."""
@@ -84,6 +86,18 @@ class KubernetesBackend:
             is_made = functools.partial(self._is_made, command, task)
             told = (on_event, watching, stopping)
             return Work(self._cluster, command, task, template, *told, is_made, self._is_alone).run()
+
+    def _in_pods(self, commands: Mapping[str, Command]) -> dict[str, Command]:
+        return {name: self._in_pod(command) for name, command in commands.items()}
+
+    def _in_pod(self, command: Command) -> Command:
+        program = command.program
+        # what the cluster has against it is said when the stage's turn has come
+        with suppress(ClusterError):
+            if program not in self._planned_with:
+                self._planned_with[program] = self._cluster.cron_job(template_name(self._release, program))
+            return replace(command, arguments=with_ranks_of(self._planned_with[program], command.arguments))
+        return command
 
     def _is_made(self, command: Command, task: Task) -> bool:
         return self._made(command, task) is not None

@@ -158,6 +158,21 @@ def halved_batch(arguments: Sequence[str], usual: tuple[int, int | None]) -> tup
     return (*rest, f"--batch-size={half}", *more)
 
 
+def with_ranks_of(cron_job: Object, arguments: Sequence[str]) -> tuple[str, ...]:
+    """Say how many processes train together, which a template gives its pods, as if they did on one machine.
+
+    Args:
+        cron_job: The stage's template.
+        arguments: What a run gives its program.
+
+    Returns:
+        These with the number of processes on all nodes, to plan and to estimate with; as they are where it is one.
+    """
+    of_pod = [*stage_container(cron_job["spec"]["jobTemplate"]).get("args", []), *arguments]
+    processes = int(_value(of_pod, "--nproc") or 1) * int(_value(of_pod, "--nodes") or 1)
+    return (*arguments, f"--nproc={processes}") if processes > 1 else tuple(arguments)
+
+
 def with_micro_batch_of(job: Object, arguments: Sequence[str]) -> tuple[str, ...]:
     """Take over the micro-batch that a Job of the same work has: another launcher may have halved it.
 

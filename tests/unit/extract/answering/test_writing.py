@@ -1,6 +1,7 @@
 """Greedy answers of small models with random weights, together and each alone."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -57,22 +58,17 @@ def rows_of_each_step(model, monkeypatch):
     return seen
 
 
-def up_to_its_end(written, ends):
-    at = next((place for place, token in enumerate(written.ids) if token in ends), len(written.ids))
-    return written.ids[: at + 1], written.logprobs[: at + 1]
-
-
 def test_a_prompt_gets_the_answer_that_it_gets_alone_whichever_rows_leave_before(model, monkeypatch):
     prompts, ends = asked(9), (5, 17, 33)
-    alone = [up_to_its_end(Writer(model, ends, 0).write([each])[0], ends) for each in prompts]
+    alone = [Writer(model, ends, 0).write([each])[0] for each in prompts]
     seen = rows_of_each_step(model, monkeypatch)
 
-    together = [up_to_its_end(each, ends) for each in Writer(model, ends, 0).write(prompts)]
+    together = Writer(model, ends, 0).write(prompts)
 
-    assert [ids for ids, _ in together] == [ids for ids, _ in alone]
-    for (_, found), (_, expected) in zip(together, alone, strict=True):
-        assert found == pytest.approx(expected, abs=1e-4)
-    lengths = [len(ids) for ids, _ in alone]
+    assert [each.ids for each in together] == [each.ids for each in alone]
+    for found, expected in zip(together, alone, strict=True):
+        assert found.logprobs == pytest.approx(expected.logprobs, abs=1e-4)
+    lengths = [len(each.ids) for each in alone]
     assert len(set(lengths)) > 3
     assert {room > length for (_, room), length in zip(prompts, lengths, strict=True)} == {True, False}
     assert seen[0] == 9 > 3 >= seen[-1]
@@ -107,12 +103,73 @@ def test_what_each_row_may_write_holds_when_others_have_left(tokenizer):
     together = writer.write(prompts, bias=ALWAYS, constraint=of_all)
 
     for written, row, prompt in zip(together, types, prompts, strict=True):
-        ids, _ = up_to_its_end(written, (end,))
-        assert ids[-1] == end
-        answer = json.loads(tokenizer.decode(ids[:-1]))
+        assert written.ids[-1] == end
+        answer = json.loads(tokenizer.decode(written.ids[:-1]))
         assert {item["type"] for item in answer["observables"]} <= set(row)
         alone = forms.processor([row], len(prompt.ids), [prompt.room])
         (single,) = writer.write([prompt], bias=ALWAYS, constraint=alone)
-        assert up_to_its_end(single, (end,))[0] == ids
+        assert single.ids == written.ids
         assert written.leaning == pytest.approx(single.leaning, abs=1e-3)
     assert len({len(each.ids) for each in together}) > 2
+
+
+class Played:
+    """Writes to each prompt what its first token stands for, as transformers would."""
+
+    device = torch.device("cpu")
+    generation_config = None
+
+    def __init__(self, answers):
+        self.answers = answers
+        self.steps = 0
+
+    def generate(self, input_ids, max_new_tokens, stopping_criteria, **_):
+        ids, prompt = input_ids, input_ids.shape[1]
+        over = torch.zeros(len(ids), dtype=torch.bool)
+        while not over.all() and ids.shape[1] < prompt + max_new_tokens:
+            written = ids.shape[1] - 1
+            following = torch.tensor([(*self.answers[int(row[0])], *[0] * 900)[written] for row in ids])
+            ids = torch.cat([ids, torch.where(over, 0, following)[:, None]], dim=1)
+            over = over | torch.stack([each(ids, None) for each in stopping_criteria]).any(dim=0)
+            self.steps += 1
+        return SimpleNamespace(sequences=ids, past_key_values=None)
+
+
+def round_and_round(before, period):
+    draw = torch.Generator().manual_seed(before * 1000 + period)
+    said = torch.randint(10, 50, (before + period,), generator=draw).tolist()
+    return [*said[:before], *said[before:] * (1000 // period + 1)]
+
+
+@pytest.mark.parametrize(("before", "period"), [(0, 1), (40, 1), (5, 37), (90, 64), (3, 128)])
+@pytest.mark.parametrize("beside", [0, 5])
+def test_an_answer_that_says_one_thing_again_and_again_is_cut_off_at_the_same_place_whatever_is_beside_it(
+    before, period, beside
+):
+    answers = {3: round_and_round(before, period), 4: list(range(10, 14)) * 8 + [2]}
+    prompts = [Asked([3], 900), *[Asked([4], 900)] * beside]
+
+    circling, *others = Writer(Played(answers), (2,), 0).write(prompts)
+
+    least = before + max(192, 4 * period)
+    assert least <= len(circling.ids) < least + 32
+    assert circling.ids == answers[3][: len(circling.ids)]
+    assert [each.ids for each in others] == [answers[4]] * beside
+
+
+def test_what_is_long_or_alike_or_has_a_constraint_is_no_circle():
+    counts = [token for number in range(300) for token in (11, 12, 13, 14 + number % 30, 50 + number // 30)]
+    longer_than_looked_for = round_and_round(0, 129)
+    for answer in (counts, longer_than_looked_for):
+        (written,) = Writer(Played({3: answer}), (2,), 0).write([Asked([3], 700)])
+        assert written.ids == answer[:700]
+
+    class Any:
+        def __call__(self, _ids, scores):
+            return scores
+
+        def of_rows(self, _rows):
+            return self
+
+    (written,) = Writer(Played({3: round_and_round(0, 7)}), (2,), 0).write([Asked([3], 700)], constraint=Any())
+    assert len(written.ids) == 700

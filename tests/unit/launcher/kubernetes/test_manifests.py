@@ -5,7 +5,14 @@ import copy
 import pytest
 
 from ctiforge.launcher.backend import Command, Task
-from ctiforge.launcher.kubernetes.manifests import halved_batch, job_name, runner_job, stage_job, work_key
+from ctiforge.launcher.kubernetes.manifests import (
+    halved_batch,
+    job_name,
+    runner_job,
+    stage_job,
+    with_ranks_of,
+    work_key,
+)
 
 TEMPLATE = {
     "metadata": {"name": "t-train-extract", "uid": "7"},
@@ -123,3 +130,21 @@ def test_the_runner_is_named_by_its_run() -> None:
 )  # fmt: skip
 def test_half_the_micro_batch_keeps_the_effective_batch(arguments, usual, expected) -> None:
     assert halved_batch(arguments, usual) == expected
+
+
+@pytest.mark.parametrize(
+    ("of_template", "given", "processes"),
+    [
+        ([], ["--fsdp"], None),
+        (["--nproc=4"], ["--fsdp"], "--nproc=4"),
+        (["--nproc=4", "--nodes=2", "--first-node=$(JOB_NAME)-0.x:29400"], ["--fsdp"], "--nproc=8"),
+        # where GPUs are claims, the settings say how many processes use them
+        (["--nodes=2", "--first-node=x:1"], ["--nproc=3", "--fsdp"], "--nproc=6"),
+    ],
+)
+def test_a_training_is_planned_with_as_many_processes_as_its_pods_have(
+    of_template: list[str], given: list[str], processes: str | None
+) -> None:
+    template = copy.deepcopy(TEMPLATE)
+    template["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["args"] += of_template  # type: ignore[index]
+    assert with_ranks_of(template, given) == (*given, *([processes] if processes else []))
