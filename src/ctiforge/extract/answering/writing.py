@@ -69,21 +69,17 @@ class Writer:
         """
         import torch
 
-        longest = max(len(each.ids) for each in asked)
-        padding = [longest - len(each.ids) for each in asked]
-        ids = torch.tensor([[self.pad] * pads + each.ids for pads, each in zip(padding, asked, strict=True)])
-        mask = torch.tensor([[0] * pads + [1] * (longest - pads) for pads in padding])
-        ids, mask = ids.to(self.model.device), mask.to(self.model.device)
+        ids, mask = self._padded([each.ids for each in asked])
+        longest, circles = ids.shape[1], constraint is None
         found, rows, cache = [Written() for _ in asked], list(range(len(asked))), None
         with torch.inference_mode(), _no_settings_of_its_own(self.model):
             while rows:
                 left = [asked[row].room - len(found[row].ids) for row in rows]
+                over = _RowsThatAreOver(ids.shape[1], ids.shape[1] - longest, left, self.ends, circles=circles)
                 item_bias = ItemBias(self.choice, bias, longest - begun) if self.choice else None
                 probabilities = TokenProbabilities()
                 # of what is not allowed no token is chosen
                 processors = [each for each in (item_bias, constraint, probabilities) if each]
-                written = ids.shape[1] - longest
-                over = _RowsThatAreOver(ids.shape[1], written, left, self.ends, circles=constraint is None)
                 output = self._written_on(ids, mask, cache, max(left), processors, over)
                 tokens = output.sequences[:, ids.shape[1] :].tolist()
                 logprobs = probabilities.rows() or [[]] * len(rows)
@@ -94,7 +90,7 @@ class Writer:
                     of_row.ids += tokens[place]
                     of_row.logprobs += logprobs[place][: len(tokens[place])]
                     of_row.leaning = leanings[place] if of_row.leaning is None else of_row.leaning
-                    end = _end_of(of_row.ids, self.ends, asked[row].room, circles=constraint is None)
+                    end = _end_of(of_row.ids, self.ends, asked[row].room, circles=circles)
                     if end is None:
                         places.append(place)
                     else:
@@ -105,6 +101,15 @@ class Writer:
                 cache = _rows_of_cache(output.past_key_values, places)
                 constraint = constraint.of_rows(places) if constraint else None
         return found
+
+    def _padded(self, prompts: Sequence[list[int]]) -> tuple[Any, Any]:
+        """Pad prompts on the left: their tokens and where they are, each (rows, longest), on the model's device."""
+        import torch
+
+        longest = max(map(len, prompts))
+        ids = torch.tensor([[self.pad] * (longest - len(each)) + each for each in prompts])
+        mask = torch.tensor([[0] * (longest - len(each)) + [1] * len(each) for each in prompts])
+        return ids.to(self.model.device), mask.to(self.model.device)
 
     def _written_on(
         self, ids: Any, mask: Any, cache: Any, most: int, processors: Sequence[Any], over: "_RowsThatAreOver"
