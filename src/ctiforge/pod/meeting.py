@@ -48,8 +48,10 @@ class Machines:
 
     @property
     def address(self) -> tuple[str, int]:
-        """Give the host and the port of the first."""
+        """Give the host and the port of the first. Raises ValueError where `first` has none."""
         host, _, port = self.first.rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
+            raise ValueError(self.first)
         return host.removeprefix("[").removesuffix("]"), int(port)
 
 

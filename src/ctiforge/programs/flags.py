@@ -95,12 +95,14 @@ def machines_of(nodes: int, node: int, first_node: str | None, store: str | None
         return ONE_MACHINE
     if node >= nodes:
         raise UsageError(f"--node {node}: of {nodes} machines the last one is {nodes - 1}")
-    host, _, port = (first_node or "").rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
-        raise UsageError("--nodes: say where all reach the first machine, with --first-node HOST:PORT")
+    machines = Machines(nodes, node, first_node or "")
+    try:
+        _ = machines.address
+    except ValueError:
+        raise UsageError("--nodes: say where all reach the first machine, with --first-node HOST:PORT") from None
     if not store:
         raise UsageError("--nodes: give a --store that all machines reach: checkpoints are there")
-    return Machines(nodes, node, f"{host}:{port}")
+    return machines
 
 
 def choose(flag: str, value: str | None, among: Sequence[Any]) -> Any:
