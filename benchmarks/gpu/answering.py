@@ -31,7 +31,7 @@ class Answering:
 
 
 def measure_answering(folder: Path, gpu: Gpu, *, usage: AgentUsage = USAGE, together: int = TOGETHER) -> Answering:
-    """Ask a model of random weights about windows of one length; it never ends: an answer is cut off where it goes in circles.
+    """Ask a model of random weights about windows of one length; it never ends: answers stop in circles.
 
     Args:
         folder: The model's; its words are the tokens of the demo's tokenizer.

@@ -3,7 +3,9 @@
 import json
 import time
 
-from tests.cluster.conftest import RELEASE, Place, kubectl
+import pytest
+
+from tests.cluster.conftest import RELEASE, Place, articles_locked, kubectl, pods_of
 
 IMAGE = "ctiforge-cpu:dev"
 FREED_WITHIN_S = 30
@@ -39,6 +41,63 @@ def test_a_sidecar_does_not_keep_a_finished_stage(place: Place) -> None:
     assert (outcome.exit_code, outcome.attempts) == (0, 1), outcome
     assert outcome.made
     assert place.jobs() == []
+
+
+@pytest.mark.prove
+def test_a_sidecar_of_kubernetes_own_kind_that_does_not_listen_is_named_and_ends_with_its_grace_period(
+    place: Place,
+) -> None:
+    deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(9999)"
+    mesh = {**SIDECAR, "name": "mesh", "restartPolicy": "Always", "command": ["python", "-c", deaf]}
+    place.install(
+        f"stages.harvest_extract.initContainers={json.dumps([mesh])}",
+        "stages.harvest_extract.terminationGracePeriodSeconds=40",
+    )
+    outcome = place.harvest()
+
+    assert (outcome.exit_code, outcome.attempts, outcome.interruptions) == (0, 1, {}), outcome
+    assert outcome.made
+    named = next(line for line in place.said if "told to end" in line)
+    assert "and mesh, told to end, keeps the pod, and its GPU, for at most 40 s" in named
+    assert "lower stages.harvest_extract.terminationGracePeriodSeconds" in named
+    kubectl("wait", "pod", "--all", "--for=delete", "--timeout=60s", namespace=place.namespace)
+
+
+@pytest.mark.prove
+def test_a_pod_that_is_deleted_by_force_is_counted_as_killed(place: Place) -> None:
+    place.install("stages.harvest_extract.retries=1")
+    with articles_locked(), place.following("harvest_extract", "--from-database") as following:
+        pod = place.wait_until_running()
+        kubectl("delete", "pod", pod["metadata"]["name"], "--force", "--grace-period=0", namespace=place.namespace)
+        kubectl(
+            "wait", "pod", "-l", pods_of("harvest_extract"), "--for=create", "--timeout=60s", namespace=place.namespace
+        )
+        place.wait_until_running()
+    outcome = following.wait()
+    assert (outcome.exit_code, outcome.attempts, outcome.interruptions) == (0, 2, {"killed": 1}), outcome
+
+
+@pytest.mark.prove
+def test_a_quota_on_jobs_says_that_a_launcher_is_one_and_a_job_from_a_template_needs_no_store(place: Place) -> None:
+    kubectl("create", "quota", "few", "--hard=count/jobs.batch=0", namespace=place.namespace)
+    place.install("launcher.pendingTimeout=20")
+    outcome = place.harvest()
+    assert (outcome.exit_code, outcome.cause and outcome.cause.category) == (4, "quota exceeded"), outcome
+    assert outcome.cause
+    assert "a launcher in the cluster is a Job itself" in outcome.cause.remedy
+    kubectl("delete", "quota", "few", namespace=place.namespace)
+
+    # what a person does who tries a stage by hand
+    template = f"cronjob/{RELEASE}-harvest-extract"
+    made = kubectl(
+        "create", "job", "by-hand", "--from", template, "--dry-run=client", "-o", "json", namespace=place.namespace
+    )
+    job = json.loads(made)
+    job["spec"]["template"]["spec"]["containers"][0]["args"].append("--from-database")
+    kubectl("apply", "-f", "-", namespace=place.namespace, given=json.dumps(job))
+    kubectl("wait", "job/by-hand", "--for=condition=Complete", "--timeout=180s", namespace=place.namespace)
+    said = kubectl("logs", "job/by-hand", namespace=place.namespace)
+    assert f"{place.store.uri}/artifacts/harvest_extract/" in said
 
 
 def test_an_init_container_that_fails_is_named_with_its_last_words(place: Place) -> None:
