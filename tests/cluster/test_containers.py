@@ -60,13 +60,13 @@ def test_a_sidecar_of_kubernetes_own_kind_that_does_not_listen_is_named_and_ends
     named = next(line for line in place.said if "told to end" in line)
     assert "and mesh, told to end, keeps the pod, and its GPU, for at most 40 s" in named
     assert "lower stages.harvest_extract.terminationGracePeriodSeconds" in named
-    kubectl("wait", "pod", "--all", "--for=delete", "--timeout=60s", namespace=place.namespace)
+    done = "--for=jsonpath={.status.phase}=Succeeded"
+    kubectl("wait", "pod", "--all", done, "--timeout=60s", namespace=place.namespace)
 
 
 @pytest.mark.prove
-def test_a_pod_that_is_deleted_by_force_is_counted_as_killed(place: Place) -> None:
-    place.install("stages.harvest_extract.retries=1")
-    with articles_locked(), place.following("harvest_extract", "--from-database") as following:
+def test_a_pod_that_is_deleted_by_force_is_one_interruption(place: Place) -> None:
+    with place.following("harvest_extract", "--from-database") as following, articles_locked():
         pod = place.wait_until_running()
         kubectl("delete", "pod", pod["metadata"]["name"], "--force", "--grace-period=0", namespace=place.namespace)
         kubectl(
@@ -74,7 +74,9 @@ def test_a_pod_that_is_deleted_by_force_is_counted_as_killed(place: Place) -> No
         )
         place.wait_until_running()
     outcome = following.wait()
-    assert (outcome.exit_code, outcome.attempts, outcome.interruptions) == (0, 2, {"killed": 1}), outcome
+    # its node may tell how it ended before it is forgotten, or not
+    assert outcome.interruptions in ({"interrupted": 1}, {"killed": 1})
+    assert (outcome.exit_code, outcome.attempts) == (0, 1), outcome
 
 
 @pytest.mark.prove

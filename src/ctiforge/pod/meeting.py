@@ -202,8 +202,8 @@ def _gather(
             stack.callback(_hang_up, connection)
             connection.settimeout(_ANSWERS_WITHIN_S)
             said = _read(connection)
-            # who looks whether a port is open says nothing
-            if not said or not isinstance(said.get("number"), int):
+            # who looks whether a port is open says nothing, or something else
+            if not said or not _is_machine(said):
                 _hang_up(connection)
                 continue
             # one may have been replaced while the others were waited for
@@ -258,6 +258,9 @@ def _reach(
                 answer = _parsed(said)
                 break
         if answer and "refused" in answer:
+            if shared and mark:
+                # the first did not see it where this machine left it
+                shared.finds(mark)
             raise UsageError(str(answer["refused"]))
         if answer and isinstance(answer.get("port"), int):
             _keep(connection)
@@ -267,9 +270,14 @@ def _reach(
     return None
 
 
+def _is_machine(said: Mapping[str, Any]) -> bool:
+    """Tell whether a line is one that another machine begins with, whatever its version."""
+    return type(said.get("number")) is int and isinstance(said.get("terms"), dict)
+
+
 def _difference(said: Mapping[str, Any], terms: Terms, found: Mapping[int, socket.socket]) -> str:
     """Say in what a machine differs from the first; empty where it does not."""
-    number, theirs = said["number"], said.get("terms") or {}
+    number, theirs = said["number"], said["terms"]
     mine = asdict(terms)
     flags = [f"--{name} {theirs.get(name)} (the first: {mine[name]})" for name in ("nodes", "nproc")]
     differ = [flag for flag, name in zip(flags, ("nodes", "nproc"), strict=True) if theirs.get(name) != mine[name]]

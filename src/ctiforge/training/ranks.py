@@ -1,6 +1,7 @@
 """What one process knows of those that train with it, and how they agree; alone, it agrees with itself."""
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -157,7 +158,9 @@ def joined() -> Iterator[Ranks]:
     except (torch.distributed.DistError, RuntimeError) as error:
         if not _is_lost(error):
             raise
-        raise RankLostError(f"another process is gone ({str(error).splitlines()[0][:160]})") from None
+        # gloo begins with a place in its source, and ends with what it may mean
+        said = re.sub(r"^\[\S+:\d+\] ", "", str(error).splitlines()[0]).partition(". This is")[0]
+        raise RankLostError(f"another process is gone ({said[:160]})") from None
     finally:
         leave()
 

@@ -97,9 +97,11 @@ def test_machines_that_share_a_place_see_it_and_leave_nothing_there(first: Machi
 
 def test_who_writes_to_another_place_is_refused_on_both_sides(first: Machines) -> None:
     said = "machine 1 writes to another --store than the first, .* /mnt/store: give one that all machines reach"
-    with OtherMachine(first, 1, shared=Place("/mnt/store")) as other, pytest.raises(UsageError, match=said):
+    theirs = Place("/mnt/store")
+    with OtherMachine(first, 1, shared=theirs) as other, pytest.raises(UsageError, match=said):
         met(first, 1, "", never, Place("/mnt/store")).__enter__()
     assert isinstance(other.error, UsageError)
+    assert not theirs.marks
 
 
 def test_two_of_one_number_are_told(first: Machines) -> None:
@@ -115,7 +117,18 @@ def test_a_port_that_is_taken_is_named(first: Machines) -> None:
         pass
 
 
-@pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\n\r\n", b"[]\n", b'{"number": "1"}\n', b"\xff\n"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"[]\n",
+        b'{"number": true, "terms": {}}\n',
+        b'{"number": 1}\n',
+        b'{"number": "1"}\n',
+        b"\xff\n",
+    ],
+)
 def test_who_looks_whether_a_port_is_open_is_no_machine(first: Machines, said: bytes) -> None:
     def look() -> None:
         until(lambda: not socket.socket().connect_ex(first.address))
