@@ -14,6 +14,7 @@ import torch
 from benchmarks import bench_gpu
 from benchmarks.gpu import answering, shapes, training
 from benchmarks.gpu.shapes import write_model
+from ctiforge.extract.answering.writing import Writer
 from tests.gpu import runs, test_memory
 from tests.integration.benchmarks.pretended import SIZES, TINY, Pretended
 
@@ -91,7 +92,7 @@ def test_answers_that_fail_are_no_speed(tiny: Path, monkeypatch: pytest.MonkeyPa
     def broken(*_: Any, **__: Any) -> Any:
         raise RuntimeError("no kernel")
 
-    monkeypatch.setattr(answering.ExtractAgent, "_run", broken)
+    monkeypatch.setattr(Writer, "write", broken)
     with pytest.raises(RuntimeError, match="4 of 4 windows have no answer: RuntimeError: no kernel"):
         answering.measure_answering(tiny, Pretended(), **SIZES[1])  # type: ignore[arg-type]
 
