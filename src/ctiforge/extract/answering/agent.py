@@ -19,7 +19,7 @@ from ctiforge.extract.answering.windowed import (
     WindowedExtractor,
     plain_usage,
 )
-from ctiforge.extract.answering.writing import Asked, Writer, Written
+from ctiforge.extract.answering.writing import PromptTokens, Writer, Written
 from ctiforge.extract.prepared import usage_of_model
 from ctiforge.extract.prompts.rendering import render_prompt
 from ctiforge.records.model_note import AgentUsage
@@ -113,7 +113,9 @@ class ExtractAgent(WindowedExtractor):
         if not self._choice:
             return [None] * len(waiting)
         prefix = self._choice.prefix
-        prompts = [(index, Asked([*self._prompt(pending).ids, *prefix], 1)) for index, pending in enumerate(waiting)]
+        prompts = [
+            (index, PromptTokens([*self._prompt(pending).ids, *prefix], 1)) for index, pending in enumerate(waiting)
+        ]
         prompts.sort(key=lambda each: len(each[1].ids))
         found: list[float | None] = [None] * len(waiting)
         for start in range(0, len(prompts), self.batch_size):
@@ -123,12 +125,12 @@ class ExtractAgent(WindowedExtractor):
                 found[index] = of_row.leaning
         return found
 
-    def _prompt(self, pending: PendingWindow) -> Asked:
+    def _prompt(self, pending: PendingWindow) -> PromptTokens:
         """Write a window's prompt; examples that it shows take nothing of the answer's room."""
         plain = self._prompt_ids(pending, ())
         solved = self.solved(pending)
         room = max(LEAST_ANSWER_TOKENS, self.usage.sizes.max_length - len(plain))
-        return Asked(self._prompt_ids(pending, solved) if solved else plain, room)
+        return PromptTokens(self._prompt_ids(pending, solved) if solved else plain, room)
 
     def _prompt_ids(self, pending: PendingWindow, solved: Sequence[tuple[str, str]]) -> list[int]:
         usage = self.usage
@@ -137,7 +139,7 @@ class ExtractAgent(WindowedExtractor):
         )
         return encode_prompt(self.tokenizer, rendered)
 
-    def _generate_batch(self, batch: Sequence[tuple[PendingWindow, Asked]]) -> list[RawAnswer]:
+    def _generate_batch(self, batch: Sequence[tuple[PendingWindow, PromptTokens]]) -> list[RawAnswer]:
         """Answer a batch, or its halves where it cannot be answered together; one window that cannot be has failed."""
         try:
             return self._generate_greedily(batch)
@@ -153,7 +155,7 @@ class ExtractAgent(WindowedExtractor):
         pending, asked = batch[0]
         return [RawAnswer(pending, "", 0, len(asked.ids), False, why)]
 
-    def _generate_greedily(self, batch: Sequence[tuple[PendingWindow, Asked]]) -> list[RawAnswer]:
+    def _generate_greedily(self, batch: Sequence[tuple[PendingWindow, PromptTokens]]) -> list[RawAnswer]:
         constraint = None
         if self._constraint:
             types = [pending.types for pending, _ in batch]

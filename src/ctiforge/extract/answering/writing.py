@@ -15,7 +15,7 @@ _LOOK_EVERY = 32
 """Tokens of an answer between two looks whether it does: at the same places whatever shares its batch."""
 
 
-class Asked(NamedTuple):
+class PromptTokens(NamedTuple):
     """A prompt as it goes to the model."""
 
     ids: list[int]
@@ -48,7 +48,7 @@ class Writer:
     """Called with each token; what it raises ends the work."""
 
     def write(
-        self, asked: Sequence[Asked], *, bias: float = 0.0, constraint: Any = None, begun: int = 0
+        self, asked: Sequence[PromptTokens], *, bias: float = 0.0, constraint: Any = None, begun: int = 0
     ) -> list[Written]:
         """Answer prompts together, greedily and by no setting of the checkpoint's.
 

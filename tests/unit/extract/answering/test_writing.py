@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM, Lfm2Config, LlamaConfig, MistralC
 
 from ctiforge.extract.answering.constrained import AnswerConstraint
 from ctiforge.extract.answering.item_choice import ALWAYS, choice_of
-from ctiforge.extract.answering.writing import Asked, Writer
+from ctiforge.extract.answering.writing import PromptTokens, Writer
 
 SMALL = {
     "vocab_size": 61,
@@ -41,7 +41,7 @@ def asked(rows, seed=1):
     draw = torch.Generator().manual_seed(seed)
     lengths, rooms = (torch.randint(3, most, (rows,), generator=draw).tolist() for most in (30, 40))
     return [
-        Asked(torch.randint(3, 61, (length,), generator=draw).tolist(), room)
+        PromptTokens(torch.randint(3, 61, (length,), generator=draw).tolist(), room)
         for length, room in zip(lengths, rooms, strict=True)
     ]
 
@@ -92,7 +92,7 @@ def test_what_each_row_may_write_holds_when_others_have_left(tokenizer):
     forms = AnswerConstraint(tokenizer, len(tokenizer), end)
     types = [("services",), ("registry_keys", "services"), ("cmdline",), ("services",), ("sigma_queries",)]
     prompts = [
-        Asked(tokenizer(text, add_special_tokens=False)["input_ids"], room)
+        PromptTokens(tokenizer(text, add_special_tokens=False)["input_ids"], room)
         for text, room in zip(["a", "a b", "a b c d", "b", "c"], [60, 140, 75, 90, 64], strict=True)
     ]
 
@@ -147,7 +147,7 @@ def test_an_answer_that_says_one_thing_again_and_again_is_cut_off_at_the_same_pl
     before, period, beside
 ):
     answers = {3: round_and_round(before, period), 4: list(range(10, 14)) * 8 + [2]}
-    prompts = [Asked([3], 900), *[Asked([4], 900)] * beside]
+    prompts = [PromptTokens([3], 900), *[PromptTokens([4], 900)] * beside]
 
     circling, *others = Writer(Played(answers), (2,), 0).write(prompts)
 
@@ -161,7 +161,7 @@ def test_what_is_long_or_alike_or_has_a_constraint_is_no_circle():
     counts = [token for number in range(300) for token in (11, 12, 13, 14 + number % 30, 50 + number // 30)]
     longer_than_looked_for = round_and_round(0, 129)
     for answer in (counts, longer_than_looked_for):
-        (written,) = Writer(Played({3: answer}), (2,), 0).write([Asked([3], 700)])
+        (written,) = Writer(Played({3: answer}), (2,), 0).write([PromptTokens([3], 700)])
         assert written.ids == answer[:700]
 
     class Any:
@@ -171,5 +171,5 @@ def test_what_is_long_or_alike_or_has_a_constraint_is_no_circle():
         def of_rows(self, _rows):
             return self
 
-    (written,) = Writer(Played({3: round_and_round(0, 7)}), (2,), 0).write([Asked([3], 700)], constraint=Any())
+    (written,) = Writer(Played({3: round_and_round(0, 7)}), (2,), 0).write([PromptTokens([3], 700)], constraint=Any())
     assert len(written.ids) == 700
