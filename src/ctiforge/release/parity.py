@@ -1,7 +1,7 @@
 """Whether an exported file answers as its source does: window by window, article by article, and by its score."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ctiforge.errors import GateError
 from ctiforge.records.exported import FileType, ParityReport
@@ -87,7 +87,7 @@ def compare_answers(
     return ParityReport(
         file_type=file_type,
         windows=len(before),
-        same_windows=sum(after.get(window) == raw for window, raw in before.items()),
+        same_windows=sum(window in after and _is_same(own, after[window]) for window, own in before.items()),
         articles=len(source.extractions),
         same_articles=sum(
             text in others and others[text].observables == extraction.observables
@@ -141,13 +141,27 @@ def judge(parity: ParityReport, margin: float) -> str | None:
     return None
 
 
-def _answers(recorded: Recorded, special: Sequence[str]) -> dict[tuple[Any, int, int], tuple[str, int]]:
-    """Collect raw answers without special tokens, and the tokens of their prompts, by article and window."""
+class _Answer(NamedTuple):
+    """A window's raw answer without special tokens, the tokens of its prompt, and whether it was cut off."""
+
+    raw: str
+    prompt_tokens: int
+    is_cut: bool
+
+
+def _answers(recorded: Recorded, special: Sequence[str]) -> dict[tuple[Any, int, int], _Answer]:
+    """Collect answers by article and window."""
     return {
-        (text, window.start, window.end): (_without(window.raw, special), window.prompt_tokens)
+        (text, each.start, each.end): _Answer(_without(each.raw, special), each.prompt_tokens, each.stopped_by_length)
         for text, extraction in recorded.extractions.items()
-        for window in extraction.windows
+        for each in extraction.windows
     }
+
+
+def _is_same(source: _Answer, other: _Answer) -> bool:
+    """Tell whether an answer is the source's, which cuts off what goes in circles: a server has its room for it."""
+    is_same = other.raw.startswith(source.raw) if source.is_cut else other.raw == source.raw
+    return is_same and source.prompt_tokens == other.prompt_tokens
 
 
 def _without(raw: str, special: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ class Window:
     end: int
     raw: str
     prompt_tokens: int = 7
+    stopped_by_length: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,12 @@ def test_special_tokens_are_not_text_and_a_longer_prompt_is_another():
     one = recorded({"a": Found((), (Window(0, 5, "<user>X<s>"), Window(5, 9, "Y")))})
     two = recorded({"a": Found((), (Window(0, 5, "X"), Window(5, 9, "Y", 8)))})
     assert compare_answers("f32", one, two, ("<user>", "<s>"), None, None).same_windows == 1
+
+
+def test_what_the_source_cuts_off_for_going_in_circles_a_server_writes_on():
+    one = recorded({"a": Found((), (Window(0, 5, "xyxy", 7, True), Window(5, 9, "xyxy")))})
+    two = recorded({"a": Found((), (Window(0, 5, "xyxyxyxy", 7, True), Window(5, 9, "xyxyxyxy", 7, True)))})
+    assert compare_answers("f32", one, two, (), None, None).same_windows == 1
 
 
 @pytest.mark.parametrize(
