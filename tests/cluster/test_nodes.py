@@ -1,8 +1,9 @@
-"""Two pods that train one model, through kills, evictions and a node that is gone; a table (`make prove-nodes`)."""
+"""Two pods that train one model: their speed, kills, evictions, a node that is gone; tables (`make prove-nodes`)."""
 
 import json
 import random
 import signal
+import statistics
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from ctiforge.tables import print_tables, table_of, wide_console
-from tests.cluster.conftest import WORKER, Place, kubectl, pods_of
+from tests.cluster.conftest import WORKER, Place, kubectl, new_place, pods_of
 from tests.cluster.training import Prepared, kill_rank, metadata, tensors, training_pod
 
 pytestmark = pytest.mark.prove
@@ -21,17 +22,20 @@ SMALL = {"requests": {"cpu": "200m", "memory": "1Gi"}, "limits": {"memory": "4Gi
 TWO = ("stages.train_extract.nodes=2", f"stages.train_extract.resources={json.dumps(SMALL)}")
 CHOSEN = "node-role.kubernetes.io/control-plane"
 """The label that the development cluster's values choose the trainings' node by."""
+TURNS = 3
+"""So often the speed of one pod and of two is measured, in turn."""
 NEARLY = 1e-3
 """Two pods add a step's gradients up in another order than one: so far may a weight of 60 steps in fp32 be apart."""
 
 
 @dataclass
 class Table:
-    """What was done to trainings of two pods, and what came of each."""
+    """What was done to trainings of two pods, and what came of each; beside it how fast they are undisturbed."""
 
     rows: list[tuple[str, ...]] = field(default_factory=list)
+    speeds: list[tuple[str, ...]] = field(default_factory=list)
 
-    def add(self, what: str, found: Mapping[str, int], most: float, begun: float) -> None:
+    def add(self, what: str, found: Mapping[str, float], most: float, begun: float) -> None:
         """Note a training that ended well: what its metadata say, and how far its weights are from one pod's."""
         steps, went_on = str(found["steps_done"]), str(found["resumed_from_step"])
         self.rows.append((what, steps, went_on, f"{most:.1e}", f"{time.monotonic() - begun:.0f}"))
@@ -44,7 +48,8 @@ def table(request: pytest.FixtureRequest) -> Iterator[Table]:
     yield table
     with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         heads = ("what was done to two pods", "steps", "last went on from", "weights apart, most", "s in all")
-        print_tables([table_of(heads, table.rows, left=(0,))], wide_console(150))
+        speeds = ("pods", "tokens/s, median", "each", "beside one")
+        print_tables([table_of(heads, table.rows, left=(0,)), table_of(speeds, table.speeds)], wide_console(150))
 
 
 def test_two_pods_go_on_when_one_is_killed_and_when_one_is_evicted(
@@ -65,6 +70,24 @@ def test_two_pods_go_on_when_one_is_killed_and_when_one_is_evicted(
     assert (found["ranks"], found["steps_done"]) == (2, STEPS)
     assert found["resumed_from_step"] >= 35
     assert apart(lasting, place, prepared) < NEARLY
+
+
+def test_two_pods_beside_one_in_tokens_a_second(lasting: Place, prepared: Prepared, table: Table) -> None:
+    # the pods share the cores of this machine: one thread for each, as if each had a core of its own
+    one_thread = f"stages.train_extract.extraEnv={json.dumps([{'name': 'OMP_NUM_THREADS', 'value': '1'}])}"
+    found: dict[int, list[float]] = {1: [], 2: []}
+    for _ in range(TURNS):
+        for pods, speeds in found.items():
+            with new_place() as place:
+                place.install(*TWO, f"stages.train_extract.nodes={pods}", one_thread)
+                outcome = place.run("train_extract", *prepared.arguments, fingerprint=prepared.fingerprint)
+                assert outcome.exit_code == 0, outcome
+                speeds.append(metadata(place.store, outcome)["tokens_per_s"])
+                assert apart(lasting, place, prepared) < NEARLY
+    one = statistics.median(found[1])
+    for pods, speeds in found.items():
+        median, each = statistics.median(speeds), ", ".join(f"{speed:,.0f}" for speed in speeds)
+        table.speeds.append((str(pods), f"{median:,.0f}", each, f"{median / one:.2f}"))
 
 
 def test_a_pod_that_finds_no_node_ends_the_one_that_waits_for_it(place: Place, prepared: Prepared) -> None:

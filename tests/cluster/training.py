@@ -95,8 +95,8 @@ def tensors(store: ObjectStore, fingerprint: str) -> dict[str, "np.ndarray[Any, 
     return load(store.read(f"{artifact}/{manifest.key(name)}"))
 
 
-def metadata(store: ObjectStore, outcome: Outcome) -> dict[str, int]:
-    found: dict[str, int] = json.loads(read_file(store, outcome, "training_metadata.json"))
+def metadata(store: ObjectStore, outcome: Outcome) -> dict[str, float]:
+    found: dict[str, float] = json.loads(read_file(store, outcome, "training_metadata.json"))
     return found
 
 

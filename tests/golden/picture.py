@@ -16,6 +16,7 @@ from ctiforge.records.artifact import Manifest
 
 LEFT_OUT = {
     "seconds": "a clock",
+    "tokens_per_s": "a clock",
     "checkpoints_blocked_s": "a clock",
     "eval_runtime": "a clock",
     "eval_samples_per_second": "a clock",

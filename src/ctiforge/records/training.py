@@ -128,6 +128,8 @@ class Training(File):
     """The validation loss over the steps."""
     seconds: float
     """How long the last attempt took."""
+    tokens_per_s: float | None = Field(None, exclude_if=is_none)
+    """Tokens, padding apart, that all processes learnt from in a second of its steps, without looks and checkpoints."""
     deviations_from_guide: dict[str, tuple[Any, Any]]
     """Setting to (the guide's, ours)."""
     warnings: tuple[str, ...]

@@ -136,6 +136,8 @@ def _training_facts(training: Training) -> Iterator[tuple[str, str]]:
     if training.trainable_parameters:
         yield "trainable parameters", words.count(training.trainable_parameters)
     yield "time", f"{words.duration(training.seconds)} on {training.device or 'an unnamed device'}"
+    if training.tokens_per_s is not None:
+        yield "tokens learnt from in a second", words.count(round(training.tokens_per_s))
     if training.resumed_from_step:
         yield "went on from", f"step {training.resumed_from_step:,}"
     if len(training.micro_batches) > 1:

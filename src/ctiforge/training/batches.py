@@ -104,6 +104,11 @@ class LengthBucketSampler(torch.utils.data.Sampler[int]):
         # a short batch in the middle would shift every later one
         yield from rows[whole * self.batch_size :].tolist()
 
+    def tokens_of_steps(self) -> npt.NDArray[np.int64]:
+        """Count the tokens that each step of this epoch learns from, padding apart."""
+        rows = np.fromiter(self, np.int32, len(self))
+        return np.add.reduceat(self.lengths[rows], range(0, len(rows), self.batch_size), dtype=np.int64)
+
 
 class MicroBatches(torch.utils.data.Sampler[list[int]]):
     """The micro-batches of one rank: those of each step are dealt to the ranks in turn.

@@ -1,6 +1,7 @@
 """What watches a training run from its side: progress lines, stops, signals."""
 
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -11,6 +12,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState
 
 from ctiforge.errors import InterruptedRunError
 from ctiforge.progress import Progress
+from ctiforge.training.batches import LengthBucketSampler
 from ctiforge.training.checkpoints import CheckpointWriter
 from ctiforge.training.ranks import Ranks
 from ctiforge.training.steps import Steps
@@ -90,6 +92,39 @@ class Updating(TrainerCallback):
 
     def on_optimizer_step(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self.now = False
+
+
+class Throughput(TrainerCallback):
+    """Counts the tokens that a training learns from, and its seconds without looks and checkpoints."""
+
+    def __init__(self, order: LengthBucketSampler, now: Callable[[], float] = time.monotonic) -> None:
+        self._order = order
+        self._now = now
+        self._of_steps = order.tokens_of_steps()
+        self._tokens, self._seconds, self._since = 0, 0.0, 0.0
+
+    @property
+    def tokens_per_s(self) -> float | None:
+        """Tell the tokens that all ranks together learnt from in a second; None before the first step."""
+        return self._tokens / self._seconds if self._seconds else None
+
+    def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._since = self._now()
+
+    def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        epoch, step = divmod(state.global_step - 1, len(self._of_steps))
+        if epoch != self._order.epoch:
+            self._order.set_epoch(epoch)
+            self._of_steps = self._order.tokens_of_steps()
+        self._tokens += int(self._of_steps[step])
+        self._seconds += self._now() - self._since
+        self._since = self._now()
+
+    def on_evaluate(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._since = self._now()
+
+    def on_save(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._since = self._now()
 
 
 class Interruption(TrainerCallback):

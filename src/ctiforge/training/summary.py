@@ -61,8 +61,10 @@ def print_training(summary: Mapping[str, Any], uri: str | None, named: str | Non
         )
     if threshold := summary.get("item_threshold"):
         print(_threshold_line(threshold))
+    speed = f" ({summary['tokens_per_s']:,.0f} tokens/s)" if summary.get("tokens_per_s") else ""
     print(
-        f"{summary['name']}: {read}{summary['steps_done']} steps in {summary['seconds']:.0f} s on {summary['device']}, "
+        f"{summary['name']}: {read}{summary['steps_done']} steps in {summary['seconds']:.0f} s{speed} "
+        f"on {summary['device']}, "
         f"{_chosen_by(summary, loss)} at step {summary['best_step']}"
         f"{' (stopped early)' if summary['stopped_early'] else ''} -> {uri}"
     )

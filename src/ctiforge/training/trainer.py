@@ -13,8 +13,16 @@ from ctiforge.pod.ranks import OutOfMemoryOnRankError
 from ctiforge.progress import warn
 from ctiforge.records.training import CurvePoint, MicroBatch, StepPlan
 from ctiforge.training.arguments import make_arguments
-from ctiforge.training.batches import Rows
-from ctiforge.training.callbacks import Interruption, ProgressLines, Stops, Updating, missed_look, stopped_improving
+from ctiforge.training.batches import LengthBucketSampler, Rows
+from ctiforge.training.callbacks import (
+    Interruption,
+    ProgressLines,
+    Stops,
+    Throughput,
+    Updating,
+    missed_look,
+    stopped_improving,
+)
 from ctiforge.training.checkpoints import CheckpointWriter
 from ctiforge.training.finite import check_weights
 from ctiforge.training.memory import check_disk, tensor_bytes
@@ -54,6 +62,8 @@ class TrainingResult:
     checkpoints_blocked_s: float
     """Seconds that training waited for checkpoints."""
     seconds: float
+    tokens_per_s: float | None
+    """Tokens that all ranks together learnt from in a second of this attempt's steps; None where it did none."""
 
     def as_record(self) -> dict[str, Any]:
         """Make the fields of a `Training` that are about the run itself."""
@@ -79,6 +89,7 @@ class TrainingResult:
                 if "eval_loss" in line
             ),
             "seconds": round(self.seconds, 1),
+            "tokens_per_s": self.tokens_per_s and round(self.tokens_per_s, 1),
         }
 
 
@@ -135,9 +146,12 @@ def train(
     resumed_from = writer.newest
     used = [_micro_batch(options, resumed_from)]
     state = _state_of_finished(checkpoint, steps, options, looks=len(validation_rows) > 0)
+    order = LengthBucketSampler(train_rows.lengths, options.effective_batch, options.seed)
+    throughput = Throughput(order)
     with writer, Interruption(ranks) as interruption:
         while not state:
             trainer = _trainer(model, train_rows, validation_rows, kind, options, steps, writer, interruption)
+            trainer.add_callback(throughput)
             if _ran_to_its_end(trainer, checkpoint, kind):
                 state = trainer.state
                 break
@@ -168,6 +182,7 @@ def train(
         micro_batches=tuple(used),
         checkpoints_blocked_s=round(blocked, 3),
         seconds=time.monotonic() - started,
+        tokens_per_s=throughput.tokens_per_s,
     )
 
 

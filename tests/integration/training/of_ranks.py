@@ -97,13 +97,8 @@ class Place:
         if found is None:
             return {}
         self.weights = torch.load(out / WEIGHTS)
-        self.seconds = float(found["seconds"])
+        self.tokens_per_s = float(found["tokens_per_s"])
         return found
-
-    @property
-    def tokens_per_s(self) -> float:
-        """Count the tokens that were trained on in a second."""
-        return sum(len(row) for rows in self.rows.values() for row in rows) / self.seconds
 
     @property
     def rows(self) -> dict[int, list[list[int]]]:

@@ -48,6 +48,17 @@ def test_the_order_depends_on_seed_and_epoch_alone():
     assert list(sampler) == first
 
 
+def test_tokens_of_a_step_are_those_of_its_rows():
+    lengths = [3, 1, 2, 9, 5]
+    sampler = LengthBucketSampler(lengths, 2, seed=1)
+    for epoch in range(3):
+        sampler.set_epoch(epoch)
+        rows = list(sampler)
+        assert sampler.tokens_of_steps().tolist() == [
+            sum(lengths[row] for row in rows[at : at + 2]) for at in (0, 2, 4)
+        ]
+
+
 def test_rows_of_a_step_do_not_depend_on_how_it_is_cut_into_micro_batches():
     """And each micro-batch holds rows alike in length: little padding, whatever its size."""
     lengths = [(i * 37) % 400 + 1 for i in range(1_024)]

@@ -4,7 +4,8 @@ from types import SimpleNamespace
 import pytest
 from transformers import EarlyStoppingCallback, TrainerControl, TrainerState
 
-from ctiforge.training.callbacks import Stops
+from ctiforge.training.batches import LengthBucketSampler
+from ctiforge.training.callbacks import Stops, Throughput
 from ctiforge.training.steps import Steps
 
 ARGS = SimpleNamespace(
@@ -17,6 +18,26 @@ def test_training_stops_where_the_librarys_callback_would(seed):
     numbers = random.Random(seed)
     losses = [round(numbers.uniform(1, 2), 1) for _ in range(40)]
     assert _stops_at(Stops(None, Steps(9, 9, 0, 9, 9, 9), 3), losses) == _stops_at(EarlyStoppingCallback(3), losses)
+
+
+def test_tokens_a_second_are_those_of_steps_without_looks_and_checkpoints_from_any_step_on():
+    order, seconds = (
+        LengthBucketSampler([30, 10, 20, 90, 50], 2, seed=1),
+        iter([10, 12, 12, 100, 101, 101, 200, 203, 203]),
+    )
+    throughput, state, tokens = Throughput(order, lambda: next(seconds)), TrainerState(), []
+    assert throughput.tokens_per_s is None
+    for epoch in range(2):
+        order.set_epoch(epoch)
+        tokens += order.tokens_of_steps().tolist()
+    order.set_epoch(0)
+    throughput.on_train_begin(ARGS, state, None)
+    for step, pause in ((3, throughput.on_evaluate), (4, throughput.on_save), (5, None)):
+        state.global_step = step
+        throughput.on_step_end(ARGS, state, None)
+        if pause:
+            pause(ARGS, state, None)
+    assert throughput.tokens_per_s == sum(tokens[2:5]) / (2 + 1 + 3)
 
 
 def _stops_at(callback, losses):
