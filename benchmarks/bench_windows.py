@@ -89,7 +89,9 @@ def _write(path: Path, rows: Iterable[LabeledArticle | ArticleRecord]) -> None:
 
 
 def _train_and_evaluate(name: str, data: Path) -> ClassifierEvaluation:
-    flags = [f"--{key.replace('_', '-')}={value}" for key, value in OS_BERT.demo_flags["train_os_bert"].items()]
+    flags = [
+        f"--{key.replace('_', '-')}={value}" for key, value in OS_BERT.bases["demo"].flags["train_os_bert"].items()
+    ]
     model, evaluated = data / "model", data / "evaluated"
     _run("train_os_bert", f"--data={data}", "--base-model=demo", f"--output-dir={model}", f"--name={name}", *flags)
     _run("eval_os_bert", f"--model={model}", f"--test-data={data / 'test.jsonl'}", f"--output={evaluated}")

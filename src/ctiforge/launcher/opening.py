@@ -1,12 +1,14 @@
 """What a run begins with: its record, new or gone on with, the model in use, and the commits of models of the Hub."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from ctiforge.errors import UsageError
 from ctiforge.launcher.plan import Stages
-from ctiforge.lines.line import Line
+from ctiforge.lines.line import BaseSettings, Line
 from ctiforge.records.run import RunRecord, StageRecord
 from ctiforge.settings import Settings
+from ctiforge.store.bases import list_bases
 from ctiforge.store.hub import is_pinned, pin, split_name
 from ctiforge.store.models import Registry
 from ctiforge.store.named_models import PREFIX, find_model_uri
@@ -72,6 +74,36 @@ def with_commits(line: Line, settings: Settings, record: RunRecord) -> Settings:
     resolved = {name: _resolved(model, record.pinned.get(name)) for name, model in asked.items()}
     record.pinned = {name: model for name, model in resolved.items() if is_pinned(model)}
     return settings.model_copy(update=resolved)
+
+
+def base_settings(line: Line, settings: Settings, *, reads_demo: bool) -> BaseSettings:
+    """Tell what a run sets of itself for its base; for one of the store that fits the demo's articles alone."""
+    base = _known_base(line, settings)
+    return base if base and (reads_demo or not base.stored_as) else BaseSettings({})
+
+
+def with_stored_base(line: Line, settings: Settings, store: ObjectStore) -> Settings:
+    """Take a base that this project knows by a short name, `smollm2`, from the store.
+
+    Raises UsageError where it is not there, or more than one of its name is.
+    """
+    base = _known_base(line, settings)
+    if not base or not base.stored_as:
+        return settings
+    name = settings.value(line.model)
+    found = [each.uri for each in list_bases(store) if each.facts.name == base.stored_as]
+    if not found:
+        raise UsageError(f"{name} is not in {store.uri}; put it there with: ctiforge model add {name}")
+    if len(found) > 1:
+        raise UsageError(f"there are {len(found)} bases called {base.stored_as}; name one: {', '.join(found)}")
+    return settings.model_copy(update={line.model: found[0]})
+
+
+def _known_base(line: Line, settings: Settings) -> BaseSettings | None:
+    """Find the base by its short name; a folder of this name goes first where the base lies in the store."""
+    name = settings.value(line.model)
+    base = line.bases.get(name)
+    return None if base and base.stored_as and Path(name).is_dir() else base
 
 
 def _resolved(model: str, before: str | None) -> str:

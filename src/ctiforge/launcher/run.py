@@ -13,7 +13,15 @@ from ctiforge.launcher.backend import Backend, Command, Event, Outcome, Progress
 from ctiforge.launcher.collecting import collect, evaluations_folder, report_of
 from ctiforge.launcher.database import RunDatabase, database_of, takes_demo
 from ctiforge.launcher.failures import CANCELLED, STOPPED, StageFailedError, how_it_ended, stage_failure
-from ctiforge.launcher.opening import champion_name, check_test_set, open_record, with_champion, with_commits
+from ctiforge.launcher.opening import (
+    base_settings,
+    champion_name,
+    check_test_set,
+    open_record,
+    with_champion,
+    with_commits,
+    with_stored_base,
+)
 from ctiforge.launcher.plan import (
     Answer,
     Stages,
@@ -28,7 +36,7 @@ from ctiforge.launcher.plan import (
 from ctiforge.launcher.report import describe_end
 from ctiforge.launcher.view import LiveView
 from ctiforge.lines import LINES, find_line
-from ctiforge.lines.line import Line, LineStage
+from ctiforge.lines.line import BaseSettings, Line, LineStage
 from ctiforge.records.run import RunRecord, StageRecord
 from ctiforge.settings import Settings
 from ctiforge.store.artifacts import artifact_key, check_name
@@ -38,7 +46,6 @@ from ctiforge.store.launcher_note import heard_of, note_launcher
 from ctiforge.store.objects import ObjectStore, open_store, open_to_look
 from ctiforge.store.runs import is_cancelled, run_ids, save_run
 
-DEMO = "demo"
 ERROR = "error: "
 
 
@@ -107,6 +114,8 @@ class LineRun:
     announcing: Announcing
     view: LiveView
     test_set: str
+    base: BaseSettings
+    """What is set of its base where nobody said."""
     database: dict[str, str] = field(default_factory=dict)
     """What a stage that reads the database finds in its environment."""
     artifacts: dict[str, str] = field(default_factory=dict)
@@ -134,9 +143,10 @@ class LineRun:
         """Make a run of these stages of the line, kept as a run of `kind`; nothing is started."""
         store = open_to_look(settings.store) if dry_run else open_store(settings.store)
         record = open_record(kind or line.name, stages, store, settings.run_id)
-        settings = with_commits(line, settings, record)
+        base = base_settings(line, settings, reads_demo=takes_demo(settings, line, backend))
+        settings = with_commits(line, with_stored_base(line, settings, store), record)
         view = LiveView([stage.name for stage in stages])
-        run = cls(settings, line, stages, record, store, backend, announcing, view, settings.value(line.test_set))
+        run = cls(settings, line, stages, record, store, backend, announcing, view, settings.value(line.test_set), base)
         run.joined = not backend.brings_demo and record.id in run_ids(store) and record.state == "running"
         return run
 
@@ -320,15 +330,13 @@ class LineRun:
 
     def command(self, stage: LineStage, extra: tuple[str, ...] = (), task: Task | None = None) -> Command:
         """Give what runs the stage."""
-        is_demo = self.settings.value(self.line.model) == DEMO
-        max_length = self.settings.max_length or (self.line.demo_max_length if is_demo else None)
         resolved = {
             self.line.test_set: self.test_set,
-            "max_length": max_length,
+            "max_length": self.settings.max_length or self.base.max_length,
             "champion": self.champion,
             "from_database": self.settings.reads_database,
         }
-        flags = merge_flags(self.line.demo_flags if is_demo else {}, self.settings.stages)
+        flags = merge_flags(self.base.flags, self.settings.stages)
         own = arguments_of(stage, {**self.settings.model_dump(), **resolved}, self.artifacts, flags)
         columns = {"COLUMNS": str(self.view.width)} if self.view.width else {}
         environment = columns | (self.database if stage.reads_database else {})

@@ -1,6 +1,6 @@
 """The line of the Extract Agent."""
 
-from ctiforge.lines.line import MARGIN, GateRules, Line, LineSetting, LineStage, SweptTraining, TrainedOn
+from ctiforge.lines.line import MARGIN, BaseSettings, GateRules, Line, LineSetting, LineStage, SweptTraining, TrainedOn
 
 _FILE_TYPE = "(f32|bf16|f16|q8_0|q6_k|q5_k_m|q4_k_m)"
 
@@ -201,6 +201,46 @@ STAGES = (
     ),
 )
 
+_DEMO = BaseSettings(
+    {
+        "format_extract": {"prompt": "short-v1", "window_tokens": 128},
+        "train_extract": {
+            "method": "full",
+            "epochs": 2,
+            "batch_size": 16,
+            "gradient_accumulation_steps": 1,
+            "learning_rate": 6e-3,
+            "adam_beta2": 0.95,
+            "eval_steps": 400,
+            "save_steps": 400,
+        },
+        "eval_extract": {"batch_size": 64},
+        # a base that knows nothing of the demo is a floor on every fourth article as well
+        "eval_base": {"sample": 33},
+        "eval_base_constrained": {"sample": 33},
+    },
+    max_length=304,
+)
+
+# about an hour on two cores: some hundred windows are learnt from, and a sample of articles is read
+_SMOLLM2 = BaseSettings(
+    {
+        "format_extract": {"prompt": "short-v1", "window_tokens": 224, "validation_share": 0.04},
+        "train_extract": {
+            "method": "lora",
+            "max_steps": 60,
+            "batch_size": 8,
+            "gradient_accumulation_steps": 1,
+            "learning_rate": 1e-3,
+            "eval_steps": 30,
+            "save_steps": 20,
+        },
+        "eval_extract": {"batch_size": 32, "sample": 33},
+    },
+    max_length=512,
+    stored_as="SmolLM2-135M-Instruct",
+)
+
 EXTRACT = Line(
     name="extract",
     stages=STAGES,
@@ -209,7 +249,7 @@ EXTRACT = Line(
             "model",
             "demo",
             "The Extract Agent's base model: a Hugging Face name (`name@revision` for another one than main), a folder "
-            "or a base in the store; `demo` is the small one in this package.",
+            "or a base in the store; `demo` is the small one in this package, `smollm2` that of `ctiforge model add`.",
             flag="--model",
             chart="settings.model",
         ),
@@ -327,22 +367,5 @@ EXTRACT = Line(
     ),
     reads_files=True,
     demo_texts="templates: they prove the machinery, not a model's skill",
-    demo_flags={
-        "format_extract": {"prompt": "short-v1", "window_tokens": 128},
-        "train_extract": {
-            "method": "full",
-            "epochs": 2,
-            "batch_size": 16,
-            "gradient_accumulation_steps": 1,
-            "learning_rate": 6e-3,
-            "adam_beta2": 0.95,
-            "eval_steps": 400,
-            "save_steps": 400,
-        },
-        "eval_extract": {"batch_size": 64},
-        # a base that knows nothing of the demo is a floor on every fourth article as well
-        "eval_base": {"sample": 33},
-        "eval_base_constrained": {"sample": 33},
-    },
-    demo_max_length=304,
+    bases={"demo": _DEMO, "smollm2": _SMOLLM2},
 )

@@ -97,6 +97,18 @@ class TrainedOn:
 
 
 @dataclass(frozen=True)
+class BaseSettings:
+    """What a run sets of itself while its base is a small one that this project knows; what people set goes first."""
+
+    flags: Mapping[str, Mapping[str, str | int | float | bool]]
+    """Flags by program or stage."""
+    max_length: int | None = None
+    """What `max_length` is where nobody set it."""
+    stored_as: str | None = None
+    """What it is called in the store, where `ctiforge model add` puts it; None: it lies in this package."""
+
+
+@dataclass(frozen=True)
 class Line:
     """One line: everything that the launcher, the gate and the report need to know of it."""
 
@@ -126,10 +138,8 @@ class Line:
     """Whether it can do without a database, with files alone."""
     demo_texts: str = "templates"
     """What the articles of the demo's database are, in a few words, with whose they are."""
-    demo_flags: Mapping[str, Mapping[str, str | int | float | bool]] = field(default_factory=dict)
-    """Flags by program while the model is the small one of this package; settings of `stages` go before them."""
-    demo_max_length: int | None = None
-    """What `max_length` is while the model is the small one of this package and nobody set it."""
+    bases: Mapping[str, BaseSettings] = field(default_factory=dict)
+    """By what `--model` says: `demo`, whatever articles it learns from, and others, which learn from the demo's."""
 
     @property
     def eval_in_use(self) -> str:

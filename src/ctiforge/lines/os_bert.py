@@ -1,6 +1,6 @@
 """The line of OS-BERT."""
 
-from ctiforge.lines.line import MARGIN, GateRules, Line, LineSetting, LineStage, SweptTraining, TrainedOn
+from ctiforge.lines.line import MARGIN, BaseSettings, GateRules, Line, LineSetting, LineStage, SweptTraining, TrainedOn
 
 STAGES = (
     LineStage("prepare_os", "prepare_os", reads_database=True, live=True),
@@ -99,10 +99,14 @@ OS_BERT = Line(
     source="prepare_os",
     trained_on=TrainedOn("prepare_os", ("train.jsonl", "validation.jsonl")),
     demo_texts=f"sentences of MITRE ATT&CK®; {ATTRIBUTION}",
-    demo_flags={
-        # MITRE's platforms are the application's verdict in the demo's database; elsewhere the rule may have to do
-        "prepare_os": {"limit": 290, "labeler": "application,keywords"},
-        "train_os_bert": {"batch_size": 8, "max_length": 256, "eval_steps": 12},
-        "baselines_os": {"max_length": 256},
+    bases={
+        "demo": BaseSettings(
+            {
+                # MITRE's platforms are the application's verdict in the demo's database; elsewhere the rule may do
+                "prepare_os": {"limit": 290, "labeler": "application,keywords"},
+                "train_os_bert": {"batch_size": 8, "max_length": 256, "eval_steps": 12},
+                "baselines_os": {"max_length": 256},
+            }
+        )
     },
 )

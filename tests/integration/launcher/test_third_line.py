@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ctiforge.lines import LINES
-from ctiforge.lines.line import MARGIN, GateRules, Line, LineSetting, LineStage, SweptTraining, TrainedOn
+from ctiforge.lines.line import MARGIN, BaseSettings, GateRules, Line, LineSetting, LineStage, SweptTraining, TrainedOn
 
 THIRD = Line(
     name="third",
@@ -49,7 +49,7 @@ THIRD = Line(
     swept=SweptTraining("third_train", {"epochs": ("1", "2")}),
     source="third_data",
     trained_on=TrainedOn("third_data", ("train.jsonl",)),
-    demo_flags={"train_os_bert": {"epochs": 7}},
+    bases={"demo": BaseSettings({"train_os_bert": {"epochs": 7}})},
 )  # fmt: skip
 
 

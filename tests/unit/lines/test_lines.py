@@ -18,7 +18,7 @@ from ctiforge.settings import settings_class
 STAGES = [stage for line in LINES.values() for stage in line.stages]
 SCHEMA = Path(__file__).parents[3] / "helm/ctiforge/values.schema.json"
 FIELDS = set(settings_class().model_fields)
-DEMO_FLAGS = {name: flags for line in LINES.values() for name, flags in line.demo_flags.items()}
+BASES = [base for line in LINES.values() for base in line.bases.values()]
 
 
 def flags_of(program: str) -> dict[str, Any]:
@@ -69,7 +69,8 @@ def test_what_a_line_names_besides_is_among_its_stages(name: str) -> None:
     programs = {stage.program for stage in line.stages}
     assert line.evaluation in programs
     assert line.trained_on.stage in {stage.name for stage in line.stages}
-    assert set(line.demo_flags) <= programs | {stage.name for stage in line.stages}
+    for base in line.bases.values():
+        assert set(base.flags) <= programs | {stage.name for stage in line.stages}
     assert set(line.swept.ranges) <= set(flags_of(line.stage(line.swept.stage).program))
 
 
@@ -88,10 +89,10 @@ def test_what_reads_a_database_always_runs() -> None:
     assert {stage.name for stage in STAGES if stage.reads_database} < {stage.name for stage in STAGES if stage.live}
 
 
-@pytest.mark.parametrize("name", DEMO_FLAGS)
-def test_the_demos_flags_are_flags_of_their_programs(name: str) -> None:
+@pytest.mark.parametrize(("name", "flags"), [each for base in BASES for each in base.flags.items()])
+def test_the_flags_of_a_known_base_are_flags_of_their_programs(name: str, flags: dict[str, object]) -> None:
     program = next(stage.program for stage in STAGES if name in (stage.name, stage.program))
-    assert set(DEMO_FLAGS[name]) <= set(flags_of(program))
+    assert set(flags) <= set(flags_of(program))
 
 
 def test_an_export_that_the_settings_and_the_chart_allow_is_one_that_the_program_knows() -> None:
