@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
+from multiprocessing.connection import wait
 from typing import Any, Protocol
 
 from ctiforge.errors import CannotGoOnError, UsageError
@@ -190,30 +191,20 @@ def _gather(
     host, port = machines.address
     patience, found = _Patience(), dict[int, socket.socket]()
     with closing(_open(host, port)) as door:
-        door.settimeout(_LOOK_S)
+        callers = _Callers(door, stack)
         while missing := [number for number in range(1, machines.count) if number not in found]:
             if is_needless():
                 return None
             patience.tell(f"machine 0 waits at {machines.first} for {_numbered(missing)}")
-            try:
-                connection, _ = door.accept()
-            except TimeoutError:
-                continue
-            stack.callback(_hang_up, connection)
-            connection.settimeout(_ANSWERS_WITHIN_S)
-            said = _read(connection)
-            # who looks whether a port is open says nothing, or something else
-            if not said or not _is_machine(said):
-                _hang_up(connection)
-                continue
-            # one may have been replaced while the others were waited for
-            found = {number: each for number, each in found.items() if not _has_left(each)}
-            if why := _difference(said, terms, found) or _not_shared(said, shared):
-                for each in (connection, *found.values()):
-                    with suppress(OSError):
-                        _write(each, {"refused": why})
-                raise UsageError(why)
-            found[said["number"]] = connection
+            for connection, said in callers.listen():
+                # one may have been replaced while the others were waited for
+                found = {number: each for number, each in found.items() if not _has_left(each)}
+                if why := _difference(said, terms, found) or _not_shared(said, shared):
+                    for each in (connection, *found.values()):
+                        with suppress(OSError):
+                            _write(each, {"refused": why})
+                    raise UsageError(why)
+                found[said["number"]] = connection
     with closing(_open(host, 0)) as probe:
         free = int(probe.getsockname()[1])
     for connection in found.values():
@@ -222,6 +213,47 @@ def _gather(
         _keep(connection)
     own = next(iter(found.values())).getsockname()[0]
     return Meeting(host, free, own, found)
+
+
+class _Callers:
+    """Those who have connected and not yet said who they are: one that stays silent keeps no other one waiting."""
+
+    def __init__(self, door: socket.socket, stack: ExitStack) -> None:
+        door.settimeout(_LOOK_S)
+        self._door = door
+        self._stack = stack
+        self._heard: dict[socket.socket, tuple[float, bytes]] = {}
+
+    def listen(self) -> Iterator[tuple[socket.socket, dict[str, Any]]]:
+        """Listen for a moment; gives the machines that have said all, and what."""
+        for each in wait([self._door, *self._heard], _LOOK_S):
+            if each is self._door:
+                self._let_in()
+                continue
+            assert isinstance(each, socket.socket)
+            since, said = self._heard.pop(each)
+            more = _received(each)
+            said += more
+            if more and not said.endswith(b"\n") and len(said) < _LONGEST_LINE:
+                self._heard[each] = since, said
+                continue
+            line = _parsed(said)
+            # who looks whether a port is open says nothing, or something else
+            if line and _is_machine(line):
+                yield each, line
+            else:
+                _hang_up(each)
+        now = time.monotonic()
+        for late in [each for each, (since, _) in self._heard.items() if now - since > _ANSWERS_WITHIN_S]:
+            del self._heard[late]
+            _hang_up(late)
+
+    def _let_in(self) -> None:
+        with suppress(OSError):
+            connection, _ = self._door.accept()
+            self._stack.callback(_hang_up, connection)
+            connection.settimeout(_ANSWERS_WITHIN_S)
+            self._heard[connection] = time.monotonic(), b""
 
 
 def _reach(
@@ -347,13 +379,12 @@ def _write(connection: socket.socket, said: Mapping[str, Any]) -> None:
     connection.sendall(json.dumps(said).encode() + b"\n")
 
 
-def _read(connection: socket.socket) -> dict[str, Any] | None:
-    """Read a line of JSON; None where there is none."""
-    said = b""
-    with suppress(OSError):
-        while not said.endswith(b"\n") and len(said) < _LONGEST_LINE and (more := connection.recv(_LONGEST_LINE)):
-            said += more
-    return _parsed(said)
+def _received(connection: socket.socket) -> bytes:
+    """Take what has come; nothing where the connection has ended."""
+    try:
+        return connection.recv(_LONGEST_LINE)
+    except OSError:
+        return b""
 
 
 def _parsed(said: bytes) -> dict[str, Any] | None:

@@ -97,7 +97,7 @@ class Place:
         if found is None:
             return {}
         self.weights = torch.load(out / WEIGHTS)
-        self.tokens_per_s = float(found["tokens_per_s"])
+        self.tokens_per_s = float(found["tokens_per_s"] or 0.0)
         return found
 
     @property

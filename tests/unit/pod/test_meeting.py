@@ -145,6 +145,41 @@ def test_who_looks_whether_a_port_is_open_is_no_machine(first: Machines, said: b
         other.__exit__()
 
 
+def test_who_connects_and_stays_silent_keeps_nobody_waiting(first: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meetings, "_ANSWERS_WITHIN_S", 3600.0)
+    silent = list[socket.socket]()
+
+    def stay_silent() -> None:
+        until(lambda: not socket.socket().connect_ex(first.address))
+        silent.extend(socket.create_connection(first.address) for _ in range(30))
+        silent[0].sendall(b'{"number": 1, ')
+        other.__enter__()
+
+    other = OtherMachine(first, 1)
+    threading.Thread(target=stay_silent, daemon=True).start()
+    with met(first, 1, "", never) as found:
+        assert found
+        other.__exit__()
+    # those are hung up on as well
+    assert [each.recv(1) for each in silent] == [b""] * 30
+
+
+def test_who_stays_silent_is_hung_up_on(first: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meetings, "_ANSWERS_WITHIN_S", 0.05)
+
+    def stay_silent() -> None:
+        until(lambda: not socket.socket().connect_ex(first.address))
+        with socket.create_connection(first.address) as connection:
+            assert connection.recv(1) == b""
+        other.__enter__()
+
+    other = OtherMachine(first, 1)
+    threading.Thread(target=stay_silent, daemon=True).start()
+    with met(first, 1, "", never) as found:
+        assert found
+        other.__exit__()
+
+
 def test_one_that_was_replaced_while_others_were_waited_for_is_no_second_one(first: Machines) -> None:
     machines = replace(first, count=3)
     claim = {"number": 1, "terms": {"nodes": 3, "nproc": 1, "work": ""}}
