@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -131,18 +132,12 @@ def test_a_port_that_is_taken_is_named(first: Machines) -> None:
 )
 def test_who_looks_whether_a_port_is_open_is_no_machine(first: Machines, said: bytes) -> None:
     def look() -> None:
-        until(lambda: not socket.socket().connect_ex(first.address))
         with socket.create_connection(first.address) as connection:
             connection.sendall(said)
             connection.shutdown(socket.SHUT_WR)
             connection.recv(1)
-        other.__enter__()
 
-    other = OtherMachine(first, 1)
-    threading.Thread(target=look, daemon=True).start()
-    with met(first, 1, "", never) as meeting:
-        assert meeting
-        other.__exit__()
+    meet_after(look, first)
 
 
 def test_who_connects_and_stays_silent_keeps_nobody_waiting(first: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,16 +145,10 @@ def test_who_connects_and_stays_silent_keeps_nobody_waiting(first: Machines, mon
     silent = list[socket.socket]()
 
     def stay_silent() -> None:
-        until(lambda: not socket.socket().connect_ex(first.address))
         silent.extend(socket.create_connection(first.address) for _ in range(30))
         silent[0].sendall(b'{"number": 1, ')
-        other.__enter__()
 
-    other = OtherMachine(first, 1)
-    threading.Thread(target=stay_silent, daemon=True).start()
-    with met(first, 1, "", never) as found:
-        assert found
-        other.__exit__()
+    meet_after(stay_silent, first)
     # those are hung up on as well
     assert [each.recv(1) for each in silent] == [b""] * 30
 
@@ -168,15 +157,24 @@ def test_who_stays_silent_is_hung_up_on(first: Machines, monkeypatch: pytest.Mon
     monkeypatch.setattr(meetings, "_ANSWERS_WITHIN_S", 0.05)
 
     def stay_silent() -> None:
-        until(lambda: not socket.socket().connect_ex(first.address))
         with socket.create_connection(first.address) as connection:
             assert connection.recv(1) == b""
+
+    meet_after(stay_silent, first)
+
+
+def meet_after(strangers_come: Callable[[], None], first: Machines) -> None:
+    """Let strangers connect where the first waits, then the second machine: these two meet all the same."""
+
+    def come() -> None:
+        until(lambda: not socket.socket().connect_ex(first.address))
+        strangers_come()
         other.__enter__()
 
     other = OtherMachine(first, 1)
-    threading.Thread(target=stay_silent, daemon=True).start()
-    with met(first, 1, "", never) as found:
-        assert found
+    threading.Thread(target=come, daemon=True).start()
+    with met(first, 1, "", never) as meeting:
+        assert meeting
         other.__exit__()
 
 
