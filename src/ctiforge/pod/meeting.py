@@ -315,14 +315,20 @@ def _difference(said: Mapping[str, Any], terms: Terms, found: Mapping[int, socke
     differ = [flag for flag, name in zip(flags, ("nodes", "nproc"), strict=True) if theirs.get(name) != mine[name]]
     if differ:
         return f"machine {number} has {', '.join(differ)}: give each machine the same command but for --node"
-    if theirs.get("work") != mine["work"]:
+    work = str(theirs.get("work"))
+    if work != terms.work:
         return (
             f"machine {number} does other work than the first, by its flags, data or versions "
-            f"({theirs.get('work')}, not {mine['work']}): give each machine the same command but for --node"
+            f"({_words_without(work, terms.work)}, not {_words_without(terms.work, work)}): "
+            "give each machine the same command but for --node"
         )
     if number in found or not 0 < number < terms.nodes:
         return f"two machines say that they are number {number}: give each a --node of its own, from 0"
     return ""
+
+
+def _words_without(one: str, other: str) -> str:
+    return " ".join(word for word in one.split() if word not in other.split())
 
 
 def _not_shared(said: Mapping[str, Any], shared: Shared | None) -> str:

@@ -16,6 +16,9 @@ from ctiforge.training.options import TrainingOptions
 if TYPE_CHECKING:
     from ctiforge.store.checkpoints import Checkpoints
 
+_OF_SHARING = ("fsdp", "device", "fp16", "force")
+"""Flags that change nothing of what comes out, and with which machines wait for each other at other places."""
+
 
 def train_together(
     train: Callable[..., dict[str, Any]],
@@ -57,6 +60,8 @@ def train_together(
     if world == 1:
         return train(request, data, out, scratch, checkpoints)
     request.training.for_ranks(world)
+    # as it was asked for, whatever memory makes of it
+    work = work_of(request, checkpoints.folder)
     before = checkpoints.newest_attempt()
     try:
         while True:
@@ -68,7 +73,7 @@ def train_together(
                     count,
                     folder,
                     machines=machines,
-                    work=checkpoints.folder,
+                    work=work,
                     is_needless=None if machines.is_first else is_published,
                     shared=_Store(checkpoints),
                 )
@@ -85,6 +90,21 @@ def train_together(
         if machines.is_first:
             with suppress(StoreError):
                 checkpoints.adopt(before)
+
+
+def work_of(request: Any, folder: str) -> str:
+    """Name what all machines must do, in words: what comes out, and flags by which they share the work.
+
+    Args:
+        request: What was asked for, as `train_together` gets it.
+        folder: The folder of the checkpoints, which names what comes out.
+
+    Returns:
+        The words, equal on machines that can train together.
+    """
+    flags = {name: getattr(request, name) for name in _OF_SHARING if hasattr(request, name)}
+    flags |= {"save_steps": request.training.save_steps, "resume": request.training.resume}
+    return " ".join([folder, *(f"--{name.replace('_', '-')}={value}" for name, value in flags.items())])
 
 
 class _Store:

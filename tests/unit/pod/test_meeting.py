@@ -61,14 +61,22 @@ def test_all_learn_of_one_port_and_how_they_are_reached(count: int) -> None:
     ("changed", "said"),
     [
         ({"nproc": 2}, r"machine 1 has --nproc 2 \(the first: 1\): give each machine the same command but for --node"),
-        ({"work": "b/2"}, r"machine 1 does other work .* \(b/2, not a/1\): give each machine the same command"),
+        (
+            {"work": "b/2 --x=1 --y=1"},
+            r"machine 1 does other work .* \(b/2, not a/1\): give each machine the same command",
+        ),
+        (
+            {"work": "a/1 --x=2 --y=1"},
+            r"machine 1 does other work .* \(--x=2, not --x=1\): give each machine the same command",
+        ),
         ({"count": 3}, r"machine 1 has --nodes 3 \(the first: 2\)"),
     ],
 )
 def test_who_means_something_else_is_refused_on_both_sides(first: Machines, changed, said: str) -> None:
     theirs = replace(first, count=changed.pop("count", 2))
-    with OtherMachine(theirs, 1, **{"work": "a/1", **changed}) as other:
-        with pytest.raises(UsageError, match=said), met(first, 1, "a/1", never):
+    work = "a/1 --x=1 --y=1"
+    with OtherMachine(theirs, 1, **{"work": work, **changed}) as other:
+        with pytest.raises(UsageError, match=said), met(first, 1, work, never):
             pass
         until(lambda: other.error)
     with pytest.raises(UsageError, match=said):
