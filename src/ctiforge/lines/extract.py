@@ -236,6 +236,9 @@ _SMOLLM2 = BaseSettings(
             "save_steps": 20,
         },
         "eval_extract": {"batch_size": 32, "sample": 33},
+        # a base writes on until its room is over
+        "eval_base": {"sample": 8},
+        "eval_base_constrained": {"sample": 8},
     },
     max_length=512,
     stored_as="SmolLM2-135M-Instruct",
