@@ -6,6 +6,7 @@ open: `done` says that a machine's share is done; one whose connection ends with
 """
 
 import json
+import re
 import secrets
 import socket
 import threading
@@ -13,15 +14,18 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from multiprocessing.connection import wait
 from typing import Any, Protocol
 
-from ctiforge.errors import CannotGoOnError, UsageError
+from ctiforge.errors import CannotGoOnError, StoreError, UsageError
 
 MEETS_WITHIN_S = 6 * 3600.0
 """One that never comes is given up."""
 SAYS_AFTER_S, SAYS_EVERY_S = 15.0, 300.0
 """When it is said who is waited for, and again."""
+_HOST = re.compile(r"[\w.-]+|\[[0-9a-fA-F:.]+(%\w+)?\]")
+_MARK = re.compile(r"[0-9a-f]{16}")
 _LOOK_S = 1.0
 _TRIES_EVERY_S = 2.0
 _ANSWERS_WITHIN_S = 10.0
@@ -51,7 +55,7 @@ class Machines:
     def address(self) -> tuple[str, int]:
         """Give the host and the port of the first. Raises ValueError where `first` has none."""
         host, _, port = self.first.rpartition(":")
-        if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
+        if not _HOST.fullmatch(host) or not port.isdecimal() or not 0 < int(port) < 65_536:
             raise ValueError(self.first)
         return host.removeprefix("[").removesuffix("]"), int(port)
 
@@ -175,12 +179,13 @@ class _Patience:
         self._begun = time.monotonic()
         self._says_at = self._begun + SAYS_AFTER_S
 
-    def tell(self, words: str) -> None:
+    def tell(self, words: str, doubt: Callable[[], str] = str) -> None:
+        """Say what is waited for, with what may be wrong, where it is time to."""
         now = time.monotonic()
         if now - self._begun > MEETS_WITHIN_S:
-            raise CannotGoOnError(f"{words}, for {MEETS_WITHIN_S / 3600:.0f} hours: given up")
+            raise CannotGoOnError(f"{words}{doubt()}, for {MEETS_WITHIN_S / 3600:.0f} hours: given up")
         if now > self._says_at:
-            print(f"{words}: still waiting", flush=True)
+            print(f"{words}{doubt()}: still waiting", flush=True)
             self._says_at = now + SAYS_EVERY_S
 
 
@@ -195,7 +200,7 @@ def _gather(
         while missing := [number for number in range(1, machines.count) if number not in found]:
             if is_needless():
                 return None
-            patience.tell(f"machine 0 waits at {machines.first} for {_numbered(missing)}")
+            patience.tell(f"machine 0 waits at {machines.first} for {_numbered(missing)}", partial(_doubt, host))
             for connection, said in callers.listen():
                 # one may have been replaced while the others were waited for
                 found = {number: each for number, each in found.items() if not _has_left(each)}
@@ -262,6 +267,10 @@ def _reach(
     """Wait, as one of the others, until the first answers."""
     host, port = machines.address
     patience, waits_for = _Patience(), f"machine {machines.number} waits for the first one at {machines.first}"
+    mark = secrets.token_hex(8) if shared else None
+    if shared and mark:
+        # where the first has not seen it
+        stack.callback(_take_away, shared, mark)
     while not is_needless():
         try:
             connection = socket.create_connection((host, port), _ANSWERS_WITHIN_S)
@@ -271,17 +280,16 @@ def _reach(
             continue
         stack.callback(_hang_up, connection)
         connection.settimeout(_LOOK_S)
-        mark = secrets.token_hex(8) if shared else None
         if shared and mark:
             shared.leave(mark)
         with suppress(OSError):
             _write(connection, {"number": machines.number, "terms": asdict(terms), "mark": mark})
         answer, said = None, b""
         while not is_needless():
-            patience.tell(f"{waits_for}, which waits for others")
             try:
                 more = connection.recv(_LONGEST_LINE)
             except TimeoutError:
+                patience.tell(f"{waits_for}, which waits for others")
                 continue
             except OSError:
                 break
@@ -290,16 +298,29 @@ def _reach(
                 answer = _parsed(said)
                 break
         if answer and "refused" in answer:
-            if shared and mark:
-                # the first did not see it where this machine left it
-                shared.finds(mark)
             raise UsageError(str(answer["refused"]))
         if answer and isinstance(answer.get("port"), int):
             _keep(connection)
             return Meeting(host, answer["port"], connection.getsockname()[0], {0: connection})
         _hang_up(connection)
+        patience.tell(f"{waits_for}, and who listens there hung up: is that another program?")
         time.sleep(_TRIES_EVERY_S)
     return None
+
+
+def _take_away(shared: Shared, mark: str) -> None:
+    # a store that is away then is no reason to fail
+    with suppress(StoreError):
+        shared.finds(mark)
+
+
+def _doubt(host: str) -> str:
+    """Say what may keep others from reaching this machine by this name; empty where nothing is seen."""
+    try:
+        found = {str(each[4][0]) for each in socket.getaddrinfo(host, None)}
+    except OSError:
+        return " (its name is not known here)"
+    return "" if any(interface_of(each) for each in found) else " (which is no address of this machine)"
 
 
 def _is_machine(said: Mapping[str, Any]) -> bool:
@@ -333,7 +354,8 @@ def _words_without(one: str, other: str) -> str:
 
 def _not_shared(said: Mapping[str, Any], shared: Shared | None) -> str:
     """Say that a machine left nothing where the first looks; empty where it did."""
-    if not shared or shared.finds(str(said.get("mark"))):
+    mark = str(said.get("mark"))
+    if not shared or (_MARK.fullmatch(mark) and shared.finds(mark)):
         return ""
     return (
         f"machine {said['number']} writes to another --store than the first, which finds nothing of it in "

@@ -1,5 +1,6 @@
 """The flags that several programs share, each declared once."""
 
+import os
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -7,6 +8,8 @@ import typer
 
 from ctiforge.errors import UsageError
 from ctiforge.pod.meeting import ONE_MACHINE, Machines
+
+_INDEX = "JOB_COMPLETION_INDEX"
 
 StoreFlag = Annotated[str | None, typer.Option(help="Where artifacts lie: a folder or s3://bucket/prefix.")]
 ExpectFlag = Annotated[
@@ -65,9 +68,7 @@ NodesFlag = Annotated[
     int,
     typer.Option(min=1, help="Machines that train together, each with --nproc processes: the same command on each."),
 ]
-NodeFlag = Annotated[
-    int, typer.Option(min=0, envvar="JOB_COMPLETION_INDEX", help="With --nodes: which of them this one is, from 0.")
-]
+NodeFlag = Annotated[int, typer.Option(min=0, envvar=_INDEX, help="With --nodes: which of them this one is, from 0.")]
 FirstNodeFlag = Annotated[
     str | None, typer.Option(help="With --nodes: where the first of them is reached by all, HOST:PORT.")
 ]
@@ -91,6 +92,9 @@ def machines_of(nodes: int, node: int, first_node: str | None, store: str | None
     """
     if nodes == 1 and first_node:
         raise UsageError("--first-node: say of how many machines it is the first, with --nodes")
+    # Kubernetes sets the variable in every Indexed Job
+    if nodes == 1 and node and os.environ.get(_INDEX) != str(node):
+        raise UsageError(f"--node {node}: say of how many machines, with --nodes")
     if nodes == 1:
         return ONE_MACHINE
     if node >= nodes:
@@ -99,7 +103,8 @@ def machines_of(nodes: int, node: int, first_node: str | None, store: str | None
     try:
         _ = machines.address
     except ValueError:
-        raise UsageError("--nodes: say where all reach the first machine, with --first-node HOST:PORT") from None
+        given = f"--first-node {first_node}: " if first_node else "--nodes: "
+        raise UsageError(f"{given}say where all reach the first machine, with --first-node HOST:PORT") from None
     if not store:
         raise UsageError("--nodes: give a --store that all machines reach: checkpoints are there")
     return machines

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from ctiforge.pod.meeting import ONE_MACHINE
+from ctiforge.programs.flags import machines_of
 from tests.in_process import run_here
 
 
@@ -20,7 +22,9 @@ def test_a_seed_that_some_generator_refuses_is_refused_at_once(program: str, see
     ("flags", "said"),
     [
         (("--nodes=2",), "say where all reach the first machine, with --first-node HOST:PORT"),
-        (("--nodes=2", "--first-node=gpu-0"), "with --first-node HOST:PORT"),
+        (("--nodes=2", "--first-node=gpu-0"), "--first-node gpu-0: say where all reach the first machine"),
+        (("--nodes=2", "--first-node=http://gpu-0:29400"), "with --first-node HOST:PORT"),
+        (("--node=7",), "--node 7: say of how many machines, with --nodes"),
         (("--nodes=2", "--first-node=gpu-0:99999"), "with --first-node HOST:PORT"),
         (("--node=1", "--first-node=gpu-0:29400"), "--first-node: say of how many machines it is the first"),
         (("--nodes=2", "--first-node=gpu-0:29400"), "give a --store that all machines reach"),
@@ -34,6 +38,13 @@ def test_machines_that_could_not_meet_are_refused_at_once(
     result = run_here(program, "--data=nothing", model, *flags, cwd=tmp_path)
     assert result.returncode == 2
     assert said in result.stderr
+
+
+def test_the_number_of_a_pod_in_any_indexed_job_is_nothing_that_somebody_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JOB_COMPLETION_INDEX", "7")
+    assert machines_of(1, 7, None, None) == ONE_MACHINE
 
 
 @pytest.mark.parametrize("program", ["train_extract", "train_os_bert"])

@@ -1,6 +1,7 @@
 """Machines that work together meet: who means something else is refused, who is gone is noticed, who waits says so."""
 
 import json
+import re
 import socket
 import threading
 from collections.abc import Callable
@@ -102,6 +103,31 @@ def test_machines_that_share_a_place_see_it_and_leave_nothing_there(first: Machi
     with OtherMachine(first, 1, shared=place) as other, met(first, 1, "", never, place) as meeting:
         assert meeting
     assert (other.error, place.marks) == (None, set())
+
+
+def test_a_machine_takes_its_mark_away_whoever_does_not_see_it(first: Machines) -> None:
+    def hang_up() -> None:
+        with socket.create_server(("127.0.0.1", first.address[1])) as server:
+            for _ in range(3):
+                server.accept()[0].close()
+                marks.append(set(place.marks))
+        needless.set()
+
+    place, marks, needless = Place("s3://one"), list[set[str]](), threading.Event()
+    threading.Thread(target=hang_up, daemon=True).start()
+    with met(replace(first, number=1), 1, "", needless.is_set, place) as meeting:
+        assert meeting is None
+    assert len(set.union(*marks)) == 1, "one mark, however often it tries"
+    assert not place.marks
+
+
+@pytest.mark.parametrize("mark", ["../../x", "", None, "0123456789ABCDEF"])
+def test_a_mark_is_looked_for_only_where_a_machine_made_it(mark: object) -> None:
+    class Unasked(Place):
+        def finds(self, mark: str) -> bool:
+            raise AssertionError(mark)
+
+    assert meetings._not_shared({"number": 1, "mark": mark}, Unasked("s3://one"))
 
 
 def test_who_writes_to_another_place_is_refused_on_both_sides(first: Machines) -> None:
@@ -247,6 +273,33 @@ def test_who_is_waited_for_and_why_is_said_and_given_up_at_last(
     with pytest.raises(CannotGoOnError, match="given up"), met(machines, 1, "", never):
         pass
     assert said.format(port=port) in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        (
+            "nobody.invalid",
+            "machine 0 waits at nobody.invalid:1 for machine 1 (its name is not known here)",
+        ),
+        ("192.0.2.1", "machine 0 waits at 192.0.2.1:1 for machine 1 (which is no address of this machine)"),
+        ("127.0.0.1", "machine 0 waits at 127.0.0.1:1 for machine 1:"),
+    ],
+)
+def test_the_first_says_what_keeps_others_from_reaching_it(
+    host: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(meetings, "SAYS_AFTER_S", 0.0)
+    port, asked = free_port(), iter([False, False, True])
+    with met(Machines(2, 0, f"{host}:{port}"), 1, "", lambda: next(asked)) as meeting:
+        assert meeting is None
+    assert said.replace(":1 ", f":{port} ") in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("first", ["http://gpu-0:29400", "gpu 0:29400", "gpu-0", ":29400", "::1:29400", "gpu-0:http"])
+def test_what_is_no_address_is_not_taken_for_one(first: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(first)):
+        _ = Machines(2, 0, first).address
 
 
 def test_an_address_of_ipv6_stands_in_brackets() -> None:
