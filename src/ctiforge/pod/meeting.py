@@ -5,7 +5,6 @@ where the mark is what it has left in what all share, then `{"port": …}` or `{
 open: `done` says that a machine's share is done; one whose connection ends without that is gone.
 """
 
-import json
 import re
 import secrets
 import socket
@@ -15,10 +14,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from multiprocessing.connection import wait
 from typing import Any, Protocol
 
 from ctiforge.errors import CannotGoOnError, StoreError, UsageError
+from ctiforge.pod import connections
+from ctiforge.pod.connections import Callers, hang_up, has_left, keep_alive, open_port, parsed_line, write_line
 
 MEETS_WITHIN_S = 6 * 3600.0
 """One that never comes is given up."""
@@ -26,13 +26,8 @@ SAYS_AFTER_S, SAYS_EVERY_S = 15.0, 300.0
 """When it is said who is waited for, and again."""
 _HOST = re.compile(r"[\w.-]+|\[[0-9a-fA-F:.]+(%\w+)?\]")
 _MARK = re.compile(r"[0-9a-f]{16}")
-_LOOK_S = 1.0
 _TRIES_EVERY_S = 2.0
-_ANSWERS_WITHIN_S = 10.0
-_LONGEST_LINE = 4_096
 _DONE = b"done\n"
-_KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 6}
-"""A machine that was switched off or cut off is noticed within two minutes."""
 
 
 @dataclass(frozen=True)
@@ -195,70 +190,29 @@ def _gather(
     """Wait, as the first, until all others are here."""
     host, port = machines.address
     patience, found = _Patience(), dict[int, socket.socket]()
-    with closing(_open(host, port)) as door:
-        callers = _Callers(door, stack)
+    with closing(open_port(host, port)) as door:
+        callers = Callers(door, stack, _is_machine)
         while missing := [number for number in range(1, machines.count) if number not in found]:
             if is_needless():
                 return None
             patience.tell(f"machine 0 waits at {machines.first} for {_numbered(missing)}", partial(_doubt, host))
             for connection, said in callers.listen():
                 # one may have been replaced while the others were waited for
-                found = {number: each for number, each in found.items() if not _has_left(each)}
+                found = {number: each for number, each in found.items() if not has_left(each)}
                 if why := _difference(said, terms, found) or _not_shared(said, shared):
                     for each in (connection, *found.values()):
                         with suppress(OSError):
-                            _write(each, {"refused": why})
+                            write_line(each, {"refused": why})
                     raise UsageError(why)
                 found[said["number"]] = connection
-    with closing(_open(host, 0)) as probe:
+    with closing(open_port(host, 0)) as probe:
         free = int(probe.getsockname()[1])
     for connection in found.values():
         with suppress(OSError):
-            _write(connection, {"port": free})
-        _keep(connection)
+            write_line(connection, {"port": free})
+        keep_alive(connection)
     own = next(iter(found.values())).getsockname()[0]
     return Meeting(host, free, own, found)
-
-
-class _Callers:
-    """Those who have connected and not yet said who they are: one that stays silent keeps no other one waiting."""
-
-    def __init__(self, door: socket.socket, stack: ExitStack) -> None:
-        door.settimeout(_LOOK_S)
-        self._door = door
-        self._stack = stack
-        self._heard: dict[socket.socket, tuple[float, bytes]] = {}
-
-    def listen(self) -> Iterator[tuple[socket.socket, dict[str, Any]]]:
-        """Listen for a moment; gives the machines that have said all, and what."""
-        for each in wait([self._door, *self._heard], _LOOK_S):
-            if each is self._door:
-                self._let_in()
-                continue
-            assert isinstance(each, socket.socket)
-            since, said = self._heard.pop(each)
-            more = _received(each)
-            said += more
-            if more and not said.endswith(b"\n") and len(said) < _LONGEST_LINE:
-                self._heard[each] = since, said
-                continue
-            line = _parsed(said)
-            # who looks whether a port is open says nothing, or something else
-            if line and _is_machine(line):
-                yield each, line
-            else:
-                _hang_up(each)
-        now = time.monotonic()
-        for late in [each for each, (since, _) in self._heard.items() if now - since > _ANSWERS_WITHIN_S]:
-            del self._heard[late]
-            _hang_up(late)
-
-    def _let_in(self) -> None:
-        with suppress(OSError):
-            connection, _ = self._door.accept()
-            self._stack.callback(_hang_up, connection)
-            connection.settimeout(_ANSWERS_WITHIN_S)
-            self._heard[connection] = time.monotonic(), b""
 
 
 def _reach(
@@ -273,21 +227,21 @@ def _reach(
         stack.callback(_take_away, shared, mark)
     while not is_needless():
         try:
-            connection = socket.create_connection((host, port), _ANSWERS_WITHIN_S)
+            connection = socket.create_connection((host, port), connections.ANSWERS_WITHIN_S)
         except OSError as error:
             patience.tell(f"{waits_for} ({_why(error)})")
             time.sleep(_TRIES_EVERY_S)
             continue
-        stack.callback(_hang_up, connection)
-        connection.settimeout(_LOOK_S)
+        stack.callback(hang_up, connection)
+        connection.settimeout(connections.LOOK_S)
         if shared and mark:
             shared.leave(mark)
         with suppress(OSError):
-            _write(connection, {"number": machines.number, "terms": asdict(terms), "mark": mark})
+            write_line(connection, {"number": machines.number, "terms": asdict(terms), "mark": mark})
         answer, said = None, b""
         while not is_needless():
             try:
-                more = connection.recv(_LONGEST_LINE)
+                more = connection.recv(connections.LONGEST_LINE)
             except TimeoutError:
                 patience.tell(f"{waits_for}, which waits for others")
                 continue
@@ -295,14 +249,14 @@ def _reach(
                 break
             said += more
             if not more or said.endswith(b"\n"):
-                answer = _parsed(said)
+                answer = parsed_line(said)
                 break
         if answer and "refused" in answer:
             raise UsageError(str(answer["refused"]))
         if answer and isinstance(answer.get("port"), int):
-            _keep(connection)
+            keep_alive(connection)
             return Meeting(host, answer["port"], connection.getsockname()[0], {0: connection})
-        _hang_up(connection)
+        hang_up(connection)
         patience.tell(f"{waits_for}, and who listens there hung up: is that another program?")
         time.sleep(_TRIES_EVERY_S)
     return None
@@ -325,7 +279,8 @@ def _doubt(host: str) -> str:
 
 def _is_machine(said: Mapping[str, Any]) -> bool:
     """Tell whether a line is one that another machine begins with, whatever its version."""
-    return type(said.get("number")) is int and isinstance(said.get("terms"), dict)
+    terms = said.get("terms")
+    return type(said.get("number")) is int and isinstance(terms, dict) and {"nodes", "nproc", "work"} <= terms.keys()
 
 
 def _difference(said: Mapping[str, Any], terms: Terms, found: Mapping[int, socket.socket]) -> str:
@@ -361,66 +316,6 @@ def _not_shared(said: Mapping[str, Any], shared: Shared | None) -> str:
         f"machine {said['number']} writes to another --store than the first, which finds nothing of it in "
         f"{shared.name}: give one that all machines reach"
     )
-
-
-def _open(host: str, port: int) -> socket.socket:
-    """Open a port of the first for all networks that it is in."""
-    is_v6 = ":" in host
-    try:
-        return socket.create_server(("", port), family=socket.AF_INET6 if is_v6 else socket.AF_INET)
-    except OSError as error:
-        raise UsageError(
-            f"--first-node: port {port} cannot be opened here ({error.strerror}): name a free one, the same on all"
-        ) from None
-
-
-def _keep(connection: socket.socket) -> None:
-    """Have the system ask now and then whether the other end is there; reading waits as long as it is."""
-    connection.settimeout(None)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _KEEPALIVE.items():
-        # not every system has all of them
-        if hasattr(socket, name):
-            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-
-
-def _hang_up(connection: socket.socket) -> None:
-    """Close it for a thread that reads from it, too: the other end would not learn of it before."""
-    with suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)
-    connection.close()
-
-
-def _has_left(connection: socket.socket) -> bool:
-    connection.settimeout(0)
-    try:
-        return not connection.recv(1, socket.MSG_PEEK)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    finally:
-        connection.settimeout(_ANSWERS_WITHIN_S)
-
-
-def _write(connection: socket.socket, said: Mapping[str, Any]) -> None:
-    connection.sendall(json.dumps(said).encode() + b"\n")
-
-
-def _received(connection: socket.socket) -> bytes:
-    """Take what has come; nothing where the connection has ended."""
-    try:
-        return connection.recv(_LONGEST_LINE)
-    except OSError:
-        return b""
-
-
-def _parsed(said: bytes) -> dict[str, Any] | None:
-    try:
-        found = json.loads(said)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def _why(error: OSError) -> str:

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from ctiforge.errors import CannotGoOnError, UsageError
+from ctiforge.pod import connections
 from ctiforge.pod import meeting as meetings
 from ctiforge.pod.meeting import Machines, interface_of, met
 from ctiforge.pod.ports import free_port
@@ -28,7 +29,7 @@ def first() -> Machines:
 @pytest.fixture(autouse=True)
 def tries_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(meetings, "_TRIES_EVERY_S", 0.01)
-    monkeypatch.setattr(meetings, "_LOOK_S", 0.05)
+    monkeypatch.setattr(connections, "LOOK_S", 0.05)
 
 
 def until(reached) -> None:
@@ -161,6 +162,8 @@ def test_a_port_that_is_taken_is_named(first: Machines) -> None:
         b'{"number": true, "terms": {}}\n',
         b'{"number": 1}\n',
         b'{"number": "1"}\n',
+        b'{"number": 1, "terms": {}}\n',
+        b"[" * 4_096,
         b"\xff\n",
     ],
 )
@@ -175,7 +178,7 @@ def test_who_looks_whether_a_port_is_open_is_no_machine(first: Machines, said: b
 
 
 def test_who_connects_and_stays_silent_keeps_nobody_waiting(first: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(meetings, "_ANSWERS_WITHIN_S", 3600.0)
+    monkeypatch.setattr(connections, "ANSWERS_WITHIN_S", 3600.0)
     silent = list[socket.socket]()
 
     def stay_silent() -> None:
@@ -188,7 +191,7 @@ def test_who_connects_and_stays_silent_keeps_nobody_waiting(first: Machines, mon
 
 
 def test_who_stays_silent_is_hung_up_on(first: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(meetings, "_ANSWERS_WITHIN_S", 0.05)
+    monkeypatch.setattr(connections, "ANSWERS_WITHIN_S", 0.05)
 
     def stay_silent() -> None:
         with socket.create_connection(first.address) as connection:
@@ -245,7 +248,7 @@ def test_the_system_asks_whether_the_other_machine_is_there(first: Machines) -> 
         assert meeting
         [connection] = meeting.others.values()
         assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-        times = [connection.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name in meetings._KEEPALIVE]
+        times = [connection.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name in connections._KEEPALIVE]
         assert times[0] + times[1] * times[2] <= 120
 
 
