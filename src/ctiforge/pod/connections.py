@@ -64,9 +64,8 @@ class Callers:
 
 def open_port(host: str, port: int) -> socket.socket:
     """Open a port of the first for all networks that it is in."""
-    is_v6 = ":" in host
     try:
-        return socket.create_server(("", port), family=socket.AF_INET6 if is_v6 else socket.AF_INET)
+        return socket.create_server(("", port), family=socket.AF_INET6 if _is_v6_alone(host) else socket.AF_INET)
     except OSError as error:
         raise UsageError(
             f"--first-node: port {port} cannot be opened here ({error.strerror}): name a free one, the same on all"
@@ -115,6 +114,13 @@ def parsed_line(said: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def _is_v6_alone(host: str) -> bool:
+    try:
+        return {each[0] for each in socket.getaddrinfo(host, None)} == {socket.AF_INET6}
+    except OSError:
+        return ":" in host
 
 
 def _received(connection: socket.socket) -> bytes:

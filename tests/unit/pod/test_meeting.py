@@ -299,6 +299,22 @@ def test_the_first_says_what_keeps_others_from_reaching_it(
     assert said.replace(":1 ", f":{port} ") in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("has", "listens"),
+    [
+        ((socket.AF_INET6,), socket.AF_INET6),
+        ((socket.AF_INET6, socket.AF_INET), socket.AF_INET),
+        ((socket.AF_INET,), socket.AF_INET),
+    ],
+)
+def test_a_name_that_has_an_address_of_ipv6_alone_is_listened_to_there(
+    has: tuple[int, ...], listens: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, port: [(family, 1, 6, "", ("", 0)) for family in has])
+    with connections.open_port("gpu-0", 0) as door:
+        assert door.family == listens
+
+
 @pytest.mark.parametrize("first", ["http://gpu-0:29400", "gpu 0:29400", "gpu-0", ":29400", "::1:29400", "gpu-0:http"])
 def test_what_is_no_address_is_not_taken_for_one(first: str) -> None:
     with pytest.raises(ValueError, match=re.escape(first)):
