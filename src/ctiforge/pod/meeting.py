@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from typing import Any, Protocol
 
@@ -66,6 +66,9 @@ class Terms:
     nproc: int
     work: str
     """Names what is done."""
+
+
+_TERMS = {each.name for each in fields(Terms)}
 
 
 class Shared(Protocol):
@@ -280,7 +283,7 @@ def _doubt(host: str) -> str:
 def _is_machine(said: Mapping[str, Any]) -> bool:
     """Tell whether a line is one that another machine begins with, whatever its version."""
     terms = said.get("terms")
-    return type(said.get("number")) is int and isinstance(terms, dict) and {"nodes", "nproc", "work"} <= terms.keys()
+    return type(said.get("number")) is int and isinstance(terms, dict) and terms.keys() >= _TERMS
 
 
 def _difference(said: Mapping[str, Any], terms: Terms, found: Mapping[int, socket.socket]) -> str:

@@ -9,6 +9,7 @@ import typer
 
 from ctiforge.pod.entry import run_program
 from ctiforge.programs.flags import (
+    INDEX_VARIABLE,
     ConstrainedFlag,
     DeviceFlag,
     EvaluationFlag,
@@ -103,7 +104,7 @@ def main(
     ] = 1,
     shard: Annotated[
         int,
-        typer.Option(min=0, envvar="JOB_COMPLETION_INDEX", help="With --shards: which of them this one is, from 0."),
+        typer.Option(min=0, envvar=INDEX_VARIABLE, help="With --shards: which of them this one is, from 0."),
     ] = 0,
     report_to: TellFlag = "none",
     store: StoreFlag = None,

@@ -9,7 +9,8 @@ import typer
 from ctiforge.errors import UsageError
 from ctiforge.pod.meeting import ONE_MACHINE, Machines
 
-_INDEX = "JOB_COMPLETION_INDEX"
+INDEX_VARIABLE = "JOB_COMPLETION_INDEX"
+"""Kubernetes sets it in every Indexed Job."""
 
 StoreFlag = Annotated[str | None, typer.Option(help="Where artifacts lie: a folder or s3://bucket/prefix.")]
 ExpectFlag = Annotated[
@@ -68,7 +69,9 @@ NodesFlag = Annotated[
     int,
     typer.Option(min=1, help="Machines that train together, each with --nproc processes: the same command on each."),
 ]
-NodeFlag = Annotated[int, typer.Option(min=0, envvar=_INDEX, help="With --nodes: which of them this one is, from 0.")]
+NodeFlag = Annotated[
+    int, typer.Option(min=0, envvar=INDEX_VARIABLE, help="With --nodes: which of them this one is, from 0.")
+]
 FirstNodeFlag = Annotated[
     str | None, typer.Option(help="With --nodes: where the first of them is reached by all, HOST:PORT.")
 ]
@@ -92,8 +95,7 @@ def machines_of(nodes: int, node: int, first_node: str | None, store: str | None
     """
     if nodes == 1 and first_node:
         raise UsageError("--first-node: say of how many machines it is the first, with --nodes")
-    # Kubernetes sets the variable in every Indexed Job
-    if nodes == 1 and node and os.environ.get(_INDEX) != str(node):
+    if nodes == 1 and node and os.environ.get(INDEX_VARIABLE) != str(node):
         raise UsageError(f"--node {node}: say of how many machines, with --nodes")
     if nodes == 1:
         return ONE_MACHINE

@@ -100,7 +100,7 @@ class Throughput(TrainerCallback):
     def __init__(self, order: LengthBucketSampler, now: Callable[[], float] = time.monotonic) -> None:
         self._order = order
         self._now = now
-        self._of_steps = order.tokens_of_steps()
+        self._epoch, self._of_steps = -1, list[int]()
         self._tokens, self._seconds, self._since = 0, 0.0, 0.0
 
     @property
@@ -112,11 +112,11 @@ class Throughput(TrainerCallback):
         self._since = self._now()
 
     def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        epoch, step = divmod(state.global_step - 1, len(self._of_steps))
-        if epoch != self._order.epoch:
+        epoch, step = divmod(state.global_step - 1, -(-len(self._order) // self._order.batch_size))
+        if epoch != self._epoch:
             self._order.set_epoch(epoch)
-            self._of_steps = self._order.tokens_of_steps()
-        self._tokens += int(self._of_steps[step])
+            self._epoch, self._of_steps = epoch, self._order.tokens_of_steps().tolist()
+        self._tokens += self._of_steps[step]
         self._seconds += self._now() - self._since
         self._since = self._now()
 

@@ -63,7 +63,7 @@ class TrainingResult:
     """Seconds that training waited for checkpoints."""
     seconds: float
     tokens_per_s: float | None
-    """Tokens that all ranks together learnt from in a second of this attempt's steps; None where it did none."""
+    """Tokens that all ranks learnt from in a second of this attempt's steps; None: it did none, or is not first."""
 
     def as_record(self) -> dict[str, Any]:
         """Make the fields of a `Training` that are about the run itself."""
@@ -146,12 +146,12 @@ def train(
     resumed_from = writer.newest
     used = [_micro_batch(options, resumed_from)]
     state = _state_of_finished(checkpoint, steps, options, looks=len(validation_rows) > 0)
-    order = LengthBucketSampler(train_rows.lengths, options.effective_batch, options.seed)
-    throughput = Throughput(order)
+    throughput = Throughput(LengthBucketSampler(train_rows.lengths, options.effective_batch, options.seed))
     with writer, Interruption(ranks) as interruption:
         while not state:
             trainer = _trainer(model, train_rows, validation_rows, kind, options, steps, writer, interruption)
-            trainer.add_callback(throughput)
+            if ranks.is_first:
+                trainer.add_callback(throughput)
             if _ran_to_its_end(trainer, checkpoint, kind):
                 state = trainer.state
                 break
